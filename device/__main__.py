@@ -1,0 +1,126 @@
+"""``python -m device``: settings → sources → publish, until SIGTERM or SIGINT.
+
+Exits 0 when it was stopped, 1 because of a bug, 2 when a setting, the source or a port is wrong.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import zmq
+from loguru import logger
+
+from device.fleet import Bike, fleet_ids
+from device.journal import MemoryJournal, capacity
+from device.publisher import Publisher
+from device.questions import Questions
+from device.replay import Replay
+from device.sockets import Sockets, open_sockets
+from device.sources import open_source
+from shared.errors import JournalError, SettingsError, SourceError
+from shared.logs import setup_logging
+from shared.setting_table import FIRST_OF_FLEET
+from shared.settings import Settings, load_settings
+
+STOPPED, MISCONFIGURED = 0, 2
+
+
+def main() -> int:
+    """Run the device; returns the exit code. What escapes is logged and makes it 1."""
+    try:
+        settings = load_settings("device", sys.argv[1:], os.environ, Path.cwd())
+        setup_logging(settings, "device")
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return MISCONFIGURED
+    try:
+        run(settings)
+    except (SettingsError, SourceError, JournalError) as error:
+        logger.critical(str(error))
+        return MISCONFIGURED
+    return STOPPED
+
+
+def run(settings: Settings) -> None:
+    """Publish until a signal comes; what was said last is on its way when this returns."""
+    with stop_signals() as stop:
+        bikes = open_fleet(settings)
+        with zmq.Context() as context, closing(open_sockets(context, settings)) as sockets:
+            report_start(settings, bikes)
+            open_publisher(bikes, sockets).run(stop)
+    report_end(bikes)
+
+
+def open_fleet(settings: Settings) -> list[Bike]:
+    """Open the source of each bike; all begin one epoch, the time of the start in ms."""
+    epoch = time.time_ns() // 1_000_000
+    ids = fleet_ids(settings.device_id, settings.fleet_size)
+    return [
+        Bike(device_id, epoch, open_source(settings, place)) for place, device_id in enumerate(ids)
+    ]
+
+
+def open_publisher(bikes: list[Bike], sockets: Sockets) -> Publisher:
+    """Wire the parts: what the publisher journals is what the questions are answered from."""
+    ids = [bike.device_id for bike in bikes]
+    journal = MemoryJournal(capacity(len(bikes)))
+    replay = Replay(sockets.links, Questions(journal, frozenset(ids)), ids)
+    return Publisher(bikes, journal, sockets.pub, replay)
+
+
+@contextmanager
+def stop_signals() -> Iterator[socket.socket]:
+    """Give a socket that becomes readable on SIGTERM and SIGINT; neither kills any more."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    with reader, writer:
+        signal.set_wakeup_fd(writer.fileno())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _take_note)
+        try:
+            yield reader
+        finally:
+            signal.set_wakeup_fd(-1)
+
+
+def report_start(settings: Settings, bikes: list[Bike]) -> None:
+    """Log in one line what runs where, and what was asked for that this version does not do."""
+    logger.info(
+        "started",
+        bikes=len(bikes),
+        first=bikes[0].device_id,
+        epoch=bikes[0].epoch,
+        source=settings.source,
+        interval_ms=bikes[0].source.interval_ms,
+        pub=settings.pub_bind or ",".join(settings.pub_connect),
+        replay=settings.replay_bind or ",".join(settings.replay_connect) or "none",
+        journal=f"the last {capacity(len(bikes))} readings of each bike, in memory",
+    )
+    if settings.journal is not None:
+        logger.info(
+            "SPOKE_JOURNAL has no effect: this version keeps the journal in memory",
+            file=settings.journal,
+        )
+    if len(bikes) > 1 and settings.device_id != FIRST_OF_FLEET:
+        logger.warning("SPOKE_DEVICE_ID has no effect: it names a single bike", bikes=len(bikes))
+
+
+def report_end(bikes: list[Bike]) -> None:
+    """Log how much was published, and how often something a source said was left out."""
+    left_out = sum((bike.faults for bike in bikes), Counter[str]())
+    readings = sum(bike.last_seq for bike in bikes)
+    logger.info("stopped", readings=readings, left_out=dict(left_out) or "nothing")
+
+
+def _take_note(_number: int, _frame: object) -> None:
+    """Do nothing: the wake-up socket has the news already."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

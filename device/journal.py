@@ -1,0 +1,84 @@
+"""What was published, kept for replay.
+
+A :class:`Journal` is asked for pages by position. This one is kept in memory; one that survives
+the process is another class with the same three methods. Pure.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+from shared.cursor import Cursor
+
+READINGS_A_DEVICE = 20_000
+"""Half an hour at 10 Hz, and the whole of a recorded ride of five hours at 1 Hz: a gateway that
+comes late can still fetch all of it. About 9 MB."""
+READINGS_IN_ALL = 400_000
+"""A fleet shares this; about 180 MB at 280 bytes a reading. 1,000 bikes keep 400 readings each:
+40 s at 10 Hz, several times what a gateway needs for a restart or a repair."""
+
+
+class Page(NamedTuple):
+    """Readings as they were published, ascending, and the ends of what is held now."""
+
+    payloads: Sequence[bytes]
+    oldest: Cursor | None
+    newest: Cursor | None
+
+
+class Journal(Protocol):
+    """Keeps what was published; it is appended to before the reading goes out."""
+
+    def append(self, device_id: str, cursor: Cursor, payload: bytes) -> None:
+        """Keep one reading; positions of a device only ever grow."""
+
+    def page(self, device_id: str, after: Cursor | None, limit: int) -> Page:
+        """Read at most ``limit`` readings after a position, None: from the oldest held."""
+
+    def close(self) -> None:
+        """Give back what the journal holds open."""
+
+
+class _Entry(NamedTuple):
+    cursor: Cursor
+    payload: bytes
+
+
+class MemoryJournal:
+    """The newest readings of each device, at most ``capacity`` of them."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self._entries: dict[str, deque[_Entry]] = {}
+
+    def append(self, device_id: str, cursor: Cursor, payload: bytes) -> None:
+        """Keep one reading; the oldest gives way to it."""
+        entries = self._entries.get(device_id)
+        if entries is None:
+            entries = self._entries[device_id] = deque(maxlen=self.capacity)
+        entries.append(_Entry(cursor, payload))
+
+    def page(self, device_id: str, after: Cursor | None, limit: int) -> Page:
+        """Read at most ``limit`` readings after a position, None: from the oldest held."""
+        entries = self._entries.get(device_id)
+        if not entries:
+            return Page((), None, None)
+        first = 0 if after is None else bisect_right(entries, after, key=_position)
+        found = islice(entries, first, first + limit)
+        payloads = tuple(entry.payload for entry in found)
+        return Page(payloads, entries[0].cursor, entries[-1].cursor)
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+
+
+def capacity(devices: int) -> int:
+    """Return how many readings of each device a process with so many devices keeps."""
+    return max(1, min(READINGS_A_DEVICE, READINGS_IN_ALL // devices))
+
+
+def _position(entry: _Entry) -> Cursor:
+    return entry.cursor

@@ -1,0 +1,148 @@
+"""A bike on a road as physics: ``step(bike, state, inputs, dt_s) -> state``.
+
+The power balance is that of Martin et al. 1998 (J. Appl. Biomech. 14:276-291)::
+
+    m dv/dt = (eta P_rider + P_motor) / v - m g sin(a) - Crr m g cos(a) - rho CdA (v+w)|v+w| / 2
+
+A step uses the mean of its first and last speed, so what drives the bike is, to the last joule,
+what it gains in speed and height plus what rolling, air and brakes take; see ``docs/physics.md``.
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+
+GRAVITY_MPS2 = 9.81
+AIR_DENSITY_KG_M3 = 1.226
+"""At sea level and 15 °C."""
+
+LAUNCH_SPEED_MPS = 1.0
+"""Below this the drive is a constant force: power over speed has no limit at standstill."""
+
+MOTOR_LIMIT_W = 250.0
+"""Continuous rated power of Reg. (EU) 168/2013 art. 2(2)(h); kept as a limit at every moment."""
+
+CUT_OFF_MPS = 25 / 3.6
+"""The same article: no assistance from here on."""
+
+TAPER_FROM_MPS = 23.5 / 3.6
+"""Where real drives begin to fade out, as the article's "progressively reduced" asks."""
+
+MOTOR_EFFICIENCY = 0.8
+ELECTRONICS_W = 3.0
+"""Display, controller and lights, drawn also at a red light."""
+
+PACK_FULL_V = 42.0
+PACK_EMPTY_V = 30.0
+PACK_OHM = 0.1
+"""Ten lithium cells in series, 3.0 to 4.2 V each, and the resistance of pack and wires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bike:
+    """Bike, rider and luggage as one body, and the battery's capacity in ampere-seconds.
+
+    50,000 As at 36 V, the mean of full and empty, are 500 Wh.
+    """
+
+    mass_kg: float = 100.0
+    drag_area_m2: float = 0.55
+    rolling_resistance: float = 0.006
+    drivetrain_efficiency: float = 0.98
+    capacity_as: float = 50_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a bike is: speed, way travelled, and the charge left, 1 full and 0 empty."""
+
+    speed_mps: float = 0.0
+    distance_m: float = 0.0
+    charge: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What acts on a bike during one step.
+
+    ``gradient`` is rise over run, ``headwind_mps`` is negative from behind, ``assist`` is motor
+    power per rider power, ``brake_mps2`` the deceleration the brakes alone would give.
+    """
+
+    rider_power_w: float = 0.0
+    cadence_rpm: float = 0.0
+    gradient: float = 0.0
+    headwind_mps: float = 0.0
+    assist: float = 0.0
+    brake_mps2: float = 0.0
+
+
+def step(bike: Bike, state: State, inputs: Inputs, dt_s: float) -> State:
+    """Move a bike on by ``dt_s``, up to 1 s; it never rolls backwards."""
+    motor_w = motor_power_w(state, inputs)
+    drive_w = bike.drivetrain_efficiency * inputs.rider_power_w + motor_w
+    against_n = resistance_n(bike, state.speed_mps, inputs.gradient, inputs.headwind_mps)
+    against_n += bike.mass_kg * inputs.brake_mps2
+    speed_mps = _next_speed(bike.mass_kg, state.speed_mps, drive_w, against_n, dt_s)
+    return State(
+        speed_mps,
+        state.distance_m + (state.speed_mps + speed_mps) / 2 * dt_s,
+        _next_charge(bike, state.charge, motor_w, dt_s),
+    )
+
+
+def resistance_n(bike: Bike, speed_mps: float, gradient: float, headwind_mps: float) -> float:
+    """Add up what holds the bike back: slope, rolling, air; negative when it is pushed on."""
+    weight_n = bike.mass_kg * GRAVITY_MPS2 / sqrt(1 + gradient * gradient)
+    air_mps = speed_mps + headwind_mps
+    drag_n = AIR_DENSITY_KG_M3 / 2 * bike.drag_area_m2 * air_mps * abs(air_mps)
+    return weight_n * (gradient + bike.rolling_resistance) + drag_n
+
+
+def motor_power_w(state: State, inputs: Inputs) -> float:
+    """Give the motor's power at its shaft: only while pedalling, none from 25 km/h on."""
+    if inputs.cadence_rpm <= 0 or inputs.rider_power_w <= 0 or state.charge <= 0:
+        return 0.0
+    return min(inputs.assist * inputs.rider_power_w, MOTOR_LIMIT_W) * taper(state.speed_mps)
+
+
+def taper(speed_mps: float) -> float:
+    """Fade from full assistance, 1, to none, 0, between 23.5 and 25 km/h."""
+    left_mps = CUT_OFF_MPS - speed_mps
+    return min(1.0, max(0.0, left_mps / (CUT_OFF_MPS - TAPER_FROM_MPS)))
+
+
+def pack_current_a(charge: float, power_w: float) -> float:
+    """Solve power = (open-circuit voltage - current * resistance) * current for the current."""
+    open_v = PACK_EMPTY_V + (PACK_FULL_V - PACK_EMPTY_V) * charge
+    # the pack gives open_v ** 2 / (4 * PACK_OHM) at most, 2,250 W when empty: never asked for
+    return (open_v - sqrt(open_v * open_v - 4 * PACK_OHM * power_w)) / (2 * PACK_OHM)
+
+
+def _next_charge(bike: Bike, charge: float, motor_w: float, dt_s: float) -> float:
+    """Count coulombs: take from the charge what motor and electronics draw."""
+    current_a = pack_current_a(charge, motor_w / MOTOR_EFFICIENCY + ELECTRONICS_W)
+    return max(0.0, charge - current_a * dt_s / bike.capacity_as)
+
+
+def _next_speed(
+    mass_kg: float, speed_mps: float, drive_w: float, against_n: float, dt_s: float
+) -> float:
+    """Move the speed on by one step: driven by power, at launch by no more than a steady force."""
+    driven_mps = _solve(mass_kg, speed_mps, drive_w * dt_s, against_n * dt_s / 2)
+    if speed_mps >= LAUNCH_SPEED_MPS:
+        return driven_mps
+    pushed_n_s = (against_n - drive_w / LAUNCH_SPEED_MPS) * dt_s / 2
+    return min(driven_mps, _solve(mass_kg, speed_mps, 0.0, pushed_n_s))
+
+
+def _solve(mass_kg: float, speed_mps: float, drive_j: float, half_loss_n_s: float) -> float:
+    """Solve a step's energy balance ``m (u² - v²) / 2 = P dt - F dt (v + u) / 2`` for ``u``.
+
+    This quadratic is stable for any step, where adding up ``dv/dt`` oscillates as soon as the
+    drive's ``P / v`` is steep.
+    """
+    kept_j = speed_mps * (mass_kg * speed_mps / 2 - half_loss_n_s) + drive_j
+    if kept_j <= 0 and half_loss_n_s >= 0:
+        return 0.0
+    root = sqrt(half_loss_n_s * half_loss_n_s + 2 * mass_kg * kept_j)
+    return (root - half_loss_n_s) / mass_kg

@@ -1,0 +1,148 @@
+"""The sockets of a device, opened as its settings say, with limits that hostile peers do not move.
+
+The figures are those of ``docs/protocol.md``, section 2. An endpoint that cannot be had is a
+:class:`~shared.errors.SettingsError` that names the setting and says what to do.
+"""
+
+import errno
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import zmq
+
+from shared.errors import SettingsError
+from shared.settings import Settings
+from shared.wire import REQUEST_BYTES_MAX
+
+Socket: TypeAlias = zmq.Socket[bytes]
+Context: TypeAlias = zmq.Context[Socket]
+
+PUB_QUEUE_LEAST = 10_000
+PUB_QUEUE_A_DEVICE = 20
+"""With fewer, a burst of a fleet's messages is dropped on an idle line (measured)."""
+ANSWERS_QUEUED_MAX = 32
+"""Answers one peer may leave lying here: 4 MB at most. What does not fit waits as a question."""
+FAREWELL_MAX_MS = 1_000
+"""How long the last statuses may take to leave; honcho kills after 5 s."""
+HANDSHAKE_MAX_MS = 3_000
+HEARTBEAT_MS, HEARTBEAT_LOST_MS = 1_000, 3_000
+"""Finds a dead host or a cut cable, on which a connecting socket would wait for ever. Where this
+side binds, the other one does it."""
+RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A socket that brings questions: a ROUTER that gateways ask, or a DEALER to one gateway."""
+
+    socket: Socket
+    endpoint: str
+    monitor: Socket | None = None
+    """Tells when a DEALER is connected; a ROUTER has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """All sockets of a device."""
+
+    pub: Socket
+    links: tuple[Link, ...]
+
+    def close(self) -> None:
+        """Close them; what was published last still leaves while the context ends."""
+        for link in self.links:
+            if link.monitor is not None:
+                link.socket.disable_monitor()
+            link.socket.close()
+        self.pub.close()
+
+
+def open_sockets(context: Context, settings: Settings) -> Sockets:
+    """Open PUB and the replay sockets; raises SettingsError, with nothing left open."""
+    try:
+        return Sockets(_open_pub(context, settings), _open_links(context, settings))
+    except SettingsError:
+        context.destroy(linger=0)
+        raise
+
+
+def _open_pub(
+    context: Context, settings: Settings
+) -> Socket:
+    pub = _socket(context, zmq.PUB)
+    pub.sndhwm = max(PUB_QUEUE_LEAST, PUB_QUEUE_A_DEVICE * settings.fleet_size)
+    pub.linger = FAREWELL_MAX_MS
+    for endpoint in settings.pub_connect:
+        _connect(pub, endpoint, "SPOKE_PUB_CONNECT")
+    if settings.pub_bind is not None:
+        _bind(pub, settings.pub_bind, "SPOKE_PUB_BIND")
+    return pub
+
+
+def _open_links(
+    context: Context, settings: Settings
+) -> tuple[Link, ...]:
+    """Open one DEALER for each gateway, so that each hears of us and gets its own answers."""
+    links = [_open_dealer(context, endpoint) for endpoint in settings.replay_connect]
+    if settings.replay_bind is not None:
+        links.append(_open_router(context, settings.replay_bind))
+    return tuple(links)
+
+
+def _open_router(context: Context, endpoint: str) -> Link:
+    router = _socket(context, zmq.ROUTER)
+    router.sndhwm = ANSWERS_QUEUED_MAX
+    router.router_mandatory = 1  # a peer that is gone or full is an error, not a silent drop
+    _bind(router, endpoint, "SPOKE_REPLAY_BIND")
+    return Link(router, endpoint)
+
+
+def _open_dealer(context: Context, endpoint: str) -> Link:
+    dealer = _socket(context, zmq.DEALER)
+    dealer.sndhwm = ANSWERS_QUEUED_MAX
+    dealer.immediate = 1  # nothing is queued for a gateway that is not there
+    monitor = dealer.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+    _connect(dealer, endpoint, "SPOKE_REPLAY_CONNECT")
+    return Link(dealer, endpoint, monitor)
+
+
+def _socket(context: Context, kind: int) -> Socket:
+    socket = context.socket(kind)
+    socket.linger = 0
+    socket.sndtimeo = 0
+    socket.maxmsgsize = REQUEST_BYTES_MAX
+    socket.handshake_ivl = HANDSHAKE_MAX_MS
+    socket.tcp_keepalive = 1
+    return socket
+
+
+def _bind(socket: Socket, endpoint: str, setting: str) -> None:
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        raise SettingsError(f"{setting}: {_why_not_bound(endpoint, setting, error)}") from error
+
+
+def _connect(socket: Socket, endpoint: str, setting: str) -> None:
+    socket.heartbeat_ivl = HEARTBEAT_MS
+    socket.heartbeat_timeout = HEARTBEAT_LOST_MS
+    socket.reconnect_ivl = RECONNECT_MS
+    socket.reconnect_ivl_max = RECONNECT_MAX_MS
+    try:
+        socket.connect(endpoint)
+    except zmq.ZMQError as error:
+        raise SettingsError(f"{setting}: cannot connect to {endpoint}: {error}") from error
+
+
+def _why_not_bound(endpoint: str, setting: str, error: zmq.ZMQError) -> str:
+    flag = "--" + setting.removeprefix("SPOKE_").lower().replace("_", "-")
+    elsewhere = f"or give another address with {setting} or {flag}"
+    port = endpoint.rpartition(":")[2]
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} of {endpoint} is in use, perhaps by a bike that still runs;"
+            f" stop it {elsewhere}"
+        )
+    if error.errno == errno.EACCES:
+        return f"{endpoint} needs more rights; take a port above 1023 {elsewhere}"
+    return f"cannot listen on {endpoint}: {error}; use an address of this machine {elsewhere}"

@@ -1,0 +1,132 @@
+"""``python -m gateway``: settings → links and hub → web server, until SIGTERM or SIGINT.
+
+Exits 0 when it was stopped, 1 because of a bug, 2 when a setting or a port is wrong.
+"""
+
+import errno
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from logging import getLogger
+from pathlib import Path
+
+import gevent
+from gevent.event import AsyncResult
+from gevent.pywsgi import WSGIServer
+from loguru import logger
+
+from gateway import __version__
+from gateway.api import INSTALL_HINT, libraries_missing
+from gateway.app import Gateway, create_app
+from gateway.goodbye import say_goodbye
+from shared.decorators import stops_process_on_error
+from shared.errors import SettingsError
+from shared.logs import setup_logging
+from shared.settings import Settings, load_settings
+
+STOPPED, CRASHED, MISCONFIGURED = 0, 1, 2
+SPARE_DESCRIPTORS = 64
+"""For logs, ZeroMQ and the listening socket; the rest may be connections."""
+BACKLOG = 4096
+"""Browsers that come back all at once after a restart wait here."""
+
+
+def main() -> int:
+    """Run the gateway; returns the exit code."""
+    try:
+        settings = load_settings("gateway", sys.argv[1:], os.environ, Path.cwd())
+        setup_logging(settings, "gateway")
+        return run(_within_descriptors(settings))
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return MISCONFIGURED
+    except Exception:
+        logger.exception("gateway_crashed")
+        return CRASHED
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal comes or something dies; returns the exit code."""
+    app = create_app(settings)
+    gateway: Gateway = app.extensions["spoke"]
+    ended: AsyncResult[int] = AsyncResult()
+    server = open_server(settings, gateway)
+    gateway.hub.start()
+    _end_on_signals(ended)
+    gevent.spawn(stops_process_on_error(_end_by_crash(ended))(gateway.hub.run))
+    _report_start(settings, gateway)
+    code: int = ended.get()  # type: ignore[assignment]  # None only comes from a timeout
+    if code == STOPPED:
+        say_goodbye(gateway, server)
+    gateway.hub.stop()
+    logger.info("gateway_stopped", code=code)
+    return code
+
+
+def open_server(settings: Settings, gateway: Gateway) -> WSGIServer:
+    """Listen for browsers; raises SettingsError when the port cannot be had."""
+    address = (settings.gateway_host, settings.gateway_port)
+    errors = getLogger("web_server")
+    server = WSGIServer(address, gateway.app, backlog=BACKLOG, log=None, error_log=errors)
+    try:
+        server.start()
+    except OSError as error:
+        raise SettingsError(_explain(error, *address)) from error
+    return server
+
+
+def _explain(error: OSError, host: str, port: int) -> str:
+    where = f"the gateway cannot listen on {host} port {port}"
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{where}: something else does; stop it, or choose another port with --gateway-port "
+            "(on macOS, port 5000 belongs to AirPlay: switch its receiver off or choose 5050)"
+        )
+    if error.errno == errno.EACCES:
+        return f"{where}: only root may use ports below 1024; choose another with --gateway-port"
+    return f"{where}: {error.strerror}; check SPOKE_GATEWAY_HOST"
+
+
+def _end_on_signals(ended: "AsyncResult[int]") -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, ended.set, STOPPED)
+
+
+def _end_by_crash(ended: "AsyncResult[int]") -> Callable[[BaseException], None]:
+    def crash(error: BaseException) -> None:
+        logger.opt(exception=error).critical("gateway_loop_died")
+        ended.set(CRASHED)
+
+    return crash
+
+
+def _report_start(settings: Settings, gateway: Gateway) -> None:
+    logger.info(
+        "gateway_started",
+        version=__version__,
+        url=f"http://{settings.gateway_host}:{settings.gateway_port}/",
+        devices=settings.device_bind or ",".join(settings.device_connect),
+        replay=settings.replay_bind or ",".join(settings.replay_connect) or "none",
+    )
+    with gateway.app.app_context():
+        if libraries_missing():
+            logger.warning("dashboard_unavailable", why=INSTALL_HINT)
+
+
+def _within_descriptors(settings: Settings) -> Settings:
+    """Raise the descriptor limit as far as it goes, and expect no more connections than that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    room = hard - SPARE_DESCRIPTORS
+    if hard == resource.RLIM_INFINITY or settings.max_connections <= room:
+        return settings
+    logger.warning("max_connections_lowered", to=room, why=f"the descriptor limit is {hard}")
+    return replace(settings, max_connections=room)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

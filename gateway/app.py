@@ -1,0 +1,93 @@
+"""Wiring: settings in, a gateway out. Nothing is opened before :meth:`Gateway.start`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from secrets import token_hex
+
+from flask import Flask, Response
+from flask_cors import CORS
+from flask_socketio import SocketIO
+
+from gateway.api import create_api, create_pages
+from gateway.auth import Authenticate, let_everybody_in
+from gateway.devices import Devices, Limits
+from gateway.doors import Check, guard, handshake_check, host_check, origin_check
+from gateway.error_handlers import register_error_handlers
+from gateway.events import register_events
+from gateway.hub import Hub
+from gateway.links import link_settings
+from gateway.replay import Replay
+from gateway.replay_routes import ReplayRoutes
+from gateway.sockets import connection_count, create_server
+from gateway.subscriber import Subscriber
+from gateway.topics import matches_any
+from shared.settings import Settings
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The dashboard loads nothing from elsewhere and runs no inline script."""
+QUESTION_ID_BYTES = 8
+"""An answer to a question with 64 random bits was not guessed."""
+
+
+@dataclass(slots=True)
+class Gateway:
+    """A wired gateway: the Flask app, the Socket.IO server and the hub behind them."""
+
+    app: Flask
+    server: SocketIO
+    hub: Hub
+    is_draining: bool = field(default=False)
+
+
+def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in) -> Flask:
+    """Create the Flask app; its gateway is ``app.extensions["spoke"]``."""
+    app = Flask(__name__)
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    hub = create_hub(settings)
+    server = create_server(app, origin_check(settings.cors_origins))
+    gateway = Gateway(app, server, hub)
+    app.extensions["spoke"] = gateway
+    register_error_handlers(app)
+    app.register_blueprint(create_pages(hub, lambda: gateway.is_draining))
+    app.register_blueprint(create_api(hub, authenticate))
+    CORS(app, resources=r"/api/*", origins=list(settings.cors_origins), expose_headers=["Link"])
+    app.after_request(_harden)
+    register_events(server, hub, authenticate, automatic=settings.auto_subscribe)
+    app.wsgi_app = guard(app.wsgi_app, _checks(settings, gateway))  # type: ignore[assignment,method-assign]  # the documented way to wrap
+    return app
+
+
+def create_hub(settings: Settings) -> Hub:
+    """Create the hub and the core in it; the links are opened when it starts."""
+    limits = Limits(
+        settings.max_devices,
+        settings.history_readings,
+        settings.history_mb * 1024 * 1024,
+        settings.repair_ms / 1000,
+    )
+    routes = ReplayRoutes(settings.replay_connect, settings.max_devices)
+    return Hub(
+        Devices(limits, partial(matches_any, patterns=settings.devices)),
+        Replay(routes, partial(token_hex, QUESTION_ID_BYTES), settings.max_devices),
+        lambda wake, notice: Subscriber(link_settings(settings), wake, notice),
+        flush_s=settings.flush_ms / 1000,
+        stalled_s=settings.stalled_s,
+    )
+
+
+def _checks(settings: Settings, gateway: Gateway) -> Iterable[Check]:
+    def is_full() -> bool:
+        return gateway.is_draining or connection_count(gateway.server) >= settings.max_connections
+
+    return host_check((*settings.allowed_hosts, settings.gateway_host)), handshake_check(is_full)
+
+
+def _harden(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    return response

@@ -1,0 +1,493 @@
+"""Who gets what next: every subscription, and the frames that are due to each client.
+
+Pure. The devices tell it what happened (it is their audience); the shell asks who has something
+due, and takes as many bytes for a client as its connection accepts. Nothing is queued here.
+"""
+
+import heapq
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from gateway.catchup import Outbound, advance, is_ahead, resolve
+from gateway.clients import At, Client, Rated, Waiting
+from gateway.devices import Device, Devices, status_body
+from gateway.effects import Now
+from gateway.groups import BATCH_BYTES_MAX, Batch, Coverage, Group
+from gateway.packets import event_frame, reading_payload
+from gateway.ring import Entry
+from gateway.subscription import NAMES_MAX, SINCE_MAX, Subscribe, Unsubscribe
+from shared.cursor import START, Cursor
+from shared.errors import TooManyDevices
+
+TAIL_MAX = 256
+"""Entries a group keeps at least; who lags further is served from the rings."""
+STATUS_LOG_MAX = 4_096
+"""Status changes a client may lag behind before it is told all statuses anew."""
+RATE_LOOK_S = (0.02, 0.25)
+"""Newest readings are looked for no more often, and no less often than this."""
+AUTOMATIC_RATE_HZ = 1.0
+"""What a client gets that only connects and listens, with ``SPOKE_AUTO_SUBSCRIBE``."""
+
+EMPTY = Batch(())
+
+
+class Fanout:
+    """Every client's subscription and position; see the module."""
+
+    def __init__(self, devices: Devices) -> None:
+        self.devices = devices
+        self.clients: dict[str, Client] = {}
+        self.wanted: set[str] = set()
+        """Devices whose newest reading must be asked for, until the shell takes them away."""
+        self._tail = max(1, min(TAIL_MAX, (devices.limits.readings - 1) // 2))
+        self._groups: dict[Coverage, Group] = {}
+        self._groups_of: dict[str, tuple[Group, ...]] = {}
+        self._dirty: set[Group] = set()
+        self._behind: set[str] = set()
+        self._watchers: dict[str, int] = {}
+        self._rate_queue: list[tuple[float, str]] = []
+        self._status_log: deque[str] = deque(maxlen=STATUS_LOG_MAX)
+        self._status_count = 0
+        self._statuses_due = False
+        devices.audience = self
+
+    # --- clients and their subscriptions -------------------------------------------------
+
+    def add(self, client_id: str) -> None:
+        """Admit a client that watches nothing yet."""
+        self.clients[client_id] = Client(client_id, status_seen=self._status_count)
+
+    def remove(self, client_id: str) -> None:
+        """Forget a client."""
+        client = self.clients.pop(client_id, None)
+        if client is not None:
+            self._leave_group(client)
+            self._behind.discard(client_id)
+            self._unwatch(client.names)
+
+    def subscribe_automatically(self, client_id: str, now: Now) -> None:
+        """Give a client everything at 1 Hz until it subscribes by itself."""
+        self.subscribe(client_id, Subscribe((), True, {}, AUTOMATIC_RATE_HZ), now)
+        self.clients[client_id].is_automatic = True
+
+    def subscribe(self, client_id: str, request: Subscribe, now: Now) -> dict[str, object]:
+        """Add to a subscription; returns the ``devices`` of the answer.
+
+        All or nothing: raises :class:`TooManyDevices` before anything is changed.
+        """
+        client = self.clients[client_id]
+        self._check_size(client, request)
+        if client.is_automatic:
+            self._end_everything(client)
+        self._step_out(client)
+        covered = self._cover(client, request, now)
+        self._settle_rates(client, now)
+        client.statuses.update(dict.fromkeys(covered))
+        return {device_id: self._answer(client, device_id) for device_id in covered}
+
+    def unsubscribe(self, client_id: str, request: Unsubscribe, now: Now) -> None:
+        """Take from a subscription; ``*`` ends everything, a name its own entry."""
+        client = self.clients[client_id]
+        if request.everything or client.is_automatic:
+            self._end_everything(client)
+        else:
+            self._step_out(client)
+            self._uncover(client, request.names, now)
+        self._settle_rates(client, now)
+
+    def _check_size(self, client: Client, request: Subscribe) -> None:
+        if len(client.names.keys() | set(request.names)) > NAMES_MAX:
+            raise TooManyDevices(f"at most {NAMES_MAX} names a client; use '*' for all")
+        if len(client.since.keys() | request.since.keys()) > SINCE_MAX + NAMES_MAX:
+            raise TooManyDevices(f"at most {SINCE_MAX} cursors a client")
+
+    def _cover(self, client: Client, request: Subscribe, now: Now) -> list[str]:
+        """Enter the request; returns the ids it is about."""
+        for name in request.names:
+            if name not in client.names:
+                self._watchers[name] = self._watchers.get(name, 0) + 1
+            client.names[name] = request.max_rate_hz
+        if not request.everything:
+            for name in request.names:
+                self._place(client, name, request.since.get(name), now)
+            return list(request.names)
+        return self._cover_everything(client, request, now)
+
+    def _cover_everything(self, client: Client, request: Subscribe, now: Now) -> list[str]:
+        since = {name: cursor for name, cursor in request.since.items() if name != "*"}
+        default = request.since.get("*")
+        if not client.everything:
+            client.everything_from = self.devices.arrival
+        client.everything, client.everything_rate_hz = True, request.max_rate_hz
+        client.everything_since = default or client.everything_since
+        known = [device.device_id for device in self.devices]
+        covered = list(dict.fromkeys([*known, *since]))
+        for name in covered:
+            own = name in client.names
+            self._place(client, name, since.get(name, None if own else default), now)
+        return [name for name in covered if name in since or name not in client.names]
+
+    def _uncover(self, client: Client, names: Iterable[str], now: Now) -> None:
+        ended = [name for name in names if name in client.names]
+        self._unwatch(ended)
+        for name in ended:
+            del client.names[name]
+            if client.everything:
+                self._place(client, name, None, now)
+            else:
+                self._forget_position(client, name)
+
+    def _end_everything(self, client: Client) -> None:
+        self._leave_group(client)
+        self._behind.discard(client.client_id)
+        self._unwatch(client.names)
+        client.names.clear()
+        client.behind.clear()
+        client.rated.clear()
+        client.since.clear()
+        client.statuses.clear()
+        client.everything = client.is_automatic = False
+        client.everything_since = client.everything_rate_hz = None
+
+    def _unwatch(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._watchers[name] -= 1
+            if not self._watchers[name]:
+                del self._watchers[name]
+
+    def _answer(self, client: Client, device_id: str) -> dict[str, object]:
+        device = self.devices.get(device_id)
+        head = None if device is None else device.feed.head
+        return {
+            "online": device is not None and device.feed.online,
+            "cursor": str(client.position_in(device_id, head)),
+            "latest": None if device is None else latest_reading(device),
+        }
+
+    # --- positions -----------------------------------------------------------------------
+
+    def _place(self, client: Client, device_id: str, since: Cursor | None, now: Now) -> None:
+        """Put a client at its place in one device: ``since``, else where it was, else the head."""
+        device = self.devices.get(device_id)
+        if device is None or device.feed.head is None:
+            if since is not None:
+                client.since[device_id] = since
+            return
+        rate_hz = client.rate_of(device_id)
+        if rate_hz is None:
+            self._place_in_full(client, device, since, now)
+        else:
+            self._place_at_rate(client, device_id, since, 1 / rate_hz)
+
+    def _place_in_full(
+        self, client: Client, device: Device, since: Cursor | None, now: Now
+    ) -> None:
+        rated = client.rated.pop(device.device_id, None)
+        if since is None and rated is not None and rated.cursor > START:
+            since = rated.cursor
+        if since is not None:
+            client.behind[device.device_id] = Waiting(since, now.monotonic_s)
+        elif device.device_id not in client.behind:
+            head = device.feed.head or START
+            client.behind[device.device_id] = At(device.ring.end, head)
+        self._behind.add(client.client_id)
+
+    def _place_at_rate(
+        self, client: Client, device_id: str, since: Cursor | None, interval_s: float
+    ) -> None:
+        before = client.behind.pop(device_id, None)
+        rated = client.rated.get(device_id)
+        if since is None and before is not None:
+            since = before.cursor
+        if rated is None or since is not None:
+            client.rated[device_id] = Rated(interval_s, since or START)
+        else:
+            rated.interval_s = interval_s
+
+    def _forget_position(self, client: Client, device_id: str) -> None:
+        client.behind.pop(device_id, None)
+        client.rated.pop(device_id, None)
+        client.since.pop(device_id, None)
+        client.statuses.pop(device_id, None)
+
+    def _step_out(self, client: Client) -> None:
+        """Take a live client out of its group, to one position a device."""
+        if client.group is None:
+            return
+        coverage = client.group.coverage
+        self._leave_group(client)
+        for device in self.devices:
+            if coverage.covers(device.device_id) and device.feed.head is not None:
+                index = device.ring.index_arrived_after(client.arrival)
+                cursor = device.ring.cursor_at(index) or device.feed.head
+                client.behind[device.device_id] = At(index, cursor)
+        self._behind.add(client.client_id)
+
+    def _leave_group(self, client: Client) -> None:
+        group, client.group = client.group, None
+        if group is None:
+            return
+        group.members.discard(client.client_id)
+        if not group.members:
+            del self._groups[group.coverage]
+            self._dirty.discard(group)
+            self._groups_of.clear()
+
+    def _join(self, client: Client) -> None:
+        """Make a client live: it has everything that arrived so far."""
+        self._behind.discard(client.client_id)
+        client.behind.clear()
+        coverage = client.coverage()
+        if not coverage.names and not coverage.everything:
+            return
+        group = self._groups.get(coverage)
+        if group is None:
+            group = Group(coverage, self._tail, floor=self.devices.arrival)
+            self._groups[coverage] = group
+            self._groups_of.clear()
+        group.members.add(client.client_id)
+        client.group, client.arrival = group, self.devices.arrival
+
+    def _expel(self, group: Group, arrival: int) -> None:
+        for client_id in [c for c in group.members if self.clients[c].arrival < arrival]:
+            self._step_out(self.clients[client_id])
+
+    def _covering(self, device_id: str) -> tuple[Group, ...]:
+        groups = self._groups_of.get(device_id)
+        if groups is None:
+            groups = tuple(g for g in self._groups.values() if g.coverage.covers(device_id))
+            self._groups_of[device_id] = groups
+        return groups
+
+    # --- what happened -------------------------------------------------------------------
+
+    def append(self, device: Device, entry: Entry) -> None:
+        """Put an entry into the tail of every group that covers its device."""
+        for group in self._covering(device.device_id):
+            if group.is_full:
+                self._expel(group, group.next_floor())
+                group.cut()
+            group.append(entry.arrival, entry.frame)
+            self._dirty.add(group)
+
+    def note_status(self, device_id: str) -> None:
+        """Note that everybody who watches a device is owed its status."""
+        self._status_log.append(device_id)
+        self._status_count += 1
+        self._statuses_due = True
+
+    def appear(self, device: Device, now: Now) -> None:
+        """Place every client that watches a device that is heard for the first time."""
+        for client in list(self.clients.values()):
+            if client.covers(device.device_id):
+                self._place_first(client, device, now)
+
+    def _place_first(self, client: Client, device: Device, now: Now) -> None:
+        device_id = device.device_id
+        since = self._since_before(client, device_id)
+        client.since.pop(device_id, None)
+        if since is not None:
+            self._step_out(client)
+            self._place(client, device_id, since, now)
+        elif client.group is None and client.wants_all(device_id):
+            client.behind[device_id] = At(device.ring.end, device.ring.front or START)
+            self._behind.add(client.client_id)
+
+    def _since_before(self, client: Client, device_id: str) -> Cursor | None:
+        """Find where a client stood in a device that was evicted, or asked to begin."""
+        gone = self.devices.evicted.get(device_id)
+        was_there = gone is not None and client.everything_from <= gone[1]
+        if gone is not None and was_there and device_id not in client.since:
+            return gone[0]
+        return client.since_of(device_id)
+
+    def before_loss(self, device: Device, arrival: int) -> None:
+        """Give who has not been sent yet what is about to be lost a position of its own."""
+        for group in self._covering(device.device_id):
+            if arrival > group.floor:
+                self._expel(group, arrival)
+
+    def is_watched(self, device_id: str) -> bool:
+        """Tell whether a client watches a device by name."""
+        return device_id in self._watchers
+
+    def evict(self, device: Device) -> None:
+        """Keep the positions in a device that is not known any more."""
+        self.note_status(device.device_id)
+        for client_id in self._behind:
+            client = self.clients[client_id]
+            position = client.behind.pop(device.device_id, None)
+            if position is not None and len(client.since) < SINCE_MAX:
+                client.since[device.device_id] = position.cursor
+        for client in self.clients.values():
+            client.rated.pop(device.device_id, None)
+
+    # --- what is due ---------------------------------------------------------------------
+
+    def due(self, now: Now) -> list[str]:
+        """Name the clients that may have something due, live ones first."""
+        live = [client_id for group in self._dirty for client_id in group.members]
+        everybody = list(self.clients) if self._statuses_due else []
+        self._dirty.clear()
+        self._statuses_due = False
+        return list(dict.fromkeys([*live, *everybody, *self._behind, *self._rates_due(now)]))
+
+    def _rates_due(self, now: Now) -> Iterator[str]:
+        while self._rate_queue and self._rate_queue[0][0] <= now.monotonic_s:
+            due_s, client_id = heapq.heappop(self._rate_queue)
+            client = self.clients.get(client_id)
+            if client is not None and client.rate_due_s == due_s:
+                client.is_rate_due = True
+                self._look_again(client, now.monotonic_s + RATE_LOOK_S[1])
+                yield client_id
+
+    def _look_again(self, client: Client, due_s: float) -> None:
+        client.rate_due_s = due_s
+        heapq.heappush(self._rate_queue, (due_s, client.client_id))
+
+    def _settle_rates(self, client: Client, now: Now) -> None:
+        client.rate_due_s, client.is_rate_due = None, False
+        if client.top_rate_hz() is not None:
+            self._look_again(client, now.monotonic_s)
+
+    def is_live(self, client_id: str) -> bool:
+        """Tell whether a client is at the head of everything it watches in full."""
+        return client_id not in self._behind
+
+    def has_due(self, client_id: str) -> bool:
+        """Tell whether a client, once writable, would be sent something."""
+        client = self.clients[client_id]
+        if client.statuses or client.status_seen < self._status_count:
+            return True
+        if client.group is not None:
+            return client.arrival < client.group.last
+        return any(self._is_behind(name, at) for name, at in client.behind.items())
+
+    def _is_behind(self, device_id: str, position: At | Waiting) -> bool:
+        device = self.devices.get(device_id)
+        return isinstance(position, At) and device is not None and position.index < device.ring.end
+
+    def take(self, client_id: str, now: Now, room_bytes: int = BATCH_BYTES_MAX) -> Batch:
+        """Give what is due to a client, about ``room_bytes`` of it, and move its position."""
+        client = self.clients[client_id]
+        plain = client.status_seen == self._status_count and not client.statuses
+        if client.group is not None and plain and not client.is_rate_due:
+            batch, client.arrival = client.group.batch_after(client.arrival)
+            return batch
+        return self._take_mixed(client, now, Outbound(room_bytes))
+
+    def _take_mixed(self, client: Client, now: Now, out: Outbound) -> Batch:
+        self._owe_statuses(client)
+        if client.group is not None:
+            batch, client.arrival = client.group.batch_after(client.arrival)
+            for frame in batch.frames:
+                out.add(frame)
+        self._tell_statuses(client, out)
+        self._send_newest(client, out, now)
+        if client.client_id in self._behind:
+            self._catch_up(client, out, now)
+        return Batch(out.frames) if out.frames else EMPTY
+
+    def _owe_statuses(self, client: Client) -> None:
+        missed = self._status_count - client.status_seen
+        client.status_seen = self._status_count
+        if missed > len(self._status_log):
+            changed = [*client.names, *(device.device_id for device in self.devices)]
+        else:
+            changed = [self._status_log[-i] for i in range(missed, 0, -1)]
+        client.statuses.update(dict.fromkeys(name for name in changed if client.covers(name)))
+
+    def _tell_statuses(self, client: Client, out: Outbound) -> None:
+        while client.statuses and not out.is_full:
+            device_id = next(iter(client.statuses))
+            del client.statuses[device_id]
+            out.add(self._status_frame(device_id))
+
+    def _status_frame(self, device_id: str) -> bytes:
+        device = self.devices.get(device_id)
+        body = status_body(device_id, None if device is None else device.feed)
+        if device is None and device_id in self.devices.evicted:
+            last = self.devices.evicted[device_id][0]
+            body |= {"epoch": last.epoch, "last_seq": last.seq}
+        return event_frame("device_status", body)
+
+    def _catch_up(self, client: Client, out: Outbound, now: Now) -> None:
+        """Send on in every device, in turn; who has everything becomes live, in this very call."""
+        for device_id in list(client.behind):
+            if out.is_full:
+                break
+            position = client.behind.pop(device_id)
+            device = self.devices.get(device_id)
+            if device is not None:  # the next turn begins with the others
+                client.behind[device_id] = self._go_on(position, device, out, now)
+        if not client.statuses and all(self._is_at_head(*item) for item in client.behind.items()):
+            self._join(client)
+
+    def _go_on(
+        self, position: At | Waiting, device: Device, out: Outbound, now: Now
+    ) -> At | Waiting:
+        if isinstance(position, Waiting):
+            was_evicted = device.device_id in self.devices.evicted
+            if is_ahead(position, device):
+                self.wanted.add(device.device_id)
+            position, gap = resolve(position, device, now, was_evicted=was_evicted)
+            if gap is not None:
+                out.add(event_frame("gap", gap.body()))
+        return advance(position, device, out) if isinstance(position, At) else position
+
+    def _is_at_head(self, device_id: str, position: At | Waiting) -> bool:
+        device = self.devices.get(device_id)
+        at_head = isinstance(position, At) and device is not None
+        return at_head and not self._is_behind(device_id, position)
+
+    def _send_newest(self, client: Client, out: Outbound, now: Now) -> None:
+        """Send the newest reading of each device that is watched at a rate and is due."""
+        if not client.is_rate_due:
+            return
+        client.is_rate_due = False
+        next_s = now.monotonic_s + RATE_LOOK_S[1]
+        for device in self._rated_devices(client):
+            rated = self._rated(client, device.device_id)
+            if rated.due_s > now.monotonic_s:
+                next_s = min(next_s, rated.due_s)
+            elif not out.is_full and _take_newest(rated, device, out):
+                rated.due_s = now.monotonic_s + rated.interval_s
+        self._look_again(client, max(next_s, now.monotonic_s + RATE_LOOK_S[0]))
+
+    def _rated_devices(self, client: Client) -> Iterator[Device]:
+        if client.everything and client.everything_rate_hz is not None:
+            yield from (d for d in self.devices if client.rate_of(d.device_id) is not None)
+            return
+        for name, rate_hz in client.names.items():
+            device = self.devices.get(name)
+            if rate_hz is not None and device is not None:
+                yield device
+
+    def _rated(self, client: Client, device_id: str) -> Rated:
+        rated = client.rated.get(device_id)
+        if rated is None:
+            rate_hz = client.rate_of(device_id)
+            assert rate_hz is not None
+            since = client.since_of(device_id) or START
+            rated = client.rated[device_id] = Rated(1 / rate_hz, since)
+        return rated
+
+
+def _take_newest(rated: Rated, device: Device, out: Outbound) -> bool:
+    """Send the newest reading unless the client has it; tell whether it was sent."""
+    index = device.ring.newest_reading()
+    if index is None or device.ring.arrival_at(index) <= rated.arrival:
+        return False
+    cursor = device.ring.cursor_at(index + 1) or START
+    known = rated.arrival < 0 and cursor <= rated.cursor
+    rated.arrival, rated.cursor = device.ring.arrival_at(index), max(cursor, rated.cursor)
+    if not known:
+        out.add(device.ring.frame_at(index))
+    return not known
+
+
+def latest_reading(device: Device) -> object | None:
+    """Give the newest reading held, as an object."""
+    index = device.ring.newest_reading()
+    return None if index is None else json.loads(reading_payload(device.ring.frame_at(index)))

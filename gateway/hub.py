@@ -1,0 +1,248 @@
+"""The hub: one loop that takes in what devices say and sends each browser what is due to it.
+
+A shell: it reads the links, asks the core (:mod:`gateway.devices`, :mod:`gateway.fanout`) what
+follows, and carries that out. All of it runs in one greenlet, so nothing needs a lock; what dies
+here ends the process.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import gevent
+from gevent.event import Event as Wake
+from loguru import logger
+
+from gateway.devices import Devices
+from gateway.effects import Now
+from gateway.fanout import Fanout
+from gateway.groups import Batch
+from gateway.links import Incoming
+from gateway.replay import Replay
+from gateway.subscriber import Subscriber
+from gateway.subscription import Subscribe, Unsubscribe
+from shared.errors import BadMessage
+from shared.once import OncePerKind
+from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message
+
+TURN_S = 0.025
+"""The loop looks at timeouts this often; the shortest of them is 50 ms."""
+EVERYONE_S = 0.5
+"""How often the timeouts of devices with nothing to settle are judged."""
+LATE_S = 0.25
+"""After a pause this long (a stopped process) what waits is taken in before anyone is judged."""
+JUDGE_LATEST_S = 1.0
+"""Under a flood that never ends, timeouts are judged at least this often."""
+CATCH_UP_S = 0.005
+"""What sending to those behind may take of a turn: live goes first."""
+
+
+class Connection(Protocol):
+    """A browser's connection, as the hub needs it."""
+
+    @property
+    def is_writable(self) -> bool:
+        """Tell whether more can be sent without piling it up."""
+
+    def send(self, batch: Batch) -> None:
+        """Send frames; only when writable."""
+
+    def close(self) -> None:
+        """Close the transport, so that a stock client comes back."""
+
+
+def read_clocks() -> Now:
+    """Read both clocks."""
+    return Now(time.monotonic(), time.time_ns() // 1_000_000)
+
+
+class Hub:
+    """Everything between the links and the connections; see the module."""
+
+    def __init__(
+        self,
+        devices: Devices,
+        replay: Replay,
+        open_links: Callable[[Callable[[], None], Callable[[str], None]], Subscriber],
+        *,
+        flush_s: float = 0.0,
+        stalled_s: float = 30.0,
+        clock: Callable[[], Now] = read_clocks,
+    ) -> None:
+        self.devices = devices
+        self.fanout = Fanout(devices)
+        self.connections: dict[str, Connection] = {}
+        self.started_s: float | None = None
+        self.links: Subscriber | None = None
+        self._replay = replay
+        self._open_links = open_links
+        self._flush_s, self._stalled_s = flush_s, stalled_s
+        self._clock = clock
+        self._wake = Wake()
+        self._once = OncePerKind()
+        self._lagging: dict[str, float] = {}  # who could not be sent all, since when
+        self._flushed_s = self._judged_s = self._judged_all_s = self._turned_s = 0.0
+        self._judge_not_before_s = 0.0
+
+    # --- life ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Open the links; raises SettingsError for an endpoint that cannot be had."""
+        watcher = gevent.get_hub().loop.async_()
+        watcher.start(self._wake.set)
+        self.links = self._open_links(watcher.send, logger.warning)
+        self.links.start()
+        self.started_s = self._turned_s = self._clock().monotonic_s
+
+    def run(self) -> None:
+        """Turn for ever."""
+        while True:
+            self._wake.wait(TURN_S)
+            self._wake.clear()
+            self.turn()
+            gevent.sleep(0)
+
+    def stop(self) -> None:
+        """Close the links."""
+        if self.links is not None:
+            self.links.stop()
+
+    def turn(self) -> None:
+        """Take in what came, judge timeouts, send what is due."""
+        now = self._clock()
+        if now.monotonic_s - self._turned_s > LATE_S:
+            self._judge_not_before_s = now.monotonic_s + LATE_S
+        self._turned_s = now.monotonic_s
+        took = self._take_in(now)
+        if not took or now.monotonic_s - self._judged_s > JUDGE_LATEST_S:
+            self._judge(now)
+        self._ask_for_wanted(now)
+        if now.monotonic_s - self._flushed_s >= self._flush_s:
+            self._flushed_s = now.monotonic_s
+            self._send_due(now)
+
+    # --- in ------------------------------------------------------------------------------
+
+    def _take_in(self, now: Now) -> bool:
+        messages = [] if self.links is None else self.links.take()
+        for message in messages:
+            try:
+                self._receive(message, now)
+            except BadMessage as error:
+                self._refuse(error, now)
+            self._ask_questions(now)
+        return bool(messages)
+
+    def _receive(self, message: Incoming, now: Now) -> None:
+        if message.kind == "live":
+            self.devices.receive(decode_message(message.frames), now)
+            return
+        match self._replay.receive(message.route, message.frames, now.monotonic_s):
+            case ReplayAnswer() as answer:
+                self.devices.answer(answer, now)
+            case ReplayRefusal(device_id=device_id, code="busy"):
+                self.devices.busy(device_id, now)
+            case ReplayRefusal(device_id=device_id):
+                self.devices.no_answer(device_id, now)
+            case Serve(devices=offered):
+                for device_id in offered:
+                    self.devices.replay_offered(device_id, now)
+
+    def _refuse(self, error: BadMessage, now: Now) -> None:
+        if self._once.is_first(error.reason, error.device_id):
+            logger.warning(
+                "message_refused",
+                reason=error.reason,
+                device_id=error.device_id,
+                detail=str(error),
+                note="counted from now on, not logged again",
+            )
+        self.devices.refuse(error, now)
+
+    def _ask_questions(self, now: Now) -> None:
+        """Ask what the feeds want to know; with nobody to ask, that is the answer."""
+        while self.devices.questions:
+            device_id, after, limit = self.devices.questions.pop(0)
+            requests = self._replay.ask(device_id, after, limit, now.monotonic_s)
+            if requests and self.links is not None:
+                self.links.ask(requests)
+            else:
+                self.devices.no_answer(device_id, now)
+
+    def _judge(self, now: Now) -> None:
+        if now.monotonic_s < self._judge_not_before_s:
+            return
+        everyone = now.monotonic_s - self._judged_all_s >= EVERYONE_S
+        self._judged_s = now.monotonic_s
+        if everyone:
+            self._judged_all_s = now.monotonic_s
+        self.devices.tick(now, everyone=everyone)
+        self._ask_questions(now)
+
+    def _ask_for_wanted(self, now: Now) -> None:
+        wanted, self.fanout.wanted = self.fanout.wanted, set()
+        for device_id in wanted:
+            self.devices.ask_newest(device_id, now)
+        self._ask_questions(now)
+
+    # --- out -----------------------------------------------------------------------------
+
+    def _send_due(self, now: Now) -> None:
+        until_s = now.monotonic_s + CATCH_UP_S
+        for client_id in dict.fromkeys([*self.fanout.due(now), *self._lagging]):
+            if client_id not in self.connections:
+                self._lagging.pop(client_id, None)
+            elif self.fanout.is_live(client_id) or self._clock().monotonic_s < until_s:
+                self._send(client_id, self.connections[client_id], now)
+            else:
+                self._lagging.setdefault(client_id, now.monotonic_s)
+
+    def _send(self, client_id: str, connection: Connection, now: Now) -> None:
+        if not connection.is_writable:
+            since_s = self._lagging.setdefault(client_id, now.monotonic_s)
+            if now.monotonic_s - since_s >= self._stalled_s:
+                logger.warning("client_stalled", client=client_id, stalled_s=self._stalled_s)
+                connection.close()
+            return
+        batch = self.fanout.take(client_id, now)
+        if batch.frames:
+            connection.send(batch)
+        if self.fanout.has_due(client_id):
+            self._lagging[client_id] = now.monotonic_s
+            self._wake.set()
+        else:
+            self._lagging.pop(client_id, None)
+
+    def now(self) -> Now:
+        """Read the clocks the hub lives by."""
+        return self._clock()
+
+    # --- clients -------------------------------------------------------------------------
+
+    def connect(self, client_id: str, connection: Connection) -> None:
+        """Admit a client."""
+        self.connections[client_id] = connection
+        self.fanout.add(client_id)
+
+    def disconnect(self, client_id: str) -> None:
+        """Forget a client."""
+        self.connections.pop(client_id, None)
+        self._lagging.pop(client_id, None)
+        self.fanout.remove(client_id)
+
+    def subscribe(self, client_id: str, request: Subscribe) -> dict[str, object]:
+        """Subscribe a client; returns the answer. What it is due follows in a later turn."""
+        devices = self.fanout.subscribe(client_id, request, self._clock())
+        self._lagging.setdefault(client_id, self._clock().monotonic_s)
+        self._wake.set()
+        return {"ok": True, "devices": devices}
+
+    def unsubscribe(self, client_id: str, request: Unsubscribe) -> dict[str, object]:
+        """End a client's subscription, or part of it; returns the answer."""
+        self.fanout.unsubscribe(client_id, request, self._clock())
+        return {"ok": True}
+
+    def subscribe_automatically(self, client_id: str) -> None:
+        """Give a client everything at 1 Hz until it subscribes by itself."""
+        self.fanout.subscribe_automatically(client_id, self._clock())
+        self._wake.set()

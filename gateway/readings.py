@@ -1,0 +1,133 @@
+"""Pages of readings out of a ring, for HTTP. Pure; long work comes in slices."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gateway.devices import Device
+from gateway.packets import Gap, reading_payload
+from shared.cursor import START, Cursor
+from shared.reading import OPTIONAL_KEYS, REQUIRED_KEYS
+
+LIMIT_DEFAULT, LIMIT_MAX = 1_000, 5_000
+POINTS_MAX = 10_000
+SLICE = 250
+"""Readings looked at between two chances for others: about 2 ms."""
+CSV_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """Readings after a position, or (None) the newest ones."""
+
+    since: Cursor | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Readings measured in a span of time, thinned to ``max_points`` (None: all)."""
+
+    from_ms: int
+    to_ms: int
+    max_points: int | None
+
+
+class Page(NamedTuple):
+    """Where a page begins and ends in the ring, what is missing in it, and where to go on."""
+
+    start: int
+    stop: int
+    gaps: list[Gap]
+    next: Cursor
+
+
+def page_after(device: Device, query: After) -> Page:
+    """Find the page of at most ``limit`` readings after a position, or the newest ones."""
+    ring = device.ring
+    front = ring.front or START
+    since, gaps = query.since, list[Gap]()
+    if since is None:
+        start = _newest_start(device, query.limit)
+    elif since < front:
+        gaps.append(Gap(device.device_id, since, Cursor(front.epoch, front.seq + 1), "expired"))
+        start = ring.index_after(front)
+    else:
+        start = ring.index_after(since)
+    stop = _stop_after(device, start, query.limit)
+    gaps += [gap for index in range(start, stop) if (gap := ring.gap_at(index)) is not None]
+    end = ring.cursor_at(stop) or START
+    return Page(start, stop, gaps, end if stop > start else since or end)
+
+
+def page_between(device: Device, query: Between) -> Page:
+    """Find the part of the ring that can hold readings of a span of time."""
+    ring = device.ring
+    inside = [
+        index
+        for index in range(ring.first, ring.end)
+        if query.from_ms <= ring.time_at(index) <= query.to_ms
+    ]
+    start, stop = (inside[0], inside[-1] + 1) if inside else (ring.end, ring.end)
+    gaps = [gap for index in range(start, stop) if (gap := ring.gap_at(index)) is not None]
+    return Page(start, stop, gaps, ring.cursor_at(stop) or START)
+
+
+def payloads(device: Device, page: Page) -> list[bytes]:
+    """Give the readings of a page, as JSON, oldest first."""
+    ring = device.ring
+    return [
+        reading_payload(ring.frame_at(index))
+        for index in range(max(page.start, ring.first), min(page.stop, ring.end))
+        if ring.gap_at(index) is None
+    ]
+
+
+def in_span(found: list[bytes], query: Between) -> Iterator[list[bytes]]:
+    """Keep what was measured in the span, slice by slice."""
+    for start in range(0, len(found), SLICE):
+        part = found[start : start + SLICE]
+        yield [raw for raw in part if query.from_ms <= json.loads(raw)["ts_ms"] <= query.to_ms]
+
+
+def thin_out(found: list[bytes], query: Between) -> Iterator[list[bytes]]:
+    """Keep the slowest and the fastest reading of each bucket of time, bucket by bucket."""
+    buckets = max(1, (query.max_points or POINTS_MAX) // 2)
+    if len(found) <= 2 * buckets:
+        yield found
+        return
+    size = -(-len(found) // buckets)
+    for start in range(0, len(found), size):
+        part = found[start : start + size]
+        speeds = [json.loads(raw)["speed_kmh"] for raw in part]
+        kept = sorted({speeds.index(min(speeds)), speeds.index(max(speeds))})
+        yield [part[index] for index in kept]
+
+
+def csv_row(payload: bytes) -> list[object]:
+    """Give the cells of a reading, empty where a key is absent."""
+    reading = json.loads(payload)
+    return [_cell(reading.get(key)) for key in CSV_KEYS]
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+
+
+def _newest_start(device: Device, limit: int) -> int:
+    ring, index = device.ring, device.ring.end
+    while index > ring.first and limit > 0:
+        index -= 1
+        limit -= ring.gap_at(index) is None
+    return index
+
+
+def _stop_after(device: Device, start: int, limit: int) -> int:
+    ring, index = device.ring, start
+    while index < ring.end and (limit > 0 or ring.gap_at(index) is not None):
+        limit -= ring.gap_at(index) is None
+        index += 1
+    return index

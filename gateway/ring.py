@@ -1,0 +1,197 @@
+"""The ring: the last readings and gaps of one device, each written once, ready to send.
+
+It is the only buffer between a device and any browser. An entry has an *index* that never
+changes while it is held (older history gets smaller, even negative ones), the *position* after
+it (a cursor), and the gateway-wide *arrival* number it came with (fetched history: 0). Indexes,
+positions and arrivals all ascend, so each can be searched.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from gateway.packets import Gap, event_frame, reading_frame
+from shared.cursor import Cursor
+from shared.reading import Reading
+from shared.wire import encode_reading
+
+ENTRY_OVERHEAD_BYTES = 80
+"""What an entry costs besides its frame: the bytes object's header, four integers, a pointer."""
+
+COMPACT_EVERY = 256
+"""Trimmed entries are really deleted in runs of this many, so that trimming stays O(1)."""
+
+
+class Entry(NamedTuple):
+    """What the ring keeps of a reading or a gap."""
+
+    arrival: int
+    end: Cursor
+    ts_ms: int
+    frame: bytes
+    gap: Gap | None = None
+
+
+def reading_entry(reading: Reading, arrival: int = 0) -> Entry:
+    """Write a reading down, once and for all."""
+    framed = reading_frame(encode_reading(reading))
+    return Entry(arrival, reading.cursor, reading.ts_ms, framed)
+
+
+def gap_entry(gap: Gap, arrival: int = 0) -> Entry:
+    """Write a gap down, in the place of what is missing."""
+    return Entry(arrival, gap.end, 0, event_frame("gap", gap.body()), gap)
+
+
+class Ring:
+    """At most ``capacity`` entries of one device; the oldest give way."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.front: Cursor | None = None
+        """The position before the first entry held; None before first contact."""
+        self.emptied_at = 0
+        """Below this index everything was thrown away by :meth:`empty`, not by age."""
+        self.size_bytes = 0
+        self._base = 0  # the index of slot 0
+        self._skip = 0  # slots in front that are trimmed but not yet deleted
+        self._frames: list[bytes] = []
+        self._arrivals, self._epochs = array("q"), array("q")
+        self._seqs, self._times = array("q"), array("q")
+        self._gaps: dict[int, Gap] = {}
+
+    def __len__(self) -> int:
+        return len(self._frames) - self._skip
+
+    @property
+    def first(self) -> int:
+        """The index of the first entry held."""
+        return self._base + self._skip
+
+    @property
+    def end(self) -> int:
+        """The index the next entry will have."""
+        return self._base + len(self._frames)
+
+    def start_at(self, front: Cursor) -> None:
+        """Begin after ``front``: first contact, nothing before it is missing."""
+        self.front = front
+
+    def append(self, entry: Entry) -> None:
+        """Put an entry behind all others; beyond the capacity the front is lost."""
+        if entry.gap is not None:
+            self._gaps[self.end] = entry.gap
+        self._frames.append(entry.frame)
+        self._arrivals.append(entry.arrival)
+        self._epochs.append(entry.end.epoch)
+        self._seqs.append(entry.end.seq)
+        self._times.append(entry.ts_ms)
+        self.size_bytes += len(entry.frame) + ENTRY_OVERHEAD_BYTES
+        if len(self) > self.capacity:
+            self.trim(1)
+
+    def prepend(self, entries: Sequence[Entry], front: Cursor) -> None:
+        """Put fetched history in front, the newest that still fit, never beginning with a gap.
+
+        ``front`` is the position before the first of them.
+        """
+        room = self.capacity - len(self)
+        kept = list(entries[max(0, len(entries) - room) :]) if room > 0 else []
+        while kept and kept[0].gap is not None:
+            kept.pop(0)
+        if not kept:
+            return
+        dropped = len(entries) - len(kept)
+        self.front = entries[dropped - 1].end if dropped else front
+        self._compact()
+        self._put_in_front(kept)
+
+    def _put_in_front(self, entries: Sequence[Entry]) -> None:
+        self._base -= len(entries)
+        for offset, entry in enumerate(entries):
+            if entry.gap is not None:
+                self._gaps[self._base + offset] = entry.gap
+        self._frames[:0] = [entry.frame for entry in entries]
+        self._arrivals[:0] = array("q", [entry.arrival for entry in entries])
+        self._epochs[:0] = array("q", [entry.end.epoch for entry in entries])
+        self._seqs[:0] = array("q", [entry.end.seq for entry in entries])
+        self._times[:0] = array("q", [entry.ts_ms for entry in entries])
+        self.size_bytes += sum(len(entry.frame) + ENTRY_OVERHEAD_BYTES for entry in entries)
+
+    def trim(self, count: int) -> None:
+        """Lose the ``count`` oldest entries."""
+        for _ in range(min(count, len(self))):
+            slot = self._skip
+            self.front = Cursor(self._epochs[slot], self._seqs[slot])
+            self.size_bytes -= len(self._frames[slot]) + ENTRY_OVERHEAD_BYTES
+            self._frames[slot] = b""
+            self._gaps.pop(self.first, None)
+            self._skip += 1
+        if self._skip >= COMPACT_EVERY:
+            self._compact()
+
+    def empty(self, front: Cursor) -> None:
+        """Throw everything away and go on after ``front``."""
+        self.trim(len(self))
+        self.emptied_at = self.end
+        self.front = front
+
+    def _compact(self) -> None:
+        self._base += self._skip
+        for column in (self._frames, self._arrivals, self._epochs, self._seqs, self._times):
+            del column[: self._skip]
+        self._skip = 0
+
+    def index_after(self, cursor: Cursor) -> int:
+        """Find the first entry that ends behind ``cursor``."""
+        return self._base + bisect_right(
+            range(len(self._frames)), cursor, lo=self._skip, key=self._end_of
+        )
+
+    def index_arrived_after(self, arrival: int) -> int:
+        """Find the first entry that came after ``arrival``."""
+        return self._base + bisect_right(self._arrivals, arrival, lo=self._skip)
+
+    def _end_of(self, slot: int) -> Cursor:
+        return Cursor(self._epochs[slot], self._seqs[slot])
+
+    def cursor_at(self, index: int) -> Cursor | None:
+        """Give the position before the entry at ``index`` (which may be :attr:`end`)."""
+        return self.front if index <= self.first else self._end_of(index - 1 - self._base)
+
+    def frame_at(self, index: int) -> bytes:
+        """Give the frame of one entry."""
+        return self._frames[index - self._base]
+
+    def frames(self, start: int, stop: int) -> list[bytes]:
+        """Give the frames from ``start`` up to ``stop``."""
+        return self._frames[start - self._base : stop - self._base]
+
+    def gap_at(self, index: int) -> Gap | None:
+        """Give the gap at ``index``; None for a reading."""
+        return self._gaps.get(index)
+
+    def arrival_at(self, index: int) -> int:
+        """Give the arrival number of one entry."""
+        return self._arrivals[index - self._base]
+
+    def time_at(self, index: int) -> int:
+        """Give ``ts_ms`` of the entry at ``index``; 0 for a gap."""
+        return self._times[index - self._base]
+
+    def newest_reading(self) -> int | None:
+        """Find the newest reading's index, passing over gaps; None when no reading is held."""
+        readings = (i for i in range(self.end - 1, self.first - 1, -1) if i not in self._gaps)
+        return next(readings, None)
+
+    def find(self, cursor: Cursor) -> bytes | None:
+        """Give the frame of the reading at ``cursor``; None when it is not held."""
+        index = self.index_after(cursor) - 1
+        held = index >= self.first and self._end_of(index - self._base) == cursor
+        return self.frame_at(index) if held and index not in self._gaps else None
+
+    def extend(self, entries: Iterable[Entry]) -> None:
+        """Append several."""
+        for entry in entries:
+            self.append(entry)

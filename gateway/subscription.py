@@ -1,0 +1,96 @@
+"""What a browser asks for: ``subscribe`` and ``unsubscribe``, parsed once at the edge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shared.cursor import Cursor, parse_cursor
+from shared.errors import BadCursor, BadRequest, TooManyDevices
+from shared.reading import is_device_id
+
+EVERYTHING = "*"
+NAMES_MAX = 1_000
+"""Names one client may watch; ``*`` has no such limit and costs less."""
+SINCE_MAX = 10_000
+"""Cursors in one request: a client of ``*`` sends one for each device it ever saw."""
+RATE_MAX_HZ = 100.0
+_NO_CURSORS: Mapping[str, Cursor] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """A checked ``subscribe``: names, or everything; ``since`` may hold the key ``*``."""
+
+    names: tuple[str, ...]
+    everything: bool
+    since: Mapping[str, Cursor] = field(default_factory=dict)
+    max_rate_hz: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """A checked ``unsubscribe``: names, or everything."""
+
+    names: tuple[str, ...]
+    everything: bool
+
+
+def parse_subscribe(raw: object) -> Subscribe:
+    """Check a ``subscribe`` payload; raises a :class:`~shared.errors.RequestError`."""
+    body = _object(raw)
+    names, everything = _devices(body)
+    since = _since(body.get("since"), names, everything)
+    return Subscribe(names, everything, since, _rate(body.get("max_rate_hz")))
+
+
+def parse_unsubscribe(raw: object) -> Unsubscribe:
+    """Check an ``unsubscribe`` payload; raises a :class:`~shared.errors.RequestError`."""
+    return Unsubscribe(*_devices(_object(raw)))
+
+
+def _object(raw: object) -> Mapping[str, object]:
+    if not isinstance(raw, dict):
+        raise BadRequest('send one object, such as {"devices": ["ebike-001"]}')
+    return raw
+
+
+def _devices(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
+    devices = body.get("devices")
+    if devices == EVERYTHING:
+        return (), True
+    if not isinstance(devices, list):
+        raise BadRequest('devices must be a list of ids, or "*"')
+    if len(devices) > NAMES_MAX:
+        raise TooManyDevices(f"at most {NAMES_MAX} names a client; use {EVERYTHING!r} for all")
+    wrong = next((name for name in devices if not is_device_id(name)), None)
+    if wrong is not None:
+        raise BadRequest(f"{str(wrong)[:80]!r} is not a device id")
+    return tuple(dict.fromkeys(devices)), False
+
+
+def _since(raw: object, names: tuple[str, ...], everything: bool) -> Mapping[str, Cursor]:
+    if raw is None:
+        return _NO_CURSORS
+    if not isinstance(raw, dict):
+        raise BadRequest('since must be an object, such as {"ebike-001": "1722-5"}')
+    if len(raw) > SINCE_MAX:
+        raise TooManyDevices(f"at most {SINCE_MAX} cursors in one request")
+    asked = frozenset(names)
+    return {name: _position(name, text, asked, everything) for name, text in raw.items()}
+
+
+def _position(name: str, text: object, asked: frozenset[str], everything: bool) -> Cursor:
+    covered = name in asked or (everything and (name == EVERYTHING or is_device_id(name)))
+    if not covered:
+        raise BadRequest(f"since names {name[:80]!r}, which is not being subscribed")
+    cursor = parse_cursor(text)
+    if cursor is None:
+        raise BadCursor(f"the cursor of {name!r} must be of the form 1722-5")
+    return cursor
+
+
+def _rate(raw: object) -> float | None:
+    if raw is None:
+        return None
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not 0 < raw <= RATE_MAX_HZ:
+        raise BadRequest(f"max_rate_hz must be a number above 0, at most {RATE_MAX_HZ:g}")
+    return float(raw)

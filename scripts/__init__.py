@@ -1,0 +1,5 @@
+"""What developers, CI and the Procfile run.
+
+Shell where nothing is installed yet, Python from there on. May import ``shared``; nothing
+imports this.
+"""

@@ -1,0 +1,105 @@
+"""Tell whether a TCP address can be listened on, and if not, why and because of whom."""
+
+import errno
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+CONNECT_WAIT_S = 0.5
+"""More than a process on this machine needs to accept."""
+COMMAND_LENGTH_MAX = 60
+"""Enough to recognise a program by, and the sentence stays readable."""
+LISTENING = "0A"
+"""TCP_LISTEN in Linux's ``/proc/net/tcp``."""
+
+
+class Listener(NamedTuple):
+    """A TCP address somebody wants to listen on, and the settings that choose another."""
+
+    owner: str
+    host: str
+    port: int
+    host_setting: str
+    port_setting: str
+
+
+def trouble_with(listener: Listener) -> str | None:
+    """Return in one sentence why ``listener`` cannot be had; None when it can."""
+    owner, host, port = listener.owner, listener.host, listener.port
+    number = _bind_error("" if host == "*" else host.strip("[]"), port)
+    if number is None:
+        return None
+    if number == errno.EADDRINUSE:
+        holder = holder_of(port) or "another program"
+        advice = f"stop that, or change {listener.port_setting}"
+        return f"{owner} needs port {port}, which {holder} has: {advice}"
+    setting = listener.port_setting if number == errno.EACCES else listener.host_setting
+    return f"{owner} cannot listen on {host}:{port} ({os.strerror(number)}): change {setting}"
+
+
+def holder_of(port: int) -> str | None:
+    """Name the process that listens on ``port``; None where that cannot be found out."""
+    return _holder_in_proc(port) if sys.platform == "linux" else _holder_by_lsof(port)
+
+
+def _bind_error(host: str, port: int) -> int | None:
+    """Return the number of the error that listening would meet; None when there is none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # as the servers do: a connection that has just ended is no obstacle
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except socket.gaierror:
+            return None  # the name of a network interface: ZeroMQ knows those
+        except OSError as error:
+            return error.errno
+    return errno.EADDRINUSE if _answers(host, port) else None
+
+
+def _answers(host: str, port: int) -> bool:
+    """Tell whether a server answers there: macOS lets one bind beside another's wildcard."""
+    try:
+        socket.create_connection((host or "localhost", port), CONNECT_WAIT_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _holder_in_proc(port: int) -> str | None:
+    sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
+    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+        with suppress(OSError):  # it ended meanwhile, or is not ours to look at
+            if str(descriptor.readlink()) in sockets:
+                return _describe_process(descriptor.parents[1])
+    return None
+
+
+def _listening_inodes(port: int) -> Iterator[str]:
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with suppress(OSError):  # a kernel without IPv6 has one of them
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield fields[9]
+
+
+def _describe_process(folder: Path) -> str:
+    words = (folder / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+    command = b" ".join(words).decode(errors="replace")
+    return f"'{command[:COMMAND_LENGTH_MAX]}' (process {folder.name})"
+
+
+def _holder_by_lsof(port: int) -> str | None:
+    if shutil.which("lsof") is None:
+        return None
+    query = ["lsof", "-nP", "-Fpc", f"-iTCP:{port}", "-sTCP:LISTEN"]
+    answer = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    fields = {line[:1]: line[1:] for line in answer.splitlines()}
+    return f"'{fields['c']}' (process {fields['p']})" if {"p", "c"} <= fields.keys() else None

@@ -1,0 +1,113 @@
+"""Check the settings and the ports before anything is started.
+
+Takes honcho's own options, since they decide what is started. Prints the gateway's port for honcho
+on stdout; what people should read goes to stderr. Exits 2 when starting could not work.
+"""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from ipaddress import IPv6Address, ip_address
+from pathlib import Path
+from typing import NamedTuple
+
+from dotenv import dotenv_values
+
+from scripts.port_use import Listener, trouble_with
+from shared.errors import SettingsError
+from shared.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+ENDPOINT = re.compile(r"tcp://(\[.+\]|[^\[\]]+):([0-9]+)")
+CANNOT_START = 2
+
+
+class Plan(NamedTuple):
+    """What honcho is asked to start."""
+
+    port: str | None
+    gateways: int
+    devices: int
+
+
+def read_plan(arguments: Sequence[str]) -> Plan:
+    """Read honcho's own arguments, as far as they matter here."""
+    parser = argparse.ArgumentParser(prog="scripts/start", add_help=False, allow_abbrev=False)
+    parser.add_argument("-p", "--port")
+    parser.add_argument("-c", "--concurrency", default="")
+    parser.add_argument("-q", "--quiet")
+    parser.add_argument("processes", nargs="*")
+    options = parser.parse_args(arguments)
+    numbers = dict(re.findall(r"(\w+)=([0-9]+)", options.concurrency))
+    gateways, devices = (
+        int(numbers.get(name, 1)) if name in (options.processes or [name]) else 0
+        for name in ("gateway", "device")
+    )
+    return Plan(options.port, gateways, devices)
+
+
+def environment(plan: Plan, environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
+    """Return the environment with the ``PORT`` that holds: an option, the environment, ``.env``."""
+    port = plan.port or environ.get("PORT") or dotenv_values(dotenv).get("PORT")
+    return {**environ, **({"PORT": port} if port else {})}
+
+
+def listeners(plan: Plan, gateway: Settings, device: Settings) -> Iterator[Listener]:
+    """Yield every TCP address that the processes of ``plan`` will listen on."""
+    for number in range(plan.gateways):
+        port = gateway.gateway_port + number
+        yield Listener("the gateway", gateway.gateway_host, port, "SPOKE_GATEWAY_HOST", "PORT")
+    endpoints = (
+        (plan.gateways, "the gateway", "SPOKE_DEVICE_BIND", gateway.device_bind),
+        (plan.gateways, "the gateway", "SPOKE_REPLAY_BIND", gateway.replay_bind),
+        (plan.devices, "the device", "SPOKE_PUB_BIND", device.pub_bind),
+        (plan.devices, "the device", "SPOKE_REPLAY_BIND", device.replay_bind),
+    )
+    for count, owner, setting, endpoint in endpoints:
+        match = ENDPOINT.fullmatch(endpoint or "")
+        if count and match is not None:
+            yield Listener(owner, match[1], int(match[2]), setting, setting)
+
+
+def address(host: str, port: int) -> str:
+    """Return where a browser on this machine finds a gateway that listens on ``host``."""
+    with suppress(ValueError):  # a name is right as it is
+        ip = ip_address(host)
+        if ip.is_loopback or ip.is_unspecified:
+            host = "localhost"
+        elif isinstance(ip, IPv6Address):
+            host = f"[{host}]"
+    return f"http://{host}:{port}/"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check settings and ports; return the exit code."""
+    plan = read_plan(arguments)
+    environ = environment(plan, os.environ, ROOT / ".env")
+    try:
+        gateway = load_settings("gateway", [], environ, ROOT)
+        device = load_settings("device", [], environ, ROOT)
+    except SettingsError as error:
+        _say(str(error))
+        return CANNOT_START
+    troubles = [trouble_with(listener) for listener in listeners(plan, gateway, device)]
+    for trouble in filter(None, troubles):
+        _say(trouble)
+    if any(troubles):
+        return CANNOT_START
+    if plan.gateways:
+        _say(f"the dashboard is at {address(gateway.gateway_host, gateway.gateway_port)}")
+    _say("Ctrl-C stops everything")
+    print(gateway.gateway_port)
+    return 0
+
+
+def _say(text: str) -> None:
+    print("start:", text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

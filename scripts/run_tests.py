@@ -1,0 +1,157 @@
+"""Run the tests and checks, all or one part of them, and sum up what each part did and took.
+
+Called by ``scripts/test``, which has set up Python and Node.js for them by then.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts.chromium import ChromiumMissing, get_chromium
+from scripts.junit import Count, read_counts, total
+from scripts.sources import javascript_files, shell_scripts
+
+ROOT = Path(__file__).resolve().parent.parent
+CANNOT_BEGIN = 2
+
+
+class Outcome(NamedTuple):
+    """What one part of the tests did, and the seconds it took."""
+
+    part: str
+    took_s: float
+    result: Count
+
+
+def lint(_extra: Sequence[str], _folder: Path) -> Count:
+    """Check style, types, shell scripts and the syntax of JavaScript."""
+    checks = {
+        "ruff check": [[sys.executable, "-m", "ruff", "check", "."]],
+        "ruff format": [[sys.executable, "-m", "ruff", "format", "--check", "."]],
+        "mypy": [[sys.executable, "-m", "mypy"]],
+        "shellcheck": [["shellcheck", "--external-sources", *shell_scripts(ROOT)]],
+        "node --check": [["node", "--check", file] for file in javascript_files(ROOT)],
+    }
+    failed = [name for name, commands in checks.items() if not passes(name, commands)]
+    return Count(len(checks) - len(failed), len(failed))
+
+
+def python(extra: Sequence[str], folder: Path) -> Count:
+    """Run the Python tests; all of them must also reach the coverage of the core."""
+    report = folder / "python.xml"
+    coverage = [] if extra else ["--cov", "--cov-report=term-missing:skip-covered"]
+    code = run(
+        [sys.executable, "-m", "pytest", f"--junitxml={report}", *coverage, *extra],
+        {"COVERAGE_FILE": str(folder / "coverage")},  # two runs at once do not share it
+    )
+    return read_counts(report, code)
+
+
+def node(extra: Sequence[str], folder: Path) -> Count:
+    """Run the tests of the plain JavaScript modules."""
+    return run_node("js", extra, folder)
+
+
+def browser(extra: Sequence[str], folder: Path) -> Count:
+    """Run the tests of the page in Chromium, one file at a time: each starts a browser."""
+    return run_node("browser", ["--test-concurrency=1", *extra], folder)
+
+
+PARTS: dict[str, Callable[[Sequence[str], Path], Count]] = {
+    "lint": lint,
+    "python": python,
+    "node": node,
+    "browser": browser,
+}
+"""Every part by its name, in the order of running."""
+
+
+def run_node(name: str, options: Sequence[str], folder: Path) -> Count:
+    """Run ``tests/<name>/*.test.mjs`` with Node's own test runner."""
+    report = folder / f"{name}.xml"
+    files = sorted(map(str, (ROOT / "tests" / name).glob("*.test.mjs")))
+    if not files:  # called without files, the runner would look for some anywhere
+        say(f"there is no test in tests/{name}")
+        return Count(failed=1)
+    reporters = {"spec": "stdout", "junit": str(report)}
+    options = [
+        *(f"--test-reporter={reporter}" for reporter in reporters),
+        *(f"--test-reporter-destination={place}" for place in reporters.values()),
+        *options,
+    ]
+    return read_counts(report, run(["node", "--test", *options, *files]))
+
+
+def passes(name: str, commands: Sequence[Sequence[str]]) -> bool:
+    """Run all commands of one check and tell whether each succeeded."""
+    codes = [run(command) for command in commands]
+    good = not any(codes)
+    say(f"{name} {'passed' if good else 'FAILED'}")
+    return good
+
+
+def run(command: Sequence[str], changes: dict[str, str] | None = None) -> int:
+    """Run a command in the project's folder and return its exit code."""
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **(changes or {})}, check=False
+    ).returncode
+
+
+def run_parts(names: Sequence[str], extra: Sequence[str]) -> list[Outcome]:
+    """Run the parts one after the other, whatever becomes of them."""
+    outcomes = []
+    with tempfile.TemporaryDirectory(prefix="spoke-test-") as folder:
+        for name in names:
+            say(f"--- {name}")
+            started_s = time.monotonic()
+            result = PARTS[name](extra, Path(folder))
+            outcomes.append(Outcome(name, time.monotonic() - started_s, result))
+    return outcomes
+
+
+def summarize(set_up_s: float, outcomes: Sequence[Outcome]) -> str:
+    """Return the table of all parts; its last line is the sum of them."""
+    rows = [f"{'set-up':<8} {set_up_s:>6.1f} s"]
+    rows += [f"{part:<8} {took_s:>6.1f} s  {result}" for part, took_s, result in outcomes]
+    return "\n".join([*rows, str(total([outcome.result for outcome in outcomes]))])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what is asked for; return 0 only when all of it passed."""
+    parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__)
+    parser.add_argument("--began", type=float, default=time.time(), help=argparse.SUPPRESS)
+    parser.add_argument("part", nargs="?", choices=PARTS, help="only this part")
+    parser.add_argument("extra", nargs=argparse.REMAINDER, help="arguments of its runner")
+    options = parser.parse_args(arguments)
+    names = [options.part] if options.part else list(PARTS)
+    try:
+        if "browser" in names:
+            os.environ["CHROMIUM"] = get_chromium()
+    except ChromiumMissing as error:
+        say(str(error))
+        return CANNOT_BEGIN
+    set_up_s = time.time() - options.began
+    outcomes = run_parts(names, options.extra)
+    print(summarize(set_up_s, outcomes), flush=True)
+    return verdict(outcomes, in_ci=os.environ.get("CI") == "true")
+
+
+def verdict(outcomes: Sequence[Outcome], *, in_ci: bool) -> int:
+    """Return the exit code: in CI a test that was skipped has failed."""
+    sum_of_all = total([outcome.result for outcome in outcomes])
+    return int(sum_of_all.failed > 0 or (in_ci and sum_of_all.skipped > 0))
+
+
+def say(text: str) -> None:
+    """Tell what is going on, in order with what the commands print."""
+    print(f"test: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,29 @@
+"""Which of the project's own files are shell scripts and JavaScript."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+SHELL_STARTS = (b"#!/bin/sh", b"#!/usr/bin/env bash", b"# shellcheck shell=")
+JAVASCRIPT_ENDS = (".js", ".mjs")
+JAVASCRIPT_FOLDERS = ("gateway/static", "scripts", "tests", "examples")
+THIRD_PARTY = "vendor"
+
+
+def shell_scripts(root: Path) -> list[str]:
+    """Return the shell scripts of ``scripts`` and ``.ci``, whatever their names end in."""
+    files = [file for folder in ("scripts", ".ci") for file in _files(root / folder)]
+    return [str(file) for file in files if file.read_bytes().startswith(SHELL_STARTS)]
+
+
+def javascript_files(root: Path) -> list[str]:
+    """Return the project's own JavaScript, without the browser libraries of others."""
+    files = [file for folder in JAVASCRIPT_FOLDERS for file in _files(root / folder)]
+    return [
+        str(file)
+        for file in files
+        if file.suffix in JAVASCRIPT_ENDS and THIRD_PARTY not in file.relative_to(root).parts
+    ]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())

@@ -1,0 +1,307 @@
+"""The bytes between device and gateway: topics, readings, statuses, replay. Their sole owner.
+
+Encoders and decoders come in pairs. Decoders take what the network gave and return checked
+values or raise :class:`~shared.errors.BadMessage`; they never raise anything else.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NoReturn, TypeAlias, TypeGuard
+
+from shared.cursor import Cursor, parse_cursor
+from shared.errors import BadMessage
+from shared.reading import (
+    VERSION,
+    CheckedReading,
+    Reading,
+    Status,
+    check_reading,
+    check_status,
+    is_device_id,
+)
+
+READING_TOPIC = "ebike/reading/"
+STATUS_TOPIC = "ebike/status/"
+READING_BYTES_MAX = 2_048
+STATUS_BYTES_MAX = 1_024
+REPLAY_LIMIT_MAX = 1_000
+REQUEST_ID_MAX = 64
+REQUEST_BYTES_MAX = 4_096
+SERVE_BYTES_MAX = 65_536
+
+ReplayCode: TypeAlias = Literal["bad_request", "unknown_device", "busy", "unsupported_version"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRequest:
+    """A question for what a device sent: readings after a position (None: the oldest held)."""
+
+    id: str
+    device_id: str
+    after: Cursor | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayAnswer:
+    """A page of readings, ascending across epochs; ``oldest`` and ``newest`` are held now."""
+
+    id: str
+    device_id: str
+    oldest: Cursor | None
+    newest: Cursor | None
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRefusal:
+    """A question that was not served, and why."""
+
+    id: str
+    device_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """A device that connected to the gateway says whose readings it can replay."""
+
+    devices: tuple[str, ...]
+
+
+def reading_topic(device_id: str) -> bytes:
+    """Name the topic of a device's readings; ends in a delimiter because topics are prefixes."""
+    return f"{READING_TOPIC}{device_id}/".encode()
+
+
+def status_topic(device_id: str) -> bytes:
+    """Name the topic of a device's statuses."""
+    return f"{STATUS_TOPIC}{device_id}/".encode()
+
+
+def encode_reading(reading: Reading) -> bytes:
+    """Write a reading: known keys in their order, compact, UTF-8, NaN impossible."""
+    return _dump(
+        {
+            "v": VERSION,
+            "device_id": reading.device_id,
+            "epoch": reading.epoch,
+            "seq": reading.seq,
+            "ts_ms": reading.ts_ms,
+            "speed_kmh": reading.speed_kmh,
+            **reading.values,
+        }
+    )
+
+
+def decode_reading(payload: bytes, device_id: str) -> CheckedReading:
+    """Read and check a reading of ``device_id``."""
+    return check_reading(_load(payload, READING_BYTES_MAX), device_id)
+
+
+def encode_status(status: Status) -> bytes:
+    """Write a status."""
+    body: dict[str, object] = {
+        "v": VERSION,
+        "device_id": status.device_id,
+        "epoch": status.epoch,
+        "last_seq": status.last_seq,
+        "ts_ms": status.ts_ms,
+        "state": status.state,
+        "interval_ms": status.interval_ms,
+    }
+    return _dump(body if status.model is None else body | {"model": status.model})
+
+
+def decode_status(payload: bytes, device_id: str) -> Status:
+    """Read and check a status of ``device_id``."""
+    return check_status(_load(payload, STATUS_BYTES_MAX), device_id)
+
+
+def decode_message(frames: Sequence[bytes]) -> CheckedReading | Status:
+    """Read what came over SUB: topic and payload."""
+    try:
+        topic, payload = frames
+    except ValueError as error:
+        text = f"{len(frames)} frames instead of topic and payload"
+        raise BadMessage("bad_frames", text) from error
+    kind, device_id = _split_topic(topic)
+    return (decode_reading if kind == READING_TOPIC else decode_status)(payload, device_id)
+
+
+def encode_request(request: ReplayRequest) -> bytes:
+    """Write a question for readings."""
+    return _dump(
+        {
+            "v": VERSION,
+            "op": "replay",
+            "id": request.id,
+            "device_id": request.device_id,
+            "after": None if request.after is None else str(request.after),
+            "limit": request.limit,
+        }
+    )
+
+
+def decode_request(payload: bytes) -> ReplayRequest:
+    """Read a question for readings; the error's ``reason`` is the code to answer with."""
+    raw = _load_request(payload)
+    if raw.get("v") != VERSION:
+        raise BadMessage("unsupported_version", f"v must be {VERSION}")
+    if raw.get("op") != "replay":
+        raise BadMessage("bad_request", 'op must be "replay"')
+    request_id, device_id, limit = raw.get("id"), raw.get("device_id"), raw.get("limit")
+    if not is_request_id(request_id):
+        raise BadMessage("bad_request", f"id must be a string of at most {REQUEST_ID_MAX}")
+    if not is_device_id(device_id):
+        raise BadMessage("bad_request", "device_id is not a device id")
+    if type(limit) is not int or not 1 <= limit <= REPLAY_LIMIT_MAX:
+        raise BadMessage("bad_request", f"limit must be 1 to {REPLAY_LIMIT_MAX}")
+    return ReplayRequest(request_id, device_id, _optional_cursor(raw, "after"), limit)  # type: ignore[arg-type]  # checked above
+
+
+def encode_answer(
+    request: ReplayRequest,
+    payloads: Sequence[bytes],
+    oldest: Cursor | None,
+    newest: Cursor | None,
+) -> list[bytes]:
+    """Write an answer: the header, then the readings as they were published."""
+    header = {
+        "v": VERSION,
+        "id": request.id,
+        "device_id": request.device_id,
+        "count": len(payloads),
+        "oldest": None if oldest is None else str(oldest),
+        "newest": None if newest is None else str(newest),
+    }
+    return [_dump(header), *payloads]
+
+
+def encode_refusal(request_id: str, device_id: str, code: ReplayCode, message: str) -> list[bytes]:
+    """Write the answer to a question that cannot be served."""
+    error = {"code": code, "message": message}
+    return [_dump({"v": VERSION, "id": request_id, "device_id": device_id, "error": error})]
+
+
+def decode_answer(frames: Sequence[bytes]) -> ReplayAnswer | ReplayRefusal:
+    """Read an answer; of its readings only an ascending run of valid ones is kept.
+
+    A replay service may lie: what is not this device's, not ascending or not valid is left out,
+    and becomes a hole that the feed announces.
+    """
+    if not 1 <= len(frames) <= 1 + REPLAY_LIMIT_MAX:
+        raise BadMessage("bad_answer", f"{len(frames)} frames")
+    header = _load(frames[0], REQUEST_BYTES_MAX)
+    request_id, device_id = header.get("id"), header.get("device_id")
+    if not is_request_id(request_id) or not isinstance(device_id, str):
+        raise BadMessage("bad_answer", "id and device_id must be strings")
+    if "error" in header:
+        return _refusal(header["error"], str(request_id), device_id)
+    if header.get("v") != VERSION or header.get("count") != len(frames) - 1:
+        raise BadMessage("bad_answer", "v or count is wrong")
+    oldest, newest = _optional_cursor(header, "oldest"), _optional_cursor(header, "newest")
+    readings = _ascending(frames[1:], device_id)
+    return ReplayAnswer(str(request_id), device_id, oldest, newest, readings)
+
+
+def encode_serve(devices: Sequence[str]) -> bytes:
+    """Write the announcement of a device that connected out."""
+    return _dump({"v": VERSION, "op": "serve", "devices": list(devices)})
+
+
+def decode_serve(payload: bytes) -> Serve | None:
+    """Read such an announcement; None when the message is something else."""
+    raw = _load(payload, SERVE_BYTES_MAX)
+    if raw.get("op") != "serve":
+        return None
+    devices = raw.get("devices")
+    if raw.get("v") != VERSION or not isinstance(devices, list):
+        raise BadMessage("bad_serve", "v must be 1 and devices a list")
+    if not all(is_device_id(device_id) for device_id in devices):
+        raise BadMessage("bad_serve", "devices must be device ids")
+    return Serve(tuple(devices))
+
+
+def _split_topic(topic: bytes) -> tuple[str, str]:
+    text = topic.decode("ascii", "replace")
+    for kind in (READING_TOPIC, STATUS_TOPIC):
+        device_id = text[len(kind) : -1]
+        if text.startswith(kind) and text.endswith("/") and is_device_id(device_id):
+            return kind, device_id
+    raise BadMessage("bad_topic", "the topic is not ebike/{reading,status}/<device_id>/")
+
+
+def _ascending(payloads: Sequence[bytes], device_id: str) -> tuple[Reading, ...]:
+    readings: list[Reading] = []
+    for payload in payloads:
+        try:
+            reading = decode_reading(payload, device_id).reading
+        except BadMessage:
+            continue
+        if not readings or reading.cursor > readings[-1].cursor:
+            readings.append(reading)
+    return tuple(readings)
+
+
+def _refusal(error: object, request_id: str, device_id: str) -> ReplayRefusal:
+    code = error.get("code") if isinstance(error, Mapping) else None
+    message = error.get("message") if isinstance(error, Mapping) else None
+    return ReplayRefusal(request_id, device_id, str(code), str(message))
+
+
+def _optional_cursor(raw: Mapping[str, object], key: str) -> Cursor | None:
+    value = raw.get(key)
+    cursor = parse_cursor(value)
+    if value is not None and cursor is None:
+        raise BadMessage("bad_request", f"{key} must be null or a cursor such as 1722-5")
+    return cursor
+
+
+def is_request_id(value: object) -> TypeGuard[str]:
+    """Tell whether ``value`` can be a question's id: short, and such that it can be echoed."""
+    # JSON can spell half a surrogate pair, which UTF-8 cannot carry back
+    return isinstance(value, str) and len(value) <= REQUEST_ID_MAX and not any(
+        "\ud800" <= character <= "\udfff" for character in value
+    )
+
+
+def _load_request(payload: bytes) -> dict[str, object]:
+    try:
+        return _load(payload, REQUEST_BYTES_MAX)
+    except BadMessage as error:
+        raise BadMessage("bad_request", str(error)) from error
+
+
+def _load(payload: bytes, limit: int) -> dict[str, object]:
+    """Parse one JSON object, strictly: UTF-8, no key twice, no NaN, no endless nesting."""
+    if len(payload) > limit:
+        raise BadMessage("too_large", f"{len(payload)} bytes, at most {limit}")
+    try:
+        raw = _decode(payload.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BadMessage("bad_json", f"not one JSON object: {error}") from error
+    if not isinstance(raw, dict):
+        raise BadMessage("bad_json", "not a JSON object")
+    return raw
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key stands twice")
+    return result
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant).decode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def _dump(body: Mapping[str, object]) -> bytes:
+    return _encode(body).encode("utf-8")

@@ -1,0 +1,65 @@
+/** A real Chromium, and what the tests read off the page. */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { launchChromium } from "../../scripts/chromium.mjs";
+import { ROOT } from "./processes.mjs";
+import { eventually, POLL_MS, WAIT_MS } from "./waiting.mjs";
+
+const OUTPUT = join(ROOT, "tests", "browser", "output");
+
+/** Start Chromium for the tests of one file; `newPage(t)` opens a page that ends with its test. */
+export async function startBrowser(after) {
+  const browser = await launchChromium();
+  after(() => browser.close());
+  return {
+    async newPage(t, options = {}) {
+      const context = await browser.newContext({
+        viewport: { width: 1180, height: 860 },
+        ...options,
+      });
+      context.setDefaultTimeout(WAIT_MS);
+      t.after(() => context.close());
+      const page = await context.newPage();
+      const complaints = [];
+      page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));
+      page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
+      return { page, complaints };
+    },
+  };
+}
+
+/** Wait until the text of an element matches. */
+export async function waitForText(page, id, pattern) {
+  await page.waitForFunction(
+    ([element, source]) => new RegExp(source).test(document.getElementById(element)?.innerText ?? ""),
+    [id, pattern.source],
+    { polling: POLL_MS },
+  );
+}
+
+/** What the page says it received, read in one moment. */
+export async function readTally(page) {
+  const [received, first, last, gaps] = await page.evaluate(() =>
+    ["received", "first", "last", "gaps"].map((id) => document.getElementById(id).textContent),
+  );
+  const seqOf = (cursor) => Number(cursor.split("-")[1]);
+  return {
+    received: Number(received.replaceAll(",", "")),
+    first: seqOf(first),
+    last: seqOf(last),
+    gaps,
+  };
+}
+
+/** Wait until the page received reading number `seq` or a later one. */
+export function waitForSeq(page, seq) {
+  return eventually(`reading ${seq}`, async () => (await readTally(page)).last >= seq);
+}
+
+/** Keep a picture of the page for people to look at. */
+export async function takePicture(page, name) {
+  mkdirSync(OUTPUT, { recursive: true });
+  await page.screenshot({ path: join(OUTPUT, `${name}.png`) });
+}

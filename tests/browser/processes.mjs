@@ -1,0 +1,62 @@
+/** Start the project's own processes as a user does, and leave none behind. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const STOP_MS = 5_000; // then it is killed: a test that failed leaves nothing behind
+const PORT_LOWEST = 20_000; // below every system's range for outgoing connections
+const PORT_HIGHEST = 32_000;
+
+/** A port on which nothing listens, drawn so that another run hardly ever draws it too. */
+export async function freePort() {
+  for (;;) {
+    const port = PORT_LOWEST + Math.floor(Math.random() * (PORT_HIGHEST - PORT_LOWEST));
+    const probe = createServer().listen(port, "127.0.0.1");
+    const free = await once(probe, "listening").then(() => true, () => false);
+    await new Promise((closed) => probe.close(closed));
+    if (free) return port;
+  }
+}
+
+/** Start `python -m <module>`; what it prints is shown when it ends too early. */
+export function startPython(module, directory, env) {
+  const child = spawn(findPython(), ["-m", module], {
+    cwd: directory,
+    env: { ...cleanEnvironment(), PYTHONPATH: directory, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const printed = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => printed.push(text));
+  const ended = once(child, "exit");
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill); // the runner may end without ending its tests
+  ended.then(() => process.off("exit", kill));
+  return {
+    async stop(signal) {
+      child.kill(signal);
+      const timer = setTimeout(kill, STOP_MS);
+      await ended;
+      clearTimeout(timer);
+    },
+    checked(probe) {
+      if (child.exitCode === null) return probe();
+      throw new Error(`${module} ended with ${child.exitCode}:\n${Buffer.concat(printed)}`);
+    },
+  };
+}
+
+function cleanEnvironment() {
+  const kept = ([name]) => !name.startsWith("SPOKE_") && name !== "PORT";
+  return Object.fromEntries(Object.entries(process.env).filter(kept));
+}
+
+function findPython() {
+  const places = [process.env.PYTHON, join(ROOT, ".venv", "bin", "python")];
+  for (const folder of process.env.PATH.split(delimiter)) places.push(join(folder, "python3"));
+  return places.find((place) => place && existsSync(place)) ?? "python3";
+}

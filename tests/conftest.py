@@ -1,0 +1,45 @@
+"""Fixtures every test may use: free ports, and processes that are gone after the test."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests import processes
+from tests.ports import free_port as draw_free_port
+
+
+class StartProcess(Protocol):
+    """Start a process that ends with the test at the latest."""
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        environ: Mapping[str, str | None] | None = None,
+        directory: Path = processes.ROOT,
+    ) -> processes.RunningProcess: ...
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Give out free ports, each once."""
+    return draw_free_port
+
+
+@pytest.fixture
+def start_process() -> Iterator[StartProcess]:
+    """Start processes; whatever of them is left after the test is killed."""
+    with ExitStack() as stack:
+
+        def start(
+            argv: Sequence[str],
+            environ: Mapping[str, str | None] | None = None,
+            directory: Path = processes.ROOT,
+        ) -> processes.RunningProcess:
+            process = processes.start(argv, environ, directory)
+            stack.callback(process.close)
+            return process
+
+        yield start

@@ -1,0 +1,31 @@
+"""Fixtures of the gateway's tests."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from gateway.links import LinkSettings
+from tests.gateway.link_peers import Loop, Peers, StartLinks
+
+
+@pytest.fixture
+def peers() -> Iterator[Peers]:
+    """The sockets of devices, closed after the test."""
+    opened = Peers()
+    yield opened
+    opened.context.destroy(linger=0)
+
+
+@pytest.fixture
+def start_links() -> Iterator[StartLinks]:
+    """Start subscribers that are stopped after the test."""
+    with ExitStack() as stack:
+
+        def start_one(settings: LinkSettings) -> Loop:
+            loop = Loop(settings)
+            stack.callback(loop.subscriber.stop)
+            loop.subscriber.start()
+            return loop
+
+        yield start_one

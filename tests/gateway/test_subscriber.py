@@ -1,0 +1,237 @@
+"""The gateway's links at work, over real sockets: what comes in and what goes out."""
+
+from collections.abc import Callable
+
+import zmq
+
+from gateway.links import Incoming, LinkSettings
+from gateway.replay_routes import Route
+from gateway.subscriber import SILENCE_S, TAKE_BYTES, TAKE_MESSAGES
+from shared.wire import encode_serve, reading_topic, status_topic
+from tests.gateway.link_peers import (
+    ANSWER,
+    TOPIC,
+    Loop,
+    Peers,
+    Socket,
+    StartLinks,
+    ask_until_heard,
+    hearing,
+    subscriptions,
+)
+
+
+def test_messages_come_out_in_the_order_they_were_sent(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publisher, loop = hearing(peers, start_links)
+    sent = [b"%d" % number for number in range(5_000)]
+    for payload in sent:
+        publisher.send_multipart([TOPIC, payload])
+    assert loop.payloads(5_000) == sent
+
+
+def test_a_message_comes_out_as_it_was_sent_with_the_endpoint_it_came_from(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publisher, endpoint = peers.bind(zmq.XPUB)
+    loop = start_links(LinkSettings(device_connect=(endpoint,)))
+    subscriptions(publisher)
+    publisher.send_multipart([TOPIC, b"{}"])
+    assert loop.take(1) == [Incoming("live", Route(endpoint), [TOPIC, b"{}"])]
+
+
+def test_a_device_may_connect_to_a_gateway_that_binds(
+    peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
+) -> None:
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    loop = start_links(LinkSettings(device_bind=endpoint))
+    publishers = [peers.connect(zmq.XPUB, endpoint) for _ in range(3)]
+    for publisher in publishers:
+        assert subscriptions(publisher) == {b"\x01ebike/reading/", b"\x01ebike/status/"}
+        publisher.send_multipart([TOPIC, b"{}"])
+    assert loop.payloads(3) == [b"{}"] * 3
+
+
+def test_several_endpoints_are_heard_each_in_its_order(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publishers = [peers.bind(zmq.XPUB) for _ in range(3)]
+    endpoints = tuple(endpoint for _, endpoint in publishers)
+    loop = start_links(LinkSettings(device_connect=endpoints))
+    sent = [b"%d" % number for number in range(500)]
+    for publisher, _ in publishers:
+        subscriptions(publisher)
+        for payload in sent:
+            publisher.send_multipart([TOPIC, payload])
+    taken = loop.take(1_500)
+    for endpoint in endpoints:
+        assert [m.frames[1] for m in taken if m.route.endpoint == endpoint] == sent
+
+
+def test_only_devices_that_are_ours_are_heard(peers: Peers, start_links: StartLinks) -> None:
+    publisher, endpoint = peers.bind(zmq.XPUB)
+    loop = start_links(LinkSettings(device_connect=(endpoint,), devices=("ours", "van-*")))
+    subscriptions(publisher, 4)
+    for device_id in ("theirs", "ours", "ours-2", "van-1"):
+        publisher.send_multipart([reading_topic(device_id), b"{}"])
+    assert [m.frames[0] for m in loop.take(2)] == [reading_topic("ours"), reading_topic("van-1")]
+
+
+def test_on_demand_readings_come_of_what_is_watched_only(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publisher, endpoint = peers.bind(zmq.XPUB)
+    loop = start_links(LinkSettings(device_connect=(endpoint,), on_demand=True))
+    assert subscriptions(publisher, 1) == {b"\x01ebike/status/"}
+    loop.subscriber.watch(["ebike-002"])
+    loop.turn()
+    assert subscriptions(publisher, 1) == {b"\x01" + reading_topic("ebike-002")}
+    for topic in (TOPIC, reading_topic("ebike-002"), status_topic("ebike-001")):
+        publisher.send_multipart([topic, b"{}"])
+    assert [m.frames[0] for m in loop.take(2)] == [
+        reading_topic("ebike-002"),
+        status_topic("ebike-001"),
+    ]
+    loop.subscriber.unwatch(["ebike-002"])
+    loop.turn()
+    assert subscriptions(publisher, 1) == {b"\x00" + reading_topic("ebike-002")}
+
+
+def test_a_request_reaches_a_device_and_its_answer_comes_back(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    device, endpoint = peers.bind(zmq.ROUTER)
+    loop = start_links(LinkSettings(replay_connect=(endpoint,)))
+    name = ask_until_heard(loop, device, Route(endpoint))
+    device.send_multipart([name, *ANSWER])
+    assert loop.take(1) == [Incoming("replay", Route(endpoint), ANSWER)]
+
+
+def test_a_bike_that_connects_out_offers_replay_and_is_asked(
+    peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
+) -> None:
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    loop = start_links(LinkSettings(replay_bind=endpoint))
+    bikes = [peers.connect(zmq.DEALER, endpoint) for _ in range(2)]
+    routes = []
+    for number, bike in enumerate(bikes):
+        offer = encode_serve([f"ebike-{number}"])
+        bike.send(offer)
+        (message,) = loop.take(1)
+        assert (message.kind, message.frames) == ("replay", [offer])
+        routes.append(message.route)
+    for number, (bike, route) in enumerate(zip(bikes, routes, strict=True)):
+        loop.subscriber.ask([(route, b"question %d" % number)])
+        loop.turn()
+        assert bike.recv_multipart() == [b"question %d" % number]
+        bike.send_multipart(ANSWER)
+        assert loop.take(1) == [Incoming("replay", route, ANSWER)]
+
+
+def test_requests_to_nobody_are_counted_and_not_sent_later(
+    peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
+) -> None:
+    endpoint, offered = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
+    loop = start_links(LinkSettings(replay_connect=(endpoint,), replay_bind=offered))
+    loop.subscriber.ask([(Route(endpoint), b"too early"), (Route(offered, b"gone"), b"too late")])
+    loop.turn()
+    assert loop.subscriber.unsent == 2
+    device = peers.open(zmq.ROUTER)
+    device.bind(endpoint)
+    ask_until_heard(loop, device, Route(endpoint))
+
+
+def test_requests_go_out_while_messages_pour_in(peers: Peers, start_links: StartLinks) -> None:
+    publisher, endpoint = peers.bind(zmq.XPUB)
+    device, replay = peers.bind(zmq.ROUTER)
+    loop = start_links(LinkSettings(device_connect=(endpoint,), replay_connect=(replay,)))
+    subscriptions(publisher)
+    for _ in range(5_000):
+        publisher.send_multipart([TOPIC, b"{}"])
+    name = ask_until_heard(loop, device, Route(replay))
+    device.send_multipart([name, *ANSWER])
+    kinds: set[str] = set()
+    while "replay" not in kinds:
+        kinds.update(message.kind for message in loop.turn())
+    assert loop.subscriber.failed is None
+
+
+def test_one_turn_of_the_loop_hands_out_a_bounded_amount(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publisher, loop = hearing(peers, start_links)
+    counts: list[int] = []
+    sizes: list[int] = []
+    for _ in range(2_000):
+        publisher.send_multipart([TOPIC, b"small"])
+    for _ in range(100):
+        publisher.send_multipart([TOPIC, bytes(20_000)])
+    while sum(counts) < 2_100:
+        taken = loop.turn()
+        counts.append(len(taken))
+        sizes.append(sum(len(frame) for message in taken for frame in message.frames))
+    assert max(counts) <= TAKE_MESSAGES
+    assert max(sizes) <= TAKE_BYTES + 20_000 + len(TOPIC)
+
+
+def test_a_flood_on_one_link_does_not_delay_another(peers: Peers, start_links: StartLinks) -> None:
+    flood, calm, calm_too = (peers.bind(zmq.XPUB) for _ in range(3))
+    endpoints = (flood[1], calm[1], calm_too[1])
+    loop = start_links(LinkSettings(device_connect=endpoints))
+    for publisher, _ in (flood, calm, calm_too):
+        subscriptions(publisher)
+    for _ in range(20_000):
+        flood[0].send_multipart([TOPIC, b"flood"])
+    loop.take(1_000)
+    calm[0].send_multipart([TOPIC, b"calm"])
+    calm_too[0].send_multipart([TOPIC, b"calm"])
+    before = 0
+    seen = 0
+    while seen < 2:
+        payloads = [message.frames[1] for message in loop.turn()]
+        seen += payloads.count(b"calm")
+        before += payloads.count(b"flood")
+    assert before < 19_000 - TAKE_MESSAGES
+
+
+def test_a_subscription_that_went_dead_is_made_anew_and_said_once(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publisher, loop = hearing(peers, start_links)
+    publisher.send_multipart([TOPIC, b"before"])
+    loop.take(1)
+    for _ in range(3):
+        loop.now_s += SILENCE_S
+        pass_a_turn(loop)
+    wait_for_subscription_made_anew(publisher)
+    publisher.send_multipart([TOPIC, b"after"])
+    assert loop.payloads(1) == [b"after"]
+    assert len(loop.notices) == 1
+    assert loop.notices[0].startswith("devices_silent endpoint=tcp://127.0.0.1:")
+
+
+def test_a_publisher_never_heard_is_waited_for_in_peace(
+    start_links: StartLinks, free_port: Callable[[], int]
+) -> None:
+    loop = start_links(LinkSettings(device_connect=(f"tcp://127.0.0.1:{free_port()}",)))
+    loop.now_s += 100 * SILENCE_S
+    pass_a_turn(loop)
+    assert loop.notices == []
+
+
+def pass_a_turn(loop: Loop) -> None:
+    """Let the loop have a turn in which nothing came."""
+    loop.subscriber.ask([])
+    assert loop.turn() == []
+
+
+def wait_for_subscription_made_anew(publisher: Socket) -> None:
+    """Wait until an XPUB was left by its subscriber and joined by the last of three new ones."""
+    balance = {b"ebike/reading/": 1, b"ebike/status/": 1}
+    joined = 0
+    while joined < 2 or set(balance.values()) != {1}:
+        message = publisher.recv()
+        change = 1 if message[:1] == b"\x01" else -1
+        balance[message[1:]] += change
+        joined += change == 1

@@ -1,0 +1,313 @@
+"""Logging of a process: one line on the console and in its own file, whoever logs, whatever breaks.
+
+Each test runs a small process of its own, because logging belongs to the process.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from shared.logs import log_name
+from shared.settings import load_settings
+from tests.processes import clean_environment
+from tests.timing import scaled_s
+
+WAIT_S = 60.0
+
+BEGIN = """
+import logging, os, sys, threading
+from pathlib import Path
+from loguru import logger
+from shared.logs import close_logs, setup_logging
+from shared.settings import load_settings
+settings = load_settings("gateway", sys.argv[1:], {}, Path.cwd())
+setup_logging(settings, "gateway")
+"""
+
+
+class Run(NamedTuple):
+    """What a process left behind: its exit code, its console and its log file."""
+
+    code: int
+    out: str
+    console: list[str]
+    file: list[str]
+
+
+def run(folder: Path, code: str, *flags: str, environ: Mapping[str, str] | None = None) -> Run:
+    """Run ``code`` after logging was set up in ``folder``."""
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + code, *flags],
+        cwd=folder,
+        env=clean_environment(environ),
+        capture_output=True,
+        text=True,
+        timeout=scaled_s(WAIT_S),
+        check=False,
+    )
+    file = folder / "logs/gateway-5000.log"
+    written = file.read_text().splitlines() if file.is_file() else []
+    return Run(done.returncode, done.stdout, done.stderr.splitlines(), written)
+
+
+def events(lines: list[str]) -> list[str]:
+    """Return the lines without their time."""
+    return [line[24:] for line in lines]
+
+
+# --- what is written ---------------------------------------------------------------------------
+
+
+def test_console_and_file_say_the_same(tmp_path: Path) -> None:
+    ended = run(tmp_path, 'logger.info("gap", device_id="ebike-001", lost=3)')
+    assert ended.code == 0
+    assert ended.console == ended.file
+    assert events(ended.file) == ["INFO     __main__: gap device_id=ebike-001 lost=3"]
+
+
+def test_values_in_the_text_and_bound_values_look_alike(tmp_path: Path) -> None:
+    ended = run(
+        tmp_path,
+        """
+logger.info("gap device_id={} lost={}", "ebike-001", 3)
+logger.bind(device_id="ebike-001").info("gap", lost=3)
+""",
+    )
+    assert len(set(events(ended.file))) == 1
+    assert len(ended.file) == 2
+
+
+def test_lines_below_the_level_are_not_written(tmp_path: Path) -> None:
+    code = 'logger.debug("a"); logger.info("b"); logger.warning("c")'
+    assert len(run(tmp_path, code).console) == 2
+    assert len(run(tmp_path, code, "--log-level", "WARNING").console) == 1
+    assert len(run(tmp_path, code, "--log-level", "DEBUG").console) == 3
+
+
+def test_json_is_one_object_a_line(tmp_path: Path) -> None:
+    ended = run(
+        tmp_path,
+        """
+logger.info("gap", lost=3, text="a\\nb")
+try:
+    1 / 0
+except ZeroDivisionError:
+    logger.exception("broken")
+""",
+        "--log-format=json",
+    )
+    assert ended.console == ended.file
+    gap, broken = [json.loads(line) for line in ended.file]
+    assert (gap["event"], gap["lost"], gap["text"]) == ("gap", 3, "a\nb")
+    assert gap["process"] == "gateway-5000"
+    assert broken["exception"].endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_a_caught_error_has_one_stack_trace_on_the_console_and_one_in_the_file(
+    tmp_path: Path,
+) -> None:
+    ended = run(
+        tmp_path,
+        """
+try:
+    raise ValueError("bad\\n2026-11-22 12:00:00.007 INFO forged")
+except ValueError:
+    logger.exception("broken", device_id="ebike-001")
+""",
+    )
+    assert ended.console == ended.file
+    assert events(ended.file)[0] == "ERROR    __main__: broken device_id=ebike-001"
+    assert sum("Traceback" in line for line in ended.file) == 1
+    assert all(line.startswith("    ") for line in ended.file[1:])
+
+
+def test_the_standard_librarys_loggers_come_along_from_where_they_were_logged(
+    tmp_path: Path,
+) -> None:
+    ended = run(
+        tmp_path,
+        """
+logging.getLogger("some.library").info("took %s {} <red>", 3)
+logging.getLogger("some.library").debug("quiet")
+logging.getLogger("some.library").log(35, "between")
+import warnings; warnings.warn("old")
+""",
+        "--log-format=json",
+    )
+    first, between, warning = [json.loads(line) for line in ended.file]
+    assert (first["logger"], first["event"], first["level"]) == (
+        "some.library",
+        "took 3 {} <red>",
+        "INFO",
+    )
+    assert between["level"] == "Level 35"
+    assert (warning["logger"], warning["level"]) == ("py.warnings", "WARNING")
+
+
+def test_libraries_that_log_each_packet_are_heard_from_warning_on(tmp_path: Path) -> None:
+    ended = run(
+        tmp_path,
+        """
+import engineio, socketio
+engineio.Server(logger=True), socketio.Server(logger=False)
+for name in ("engineio.server", "socketio.server", "werkzeug"):
+    logging.getLogger(name).info("packet")
+    logging.getLogger(name).warning("trouble")
+""",
+        "--log-level=DEBUG",
+    )
+    assert ended.console == ended.file
+    assert [line for line in events(ended.file) if "packet" in line] == []
+    assert sum("trouble" in line for line in ended.file) == 3
+
+
+# --- where it is written -----------------------------------------------------------------------
+
+
+def test_each_process_has_a_file_of_its_own(tmp_path: Path) -> None:
+    gateways = [load_settings("gateway", [], {"PORT": port}, tmp_path) for port in ("5000", "5001")]
+    device = load_settings("device", ["--device-id", "my-bike"], {}, tmp_path)
+    assert [log_name(settings, "gateway") for settings in gateways] == [
+        "gateway-5000",
+        "gateway-5001",
+    ]
+    assert log_name(device, "device") == "device-my-bike"
+    assert log_name(device, "relay") == "relay"
+
+
+def test_the_console_is_coloured_on_a_terminal_only(tmp_path: Path) -> None:
+    master, terminal = os.openpty()
+    code = BEGIN + 'logger.warning("gap")'
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stderr=terminal,
+        timeout=scaled_s(WAIT_S),
+        check=True,
+    )
+    shown = os.read(master, 10_000).decode()
+    os.close(master)
+    os.close(terminal)
+    assert "\x1b[33mWARNING \x1b[0m __main__: gap" in shown
+    assert "\x1b" not in (tmp_path / "logs/gateway-5000.log").read_text()
+    assert "\x1b" not in "".join(run(tmp_path, 'logger.warning("gap")').console)
+
+
+def test_setting_up_twice_writes_no_line_twice(tmp_path: Path) -> None:
+    ended = run(tmp_path, 'setup_logging(settings, "gateway"); logger.info("gap")')
+    assert len(ended.console) == len(ended.file) == 1
+
+
+# --- the end of a process ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(3)", "close_logs(); os._exit(3)"])
+def test_what_was_logged_just_before_the_end_is_written(tmp_path: Path, end: str) -> None:
+    ended = run(tmp_path, f'for n in range(200): logger.info("gap", n=n)\n{end}')
+    assert ended.code == (3 if end else 0)
+    assert len(ended.console) == len(ended.file) == 200
+
+
+def test_a_crash_is_logged_with_its_stack_trace(tmp_path: Path) -> None:
+    ended = run(tmp_path, "1 / 0")
+    assert ended.code == 1
+    assert ended.console == ended.file
+    assert events(ended.file)[0] == "CRITICAL shared.logs: crashed"
+    assert ended.file[-1] == "    ZeroDivisionError: division by zero"
+
+
+def test_the_crash_of_a_thread_is_logged_with_its_stack_trace(tmp_path: Path) -> None:
+    code = """
+thread = threading.Thread(target=lambda: 1 / 0, name="subscriber")
+thread.start()
+thread.join()
+"""
+    ended = run(tmp_path, code)
+    assert ended.console == ended.file
+    assert events(ended.file)[0] == "CRITICAL shared.logs: thread_crashed thread=subscriber"
+    assert ended.file[-1] == "    ZeroDivisionError: division by zero"
+
+
+def test_ctrl_c_is_no_crash(tmp_path: Path) -> None:
+    ended = run(tmp_path, "raise KeyboardInterrupt")
+    assert ended.file == []
+    assert ended.console[-1] == "KeyboardInterrupt"
+
+
+# --- what breaks -------------------------------------------------------------------------------
+
+
+def test_without_its_folder_the_log_goes_to_the_console_and_that_is_said_once(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "logs").touch()
+    ended = run(tmp_path, 'for n in range(3): logger.info("gap")')
+    assert ended.code == 0
+    assert sum("gap" in line for line in ended.console) == 3
+    [complaint] = [line for line in events(ended.console) if "gap" not in line]
+    assert complaint == (
+        f"ERROR    shared.logs: log_file_unwritable path={tmp_path}/logs/gateway-5000.log"
+        ' error="File exists"'
+    )
+
+
+def test_on_a_full_disk_the_process_goes_on_and_says_so_once(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/gateway-5000.log").symlink_to("/dev/full")
+    ended = run(tmp_path, 'for n in range(3): logger.info("gap")')
+    assert ended.code == 0
+    assert sum("gap" in line for line in ended.console) == 3
+    assert sum("No space left on device" in line for line in ended.console) == 1
+    assert len(ended.console) == 4
+
+
+def test_a_console_that_nobody_reads_any_more_stops_nothing(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-c", BEGIN + 'for n in range(3): logger.info("gap")'],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stderr=writer,
+        timeout=scaled_s(WAIT_S),
+        check=False,
+    )
+    os.close(writer)
+    assert ended.returncode == 0
+    assert len((tmp_path / "logs/gateway-5000.log").read_text().splitlines()) == 3
+
+
+LINES_IN_A_LOOP = """
+import gevent
+for n in range(10_000):
+    logger.info("gap", device_id="ebike-001", n=n)
+    gevent.sleep(0)
+print("done")
+"""
+
+
+def test_a_disk_and_a_console_that_stall_hold_up_no_event_loop_and_no_exit(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "logs").mkdir()
+    os.mkfifo(tmp_path / "logs/gateway-5000.log")  # opening it waits for a reader for ever
+    reader, writer = os.pipe()  # the console: full after 64 kB, for nobody reads it
+    ended = subprocess.run(
+        [sys.executable, "-c", BEGIN + LINES_IN_A_LOOP],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=writer,
+        timeout=scaled_s(WAIT_S),
+        check=False,
+    )
+    os.close(writer)
+    os.close(reader)
+    assert (ended.returncode, ended.stdout) == (0, b"done\n")

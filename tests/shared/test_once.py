@@ -1,0 +1,58 @@
+"""A fault is said once for each kind and device, and what remembers that is bounded."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.once import OncePerKind
+
+
+def test_a_fault_of_one_kind_and_device_is_first_once() -> None:
+    once = OncePerKind()
+    assert once.is_first("bad_json", "ebike-001")
+    assert not once.is_first("bad_json", "ebike-001")
+
+
+def test_another_device_and_another_kind_are_first_again() -> None:
+    once = OncePerKind()
+    assert once.is_first("bad_json", "ebike-001")
+    assert once.is_first("bad_json", "ebike-002")
+    assert once.is_first("too_large", "ebike-001")
+
+
+def test_a_fault_of_nobody_is_first_once() -> None:
+    once = OncePerKind()
+    assert [once.is_first("bad_topic") for _ in range(3)] == [True, False, False]
+
+
+def test_invented_devices_are_first_up_to_the_limit() -> None:
+    once = OncePerKind(devices_max=100)
+    firsts = [once.is_first("bad_json", f"invented-{n}") for n in range(10_000)]
+    assert firsts.count(True) == 100
+    assert once.is_full("bad_json")
+    assert once.is_first("too_large", "ebike-001")
+
+
+def test_a_kind_is_full_from_the_last_first_on() -> None:
+    once = OncePerKind(devices_max=2)
+    assert not once.is_full("bad_json")
+    once.is_first("bad_json", "a")
+    assert not once.is_full("bad_json")
+    once.is_first("bad_json", "b")
+    assert once.is_full("bad_json")
+
+
+def test_beyond_the_limit_of_kinds_no_kind_is_first() -> None:
+    once = OncePerKind(kinds_max=2)
+    assert [once.is_first(kind) for kind in ("a", "b", "c")] == [True, True, False]
+    assert once.is_full("c")
+    assert not once.is_full("a")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("vwxyz"))))
+def test_no_fault_is_first_twice_and_none_beyond_the_limits(faults: list[tuple[str, str]]) -> None:
+    once = OncePerKind(devices_max=3, kinds_max=3)
+    firsts = [fault for fault in faults if once.is_first(*fault)]
+    kinds = {kind for kind, _ in firsts}
+    assert len(set(firsts)) == len(firsts)
+    assert len(kinds) <= 3
+    assert all(sum(kind == other for other, _ in firsts) <= 3 for kind in kinds)

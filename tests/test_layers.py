@@ -1,0 +1,149 @@
+"""Who may import whom, read from the source: no module is run for it."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("shared", "device", "gateway")
+MAY_IMPORT = {
+    "shared": {"shared"},
+    "device": {"device", "shared"},
+    "gateway": {"gateway", "shared"},
+}
+OUTSIDE_WORLD = {
+    *("zmq", "flask", "flask_socketio", "gevent", "loguru"),
+    *("asyncio", "concurrent", "multiprocessing", "select", "selectors", "threading"),
+    *("http", "socket", "ssl", "subprocess", "urllib"),
+    *("io", "os", "shutil", "signal", "sqlite3", "tempfile"),
+    *("logging", "random", "secrets", "time"),
+}
+"""What the core gets handed instead: clocks, random streams, sockets, files and logs."""
+
+
+def core_modules() -> list[str]:
+    """Return the core's files: the list whose coverage is measured."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    modules: list[str] = settings["tool"]["coverage"]["run"]["include"]
+    return modules
+
+
+def crossings(root: Path, core: list[str]) -> list[str]:
+    """Return every import under ``root`` that breaks a rule, each in one sentence."""
+    return [
+        *(found for package in PACKAGES for found in _foreign_packages(root, package)),
+        *(found for module in core for found in _impure_imports(root, module, core)),
+    ]
+
+
+def _foreign_packages(root: Path, package: str) -> Iterator[str]:
+    for path in sorted((root / package).rglob("*.py")):
+        for line, module in _imports(path):
+            imported = module.partition(".")[0]
+            if imported in {*PACKAGES, "scripts", "tests"} - MAY_IMPORT[package]:
+                yield f"{path.relative_to(root)}:{line} imports {module}: {package} may not"
+
+
+def _impure_imports(root: Path, module: str, core: list[str]) -> Iterator[str]:
+    for line, imported in _imports(root / module):
+        top = imported.partition(".")[0]
+        if top in OUTSIDE_WORLD:
+            yield f"{module}:{line} imports {imported}: the core knows no outside world"
+        if top in PACKAGES and _file_of(root, imported) not in core:
+            yield f"{module}:{line} imports {imported}: the core imports only the core"
+
+
+def _file_of(root: Path, module: str) -> str:
+    """Return the file of a dotted name, which may name something inside a module."""
+    path = Path(*module.split("."))
+    if (root / path).with_suffix(".py").exists():
+        return str(path.with_suffix(".py"))
+    if (root / path / "__init__.py").exists():
+        return str(path / "__init__.py")
+    return str(path.parent.with_suffix(".py"))
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and dotted name of everything that ``path`` imports, wherever it does so."""
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: imports name their package in full"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def test_every_import_points_the_right_way() -> None:
+    assert crossings(ROOT, core_modules()) == []
+
+
+def test_every_module_of_the_core_is_there() -> None:
+    assert [module for module in core_modules() if not (ROOT / module).is_file()] == []
+
+
+def test_a_module_that_imports_nothing_impure_is_found_clean(tmp_path: Path) -> None:
+    plant(tmp_path, "shared/cursor.py", "import re\nfrom typing import NamedTuple\n")
+    assert crossings(tmp_path, ["shared/cursor.py"]) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [
+        ("device/ride.py", "import gateway"),
+        ("device/ride.py", "import gateway.ring"),
+        ("device/publisher.py", "from gateway import ring"),
+        ("gateway/app.py", "from device.journal import MemoryJournal"),
+        ("shared/wire.py", "from device.ride import step"),
+        ("shared/settings.py", "import gateway.limits as limits"),
+        ("gateway/app.py", "from scripts import keep"),
+        ("device/sources/simulator.py", "def late():\n    import gateway"),
+        ("device/fleet.py", "if TYPE_CHECKING:\n    from gateway.ring import Ring"),
+    ],
+)
+def test_an_import_across_the_packages_is_found(tmp_path: Path, module: str, code: str) -> None:
+    copy_packages(tmp_path)
+    plant(tmp_path, module, code)
+    assert [found for found in crossings(tmp_path, []) if found.startswith(f"{module}:")]
+
+
+@pytest.mark.parametrize("name", sorted(OUTSIDE_WORLD))
+def test_an_outside_world_in_the_core_is_found(tmp_path: Path, name: str) -> None:
+    plant(tmp_path, "gateway/feed.py", f"import {name}")
+    assert crossings(tmp_path, ["gateway/feed.py"]) == [
+        f"gateway/feed.py:1 imports {name}: the core knows no outside world"
+    ]
+
+
+@pytest.mark.parametrize(
+    "code", ["import os.path", "from time import monotonic", "def late():\n    import gevent.event"]
+)
+def test_part_of_an_outside_world_in_the_core_is_found(tmp_path: Path, code: str) -> None:
+    plant(tmp_path, "gateway/feed.py", code)
+    assert len(crossings(tmp_path, ["gateway/feed.py"])) == 1
+
+
+@pytest.mark.parametrize(
+    "code", ["from gateway.app import create_app", "import gateway.app", "from gateway import app"]
+)
+def test_a_shell_imported_by_the_core_is_found(tmp_path: Path, code: str) -> None:
+    plant(tmp_path, "gateway/app.py", "import socket")
+    plant(tmp_path, "gateway/feed.py", code)
+    assert len(crossings(tmp_path, ["gateway/feed.py"])) == 1
+
+
+def copy_packages(target: Path) -> None:
+    """Copy the Python files of the three packages, as they are today."""
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            plant(target, str(path.relative_to(ROOT)), path.read_text())
+
+
+def plant(root: Path, module: str, code: str) -> None:
+    """Append ``code`` to a module below ``root``, made if it is not there."""
+    path = root / module
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(f"{code}\n")
