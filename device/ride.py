@@ -138,7 +138,7 @@ def _next_speed(
 def _solve(mass_kg: float, speed_mps: float, drive_j: float, half_loss_n_s: float) -> float:
     """Solve a step's energy balance ``m (u² - v²) / 2 = P dt - F dt (v + u) / 2`` for ``u``.
 
-    This quadratic is stable for any step, where adding up ``dv/dt`` oscillates as soon as the
+    This quadratic is stable at any step, where adding up ``dv/dt`` needs short ones once the
     drive's ``P / v`` is steep.
     """
     kept_j = speed_mps * (mass_kg * speed_mps / 2 - half_loss_n_s) + drive_j

@@ -66,9 +66,7 @@ def open_sockets(context: Context, settings: Settings) -> Sockets:
         raise
 
 
-def _open_pub(
-    context: Context, settings: Settings
-) -> Socket:
+def _open_pub(context: Context, settings: Settings) -> Socket:
     pub = _socket(context, zmq.PUB)
     pub.sndhwm = max(PUB_QUEUE_LEAST, PUB_QUEUE_A_DEVICE * settings.fleet_size)
     pub.linger = FAREWELL_MAX_MS
@@ -79,9 +77,7 @@ def _open_pub(
     return pub
 
 
-def _open_links(
-    context: Context, settings: Settings
-) -> tuple[Link, ...]:
+def _open_links(context: Context, settings: Settings) -> tuple[Link, ...]:
     """Open one DEALER for each gateway, so that each hears of us and gets its own answers."""
     links = [_open_dealer(context, endpoint) for endpoint in settings.replay_connect]
     if settings.replay_bind is not None:

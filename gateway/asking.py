@@ -1,5 +1,6 @@
 """The questions a feed has for the replay of its device: one at a time, repeated, given up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -26,6 +27,17 @@ class Question:
     limit: int
     known: Cursor
     """The greatest position known to exist when it was asked first."""
+
+    def answered_up_to(self, found: Sequence[Cursor], newest: Cursor | None) -> Cursor:
+        """Say up to where an answer is the last word: what it lacks there will never come.
+
+        An answer that reaches the newest reading held speaks for everything that was known when
+        it was asked for; what was published since may only have been too late for it.
+        """
+        if not found:
+            return self.known
+        last = found[-1]
+        return max(self.known, last) if newest is None or newest <= last else last
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ class Horizon:
         """Tell whether this position is known to exist; not in an epoch that was crowded out."""
         return cursor.seq <= self._tails.get(cursor.epoch, -1)
 
-    def lies_behind(self, head: Cursor) -> bool:
+    def is_behind(self, head: Cursor) -> bool:
         """Tell whether nothing is known that a next reading could depend on."""
         return not (self._noted or self._ends or self.greatest(head) > head)
 
@@ -85,14 +85,12 @@ class Horizon:
         """Tell whether the epoch was said to end right here."""
         return self._ends.get(head.epoch) == head.seq
 
-    def note(self, position: Cursor, head: Cursor) -> bool:
-        """Note a number that was refused for its values; False when it is none of the next."""
+    def note(self, position: Cursor, head: Cursor) -> None:
+        """Note a number that was refused for its values, when it is one of the next."""
         base = head.seq if position.epoch == head.epoch else 0
         is_next = position > head and base < position.seq <= base + NOTED_MAX
-        if not is_next or len(self._noted) >= NOTED_MAX:
-            return False
-        self._noted.add(position)
-        return True
+        if is_next and len(self._noted) < NOTED_MAX:
+            self._noted.add(position)
 
     def take(self, cursor: Cursor) -> None:
         """Note that the reading at this position was taken."""

@@ -7,8 +7,8 @@
 import { launchChromium } from "./chromium.mjs";
 
 const [url = "http://localhost:5000/", file = "docs/images/dashboard.png"] = process.argv.slice(2);
-const READINGS_MIN = 300; // enough for a line worth looking at
-const WAIT_MS = 120_000;
+const READINGS_MIN = 1_200; // two minutes of the simulator: a line worth looking at
+const WAIT_MS = 150_000;
 
 const browser = await launchChromium();
 try {

@@ -146,7 +146,8 @@ def _parser(role: Role) -> argparse.ArgumentParser:
 
 
 def _help(setting: Setting) -> str:
-    default = "" if setting.default is None else f" (default {setting.default})"
+    whose = "" if setting.default_for == BOTH else f" of the {setting.default_for[0]}"
+    default = "" if setting.default is None else f" (default{whose}: {setting.default})"
     return (setting.help + default).replace("%", "%%")
 
 

@@ -23,7 +23,6 @@ from shared.setting_types import (
     not_built,
     number,
     origin,
-    proxy_network,
     source,
     yes_or_no,
 )
@@ -221,7 +220,7 @@ _ROWS = (
         GATEWAY,
         None,
         listed(device_pattern),
-        "devices that never give way to others: ids, or beginnings such as bike-*",
+        "the only devices to hear, if not all: ids, or beginnings such as bike-*",
         many=True,
     ),
     Setting(
@@ -259,15 +258,15 @@ _ROWS = (
         GATEWAY,
         None,
         listed(allowed_host),
-        "host names under which the gateway answers; none set: under every name",
+        "host names under which the gateway answers, besides localhost and IP addresses",
         many=True,
     ),
     Setting(
         "SPOKE_TRUSTED_PROXIES",
         GATEWAY,
         None,
-        listed(proxy_network),
-        "proxies that are believed about whom they forward",
+        not_built("trusting a proxy"),
+        "proxies that are believed about whom they forward (not in this version)",
         many=True,
     ),
     Setting(

@@ -6,7 +6,6 @@ None of them repeats the text it was given: it may be a secret.
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_network
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
@@ -28,7 +27,6 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _TCP = re.compile(rf"tcp://(\*|{_IPV6}|{_HOST}):([0-9]{{1,5}})")
 _ORIGIN = re.compile(rf"(https?)://({_IPV6}|{_HOST})(:[0-9]{{1,5}})?")
 _LISTEN_HOST = re.compile(rf"{_HOST}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
-_ALLOWED_HOST = re.compile(rf"{_IPV6}|\.?{_HOST}")
 _ENVIRONMENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*(?::.+)?")
 
@@ -179,24 +177,10 @@ def listen_host(text: str) -> str:
 
 
 def allowed_host(text: str) -> str:
-    """Read a name under which browsers may ask for the gateway; a dot first: all below it."""
-    if _ALLOWED_HOST.fullmatch(text) is None:
-        raise ValueError(
-            "must be host names without scheme and port, such as bikes.example.org"
-            " (.example.org for every name below it)"
-        )
+    """Read a name under which browsers may ask for the gateway."""
+    if re.fullmatch(_HOST, text) is None:
+        raise ValueError("must be host names without scheme and port, such as bikes.example.org")
     return text.lower()
-
-
-def proxy_network(text: str) -> str:
-    """Read the address of a proxy, or a network of them."""
-    try:
-        network = ip_network(text, strict=False)
-    except ValueError:
-        raise ValueError("must be addresses or networks, such as 10.0.0.0/8") from None
-    if network.prefixlen == 0:
-        raise ValueError("must not be all addresses: every client could then claim to be another")
-    return str(network)
 
 
 def _split_endpoint(text: str) -> str:

@@ -15,11 +15,17 @@ def free_port() -> int:
 
     Drawn at random from 12,000, so that another run hardly ever draws the same before it is used.
     """
+    return free_ports_in_a_row(1)
+
+
+def free_ports_in_a_row(count: int) -> int:
+    """Return the first of ``count`` such ports that follow each other."""
     while True:
-        port = _draw.randrange(LOWEST, HIGHEST)
-        if port not in _given and _is_free(port):
-            _given.add(port)
-            return port
+        first = _draw.randrange(LOWEST, HIGHEST - count)
+        row = range(first, first + count)
+        if _given.isdisjoint(row) and all(map(_is_free, row)):
+            _given.update(row)
+            return first
 
 
 def _is_free(port: int) -> bool:

@@ -146,7 +146,7 @@ def start(
 
 
 def processes_marked(mark: str) -> set[int]:
-    """Return the ids of the live processes that carry ``mark``: those started, and their children."""
+    """Return the ids of the live processes that carry ``mark``: started ones and their children."""
     return {process.pid for process in psutil.process_iter() if _is_marked(process, mark)}
 
 

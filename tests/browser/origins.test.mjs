@@ -13,7 +13,7 @@ const browser = await startBrowser(after);
 const CLIENT = join(ROOT, "gateway", "static", "vendor", "socket.io.esm.min.js");
 
 /** A web server that is somebody else's: an empty page and the stock client. */
-async function startOrigin(t) {
+async function startOrigin(scope) {
   const client = await readFile(CLIENT);
   const server = createServer((request, response) => {
     const wantsClient = request.url === "/client.js";
@@ -21,18 +21,22 @@ async function startOrigin(t) {
     response.end(wantsClient ? client : "<!doctype html><title>Elsewhere</title>");
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  t.after(() => server.close());
+  scope.after(() => server.close());
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** Open a page of `origin`, and a gateway with a device that lists `listed`. */
-async function openElsewhere(t, origin, listed) {
-  const pair = await createPair(t);
-  await pair.startGateway({ SPOKE_CORS_ORIGINS: listed });
+/** A gateway with a device and the settings given. */
+async function startPair(scope, settings) {
+  const pair = await createPair(scope);
   pair.startDevice();
+  await pair.startGateway(settings);
+  return pair.url;
+}
+
+async function openPage(t, origin) {
   const { page } = await browser.newPage(t);
   await page.goto(origin);
-  return { page, url: pair.url };
+  return page;
 }
 
 /** In the page: fetch a document of the gateway's; its status, or that it was kept from us. */
@@ -56,24 +60,27 @@ function firstBike(page, url, transport) {
   return page.evaluate(ask, [url, [transport]]);
 }
 
+const listed = await startOrigin({ after });
+const url = await startPair({ after }, { SPOKE_CORS_ORIGINS: listed });
+
 test("a page of a listed origin gets readings and documents", async (t) => {
-  const origin = await startOrigin(t);
-  const { page, url } = await openElsewhere(t, origin, origin);
+  const page = await openPage(t, listed);
   assert.equal(await firstBike(page, url, "polling"), "ebike-001");
   assert.equal(await firstBike(page, url, "websocket"), "ebike-001");
   assert.equal(await fetchStatus(page, url), 200);
 });
 
 test("a page of an origin that is not listed gets nothing", async (t) => {
-  const [listed, other] = [await startOrigin(t), await startOrigin(t)];
-  const { page, url } = await openElsewhere(t, other, listed);
+  const page = await openPage(t, await startOrigin(t));
   assert.equal(await firstBike(page, url, "polling"), "refused");
   assert.equal(await firstBike(page, url, "websocket"), "refused");
   assert.equal(await fetchStatus(page, url), "refused");
 });
 
 test("no other origin gets anything when none is listed", async (t) => {
-  const { page, url } = await openElsewhere(t, await startOrigin(t), "");
-  assert.equal(await firstBike(page, url, "websocket"), "refused");
-  assert.equal(await fetchStatus(page, url), "refused");
+  const closed = await startPair(t, {});
+  const page = await openPage(t, listed);
+  assert.equal(await firstBike(page, closed, "polling"), "refused");
+  assert.equal(await firstBike(page, closed, "websocket"), "refused");
+  assert.equal(await fetchStatus(page, closed), "refused");
 });

@@ -8,18 +8,18 @@ import { freePort, ROOT, startPython } from "./processes.mjs";
 import { eventually } from "./waiting.mjs";
 
 /**
- * Ports and settings for one gateway and its devices, and how to start them; all of it ends
- * with the test `t`. `directory` is where the Python packages are.
+ * Ports and settings for one gateway and its device, and how to start them. All of it ends with
+ * `scope`, a test or what else has an `after`. `directory` is where the Python packages are.
  */
-export async function createPair(t, { directory = ROOT } = {}) {
+export async function createPair(scope, { directory = ROOT } = {}) {
   const logs = mkdtempSync(join(tmpdir(), "spoke-browser-"));
   const [port, pub, replay] = [await freePort(), await freePort(), await freePort()];
   const url = `http://127.0.0.1:${port}`;
   const start = (name, env) =>
     startPython(name, directory, { SPOKE_ENV: "test", SPOKE_LOG_DIR: logs, ...env });
   const running = [];
-  t.after(async () => {
-    await Promise.all(running.map((process) => process.stop("SIGTERM")));
+  scope.after(async () => {
+    await Promise.all(running.map((process) => process.stop("SIGKILL")));
     rmSync(logs, { recursive: true, force: true });
   });
   return {
@@ -32,7 +32,8 @@ export async function createPair(t, { directory = ROOT } = {}) {
         ...env,
       });
       running.push(gateway);
-      await eventually("a ready gateway", () => gateway.checked(() => answers(`${url}/readyz`)));
+      // Not /readyz: that waits for a bike, and the page is there before the first one.
+      await eventually("a gateway", () => gateway.checked(() => answers(`${url}/healthz`)));
       return gateway;
     },
     startDevice(env = {}) {

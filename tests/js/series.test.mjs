@@ -77,9 +77,9 @@ test("the range ends now and is never longer than the window", () => {
   assert.deepEqual(visibleRange(seriesOf([1000, 20], [1900, 21]), 3), [1903 - WINDOW_S, 1903]);
 });
 
-test("the range of a bike that just started is one minute", () => {
-  assert.deepEqual(visibleRange(seriesOf([1000, 20]), 0), [940, 1000]);
-  assert.deepEqual(visibleRange(createSeries(), 0), [-60, 0]);
+test("the range of a bike that just started is short", () => {
+  assert.deepEqual(visibleRange(seriesOf([1000, 20]), 0), [980, 1000]);
+  assert.deepEqual(visibleRange(createSeries(), 0), [-20, 0]);
 });
 
 test("the speed axis ends at a whole ten above the fastest point", () => {

@@ -1,7 +1,7 @@
 /** The speeds a chart shows: the last five minutes, with breaks, bounded. Pure. */
 
 export const WINDOW_S = 300;
-const WINDOW_SHORTEST_S = 60; // a bike that just started fills the chart, not its right edge
+const WINDOW_SHORTEST_S = 20; // a bike that just started fills the chart, not its right edge
 const POINTS_MAX = 30_000; // five minutes at 100 Hz, the fastest bike worth drawing
 const TRIM_POINTS = 500; // cut in slices: moving the arrays for each reading would cost more
 const SILENCE_S = 5; // a line across a longer silence would claim speeds nobody measured
