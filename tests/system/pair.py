@@ -128,5 +128,3 @@ def numbers(witness: Witness, device_id: str = "ebike-001") -> list[int]:
     """List the numbers of the readings a witness saw of a device."""
     readings = witness.bodies("speed_change")
     return [reading["seq"] for reading in readings if reading["device_id"] == device_id]
-
-
