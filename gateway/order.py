@@ -128,7 +128,8 @@ class Order:
         """Go on from the head as far as it goes; what is waited for longer is given up."""
         effects: Effects = []
         self.gave_up = False
-        while self.head is not None and self._advance(self.head, effects, now_s - patience_s, now_s):
+        too_long_s = now_s - patience_s
+        while self.head is not None and self._advance(self.head, effects, too_long_s, now_s):
             pass
         self._is_smooth = (
             self.head is not None and self._wait is None and self.horizon.is_behind(self.head)

@@ -94,18 +94,18 @@ class Ring:
     def prepend(self, entries: Sequence[Entry], front: Cursor) -> None:
         """Put fetched history in front, the newest that still fit, never beginning with a gap.
 
-        ``front`` is the position before the first of them.
+        ``front`` is the position before the first of them. Where the ring lost its own front in
+        the meantime nothing is put there: it would not be what comes right before.
         """
         room = self.capacity - len(self)
-        kept = list(entries[max(0, len(entries) - room) :]) if room > 0 else []
-        while kept and kept[0].gap is not None:
-            kept.pop(0)
-        if not kept:
+        skipped = max(0, len(entries) - room)
+        while skipped < len(entries) and entries[skipped].gap is not None:
+            skipped += 1
+        if skipped == len(entries) or entries[-1].end != self.front:
             return
-        dropped = len(entries) - len(kept)
-        self.front = entries[dropped - 1].end if dropped else front
+        self.front = entries[skipped - 1].end if skipped else front
         self._compact()
-        self._put_in_front(kept)
+        self._put_in_front(entries[skipped:])
 
     def _put_in_front(self, entries: Sequence[Entry]) -> None:
         self._base -= len(entries)
@@ -133,7 +133,10 @@ class Ring:
 
     def empty(self, front: Cursor) -> None:
         """Throw everything away and go on after ``front``."""
-        self.trim(len(self))
+        self._skip = len(self._frames)
+        self._compact()
+        self._gaps.clear()
+        self.size_bytes = 0
         self.emptied_at = self.end
         self.front = front
 

@@ -50,6 +50,7 @@ export async function readTally(page) {
     first: seqOf(first),
     last: seqOf(last),
     gaps,
+    lost: Number(/\((\d+) lost\)/.exec(gaps.replaceAll(",", ""))?.[1] ?? 0),
   };
 }
 

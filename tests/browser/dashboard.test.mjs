@@ -140,6 +140,22 @@ test("a killed gateway is told, and after its restart no reading is missing", as
   await assertNothingMissing(page);
 });
 
+test("what the gateway no longer holds is told as a gap, to the last reading", async (t) => {
+  const pair = await createPair(t);
+  pair.startDevice({ SPOKE_RATE_HZ: "100" });
+  await pair.startGateway({ SPOKE_HISTORY_READINGS: "50" });
+  const { page } = await openDashboard(t, pair.url);
+  await page.click("#disconnect");
+  await waitForText(page, "link", /^Disconnected$/);
+  const later = (await readTally(page)).last + 100;
+  await eventually("readings not shown", async () => (await newestSeq(pair.url, BIKE)) > later);
+  await page.click("#connect");
+  await waitForSeq(page, later);
+  const { received, lost, first, last } = await readTally(page);
+  assert.ok(lost > 0, "nothing was lost");
+  assert.equal(received + lost, last - first + 1);
+});
+
 test("a device that stops is shown as offline with its last reading", async (t) => {
   const pair = await createPair(t);
   const bike = pair.startDevice();

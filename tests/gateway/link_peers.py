@@ -28,106 +28,134 @@ Socket: TypeAlias = "zmq.Socket[bytes]"
 
 
 class Loop:
-    """Stands for the event loop: takes what the subscriber has whenever it wakes."""
+    """Stands for the event loop: takes what the subscriber has whenever it wakes.
+
+    Like the real one it must never stop turning, so all waiting of a test is done here.
+    """
 
     def __init__(self, settings: LinkSettings) -> None:
         self.woken = threading.Event()
         self.wakes = 0
         self.notices: list[str] = []
         self.now_s = 0.0
+        self.batches: list[list[Incoming]] = []
         self.subscriber = Subscriber(settings, self.wake, self.notices.append, lambda: self.now_s)
 
     def wake(self) -> None:
         self.wakes += 1
         self.woken.set()
 
-    def turn(self) -> list[Incoming]:
-        """Wait until woken, and take."""
-        assert self.woken.wait(scaled_s(WAIT_S)), "the loop was not woken"
-        self.woken.clear()
-        return self.subscriber.take()
+    def run_until(self, condition: Callable[[], bool], *, what: str) -> None:
+        """Turn until something is so."""
+        deadline = monotonic() + scaled_s(WAIT_S)
+        while not condition():
+            assert monotonic() < deadline, f"{what} did not come"
+            if self.woken.wait(0.01):
+                self.woken.clear()
+                self.batches.append(self.subscriber.take())
 
     def take(self, count: int) -> list[Incoming]:
-        """Take until so many messages came."""
-        taken: list[Incoming] = []
-        deadline = monotonic() + scaled_s(WAIT_S)
-        while len(taken) < count:
-            assert monotonic() < deadline, f"{len(taken)} of {count} messages came"
-            taken += self.turn()
+        """Turn until so many messages came, and hand them out."""
+        self.run_until(lambda: sum(map(len, self.batches)) >= count, what=f"{count} messages")
+        taken = [message for batch in self.batches for message in batch]
+        self.batches.clear()
         return taken
 
     def payloads(self, count: int) -> list[bytes]:
+        """Hand out the last frame of so many messages."""
         return [message.frames[-1] for message in self.take(count)]
 
+    def receive(self, peer: Socket) -> list[bytes]:
+        """Turn until a peer got a message."""
+        self.run_until(lambda: bool(peer.poll(0)), what="a message to the peer")
+        return peer.recv_multipart()
 
-class DeafPublisher:
-    """Speaks ZMTP 3.0 as a PUB that sends whatever it likes, subscribed to or not."""
+    def subscriptions(self, publisher: Socket, count: int = 2) -> set[bytes]:
+        """Turn until an XPUB was sent topics; 1 in front subscribes, 0 unsubscribes."""
+        return {self.receive(publisher)[0] for _ in range(count)}
 
-    def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.endpoint = f"tcp://127.0.0.1:{self.listener.getsockname()[1]}"
 
-    def accept(self) -> None:
-        self.listener.settimeout(scaled_s(WAIT_S))
-        self.peer, _ = self.listener.accept()
-        self.peer.settimeout(scaled_s(WAIT_S))
-        mechanism = b"NULL".ljust(20, b"\0")
-        self.peer.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + mechanism + bytes(32))
-        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 3) + b"PUB"
-        self.peer.sendall(b"\x04" + bytes([len(ready)]) + ready)
-
-    def send(self, *frames: bytes, times: int = 1) -> None:
-        *firsts, last = frames
-        parts = [self._frame(3, frame) for frame in firsts] + [self._frame(2, last)]
-        self.peer.sendall(b"".join(parts) * times)
-
-    def close(self) -> None:
-        self.listener.close()
-        self.peer.close()
-
-    @staticmethod
-    def _frame(flags: int, body: bytes) -> bytes:
-        return bytes([flags]) + struct.pack(">Q", len(body)) + body
+StartLinks: TypeAlias = Callable[[LinkSettings], Loop]
 
 
 class Peers:
-    """The sockets of devices; nothing they do waits longer than a test may."""
+    """The sockets of devices."""
 
     def __init__(self) -> None:
         self.context: zmq.Context[Socket] = zmq.Context()
         self.sockets: list[Socket] = []
 
     def open(self, kind: int) -> Socket:
+        """Open a socket that drops nothing of what a test sends."""
         opened = self.context.socket(kind)
         self.sockets.append(opened)
         opened.rcvtimeo = opened.sndtimeo = int(scaled_s(WAIT_S) * 1000)
         opened.sndhwm = opened.rcvhwm = 100_000
-        opened.immediate = 1
         return opened
 
     def bind(self, kind: int) -> tuple[Socket, str]:
+        """Open a socket on a free port; returns its endpoint too."""
         opened = self.open(kind)
         return opened, f"tcp://127.0.0.1:{opened.bind_to_random_port('tcp://127.0.0.1')}"
 
     def connect(self, kind: int, endpoint: str) -> Socket:
+        """Open a socket that connects."""
         opened = self.open(kind)
         opened.connect(endpoint)
         return opened
 
 
-StartLinks: TypeAlias = Callable[[LinkSettings], Loop]
+class DeafPublisher:
+    """Speaks ZMTP 3.0 as a PUB that sends whatever it likes, subscribed to or not."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(scaled_s(WAIT_S))
+        self.endpoint = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def accept(self) -> None:
+        """Let the gateway connect; returns when it has subscribed."""
+        self._peer, _ = self._listener.accept()
+        self._peer.settimeout(scaled_s(WAIT_S))
+        mechanism = b"NULL".ljust(20, b"\0")
+        self._peer.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00" + mechanism + bytes(32))
+        ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 3) + b"PUB"
+        self._peer.sendall(b"\x04" + bytes([len(ready)]) + ready)
+        heard = b""
+        while b"ebike/reading/" not in heard or b"ebike/status/" not in heard:
+            heard += self._peer.recv(1_024)
+
+    def send(self, *frames: bytes, times: int = 1) -> None:
+        """Send a message of these frames."""
+        *firsts, last = frames
+        parts = [_zmtp_frame(1 | 2, frame) for frame in firsts] + [_zmtp_frame(2, last)]
+        self._peer.sendall(b"".join(parts) * times)
+
+    def wait_until_cut_off(self) -> bool:
+        """Wait until the gateway has closed or reset the connection."""
+        try:
+            while self._peer.recv(65_536):
+                pass
+        except ConnectionError:
+            return True
+        return True
+
+    def close(self) -> None:
+        """Hang up."""
+        self._listener.close()
+        self._peer.close()
 
 
-def subscriptions(publisher: Socket, count: int = 2) -> set[bytes]:
-    """Wait for subscriptions to arrive at an XPUB; 1 in front subscribes, 0 unsubscribes."""
-    return {publisher.recv() for _ in range(count)}
+def _zmtp_frame(flags: int, body: bytes) -> bytes:
+    """Write a frame with a length of 8 bytes; flag 1: more follow, 2: the length is long."""
+    return bytes([flags]) + struct.pack(">Q", len(body)) + body
 
 
 def hearing(peers: Peers, start_links: StartLinks) -> tuple[Socket, Loop]:
     """Start a subscriber that hears one publisher."""
     publisher, endpoint = peers.bind(zmq.XPUB)
     loop = start_links(LinkSettings(device_connect=(endpoint,)))
-    subscriptions(publisher)
+    loop.subscriptions(publisher)
     return publisher, loop
 
 
@@ -136,16 +164,21 @@ def ask_until_heard(loop: Loop, device: Socket, route: Route) -> bytes:
 
     What is sent before the connection stands is not kept, so the first may go nowhere.
     """
-    deadline = monotonic() + scaled_s(WAIT_S)
-    while monotonic() < deadline:
-        loop.subscriber.ask([(route, REQUEST)])
-        loop.turn()
-        if device.poll(20):
-            name, payload = device.recv_multipart()
-            assert decode_request(payload) == decode_request(REQUEST)
-            return name
-    raise AssertionError("no request arrived")
+    requests = 0
+
+    def is_heard() -> bool:
+        nonlocal requests
+        if loop.subscriber.unsent == requests:
+            loop.subscriber.ask([(route, REQUEST)])
+            requests += 1
+        return bool(device.poll(0))
+
+    loop.run_until(is_heard, what="a request")
+    name, payload = device.recv_multipart()
+    assert decode_request(payload) == decode_request(REQUEST)
+    return name
 
 
 def open_descriptors() -> int:
+    """Count the descriptors that this process has open."""
     return sum(1 for _ in Path("/dev/fd").iterdir())

@@ -48,8 +48,9 @@ class Output:
                 case Announce(gap) if gap.reason == "epoch_back":
                     assert gap.end == self.at
                 case Announce(gap):
+                    assert gap.after is not None
+                    assert gap.end > gap.after
                     self._go_from(gap.after)
-                    assert gap.end > self.at
                     self.at = gap.end
                     self.gaps.append(gap)
                 case Ask():

@@ -1,6 +1,5 @@
 """The gateway's sockets: endpoints that cannot be had, and what hostile peers can do."""
 
-import socket
 import threading
 from contextlib import closing
 
@@ -18,7 +17,6 @@ from tests.gateway.link_peers import (
     StartLinks,
     ask_until_heard,
     open_descriptors,
-    subscriptions,
 )
 
 
@@ -61,7 +59,7 @@ def test_a_publisher_that_ignores_subscriptions_is_handed_on_and_starves_nobody(
     with closing(DeafPublisher()) as deaf:
         publisher, endpoint = peers.bind(zmq.XPUB)
         loop = start_links(LinkSettings(device_connect=(deaf.endpoint, endpoint)))
-        subscriptions(publisher)
+        loop.subscriptions(publisher)
         deaf.accept()
         deaf.send(b"wrong", b"{}", times=10_000)
         publisher.send_multipart([TOPIC, b"{}"])
@@ -98,10 +96,10 @@ def test_a_frame_beyond_the_limit_costs_its_sender_the_connection_only(
     with closing(DeafPublisher()) as deaf:
         publisher, endpoint = peers.bind(zmq.XPUB)
         loop = start_links(LinkSettings(device_connect=(deaf.endpoint, endpoint)))
-        subscriptions(publisher)
+        loop.subscriptions(publisher)
         deaf.accept()
         deaf.send(TOPIC, bytes(65_537))
-        assert wait_until_closed(deaf.peer)
+        assert deaf.wait_until_cut_off()
         publisher.send_multipart([TOPIC, b"valid"])
         assert loop.payloads(1) == [b"valid"]
 
@@ -117,13 +115,3 @@ def test_an_answer_of_too_many_frames_comes_out_bounded(
     many, large = loop.take(2)
     assert len(many.frames) == 1_003
     assert sum(len(frame) for frame in large.frames) <= 2_100_000
-
-
-def wait_until_closed(connection: socket.socket) -> bool:
-    """Read until the other side has closed or reset the connection."""
-    try:
-        while connection.recv(65_536):
-            pass
-    except ConnectionError:
-        pass
-    return True

@@ -17,7 +17,6 @@ from tests.gateway.link_peers import (
     StartLinks,
     ask_until_heard,
     hearing,
-    subscriptions,
 )
 
 
@@ -36,7 +35,7 @@ def test_a_message_comes_out_as_it_was_sent_with_the_endpoint_it_came_from(
 ) -> None:
     publisher, endpoint = peers.bind(zmq.XPUB)
     loop = start_links(LinkSettings(device_connect=(endpoint,)))
-    subscriptions(publisher)
+    loop.subscriptions(publisher)
     publisher.send_multipart([TOPIC, b"{}"])
     assert loop.take(1) == [Incoming("live", Route(endpoint), [TOPIC, b"{}"])]
 
@@ -48,7 +47,7 @@ def test_a_device_may_connect_to_a_gateway_that_binds(
     loop = start_links(LinkSettings(device_bind=endpoint))
     publishers = [peers.connect(zmq.XPUB, endpoint) for _ in range(3)]
     for publisher in publishers:
-        assert subscriptions(publisher) == {b"\x01ebike/reading/", b"\x01ebike/status/"}
+        assert loop.subscriptions(publisher) == {b"\x01ebike/reading/", b"\x01ebike/status/"}
         publisher.send_multipart([TOPIC, b"{}"])
     assert loop.payloads(3) == [b"{}"] * 3
 
@@ -61,7 +60,7 @@ def test_several_endpoints_are_heard_each_in_its_order(
     loop = start_links(LinkSettings(device_connect=endpoints))
     sent = [b"%d" % number for number in range(500)]
     for publisher, _ in publishers:
-        subscriptions(publisher)
+        loop.subscriptions(publisher)
         for payload in sent:
             publisher.send_multipart([TOPIC, payload])
     taken = loop.take(1_500)
@@ -72,7 +71,7 @@ def test_several_endpoints_are_heard_each_in_its_order(
 def test_only_devices_that_are_ours_are_heard(peers: Peers, start_links: StartLinks) -> None:
     publisher, endpoint = peers.bind(zmq.XPUB)
     loop = start_links(LinkSettings(device_connect=(endpoint,), devices=("ours", "van-*")))
-    subscriptions(publisher, 4)
+    loop.subscriptions(publisher, 4)
     for device_id in ("theirs", "ours", "ours-2", "van-1"):
         publisher.send_multipart([reading_topic(device_id), b"{}"])
     assert [m.frames[0] for m in loop.take(2)] == [reading_topic("ours"), reading_topic("van-1")]
@@ -83,10 +82,10 @@ def test_on_demand_readings_come_of_what_is_watched_only(
 ) -> None:
     publisher, endpoint = peers.bind(zmq.XPUB)
     loop = start_links(LinkSettings(device_connect=(endpoint,), on_demand=True))
-    assert subscriptions(publisher, 1) == {b"\x01ebike/status/"}
+    assert loop.subscriptions(publisher, 1) == {b"\x01ebike/status/"}
     loop.subscriber.watch(["ebike-002"])
     loop.turn()
-    assert subscriptions(publisher, 1) == {b"\x01" + reading_topic("ebike-002")}
+    assert loop.subscriptions(publisher, 1) == {b"\x01" + reading_topic("ebike-002")}
     for topic in (TOPIC, reading_topic("ebike-002"), status_topic("ebike-001")):
         publisher.send_multipart([topic, b"{}"])
     assert [m.frames[0] for m in loop.take(2)] == [
@@ -95,7 +94,7 @@ def test_on_demand_readings_come_of_what_is_watched_only(
     ]
     loop.subscriber.unwatch(["ebike-002"])
     loop.turn()
-    assert subscriptions(publisher, 1) == {b"\x00" + reading_topic("ebike-002")}
+    assert loop.subscriptions(publisher, 1) == {b"\x00" + reading_topic("ebike-002")}
 
 
 def test_a_request_reaches_a_device_and_its_answer_comes_back(
@@ -146,7 +145,7 @@ def test_requests_go_out_while_messages_pour_in(peers: Peers, start_links: Start
     publisher, endpoint = peers.bind(zmq.XPUB)
     device, replay = peers.bind(zmq.ROUTER)
     loop = start_links(LinkSettings(device_connect=(endpoint,), replay_connect=(replay,)))
-    subscriptions(publisher)
+    loop.subscriptions(publisher)
     for _ in range(5_000):
         publisher.send_multipart([TOPIC, b"{}"])
     name = ask_until_heard(loop, device, Route(replay))
@@ -180,7 +179,7 @@ def test_a_flood_on_one_link_does_not_delay_another(peers: Peers, start_links: S
     endpoints = (flood[1], calm[1], calm_too[1])
     loop = start_links(LinkSettings(device_connect=endpoints))
     for publisher, _ in (flood, calm, calm_too):
-        subscriptions(publisher)
+        loop.subscriptions(publisher)
     for _ in range(20_000):
         flood[0].send_multipart([TOPIC, b"flood"])
     loop.take(1_000)

@@ -1,10 +1,9 @@
-"""A copy of the project in a folder with spaces, whose Python packages are those of the tests."""
+"""A copy of the project in a folder with spaces, for tests of the scripts that set it up."""
 
 import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +12,13 @@ import pytest
 from tests.processes import ROOT, clean_environment
 
 COPIED = ("configs", "device", "gateway", "scripts", "shared", "Procfile", ".npmrc")
+NOT_COPIED = shutil.ignore_patterns("__pycache__", "vendor")
+PACKAGE = '{"name": "copy", "version": "1.0.0", "scripts": {"vendor": "node scripts/vendor.mjs"}}'
+LOCK = '{"name": "copy", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": {}}}'
 VENDOR_STUB = """
 import { mkdirSync } from "node:fs";
-mkdirSync("gateway/static/vendor", { recursive: true });
+for (const folder of ["node_modules", "gateway/static/vendor"]) mkdirSync(folder, { recursive: true });
 """
-PACKAGE = '{"name": "copy", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": {}}}'
-NOT_COPIED = shutil.ignore_patterns("__pycache__", "vendor")
 
 
 @dataclass(frozen=True)
@@ -27,37 +27,56 @@ class ProjectCopy:
 
     folder: Path
 
-    def run(
-        self, *command: str | Path, **environ: str | None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run one of its scripts from somewhere else and return what it printed."""
+    def run(self, *command: str, **environ: str | None) -> subprocess.CompletedProcess[str]:
+        """Run one of its scripts from another folder; what it prints is in ``stdout``."""
         return subprocess.run(
             [self.folder / command[0], *command[1:]],
             cwd="/",
-            env=clean_environment({"PYTHONPATH": None, "PYTHON": sys.executable, **environ}),
+            env=self.environment(**environ),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
 
-    def write(self, name: str, text: str) -> Path:
+    def environment(self, **changes: str | None) -> dict[str, str]:
+        """Return an environment in which it finds the Python of the tests and nothing of them."""
+        return clean_environment({"PYTHONPATH": None, "PYTHON": sys.executable, **changes})
+
+    def write(self, name: str, text: str) -> None:
         """Write one of its files."""
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
+        (self.folder / name).write_text(text)
+
+    def lend_packages(self) -> None:
+        """Give it a .venv in which the packages of the tests are found, pip among them."""
+        venv = self.folder / ".venv"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+        packages = next(venv.glob("lib/python*/site-packages"))
+        (packages / "lent.pth").write_text(sysconfig.get_path("purelib"))
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> ProjectCopy:
-    """A copy without .venv: installing makes one, with nothing in it."""
+def bare_project(tmp_path: Path) -> ProjectCopy:
+    """A copy as it is after cloning: no .venv, no libraries."""
     copy = ProjectCopy(tmp_path / "a folder with spaces")
     copy.folder.mkdir()
     for name in COPIED:
-        _copy(ROOT / name, copy.folder / name)
-    copy.write("requirements.txt", "# nothing\n")
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy.folder / name, ignore=NOT_COPIED)
+        else:
+            shutil.copy(source, copy.folder)
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        copy.write(name, "# nothing\n")
     copy.write("package.json", PACKAGE)
-    copy.write("package-lock.json", PACKAGE)
+    copy.write("package-lock.json", LOCK)
     copy.write("scripts/vendor.mjs", VENDOR_STUB)
     return copy
+
+
+@pytest.fixture
+def project(bare_project: ProjectCopy) -> ProjectCopy:
+    """A copy with a .venv that has everything already."""
+    bare_project.lend_packages()
+    return bare_project
