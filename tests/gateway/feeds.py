@@ -15,8 +15,10 @@ from gateway.effects import (
     Start,
     Take,
 )
-from gateway.history import Item
+from gateway.feed import Feed
+from gateway.history import Fills, Item
 from gateway.packets import Gap
+from gateway.reorder import Reorder
 from shared.cursor import Cursor
 from shared.reading import Reading, State, Status
 from shared.wire import ReplayAnswer
@@ -85,3 +87,26 @@ def _say(effect: Effect) -> str:
             return f"count {reason}"
         case Changed():
             return "changed"
+
+
+def new_feed(capacity: int = 6000, held: Reorder | None = None, fills: Fills | None = None) -> Feed:
+    """Make a feed that heard nothing yet; a hole is waited for 5 s."""
+    return Feed(DEVICE, capacity, 5.0, held, fills or Fills())
+
+
+def running_feed(seq: int = 4, capacity: int = 6000, held: Reorder | None = None) -> Feed:
+    """Make a feed that took one reading; its replay answered that there is no history."""
+    feed = new_feed(capacity, held)
+    feed.receive_reading(reading(seq), at(0))
+    feed.receive_answer(answer(), at(0))
+    return feed
+
+
+def feed_without_replay(seq: int = 4) -> Feed:
+    """Make a feed that took one reading and knows, since 0.5 s, that there is no replay."""
+    feed = new_feed()
+    feed.receive_reading(reading(seq), at(0))
+    feed.receive_no_answer(at(0))
+    feed.tick(at(0.5))
+    feed.receive_no_answer(at(0.5))
+    return feed

@@ -164,13 +164,13 @@ def ask_until_heard(loop: Loop, device: Socket, route: Route) -> bytes:
 
     What is sent before the connection stands is not kept, so the first may go nowhere.
     """
-    requests = 0
+    lost = loop.subscriber.unsent
 
     def is_heard() -> bool:
-        nonlocal requests
-        if loop.subscriber.unsent == requests:
+        nonlocal lost
+        if loop.subscriber.unsent == lost:
             loop.subscriber.ask([(route, REQUEST)])
-            requests += 1
+            lost += 1
         return bool(device.poll(0))
 
     loop.run_until(is_heard, what="a request")

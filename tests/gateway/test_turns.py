@@ -34,14 +34,6 @@ def test_the_loop_is_not_woken_again_while_it_has_the_turn(
     assert len(loop.take(101)) == 101
 
 
-def test_without_the_turn_nothing_is_read(peers: Peers, start_links: StartLinks) -> None:
-    publisher, loop = hearing(peers, start_links)
-    loop.subscriber._turns.is_loops = False
-    assert loop.subscriber.take() == []
-    publisher.send_multipart([TOPIC, b"{}"])
-    assert loop.payloads(1) == [b"{}"]
-
-
 def test_what_kills_the_thread_comes_out_of_take_and_stopping_still_works(
     monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]
 ) -> None:

@@ -17,7 +17,8 @@ PACKAGE = '{"name": "copy", "version": "1.0.0", "scripts": {"vendor": "node scri
 LOCK = '{"name": "copy", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": {}}}'
 VENDOR_STUB = """
 import { mkdirSync } from "node:fs";
-for (const folder of ["node_modules", "gateway/static/vendor"]) mkdirSync(folder, { recursive: true });
+mkdirSync("node_modules", { recursive: true });
+mkdirSync("gateway/static/vendor", { recursive: true });
 """
 
 
@@ -48,12 +49,14 @@ class ProjectCopy:
         """Write one of its files."""
         (self.folder / name).write_text(text)
 
-    def lend_packages(self) -> None:
+    def lend_packages(self, *, made_by_install: bool = False) -> None:
         """Give it a .venv in which the packages of the tests are found, pip among them."""
         venv = self.folder / ".venv"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
         packages = next(venv.glob("lib/python*/site-packages"))
         (packages / "lent.pth").write_text(sysconfig.get_path("purelib"))
+        if made_by_install:
+            (venv / ".place").write_text(str(venv))
 
 
 @pytest.fixture

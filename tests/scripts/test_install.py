@@ -1,4 +1,4 @@
-"""scripts/install: what it makes, what it leaves alone, and what it says when something is missing."""
+"""What scripts/install makes, what it leaves alone, and what it says when something is missing."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ NO_NETWORK = {
     "PIP_INDEX_URL": NOWHERE,
     "PIP_EXTRA_INDEX_URL": None,
     "PIP_FIND_LINKS": None,
-    "PIP_RETRIES": "0",
+    "PIP_RETRIES": "1",
     "npm_config_registry": NOWHERE,
     "npm_config_fetch_retries": "0",
 }
@@ -44,6 +44,13 @@ def add_python(machine: Path, name: str, code: str) -> None:
     """Add a Python that runs ``code`` with what it is asked to run as its first argument."""
     script = machine / name
     script.write_text(f'#!/bin/sh\nshift\nexec \'{sys.executable}\' -c "{code}" "$1"\n')
+    script.chmod(0o755)
+
+
+def add_python_that_makes_no_venv(machine: Path, name: str) -> None:
+    """Add a Python that is right in all else."""
+    script = machine / name
+    script.write_text(f'#!/bin/sh\n[ "$1" != -m ] || exit 1\nexec \'{sys.executable}\' "$@"\n')
     script.chmod(0o755)
 
 
@@ -80,21 +87,20 @@ def test_what_the_tests_need_covers_what_running_needs(project: ProjectCopy) -> 
 
 
 def test_a_project_that_was_moved_gets_a_new_venv(bare_project: ProjectCopy) -> None:
-    first = bare_project.run("scripts/install")
-    assert "install: making .venv with Python 3." in first.stdout
+    bare_project.lend_packages(made_by_install=True)
     moved = ProjectCopy(bare_project.folder.rename(bare_project.folder.with_name("moved here")))
     done = moved.run("scripts/install")
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stdout
     assert "install: making .venv anew: it was moved, or its Python is gone\n" in done.stdout
+    assert "install: making .venv with Python 3." in done.stdout
     assert str(moved.folder) in (moved.folder / ".venv/bin/pip").read_text()
 
 
-def test_a_venv_whose_python_is_gone_is_made_anew(project: ProjectCopy) -> None:
-    project.run("scripts/install")
+def test_a_venv_whose_python_is_gone_is_made_anew(project: ProjectCopy, machine: Path) -> None:
+    add_python_that_makes_no_venv(machine, "python3")
     (project.folder / ".venv/bin/python").unlink()
-    done = project.run("scripts/install")
-    assert done.returncode == 0
-    assert "making .venv anew" in done.stdout
+    done = project.run("scripts/install", PATH=str(machine), PYTHON=None)
+    assert "install: making .venv anew: it was moved, or its Python is gone\n" in done.stdout
 
 
 def test_a_python_that_is_too_old_is_said(bare_project: ProjectCopy, machine: Path) -> None:
@@ -128,12 +134,19 @@ def test_a_newer_python_is_found_beside_an_old_one(
     bare_project: ProjectCopy, machine: Path
 ) -> None:
     add_python(machine, "python3", PYTHON_OF_YESTERDAY)
-    (machine / "python3.13").symlink_to(sys.executable)
-    bare_project.write("requirements.txt", "no-such-package\n")
-    done = bare_project.run(
-        "scripts/install", **NO_NETWORK | {"PATH": str(machine), "PYTHON": None}
-    )
+    add_python_that_makes_no_venv(machine, "python3.13")
+    done = bare_project.run("scripts/install", PATH=str(machine), PYTHON=None)
     assert done.stdout.startswith("install: making .venv with Python 3.")
+
+
+def test_a_venv_that_cannot_be_made_is_not_left_half_done(
+    bare_project: ProjectCopy, machine: Path
+) -> None:
+    add_python_that_makes_no_venv(machine, "python3")
+    done = bare_project.run("scripts/install", PATH=str(machine), PYTHON=None)
+    assert done.returncode == 2
+    assert done.stdout.endswith("install: python3 could not make .venv\n")
+    assert not (bare_project.folder / ".venv").exists()
 
 
 def test_no_network_is_said(project: ProjectCopy) -> None:

@@ -57,36 +57,42 @@ def recorded_speeds(path: Path) -> Iterator[float]:
                 yield 3.6 * frame.get_value("enhanced_speed")
 
 
-def test_every_point_of_a_recorded_ride_comes_in_order_with_its_speed() -> None:
-    path = recorded_ride(LONG_RIDE)
-    samples, expected = samples_of(path), list(recorded_speeds(path))
-    assert len(samples) == len(expected) == 8357
-    assert all(abs(a - b) <= 0.01 for a, b in zip(speeds(samples), expected, strict=True))
-    assert dues(samples) == list(range(8357))
+@pytest.fixture(scope="module")
+def long_ride() -> list[Sample]:
+    return samples_of(recorded_ride(LONG_RIDE))
 
 
-def test_every_sample_of_a_recorded_ride_is_a_valid_reading_without_place_or_heart() -> None:
+def test_every_point_of_a_recorded_ride_comes_in_order_with_its_speed(
+    long_ride: list[Sample],
+) -> None:
+    expected = list(recorded_speeds(recorded_ride(LONG_RIDE)))
+    assert len(long_ride) == len(expected) == 8357
+    assert all(abs(a - b) <= 0.01 for a, b in zip(speeds(long_ride), expected, strict=True))
+    assert dues(long_ride) == list(range(8357))
+
+
+def test_every_sample_of_a_recorded_ride_is_a_valid_reading_without_place_or_heart(
+    long_ride: list[Sample],
+) -> None:
     allowed = {"power_w", "cadence_rpm", "odometer_km", "altitude_m"}
     identity = {"v": 1, "device_id": "a", "epoch": 1, "seq": 1, "ts_ms": 1}
-    for sample in samples_of(recorded_ride(LONG_RIDE)):
+    for sample in long_ride:
         raw = {**identity, "speed_kmh": sample.speed_kmh, **sample.values}
         assert check_reading(raw, "a").dropped == ()
         assert set(sample.values) == allowed
 
 
-def test_the_same_ride_is_the_same_in_tcx() -> None:
-    fit = samples_of(recorded_ride(LONG_RIDE))
+def test_the_same_ride_is_the_same_in_tcx(long_ride: list[Sample]) -> None:
     tcx = samples_of(recorded_ride("activity_4078723797.tcx"))
-    assert len(fit) == len(tcx)
-    for one, other in zip(fit, tcx, strict=True):
+    assert len(tcx) == len(long_ride)
+    for one, other in zip(long_ride, tcx, strict=True):
         assert one.due_s == other.due_s
         assert one.speed_kmh == pytest.approx(other.speed_kmh, abs=0.011)
 
 
-def test_speeds_from_the_positions_of_the_same_ride_come_close() -> None:
-    fit = speeds(samples_of(recorded_ride(LONG_RIDE)))
+def test_speeds_from_the_positions_of_the_same_ride_come_close(long_ride: list[Sample]) -> None:
     gpx = speeds(samples_of(recorded_ride("4078723797_strava.gpx")))
-    apart = [(a - b) ** 2 for a, b in zip(fit, gpx, strict=True)]
+    apart = [(a - b) ** 2 for a, b in zip(speeds(long_ride), gpx, strict=True)]
     assert (sum(apart) / len(apart)) ** 0.5 < 1.2
 
 
