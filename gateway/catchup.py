@@ -14,18 +14,21 @@ from shared.cursor import START, Cursor
 UNKNOWN_CURSOR_S = 30.0
 """How long a client that claims to be ahead is believed when no replay can tell."""
 
+ANY_NUMBER = 1 << 30
+
 
 @dataclass(slots=True)
 class Outbound:
-    """Frames for one send, filled until ``room_bytes`` is used up."""
+    """Frames for one send, filled until ``room_bytes`` or ``room_frames`` are used up."""
 
     room_bytes: int
+    room_frames: int = ANY_NUMBER
     frames: list[bytes] = field(default_factory=list)
 
     @property
     def is_full(self) -> bool:
         """Tell whether the rest has to wait for the next send."""
-        return self.room_bytes <= 0
+        return self.room_bytes <= 0 or len(self.frames) >= self.room_frames
 
     def add(self, frame: bytes) -> None:
         """Put a frame behind the others; the last one may use more room than there is."""

@@ -4,28 +4,25 @@ Pure. The devices tell it what happened (it is their audience); the shell asks w
 due, and takes as many bytes for a client as its connection accepts. Nothing is queued here.
 """
 
-import heapq
 import json
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
 
-from gateway.catchup import Outbound, advance, is_ahead, resolve
+from gateway.catchup import ANY_NUMBER, Outbound, advance, is_ahead, resolve
 from gateway.clients import At, Client, Rated, Waiting
-from gateway.devices import Device, Devices, status_body
+from gateway.devices import Device, Devices
 from gateway.effects import Now
-from gateway.groups import BATCH_BYTES_MAX, Batch, Coverage, Group
+from gateway.groups import BATCH_BYTES_MAX, Batch, Group, Groups
 from gateway.packets import event_frame, reading_payload
+from gateway.rates import RateQueue
 from gateway.ring import Entry
+from gateway.statuses import StatusLog
 from gateway.subscription import NAMES_MAX, SINCE_MAX, Subscribe, Unsubscribe
 from shared.cursor import START, Cursor
 from shared.errors import TooManyDevices
 
 TAIL_MAX = 256
 """Entries a group keeps at least; who lags further is served from the rings."""
-STATUS_LOG_MAX = 4_096
-"""Status changes a client may lag behind before it is told all statuses anew."""
-RATE_LOOK_S = (0.02, 0.25)
-"""Newest readings are looked for no more often, and no less often than this."""
 AUTOMATIC_RATE_HZ = 1.0
 """What a client gets that only connects and listens, with ``SPOKE_AUTO_SUBSCRIBE``."""
 
@@ -40,23 +37,20 @@ class Fanout:
         self.clients: dict[str, Client] = {}
         self.wanted: set[str] = set()
         """Devices whose newest reading must be asked for, until the shell takes them away."""
-        self._tail = max(1, min(TAIL_MAX, (devices.limits.readings - 1) // 2))
-        self._groups: dict[Coverage, Group] = {}
-        self._groups_of: dict[str, tuple[Group, ...]] = {}
-        self._dirty: set[Group] = set()
-        self._behind: set[str] = set()
-        self._watchers: dict[str, int] = {}
-        self._rate_queue: list[tuple[float, str]] = []
-        self._status_log: deque[str] = deque(maxlen=STATUS_LOG_MAX)
-        self._status_count = 0
+        tail = max(1, min(TAIL_MAX, (devices.limits.readings - 1) // 2))
+        self._groups = Groups(tail, self._expel)
+        self._statuses = StatusLog(devices)
         self._statuses_due = False
+        self._rates = RateQueue(self.clients)
+        self._behind: set[str] = set()
+        self._watchers: Counter[str] = Counter()
         devices.audience = self
 
     # --- clients and their subscriptions -------------------------------------------------
 
     def add(self, client_id: str) -> None:
         """Admit a client that watches nothing yet."""
-        self.clients[client_id] = Client(client_id, status_seen=self._status_count)
+        self.clients[client_id] = Client(client_id, status_seen=self._statuses.count)
 
     def remove(self, client_id: str) -> None:
         """Forget a client."""
@@ -82,7 +76,7 @@ class Fanout:
             self._end_everything(client)
         self._step_out(client)
         covered = self._cover(client, request, now)
-        self._settle_rates(client, now)
+        self._rates.settle(client, now)
         client.statuses.update(dict.fromkeys(covered))
         return {device_id: self._answer(client, device_id) for device_id in covered}
 
@@ -94,7 +88,7 @@ class Fanout:
         else:
             self._step_out(client)
             self._uncover(client, request.names, now)
-        self._settle_rates(client, now)
+        self._rates.settle(client, now)
 
     def _check_size(self, client: Client, request: Subscribe) -> None:
         if len(client.names.keys() | set(request.names)) > NAMES_MAX:
@@ -106,7 +100,7 @@ class Fanout:
         """Enter the request; returns the ids it is about."""
         for name in request.names:
             if name not in client.names:
-                self._watchers[name] = self._watchers.get(name, 0) + 1
+                self._watchers[name] += 1
             client.names[name] = request.max_rate_hz
         if not request.everything:
             for name in request.names:
@@ -226,13 +220,8 @@ class Fanout:
 
     def _leave_group(self, client: Client) -> None:
         group, client.group = client.group, None
-        if group is None:
-            return
-        group.members.discard(client.client_id)
-        if not group.members:
-            del self._groups[group.coverage]
-            self._dirty.discard(group)
-            self._groups_of.clear()
+        if group is not None:
+            self._groups.leave(client.client_id, group)
 
     def _join(self, client: Client) -> None:
         """Make a client live: it has everything that arrived so far."""
@@ -241,40 +230,22 @@ class Fanout:
         coverage = client.coverage()
         if not coverage.names and not coverage.everything:
             return
-        group = self._groups.get(coverage)
-        if group is None:
-            group = Group(coverage, self._tail, floor=self.devices.arrival)
-            self._groups[coverage] = group
-            self._groups_of.clear()
-        group.members.add(client.client_id)
-        client.group, client.arrival = group, self.devices.arrival
+        client.arrival = self.devices.arrival
+        client.group = self._groups.join(client.client_id, coverage, client.arrival)
 
     def _expel(self, group: Group, arrival: int) -> None:
         for client_id in [c for c in group.members if self.clients[c].arrival < arrival]:
             self._step_out(self.clients[client_id])
 
-    def _covering(self, device_id: str) -> tuple[Group, ...]:
-        groups = self._groups_of.get(device_id)
-        if groups is None:
-            groups = tuple(g for g in self._groups.values() if g.coverage.covers(device_id))
-            self._groups_of[device_id] = groups
-        return groups
-
     # --- what happened -------------------------------------------------------------------
 
     def append(self, device: Device, entry: Entry) -> None:
         """Put an entry into the tail of every group that covers its device."""
-        for group in self._covering(device.device_id):
-            if group.is_full:
-                self._expel(group, group.next_floor())
-                group.cut()
-            group.append(entry.arrival, entry.frame)
-            self._dirty.add(group)
+        self._groups.append(device.device_id, entry.arrival, entry.frame)
 
     def note_status(self, device_id: str) -> None:
         """Note that everybody who watches a device is owed its status."""
-        self._status_log.append(device_id)
-        self._status_count += 1
+        self._statuses.note(device_id)
         self._statuses_due = True
 
     def appear(self, device: Device, now: Now) -> None:
@@ -304,7 +275,7 @@ class Fanout:
 
     def before_loss(self, device: Device, arrival: int) -> None:
         """Give who has not been sent yet what is about to be lost a position of its own."""
-        for group in self._covering(device.device_id):
+        for group in self._groups.covering(device.device_id):
             if arrival > group.floor:
                 self._expel(group, arrival)
 
@@ -327,29 +298,11 @@ class Fanout:
 
     def due(self, now: Now) -> list[str]:
         """Name the clients that may have something due, live ones first."""
-        live = [client_id for group in self._dirty for client_id in group.members]
+        live = [client_id for group in self._groups.dirty for client_id in group.members]
         everybody = list(self.clients) if self._statuses_due else []
-        self._dirty.clear()
+        self._groups.dirty.clear()
         self._statuses_due = False
-        return list(dict.fromkeys([*live, *everybody, *self._behind, *self._rates_due(now)]))
-
-    def _rates_due(self, now: Now) -> Iterator[str]:
-        while self._rate_queue and self._rate_queue[0][0] <= now.monotonic_s:
-            due_s, client_id = heapq.heappop(self._rate_queue)
-            client = self.clients.get(client_id)
-            if client is not None and client.rate_due_s == due_s:
-                client.is_rate_due = True
-                self._look_again(client, now.monotonic_s + RATE_LOOK_S[1])
-                yield client_id
-
-    def _look_again(self, client: Client, due_s: float) -> None:
-        client.rate_due_s = due_s
-        heapq.heappush(self._rate_queue, (due_s, client.client_id))
-
-    def _settle_rates(self, client: Client, now: Now) -> None:
-        client.rate_due_s, client.is_rate_due = None, False
-        if client.top_rate_hz() is not None:
-            self._look_again(client, now.monotonic_s)
+        return list(dict.fromkeys([*live, *everybody, *self._behind, *self._rates.due(now)]))
 
     def is_live(self, client_id: str) -> bool:
         """Tell whether a client is at the head of everything it watches in full."""
@@ -358,7 +311,7 @@ class Fanout:
     def has_due(self, client_id: str) -> bool:
         """Tell whether a client, once writable, would be sent something."""
         client = self.clients[client_id]
-        if client.statuses or client.status_seen < self._status_count:
+        if client.is_rate_due or self._statuses.is_due(client):
             return True
         if client.group is not None:
             return client.arrival < client.group.last
@@ -368,49 +321,38 @@ class Fanout:
         device = self.devices.get(device_id)
         return isinstance(position, At) and device is not None and position.index < device.ring.end
 
-    def take(self, client_id: str, now: Now, room_bytes: int = BATCH_BYTES_MAX) -> Batch:
-        """Give what is due to a client, about ``room_bytes`` of it, and move its position."""
+    def take(
+        self,
+        client_id: str,
+        now: Now,
+        room_bytes: int = BATCH_BYTES_MAX,
+        room_frames: int = ANY_NUMBER,
+    ) -> Batch:
+        """Give what is due to a client, as much as there is room for, and move its position."""
         client = self.clients[client_id]
-        plain = client.status_seen == self._status_count and not client.statuses
-        if client.group is not None and plain and not client.is_rate_due:
+        plain = not self._statuses.is_due(client) and not client.is_rate_due
+        roomy = room_bytes >= BATCH_BYTES_MAX and room_frames == ANY_NUMBER
+        if client.group is not None and plain and roomy:
             batch, client.arrival = client.group.batch_after(client.arrival)
             return batch
-        return self._take_mixed(client, now, Outbound(room_bytes))
+        return self._take_mixed(client, now, Outbound(room_bytes, room_frames))
 
     def _take_mixed(self, client: Client, now: Now, out: Outbound) -> Batch:
-        self._owe_statuses(client)
+        self._statuses.owe(client)
         if client.group is not None:
-            batch, client.arrival = client.group.batch_after(client.arrival)
-            for frame in batch.frames:
-                out.add(frame)
-        self._tell_statuses(client, out)
-        self._send_newest(client, out, now)
+            self._send_tail(client, client.group, out)
+        self._statuses.tell(client, out)
+        self._rates.send_newest(client, self.devices, out, now)
         if client.client_id in self._behind:
             self._catch_up(client, out, now)
         return Batch(out.frames) if out.frames else EMPTY
 
-    def _owe_statuses(self, client: Client) -> None:
-        missed = self._status_count - client.status_seen
-        client.status_seen = self._status_count
-        if missed > len(self._status_log):
-            changed = [*client.names, *(device.device_id for device in self.devices)]
-        else:
-            changed = [self._status_log[-i] for i in range(missed, 0, -1)]
-        client.statuses.update(dict.fromkeys(name for name in changed if client.covers(name)))
-
-    def _tell_statuses(self, client: Client, out: Outbound) -> None:
-        while client.statuses and not out.is_full:
-            device_id = next(iter(client.statuses))
-            del client.statuses[device_id]
-            out.add(self._status_frame(device_id))
-
-    def _status_frame(self, device_id: str) -> bytes:
-        device = self.devices.get(device_id)
-        body = status_body(device_id, None if device is None else device.feed)
-        if device is None and device_id in self.devices.evicted:
-            last = self.devices.evicted[device_id][0]
-            body |= {"epoch": last.epoch, "last_seq": last.seq}
-        return event_frame("device_status", body)
+    def _send_tail(self, client: Client, group: Group, out: Outbound) -> None:
+        for arrival, frame in group.entries_after(client.arrival):
+            if out.is_full:
+                return
+            out.add(frame)
+            client.arrival = arrival
 
     def _catch_up(self, client: Client, out: Outbound, now: Now) -> None:
         """Send on in every device, in turn; who has everything becomes live, in this very call."""
@@ -440,51 +382,6 @@ class Fanout:
         device = self.devices.get(device_id)
         at_head = isinstance(position, At) and device is not None
         return at_head and not self._is_behind(device_id, position)
-
-    def _send_newest(self, client: Client, out: Outbound, now: Now) -> None:
-        """Send the newest reading of each device that is watched at a rate and is due."""
-        if not client.is_rate_due:
-            return
-        client.is_rate_due = False
-        next_s = now.monotonic_s + RATE_LOOK_S[1]
-        for device in self._rated_devices(client):
-            rated = self._rated(client, device.device_id)
-            if rated.due_s > now.monotonic_s:
-                next_s = min(next_s, rated.due_s)
-            elif not out.is_full and _take_newest(rated, device, out):
-                rated.due_s = now.monotonic_s + rated.interval_s
-        self._look_again(client, max(next_s, now.monotonic_s + RATE_LOOK_S[0]))
-
-    def _rated_devices(self, client: Client) -> Iterator[Device]:
-        if client.everything and client.everything_rate_hz is not None:
-            yield from (d for d in self.devices if client.rate_of(d.device_id) is not None)
-            return
-        for name, rate_hz in client.names.items():
-            device = self.devices.get(name)
-            if rate_hz is not None and device is not None:
-                yield device
-
-    def _rated(self, client: Client, device_id: str) -> Rated:
-        rated = client.rated.get(device_id)
-        if rated is None:
-            rate_hz = client.rate_of(device_id)
-            assert rate_hz is not None
-            since = client.since_of(device_id) or START
-            rated = client.rated[device_id] = Rated(1 / rate_hz, since)
-        return rated
-
-
-def _take_newest(rated: Rated, device: Device, out: Outbound) -> bool:
-    """Send the newest reading unless the client has it; tell whether it was sent."""
-    index = device.ring.newest_reading()
-    if index is None or device.ring.arrival_at(index) <= rated.arrival:
-        return False
-    cursor = device.ring.cursor_at(index + 1) or START
-    known = rated.arrival < 0 and cursor <= rated.cursor
-    rated.arrival, rated.cursor = device.ring.arrival_at(index), max(cursor, rated.cursor)
-    if not known:
-        out.add(device.ring.frame_at(index))
-    return not known
 
 
 def latest_reading(device: Device) -> object | None:

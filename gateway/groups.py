@@ -6,7 +6,7 @@ the bytes of a flush are joined once for everybody who stands at the same place.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -79,6 +79,11 @@ class Group:
         del self._arrivals[: -self.length], self._frames[: -self.length]
         self._shared.clear()
 
+    def entries_after(self, arrival: int) -> Iterator[tuple[int, bytes]]:
+        """Give each entry that follows ``arrival``: its number and its frame."""
+        start = bisect_right(self._arrivals, arrival)
+        return zip(self._arrivals[start:], self._frames[start:], strict=True)
+
     def batch_after(self, arrival: int) -> tuple[Batch, int]:
         """Give what follows ``arrival``, and the arrival number it ends with."""
         shared = self._shared.get(arrival)
@@ -91,3 +96,52 @@ class Group:
         count = sum(size <= BATCH_BYTES_MAX for size in sizes)
         stop = start + count
         return Batch(self._frames[start:stop]), self._arrivals[stop - 1] if count else self.last
+
+
+class Groups:
+    """All groups that have members, found by their coverage and by device."""
+
+    def __init__(self, tail_length: int, expel: Callable[[Group, int], None]) -> None:
+        self.dirty: set[Group] = set()
+        """Those that got entries since somebody took note."""
+        self._tail_length = tail_length
+        self._expel = expel  # moves out the members who stand below an arrival number
+        self._groups: dict[Coverage, Group] = {}
+        self._of_device: dict[str, tuple[Group, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def join(self, client_id: str, coverage: Coverage, arrival: int) -> Group:
+        """Enter a client into the group of a coverage, which begins after ``arrival`` if new."""
+        group = self._groups.get(coverage)
+        if group is None:
+            group = self._groups[coverage] = Group(coverage, self._tail_length, floor=arrival)
+            self._of_device.clear()
+        group.members.add(client_id)
+        return group
+
+    def leave(self, client_id: str, group: Group) -> None:
+        """Take a client out; the last one out ends the group."""
+        group.members.discard(client_id)
+        if not group.members:
+            del self._groups[group.coverage]
+            self.dirty.discard(group)
+            self._of_device.clear()
+
+    def covering(self, device_id: str) -> tuple[Group, ...]:
+        """Find the groups a device belongs to."""
+        groups = self._of_device.get(device_id)
+        if groups is None:
+            groups = tuple(g for g in self._groups.values() if g.coverage.covers(device_id))
+            self._of_device[device_id] = groups
+        return groups
+
+    def append(self, device_id: str, arrival: int, frame: bytes) -> None:
+        """Put an entry into each tail that covers its device."""
+        for group in self.covering(device_id):
+            if group.is_full:
+                self._expel(group, group.next_floor())
+                group.cut()
+            group.append(arrival, frame)
+            self.dirty.add(group)

@@ -6,7 +6,7 @@ here ends the process.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import gevent
@@ -41,8 +41,15 @@ class Connection(Protocol):
     """A browser's connection, as the hub needs it."""
 
     @property
+    def is_pulling(self) -> bool:
+        """Tell whether the client fetches by itself (:meth:`Hub.pull`): it polls."""
+
+    @property
     def is_writable(self) -> bool:
         """Tell whether more can be sent without piling it up."""
+
+    def wake(self) -> None:
+        """Let a client that polls, and waits, look again."""
 
     def send(self, batch: Batch) -> None:
         """Send frames; only when writable."""
@@ -198,6 +205,11 @@ class Hub:
                 self._lagging.setdefault(client_id, now.monotonic_s)
 
     def _send(self, client_id: str, connection: Connection, now: Now) -> None:
+        if connection.is_pulling:
+            self._lagging.pop(client_id, None)
+            if self.fanout.has_due(client_id):
+                connection.wake()
+            return
         if not connection.is_writable:
             since_s = self._lagging.setdefault(client_id, now.monotonic_s)
             if now.monotonic_s - since_s >= self._stalled_s:
@@ -216,6 +228,17 @@ class Hub:
     def now(self) -> Now:
         """Read the clocks the hub lives by."""
         return self._clock()
+
+    def pull(self, client_id: str, room_frames: int, room_bytes: int) -> Sequence[bytes]:
+        """Give a client that polls what is due to it."""
+        if client_id not in self.connections:
+            return ()
+        return self.fanout.take(client_id, self._clock(), room_bytes, room_frames).frames
+
+    def on_writable(self, client_id: str) -> None:
+        """Go on with a client that took all it was sent."""
+        if client_id in self._lagging:
+            self._wake.set()
 
     # --- clients -------------------------------------------------------------------------
 

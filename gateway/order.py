@@ -16,7 +16,7 @@ from shared.reading import Reading
 
 
 class _Wait(NamedTuple):
-    """Since when the hole after the head is waited for, and what was known to exist then."""
+    """Since when what is missing is waited for, and up to where it was known to exist then."""
 
     since_s: float
     known: Cursor
@@ -110,6 +110,7 @@ class Order:
         cursor = reading.cursor
         if self.head is None or cursor <= self.head or self.held.get(cursor) is not None:
             return
+        self._wait = None  # the replay makes progress; it is given the whole time again
         self.know(cursor)
         if self.horizon.knows(cursor):
             self.held.hold(reading)
@@ -140,7 +141,7 @@ class Order:
         """Move the head by one reading or one gap; False when it has to stay."""
         first = self.held.first()
         if first is not None and first == (head.epoch, head.seq + 1):
-            self.head, self._wait = first, None
+            self.head = first
             self.horizon.take(first)
             effects.append(Take(self.held.release(first)))
             return True
@@ -148,7 +149,8 @@ class Order:
         if missing is None:
             self._wait = None
             return False
-        self._wait = self._wait or _Wait(now_s, self.position)
+        if self._wait is None or head >= self._wait.known:
+            self._wait = _Wait(now_s, self.position)
         if self._wait.since_s <= too_long_s:
             self.gave_up = True
             self.settle_up_to(self._wait.known)
@@ -177,5 +179,5 @@ class Order:
         return [Announce(Gap(self.device_id, after, Cursor(end.epoch, end.seq + 1), reason))]
 
     def _skip_to(self, end: Cursor) -> None:
-        self.head, self._wait = end, None
+        self.head = end
         self.horizon.skip_to(end)

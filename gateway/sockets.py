@@ -33,6 +33,14 @@ class StockConnection:
         waiting: int = self._socket.queue.qsize()
         return not self._socket.closed and waiting < QUEUED_MAX
 
+    @property
+    def is_pulling(self) -> bool:
+        """Tell that nobody pulls: the server polls for all."""
+        return False
+
+    def wake(self) -> None:
+        """Do nothing: nobody pulls."""
+
     def send(self, batch: Batch) -> None:
         """Queue the packets of a batch."""
         for frame in batch.frames:

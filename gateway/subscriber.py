@@ -36,6 +36,8 @@ SILENCE_S = 10.0
 """Devices say something every second, and a subscription can go dead for ever (libzmq #1199)."""
 REQUESTS_WAITING_MAX = 20_000
 """Requests wait for the loop's turn only, about a ms; a question a device is far less."""
+REQUESTS_A_TURN = 500
+"""Sending these takes some 3 ms; after a restart every device is asked at once."""
 
 
 @dataclass(slots=True)
@@ -110,7 +112,7 @@ class Subscriber:
     def take(self) -> list[Incoming]:
         """Hand out what came in, in order for each link, up to a bounded amount.
 
-        What it leaves behind wakes the loop again. Raises what the thread died of.
+        What is left to do wakes the loop again. Raises what the thread died of.
         """
         if self.failed is not None:
             raise self.failed
@@ -119,7 +121,7 @@ class Subscriber:
         self._send_requests()
         self._subscribe()
         batch = self._read(self._clock())
-        if batch.is_full:
+        if batch.is_full or self._requests:
             self._wake()
         else:
             self._renew_silent(self._clock())
@@ -169,7 +171,7 @@ class Subscriber:
         self._turns.ask_for()
 
     def _send_requests(self) -> None:
-        while self._requests:
+        for _ in range(min(len(self._requests), REQUESTS_A_TURN)):
             route, payload = self._requests.popleft()
             if not send(self._replay[route.endpoint], route.peer, payload):
                 self.unsent += 1

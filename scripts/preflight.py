@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,6 +73,14 @@ def listeners(plan: Plan, gateway: Settings, device: Settings) -> Iterator[Liste
             yield Listener(owner, match[1], int(match[2]), setting, setting)
 
 
+def wanted_twice(wanted: Sequence[Listener]) -> Iterator[str]:
+    """Yield a sentence for every two that want one port."""
+    for one, other in combinations(wanted, 2):
+        if one.port == other.port:
+            settings = " or ".join(dict.fromkeys((one.port_setting, other.port_setting)))
+            yield f"{one.owner} and {other.owner} both want port {one.port}: change {settings}"
+
+
 def address(host: str, port: int) -> str:
     """Return where a browser on this machine finds a gateway that listens on ``host``."""
     with suppress(ValueError):  # a name is right as it is
@@ -93,10 +102,10 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as error:
         _say(str(error))
         return CANNOT_START
-    troubles = [trouble_with(listener) for listener in listeners(plan, gateway, device)]
-    for trouble in filter(None, troubles):
-        _say(trouble)
-    if any(troubles):
+    wanted = list(listeners(plan, gateway, device))
+    troubles = [*wanted_twice(wanted), *filter(None, map(trouble_with, wanted))]
+    if troubles:
+        _say("\nstart: ".join(troubles))
         return CANNOT_START
     if plan.gateways:
         _say(f"the dashboard is at {address(gateway.gateway_host, gateway.gateway_port)}")

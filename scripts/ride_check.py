@@ -15,6 +15,8 @@ from math import sqrt
 from pathlib import Path
 from statistics import fmean
 
+from fitdecode.exceptions import FitError  # type: ignore[import-untyped]  # has no types
+
 from device.ride import Bike, Inputs, State, step
 from device.rider import Rider, brake_on_descent
 from device.sources.decoders import Point
@@ -185,13 +187,17 @@ def report(ride: Ride, parameters: Sequence[float]) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the comparison and draw it; return 1 when the physics misses the ride."""
+    """Print the comparison and draw it; return 1 for a miss, 2 without a ride."""
     parser = argparse.ArgumentParser(prog="scripts/ride-check", description=__doc__)
     parser.add_argument("ride", nargs="?", type=Path, help="a FIT file with power")
     parser.add_argument("--fit", action="store_true", help="fit the parameters anew, takes seconds")
     parser.add_argument("--plot", type=Path, default=PLOT, help=f"drawn to ({PLOT})")
     options = parser.parse_args(arguments)
-    ride = read_ride(options.ride or recorded_ride(LONG_RIDE))
+    try:
+        ride = read_ride(options.ride or recorded_ride(LONG_RIDE))
+    except (OSError, ValueError, FitError) as error:
+        print(f"ride-check: {error}", file=sys.stderr)
+        return 2
     parameters = fit(ride) if options.fit else [p.fitted for p in PARAMETERS]
     print(report(ride, parameters))
     simulated = free_run(ride, parameters)

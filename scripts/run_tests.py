@@ -19,6 +19,7 @@ from scripts.sources import javascript_files, shell_scripts
 
 ROOT = Path(__file__).resolve().parent.parent
 CANNOT_BEGIN = 2
+COMMAND_NOT_FOUND = 127
 
 
 class Outcome(NamedTuple):
@@ -98,9 +99,12 @@ def passes(name: str, commands: Sequence[Sequence[str]]) -> bool:
 
 def run(command: Sequence[str], changes: dict[str, str] | None = None) -> int:
     """Run a command in the project's folder and return its exit code."""
-    return subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **(changes or {})}, check=False
-    ).returncode
+    environ = {**os.environ, **(changes or {})}
+    try:
+        return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
+    except FileNotFoundError:
+        say(f"{command[0]} is missing: run scripts/install --dev")
+        return COMMAND_NOT_FOUND
 
 
 def run_parts(names: Sequence[str], extra: Sequence[str]) -> list[Outcome]:

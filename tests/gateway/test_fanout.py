@@ -333,8 +333,9 @@ def test_a_removed_client_leaves_nothing_behind(world: World) -> None:
     for i in range(10):
         fanout.remove(f"client-{i}")
     empty = Fanout(World().devices)
-    for name in ("clients", "_groups", "_dirty", "_behind", "_watchers"):
+    for name in ("clients", "_behind", "_watchers"):
         assert getattr(fanout, name) == getattr(empty, name)
+    assert len(fanout._groups) == 0
 
 
 def test_clients_at_the_same_place_share_one_batch(world: World) -> None:

@@ -2,13 +2,15 @@
 
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import zmq
 
-from gateway.links import LinkSettings
+from gateway.links import LinkSettings, link_settings, open_socket
 from gateway.replay_routes import Route
 from shared.errors import SettingsError
+from shared.settings import load_settings
 from tests.gateway.link_peers import (
     TOPIC,
     DeafPublisher,
@@ -18,6 +20,42 @@ from tests.gateway.link_peers import (
     ask_until_heard,
     open_descriptors,
 )
+
+
+def test_the_links_are_those_of_the_settings(tmp_path: Path) -> None:
+    environ = {"SPOKE_DEVICES": "ebike-*", "SPOKE_SUBSCRIBE": "demand", "SPOKE_MAX_DEVICES": "7"}
+    assert link_settings(load_settings("gateway", [], environ, tmp_path)) == LinkSettings(
+        device_connect=("tcp://127.0.0.1:5556",),
+        device_bind=None,
+        replay_connect=("tcp://127.0.0.1:5557",),
+        replay_bind=None,
+        devices=("ebike-*",),
+        on_demand=True,
+        devices_max=7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "devices_max", "queue", "frame_bytes_max"),
+    [
+        ("SPOKE_DEVICE_CONNECT", 10, 10_000, 65_536),
+        ("SPOKE_DEVICE_CONNECT", 1_000, 20_000, 65_536),
+        ("SPOKE_REPLAY_CONNECT", 1_000, 1_000, 1_048_576),
+    ],
+)
+def test_what_a_peer_can_leave_lying_here_is_bounded(
+    setting: str, devices_max: int, queue: int, frame_bytes_max: int
+) -> None:
+    settings = LinkSettings(devices_max=devices_max)
+    with (
+        zmq.Context() as context,
+        open_socket(context, setting, "tcp://127.0.0.1:9", settings) as opened,
+    ):
+        assert (opened.rcvhwm, opened.sndhwm) == (queue, queue)
+        assert opened.maxmsgsize == frame_bytes_max
+        assert (opened.linger, opened.handshake_ivl) == (0, 3_000)
+        assert (opened.heartbeat_ivl, opened.heartbeat_timeout) == (1_000, 3_000)
+        assert (opened.reconnect_ivl, opened.reconnect_ivl_max) == (100, 2_000)
 
 
 @pytest.mark.parametrize("setting", ["SPOKE_DEVICE_BIND", "SPOKE_REPLAY_BIND"])

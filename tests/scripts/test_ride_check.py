@@ -104,3 +104,10 @@ def test_the_command_draws_and_judges(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["--plot", str(plot)]) == 0
     assert plot.read_text("utf-8").startswith("<svg")
     assert "second half (not fitted)" in capsys.readouterr().out
+
+
+def test_a_ride_that_will_not_do_is_refused_in_one_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main([str(recorded_ride("6471559601_ACTIVITY.fit"))]) == 2
+    assert capsys.readouterr().err == "ride-check: a point of the ride has no altitude_m\n"

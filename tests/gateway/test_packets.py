@@ -1,0 +1,80 @@
+"""Golden bytes: what leaves for a browser."""
+
+import pytest
+
+from gateway.packets import (
+    Gap,
+    event_frame,
+    frame,
+    packet_of,
+    reading_frame,
+    reading_payload,
+)
+from shared.cursor import Cursor
+from shared.wire import encode_reading
+from tests.gateway.feeds import reading
+
+
+def test_a_reading_becomes_one_event_in_one_unmasked_text_frame() -> None:
+    payload = b'{"v":1,"device_id":"ebike-001","epoch":1,"seq":5,"ts_ms":7,"speed_kmh":21.5}'
+
+    assert reading_frame(payload) == b"\x81\x5f" + b'42["speed_change",' + payload + b"]"
+
+
+@pytest.mark.parametrize(
+    ("size", "header"),
+    [
+        (0, b"\x81\x00"),
+        (125, b"\x81\x7d"),
+        (126, b"\x81\x7e\x00\x7e"),
+        (65_535, b"\x81\x7e\xff\xff"),
+        (65_536, b"\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00"),
+    ],
+)
+def test_the_header_of_a_frame_fits_its_size_and_comes_off_again(size: int, header: bytes) -> None:
+    framed = frame(b"x" * size)
+
+    assert framed == header + b"x" * size
+    assert packet_of(framed) == b"x" * size
+
+
+def test_the_payload_of_a_reading_comes_out_as_it_went_in() -> None:
+    payload = encode_reading(reading(5))
+
+    assert reading_payload(reading_frame(payload)) == payload
+
+
+def test_another_event_is_compact_json_in_utf_8() -> None:
+    assert event_frame("device_status", {"model": "Gr\u00fcn"}) == (
+        b"\x81\x25" + b'42["device_status",{"model":"Gr\xc3\xbcn"}]'
+    )
+
+
+def test_what_json_cannot_say_is_refused() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        event_frame("gap", {"lost": float("nan")})
+
+
+def test_a_gap_counts_what_lies_between_its_exclusive_bounds() -> None:
+    gap = Gap("ebike-001", Cursor(1, 4), Cursor(1, 8), "not_recovered")
+
+    assert gap.lost == 3
+    assert gap.end == (1, 7)
+    assert gap.body() == {
+        "device_id": "ebike-001",
+        "after": "1-4",
+        "before": "1-8",
+        "lost": 3,
+        "reason": "not_recovered",
+    }
+
+
+@pytest.mark.parametrize(
+    ("after", "shown"),
+    [(None, None), (Cursor(1, 4), "1-4"), (Cursor(2, 9), "2-9")],
+    ids=["from nowhere", "across epochs", "backwards"],
+)
+def test_a_gap_without_a_number_says_so(after: Cursor | None, shown: str | None) -> None:
+    body = Gap("ebike-001", after, Cursor(2, 1), "epoch").body()
+
+    assert (body["after"], body["lost"]) == (shown, None)

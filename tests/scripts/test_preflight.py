@@ -1,0 +1,100 @@
+"""What is checked before anything is started."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from scripts.preflight import Plan, address, environment, listeners, read_plan, wanted_twice
+from shared.settings import load_settings
+
+
+def wanted(plan: Plan, environ: Mapping[str, str], folder: Path) -> list[tuple[str, str, int]]:
+    """Return owner, host and port of all that a plan would listen on."""
+    gateway = load_settings("gateway", [], environ, folder)
+    device = load_settings("device", [], environ, folder)
+    return [(one.owner, one.host, one.port) for one in listeners(plan, gateway, device)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "plan"),
+    [
+        ([], Plan(None, 1, 1)),
+        (["-c", "gateway=4"], Plan(None, 4, 1)),
+        (["-c", "device=0,gateway=2", "-p", "6000"], Plan("6000", 2, 0)),
+        (["device"], Plan(None, 0, 1)),
+        (["-q", "device", "-c", "gateway=3", "gateway"], Plan(None, 3, 0)),
+    ],
+)
+def test_the_options_of_honcho_say_what_will_run(arguments: list[str], plan: Plan) -> None:
+    assert read_plan(arguments) == plan
+
+
+@pytest.mark.parametrize(
+    ("option", "environ", "dotenv", "port"),
+    [
+        ("7000", {"PORT": "6000"}, "PORT=5500", "7000"),
+        (None, {"PORT": "6000"}, "PORT=5500", "6000"),
+        (None, {}, "PORT=5500", "5500"),
+        (None, {}, "", None),
+    ],
+)
+def test_the_port_is_an_option_else_the_environment_else_the_file(
+    tmp_path: Path, option: str | None, environ: dict[str, str], dotenv: str, port: str | None
+) -> None:
+    (tmp_path / ".env").write_text(dotenv)
+    found = environment(Plan(option, 1, 1), environ, tmp_path / ".env")
+    assert found.get("PORT") == port
+
+
+def test_by_default_three_ports_are_wanted(tmp_path: Path) -> None:
+    assert wanted(Plan(None, 1, 1), {}, tmp_path) == [
+        ("the gateway", "127.0.0.1", 5000),
+        ("the device", "127.0.0.1", 5556),
+        ("the device", "127.0.0.1", 5557),
+    ]
+
+
+def test_each_gateway_wants_a_port_of_its_own(tmp_path: Path) -> None:
+    environ = {"SPOKE_GATEWAY_PORT": "6000", "SPOKE_GATEWAY_HOST": "0.0.0.0"}  # noqa: S104  # text
+    assert wanted(Plan(None, 3, 0), environ, tmp_path) == [
+        ("the gateway", "0.0.0.0", 6000),  # noqa: S104  # text
+        ("the gateway", "0.0.0.0", 6001),  # noqa: S104  # text
+        ("the gateway", "0.0.0.0", 6002),  # noqa: S104  # text
+    ]
+
+
+def test_who_connects_wants_no_port(tmp_path: Path) -> None:
+    environ = {
+        "SPOKE_PUB_CONNECT": "tcp://127.0.0.1:7001",
+        "SPOKE_REPLAY_CONNECT": "tcp://127.0.0.1:7002",
+        "SPOKE_DEVICE_BIND": "tcp://*:7001",
+    }
+    assert wanted(Plan(None, 1, 1), environ, tmp_path) == [
+        ("the gateway", "127.0.0.1", 5000),
+        ("the gateway", "*", 7001),
+    ]
+
+
+def test_a_port_wanted_twice_is_named_with_both_settings(tmp_path: Path) -> None:
+    environ = {"PORT": "5556"}
+    gateway = load_settings("gateway", [], environ, tmp_path)
+    device = load_settings("device", [], environ, tmp_path)
+    assert list(wanted_twice(list(listeners(Plan(None, 1, 1), gateway, device)))) == [
+        "the gateway and the device both want port 5556: change PORT or SPOKE_PUB_BIND"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://localhost:5000/"),
+        ("0.0.0.0", "http://localhost:5000/"),  # noqa: S104  # text
+        ("::", "http://localhost:5000/"),
+        ("192.168.1.7", "http://192.168.1.7:5000/"),
+        ("fd00::7", "http://[fd00::7]:5000/"),
+        ("bike.local", "http://bike.local:5000/"),
+    ],
+)
+def test_the_address_is_one_that_a_browser_here_finds(host: str, url: str) -> None:
+    assert address(host, 5000) == url

@@ -1,0 +1,73 @@
+"""The project's own files: what they name, and what they must not."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from tests.processes import ROOT
+
+PRODUCT = ("device", "gateway", "shared", "scripts")
+ONLY_FOR_TESTS = {"scripts/recorded_rides.py", "scripts/ride_check.py", "scripts/ride_plot.py"}
+OWN = {"device", "gateway", "shared", "scripts", "tests"}
+TYPES_ONLY = {"_typeshed"}
+
+
+def imported_packages(path: Path) -> Iterator[str]:
+    """Yield the top-level package of every import in ``path`` that is neither ours nor Python's."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        modules: list[str] = []
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules = [node.module]
+        tops = {module.partition(".")[0] for module in modules}
+        yield from tops - OWN - TYPES_ONLY - sys.stdlib_module_names
+
+
+def required(name: str) -> set[str]:
+    """Return the distributions that a requirements file names, in lower case."""
+    lines = (ROOT / name).read_text().splitlines()
+    names = (re.match(r"[A-Za-z][\w.-]*", line) for line in lines)
+    return {normalized(match[0]) for match in names if match}
+
+
+def normalized(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def test_all_that_the_product_imports_is_required() -> None:
+    imported = {
+        package
+        for folder in PRODUCT
+        for path in (ROOT / folder).rglob("*.py")
+        if str(path.relative_to(ROOT)) not in ONLY_FOR_TESTS
+        for package in imported_packages(path)
+    }
+    owners = packages_distributions()
+    distributions = {normalized(name) for package in imported for name in owners[package]}
+    assert distributions - required("requirements.txt") == set()
+
+
+def test_each_requirement_has_a_lower_and_an_upper_bound() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for line in (ROOT / name).read_text().splitlines():
+            if re.match(r"[A-Za-z]", line) and not line.startswith("types-"):
+                assert re.search(r">=[\d.]+,<[\d.]+", line), line
+
+
+def test_the_lock_file_leaves_the_choice_of_an_npm_registry_to_the_user() -> None:
+    lock = (ROOT / "package-lock.json").read_text()
+    assert '"resolved"' not in lock
+    assert "://" not in re.sub(r'"url": "[^"]*"', "", lock)
+
+
+def test_ci_runs_the_tests_and_nothing_else() -> None:
+    lines = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert lines == [
+        "#!/usr/bin/env bash",
+        "set -eu",
+        'exec "$(dirname -- "$0")/../scripts/test"',
+    ]
