@@ -109,10 +109,6 @@ class Questions:
         """Let a question wait on whose answer could not be sent yet."""
         self._add(question)
 
-    def forget(self, peer: Peer) -> None:
-        """Drop what a peer that is gone has asked."""
-        self._count -= len(self._waiting.pop(peer, ()))
-
     def answer(self, question: Question) -> Frames:
         """Write the answer, with the question's envelope in front."""
         request = question.request

@@ -1,4 +1,4 @@
-"""A bike of your own: put your sensor where the 21.5 is, start a gateway, run this file."""
+"""A bike of your own: put your sensor where 21.5 stands, and run this beside a gateway."""
 
 import json
 import time
@@ -6,11 +6,12 @@ import time
 import zmq
 
 bike = {"v": 1, "device_id": "my-bike", "epoch": time.time_ns() // 1_000_000}
-pub = zmq.Context.instance().socket(zmq.PUB)
+pub = zmq.Context().socket(zmq.PUB)
 pub.bind("tcp://127.0.0.1:5556")
 
 
-def say(kind, **values):
+def say(kind: str, **values: object) -> None:
+    """Publish a reading or a status."""
     message = {**bike, "ts_ms": time.time_ns() // 1_000_000, **values}
     pub.send_multipart([f"ebike/{kind}/my-bike/".encode(), json.dumps(message).encode()])
 
@@ -22,3 +23,4 @@ try:
         time.sleep(1)
 except KeyboardInterrupt:
     say("status", last_seq=seq, state="stopping", interval_ms=1000)
+    pub.context.destroy(linger=1000)

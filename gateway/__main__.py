@@ -50,6 +50,7 @@ def main() -> int:
 
 def run(settings: Settings) -> int:
     """Serve until a signal comes or something dies; returns the exit code."""
+    gevent.get_hub().print_exception = _log_greenlet_error  # type: ignore[assignment,method-assign]  # it prints
     app = create_app(settings)
     gateway: Gateway = app.extensions["spoke"]
     ended: AsyncResult[int] = AsyncResult()
@@ -101,6 +102,16 @@ def _end_by_crash(ended: "AsyncResult[int]") -> Callable[[BaseException], None]:
         ended.set(CRASHED)
 
     return crash
+
+
+def _log_greenlet_error(
+    context: object,
+    kind: type[BaseException] | None,
+    error: BaseException | str | None,
+    _trace: object,
+) -> None:
+    if kind is not None and issubclass(kind, Exception) and isinstance(error, Exception):
+        logger.opt(exception=error).error("greenlet_failed", where=str(context))
 
 
 def _report_start(settings: Settings, gateway: Gateway) -> None:

@@ -7,7 +7,6 @@ from secrets import token_hex
 
 from flask import Flask, Response
 from flask_cors import CORS
-from flask_socketio import SocketIO
 
 from gateway.api import create_api, create_pages
 from gateway.auth import Authenticate, let_everybody_in
@@ -22,6 +21,7 @@ from gateway.replay_routes import ReplayRoutes
 from gateway.sockets import connection_count, create_server
 from gateway.subscriber import Subscriber
 from gateway.topics import matches_any
+from gateway.transport import SocketIO
 from shared.settings import Settings
 
 CONTENT_POLICY = (

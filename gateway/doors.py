@@ -76,6 +76,8 @@ def guard(app: "WSGIApplication", checks: Iterable[Check]) -> "WSGIApplication":
             for check in ordered:
                 check(environ)
             return app(environ, start_response)
+        except OSError:  # the client went away, or its connection was taken over: no answer
+            raise
         except Exception as error:
             refusal = problem(*translate(error, path=environ.get("PATH_INFO")))
         return refusal(environ, start_response)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 import gevent
 from flask import request as http_request
-from flask_socketio import SocketIO
 from loguru import logger
 from socketio import exceptions as socketio_exceptions
 
@@ -18,8 +17,9 @@ from gateway.auth import Authenticate, Credentials
 from gateway.error_handlers import translate
 from gateway.hub import Hub
 from gateway.limits import Allowance
-from gateway.sockets import connection_of, wants_ack
+from gateway.sockets import is_answer_awaited, open_browser
 from gateway.subscription import Subscribe, Unsubscribe, parse_subscribe, parse_unsubscribe
+from gateway.transport import SocketIO
 from shared.decorators import registered, validated
 from shared.errors import NotFound, RateLimited, RequestError, describe
 
@@ -61,8 +61,16 @@ def register_events(
         client_id: str = http_request.sid  # type: ignore[attr-defined]  # set by Flask-SocketIO
         given = auth if isinstance(auth, dict) else {}
         _authenticate(authenticate, given)
+        browser = open_browser(
+            server,
+            client_id,
+            pull=partial(hub.pull, client_id),
+            go_on=partial(hub.on_writable, client_id),
+        )
+        if browser is None:
+            return
         allowances[client_id] = Allowance()
-        hub.connect(client_id, connection_of(server, client_id))
+        hub.connect(client_id, browser)
         # CONNECT goes out when this handler has returned, and must go first
         gevent.spawn(_welcome, server, Session(client_id, hub), given, automatic)
 
@@ -101,7 +109,7 @@ def _serve(
         return _call(session, name, arguments, allowance)
     except Exception as error:
         body, _status = translate(error, event=name)
-    if not wants_ack():
+    if not is_answer_awaited():
         server.emit("error", body, to=session.client_id)
     return {"ok": False, "error": body}
 

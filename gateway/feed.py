@@ -123,6 +123,8 @@ class Feed:
     def receive_busy(self, now: Now) -> Effects:
         """Take in that the question should be asked again later."""
         self._asking.postponed(now.monotonic_s)
+        if self._history is not None and self._history.is_hopeless(now.monotonic_s):
+            self._drop_history()
         return []
 
     def replay_offered(self, now: Now) -> Effects:
@@ -251,7 +253,8 @@ class Feed:
             return self._ask("newest", head, 1, now_s)
         if history is None or history.is_fetched:
             # so a replay that came back is found before it is needed
-            return self._ask("newest", head, 1, now_s) if self._asking.is_silent else []
+            is_sought = self._asking.is_silent and self.online
+            return self._ask("newest", head, 1, now_s) if is_sought else []
         if not self._asking.may_ask("history", now_s) or not history.take_turn(now_s):
             return []
         return self._ask("history", history.at, history.limit, now_s)

@@ -17,8 +17,8 @@ WAITING_S = 10.0
 """How long they wait for it to begin while other devices have their turn."""
 HOPELESS_S = 60.0
 """A device that answered nothing for this long after its turn came has no replay."""
-PAGES_MAX = 10_000
-"""Two million readings, days of them; a replay that goes on for longer is making them up."""
+TURN_MAX_S = 60.0
+"""A replay that takes longer is very slow, or makes readings up; others wait for its turn."""
 STRETCH_MAX = 500
 """Readings put in front at once: writing them down keeps the event loop for some 5 ms."""
 FILLS_MAX = 8
@@ -55,8 +55,7 @@ class History:
     progress_s: float | None = None
     """When the first turn or the last new page came; None before."""
     is_fetched: bool = False
-    _has_turn: bool = False
-    _pages: int = 0
+    _turn_s: float | None = None
 
     @classmethod
     def before(
@@ -85,17 +84,17 @@ class History:
 
     def take_turn(self, now_s: float) -> bool:
         """Become one of the devices that fetch; False while there are enough of them."""
-        if not self._has_turn and self.fills.used < self.fills.limit:
+        if self._turn_s is None and self.fills.used < self.fills.limit:
             self.fills.used += 1
-            self._has_turn = True
+            self._turn_s = now_s
             self.progress_s = now_s if self.progress_s is None else self.progress_s
-        return self._has_turn
+        return self._turn_s is not None
 
     def return_turn(self) -> None:
         """Let another device fetch; what was fetched so far is fetched again later."""
-        if self._has_turn:
+        if self._turn_s is not None:
             self.fills.used -= 1
-            self._has_turn = False
+            self._turn_s = None
         if not self.is_fetched:
             self.at = _start(self.bound, self.readings.maxlen or 0)
             self.readings.clear()
@@ -104,10 +103,10 @@ class History:
         """Add a page; after the last one everything is fetched."""
         fresh = [r for r in answer.readings if self.at is None or r.cursor > self.at]
         self.readings.extend(reading for reading in fresh if reading.cursor <= self.bound)
-        self._pages += 1
         if fresh:
             self.at, self.progress_s = fresh[-1].cursor, now_s
-        self.is_fetched = not fresh or self._pages >= PAGES_MAX or self._is_last(answer.newest)
+        is_over = self._turn_s is None or now_s - self._turn_s > TURN_MAX_S
+        self.is_fetched = not fresh or is_over or self._is_last(answer.newest)
 
     def pop_stretch(self) -> Stretch:
         """Give the newest readings that were not given yet, with every hole behind them as a gap.

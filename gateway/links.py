@@ -52,8 +52,6 @@ class LinkSettings:
     device_bind: str | None = None
     replay_connect: tuple[str, ...] = ()
     replay_bind: str | None = None
-    devices: tuple[str, ...] = ()
-    """Patterns of the devices to hear, all when empty."""
     on_demand: bool = False
     devices_max: int = 1_000
 
@@ -91,7 +89,6 @@ def link_settings(settings: Settings) -> LinkSettings:
         settings.device_bind,
         settings.replay_connect,
         settings.replay_bind,
-        settings.devices,
         settings.subscribe == "demand",
         settings.max_devices,
     )

@@ -1,55 +1,57 @@
-"""The seam to Flask-SocketIO: its server, and a connection as the hub needs it.
+"""The seam to the transport: the Socket.IO server, and a browser's connection as the hub needs it.
 
-Frames of the core carry their WebSocket header in front; the stock server writes its own, so
-they are sent from behind it. It queues without bound for each client: ``is_writable`` is where
-this ends.
+Frames of the core carry their WebSocket header in front and are written as they are; clients that
+poll get what is behind it.
 """
 
-from engineio import packet as engineio_packet
-from engineio.socket import Socket
-from flask import Flask, request
-from flask_socketio import SocketIO
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+
+from flask import Flask
 
 from gateway.doors import OriginCheck
 from gateway.groups import Batch
 from gateway.packets import packet_of
+from gateway.transport import Connection, SocketIO
 
-QUEUED_MAX = 16
-"""Packets that may wait in the server's queue of a client; then it lags in the ring instead.
-Stock Python clients refuse a polling answer of more than 16."""
 PING_INTERVAL_S, PING_TIMEOUT_S = 10, 8
+"""A browser that vanished is noticed within 18 s."""
 MESSAGE_BYTES_MAX = 1_000_000
+"""From a client: 10,000 cursors take half of it."""
+
+_is_answer_awaited: ContextVar[bool] = ContextVar("is_answer_awaited", default=True)
 
 
-class StockConnection:
-    """One client of the stock server."""
+class Browser:
+    """One connected client."""
 
-    def __init__(self, socket: Socket) -> None:
-        self._socket = socket
+    __slots__ = ("_connection",)
 
-    @property
-    def is_writable(self) -> bool:
-        """Tell whether the client took nearly all it was sent."""
-        waiting: int = self._socket.queue.qsize()
-        return not self._socket.closed and waiting < QUEUED_MAX
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     @property
     def is_pulling(self) -> bool:
-        """Tell that nobody pulls: the server polls for all."""
-        return False
+        """Tell whether the client polls."""
+        return self._connection.transport == "polling"
+
+    @property
+    def is_writable(self) -> bool:
+        """Tell whether the kernel took all that was sent."""
+        return self._connection.writable
 
     def wake(self) -> None:
-        """Do nothing: nobody pulls."""
+        """Have the waiting GET, if there is one, fetch what is due."""
+        if self._connection.poll_waiting:
+            self._connection.wake_poll()
 
     def send(self, batch: Batch) -> None:
-        """Queue the packets of a batch."""
-        for frame in batch.frames:
-            text = packet_of(frame)[1:].decode()  # the server adds its own "4" for a message
-            self._socket.send(engineio_packet.Packet(engineio_packet.MESSAGE, data=text))
+        """Write ready frames."""
+        self._connection.send_frames(batch.joined)
 
     def close(self) -> None:
-        """Close the transport without a Socket.IO DISCONNECT."""
-        self._socket.close(wait=False)
+        """Close the transport without a Socket.IO DISCONNECT, so that a stock client comes back."""
+        self._connection.close_transport()
 
 
 def create_server(app: Flask, is_allowed_origin: OriginCheck) -> SocketIO:
@@ -57,7 +59,6 @@ def create_server(app: Flask, is_allowed_origin: OriginCheck) -> SocketIO:
     server = SocketIO(
         app,
         async_mode="gevent",
-        async_handlers=False,  # the events of a client are served in their order, one by one
         cors_allowed_origins=is_allowed_origin,
         ping_interval=PING_INTERVAL_S,
         ping_timeout=PING_TIMEOUT_S,
@@ -67,10 +68,24 @@ def create_server(app: Flask, is_allowed_origin: OriginCheck) -> SocketIO:
     return server
 
 
-def connection_of(server: SocketIO, client_id: str) -> StockConnection:
-    """Find the connection of a client."""
-    transport = server.server.manager.eio_sid_from_sid(client_id, "/")
-    return StockConnection(server.server.eio.sockets[transport])
+def open_browser(
+    server: SocketIO,
+    client_id: str,
+    *,
+    pull: Callable[[int, int], Sequence[bytes]],
+    go_on: Callable[[], None],
+) -> Browser | None:
+    """Take over the connection of a client; None when it has ended already.
+
+    ``pull`` gives frames to a client that polls, at most so many and so many bytes; ``go_on`` is
+    told when a client can be sent more.
+    """
+    connection = server.connection(client_id)
+    if connection is None:
+        return None
+    connection.on_poll = lambda count, size: [packet_of(f).decode() for f in pull(count, size)]
+    connection.on_writable = connection.on_upgrade = go_on
+    return Browser(connection)
 
 
 def connection_count(server: SocketIO) -> int:
@@ -78,19 +93,17 @@ def connection_count(server: SocketIO) -> int:
     return len(server.server.eio.sockets)
 
 
-def wants_ack() -> bool:
+def is_answer_awaited() -> bool:
     """Tell whether the event being served was sent with an acknowledgement."""
-    return bool(request.environ.get("spoke.ack"))
+    return _is_answer_awaited.get()
 
 
 def _note_acks(server: SocketIO) -> None:
-    """Let handlers know whether anybody waits for their answer: the stock server does not tell."""
-    handle = server.server._handle_event  # noqa: SLF001  # the server offers no public place
+    """Let handlers know whether anybody waits for their answer: the stock API does not tell."""
+    handle = server.server._handle_event  # noqa: SLF001  # there is no public place for this
 
-    def note(transport: str, namespace: str, ack_id: int | None, data: object) -> None:
-        environ = server.server.environ.get(transport)
-        if environ is not None:
-            environ["spoke.ack"] = ack_id is not None
-        handle(transport, namespace, ack_id, data)
+    def note(transport_id: str, namespace: str, ack_id: int | None, data: list[object]) -> None:
+        _is_answer_awaited.set(ack_id is not None)
+        handle(transport_id, namespace, ack_id, data)
 
     server.server._handle_event = note  # noqa: SLF001  # as above

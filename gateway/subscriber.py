@@ -76,7 +76,7 @@ class Subscriber:
         self._wake = wake
         self._notice = notice
         self._clock = clock
-        self._topics = Topics(settings.devices, settings.on_demand, settings.devices_max)
+        self._topics = Topics(settings.on_demand, settings.devices_max)
         self._has_new_topics = True
         self._requests: deque[tuple[Route, bytes]] = deque()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()

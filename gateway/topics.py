@@ -1,67 +1,52 @@
-"""What the gateway subscribes to: which topics of which devices. Pure.
-
-A pattern is a device id, or the beginning of some with a ``*`` behind it, as in ``SPOKE_DEVICES``.
-Topics are prefixes too, so a pattern is one topic.
-"""
+"""What the gateway subscribes to, and which devices are its own. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from shared.wire import READING_TOPIC, STATUS_TOPIC
+from shared.wire import READING_TOPIC, STATUS_TOPIC, reading_topic
 
 EVERYTHING = "*"
-"""The pattern that every device id matches."""
+"""What is watched when every device is."""
 
 
 @dataclass(slots=True)
 class Topics:
     """The topics wanted now.
 
-    ``ours`` are the patterns of the devices that concern us, all when empty. With ``on_demand``
-    readings are wanted only of what is watched, at most ``watched_max`` patterns: a publisher
-    spends some kB of memory on each subscription.
+    With ``on_demand`` readings are wanted only of what is watched, at most ``watched_max`` ids: a
+    publisher spends some kB of memory on each subscription.
     """
 
-    ours: Sequence[str]
     on_demand: bool
     watched_max: int
     _watched: set[str] = field(default_factory=set)
 
-    def watch(self, patterns: Iterable[str]) -> int:
+    def watch(self, device_ids: Iterable[str]) -> int:
         """Want the readings of these too; returns how many found no room."""
         if not self.on_demand:
             return 0
-        new = set(patterns) - self._watched
+        new = set(device_ids) - self._watched
         room = self.watched_max - len(self._watched)
         self._watched.update(sorted(new)[: max(room, 0)])
         return max(len(new) - room, 0)
 
-    def unwatch(self, patterns: Iterable[str]) -> None:
+    def unwatch(self, device_ids: Iterable[str]) -> None:
         """Want the readings of these no more."""
-        self._watched.difference_update(patterns)
+        self._watched.difference_update(device_ids)
 
     def wanted(self) -> frozenset[bytes]:
         """Name every topic to be subscribed to now."""
-        ours = self.ours or (EVERYTHING,)
-        readings = self._readings_wanted(ours) if self.on_demand else ours
-        statuses = {_topic(STATUS_TOPIC, pattern) for pattern in ours}
-        return frozenset(statuses | {_topic(READING_TOPIC, pattern) for pattern in readings})
-
-    def _readings_wanted(self, ours: Sequence[str]) -> Iterable[str]:
-        if EVERYTHING in self._watched:
-            return ours
-        return (pattern for pattern in self._watched if matches_any(pattern, ours))
+        if not self.on_demand or EVERYTHING in self._watched:
+            return frozenset((READING_TOPIC.encode(), STATUS_TOPIC.encode()))
+        return frozenset((STATUS_TOPIC.encode(), *map(reading_topic, self._watched)))
 
 
 def matches_any(device_id: str, patterns: Sequence[str]) -> bool:
-    """Tell whether a device id is one of the patterns, or begins as one says."""
+    """Tell whether a device id is one of the patterns of ``SPOKE_DEVICES``.
+
+    A pattern is an id, or the beginning of some with a ``*`` behind it.
+    """
     return any(
         device_id.startswith(pattern[:-1]) if pattern.endswith("*") else device_id == pattern
         for pattern in patterns
     )
-
-
-def _topic(kind: str, pattern: str) -> bytes:
-    """Make a topic out of a pattern; an id ends in a slash so that it is nobody else's prefix."""
-    name = pattern[:-1] if pattern.endswith("*") else f"{pattern}/"
-    return f"{kind}{name}".encode()

@@ -19,8 +19,8 @@ export async function createPair(scope, { directory = ROOT } = {}) {
     startPython(name, directory, { SPOKE_ENV: "test", SPOKE_LOG_DIR: logs, ...env });
   const running = [];
   scope.after(async () => {
-    await Promise.all(running.map((process) => process.stop("SIGKILL")));
-    rmSync(logs, { recursive: true, force: true });
+    const stopped = Promise.all(running.map((process) => process.stop("SIGKILL")));
+    await stopped.finally(() => rmSync(logs, { recursive: true, force: true }));
   });
   return {
     url,
@@ -33,7 +33,10 @@ export async function createPair(scope, { directory = ROOT } = {}) {
       });
       running.push(gateway);
       // Not /readyz: that waits for a bike, and the page is there before the first one.
-      await eventually("a gateway", () => gateway.checked(() => answers(`${url}/healthz`)));
+      await eventually("a gateway", () => {
+        gateway.checkAlive();
+        return answers(`${url}/healthz`);
+      });
       return gateway;
     },
     startDevice(env = {}) {

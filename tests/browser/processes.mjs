@@ -23,7 +23,7 @@ export async function freePort() {
   }
 }
 
-/** Start `python -m <module>`; what it prints is shown when it ends too early. */
+/** Start `python -m <module>`; what it printed is shown when it ends too early. */
 export function startPython(module, directory, env) {
   const child = spawn(findPython(), ["-m", module], {
     cwd: directory,
@@ -36,18 +36,21 @@ export function startPython(module, directory, env) {
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill); // the runner may end without ending its tests
   ended.then(() => process.off("exit", kill));
-  return {
-    async stop(signal) {
-      child.kill(signal);
-      const timer = setTimeout(kill, STOP_MS);
-      await ended;
-      clearTimeout(timer);
-    },
-    checked(probe) {
-      if (child.exitCode === null) return probe();
-      throw new Error(`${module} ended with ${child.exitCode}:\n${Buffer.concat(printed)}`);
-    },
-  };
+  let stopping = false;
+  function checkAlive() {
+    if (stopping || child.exitCode === null) return;
+    throw new Error(`${module} ended with ${child.exitCode}:\n${Buffer.concat(printed)}`);
+  }
+  /** Send a signal and wait for the end; a process that ended by itself fails the test. */
+  async function stop(signal) {
+    checkAlive();
+    stopping = true;
+    child.kill(signal);
+    const timer = setTimeout(kill, STOP_MS);
+    await ended;
+    clearTimeout(timer);
+  }
+  return { checkAlive, stop };
 }
 
 function cleanEnvironment() {
@@ -55,8 +58,9 @@ function cleanEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(kept));
 }
 
+/** The project's own Python first: `PYTHON` is what scripts/install makes that one from. */
 function findPython() {
-  const places = [process.env.PYTHON, join(ROOT, ".venv", "bin", "python")];
+  const places = [join(ROOT, ".venv", "bin", "python"), process.env.PYTHON];
   for (const folder of process.env.PATH.split(delimiter)) places.push(join(folder, "python3"));
   return places.find((place) => place && existsSync(place)) ?? "python3";
 }

@@ -2,15 +2,15 @@
 
 import pytest
 
-from gateway.asking import Asking, Question
+from gateway.asking import Asking, Kind, Question
 from shared.cursor import Cursor
 
 HEAD, KNOWN = Cursor(1, 4), Cursor(1, 8)
 
 
-def _asked(kind: str = "repair", after: Cursor = HEAD) -> Asking:
+def _asked(kind: Kind = "repair", after: Cursor = HEAD) -> Asking:
     asking = Asking()
-    asking.ask(kind, after, 3, KNOWN, 0.0)  # type: ignore[arg-type]  # one of the three kinds
+    asking.ask(kind, after, 3, KNOWN, 0.0)
     return asking
 
 
@@ -23,9 +23,9 @@ def _silent() -> Asking:
     return asking
 
 
-def test_a_second_question_of_the_same_kind_waits_for_the_first() -> None:
-    for kind in ("repair", "history", "newest"):
-        assert not _asked(kind).may_ask(kind, 0.1)  # type: ignore[arg-type]  # one of the kinds
+@pytest.mark.parametrize("kind", ["repair", "history", "newest"])
+def test_a_second_question_of_the_same_kind_waits_for_the_first(kind: Kind) -> None:
+    assert not _asked(kind).may_ask(kind, 0.1)
 
 
 def test_a_repair_replaces_any_other_question() -> None:
@@ -53,11 +53,11 @@ def test_a_question_that_was_missed_is_repeated_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(("kind", "after"), [("newest", HEAD), ("repair", Cursor(1, 5))])
-def test_another_question_is_not_a_repetition(kind: str, after: Cursor) -> None:
+def test_another_question_is_not_a_repetition(kind: Kind, after: Cursor) -> None:
     asking = _asked()
     asking.missed(0.5)
 
-    question = asking.ask(kind, after, 9, Cursor(1, 20), 0.5)  # type: ignore[arg-type]  # a kind
+    question = asking.ask(kind, after, 9, Cursor(1, 20), 0.5)
 
     assert (question.limit, question.known) == (9, (1, 20))
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.history import PAGES_MAX, STRETCH_MAX, Fills, History, Stretch
+from gateway.history import STRETCH_MAX, Fills, History, Stretch
 from shared.cursor import Cursor
 from tests.gateway.feeds import DEVICE, answer, reading, readings, say_item
 
@@ -29,7 +29,6 @@ def test_no_more_than_the_newest_that_fit_the_ring_are_kept() -> None:
     history = _history(Cursor(2, 2), capacity=3)
 
     history.add(answer(readings(range(1, 100)), Cursor(2, 5)), 0.1)
-    assert not history.is_fetched
     history.add(answer(readings([1, 2, 3], epoch=2), Cursor(2, 5)), 0.2)
 
     assert history.is_fetched
@@ -107,14 +106,18 @@ def test_a_replay_that_says_nothing_of_its_newest_is_not_asked_again() -> None:
     assert history.is_fetched
 
 
-def test_a_replay_that_goes_on_for_ever_is_stopped() -> None:
-    history = _history(Cursor(1, 4))
-    for page in range(PAGES_MAX):
-        assert not history.is_fetched
-        history.add(answer([reading(page + 1, epoch=0)], Cursor(9, 9)), 0.1)
+def test_a_replay_that_goes_on_for_ever_is_stopped_after_a_minute() -> None:
+    history = _history(Cursor(1, 4), capacity=5)
+    fetched = []
+    for second in range(62):
+        history.add(answer([reading(second + 1, epoch=0)], Cursor(9, 9)), float(second))
+        fetched.append(history.is_fetched)
 
-    assert history.is_fetched
-    assert len(history.readings) == 6000
+    assert fetched == [False] * 61 + [True]
+    assert _said(history.pop_stretch())[1][-2:] == [
+        "gap 0-62 1-1 epoch",
+        "gap 1-0 1-5 not_recovered",
+    ]
 
 
 def test_a_page_is_no_larger_than_what_is_wanted() -> None:

@@ -55,13 +55,16 @@ def test_a_hole_is_waited_for_with_patience() -> None:
     order = _order(4)
     _hold(order, 6)
 
-    assert said(order.settle(1.0, PATIENCE_S)) == []
-    assert order.is_waiting
-    assert said(order.settle(5.9, PATIENCE_S)) == []
-    assert not order.gave_up
-    assert said(order.settle(6.0, PATIENCE_S)) == ["gap 1-4 1-6 not_recovered", "take 1-6"]
-    assert order.gave_up
-    assert not order.is_waiting
+    told = [
+        (said(order.settle(now_s, PATIENCE_S)), order.is_waiting, order.gave_up)
+        for now_s in (1.0, 5.9, 6.0)
+    ]
+
+    assert told == [
+        ([], True, False),
+        ([], True, False),
+        (["gap 1-4 1-6 not_recovered", "take 1-6"], False, True),
+    ]
 
 
 def test_live_readings_of_an_old_epoch_do_not_prolong_the_wait_for_its_end() -> None:

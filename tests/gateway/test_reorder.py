@@ -47,14 +47,16 @@ def test_a_device_is_full_at_its_limit() -> None:
 def test_a_device_is_full_when_all_together_are() -> None:
     total = HeldTotal(limit=2)
     one, other = Reorder(total), Reorder(total)
+    full = [other.is_full]
+
     one.hold(reading(5))
-    assert not other.is_full
-
+    full.append(other.is_full)
     one.hold(reading(6))
-    assert other.is_full
-
+    full.append(other.is_full)
     one.release(Cursor(1, 5))
-    assert not other.is_full
+    full.append(other.is_full)
+
+    assert full == [False, False, True, False]
 
 
 def test_one_epoch_is_let_go_and_given_back() -> None:

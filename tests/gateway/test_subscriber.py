@@ -5,7 +5,8 @@ from collections.abc import Callable
 import zmq
 
 from gateway.links import SUBSCRIBE, Incoming, LinkSettings
-from gateway.replay_routes import Route
+from gateway.replay import Replay
+from gateway.replay_routes import ReplayRoutes, Route
 from gateway.subscriber import (
     LINK_MESSAGES,
     REQUESTS_A_TURN,
@@ -14,7 +15,17 @@ from gateway.subscriber import (
     TAKE_BYTES,
     TAKE_MESSAGES,
 )
-from shared.wire import encode_serve, reading_topic, status_topic
+from shared.reading import Reading
+from shared.wire import (
+    ReplayAnswer,
+    decode_request,
+    encode_answer,
+    encode_reading,
+    encode_refusal,
+    encode_serve,
+    reading_topic,
+    status_topic,
+)
 from tests.gateway.link_peers import (
     ANSWER,
     TOPIC,
@@ -74,15 +85,6 @@ def test_several_endpoints_are_heard_each_in_its_order(
         assert [m.frames[1] for m in taken if m.route.endpoint == endpoint] == sent
 
 
-def test_only_devices_that_are_ours_are_heard(peers: Peers, start_links: StartLinks) -> None:
-    publisher, endpoint = peers.bind(zmq.XPUB)
-    loop = start_links(LinkSettings(device_connect=(endpoint,), devices=("ours", "van-*")))
-    loop.subscriptions(publisher, 4)
-    for device_id in ("theirs", "ours", "ours-2", "van-1"):
-        publisher.send_multipart([reading_topic(device_id), b"{}"])
-    assert [m.frames[0] for m in loop.take(2)] == [reading_topic("ours"), reading_topic("van-1")]
-
-
 def test_on_demand_readings_come_of_what_is_watched_only(
     peers: Peers, start_links: StartLinks
 ) -> None:
@@ -109,6 +111,32 @@ def test_a_request_reaches_a_device_and_its_answer_comes_back(
     name = ask_until_heard(loop, device, Route(endpoint))
     device.send_multipart([name, *ANSWER])
     assert loop.take(1) == [Incoming("replay", Route(endpoint), ANSWER)]
+
+
+def test_a_question_comes_back_as_an_answer_from_the_endpoint_that_knows_the_device(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    stranger, knower = peers.bind(zmq.ROUTER), peers.bind(zmq.ROUTER)
+    endpoints = (stranger[1], knower[1])
+    loop = start_links(LinkSettings(replay_connect=endpoints))
+    for device, endpoint in (stranger, knower):
+        ask_until_heard(loop, device, Route(endpoint))
+    replay = Replay(ReplayRoutes(endpoints, 10), lambda: "an-id", 10)
+    loop.subscriber.ask(replay.ask("ebike-001", None, 5, 0.0))
+    name, payload = loop.receive(stranger[0])
+    stranger[0].send_multipart([name, *encode_refusal("an-id", "ebike-001", "unknown_device", "")])
+    (refused,) = loop.take(1)
+    assert replay.receive(refused.route, refused.frames, 0.1) is None
+    name, payload = loop.receive(knower[0])
+    reading = Reading("ebike-001", 7, 1, 0, 25.0)
+    pages = encode_answer(
+        decode_request(payload), [encode_reading(reading)], reading.cursor, reading.cursor
+    )
+    knower[0].send_multipart([name, *pages])
+    (answered,) = loop.take(1)
+    answer = replay.receive(answered.route, answered.frames, 0.2)
+    assert isinstance(answer, ReplayAnswer)
+    assert answer.readings == (reading,)
 
 
 def test_a_bike_that_connects_out_offers_replay_and_is_asked(

@@ -76,6 +76,29 @@ def test_stopping_leaves_no_thread_and_no_descriptor(
     eventually(lambda: open_descriptors() == descriptors, what="the end of the connections")
 
 
+def test_a_thread_that_does_not_end_keeps_its_sockets_and_is_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = Loop(LinkSettings())
+    reached, released = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        reached.set()
+        released.wait(scaled_s(WAIT_S))
+
+    monkeypatch.setattr(loop.subscriber._turns, "_wake", hang)
+    monkeypatch.setattr("gateway.turns.STOP_MAX_S", 0.01)
+    loop.subscriber.start()
+    loop.subscriber.ask([])
+    assert reached.wait(scaled_s(WAIT_S))
+    loop.subscriber.stop()
+    assert loop.notices == ["links_stuck: the thread did not end, its sockets stay open"]
+    released.set()
+    eventually(lambda: not loop.subscriber.is_alive, what="the end of the thread")
+    loop.subscriber.stop()
+    assert len(loop.notices) == 1
+
+
 def test_stopping_twice_or_before_the_start_is_harmless() -> None:
     loop = Loop(LinkSettings())
     loop.subscriber.stop()

@@ -1,0 +1,12 @@
+"""Flask-SocketIO's API on connections without queues or greenlets.
+
+``SocketIO`` is a drop-in subclass of ``flask_socketio.SocketIO``, ``EngineServer`` one of
+``engineio.Server``. A WebSocket is taken out of the web server and served by callbacks of
+gevent's event loop. This package is general: it may import nothing of the rest of the project.
+"""
+
+from gateway.transport.connection import Connection
+from gateway.transport.engine_server import EngineServer
+from gateway.transport.socketio import SocketIO
+
+__all__ = ["Connection", "EngineServer", "SocketIO"]

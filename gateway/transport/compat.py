@@ -1,0 +1,57 @@
+"""What this package relies on of the libraries it replaces parts of, and in which versions.
+
+``EngineServer`` overrides of ``engineio.Server``: ``handle_request``, ``send_packet``,
+``disconnect``, ``transport``, ``get_session``, ``_get_socket``, ``shutdown``; it never starts
+``_service_task`` and never makes an ``engineio.Socket``. It uses ``generate_id``,
+``_trigger_event``, ``_cors_allowed_origins``, ``_cors_headers``, ``_generate_sid_cookie``,
+``_unauthorized``, ``_bad_request``, ``_gzip``, ``_deflate``, ``_log_error_once``.
+
+``SocketIOServer`` overrides of ``socketio.Server``: ``_engineio_server_class``, ``_send_packet``,
+``_send_eio_packet``, ``_handle_eio_connect``, ``_handle_eio_message``, ``_handle_eio_disconnect``,
+``_handle_connect``, ``get_environ``, ``disconnect``, ``instrument``; it uses ``_handle_event_internal``,
+``_handle_disconnect``, ``_trigger_event``, ``not_handled``, ``manager``, ``environ``.
+
+``SocketIO`` overrides of ``flask_socketio.SocketIO``: ``init_app``; it replaces ``server`` and
+``sockio_mw.engineio_app`` with its own after the stock class has wired itself.
+"""
+
+import logging
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+TESTED = {
+    "python-engineio": (4, 15),
+    "python-socketio": (5, 18),
+    "Flask-SocketIO": (5, 7),
+}
+
+
+def untested(installed: Mapping[str, str]) -> list[str]:
+    """Return one sentence for each library outside the range this package was tested with."""
+    return [
+        f"{name} {installed[name]} was never tested with this transport, {wanted[0]}.{wanted[1]}.x was"
+        for name, wanted in TESTED.items()
+        if tuple(installed[name].split(".")[:2]) != tuple(map(str, wanted))
+    ]
+
+
+def check_versions(logger: logging.Logger) -> None:
+    """Log a warning for each library outside the tested range."""
+    for sentence in untested({name: version(name) for name in TESTED}):
+        logger.warning(sentence)
+
+
+def engine_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options for ``engineio.Server``: gevent always, and an empty origin list is strict.
+
+    The stock server takes ``cors_allowed_origins=[]`` for "check nothing"; here it lists nobody,
+    so that only the same origin is allowed.
+    """
+    mode = options.get("async_mode") or "gevent"
+    if mode != "gevent":
+        raise ValueError(f"this transport runs on gevent, not on async_mode={mode!r}")
+    checked = {**options, "async_mode": "gevent", "monitor_clients": False}
+    if checked.get("cors_allowed_origins") == []:
+        checked["cors_allowed_origins"] = None
+    return checked

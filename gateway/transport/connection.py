@@ -1,0 +1,307 @@
+"""One Engine.IO session: a client, by polling or by WebSocket, and the seam for a fan-out.
+
+A program that sends much to many takes connections from ``EngineServer.connection(sid)`` and
+fills them itself, in one order with what the application emits:
+
+- WebSocket: when ``writable``, call ``send_frames`` with ready-made frames; go on at
+  ``on_writable``.
+- polling: set ``on_poll``, which is asked for packets each time a GET of the client is answered;
+  call ``wake_poll`` when there are new ones and ``poll_waiting``.
+- ``on_upgrade`` says that polling became WebSocket; ``close_transport`` closes so that a stock
+  client comes back.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gevent.event import Event
+
+from gateway.transport.frames import GOING_AWAY, NORMAL, PROTOCOL_ERROR, packet_frame
+from gateway.transport.lane import Lane
+from gateway.transport.payload import CLOSE, MESSAGE, NOOP, PING, PONG
+from gateway.transport.polling import PollingLink
+from gateway.transport.reader import Violation
+from gateway.transport.upgrade import Probe
+from gateway.transport.websocket import WebSocketLink
+
+if TYPE_CHECKING:
+    from gateway.transport.engine_server import EngineServer
+
+
+class BadPacket(ValueError):
+    """A packet that the protocol does not allow; the connection is closed for it."""
+
+
+class Connection:
+    """A client of an ``EngineServer``. Only ``wait_for_room`` blocks."""
+
+    __slots__ = (
+        "_lane",
+        "_pong_due",
+        "_room",
+        "_server",
+        "closed",
+        "connected",
+        "link",
+        "on_upgrade",
+        "on_writable",
+        "polling",
+        "probe",
+        "session",
+        "sid",
+    )
+
+    def __init__(self, server: "EngineServer", sid: str) -> None:
+        self.sid = sid
+        self.session: dict[Any, Any] | None = None
+        self.connected = False
+        self.closed = False
+        self.link: WebSocketLink | None = None
+        self.polling: PollingLink | None = PollingLink()
+        self.probe: Probe | None = None
+        self.on_writable: Callable[[], None] | None = None
+        self.on_upgrade: Callable[[], None] | None = None
+        self._server = server
+        self._pong_due: float | None = None
+        self._lane: Lane | None = None
+        self._room: Event | None = None
+
+    # The seam
+
+    @property
+    def transport(self) -> str:
+        """``websocket`` or ``polling``."""
+        return "websocket" if self.link is not None else "polling"
+
+    @property
+    def writable(self) -> bool:
+        """True when frames would go straight to the kernel."""
+        link = self.link
+        return link is not None and not link.pending_bytes and not self.closed
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that the application sent and the client has not taken."""
+        if self.link is not None:
+            return self.link.pending_bytes
+        return self.polling.size if self.polling is not None else 0
+
+    @property
+    def poll_waiting(self) -> bool:
+        """True while a GET of the client waits for packets."""
+        return self.polling is not None and self.polling.waiting
+
+    @property
+    def on_poll(self) -> Callable[[int, int], list[str | bytes]] | None:
+        """Called with (packets, bytes) an answer has room for; returns packets, maybe none."""
+        return self.polling.on_poll if self.polling is not None else None
+
+    @on_poll.setter
+    def on_poll(self, pull: Callable[[int, int], list[str | bytes]] | None) -> None:
+        if self.polling is not None:
+            self.polling.on_poll = pull
+
+    def send_frames(self, data: bytes) -> None:
+        """Write ready-made WebSocket frames, at most 64 kB in one call."""
+        if self.link is not None:
+            self.link.send(data)
+
+    def wake_poll(self) -> None:
+        """Have the waiting GET ask ``on_poll`` again."""
+        if self.polling is not None:
+            self.polling.wake()
+
+    def close_transport(self) -> None:
+        """Close without a Socket.IO DISCONNECT: stock clients reconnect after this."""
+        self.close(self._server.reason.TRANSPORT_CLOSE, GOING_AWAY, farewell=CLOSE, linger=True)
+
+    # Out
+
+    @property
+    def upgraded(self) -> bool:
+        """True for WebSocket, by upgrade or from the start (engineio's name)."""
+        return self.link is not None
+
+    def send(self, packet: Any) -> None:
+        """Send an ``engineio.packet.Packet``; its frame is made once, for all who get it."""
+        link = self.link
+        if link is None:
+            self._enqueue(packet.encode())
+            return
+        frame = getattr(packet, "frame", None)
+        if frame is None:
+            frame = packet.frame = packet_frame(packet.encode())
+        link.send(frame)
+
+    def send_text(self, packet: str) -> None:
+        """Send one encoded text packet."""
+        if self.link is not None:
+            self.link.send(packet_frame(packet))
+        else:
+            self._enqueue(packet)
+
+    def _enqueue(self, packet: str | bytes) -> None:
+        polling = self.polling
+        if polling is None or self.closed:
+            return
+        if polling.size > self._server.max_outbox_bytes:
+            self._server.later(self._overflow)
+        else:
+            polling.push(packet)
+
+    def _overflow(self) -> None:
+        self._server.note("slow-client", "a client takes too little of what it is sent")
+        self.close(self._server.reason.TRANSPORT_ERROR, farewell=CLOSE)
+
+    # From polling to WebSocket
+
+    def start(self) -> None:
+        """Begin to send pings, the first one interval from now."""
+        self.connected = True
+        self._server.pings.add(self)
+
+    def begin_upgrade(self, link: WebSocketLink) -> Probe:
+        """Wait for the client to upgrade over ``link``."""
+        self.probe = Probe(self, link)
+        self._server.upgrades.add(self.probe)
+        return self.probe
+
+    def hold_polls(self) -> None:
+        """End the waiting GET, so that the client can leave polling without loss."""
+        if self.polling is not None:
+            self.polling.dismiss(NOOP)
+
+    def abandon(self, probe: Probe) -> None:
+        """Go on without the upgrade."""
+        if self.probe is probe:
+            self.probe = None
+        self._server.close_later(probe.link)
+
+    def upgrade_to(self, link: WebSocketLink) -> None:
+        """Use ``link`` for everything from now on, first for what waited for a poll."""
+        self.hold_polls()
+        self.probe, self.link = None, link
+        polling, self.polling = self.polling, None
+        waiting = polling.drain() if polling is not None else []
+        if waiting:
+            link.send(b"".join(map(packet_frame, waiting)))
+        if self.on_upgrade is not None:
+            self.on_upgrade()
+
+    # In
+
+    def on_message(self, link: WebSocketLink, message: str | bytes) -> None:
+        """Take a WebSocket message."""
+        try:
+            self.receive(message)
+        except BadPacket as error:
+            self._server.note("bad-packet", f"bad packet: {error}")
+            link.fail(Violation(PROTOCOL_ERROR, str(error)))
+
+    def on_drained(self, link: WebSocketLink) -> None:
+        """Say that frames may be sent again."""
+        if self.on_writable is not None:
+            self.on_writable()
+
+    def on_lost(self, link: WebSocketLink, violated: str | None) -> None:
+        """End the session with its WebSocket."""
+        self._server.close_later(link)
+        reasons = self._server.reason
+        if violated is not None:
+            self._server.note("violation", f"connection failed: {violated}")
+        self.close(reasons.TRANSPORT_ERROR if violated else reasons.TRANSPORT_CLOSE)
+
+    def receive(self, packet: str | bytes) -> None:
+        """Take one Engine.IO packet. Raises BadPacket."""
+        if isinstance(packet, bytes):
+            self._server.deliver(self, packet)
+            return
+        kind = packet[:1]
+        if kind == MESSAGE:
+            self._server.deliver(self, packet[1:])
+        elif kind == PONG:
+            self._on_pong()
+        elif kind == CLOSE:
+            self.close(self._server.reason.CLIENT_DISCONNECT, farewell=NOOP)
+        elif kind != NOOP:
+            raise BadPacket(f"unexpected packet type {kind!r}")
+
+    # The application
+
+    def run(self, call: Callable[..., object], *args: object, size: int = 0) -> None:
+        """Call into the application in this client's order; listen no further when it lags."""
+        if self._lane is None:
+            self._lane = Lane(self._on_room)
+        self._lane.put(call, *args, size=size)
+        if self._lane.full and self._room is None:
+            self._room = Event()
+            if self.link is not None:
+                self.link.pause()
+
+    def wait_for_room(self) -> None:
+        """Hold a polling POST while the application lags behind this client."""
+        if self._room is not None:
+            self._room.wait()
+
+    def _on_room(self) -> None:
+        if self._lane is not None and self._lane.idle:
+            self._lane = None
+        room, self._room = self._room, None
+        if room is not None:
+            room.set()
+            if self.link is not None:
+                self.link.resume()
+
+    # Heartbeat
+
+    def ping(self) -> None:
+        """Send a ping and expect its pong."""
+        if not self.closed:
+            self.send_text(PING)
+            self._pong_due = self._server.pongs.add(self)
+
+    def _on_pong(self) -> None:
+        if self._pong_due is not None:
+            self._pong_due = None
+            self._server.pings.add(self)
+
+    def check_pong(self, due: float) -> None:
+        """Close when the pong of the last ping did not come in time."""
+        if self.closed or due != self._pong_due:
+            return
+        if self._room is not None:  # it is this process that does not listen
+            self._pong_due = self._server.pongs.add(self)
+            return
+        self.close(self._server.reason.PING_TIMEOUT, GOING_AWAY, farewell=CLOSE)
+
+    def overdue(self, now: float) -> bool:
+        """True when the timer is about to find this client silent."""
+        return self._pong_due is not None and self._pong_due <= now and self._room is None
+
+    # The end
+
+    def close(
+        self, reason: str, code: int = NORMAL, farewell: str | None = None, linger: bool = False
+    ) -> None:
+        """End the session, once.
+
+        A poll is answered with what waits and ``farewell``; with ``linger`` also the next one.
+        """
+        if self.closed:
+            return
+        self.closed = True
+        self._server.forget(self, linger and self.polling is not None and not self.poll_waiting)
+        if self.probe is not None:
+            self.probe.close("session closed")
+        if self.polling is not None:
+            self.polling.end(farewell)
+        if self.link is not None:
+            self._close_link(self.link, code)
+        self.run(self._server.say_disconnected, self, reason)
+
+    def _close_link(self, link: WebSocketLink, code: int) -> None:
+        if link.pending_bytes and code == GOING_AWAY:
+            link.abort()  # it does not read: a Close frame would wait behind what it ignores
+            return
+        link.close(code)
+        self._server.close_later(link)

@@ -1,0 +1,118 @@
+"""Requests for a session or a WebSocket: what is accepted, what is refused and how."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from wsproto.utilities import generate_accept_token
+
+PROTOCOL_VERSION = "4"
+WEBSOCKET_VERSION = "13"
+# RFC 6455, 4.2.1: the key is 16 random bytes in base64.
+KEY_BYTES = 16
+TRANSPORTS = ("polling", "websocket")
+# A query is a handful of short fields; more is somebody else's request.
+MAX_QUERY_FIELDS = 100
+
+Environ = Mapping[str, Any]
+Headers = list[tuple[str, str]]
+
+
+class Refusal(Exception):
+    """A request that is answered with ``status`` and a sentence."""
+
+    def __init__(self, status: str, message: str, headers: Headers | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers or []
+
+
+def bad_request(message: str) -> Refusal:
+    """Return the refusal the protocol documents ask for: 400."""
+    return Refusal("400 BAD REQUEST", message)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to the Engine.IO endpoint whose query was checked."""
+
+    method: str
+    transport: str
+    sid: str | None
+
+
+def parse_request(environ: Environ, transports: list[str]) -> Request:
+    """Check method and mandatory query parameters (Engine.IO v4, "Query parameters")."""
+    query = _query(environ)
+    if query.get("EIO") != PROTOCOL_VERSION:
+        raise bad_request(
+            "this server speaks Engine.IO 4: use a Socket.IO client of version 3 or newer"
+        )
+    transport = query.get("transport", "")
+    if transport not in transports:
+        raise bad_request("Invalid transport")
+    method = environ["REQUEST_METHOD"]
+    if method not in ("GET", "POST") or (method == "POST" and transport != "polling"):
+        raise bad_request("Invalid method")
+    if method == "POST" and "sid" not in query:
+        raise bad_request("Invalid session None")
+    return Request(method, transport, query.get("sid"))
+
+
+def _query(environ: Environ) -> dict[str, str]:
+    try:
+        fields = parse_qs(environ.get("QUERY_STRING", ""), max_num_fields=MAX_QUERY_FIELDS)
+    except ValueError as error:
+        raise bad_request("Invalid query") from error
+    return {name: values[0] for name, values in fields.items()}
+
+
+def accept_websocket(environ: Environ) -> bytes:
+    """Return the bytes of the 101 answer, or refuse (RFC 6455, 4.2.1 and 4.2.2).
+
+    No extension is ever accepted: permessage-deflate would cost 300 kB a client and let few
+    bytes on the wire become many in memory.
+    """
+    _check_upgrade(environ)
+    token = generate_accept_token(_key(environ).encode())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + token + b"\r\n\r\n"
+    )
+
+
+def _check_upgrade(environ: Environ) -> None:
+    connection = [part.strip().lower() for part in environ.get("HTTP_CONNECTION", "").split(",")]
+    wanted = environ.get("HTTP_UPGRADE", "").strip().lower()
+    if "upgrade" not in connection or wanted != "websocket":
+        raise bad_request("Invalid websocket upgrade")
+    if environ.get("HTTP_SEC_WEBSOCKET_VERSION", "").strip() != WEBSOCKET_VERSION:
+        version = [("Sec-WebSocket-Version", WEBSOCKET_VERSION)]
+        raise Refusal("426 UPGRADE REQUIRED", "Invalid websocket version", version)
+
+
+def _key(environ: Environ) -> str:
+    key = str(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")).strip()
+    try:
+        decoded = base64.b64decode(key, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise bad_request("Invalid websocket key") from error
+    if len(decoded) != KEY_BYTES:
+        raise bad_request("Invalid websocket key")
+    return key
+
+
+def host_is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
+    """Say whether a ``Host`` header names one of ``allowed`` (names without port); none = all."""
+    if not allowed:
+        return True
+    name = host.strip().lower()
+    if not name.endswith("]"):
+        head, colon, port = name.rpartition(":")
+        name = head if colon and port.isdigit() else name
+    return name in allowed

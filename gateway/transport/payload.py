@@ -1,0 +1,57 @@
+"""Packets of Engine.IO in the body of a polling request (protocol v4, "Packet encoding")."""
+
+import base64
+import binascii
+
+SEPARATOR = "\x1e"
+BINARY_MARK = "b"
+
+# Stock Python clients refuse an answer of more than 16 packets and drop it whole.
+MAX_PACKETS_PER_POLL = 16
+# One answer to a poll; a packet larger than this goes alone.
+MAX_BYTES_PER_POLL = 64 * 1024
+
+OPEN = "0"
+CLOSE = "1"
+PING = "2"
+PONG = "3"
+MESSAGE = "4"
+UPGRADE = "5"
+NOOP = "6"
+PROBE_PING = "2probe"
+PROBE_PONG = "3probe"
+
+
+class BadPayload(ValueError):
+    """A body or packet that is no Engine.IO; the session must be closed."""
+
+
+def encode(packets: list[str | bytes]) -> str:
+    """Join packets to one body; binary becomes base64."""
+    return SEPARATOR.join(map(_encode_packet, packets))
+
+
+def decode(body: bytes) -> list[str | bytes]:
+    """Split a body into packets, however many: the body's size is limited before."""
+    try:
+        parts = body.decode().split(SEPARATOR)
+    except UnicodeDecodeError as error:
+        raise BadPayload("body is not UTF-8") from error
+    return [_decode_packet(part) for part in parts]
+
+
+def _encode_packet(packet: str | bytes) -> str:
+    if isinstance(packet, str):
+        return packet
+    return BINARY_MARK + base64.b64encode(packet).decode()
+
+
+def _decode_packet(part: str) -> str | bytes:
+    if not part:
+        raise BadPayload("empty packet")
+    if part[0] != BINARY_MARK:
+        return part
+    try:
+        return base64.b64decode(part[1:], validate=True)
+    except binascii.Error as error:
+        raise BadPayload("not base64") from error

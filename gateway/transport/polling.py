@@ -1,0 +1,164 @@
+"""One client that polls: what waits for its next GET, and the GET that waits."""
+
+import socket
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gevent
+from gevent import get_hub
+from gevent.event import Event
+from gevent.socket import socket as GeventSocket
+
+from gateway.transport.handshake import Refusal, bad_request
+from gateway.transport.payload import MAX_BYTES_PER_POLL, MAX_PACKETS_PER_POLL
+from gateway.transport.takeover import CannotTake, server_socket
+
+Packets = list[str | bytes]
+Environ = Mapping[str, Any]
+READABLE = 1
+
+
+class PollingLink:
+    """The packets of a polling client, and its GET while it waits."""
+
+    __slots__ = ("_farewell", "_queue", "_ready", "ended", "on_poll", "posting", "size")
+
+    def __init__(self) -> None:
+        self._queue: deque[str | bytes] = deque()
+        self._ready: Event | None = None
+        self._farewell: str | None = None
+        self.on_poll: Callable[[int, int], Packets] | None = None
+        self.size = 0
+        self.ended = False
+        self.posting = False
+
+    @property
+    def occupied(self) -> bool:
+        """True while a GET is being answered: a second one breaks the protocol."""
+        return self._ready is not None
+
+    @property
+    def waiting(self) -> bool:
+        """True while a GET waits for something to be sent."""
+        return self._ready is not None and not self._ready.is_set()
+
+    def push(self, packet: str | bytes) -> None:
+        """Put a packet behind what is waiting."""
+        self._queue.append(packet)
+        self.size += len(packet)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the waiting GET look again."""
+        if self._ready is not None:
+            self._ready.set()
+
+    def dismiss(self, packet: str) -> None:
+        """Answer the waiting GET, if there is one, with ``packet`` at the latest."""
+        if self._ready is not None:
+            self._farewell = packet
+            self._ready.set()
+
+    def end(self, farewell: str | None) -> None:
+        """Answer with what is left and ``farewell``, now or when the client asks again."""
+        self.ended = True
+        self._farewell = farewell
+        self.wake()
+
+    def drain(self) -> Packets:
+        """Return everything that waits, for another transport to send."""
+        packets = list(self._queue)
+        self._queue.clear()
+        self.size = 0
+        return packets
+
+    def wait(self, sock: GeventSocket | None, on_hangup: Callable[[], None]) -> Packets:
+        """Return the packets of one answer; wait for them if there are none."""
+        packets = self._take()
+        if packets or self.ended:
+            return packets + self._last_words()
+        self._ready = Event()
+        watcher = watch_hangup(sock, on_hangup) if sock is not None else None
+        try:
+            while not packets and not self.ended and self._farewell is None:
+                self._ready.wait()
+                self._ready.clear()
+                packets = self._take()
+        finally:
+            self._ready = None
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
+        return packets + self._last_words()
+
+    def _last_words(self) -> Packets:
+        if self._queue:
+            return []
+        farewell, self._farewell = self._farewell, None
+        return [] if farewell is None else [farewell]
+
+    def _take(self) -> Packets:
+        packets: Packets = []
+        size = 0
+        while self._queue and len(packets) < MAX_PACKETS_PER_POLL:
+            size += len(self._queue[0])
+            if packets and size > MAX_BYTES_PER_POLL:
+                return packets
+            packet = self._queue.popleft()
+            self.size -= len(packet)
+            packets.append(packet)
+        return packets + self._pull(MAX_PACKETS_PER_POLL - len(packets), MAX_BYTES_PER_POLL - size)
+
+    def _pull(self, max_packets: int, max_bytes: int) -> Packets:
+        if self.on_poll is None or self.ended or max_packets <= 0 or max_bytes <= 0:
+            return []
+        return self.on_poll(max_packets, max_bytes)
+
+
+def plain_socket(environ: Environ) -> GeventSocket | None:
+    """Return the socket a GET came by, or None where it cannot be watched."""
+    try:
+        return server_socket(environ)
+    except CannotTake:
+        return None
+
+
+def watch_hangup(sock: GeventSocket, on_hangup: Callable[[], None]) -> Any:
+    """Call ``on_hangup`` when the client closes the connection its GET waits on."""
+    watcher = get_hub().loop.io(sock.fileno(), READABLE)
+
+    def look() -> None:
+        watcher.stop()  # readable stays readable: look once
+        try:
+            gone = not sock._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            watcher.start(look)
+            return
+        except OSError:
+            gone = True
+        if gone:
+            on_hangup()
+
+    watcher.start(look)
+    return watcher
+
+
+def read_body(environ: Environ, max_bytes: int, timeout_s: float) -> bytes:
+    """Return the body of a POST; refuse one that is too large, cut short or too slow."""
+    try:
+        length = int(environ.get("CONTENT_LENGTH") or -1)
+    except ValueError as error:
+        raise bad_request("Invalid Content-Length") from error
+    if length > max_bytes:
+        raise Refusal("413 PAYLOAD TOO LARGE", "Payload too large")
+    body: bytes | None = None
+    with gevent.Timeout(timeout_s, False):
+        body = bytes(environ["wsgi.input"].read(length if length >= 0 else max_bytes + 1))
+    if body is None:
+        raise Refusal("408 REQUEST TIMEOUT", "Body too slow")
+    if len(body) > max_bytes:
+        raise Refusal("413 PAYLOAD TOO LARGE", "Payload too large")
+    if len(body) < length:
+        raise bad_request("Body cut short")
+    return body

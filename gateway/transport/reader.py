@@ -1,0 +1,142 @@
+"""WebSocket frames as they come in, to messages, with nothing assembled beyond a limit.
+
+wsproto decodes the frames; what a message may be and how large is decided here, frame header by
+frame header, so that a limit is reached before memory is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from struct import unpack
+
+from wsproto.frame_protocol import Frame, FrameDecoder, Opcode, ParseFailed
+
+from gateway.transport.frames import BAD_DATA, NO_CODE, PROTOCOL_ERROR, TOO_BIG
+
+# RFC 6455, 7.4: codes a peer may send. 3000 to 4999 belong to libraries and applications.
+PROTOCOL_CODES = frozenset({*range(1000, 1004), *range(1007, 1015)})
+PRIVATE_CODES = range(3000, 5000)
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The peer wants ``payload`` back."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The peer closes; ``code`` is what goes back to it."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """The peer broke the protocol; the connection must be failed with ``code``."""
+
+    code: int
+    reason: str
+
+
+Event = str | bytes | Ping | Closed | Violation
+
+
+class _Violated(Exception):
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class MessageReader:
+    """Turn bytes of one client into messages (``str``, ``bytes``) and control events.
+
+    After ``Closed`` or ``Violation`` nothing more may be fed.
+    """
+
+    __slots__ = ("_decoder", "_max_bytes", "_message", "_opcode")
+
+    def __init__(self, max_bytes: int) -> None:
+        self._decoder = FrameDecoder(client=False)
+        self._max_bytes = max_bytes
+        self._opcode: Opcode | None = None
+        self._message = bytearray()
+
+    @property
+    def idle(self) -> bool:
+        """True between two messages: nothing of this client is held."""
+        decoder = self._decoder
+        return self._opcode is None and decoder.header is None and not len(decoder.buffer)
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Take bytes, yield what they complete."""
+        self._decoder.receive_bytes(data)
+        try:
+            while (frame := self._next_frame()) is not None:
+                event = self._event(frame)
+                if event is not None:
+                    yield event
+        except ParseFailed as error:
+            yield Violation(int(error.code), str(error))
+        except _Violated as error:
+            yield Violation(error.code, str(error))
+
+    def _next_frame(self) -> Frame | None:
+        frame = self._decoder.process_buffer()
+        header = self._decoder.header
+        # The header of a frame that is still arriving: refuse before the payload is here.
+        if header is not None and not header.opcode.iscontrol():
+            self._check_size(header.payload_len)
+        return frame
+
+    def _check_size(self, coming: int) -> None:
+        if coming > self._max_bytes or len(self._message) > self._max_bytes:
+            raise _Violated(TOO_BIG, "message too big")
+
+    def _event(self, frame: Frame) -> Event | None:
+        payload = frame.payload
+        assert isinstance(payload, bytes)
+        if frame.opcode is Opcode.PING:
+            return Ping(payload)
+        if frame.opcode is Opcode.PONG:
+            return None
+        if frame.opcode is Opcode.CLOSE:
+            return Closed(close_code(payload))
+        return self._data(frame, payload)
+
+    def _data(self, frame: Frame, payload: bytes) -> str | bytes | None:
+        if (frame.opcode is Opcode.CONTINUATION) != (self._opcode is not None):
+            raise _Violated(PROTOCOL_ERROR, "fragments out of order")
+        if self._opcode is None:
+            self._opcode = frame.opcode
+        self._check_size(len(self._message) + len(payload))
+        self._message += payload
+        if not (frame.frame_finished and frame.message_finished):
+            return None
+        return self._finish()
+
+    def _finish(self) -> str | bytes:
+        opcode, message = self._opcode, bytes(self._message)
+        self._opcode, self._message = None, bytearray()
+        if opcode is Opcode.BINARY:
+            return message
+        try:
+            return message.decode()
+        except UnicodeDecodeError as error:
+            raise _Violated(BAD_DATA, "text is not UTF-8") from error
+
+
+def close_code(payload: bytes) -> int:
+    """Return the code of a Close frame's payload, 1005 for none; refuse a malformed one."""
+    if not payload:
+        return NO_CODE
+    if len(payload) == 1:
+        raise _Violated(PROTOCOL_ERROR, "close code of one byte")
+    code = int(unpack("!H", payload[:2])[0])
+    if code not in PROTOCOL_CODES and code not in PRIVATE_CODES:
+        raise _Violated(PROTOCOL_ERROR, "close code out of range")
+    try:
+        payload[2:].decode()
+    except UnicodeDecodeError as error:
+        raise _Violated(BAD_DATA, "close reason is not UTF-8") from error
+    return code

@@ -1,0 +1,30 @@
+"""``SocketIO``: ``flask_socketio.SocketIO`` on a transport without queues or greenlets."""
+
+from typing import Any
+
+import flask_socketio
+
+from gateway.transport.connection import Connection
+from gateway.transport.socketio_server import SocketIOServer
+
+
+class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO has no types
+    """Flask-SocketIO, for gevent. Takes the options of ``SocketIOServer`` as well."""
+
+    def init_app(self, app: Any, **kwargs: Any) -> None:
+        """Bind to a Flask application as the stock class does, then use our own server."""
+        kwargs = {**kwargs, "async_mode": kwargs.get("async_mode") or "gevent"}
+        super().init_app(app, **kwargs)
+        stock = self.server
+        self.server = SocketIOServer(**self.server_options)
+        self.server.handlers = stock.handlers
+        for handler in stock.namespace_handlers.values():
+            self.server.register_namespace(handler)
+        if app is not None:
+            self.sockio_mw.engineio_app = self.server
+
+    def connection(self, sid: str, namespace: str = "/") -> Connection | None:
+        """Return the connection of a Socket.IO client, None when it has ended."""
+        eio_sid = self.server.manager.eio_sid_from_sid(sid, namespace)
+        found: Connection | None = self.server.eio.connection(eio_sid)
+        return found

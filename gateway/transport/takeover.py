@@ -1,0 +1,87 @@
+"""Take a TCP connection out of the web server that accepted it.
+
+The descriptor is duplicated and the web server's own socket closed, so that the server cannot
+read another byte of it: pywsgi drains a connection before it closes it. The handler is then left
+with a broken pipe, which pywsgi and gunicorn both treat as "the client went away".
+"""
+
+import _socket
+import errno
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from gevent.socket import socket as GeventSocket
+
+Environ = Mapping[str, Any]
+
+
+class CannotTake(Exception):
+    """The web server gives no access to a plain TCP socket, or speaks TLS on it itself."""
+
+
+def server_socket(environ: Environ) -> GeventSocket:
+    """Return the web server's socket of this request."""
+    found = environ.get("gunicorn.socket") or environ.get("gunicorn.sock")
+    if found is None:
+        found = getattr(_buffered_input(environ), "raw", None)
+        found = getattr(found, "_sock", None)
+    if type(found) is not GeventSocket:
+        raise CannotTake("WebSocket needs gevent's pywsgi or gunicorn's gevent worker without TLS")
+    return found
+
+
+def can_take(environ: Environ) -> bool:
+    """Say whether ``take`` would work, so that an upgrade is worth offering."""
+    try:
+        server_socket(environ)
+    except CannotTake:
+        return False
+    return True
+
+
+def take(environ: Environ, send_buffer_bytes: int) -> tuple[_socket.socket, bytes]:
+    """Return a socket of our own and what the client sent behind its request."""
+    theirs = server_socket(environ)
+    early = _read_ahead(environ, theirs)
+    # The C class: the Python one is replaced where a worker was monkey-patched.
+    ours = _socket.socket(theirs.family, _socket.SOCK_STREAM, 0, os.dup(theirs.fileno()))
+    ours.setblocking(False)
+    _set_options(ours, send_buffer_bytes)
+    _close(environ, theirs)
+    return ours, early
+
+
+def leave() -> NoReturn:
+    """Leave the handler without an answer; call it last."""
+    raise BrokenPipeError(errno.EPIPE, "connection taken over")
+
+
+def _set_options(sock: _socket.socket, send_buffer_bytes: int) -> None:
+    # The kernel would let this grow to 4 MB a slow client, all of it stale when it is read.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
+    if sock.family != socket.AF_UNIX:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _buffered_input(environ: Environ) -> Any:
+    """pywsgi: the reader itself for an upgrade, else wrapped."""
+    source = environ.get("wsgi.input")
+    return getattr(source, "rfile", source)
+
+
+def _read_ahead(environ: Environ, theirs: GeventSocket) -> bytes:
+    source = environ.get("wsgi.input")
+    unreader = getattr(getattr(source, "reader", None), "unreader", None)
+    if unreader is not None:
+        return bytes(unreader.take_buffered())
+    theirs.settimeout(0.0)  # a peek must not wait for more
+    return bytes(_buffered_input(environ).peek())
+
+
+def _close(environ: Environ, theirs: GeventSocket) -> None:
+    source = _buffered_input(environ)
+    if hasattr(source, "raw"):
+        source.close()
+    theirs.close()

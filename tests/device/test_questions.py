@@ -1,0 +1,257 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.journal import MemoryJournal
+from device.questions import (
+    ENVELOPE_FRAMES_MAX,
+    PAGE_BYTES_MAX,
+    WAITING_LEAST,
+    WAITING_MAX_S,
+    Questions,
+)
+from shared.cursor import Cursor
+from shared.reading import Reading
+from shared.wire import (
+    ReplayAnswer,
+    ReplayRefusal,
+    ReplayRequest,
+    decode_answer,
+    encode_reading,
+    encode_request,
+)
+
+NOW_S = 50.0
+PEER = b"peer"
+
+
+def make_questions(readings: int = 5, devices: tuple[str, ...] = ("ebike-001",)) -> Questions:
+    journal = MemoryJournal(10_000)
+    for device_id in devices:
+        for seq in range(1, readings + 1):
+            payload = encode_reading(Reading(device_id, 7, seq, 0, 20.0))
+            journal.append(device_id, Cursor(7, seq), payload)
+    return Questions(journal, frozenset(devices))
+
+
+def question(
+    request_id: str = "q",
+    device_id: str = "ebike-001",
+    after: Cursor | None = None,
+    limit: int = 1000,
+) -> bytes:
+    return encode_request(ReplayRequest(request_id, device_id, after, limit))
+
+
+def ask(questions: Questions, *envelope: bytes, **request: object) -> None:
+    frames = [*envelope, question(**request)]  # type: ignore[arg-type]  # the keys of a question
+    assert questions.receive(0, frames, NOW_S) is None
+
+
+def answer(questions: Questions, envelope: int = 1) -> ReplayAnswer:
+    taken = questions.take(NOW_S)
+    assert taken is not None
+    decoded = decode_answer(questions.answer(taken)[envelope:])
+    assert isinstance(decoded, ReplayAnswer)
+    return decoded
+
+
+def taken_ids(questions: Questions) -> list[str]:
+    ids = []
+    while (taken := questions.take(NOW_S)) is not None:
+        ids.append(taken.request.id)
+    return ids
+
+
+def test_a_question_is_answered_with_what_follows_its_position() -> None:
+    questions = make_questions()
+    ask(questions, PEER, after=Cursor(7, 2), limit=2)
+    page = answer(questions)
+    assert [reading.seq for reading in page.readings] == [3, 4]
+    assert (page.id, page.device_id) == ("q", "ebike-001")
+    assert (page.oldest, page.newest) == (Cursor(7, 1), Cursor(7, 5))
+
+
+def test_a_device_that_published_nothing_yet_answers_with_nothing() -> None:
+    questions = make_questions(readings=0)
+    ask(questions, PEER)
+    page = answer(questions)
+    assert (page.readings, page.oldest, page.newest) == ((), None, None)
+
+
+def test_all_frames_before_the_question_are_echoed() -> None:
+    questions = make_questions()
+    ask(questions, PEER, b"router", b"")
+    taken = questions.take(NOW_S)
+    assert taken is not None
+    assert questions.answer(taken)[:3] == [PEER, b"router", b""]
+
+
+def test_a_question_may_come_without_an_envelope() -> None:
+    questions = make_questions()
+    ask(questions)
+    assert len(answer(questions, envelope=0).readings) == 5
+
+
+def test_an_answer_is_cut_by_its_bytes_and_can_be_asked_on() -> None:
+    questions = make_questions(readings=3000)
+    seqs: list[int] = []
+    after = Cursor(7, 0)
+    while after.seq < 3000:
+        ask(questions, PEER, after=after)
+        page = answer(questions)
+        assert sum(len(encode_reading(reading)) for reading in page.readings) <= PAGE_BYTES_MAX
+        seqs += [reading.seq for reading in page.readings]
+        after = page.readings[-1].cursor
+    assert seqs == list(range(1, 3001))
+
+
+def test_at_least_one_reading_comes_however_large() -> None:
+    questions = make_questions(readings=0)
+    questions.journal.append("ebike-001", Cursor(7, 1), b"x" * (PAGE_BYTES_MAX + 1))
+    ask(questions, PEER)
+    taken = questions.take(NOW_S)
+    assert taken is not None
+    assert len(questions.answer(taken)) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"v": 2}, "unsupported_version"),
+        ({"v": "1"}, "unsupported_version"),
+        ({"op": "drop"}, "bad_request"),
+        ({"limit": 0}, "bad_request"),
+        ({"limit": 1001}, "bad_request"),
+        ({"limit": True}, "bad_request"),
+        ({"after": "7"}, "bad_request"),
+        ({"after": 7}, "bad_request"),
+        ({"device_id": "no such id!"}, "bad_request"),
+        ({"device_id": None}, "bad_request"),
+        ({"device_id": "ebike-999"}, "unknown_device"),
+    ],
+)
+def test_a_wrong_question_is_refused_at_once_with_its_id_and_envelope(
+    changes: dict[str, object], code: str
+) -> None:
+    right = {"v": 1, "op": "replay", "id": "q7", "device_id": "ebike-001", "after": None}
+    frames = [PEER, b"", json.dumps({**right, "limit": 1, **changes}).encode()]
+    refusal = make_questions().receive(0, frames, NOW_S)
+    assert refusal is not None
+    assert refusal[:2] == [PEER, b""]
+    decoded = decode_answer(refusal[2:])
+    assert isinstance(decoded, ReplayRefusal)
+    assert (decoded.id, decoded.code) == ("q7", code)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\x00\xff",
+        b"[]",
+        b"7",
+        b"null",
+        b'{"op":"replay"}',
+        b'{"id":7}',
+        b'{"id":null}',
+        b'{"id":"' + b"x" * 65 + b'"}',
+        b'{"id":"\\ud800"}',
+        b'{"v":1,"op":"replay","id":"\\udfff","device_id":"ebike-001","after":null,"limit":1}',
+        b"[" * 4000,
+        b'{"id":' + b"9" * 4000,
+    ],
+)
+def test_what_says_no_usable_id_is_dropped(payload: bytes) -> None:
+    questions = make_questions()
+    assert questions.receive(0, [PEER, payload], NOW_S) is None
+    assert questions.waiting == 0
+
+
+@given(st.lists(st.binary(max_size=80), min_size=1, max_size=4))
+def test_no_bytes_raise(frames: list[bytes]) -> None:
+    questions = make_questions()
+    questions.receive(0, frames, NOW_S)
+    assert questions.waiting == 0
+
+
+def test_an_envelope_without_end_is_dropped() -> None:
+    questions = make_questions()
+    many = [b"x"] * (ENVELOPE_FRAMES_MAX + 1)
+    assert questions.receive(0, [*many, question()], NOW_S) is None
+    assert questions.receive(0, [b"x" * 5000, question()], NOW_S) is None
+    assert questions.waiting == 0
+
+
+def test_peers_take_turns() -> None:
+    questions = make_questions()
+    for seq in range(3):
+        ask(questions, b"greedy", request_id=f"greedy-{seq}", after=Cursor(7, seq))
+    ask(questions, b"modest", request_id="modest")
+    assert taken_ids(questions) == ["greedy-0", "modest", "greedy-1", "greedy-2"]
+
+
+def test_links_are_told_apart() -> None:
+    questions = make_questions()
+    questions.receive(0, [PEER, question("first")], NOW_S)
+    questions.receive(1, [PEER, question("second")], NOW_S)
+    taken = [questions.take(NOW_S), questions.take(NOW_S)]
+    assert [one.peer.link for one in taken if one is not None] == [0, 1]
+
+
+def test_a_question_asked_again_waits_only_once_and_the_newer_id_is_answered() -> None:
+    questions = make_questions()
+    ask(questions, PEER, request_id="first")
+    ask(questions, PEER, request_id="again")
+    assert questions.waiting == 1
+    assert taken_ids(questions) == ["again"]
+
+
+def test_questions_for_several_pages_or_devices_wait_side_by_side() -> None:
+    questions = make_questions(devices=("ebike-001", "ebike-002"))
+    ask(questions, PEER, request_id="a")
+    ask(questions, PEER, request_id="b", device_id="ebike-002")
+    ask(questions, PEER, request_id="c", after=Cursor(7, 1))
+    assert taken_ids(questions) == ["a", "b", "c"]
+
+
+def test_what_could_not_be_sent_waits_behind_the_others() -> None:
+    questions = make_questions()
+    ask(questions, b"stalled", request_id="stalled")
+    ask(questions, b"reading", request_id="reading")
+    stalled = questions.take(NOW_S)
+    assert stalled is not None
+    questions.put_back(stalled)
+    assert questions.waiting == 2
+    assert taken_ids(questions) == ["reading", "stalled"]
+
+
+def test_what_waits_too_long_is_forgotten() -> None:
+    questions = make_questions()
+    ask(questions, PEER)
+    assert questions.take(NOW_S + WAITING_MAX_S + 0.1) is None
+    assert questions.waiting == 0
+
+
+def test_when_too_many_wait_the_next_one_is_told_busy() -> None:
+    questions = make_questions()
+    for peer in range(WAITING_LEAST):
+        ask(questions, str(peer).encode())
+    refusal = questions.receive(0, [b"late", question("late")], NOW_S)
+    assert refusal is not None
+    decoded = decode_answer(refusal[1:])
+    assert isinstance(decoded, ReplayRefusal)
+    assert (decoded.id, decoded.code) == ("late", "busy")
+    questions.take(NOW_S)
+    assert questions.receive(0, [b"late", question("late")], NOW_S) is None
+
+
+def test_a_fleet_answers_four_gateways_that_start_at_once() -> None:
+    devices = tuple(f"ebike-{number:04d}" for number in range(1, 1001))
+    questions = make_questions(readings=0, devices=devices)
+    for gateway in (b"1", b"2", b"3", b"4"):
+        for device_id in devices:
+            ask(questions, gateway, device_id=device_id)
+    assert questions.waiting == 4000
