@@ -16,11 +16,11 @@ from gateway.error_handlers import register_error_handlers
 from gateway.events import register_events
 from gateway.hub import Hub
 from gateway.links import link_settings
+from gateway.ownership import is_own
 from gateway.replay import Replay
 from gateway.replay_routes import ReplayRoutes
 from gateway.sockets import connection_count, create_server
 from gateway.subscriber import Subscriber
-from gateway.topics import matches_any
 from gateway.transport import SocketIO
 from shared.settings import Settings
 
@@ -71,7 +71,7 @@ def create_hub(settings: Settings) -> Hub:
     )
     routes = ReplayRoutes(settings.replay_connect, settings.max_devices)
     return Hub(
-        Devices(limits, partial(matches_any, patterns=settings.devices)),
+        Devices(limits, partial(is_own, patterns=settings.devices)),
         Replay(routes, partial(token_hex, QUESTION_ID_BYTES), settings.max_devices),
         lambda wake, notice: Subscriber(link_settings(settings), wake, notice),
         flush_s=settings.flush_ms / 1000,

@@ -97,8 +97,8 @@ class Asking:
         return self.question is not None and now_s - self._asked_s >= ASK_AGAIN_S
 
     def answered(self) -> Question | None:
-        """Close the open question with its answer."""
-        question, self.question = self.question, None
+        """Close the question with its answer, though that may come after it was missed."""
+        question, self.question = self.question or self._repeatable, None
         if question is not None:
             self.wants_newest, self._answers = False, True
             self.hope()

@@ -107,10 +107,10 @@ class Feed:
         if question is None:
             return [Count("unasked_answer")]
         self.newest, self.newest_s = answer.newest, now.monotonic_s
-        if question.kind != "history":
+        if question.kind == "history":
+            self._use_history(question, answer, now)
+        else:
             self._use_repair(question, answer, now)
-        elif self._history is not None:
-            self._history.add(answer, now.monotonic_s)
         return self._told() + self._next_stretch() + self._settle(now)
 
     def receive_no_answer(self, now: Now) -> Effects:
@@ -298,6 +298,14 @@ class Feed:
             return False
         absurd = is_future(cursor, now.wall_ms) or self._is_strange(cursor, head)
         return cursor <= head or not absurd
+
+    def _use_history(self, question: Question, answer: ReplayAnswer, now: Now) -> None:
+        """Add a page of history, unless it was asked for before the fetching began anew."""
+        history = self._history
+        if history is None or question.after != history.at:
+            return
+        if history.take_turn(now.monotonic_s):
+            history.add(answer, now.monotonic_s)
 
     def _next_stretch(self) -> Effects:
         """Put the newest part of fetched history in front; in parts, as each takes time."""

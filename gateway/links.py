@@ -8,8 +8,8 @@ to inside ``recv``: a publisher that ignores subscriptions kept it there for 90 
 """
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
 import zmq
@@ -17,7 +17,13 @@ import zmq
 from gateway.replay_routes import Route
 from shared.errors import SettingsError
 from shared.settings import Settings
-from shared.wire import READING_BYTES_MAX, REPLAY_LIMIT_MAX, REQUEST_BYTES_MAX
+from shared.wire import (
+    READING_BYTES_MAX,
+    READING_TOPIC,
+    REPLAY_LIMIT_MAX,
+    REQUEST_BYTES_MAX,
+    STATUS_TOPIC,
+)
 
 LIVE_QUEUE_LEAST = 10_000
 LIVE_QUEUE_A_DEVICE = 20
@@ -37,7 +43,7 @@ HEARTBEAT_MS, HEARTBEAT_LOST_MS = 1_000, 3_000
 """Finds a dead host or a cut cable, on which a socket would wait for ever."""
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
 
-SUBSCRIBE, UNSUBSCRIBE = b"\x01", b"\x00"
+SUBSCRIBE = b"\x01"
 """What an XSUB sends in front of a topic."""
 
 Kind: TypeAlias = Literal["live", "replay"]
@@ -52,7 +58,6 @@ class LinkSettings:
     device_bind: str | None = None
     replay_connect: tuple[str, ...] = ()
     replay_bind: str | None = None
-    on_demand: bool = False
     devices_max: int = 1_000
 
 
@@ -74,7 +79,6 @@ class Link:
     socket: "zmq.Socket[bytes]"
     quiet_since_s: float | None = None
     is_renewed: bool = False
-    topics: set[bytes] = field(default_factory=set)
 
     @property
     def binds(self) -> bool:
@@ -89,7 +93,6 @@ def link_settings(settings: Settings) -> LinkSettings:
         settings.device_bind,
         settings.replay_connect,
         settings.replay_bind,
-        settings.subscribe == "demand",
         settings.max_devices,
     )
 
@@ -148,14 +151,10 @@ def send(link: Link, peer: bytes, payload: bytes) -> bool:
     return True
 
 
-def subscribe(link: Link, wanted: Iterable[bytes]) -> None:
-    """Make ``wanted`` the topics of a link, changing only what is different."""
-    new = set(wanted)
-    for topic in new - link.topics:
-        link.socket.send(SUBSCRIBE + topic)
-    for topic in link.topics - new:
-        link.socket.send(UNSUBSCRIBE + topic)
-    link.topics = new
+def subscribe(link: Link) -> None:
+    """Hear every reading and every status on a link."""
+    for topic in (READING_TOPIC, STATUS_TOPIC):
+        link.socket.send(SUBSCRIBE + topic.encode())
 
 
 _TYPES: Mapping[str, int] = {

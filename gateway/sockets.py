@@ -102,8 +102,8 @@ def _note_acks(server: SocketIO) -> None:
     """Let handlers know whether anybody waits for their answer: the stock API does not tell."""
     handle = server.server._handle_event  # noqa: SLF001  # there is no public place for this
 
-    def note(transport_id: str, namespace: str, ack_id: int | None, data: list[object]) -> None:
+    def note(transport_id: str, namespace: str | None, ack_id: int | None, data: list[object]) -> None:
         _is_answer_awaited.set(ack_id is not None)
         handle(transport_id, namespace, ack_id, data)
 
-    server.server._handle_event = note  # noqa: SLF001  # as above
+    server.server._handle_event = note  # type: ignore[method-assign]  # noqa: SLF001  # as above

@@ -23,7 +23,6 @@ from gateway.links import (
     subscribe,
 )
 from gateway.replay_routes import Route
-from gateway.topics import Topics
 from gateway.turns import Turns
 from shared.errors import SettingsError
 
@@ -70,14 +69,10 @@ class Subscriber:
     ) -> None:
         self.unsent = 0
         """Requests that nobody was there to take; the feed asks again."""
-        self.unwatched = 0
-        """Devices that found no room among those watched."""
         self._settings = settings
         self._wake = wake
         self._notice = notice
         self._clock = clock
-        self._topics = Topics(settings.on_demand, settings.devices_max)
-        self._has_new_topics = True
         self._requests: deque[tuple[Route, bytes]] = deque()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._links: deque[Link] = deque()
@@ -106,7 +101,8 @@ class Subscriber:
             raise
         self._live = [link for link in self._links if link.kind == "live"]
         self._replay = {link.endpoint: link for link in self._links if link.kind == "replay"}
-        self._subscribe()
+        for link in self._live:
+            subscribe(link)
         self._turns.start()
 
     def take(self) -> list[Incoming]:
@@ -119,7 +115,6 @@ class Subscriber:
         if not self._turns.begin():
             return []
         self._send_requests()
-        self._subscribe()
         batch = self._read(self._clock())
         if batch.is_full or self._requests:
             self._wake()
@@ -136,16 +131,6 @@ class Subscriber:
             else:
                 self.unsent += 1
         self._turns.ask_for()
-
-    def watch(self, patterns: Iterable[str]) -> None:
-        """Hear the readings of these devices (``*``: of all); matters with ``on_demand`` only."""
-        self.unwatched += self._topics.watch(patterns)
-        self._change_topics()
-
-    def unwatch(self, patterns: Iterable[str]) -> None:
-        """Hear the readings of these devices no more."""
-        self._topics.unwatch(patterns)
-        self._change_topics()
 
     def stop(self) -> None:
         """End the thread and close every socket; nothing is sent or received any more."""
@@ -166,23 +151,11 @@ class Subscriber:
                 link.quiet_since_s, link.is_renewed = now_s, False
         return batch
 
-    def _change_topics(self) -> None:
-        self._has_new_topics = True
-        self._turns.ask_for()
-
     def _send_requests(self) -> None:
         for _ in range(min(len(self._requests), REQUESTS_A_TURN)):
             route, payload = self._requests.popleft()
             if not send(self._replay[route.endpoint], route.peer, payload):
                 self.unsent += 1
-
-    def _subscribe(self) -> None:
-        if not self._has_new_topics:
-            return
-        self._has_new_topics = False
-        wanted = self._topics.wanted()
-        for link in self._live:
-            subscribe(link, wanted)
 
     def _renew_silent(self, now_s: float) -> None:
         """Connect anew where devices were heard and are silent; said once for each silence."""
@@ -198,8 +171,7 @@ class Subscriber:
         self._turns.remove(link.socket)
         link.socket.close()
         link.socket = open_socket(self._context, link.setting, link.endpoint, self._settings)
-        link.topics = set()
-        subscribe(link, self._topics.wanted())
+        subscribe(link)
         self._turns.add(link.socket)
 
 

@@ -2,9 +2,10 @@
 # Sourced by its neighbours: where the project is, and how to speak.
 
 ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+# shellcheck disable=SC2034  # used by those who source this
 VENV=$ROOT/.venv
 NAME=$(basename -- "$0")
-cd "$ROOT"
+cd "$ROOT" || exit
 
 say() {
     printf '%s: %s\n' "$NAME" "$*"

@@ -36,7 +36,7 @@ def lint(_extra: Sequence[str], _folder: Path) -> Count:
         "ruff check": [[sys.executable, "-m", "ruff", "check", "."]],
         "ruff format": [[sys.executable, "-m", "ruff", "format", "--check", "."]],
         "mypy": [[sys.executable, "-m", "mypy"]],
-        "shellcheck": [["shellcheck", "--external-sources", *shell_scripts(ROOT)]],
+        "shellcheck": [["shellcheck", *shell_scripts(ROOT)]],
         "node --check": [["node", "--check", file] for file in javascript_files(ROOT)],
     }
     failed = [name for name, commands in checks.items() if not passes(name, commands)]

@@ -234,8 +234,8 @@ _ROWS = (
         "SPOKE_SUBSCRIBE",
         GATEWAY,
         "all",
-        choice("all", "demand"),
-        "receive all devices, or on demand those that are watched",
+        choice("all", later=("demand",)),
+        "receive all devices (on demand those that are watched: not in this version)",
     ),
     Setting("SPOKE_GATEWAY_HOST", GATEWAY, "127.0.0.1", listen_host, "the address to listen on"),
     Setting(

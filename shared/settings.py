@@ -65,7 +65,7 @@ class Settings:
     device_bind: str | None
     devices: tuple[str, ...]
     max_devices: int
-    subscribe: Literal["all", "demand"]
+    subscribe: Literal["all"]
     gateway_host: str
     gateway_port: int
     cors_origins: tuple[str, ...]

@@ -100,7 +100,6 @@ def test_a_replay_that_answers_with_small_pages_is_right() -> None:
         (pages(lambda frames: [*frames[:3], *[b"{}"] * (len(frames) - 3)]), "replay_readings"),
         (pages(lambda frames: with_readings(frames, [])), "replay_empty"),
         (pages(lambda frames: with_readings(frames, frames[4:])), "replay_oldest"),
-        (pages(lambda frames: with_readings(frames, frames[3:-1])), "replay_missing"),
         (refusals_as("nope"), "replay_code"),
         (refusals_as("bad_request"), "replay_code"),
     ],

@@ -422,6 +422,55 @@ def test_a_silent_replay_that_answers_is_relied_on_again() -> None:
     assert feed.held_count == 1
 
 
+def test_an_answer_that_comes_after_its_question_was_missed_is_one() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(4), at(0))
+    feed.receive_reading(reading(6), at(0))
+    feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(0.1))
+    feed.tick(at(0.6))
+    feed.tick(at(1.1))
+
+    late = feed.receive_answer(answer(readings([1, 2, 3])), at(1.3))
+
+    assert said(late) == ["prepend 1-0: 1-1, 1-2, 1-3"]
+
+
+def test_a_late_page_of_history_is_dropped_when_the_fetching_began_anew() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(400), at(0))
+    feed.receive_answer(answer(readings([1]), Cursor(1, 400)), at(0.1))
+    feed.tick(at(0.6))
+    feed.tick(at(1.1))
+
+    late = feed.receive_answer(answer(readings([2, 3]), Cursor(1, 400)), at(1.3))
+
+    assert said(late) == ["ask 250 after None"]
+
+
+def test_a_late_page_of_history_is_dropped_while_others_have_their_turn() -> None:
+    fills = Fills(limit=1)
+    feed, other = new_feed(fills=fills), new_feed(fills=fills)
+    feed.receive_reading(reading(400), at(0))
+    feed.tick(at(0.5))
+    feed.tick(at(1.0))
+    other.receive_reading(reading(400), at(1.1))
+
+    assert said(feed.receive_answer(answer(readings([1, 2, 3])), at(1.2))) == []
+    other.forget()
+    assert "ask 250 after None" in said(feed.tick(at(1.3)))
+
+
+def test_a_replay_that_takes_longer_than_a_second_still_repairs() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(1.0))
+    feed.tick(at(1.5))
+    feed.tick(at(2.0))
+
+    late = feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(2.2))
+
+    assert said(late) == ["take 1-5", "take 1-6"]
+
+
 def test_a_replay_that_is_offered_is_asked_at_once() -> None:
     feed = feed_without_replay(4)
 

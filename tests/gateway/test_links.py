@@ -23,13 +23,12 @@ from tests.gateway.link_peers import (
 
 
 def test_the_links_are_those_of_the_settings(tmp_path: Path) -> None:
-    environ = {"SPOKE_SUBSCRIBE": "demand", "SPOKE_MAX_DEVICES": "7"}
+    environ = {"SPOKE_MAX_DEVICES": "7"}
     assert link_settings(load_settings("gateway", [], environ, tmp_path)) == LinkSettings(
         device_connect=("tcp://127.0.0.1:5556",),
         device_bind=None,
         replay_connect=("tcp://127.0.0.1:5557",),
         replay_bind=None,
-        on_demand=True,
         devices_max=7,
     )
 

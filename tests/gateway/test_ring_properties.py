@@ -149,4 +149,4 @@ class RingBesideAList(RuleBasedStateMachine):
 
 
 TestRingBesideAList = RingBesideAList.TestCase
-TestRingBesideAList.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestRingBesideAList.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)

@@ -23,8 +23,6 @@ from shared.wire import (
     encode_reading,
     encode_refusal,
     encode_serve,
-    reading_topic,
-    status_topic,
 )
 from tests.gateway.link_peers import (
     ANSWER,
@@ -83,24 +81,6 @@ def test_several_endpoints_are_heard_each_in_its_order(
     taken = loop.take(1_500)
     for endpoint in endpoints:
         assert [m.frames[1] for m in taken if m.route.endpoint == endpoint] == sent
-
-
-def test_on_demand_readings_come_of_what_is_watched_only(
-    peers: Peers, start_links: StartLinks
-) -> None:
-    publisher, endpoint = peers.bind(zmq.XPUB)
-    loop = start_links(LinkSettings(device_connect=(endpoint,), on_demand=True))
-    assert loop.subscriptions(publisher, 1) == {b"\x01ebike/status/"}
-    loop.subscriber.watch(["ebike-002"])
-    assert loop.subscriptions(publisher, 1) == {b"\x01" + reading_topic("ebike-002")}
-    for topic in (TOPIC, reading_topic("ebike-002"), status_topic("ebike-001")):
-        publisher.send_multipart([topic, b"{}"])
-    assert [m.frames[0] for m in loop.take(2)] == [
-        reading_topic("ebike-002"),
-        status_topic("ebike-001"),
-    ]
-    loop.subscriber.unwatch(["ebike-002"])
-    assert loop.subscriptions(publisher, 1) == {b"\x00" + reading_topic("ebike-002")}
 
 
 def test_a_request_reaches_a_device_and_its_answer_comes_back(

@@ -26,7 +26,7 @@ def line(event: str = "gap", trace: str = "", **fields: object) -> Line:
     return Line(NOON, "INFO", "gateway.feed", event, fields, trace)
 
 
-def json_of(given: Line) -> Any:  # noqa: ANN401  # whatever JSON holds
+def json_of(given: Line) -> Any:  # whatever JSON holds
     text = json_line(given, "gateway-5000")
     assert text.endswith("\n")
     assert text.count("\n") == 1
