@@ -53,6 +53,7 @@ class Sockets:
         for link in self.links:
             if link.monitor is not None:
                 link.socket.disable_monitor()
+                link.monitor.close()
             link.socket.close()
         self.pub.close()
 

@@ -22,7 +22,7 @@ import zmq
 
 from gateway.turns import Turns
 
-BURSTS, BURST_MESSAGES, PAUSE_S = 200, 20, 0.02
+BURSTS, BURST_MESSAGES, PAUSE_S = 100, 20, 0.02
 MESSAGES = BURSTS * BURST_MESSAGES
 SLICE_S = 0.01
 
@@ -77,7 +77,7 @@ def delays_ms(way: Callable[[Socket], Take]) -> list[float]:
     delays: list[float] = []
     with zmq.Context() as context, context.socket(zmq.PULL) as pull:
         port = pull.bind_to_random_port("tcp://127.0.0.1")
-        sender = subprocess.Popen([sys.executable, __file__, str(port)])
+        sender = subprocess.Popen([sys.executable, "-m", "docs.decisions.thread_waits", str(port)])
         take = way(pull)
         while len(delays) < MESSAGES:
             work(SLICE_S)

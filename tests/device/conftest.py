@@ -21,7 +21,7 @@ def peers() -> Iterator[Peers]:
 @pytest.fixture
 def start_device(peers: Peers) -> Iterator[Callable[..., RunningDevice]]:
     """Start devices in threads; they are stopped before the sockets that listen to them."""
-    assert peers
+    assert not peers.context.closed
     with ExitStack() as stack:
 
         def start(bikes: Sequence[Bike], *flags: str) -> RunningDevice:
