@@ -40,12 +40,14 @@ class Peers:
 
     def __init__(self) -> None:
         self.context: zmq.Context[Socket] = zmq.Context()
+        self.sockets: list[Socket] = []
 
-    def open(self, kind: int, endpoint: str, *, bind: bool = False) -> Socket:
+    def open(self, kind: int, endpoint: str, *, bind: bool = False, queue: int = 100_000) -> Socket:
         """Open a socket whose waits end."""
         opened = self.context.socket(kind)
+        self.sockets.append(opened)
         opened.linger = 0
-        opened.rcvhwm = opened.sndhwm = 100_000
+        opened.rcvhwm, opened.sndhwm = queue, 100_000
         opened.rcvtimeo = opened.sndtimeo = int(scaled_s(WAIT_S) * 1000)
         if kind == zmq.SUB:
             opened.subscribe(b"")

@@ -131,7 +131,7 @@ def test_a_fleet_is_heard_bike_by_bike_and_spread_over_the_second(
 def test_samples_due_at_once_are_all_published_and_nothing_starves(
     start_device: StartDevice, peers: Peers, pub: str, replay: str, flags: list[str]
 ) -> None:
-    start_device([make_bike(at_once(5000)), make_bike(steady(), "ebike-002")], *flags)
+    start_device([make_bike(steady(), "ebike-002"), make_bike(at_once(5000))], *flags)
     assert hear_readings(peers.open(zmq.SUB, pub), 1)
     dealer = peers.open(zmq.DEALER, replay)
     while ask(dealer, limit=1).newest != Cursor(EPOCH, 5000):
@@ -283,13 +283,10 @@ def test_who_takes_no_answers_delays_neither_others_nor_the_readings(
     bikes = [make_bike(at_once(20_000)), make_bike(steady(0.01), "ebike-002")]
     start_device(bikes, *flags)
     sub = peers.open(zmq.SUB, pub)
-    sub.subscribe(b"")
     honest = peers.open(zmq.DEALER, replay)
     while ask(honest, limit=1).newest != Cursor(EPOCH, 20_000):
         pass
-    stalled = peers.context.socket(zmq.DEALER)
-    stalled.linger, stalled.rcvhwm = 0, 1
-    stalled.connect(replay)
+    stalled = peers.open(zmq.DEALER, replay, queue=1)
     for seq in range(600):  # 75 MB of answers, far more than lies in buffers on the way
         send_question(stalled, Cursor(EPOCH, seq))
     for _ in range(20):
@@ -334,10 +331,11 @@ def test_a_bike_that_connects_out_publishes_says_whom_it_serves_and_answers(
 def test_a_bike_says_whom_it_serves_again_when_its_gateway_comes_back(
     start_device: StartDevice, peers: Peers, pub: str, replay: str
 ) -> None:
-    router = peers.open(zmq.ROUTER, replay, bind=True)
+    gateway = Peers()
+    router = gateway.open(zmq.ROUTER, replay, bind=True)
     start_device([make_bike(steady())], "--pub-connect", pub, "--replay-connect", replay)
     assert router.recv_multipart()
-    router.close()
+    gateway.context.destroy()  # returns when the port is free again
     again = peers.open(zmq.ROUTER, replay, bind=True)
     again.rcvtimeo = int(scaled_s(9) * 1000)  # sooner than the ten seconds of its routine
     assert again.recv_multipart()[-1].startswith(b'{"v":1,"op":"serve"')
