@@ -5,6 +5,7 @@ The figures are those of ``docs/protocol.md``, section 2. An endpoint that canno
 """
 
 import errno
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -47,28 +48,25 @@ class Sockets:
 
     pub: Socket
     links: tuple[Link, ...]
+    _opened: ExitStack
 
     def close(self) -> None:
         """Close them; what was published last still leaves while the context ends."""
-        for link in self.links:
-            if link.monitor is not None:
-                link.socket.disable_monitor()
-                link.monitor.close()
-            link.socket.close()
-        self.pub.close()
+        self._opened.close()
 
 
 def open_sockets(context: Context, settings: Settings) -> Sockets:
     """Open PUB and the replay sockets; raises SettingsError, with nothing left open."""
-    try:
-        return Sockets(_open_pub(context, settings), _open_links(context, settings))
-    except SettingsError:
-        context.destroy(linger=0)
-        raise
+    with ExitStack() as opened:
+        pub = _open_pub(context, settings, opened)
+        links = [_open_dealer(context, endpoint, opened) for endpoint in settings.replay_connect]
+        if settings.replay_bind is not None:
+            links.append(_open_router(context, settings.replay_bind, opened))
+        return Sockets(pub, tuple(links), opened.pop_all())
 
 
-def _open_pub(context: Context, settings: Settings) -> Socket:
-    pub = _socket(context, zmq.PUB)
+def _open_pub(context: Context, settings: Settings, opened: ExitStack) -> Socket:
+    pub = _socket(context, zmq.PUB, opened)
     pub.sndhwm = max(PUB_QUEUE_LEAST, PUB_QUEUE_A_DEVICE * settings.fleet_size)
     pub.linger = FAREWELL_MAX_MS
     for endpoint in settings.pub_connect:
@@ -78,33 +76,29 @@ def _open_pub(context: Context, settings: Settings) -> Socket:
     return pub
 
 
-def _open_links(context: Context, settings: Settings) -> tuple[Link, ...]:
-    """Open one DEALER for each gateway, so that each hears of us and gets its own answers."""
-    links = [_open_dealer(context, endpoint) for endpoint in settings.replay_connect]
-    if settings.replay_bind is not None:
-        links.append(_open_router(context, settings.replay_bind))
-    return tuple(links)
-
-
-def _open_router(context: Context, endpoint: str) -> Link:
-    router = _socket(context, zmq.ROUTER)
+def _open_router(context: Context, endpoint: str, opened: ExitStack) -> Link:
+    router = _socket(context, zmq.ROUTER, opened)
     router.sndhwm = ANSWERS_QUEUED_MAX
     router.router_mandatory = 1  # a peer that is gone or full is an error, not a silent drop
     _bind(router, endpoint, "SPOKE_REPLAY_BIND")
     return Link(router, endpoint)
 
 
-def _open_dealer(context: Context, endpoint: str) -> Link:
-    dealer = _socket(context, zmq.DEALER)
+def _open_dealer(context: Context, endpoint: str, opened: ExitStack) -> Link:
+    """Open one to each gateway, so that each hears of us and gets its own answers."""
+    dealer = _socket(context, zmq.DEALER, opened)
     dealer.sndhwm = ANSWERS_QUEUED_MAX
     dealer.immediate = 1  # nothing is queued for a gateway that is not there
     monitor = dealer.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+    opened.callback(monitor.close)
+    opened.callback(dealer.disable_monitor)
     _connect(dealer, endpoint, "SPOKE_REPLAY_CONNECT")
     return Link(dealer, endpoint, monitor)
 
 
-def _socket(context: Context, kind: int) -> Socket:
+def _socket(context: Context, kind: int, opened: ExitStack) -> Socket:
     socket = context.socket(kind)
+    opened.callback(socket.close)
     socket.linger = 0
     socket.sndtimeo = 0
     socket.maxmsgsize = REQUEST_BYTES_MAX

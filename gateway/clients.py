@@ -4,6 +4,7 @@ Nothing of a stream is kept here, only positions. A client is *live* (one arriva
 tail of its group) or *behind* (one position a device, until all are at the head).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -45,6 +46,8 @@ class Client:
     """One connection; ``names`` and ``everything_rate_hz`` are its subscription."""
 
     client_id: str
+    write: Callable[[bytes], bool]
+    """Sends frames at once; False when the client polls, or has not taken what was sent before."""
     names: dict[str, float | None] = field(default_factory=dict)
     everything: bool = False
     everything_rate_hz: float | None = None

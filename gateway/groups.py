@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from gateway.clients import Client
 
 BATCH_BYTES_MAX = 65_536
 """What one send carries at most: more would only wait in the kernel and go stale there."""
@@ -46,7 +49,7 @@ class Group:
 
     coverage: Coverage
     length: int
-    members: set[str] = field(default_factory=set)
+    members: "set[Client]" = field(default_factory=set)
     floor: int = 0
     """The arrival number before the first entry of the tail."""
     _arrivals: list[int] = field(default_factory=list)
@@ -112,22 +115,27 @@ class Groups:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def join(self, client_id: str, coverage: Coverage, arrival: int) -> Group:
+    def join(self, client: "Client", coverage: Coverage, arrival: int) -> Group:
         """Enter a client into the group of a coverage, which begins after ``arrival`` if new."""
         group = self._groups.get(coverage)
         if group is None:
             group = self._groups[coverage] = Group(coverage, self._tail_length, floor=arrival)
             self._of_device.clear()
-        group.members.add(client_id)
+        group.members.add(client)
         return group
 
-    def leave(self, client_id: str, group: Group) -> None:
+    def leave(self, client: "Client", group: Group) -> None:
         """Take a client out; the last one out ends the group."""
-        group.members.discard(client_id)
+        group.members.discard(client)
         if not group.members:
             del self._groups[group.coverage]
             self.dirty.discard(group)
             self._of_device.clear()
+
+    def take_dirty(self) -> "set[Group]":
+        """Take note of the groups that got entries since the last time."""
+        dirty, self.dirty = self.dirty, set()
+        return dirty
 
     def covering(self, device_id: str) -> tuple[Group, ...]:
         """Find the groups a device belongs to."""

@@ -16,7 +16,6 @@ from loguru import logger
 from gateway.devices import Devices
 from gateway.effects import Now
 from gateway.fanout import Fanout
-from gateway.groups import Batch
 from gateway.links import Incoming
 from gateway.replay import Replay
 from gateway.subscriber import Subscriber
@@ -51,8 +50,8 @@ class Connection(Protocol):
     def wake(self) -> None:
         """Let a client that polls, and waits, look again."""
 
-    def send(self, batch: Batch) -> None:
-        """Send frames; only when writable."""
+    def write(self, data: bytes) -> bool:
+        """Send ready frames at once; False, and nothing was sent, when not writable."""
 
     def close(self) -> None:
         """Close the transport, so that a stock client comes back."""
@@ -84,6 +83,7 @@ class Hub:
         self._replay = replay
         self._open_links = open_links
         self._flush_s, self._stalled_s = flush_s, stalled_s
+        self._turn_s = min(TURN_S, flush_s) if flush_s else TURN_S
         self._clock = clock
         self._wake = Wake()
         self._once = OncePerKind()
@@ -104,7 +104,7 @@ class Hub:
     def run(self) -> None:
         """Turn for ever."""
         while True:
-            self._wake.wait(TURN_S)
+            self._wake.wait(self._turn_s)
             self._wake.clear()
             self.turn()
             gevent.sleep(0)
@@ -196,7 +196,8 @@ class Hub:
 
     def _send_due(self, now: Now) -> None:
         until_s = now.monotonic_s + CATCH_UP_S
-        for client_id in dict.fromkeys([*self.fanout.due(now), *self._lagging]):
+        left = [*self.fanout.send_live(), *self.fanout.due(now), *self._lagging]
+        for client_id in dict.fromkeys(left):
             if client_id not in self.connections:
                 self._lagging.pop(client_id, None)
             elif self.fanout.is_live(client_id) or self._clock().monotonic_s < until_s:
@@ -211,19 +212,23 @@ class Hub:
                 connection.wake()
             return
         if not connection.is_writable:
-            since_s = self._lagging.setdefault(client_id, now.monotonic_s)
-            if now.monotonic_s - since_s >= self._stalled_s:
-                logger.warning("client_stalled", client=client_id, stalled_s=self._stalled_s)
-                connection.close()
+            self._wait_for(client_id, connection, now)
             return
         batch = self.fanout.take(client_id, now)
         if batch.frames:
-            connection.send(batch)
+            connection.write(batch.joined)
         if self.fanout.has_due(client_id):
             self._lagging[client_id] = now.monotonic_s
             self._wake.set()
         else:
             self._lagging.pop(client_id, None)
+
+    def _wait_for(self, client_id: str, connection: Connection, now: Now) -> None:
+        """Leave a client what it is due where it is; end it when it takes nothing for too long."""
+        since_s = self._lagging.setdefault(client_id, now.monotonic_s)
+        if now.monotonic_s - since_s >= self._stalled_s:
+            logger.warning("client_stalled", client=client_id, stalled_s=self._stalled_s)
+            connection.close()
 
     def now(self) -> Now:
         """Read the clocks the hub lives by."""
@@ -245,7 +250,7 @@ class Hub:
     def connect(self, client_id: str, connection: Connection) -> None:
         """Admit a client."""
         self.connections[client_id] = connection
-        self.fanout.add(client_id)
+        self.fanout.add(client_id, connection.write)
 
     def disconnect(self, client_id: str) -> None:
         """Forget a client."""

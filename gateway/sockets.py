@@ -10,7 +10,6 @@ from contextvars import ContextVar
 from flask import Flask
 
 from gateway.doors import OriginCheck
-from gateway.groups import Batch
 from gateway.packets import packet_of
 from gateway.transport import Connection, SocketIO
 
@@ -45,9 +44,12 @@ class Browser:
         if self._connection.poll_waiting:
             self._connection.wake_poll()
 
-    def send(self, batch: Batch) -> None:
-        """Write ready frames."""
-        self._connection.send_frames(batch.joined)
+    def write(self, data: bytes) -> bool:
+        """Send ready frames at once; False, and nothing was sent, when not writable."""
+        if not self._connection.writable:
+            return False
+        self._connection.send_frames(data)
+        return True
 
     def close(self) -> None:
         """Close the transport without a Socket.IO DISCONNECT, so that a stock client comes back."""
@@ -102,8 +104,10 @@ def _note_acks(server: SocketIO) -> None:
     """Let handlers know whether anybody waits for their answer: the stock API does not tell."""
     handle = server.server._handle_event  # noqa: SLF001  # there is no public place for this
 
-    def note(transport_id: str, namespace: str | None, ack_id: int | None, data: list[object]) -> None:
+    def note(
+        transport_id: str, namespace: str | None, ack_id: int | None, data: list[object]
+    ) -> None:
         _is_answer_awaited.set(ack_id is not None)
         handle(transport_id, namespace, ack_id, data)
 
-    server.server._handle_event = note  # type: ignore[method-assign]  # noqa: SLF001  # as above
+    server.server._handle_event = note  # type: ignore[assignment,method-assign]  # noqa: SLF001

@@ -90,6 +90,7 @@ class Browser:
 
     def take(self, room_bytes: int = 65_536) -> list[tuple[str, dict[str, Any]]]:
         """Take one batch; returns its events."""
+        self.world.fanout.send_live()
         self.world.fanout.due(self.world.now)
         batch = self.world.fanout.take(self.name, self.world.now, room_bytes)
         events = [json.loads(packet_of(frame)[2:]) for frame in batch.frames]

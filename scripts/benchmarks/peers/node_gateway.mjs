@@ -1,14 +1,15 @@
 // The gateway a Node.js developer would write: npm's zeromq and socket.io, rooms, nothing tuned.
-// Usage: node node_gateway.mjs PORT ENDPOINT, with the two packages in ./node_modules.
+// Usage: node node_gateway.mjs PORT ENDPOINT FOLDER, with the two packages in FOLDER/node_modules.
 
 import { createRequire } from "node:module";
 import { createServer } from "node:http";
 
-const load = createRequire(`${process.cwd()}/`);
+const [port, endpoint, folder] = process.argv.slice(2);
+const load = createRequire(`${folder}/`);
 const { Server } = load("socket.io");
 const { Subscriber } = load("zeromq");
 
-const [port, endpoint] = process.argv.slice(2);
+
 const web = createServer();
 const io = new Server(web);
 

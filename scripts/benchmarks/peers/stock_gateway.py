@@ -1,44 +1,40 @@
 """The gateway a Python developer would write: a SUB socket and stock Flask-SocketIO, with rooms.
 
-Usage: ``python stock_gateway.py gevent|threading PORT ENDPOINT``. Two things are done for the sake
-of a fair comparison: TCP_NODELAY is set, as on all other servers, and the backlog is as large.
+Usage: ``python -m scripts.benchmarks.peers.stock_gateway gevent|threading PORT ENDPOINT``. Only
+what makes the comparison fair is set: TCP_NODELAY and a backlog, as all the other servers have.
 """
 
+import importlib
 import json
+import logging
 import socket
 import sys
+from typing import Any
 
-if sys.argv[1] == "gevent":
-    from gevent import monkey
-
-    monkey.patch_all()
-    import zmq.green as zmq
-else:
-    import zmq
-
-from flask import Flask
+from flask import Flask, request
 from flask_socketio import SocketIO, join_room
 
 BACKLOG = 4096
+WAITING_MAX = 100_000
 
 
-def create_server(mode: str) -> SocketIO:
-    """Create the server and its one event."""
-    server = SocketIO(Flask(__name__), async_mode=mode)
+def create_server(app: Flask, mode: str) -> SocketIO:
+    """Create the Socket.IO server of an app, and its one event."""
+    server = SocketIO(app, async_mode=mode)
 
-    @server.on("subscribe")
-    def subscribe(request: dict[str, list[str]]) -> dict[str, bool]:
-        for device_id in request["devices"]:
-            join_room(device_id)
+    def subscribe(wanted: dict[str, list[str]]) -> dict[str, bool]:
+        for device_id in wanted["devices"]:
+            join_room(device_id, sid=request.sid)  # type: ignore[attr-defined]  # Flask-SocketIO's
         return {"ok": True}
 
+    server.on_event("subscribe", subscribe)
     return server
 
 
-def forward(server: SocketIO, endpoint: str) -> None:
+def forward(server: SocketIO, zmq: Any, endpoint: str) -> None:
     """Send each reading to the room of its device, for ever."""
     readings = zmq.Context.instance().socket(zmq.SUB)
-    readings.set(zmq.RCVHWM, 100_000)
+    readings.set(zmq.RCVHWM, WAITING_MAX)
     readings.connect(endpoint)
     readings.subscribe("ebike/reading/")
     while True:
@@ -57,23 +53,32 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
+def serve_on_gevent(app: Flask, port: int) -> None:
+    """Serve as ``SocketIO.run`` does in this mode."""
+    pywsgi = importlib.import_module("gevent.pywsgi")
+    pywsgi.WSGIServer(listen(port), app, log=None).serve_forever()
+
+
+def serve_on_threads(app: Flask, port: int) -> None:
+    """Serve as ``SocketIO.run`` does in this mode."""
+    serving = importlib.import_module("werkzeug.serving")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    listener = listen(port)
+    serving.make_server(
+        "127.0.0.1", port, app, threaded=True, fd=listener.fileno()
+    ).serve_forever()
+
+
 def main(mode: str, port: int, endpoint: str) -> None:
     """Serve until killed."""
-    server = create_server(mode)
-    server.start_background_task(forward, server, endpoint)
-    listener = listen(port)
-    app = server.sockio_mw or server.server
-    del app
-    if mode == "gevent":
-        from gevent.pywsgi import WSGIServer
-
-        listener.setblocking(False)
-        WSGIServer(listener, server.flask_app, log=None).serve_forever()
-    else:
-        from werkzeug.serving import make_server
-
-        make_server("127.0.0.1", port, server.flask_app, threaded=True, fd=listener.fileno()).serve_forever()
+    app = Flask(__name__)
+    server = create_server(app, mode)
+    zmq = importlib.import_module("zmq.green" if mode == "gevent" else "zmq")
+    server.start_background_task(forward, server, zmq, endpoint)
+    (serve_on_gevent if mode == "gevent" else serve_on_threads)(app, port)
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "gevent":
+        importlib.import_module("gevent.monkey").patch_all()
     main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

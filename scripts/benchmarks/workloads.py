@@ -1,0 +1,188 @@
+"""What is measured: a table of workloads, and what is asked of Spoke in each."""
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from scripts.benchmarks.publisher import device_names
+
+Devices: TypeAlias = Sequence[str]
+Kind: TypeAlias = Literal["steady", "most", "deaf"]
+ALL_AT_1000 = ("spoke", "loop", "node", "gevent", "threading", "nchan", "mosquitto")
+FEW_OF, SEED = 5, 1
+
+
+@dataclass(frozen=True)
+class Workload:
+    """So many clients on so many devices, each at a rate, and the servers it is given to."""
+
+    name: str
+    title: str
+    clients: int
+    devices: int
+    rate_hz: float
+    servers: tuple[str, ...]
+    kind: Kind = "steady"
+    flush_ms: int = 0
+    protocol: str | None = None
+    """Instead of the server's own: for polling."""
+    picks: int | None = None
+    """Each client watches so many devices of its own, drawn at random; None: all of them."""
+    is_quick: bool = False
+    rates_hz: tuple[float, ...] = ()
+    """Readings a second that are tried one after the other, for as long as a server keeps up."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+WORKLOADS = (
+    Workload(
+        "steady",
+        "1,000 clients, 1 device at 20 Hz",
+        clients=1000,
+        devices=1,
+        rate_hz=20,
+        servers=ALL_AT_1000,
+        is_quick=True,
+    ),
+    Workload(
+        "many",
+        "9,000 clients, 1 device at 20 Hz",
+        clients=9000,
+        devices=1,
+        rate_hz=20,
+        servers=("spoke", "loop"),
+    ),
+    Workload(
+        "joined",
+        "200 clients on 100 devices at 10 Hz, flush 20 ms",
+        clients=200,
+        devices=100,
+        rate_hz=10,
+        servers=("spoke", "loop", "node"),
+        flush_ms=20,
+        is_quick=True,
+    ),
+    Workload(
+        "most",
+        "most deliveries a second, 200 clients on 100 devices, flush 20 ms",
+        clients=200,
+        devices=100,
+        rate_hz=0,
+        servers=("spoke", "node", "loop"),
+        kind="most",
+        flush_ms=20,
+        is_quick=True,
+        rates_hz=(125, 250, 500, 750, 1000, 1500, 2500, 5000, 7500, 10_000, 15_000, 20_000, 30_000),
+    ),
+    Workload(
+        "intake",
+        "most readings a second, 1,000 devices, 1 client on one of them",
+        clients=1,
+        devices=1000,
+        rate_hz=0,
+        servers=("spoke", "node"),
+        kind="most",
+        picks=1,
+        flush_ms=20,
+        is_quick=True,
+        rates_hz=(5000, 7500, 10_000, 12_500, 15_000, 17_500, 20_000, 25_000, 30_000, 40_000, 50_000),
+    ),
+    Workload(
+        "random",
+        "1,000 clients, each on 5 of 1,000 devices at 4 Hz",
+        clients=1000,
+        devices=1000,
+        rate_hz=4,
+        servers=("spoke", "node"),
+        picks=FEW_OF,
+        is_quick=True,
+    ),
+    Workload(
+        "polling",
+        "500 polling clients, 1 device at 10 Hz",
+        clients=500,
+        devices=1,
+        rate_hz=10,
+        servers=("spoke", "gevent", "node"),
+        protocol="socketio-polling",
+    ),
+    Workload(
+        "upgrade",
+        "1,000 clients that poll, then upgrade",
+        clients=1000,
+        devices=1,
+        rate_hz=20,
+        servers=("spoke", "node", "gevent"),
+        protocol="socketio-upgrade",
+    ),
+    Workload(
+        "single",
+        "1 client, 1 device at 100 Hz",
+        clients=1,
+        devices=1,
+        rate_hz=100,
+        servers=("spoke", "node", "loop"),
+        is_quick=True,
+    ),
+    Workload(
+        "deaf",
+        "1,000 clients of which 100 never read, 1 device at 100 Hz",
+        clients=1000,
+        devices=1,
+        rate_hz=100,
+        servers=("spoke",),
+        kind="deaf",
+    ),
+    Workload(
+        "hearing",
+        "900 clients that all read, 1 device at 100 Hz",
+        clients=900,
+        devices=1,
+        rate_hz=100,
+        servers=("spoke",),
+    ),
+)
+
+
+def watched(workload: Workload) -> list[Devices]:
+    """Name what each client watches; the same in each run."""
+    names = device_names(workload.devices)
+    if workload.picks is None:
+        return [names] * workload.clients
+    draw = random.Random(SEED)
+    return [draw.sample(names, workload.picks) for _ in range(workload.clients)]
+
+
+def expected_deliveries(plan: Sequence[Devices], published: int, devices: int) -> int:
+    """Count what all clients together are to get; readings go round the devices in turn."""
+    rounds, rest = divmod(published, devices)
+    ahead = set(device_names(devices)[:rest])
+    return sum(rounds * len(names) + len(ahead.intersection(names)) for names in plan)
+
+
+def _socketio_line(devices: Devices) -> str:
+    return "/socket.io/?EIO=4\t420" + json.dumps(["subscribe", {"devices": devices}])
+
+
+def _mqtt_line(devices: Devices) -> str:
+    return "/\t" + " ".join(f"ebike/reading/{name}/" for name in devices)
+
+
+def _plain_line(devices: Devices) -> str:
+    return f"/sub/{','.join(devices)}\t"
+
+
+_LINES: Mapping[str, Callable[[Devices], str]] = {
+    "socketio": _socketio_line,
+    "socketio-upgrade": _socketio_line,
+    "socketio-polling": _socketio_line,
+    "mqtt": _mqtt_line,
+    "plain": _plain_line,
+}
+
+
+def plan_text(plan: Sequence[Devices], protocol: str) -> str:
+    """Write the load client's plan: where each client connects, and how it subscribes."""
+    return "".join(_LINES[protocol](devices) + "\n" for devices in plan)

@@ -1,0 +1,190 @@
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import pytest
+import zmq
+
+from device.check import NOTHING_HEARD, RIGHT, WRONG, main
+from device.sockets import Socket
+from shared.wire import decode_request, encode_answer
+from tests.device.peers import EPOCH, Peers, StartDevice, make_bike, steady
+from tests.device.publishers import Frames, reading, status
+from tests.timing import scaled_s
+
+LISTEN = ["--seconds", "0.5"]
+"""Enough for a steady publisher; what takes seconds to show is tested without sockets."""
+
+Say = Callable[[int], list[Frames]]
+
+
+@pytest.fixture
+def pub(free_port: Callable[[], int]) -> str:
+    return f"tcp://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def replay(free_port: Callable[[], int]) -> str:
+    return f"tcp://127.0.0.1:{free_port()}"
+
+
+@contextmanager
+def publishing(pub: Socket, say: Say) -> Iterator[None]:
+    """Publish what ``say`` gives for 1, 2, 3 and so on, every 10 ms, from a thread."""
+    stop = threading.Event()
+
+    def publish() -> None:
+        for number in count(1):
+            for frames in say(number):
+                pub.send_multipart(frames)
+            if stop.wait(0.01):
+                return
+
+    thread = threading.Thread(target=publish, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(scaled_s(10))
+        assert not thread.is_alive()
+
+
+def right(number: int) -> list[Frames]:
+    return [reading(number), status(number, interval_ms=0)]
+
+
+def test_a_correct_publisher_is_right_and_its_replay_is_asked(
+    start_device: StartDevice, pub: str, replay: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bikes = [make_bike(steady(), device_id) for device_id in ("ebike-001", "ebike-002")]
+    start_device(bikes, "--pub-bind", pub, "--replay-bind", replay)
+    assert main([pub, "--replay", replay, "--seconds", "2"]) == RIGHT
+    said = capsys.readouterr().out
+    assert "heard   ebike-002: " in said
+    assert f"replay  asked at {replay}\n" in said
+    assert "wrong" not in said
+    assert said.endswith("verdict right\n")
+
+
+def test_a_fleet_is_right(start_device: StartDevice, pub: str, replay: str) -> None:
+    bikes = [make_bike(steady(0.1), f"ebike-{number:03d}", 100) for number in range(1, 51)]
+    start_device(bikes, "--pub-bind", pub, "--replay-bind", replay)
+    assert main([pub, "--replay", replay, "--seconds", "2"]) == RIGHT
+
+
+def test_without_replay_it_is_said_that_it_was_not_checked(
+    peers: Peers, pub: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with publishing(peers.open(zmq.PUB, pub, bind=True), right):
+        assert main([pub, *LISTEN]) == RIGHT
+    assert "replay  not checked" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("say", "code"),
+    [
+        (lambda n: [reading(1), status(1)], "seq_repeated"),
+        (lambda n: [reading(2 * n), status(2 * n)], "seq_jump"),
+        (lambda n: [*right(n), [b"bike/speed", b"20"]], "bad_topic"),
+        (lambda n: [*right(n), [b"20"]], "bad_frames"),
+        (lambda n: [reading(n, speed_kmh="20"), status(n)], "invalid"),
+        (
+            lambda n: [reading(n, epoch=EPOCH + n), status(n, epoch=EPOCH + n)],
+            "epoch_not_restarted",
+        ),
+        (lambda n: [reading(n, payload=b" " * 70_000), status(n)], "too_large"),
+    ],
+)
+def test_a_wrong_publisher_is_wrong_and_it_is_said_why(
+    peers: Peers, pub: str, say: Say, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with publishing(peers.open(zmq.PUB, pub, bind=True), say):
+        assert main([pub, *LISTEN]) == WRONG
+    said = capsys.readouterr().out
+    assert f"[{code}]" in said
+    assert said.endswith("verdict wrong\n")
+
+
+def test_an_unknown_key_is_named_with_where_to_put_it(
+    peers: Peers, pub: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say(number: int) -> list[Frames]:
+        return [reading(number, tyre_bar=4.5), status(number, interval_ms=0)]
+
+    with publishing(peers.open(zmq.PUB, pub, bind=True), say):
+        assert main([pub, *LISTEN]) == RIGHT
+    said = capsys.readouterr().out
+    assert "advice  ebike-001: unknown key 'tyre_bar' is dropped" in said
+    assert '"extra": {"tyre_bar": ...}' in said
+
+
+def test_a_replay_that_does_not_answer_is_wrong(
+    peers: Peers, pub: str, replay: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with publishing(peers.open(zmq.PUB, pub, bind=True), right):
+        assert main([pub, "--replay", replay, *LISTEN]) == WRONG
+    assert "[replay_silent]" in capsys.readouterr().out
+
+
+def test_a_replay_that_forgets_the_envelope_is_wrong(
+    peers: Peers, pub: str, replay: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    router = peers.open(zmq.ROUTER, replay, bind=True)
+
+    def answer() -> None:
+        frames = router.recv_multipart()
+        router.send_multipart(
+            [frames[0], *encode_answer(decode_request(frames[-1]), (), None, None)]
+        )
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    with publishing(peers.open(zmq.PUB, pub, bind=True), right):
+        assert main([pub, "--replay", replay, *LISTEN]) == WRONG
+    thread.join(scaled_s(10))
+    assert "[replay_envelope]" in capsys.readouterr().out
+
+
+def test_a_device_that_connects_can_be_judged_too(peers: Peers, pub: str) -> None:
+    with publishing(peers.open(zmq.PUB, pub), right):
+        assert main(["--bind", pub, "--seconds", "2"]) == RIGHT
+
+
+def test_nothing_heard_is_neither_right_nor_wrong(
+    pub: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([pub, *LISTEN]) == NOTHING_HEARD
+    assert capsys.readouterr().out == "replay  not checked\nverdict nothing heard\n"
+
+
+def test_the_verdict_in_json_says_the_same(
+    peers: Peers, pub: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say(number: int) -> list[Frames]:
+        return [reading(number, power_w=9999), status(number, interval_ms=0)]
+
+    with publishing(peers.open(zmq.PUB, pub, bind=True), say):
+        assert main([pub, "--json", *LISTEN]) == WRONG
+    verdict = json.loads(capsys.readouterr().out)
+    assert (verdict["verdict"], verdict["endpoint"]) == ("wrong", pub)
+    assert verdict["replay"] == "not checked"
+    assert verdict["devices"]["ebike-001"]["readings"] > 10
+    (finding,) = verdict["findings"]
+    assert (finding["level"], finding["code"]) == ("wrong", "bad_value")
+    assert finding["count"] > 10
+
+
+def test_what_is_no_endpoint_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["localhost"]) == NOTHING_HEARD
+    said = capsys.readouterr().err
+    assert "cannot connect to localhost" in said
+    assert "such as tcp://127.0.0.1:5556" in said
+
+
+def test_a_command_without_an_endpoint_is_wrong_usage() -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2

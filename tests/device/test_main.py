@@ -1,0 +1,235 @@
+import json
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zmq
+
+from tests.conftest import StartProcess
+from tests.device.peers import (
+    Peers,
+    ask_on,
+    hear_readings,
+    hear_statuses,
+    hear_until,
+    is_stopping,
+    receive_page,
+    send_question,
+)
+from tests.processes import RunningProcess, assert_nothing_left
+
+StartDevice = Callable[..., RunningProcess]
+
+
+@pytest.fixture
+def pub(free_port: Callable[[], int]) -> str:
+    return f"tcp://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def replay(free_port: Callable[[], int]) -> str:
+    return f"tcp://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture
+def start_device(start_process: StartProcess, tmp_path: Path, pub: str, replay: str) -> StartDevice:
+    """Start ``python -m device`` in an empty folder, with the defaults but for its ports."""
+
+    def start(*flags: str, **environ: str) -> RunningProcess:
+        ports = ["--pub-bind", pub, "--replay-bind", replay]
+        return start_process(["python", "-m", "device", *ports, *flags], environ, tmp_path)
+
+    return start
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_makes_it_say_stopping_and_exit_0(
+    start_device: StartDevice, peers: Peers, pub: str, number: signal.Signals
+) -> None:
+    device = start_device("--rate-hz", "50")
+    sub = peers.open(zmq.SUB, pub)
+    hear_readings(sub, 20)
+    device.process.send_signal(number)
+    status = hear_until(sub, is_stopping)[-1]
+    assert status.device_id == "ebike-001"
+    assert device.wait() == 0
+    assert not sub.poll(100)
+    assert_nothing_left(device)
+
+
+def test_stopping_is_said_although_the_signal_comes_twice(
+    start_device: StartDevice, peers: Peers, pub: str
+) -> None:
+    device = start_device("--rate-hz", "50", "--fleet-size", "50")
+    sub = peers.open(zmq.SUB, pub)
+    hear_readings(sub, 20)
+    for number in (signal.SIGINT, signal.SIGTERM):  # as honcho does on Ctrl-C
+        device.process.send_signal(number)
+    stopped = {hear_until(sub, is_stopping)[-1].device_id for _ in range(50)}
+    assert len(stopped) == 50
+    assert device.wait() == 0
+
+
+def test_readings_and_replay_come_with_the_defaults(
+    start_device: StartDevice, peers: Peers, pub: str, replay: str
+) -> None:
+    device = start_device()
+    live = hear_readings(peers.open(zmq.SUB, pub), 10)
+    readings = ask_on(peers.open(zmq.DEALER, replay))
+    assert [reading.seq for reading in readings] == list(range(1, len(readings) + 1))
+    assert live == readings[live[0].seq - 1 :][:10]
+    started = device.wait_for_line(r"started .*").group()
+    for part in ("bikes=1", "first=ebike-001", "source=simulator", pub, replay):
+        assert part in started
+    assert device.stop() == 0
+    assert f"readings={live[0].seq + 9}" <= device.wait_for_line(r"readings=\d+$").group()
+
+
+def test_the_epoch_is_the_start_in_ms_and_grows_with_each_start(
+    start_device: StartDevice, peers: Peers, pub: str
+) -> None:
+    epochs = []
+    for _ in range(2):
+        device = start_device("--rate-hz", "50")
+        reading = hear_readings(peers.open(zmq.SUB, pub), 1)[0]
+        assert 0 <= reading.ts_ms - reading.epoch < 60_000
+        epochs.append(reading.epoch)
+        assert device.stop() == 0
+    assert epochs[0] < epochs[1]
+
+
+def test_a_fleet_has_numbered_ids_and_lives_of_its_own(
+    start_device: StartDevice, peers: Peers, pub: str
+) -> None:
+    device = start_device("--fleet-size", "3", "--seed", "1")
+    sub = peers.open(zmq.SUB, pub)
+    statuses = hear_statuses(sub, 3)
+    assert {status.device_id for status in statuses} == {"ebike-001", "ebike-002", "ebike-003"}
+    readings = hear_readings(sub, 30)
+    assert len({reading.values["odometer_km"] for reading in readings}) >= 3
+    assert device.stop() == 0
+
+
+@pytest.mark.parametrize("taken", ["pub", "replay"])
+def test_a_port_in_use_is_one_sentence_and_exit_2(
+    start_device: StartDevice, peers: Peers, pub: str, replay: str, taken: str
+) -> None:
+    endpoint = {"pub": pub, "replay": replay}[taken]
+    peers.open(zmq.ROUTER, endpoint, bind=True)
+    device = start_device()
+    assert device.wait() == 2
+    said = device.output
+    assert "Traceback" not in said
+    assert f"port {endpoint.rpartition(':')[2]} of {endpoint} is in use" in said
+    assert f"SPOKE_{taken.upper()}_BIND or --{taken}-bind" in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--pub-bind", "tcp://192.0.2.7:5556"], "cannot listen on tcp://192.0.2.7:5556"),
+        (["--source", "ride:no-such-ride.fit"], "no-such-ride.fit"),
+        (["--source", "unicycle"], "unicycle"),
+        (["--rate-hz", "0"], "SPOKE_RATE_HZ"),
+        (["--no-such-flag"], "no-such-flag"),
+    ],
+)
+def test_what_cannot_be_used_is_said_without_a_stack_trace_and_exit_2(
+    start_process: StartProcess, tmp_path: Path, flags: list[str], words: str
+) -> None:
+    device = start_process(["python", "-m", "device", *flags], {}, tmp_path)
+    assert device.wait() == 2
+    assert words in device.output
+    assert "Traceback" not in device.output
+
+
+def test_help_lists_the_settings_as_flags(start_process: StartProcess, tmp_path: Path) -> None:
+    device = start_process(["python", "-m", "device", "--help"], {}, tmp_path)
+    assert device.wait() == 0
+    for flag in ("--fleet-size", "--pub-bind", "--replay-connect", "--ride-pace"):
+        assert flag in device.output
+
+
+def test_a_bug_is_one_stack_trace_in_console_and_file_and_exit_1(
+    start_process: StartProcess, tmp_path: Path, pub: str, replay: str, peers: Peers
+) -> None:
+    program = tmp_path / "faulty.py"
+    program.write_text(
+        "import sys\n"
+        "from device import __main__, publisher\n"
+        "from device.fleet import Bike\n"
+        "def status(bike, ts_ms):\n"
+        "    raise ZeroDivisionError('planted')\n"
+        "Bike.status = status\n"
+        "sys.exit(__main__.main())\n"
+    )
+    flags = ["--pub-bind", pub, "--replay-bind", replay]
+    device = start_process(["python", str(program), *flags], {}, tmp_path)
+    assert device.wait() == 1
+    assert len(re.findall(r"ZeroDivisionError: planted", device.output)) >= 1
+    assert device.output.count("crashed") == 1
+    (log,) = (tmp_path / "logs").glob("device*.log")
+    assert log.read_text().count("crashed") == 1
+    assert "ZeroDivisionError: planted" in log.read_text()
+    peers.open(zmq.ROUTER, pub, bind=True)  # its ports are free again
+
+
+def test_a_journal_that_is_set_is_said_to_have_no_effect_once(
+    start_device: StartDevice, peers: Peers, pub: str
+) -> None:
+    device = start_device(SPOKE_JOURNAL="data/journal.sqlite")
+    hear_readings(peers.open(zmq.SUB, pub), 1)
+    assert device.stop() == 0
+    assert device.output.count("keeps the journal in memory") == 1
+
+
+def test_an_id_for_a_whole_fleet_is_said_to_have_no_effect(
+    start_device: StartDevice, peers: Peers, pub: str
+) -> None:
+    device = start_device("--fleet-size", "2", "--device-id", "my-bike")
+    hear_readings(peers.open(zmq.SUB, pub), 1)
+    assert device.stop() == 0
+    assert "SPOKE_DEVICE_ID has no effect" in device.output
+
+
+def test_a_single_bike_has_the_id_it_is_given(
+    start_device: StartDevice, peers: Peers, pub: str
+) -> None:
+    device = start_device("--device-id", "my-bike")
+    assert hear_readings(peers.open(zmq.SUB, pub), 1)[0].device_id == "my-bike"
+    assert device.stop() == 0
+
+
+def test_a_suspended_device_goes_on_without_a_burst_or_a_hole(
+    start_device: StartDevice, peers: Peers, pub: str, replay: str
+) -> None:
+    device = start_device("--rate-hz", "20")
+    sub = peers.open(zmq.SUB, pub)
+    hear_readings(sub, 10)
+    device.process.send_signal(signal.SIGSTOP)
+    while sub.poll(1500):  # silence for longer than a delay that is made up for
+        sub.recv_multipart()
+    device.process.send_signal(signal.SIGCONT)
+    readings = hear_readings(sub, 21)
+    first = readings[0].seq
+    assert [reading.seq for reading in readings] == list(range(first, first + 21))
+    assert readings[-1].ts_ms - readings[0].ts_ms >= 400  # 20 intervals of 50 ms, no burst of 30
+    device.wait_for_line("late_and_moved")
+    dealer = peers.open(zmq.DEALER, replay)
+    send_question(dealer, limit=1000)
+    seqs = [reading.seq for reading in receive_page(dealer).readings]
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert device.stop() == 0
+
+
+def test_log_lines_are_json_when_asked_for(
+    start_device: StartDevice, peers: Peers, pub: str
+) -> None:
+    device = start_device("--log-format", "json")
+    hear_readings(peers.open(zmq.SUB, pub), 1)
+    assert device.stop() == 0
+    lines = [json.loads(line) for line in device.output.splitlines()]
+    assert [line["event"] for line in lines] == ["started", "stopped"]
+    assert lines[0]["pub"] == pub

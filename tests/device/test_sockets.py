@@ -1,0 +1,52 @@
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import zmq
+
+from device.sockets import open_sockets
+from shared.errors import SettingsError
+from shared.settings import Settings, load_settings
+
+
+def settings(*flags: str) -> Settings:
+    return load_settings("device", flags, {}, Path("/nonexistent"))
+
+
+@pytest.mark.parametrize(("bikes", "queue"), [(1, 10_000), (500, 10_000), (1000, 20_000)])
+def test_the_high_water_mark_grows_with_the_fleet(
+    free_port: Callable[[], int], bikes: int, queue: int
+) -> None:
+    wanted = settings(
+        "--fleet-size",
+        str(bikes),
+        "--pub-bind",
+        f"tcp://127.0.0.1:{free_port()}",
+        "--replay-bind",
+        f"tcp://127.0.0.1:{free_port()}",
+    )
+    with zmq.Context() as context, closing(open_sockets(context, wanted)) as sockets:
+        assert sockets.pub.sndhwm == queue
+
+
+def test_sockets_open_as_the_settings_say(free_port: Callable[[], int]) -> None:
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    wanted = settings("--pub-connect", endpoint, "--replay-connect", "tcp://127.0.0.1:9")
+    with zmq.Context() as context, closing(open_sockets(context, wanted)) as sockets:
+        assert [link.endpoint for link in sockets.links] == ["tcp://127.0.0.1:9"]
+        assert sockets.links[0].socket.type == zmq.DEALER
+
+
+def test_when_the_second_port_is_taken_the_first_is_given_back(
+    free_port: Callable[[], int],
+) -> None:
+    pub, replay = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
+    wanted = settings("--pub-bind", pub, "--replay-bind", replay)
+    with zmq.Context() as context, closing(context.socket(zmq.PUB)) as other:
+        other.bind(replay)
+        with zmq.Context() as mine, pytest.raises(SettingsError, match="SPOKE_REPLAY_BIND"):
+            open_sockets(mine, wanted)
+        with closing(context.socket(zmq.PUB)) as again:
+            again.bind(pub)
+            assert again.last_endpoint == pub.encode()

@@ -1,0 +1,42 @@
+import ast
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import zmq
+
+from device.check import RIGHT, main
+from shared.setting_table import PUB_ENDPOINT
+from tests.conftest import StartProcess
+from tests.device.peers import Peers, hear_readings, hear_until, is_stopping
+from tests.processes import ROOT
+
+EXAMPLE = ROOT / "examples" / "my_bike.py"
+
+
+def test_the_example_stands_alone_and_is_where_a_gateway_looks() -> None:
+    source = EXAMPLE.read_text()
+    imported = [
+        alias.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert imported == ["json", "time", "zmq"]
+    assert source.count(PUB_ENDPOINT) == 1
+
+
+def test_the_example_is_a_device_that_keeps_the_protocol(
+    start_process: StartProcess, tmp_path: Path, free_port: Callable[[], int], peers: Peers
+) -> None:
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    program = tmp_path / "my_bike.py"
+    program.write_text(EXAMPLE.read_text().replace(PUB_ENDPOINT, endpoint))
+    bike = start_process(["python", str(program)])
+    sub = peers.open(zmq.SUB, endpoint)
+    assert hear_readings(sub, 1)[0].device_id == "my-bike"
+    assert main([endpoint, "--seconds", "4"]) == RIGHT
+    bike.process.send_signal(signal.SIGINT)
+    assert hear_until(sub, is_stopping)[-1].device_id == "my-bike"
+    assert bike.wait() == 0
+    assert bike.output == ""
