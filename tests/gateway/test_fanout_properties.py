@@ -1,11 +1,16 @@
 """Random lives of browsers against the algebra of subscriptions."""
 
+import gc
+import sys
+import types
 from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.devices import Device
+from gateway.groups import Group
 from gateway.packets import packet_of
 from shared.cursor import Cursor, parse_cursor
 from tests.gateway.browsers import EPOCH, Browser, World
@@ -174,3 +179,42 @@ def test_what_a_client_is_sent_is_whole_frames_within_its_room(count: int, room:
         sizes = [len(frame) for frame in frames]
         assert sum(sizes[:-1]) < room
         assert all(packet_of(frame).endswith(b"]") for frame in frames)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 400))
+def test_what_a_client_costs_does_not_grow_with_how_far_it_lags(first: int, second: int) -> None:
+    world = World(readings=50)
+    lagging, idle = Browser(world, "lagging"), Browser(world, "idle")
+    for browser in (lagging, idle):
+        browser.subscribe(["a", "b"])
+        browser.drain()
+    world.publish("a", first)
+    world.publish("b", first)
+    size = cost_bytes(world, "lagging")
+    world.publish("a", second)
+    world.publish("b", second)
+    idle.drain()
+    assert abs(cost_bytes(world, "lagging") - size) <= POSITIONS_BYTES
+    tails = [group for device in DEVICES for group in world.fanout._groups.covering(device)]
+    assert all(len(group._frames) <= 2 * group.length for group in tails)
+
+
+POSITIONS_BYTES = 2_000
+"""Two positions, and the tables they stand in: whether a client is live or behind."""
+
+
+def cost_bytes(world: World, name: str) -> int:
+    """Add up what only this client holds: its record, and all that it alone leads to."""
+    shared = (Group, Device, type, types.FunctionType, types.ModuleType)
+    seen: set[int] = set()
+    todo: list[object] = [world.fanout.clients[name]]
+    total = 0
+    while todo:
+        item = todo.pop()
+        if id(item) in seen or isinstance(item, shared):
+            continue
+        seen.add(id(item))
+        total += sys.getsizeof(item)
+        todo += gc.get_referents(item)
+    return total
