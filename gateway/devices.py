@@ -24,7 +24,7 @@ from gateway.effects import (
     Take,
 )
 from gateway.feed import Feed
-from gateway.history import Stretch
+from gateway.history import Fills, Stretch
 from gateway.packets import Gap, reading_frame
 from gateway.reorder import HeldTotal, Reorder
 from gateway.ring import Entry, Ring, gap_entry, reading_entry
@@ -111,7 +111,7 @@ class Devices:
         self.evicted: OrderedDict[str, tuple[Cursor, int]] = OrderedDict()
         """The last position and arrival number of devices that had to give way."""
         self._ours = ours
-        self._held = HeldTotal()
+        self._held, self._fills = HeldTotal(), Fills()  # what all feeds share
         self._table: OrderedDict[str, Device] = OrderedDict()  # the longest silent first
 
     def __len__(self) -> int:
@@ -251,7 +251,8 @@ class Devices:
                 self.counts["table_full"] += 1
                 return None
             self._evict(gone)
-        feed = Feed(device_id, self.limits.readings, self.limits.repair_s, Reorder(self._held))
+        held, limits = Reorder(self._held), self.limits
+        feed = Feed(device_id, limits.readings, limits.repair_s, held, self._fills)
         ring = Ring(self.limits.readings)
         device = Device(device_id, feed, ring, now.monotonic_s, now.monotonic_s)
         self._table[device_id] = device

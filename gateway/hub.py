@@ -241,8 +241,9 @@ class Hub:
         return self.fanout.take(client_id, self._clock(), room_bytes, room_frames).frames
 
     def on_writable(self, client_id: str) -> None:
-        """Go on with a client that took all it was sent."""
-        if client_id in self._lagging:
+        """Go on with a client that took all it was sent, or that polls no longer."""
+        if client_id in self.connections and self.fanout.has_due(client_id):
+            self._lagging.setdefault(client_id, self._clock().monotonic_s)
             self._wake.set()
 
     # --- clients -------------------------------------------------------------------------

@@ -220,7 +220,7 @@ _ROWS = (
         GATEWAY,
         None,
         listed(device_pattern),
-        "the only devices to hear, if not all: ids, or beginnings such as bike-*",
+        "devices that never give way to others: ids, or beginnings such as bike-*",
         many=True,
     ),
     Setting(
