@@ -61,7 +61,19 @@ def random_frames(draw: random.Random) -> list[bytes]:
 
 
 def wrong_types(draw: random.Random) -> dict[str, object]:
-    values = (None, True, -1, 1.5, "1", [], {}, 10**30, 2**53, "x" * 500, [[[]]])
+    values: tuple[object, ...] = (
+        None,
+        True,
+        -1,
+        1.5,
+        "1",
+        [],
+        {},
+        10**30,
+        2**53,
+        "x" * 500,
+        [[[]]],
+    )
     key = draw.choice(["v", "epoch", "seq", "speed_kmh", "ts_ms", "device_id"])
     return {"seq": 1, key: draw.choice(values)}
 

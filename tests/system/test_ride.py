@@ -1,6 +1,6 @@
 """A recorded ride through the whole pair: what was measured is what a browser sees."""
 
-import fitdecode
+import fitdecode  # type: ignore[import-untyped]  # has no types
 import pytest
 
 from scripts.recorded_rides import LONG_RIDE, recorded_ride
