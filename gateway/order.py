@@ -106,14 +106,16 @@ class Order:
         return []
 
     def place_recovered(self, reading: Reading) -> None:
-        """Hold a reading from a replay; what a live one said of that number stands."""
+        """Hold a reading from a replay; what a live one said of that number stands.
+
+        However many there are, the next :meth:`settle` takes them: a hole before them is final.
+        """
         cursor = reading.cursor
         if self.head is None or cursor <= self.head or self.held.get(cursor) is not None:
             return
+        self.horizon.know(cursor)
+        self.held.hold(reading)
         self._wait = None  # the replay makes progress; it is given the whole time again
-        self.know(cursor)
-        if self.horizon.knows(cursor):
-            self.held.hold(reading)
 
     def adopt(self, front: Cursor) -> Effects:
         """Forget everything and go on after ``front``, wherever that is."""

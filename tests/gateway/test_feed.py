@@ -661,6 +661,15 @@ def test_a_valid_reading_with_a_refused_number_is_still_taken() -> None:
     assert said(feed.receive_reading(reading(6), at(1.2))) == ["take 1-6"]
 
 
+def test_a_refused_number_that_was_taken_after_all_says_nothing_of_a_later_hole() -> None:
+    feed = running_feed(4)
+    feed.receive_invalid(Cursor(1, 6), at(1))
+    for seq in (5, 6, 9):
+        feed.receive_reading(reading(seq), at(1.1))
+
+    assert said(feed.receive_answer(answer(), at(1.2))) == ["gap 1-6 1-9 not_recovered", "take 1-9"]
+
+
 def test_a_run_of_refused_numbers_is_one_gap() -> None:
     feed = running_feed(4)
     for seq in (5, 6, 7):
@@ -902,14 +911,17 @@ def test_more_epochs_than_can_wait_are_passed_over_in_one_gap() -> None:
     assert feed.held_count == 0
 
 
-def test_a_replay_that_holds_an_epoch_that_was_crowded_out_does_not_bring_it_back() -> None:
+def test_a_replay_may_hold_more_epochs_than_can_wait() -> None:
     feed = running_feed(4)
-    for epoch in range(3, 11):
+    for epoch in range(22, 32):
         feed.receive_reading(reading(1, epoch), at(1))
 
-    effects = said(feed.receive_answer(answer([reading(1, epoch=2)]), at(1.1)))
+    effects = feed.receive_answer(
+        answer([reading(1, epoch) for epoch in range(2, 22)], Cursor(31, 1)), at(1.1)
+    )
 
-    assert effects[:2] == ["gap 1-4 3-1 epoch", "take 3-1"]
+    assert said(effects)[:3] == ["gap 1-4 2-1 epoch", "take 2-1", "gap 2-1 3-1 epoch"]
+    assert said(effects)[-2:] == ["take 21-1", "ask 250 after 21-1"]
 
 
 # --- what is not believed ---------------------------------------------------------------------

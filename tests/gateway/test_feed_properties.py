@@ -17,9 +17,13 @@ from shared.wire import ReplayAnswer
 from tests.gateway.feeds import DEVICE, WALL_MS, answer, at, reading, status
 
 REPAIR_S = 5.0
+EPOCHS_MAX = 100
+"""More than a bike here ever has."""
 LINK_KEEPS_S = 2.0
 """What is longer under way than this is lost: no link delivers a message of an hour ago."""
 TICK_S = 0.25
+ANSWERS_MAX = 300
+"""More than there are readings; each answer but the last brings one, or the feed asks for ever."""
 
 Message = Reading | Status | Cursor  # a bare cursor: the number of a reading with bad values
 
@@ -64,7 +68,7 @@ class Output:
         if position != self.at:
             assert position.seq == 0
             assert self._has_ended(position.epoch)
-            self.unheard.update(range(self.at.epoch + 1, min(position.epoch, self.at.epoch + 99)))
+            self.unheard.update(range(self.at.epoch + 1, min(position.epoch, EPOCHS_MAX)))
         self.at = position
 
     def _has_ended(self, newer: int) -> bool:
@@ -162,8 +166,11 @@ class Road:
 
     def apply(self, effects: Effects) -> None:
         self.output.apply(effects)
+        answers = 0
         while self.always_answers and self.output.question is not None:
             self.answer()
+            answers += 1
+            assert answers < ANSWERS_MAX
 
     def answer(self) -> None:
         question, self.output.question = self.output.question, None

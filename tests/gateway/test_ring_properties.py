@@ -96,8 +96,8 @@ class RingBesideAList(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 3))
     def prepend_what_does_not_join(self, count: int) -> None:
-        line = _Line(Cursor(0, 0))
-        self.ring.prepend([line.make("reading") for _ in range(count)], Cursor(0, 0))
+        line = _Line(self.front)
+        self.ring.prepend([line.make("reading") for _ in range(count)], self.front)
 
     @invariant()
     def holds_the_same(self) -> None:
