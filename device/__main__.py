@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import zmq
 from loguru import logger
 
 from device.fleet import Bike, fleet_ids
-from device.journal import MemoryJournal, capacity
+from device.journal import Journal, MemoryJournal, capacity
 from device.publisher import Publisher
 from device.questions import Questions
 from device.replay import Replay
@@ -25,7 +25,6 @@ from device.sockets import Sockets, open_sockets
 from device.sources import open_source
 from shared.errors import JournalError, SettingsError, SourceError
 from shared.logs import setup_logging
-from shared.setting_table import FIRST_OF_FLEET
 from shared.settings import Settings, load_settings
 
 STOPPED, MISCONFIGURED = 0, 2
@@ -51,9 +50,13 @@ def run(settings: Settings) -> None:
     """Publish until a signal comes; what was said last is on its way when this returns."""
     with stop_signals() as stop:
         bikes = open_fleet(settings)
-        with zmq.Context() as context, closing(open_sockets(context, settings)) as sockets:
+        with (
+            closing(MemoryJournal(capacity(len(bikes)))) as journal,
+            zmq.Context() as context,
+            closing(open_sockets(context, settings)) as sockets,
+        ):
             report_start(settings, bikes)
-            open_publisher(bikes, sockets).run(stop)
+            wire(bikes, journal, sockets).run(stop)
     report_end(bikes)
 
 
@@ -66,10 +69,9 @@ def open_fleet(settings: Settings) -> list[Bike]:
     ]
 
 
-def open_publisher(bikes: list[Bike], sockets: Sockets) -> Publisher:
-    """Wire the parts: what the publisher journals is what the questions are answered from."""
+def wire(bikes: Sequence[Bike], journal: Journal, sockets: Sockets) -> Publisher:
+    """Join the parts: what the publisher journals is what questions are answered from."""
     ids = [bike.device_id for bike in bikes]
-    journal = MemoryJournal(capacity(len(bikes)))
     replay = Replay(sockets.links, Questions(journal, frozenset(ids)), ids)
     return Publisher(bikes, journal, sockets.pub, replay)
 
@@ -107,8 +109,6 @@ def report_start(settings: Settings, bikes: list[Bike]) -> None:
             "SPOKE_JOURNAL has no effect: this version keeps the journal in memory",
             file=settings.journal,
         )
-    if len(bikes) > 1 and settings.device_id != FIRST_OF_FLEET:
-        logger.warning("SPOKE_DEVICE_ID has no effect: it names a single bike", bikes=len(bikes))
 
 
 def report_end(bikes: list[Bike]) -> None:

@@ -61,12 +61,20 @@ class _Asked(NamedTuple):
 
 
 @dataclass(slots=True)
+class _Queue:
+    """What one peer waits for, and until when it gets nothing because it took nothing."""
+
+    questions: OrderedDict[_Asked, Question] = field(default_factory=OrderedDict)
+    blocked_until_s: float = 0.0
+
+
+@dataclass(slots=True)
 class Questions:
     """The questions that wait, and the journal that answers them."""
 
     journal: Journal
     device_ids: Collection[str]
-    _waiting: OrderedDict[Peer, OrderedDict[_Asked, Question]] = field(default_factory=OrderedDict)
+    _queues: OrderedDict[Peer, _Queue] = field(default_factory=OrderedDict)
     _count: int = 0
 
     @property
@@ -95,19 +103,19 @@ class Questions:
 
     def take(self, now_s: float) -> Question | None:
         """Take the next question of the peer whose turn it is; those too old are forgotten."""
-        while self._waiting:
-            peer, questions = self._waiting.popitem(last=False)
-            _, question = questions.popitem(last=False)
-            self._count -= 1
-            if questions:
-                self._waiting[peer] = questions
-            if now_s - question.asked_s <= WAITING_MAX_S:
+        for _ in range(len(self._queues)):
+            peer, queue = self._queues.popitem(last=False)
+            question = self._take_from(queue, now_s)
+            if queue.questions:
+                self._queues[peer] = queue  # behind all others
+            if question is not None:
                 return question
         return None
 
-    def put_back(self, question: Question) -> None:
-        """Let a question wait on whose answer could not be sent yet."""
+    def put_back(self, question: Question, until_s: float) -> None:
+        """Let a question wait on whose answer could not be sent, and its peer until then."""
         self._add(question)
+        self._queues[question.peer].blocked_until_s = until_s
 
     def answer(self, question: Question) -> Frames:
         """Write the answer, with the question's envelope in front."""
@@ -118,10 +126,23 @@ class Questions:
         return [*question.peer.envelope, *answer]
 
     def _add(self, question: Question) -> None:
-        questions = self._waiting.setdefault(question.peer, OrderedDict())
+        questions = self._queues.setdefault(question.peer, _Queue()).questions
         asked = _Asked(question.request.device_id, question.request.after)
         self._count += asked not in questions
         questions[asked] = question
+
+    def _take_from(self, queue: _Queue, now_s: float) -> Question | None:
+        """Take a peer's first question that is not too old; none while the peer is blocked."""
+        while queue.questions:
+            asked, question = next(iter(queue.questions.items()))
+            is_old = now_s - question.asked_s > WAITING_MAX_S
+            if not is_old and queue.blocked_until_s > now_s:
+                return None
+            del queue.questions[asked]
+            self._count -= 1
+            if not is_old:
+                return question
+        return None
 
     def _reason_to_refuse(self, request: ReplayRequest) -> ReplayCode | None:
         if request.device_id not in self.device_ids:

@@ -10,7 +10,7 @@ import zmq
 from loguru import logger
 from zmq.utils.monitor import recv_monitor_message
 
-from device.questions import Question, Questions
+from device.questions import Questions
 from device.sockets import Link, Socket
 from shared.wire import encode_serve
 
@@ -18,6 +18,10 @@ SERVE_INTERVAL_S = 10.0
 QUESTIONS_A_TURN = 64
 ANSWERS_A_TURN = 8
 """About ten milliseconds of work; fewer when something is due to be published."""
+NOT_TAKEN_S = 0.05
+"""Between two tries to answer a peer; a page that is written for nothing costs a millisecond."""
+SERVE_DEVICES_MAX = 900
+"""With ids of 64 characters a message of 64 kB, which is what a gateway takes."""
 
 
 @dataclass(slots=True)
@@ -28,7 +32,7 @@ class Replay:
     questions: Questions
     device_ids: Sequence[str]
     is_stuck: bool = False
-    """Nobody who waits for an answer took one in the last turn."""
+    """All who wait for an answer did not take one a moment ago."""
     _serve_due_s: dict[Link, float] = field(default_factory=dict)  # of the connected ones
 
     @property
@@ -60,7 +64,11 @@ class Replay:
 
     def _serve(self, link: Link, now_s: float) -> None:
         """Tell a gateway whose readings can be asked for here; without room, at the next turn."""
-        if _send(link, [encode_serve(self.device_ids)]):
+        parts = range(0, len(self.device_ids), SERVE_DEVICES_MAX)
+        if all(
+            _send(link, [encode_serve(self.device_ids[first : first + SERVE_DEVICES_MAX])])
+            for first in parts
+        ):
             self._serve_due_s[link] = now_s + SERVE_INTERVAL_S
 
     def _listen(self, place: int, link: Link, now_s: float) -> None:
@@ -75,22 +83,17 @@ class Replay:
                 _send(link, refusal)
 
     def _answer(self, now_s: float, is_time: Callable[[], bool]) -> None:
-        """Answer in turn; what a peer does not take now waits on, behind the others."""
-        stuck: list[Question] = []
-        answered = 0
-        for _ in range(min(ANSWERS_A_TURN, self.questions.waiting)):
+        """Answer in turn; who does not take an answer now waits a little, the others do not."""
+        self.is_stuck = False
+        for _ in range(ANSWERS_A_TURN):
             question = self.questions.take(now_s)
             if question is None:
-                break
-            if _send(self.links[question.peer.link], self.questions.answer(question)):
-                answered += 1
-            else:
-                stuck.append(question)
+                self.is_stuck = self.questions.waiting > 0
+                return
+            if not _send(self.links[question.peer.link], self.questions.answer(question)):
+                self.questions.put_back(question, now_s + NOT_TAKEN_S)
             if is_time():
-                break
-        for question in stuck:
-            self.questions.put_back(question)
-        self.is_stuck = bool(stuck) and not answered
+                return
 
 
 def _send(link: Link, frames: Sequence[bytes]) -> bool:

@@ -4,13 +4,13 @@ The figures are those of ``docs/protocol.md``, section 2. An endpoint that canno
 :class:`~shared.errors.SettingsError` that names the setting and says what to do.
 """
 
-import errno
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import zmq
 
+from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError
 from shared.settings import Settings
 from shared.wire import REQUEST_BYTES_MAX
@@ -30,6 +30,8 @@ HEARTBEAT_MS, HEARTBEAT_LOST_MS = 1_000, 3_000
 """Finds a dead host or a cut cable, on which a connecting socket would wait for ever. Where this
 side binds, the other one does it."""
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
+HOLDER = "a bike that still runs"
+"""Who has an endpoint that is in use, most often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,9 @@ def _bind(socket: Socket, endpoint: str, setting: str) -> None:
     try:
         socket.bind(endpoint)
     except zmq.ZMQError as error:
-        raise SettingsError(f"{setting}: {_why_not_bound(endpoint, setting, error)}") from error
+        number, reason = error.errno or 0, str(error)
+        text = why_not_bound(setting, endpoint, number, reason, HOLDER)
+        raise SettingsError(text) from error
 
 
 def _connect(socket: Socket, endpoint: str, setting: str) -> None:
@@ -122,18 +126,4 @@ def _connect(socket: Socket, endpoint: str, setting: str) -> None:
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:
-        raise SettingsError(f"{setting}: cannot connect to {endpoint}: {error}") from error
-
-
-def _why_not_bound(endpoint: str, setting: str, error: zmq.ZMQError) -> str:
-    flag = "--" + setting.removeprefix("SPOKE_").lower().replace("_", "-")
-    elsewhere = f"or give another address with {setting} or {flag}"
-    port = endpoint.rpartition(":")[2]
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} of {endpoint} is in use, perhaps by a bike that still runs;"
-            f" stop it {elsewhere}"
-        )
-    if error.errno == errno.EACCES:
-        return f"{endpoint} needs more rights; take a port above 1023 {elsewhere}"
-    return f"cannot listen on {endpoint}: {error}; use an address of this machine {elsewhere}"
+        raise SettingsError(why_not_connected(setting, endpoint, str(error))) from error

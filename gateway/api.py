@@ -37,6 +37,7 @@ from shared.cursor import INTEGER_LIMIT, START, Cursor, parse_cursor
 from shared.errors import BadCursor, BadRequest, UnknownDevice
 
 P = ParamSpec("P")
+SPAN_KEYS = frozenset({"from_ms", "to_ms", "max_points"})
 FIRST_FILLS_S = 5.0
 """Ready at the latest this long after the start: history that still comes is no reason to wait."""
 LIBRARIES = ("socket.io.esm.min.js", "uPlot.esm.js", "uPlot.min.css")
@@ -131,7 +132,7 @@ def _summary(device: Device) -> dict[str, object]:
 
 
 def _select(device: Device, query: Mapping[str, str]) -> tuple[Page, list[bytes]]:
-    if "from_ms" not in query and "to_ms" not in query:
+    if query.keys().isdisjoint(SPAN_KEYS):
         page = page_after(device, _after(query))
         return page, payloads(device, page)
     span = _between(query)

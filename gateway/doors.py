@@ -29,7 +29,7 @@ def host_check(allowed: Collection[str]) -> Check:
     names = LOCAL_NAMES | {name.lower() for name in allowed}
 
     def check(environ: "WSGIEnvironment") -> None:
-        host = urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname or ""
+        host = _host_of(environ.get("HTTP_HOST", ""))
         if host not in names and not _is_address(host):
             raise Forbidden(f"this gateway is not {host[:80]!r}; add it to SPOKE_ALLOWED_HOSTS")
 
@@ -83,6 +83,14 @@ def guard(app: "WSGIApplication", checks: Iterable[Check]) -> "WSGIApplication":
         return refusal(environ, start_response)
 
     return guarded
+
+
+def _host_of(header: str) -> str:
+    """Read the name in a Host header, without its port; empty when there is none to read."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:  # such as "[::1"
+        return ""
 
 
 def _is_address(host: str) -> bool:

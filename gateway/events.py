@@ -81,8 +81,10 @@ def register_events(
 
     def serve(name: str, *arguments: object) -> Answer | None:
         client_id: str = http_request.sid  # type: ignore[attr-defined]  # set by Flask-SocketIO
-        session = Session(client_id, hub)
-        return _serve(server, session, name, arguments, allowances[client_id])
+        allowance = allowances.get(client_id)
+        if allowance is None:  # it left before it was let in, and said this on the way
+            return None
+        return _serve(server, Session(client_id, hub), name, arguments, allowance)
 
     server.on_event("connect", connect)
     server.on_event("disconnect", disconnect)

@@ -61,9 +61,12 @@ class Fanout:
             self._unwatch(client.names)
 
     def subscribe_automatically(self, client_id: str, now: Now) -> None:
-        """Give a client everything at 1 Hz until it subscribes by itself."""
+        """Give a client everything at 1 Hz until it subscribes by itself; it may have already."""
+        client = self.clients[client_id]
+        if client.names or client.everything:
+            return
         self.subscribe(client_id, Subscribe((), True, {}, AUTOMATIC_RATE_HZ), now)
-        self.clients[client_id].is_automatic = True
+        client.is_automatic = True
 
     def subscribe(self, client_id: str, request: Subscribe, now: Now) -> dict[str, object]:
         """Add to a subscription; returns the ``devices`` of the answer.

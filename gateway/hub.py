@@ -30,6 +30,8 @@ EVERYONE_S = 0.5
 """How often the timeouts of devices with nothing to settle are judged."""
 LATE_S = 0.25
 """After a pause this long (a stopped process) what waits is taken in before anyone is judged."""
+FEW_MESSAGES = 64
+"""A turn that took fewer has emptied the links: nothing is judged that already came in."""
 JUDGE_LATEST_S = 1.0
 """Under a flood that never ends, timeouts are judged at least this often."""
 CATCH_UP_S = 0.005
@@ -120,8 +122,8 @@ class Hub:
         if now.monotonic_s - self._turned_s > LATE_S:
             self._judge_not_before_s = now.monotonic_s + LATE_S
         self._turned_s = now.monotonic_s
-        took = self._take_in(now)
-        if not took or now.monotonic_s - self._judged_s > JUDGE_LATEST_S:
+        is_all = self._take_in(now) < FEW_MESSAGES
+        if now.monotonic_s - self._judged_s >= (TURN_S if is_all else JUDGE_LATEST_S):
             self._judge(now)
         self._ask_for_wanted(now)
         if now.monotonic_s - self._flushed_s >= self._flush_s:
@@ -130,7 +132,7 @@ class Hub:
 
     # --- in ------------------------------------------------------------------------------
 
-    def _take_in(self, now: Now) -> bool:
+    def _take_in(self, now: Now) -> int:
         messages = [] if self.links is None else self.links.take()
         for message in messages:
             try:
@@ -138,7 +140,7 @@ class Hub:
             except BadMessage as error:
                 self._refuse(error, now)
             self._ask_questions(now)
-        return bool(messages)
+        return len(messages)
 
     def _receive(self, message: Incoming, now: Now) -> None:
         if message.kind == "live":

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import zmq
 
 from gateway.replay_routes import Route
+from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError
 from shared.settings import Settings
 from shared.wire import (
@@ -42,6 +43,8 @@ HANDSHAKE_MAX_MS = 3_000
 HEARTBEAT_MS, HEARTBEAT_LOST_MS = 1_000, 3_000
 """Finds a dead host or a cut cable, on which a socket would wait for ever."""
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
+HOLDER = "a gateway that still runs or a device that listens there itself"
+"""Who has an endpoint that is in use, most often."""
 
 SUBSCRIBE = b"\x01"
 """What an XSUB sends in front of a topic."""
@@ -193,25 +196,13 @@ def _attach(socket: "zmq.Socket[bytes]", setting: str, endpoint: str) -> None:
         attach(endpoint)
     except zmq.ZMQError as error:
         socket.close()
-        why = _why_not_bound if is_bound else _why_not_connected
-        raise SettingsError(f"{setting}: {why(endpoint, setting, error)}") from error
+        raise SettingsError(_why_not(setting, endpoint, error, is_bound=is_bound)) from error
 
 
-def _why_not_bound(endpoint: str, setting: str, error: zmq.ZMQError) -> str:
-    flag = "--" + setting.removeprefix("SPOKE_").lower().replace("_", "-")
-    elsewhere = f"or give another address with {setting} or {flag}"
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"{endpoint} is in use, perhaps by a gateway that still runs or by a device that"
-            f" listens there itself; stop it {elsewhere}"
-        )
-    if error.errno == errno.EACCES:
-        return f"{endpoint} needs more rights than you have; take a port above 1023 {elsewhere}"
-    return f"cannot listen on {endpoint}: {error}; use an address of this machine {elsewhere}"
-
-
-def _why_not_connected(endpoint: str, setting: str, error: zmq.ZMQError) -> str:
-    return f"cannot connect to {endpoint}: {error}; correct {setting}"
+def _why_not(setting: str, endpoint: str, error: zmq.ZMQError, *, is_bound: bool) -> str:
+    if is_bound:
+        return why_not_bound(setting, endpoint, error.errno or 0, str(error), HOLDER)
+    return why_not_connected(setting, endpoint, str(error))
 
 
 def _receive_frames(

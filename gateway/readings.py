@@ -51,7 +51,8 @@ def page_after(device: Device, query: After) -> Page:
     if since is None:
         start = _newest_start(device, query.limit)
     elif since < front:
-        gaps.append(Gap(device.device_id, since, Cursor(front.epoch, front.seq + 1), "expired"))
+        if since != START or front.seq:  # 0-0 asks for all there is, from an epoch's first on
+            gaps.append(Gap(device.device_id, since, Cursor(front.epoch, front.seq + 1), "expired"))
         start = ring.index_after(front)
     else:
         start = ring.index_after(since)

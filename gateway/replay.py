@@ -94,11 +94,6 @@ class Replay:
         self._answered(message.device_id, route)
         return _trim(message, question)
 
-    def forget(self, device_id: str) -> None:
-        """Drop what is known of a device that is gone."""
-        self._questions.pop(device_id, None)
-        self._routes.forget(device_id)
-
     def _keep(self, device_id: str, question: _Question) -> None:
         self._questions[device_id] = question
         if len(self._questions) > self._devices_max:

@@ -8,7 +8,7 @@ positions and arrivals all ascend, so each can be searched.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway.packets import Gap, event_frame, reading_frame
@@ -193,8 +193,3 @@ class Ring:
         index = self.index_after(cursor) - 1
         held = index >= self.first and self._end_of(index - self._base) == cursor
         return self.frame_at(index) if held and index not in self._gaps else None
-
-    def extend(self, entries: Iterable[Entry]) -> None:
-        """Append several."""
-        for entry in entries:
-            self.append(entry)

@@ -101,13 +101,21 @@ def is_answer_awaited() -> bool:
 
 
 def _note_acks(server: SocketIO) -> None:
-    """Let handlers know whether anybody waits for their answer: the stock API does not tell."""
+    """Let handlers know whether anybody waits for their answer: the stock API does not tell.
+
+    Nor does it let them see what is no event's name: it takes ``*`` for its own.
+    """
     handle = server.server._handle_event  # noqa: SLF001  # there is no public place for this
 
     def note(
         transport_id: str, namespace: str | None, ack_id: int | None, data: list[object]
     ) -> None:
         _is_answer_awaited.set(ack_id is not None)
-        handle(transport_id, namespace, ack_id, data)
+        handle(transport_id, namespace, ack_id, [_event_name(data[0]), *data[1:]])
 
     server.server._handle_event = note  # type: ignore[assignment,method-assign]  # noqa: SLF001
+
+
+def _event_name(given: object) -> str:
+    """Read the name of an event; of what cannot be one, make a name that no event has."""
+    return given if isinstance(given, str) and given != "*" else repr(given)

@@ -57,14 +57,14 @@ class Subscriber:
     """All ZeroMQ sockets of the gateway.
 
     ``wake`` leads to a call of :meth:`take` in the loop, and is called in whatever thread.
-    ``notice`` is told, in one line, what an operator should know.
+    ``notice(event, **fields)`` is told what an operator should know.
     """
 
     def __init__(
         self,
         settings: LinkSettings,
         wake: Callable[[], None],
-        notice: Callable[[str], None],
+        notice: Callable[..., None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.unsent = 0
@@ -137,7 +137,7 @@ class Subscriber:
         if self._turns.stop():
             self._context.destroy(linger=0)
         else:
-            self._notice("links_stuck: the thread did not end, its sockets stay open")
+            self._notice("links_stuck", note="the thread did not end, its sockets stay open")
 
     def _read(self, now_s: float) -> _Batch:
         """Read the links in turns until all are empty or the batch is full."""
@@ -163,7 +163,7 @@ class Subscriber:
             quiet_s = 0.0 if link.quiet_since_s is None else now_s - link.quiet_since_s
             if quiet_s >= SILENCE_S and not link.binds:
                 if not link.is_renewed:
-                    self._notice(f"devices_silent endpoint={link.endpoint}: connecting anew")
+                    self._notice("devices_silent", endpoint=link.endpoint, note="connecting anew")
                 link.quiet_since_s, link.is_renewed = now_s, True
                 self._renew(link)
 

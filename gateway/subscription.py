@@ -61,9 +61,9 @@ def _devices(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
         raise BadRequest('devices must be a list of ids, or "*"')
     if len(devices) > NAMES_MAX:
         raise TooManyDevices(f"at most {NAMES_MAX} names a client; use {EVERYTHING!r} for all")
-    wrong = next((name for name in devices if not is_device_id(name)), None)
-    if wrong is not None:
-        raise BadRequest(f"{str(wrong)[:80]!r} is not a device id")
+    for name in devices:
+        if not is_device_id(name):
+            raise BadRequest(f"{str(name)[:80]!r} is not a device id")
     return tuple(dict.fromkeys(devices)), False
 
 

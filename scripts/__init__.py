@@ -1,5 +1,5 @@
 """What developers, CI and the Procfile run.
 
-Shell where nothing is installed yet, Python from there on. May import ``shared``; nothing
-imports this.
+Shell where nothing is installed yet, Python from there on. May import ``shared`` and ``device``;
+only tests import this.
 """

@@ -18,8 +18,14 @@ from scripts.junit import Count, read_counts, total
 from scripts.sources import javascript_files, shell_scripts
 
 ROOT = Path(__file__).resolve().parent.parent
+ALL_PYTHON_TESTS = (
+    *("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal"),
+    *("--cov", "--cov-report=term-missing:skip-covered"),
+)
 CANNOT_BEGIN = 2
 COMMAND_NOT_FOUND = 127
+WORKERS = ("--numprocesses=2", "--dist=worksteal")
+"""Many tests wait for processes more than they compute; all of them can share a machine."""
 
 
 class Outcome(NamedTuple):
@@ -48,7 +54,7 @@ def python(extra: Sequence[str], folder: Path) -> Count:
     report = folder / "python.xml"
     coverage = [] if extra else ["--cov", "--cov-report=term-missing:skip-covered"]
     code = run(
-        [sys.executable, "-m", "pytest", f"--junitxml={report}", *coverage, *extra],
+        [sys.executable, "-m", "pytest", f"--junitxml={report}", *WORKERS, *coverage, *extra],
         {"COVERAGE_FILE": str(folder / "coverage")},  # two runs at once do not share it
     )
     return read_counts(report, code)

@@ -27,10 +27,3 @@ class OncePerKind:
             return False
         said.add(device_id)
         return True
-
-    def is_full(self, kind: str) -> bool:
-        """Tell whether nothing of this kind will be first any more."""
-        known = self._said.get(kind)
-        if known is None:
-            return len(self._said) >= self._kinds_max
-        return len(known) >= self._devices_max

@@ -99,6 +99,11 @@ def is_device_id(value: object) -> bool:
     return isinstance(value, str) and _DEVICE_ID.fullmatch(value) is not None
 
 
+def is_unicode(text: str) -> bool:
+    """Tell whether UTF-8 can carry a text: JSON can spell half a surrogate pair."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def check_reading(raw: Mapping[str, object], device_id: str) -> CheckedReading:
     """Check one reading of ``device_id`` (from the topic).
 
@@ -197,15 +202,10 @@ def _is_extra(key: str, value: object) -> bool:
     if _EXTRA_KEY.fullmatch(key) is None:
         return False
     if isinstance(value, str):
-        return len(value) <= EXTRA_TEXT_MAX and _is_unicode(value)
+        return len(value) <= EXTRA_TEXT_MAX and is_unicode(value)
     if isinstance(value, float):
         return isfinite(value)
     return isinstance(value, int) and -INTEGER_LIMIT < value < INTEGER_LIMIT
-
-
-def _is_unicode(text: str) -> bool:
-    # JSON can spell half a surrogate pair, UTF-8 cannot
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _model(value: object) -> str | None:

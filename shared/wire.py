@@ -19,6 +19,7 @@ from shared.reading import (
     check_reading,
     check_status,
     is_device_id,
+    is_unicode,
 )
 
 READING_TOPIC = "ebike/reading/"
@@ -159,7 +160,8 @@ def decode_request(payload: bytes) -> ReplayRequest:
         raise BadMessage("bad_request", "device_id is not a device id")
     if type(limit) is not int or not 1 <= limit <= REPLAY_LIMIT_MAX:
         raise BadMessage("bad_request", f"limit must be 1 to {REPLAY_LIMIT_MAX}")
-    return ReplayRequest(request_id, device_id, _optional_cursor(raw, "after"), limit)  # type: ignore[arg-type]  # checked above
+    after = _optional_cursor(raw, "after", "bad_request")
+    return ReplayRequest(request_id, device_id, after, limit)  # type: ignore[arg-type]  # checked above
 
 
 def encode_answer(
@@ -202,7 +204,7 @@ def decode_answer(frames: Sequence[bytes]) -> ReplayAnswer | ReplayRefusal:
         return _refusal(header["error"], str(request_id), device_id)
     if header.get("v") != VERSION or header.get("count") != len(frames) - 1:
         raise BadMessage("bad_answer", "v or count is wrong")
-    oldest, newest = _optional_cursor(header, "oldest"), _optional_cursor(header, "newest")
+    oldest, newest = (_optional_cursor(header, key, "bad_answer") for key in ("oldest", "newest"))
     readings = _ascending(frames[1:], device_id)
     return ReplayAnswer(str(request_id), device_id, oldest, newest, readings)
 
@@ -252,20 +254,17 @@ def _refusal(error: object, request_id: str, device_id: str) -> ReplayRefusal:
     return ReplayRefusal(request_id, device_id, str(code), str(message))
 
 
-def _optional_cursor(raw: Mapping[str, object], key: str) -> Cursor | None:
+def _optional_cursor(raw: Mapping[str, object], key: str, reason: str) -> Cursor | None:
     value = raw.get(key)
     cursor = parse_cursor(value)
     if value is not None and cursor is None:
-        raise BadMessage("bad_request", f"{key} must be null or a cursor such as 1722-5")
+        raise BadMessage(reason, f"{key} must be null or a cursor such as 1722-5")
     return cursor
 
 
 def is_request_id(value: object) -> TypeGuard[str]:
     """Tell whether ``value`` can be a question's id: short, and such that it can be echoed."""
-    # JSON can spell half a surrogate pair, which UTF-8 cannot carry back
-    return isinstance(value, str) and len(value) <= REQUEST_ID_MAX and not any(
-        "\ud800" <= character <= "\udfff" for character in value
-    )
+    return isinstance(value, str) and len(value) <= REQUEST_ID_MAX and is_unicode(value)
 
 
 def _load_request(payload: bytes) -> dict[str, object]:

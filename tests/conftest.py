@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import processes
 from tests.ports import free_port as draw_free_port
+
+# On a machine that does other things as well, how long an example takes says nothing.
+settings.register_profile("spoke", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("spoke")
 
 
 class StartProcess(Protocol):

@@ -75,6 +75,11 @@ class RunningProcess:
         with self._news:
             return "\n".join(self._lines)
 
+    def lines_from(self, first: int) -> list[str]:
+        """Return the lines printed so far without the ``first`` ones, which the caller has read."""
+        with self._news:
+            return self._lines[first:]
+
     def wait_for_line(
         self, pattern: str, *, timeout_s: float = LINE_WAIT_S, count: int = 1
     ) -> re.Match[str]:

@@ -96,7 +96,7 @@ def load_recording(path: Path) -> Recording:
     if not samples:
         raise SourceError(f"the ride in {path} has neither speeds nor distances")
     skipped = len(points) - len(samples)
-    logger.info("recording.read file={} points={} skipped={}", path, len(samples), skipped)
+    logger.info("ride_read", file=path, points=len(samples), skipped=skipped)
     return _recording(f"recorded ride ({form.upper()})", samples)
 
 

@@ -6,10 +6,11 @@
 ``_trigger_event``, ``_cors_allowed_origins``, ``_cors_headers``, ``_generate_sid_cookie``,
 ``_unauthorized``, ``_bad_request``, ``_gzip``, ``_deflate``, ``_log_error_once``.
 
-``SocketIOServer`` overrides of ``socketio.Server``: ``_engineio_server_class``, ``_send_packet``,
-``_send_eio_packet``, ``_handle_eio_connect``, ``_handle_eio_message``, ``_handle_eio_disconnect``,
-``_handle_connect``, ``get_environ``, ``disconnect``, ``instrument``; it uses ``_handle_event_internal``,
-``_handle_disconnect``, ``_trigger_event``, ``not_handled``, ``manager``, ``environ``.
+``SocketIOServer`` overrides of ``socketio.Server``: ``_engineio_server_class``,
+``_send_packet``, ``_send_eio_packet``, ``_handle_eio_connect``, ``_handle_eio_message``,
+``_handle_eio_disconnect``, ``_handle_connect``, ``_handle_event``, ``get_environ``,
+``instrument``; it uses ``_handle_event_internal``, ``_handle_disconnect``,
+``_trigger_event``, ``_binary_packet``, ``environ`` and ``manager``.
 
 ``SocketIO`` overrides of ``flask_socketio.SocketIO``: ``init_app``; it replaces ``server`` and
 ``sockio_mw.engineio_app`` with its own after the stock class has wired itself.
@@ -19,6 +20,8 @@ import logging
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 TESTED = {
     "python-engineio": (4, 15),
@@ -30,13 +33,13 @@ TESTED = {
 def untested(installed: Mapping[str, str]) -> list[str]:
     """Return one sentence for each library outside the range this package was tested with."""
     return [
-        f"{name} {installed[name]} was never tested with this transport, {wanted[0]}.{wanted[1]}.x was"
+        f"{name} {installed[name]} is untested with this transport: {wanted[0]}.{wanted[1]}.x is"
         for name, wanted in TESTED.items()
         if tuple(installed[name].split(".")[:2]) != tuple(map(str, wanted))
     ]
 
 
-def check_versions(logger: logging.Logger) -> None:
+def check_versions() -> None:
     """Log a warning for each library outside the tested range."""
     for sentence in untested({name: version(name) for name in TESTED}):
         logger.warning(sentence)

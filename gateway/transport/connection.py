@@ -7,11 +7,12 @@ fills them itself, in one order with what the application emits:
   ``on_writable``.
 - polling: set ``on_poll``, which is asked for packets each time a GET of the client is answered;
   call ``wake_poll`` when there are new ones and ``poll_waiting``.
-- ``on_upgrade`` says that polling became WebSocket; ``close_transport`` closes so that a stock
-  client comes back.
+- ``on_upgrade`` says that polling became WebSocket, ``on_close`` that the connection has ended,
+  at once and before the application's disconnect handler; ``close_transport`` closes so that a
+  stock client comes back. No callback is made from inside ``send_frames``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from gevent.event import Event
@@ -22,7 +23,7 @@ from gateway.transport.payload import CLOSE, MESSAGE, NOOP, PING, PONG
 from gateway.transport.polling import PollingLink
 from gateway.transport.reader import Violation
 from gateway.transport.upgrade import Probe
-from gateway.transport.websocket import WebSocketLink
+from gateway.transport.websocket import WebSocketLink, send_to_all
 
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
@@ -37,15 +38,16 @@ class Connection:
 
     __slots__ = (
         "_lane",
-        "_pong_due",
         "_room",
         "_server",
         "closed",
         "connected",
         "link",
+        "on_close",
         "on_upgrade",
         "on_writable",
         "polling",
+        "pong_due",
         "probe",
         "session",
         "sid",
@@ -61,8 +63,9 @@ class Connection:
         self.probe: Probe | None = None
         self.on_writable: Callable[[], None] | None = None
         self.on_upgrade: Callable[[], None] | None = None
+        self.on_close: Callable[[], None] | None = None
         self._server = server
-        self._pong_due: float | None = None
+        self.pong_due: float | None = None
         self._lane: Lane | None = None
         self._room: Event | None = None
 
@@ -77,7 +80,7 @@ class Connection:
     def writable(self) -> bool:
         """True when frames would go straight to the kernel."""
         link = self.link
-        return link is not None and not link.pending_bytes and not self.closed
+        return link is not None and link.writable
 
     @property
     def pending_bytes(self) -> int:
@@ -105,6 +108,12 @@ class Connection:
         """Write ready-made WebSocket frames, at most 64 kB in one call."""
         if self.link is not None:
             self.link.send(data)
+
+    @staticmethod
+    def send_frames_to_all(connections: Iterable["Connection"], data: bytes) -> None:
+        """Write the same frames to many connections, those that are not ``writable`` left out."""
+        links = (it.link for it in connections)
+        send_to_all((link for link in links if link is not None and link.writable), data)
 
     def wake_poll(self) -> None:
         """Have the waiting GET ask ``on_poll`` again."""
@@ -158,7 +167,7 @@ class Connection:
     def start(self) -> None:
         """Begin to send pings, the first one interval from now."""
         self.connected = True
-        self._server.pings.add(self)
+        self._server.heart.start(self)
 
     def begin_upgrade(self, link: WebSocketLink) -> Probe:
         """Wait for the client to upgrade over ``link``."""
@@ -177,14 +186,15 @@ class Connection:
             self.probe = None
         self._server.close_later(probe.link)
 
-    def upgrade_to(self, link: WebSocketLink) -> None:
-        """Use ``link`` for everything from now on, first for what waited for a poll."""
+    def upgrade_to(self, link: WebSocketLink, prefix: bytes = b"") -> None:
+        """Use ``link`` for everything from now on, first for ``prefix`` and what was waiting."""
         self.hold_polls()
         self.probe, self.link = None, link
         polling, self.polling = self.polling, None
         waiting = polling.drain() if polling is not None else []
-        if waiting:
-            link.send(b"".join(map(packet_frame, waiting)))
+        first = prefix + b"".join(map(packet_frame, waiting))
+        if first:
+            link.send(first)
         if self.on_upgrade is not None:
             self.on_upgrade()
 
@@ -195,7 +205,6 @@ class Connection:
         try:
             self.receive(message)
         except BadPacket as error:
-            self._server.note("bad-packet", f"bad packet: {error}")
             link.fail(Violation(PROTOCOL_ERROR, str(error)))
 
     def on_drained(self, link: WebSocketLink) -> None:
@@ -220,7 +229,7 @@ class Connection:
         if kind == MESSAGE:
             self._server.deliver(self, packet[1:])
         elif kind == PONG:
-            self._on_pong()
+            self._server.heart.on_pong(self)
         elif kind == CLOSE:
             self.close(self._server.reason.CLIENT_DISCONNECT, farewell=NOOP)
         elif kind != NOOP:
@@ -254,34 +263,33 @@ class Connection:
 
     # Heartbeat
 
-    def ping(self) -> None:
-        """Send a ping and expect its pong."""
-        if not self.closed:
-            self.send_text(PING)
-            self._pong_due = self._server.pongs.add(self)
+    @property
+    def listening(self) -> bool:
+        """False while the application lags and this client is not read."""
+        return self._room is None
 
-    def _on_pong(self) -> None:
-        if self._pong_due is not None:
-            self._pong_due = None
-            self._server.pings.add(self)
+    def send_ping(self) -> None:
+        """Send a ping."""
+        self.send_text(PING)
 
-    def check_pong(self, due: float) -> None:
-        """Close when the pong of the last ping did not come in time."""
-        if self.closed or due != self._pong_due:
-            return
-        if self._room is not None:  # it is this process that does not listen
-            self._pong_due = self._server.pongs.add(self)
-            return
+    def expire(self) -> None:
+        """End: no pong came in time."""
         self.close(self._server.reason.PING_TIMEOUT, GOING_AWAY, farewell=CLOSE)
-
-    def overdue(self, now: float) -> bool:
-        """True when the timer is about to find this client silent."""
-        return self._pong_due is not None and self._pong_due <= now and self._room is None
 
     # The end
 
+    def disconnect(self) -> None:
+        """End by the server's own wish; the client is told by a close packet."""
+        if self.link is not None:
+            self.send_text(CLOSE)
+        self.close(self._server.reason.SERVER_DISCONNECT, farewell=CLOSE, linger=True)
+
+    def hang_up(self) -> None:
+        """End: the client closed the connection of its waiting GET."""
+        self.close(self._server.reason.TRANSPORT_CLOSE)
+
     def close(
-        self, reason: str, code: int = NORMAL, farewell: str | None = None, linger: bool = False
+        self, reason: str, code: int = NORMAL, farewell: str | None = None, *, linger: bool = False
     ) -> None:
         """End the session, once.
 
@@ -290,14 +298,21 @@ class Connection:
         if self.closed:
             return
         self.closed = True
-        self._server.forget(self, linger and self.polling is not None and not self.poll_waiting)
+        may_come = self.polling is not None and not self.poll_waiting
+        self._server.forget(self, linger=linger and may_come)
         if self.probe is not None:
             self.probe.close("session closed")
         if self.polling is not None:
             self.polling.end(farewell)
         if self.link is not None:
             self._close_link(self.link, code)
+        if self.on_close is not None:
+            self.on_close()
         self.run(self._server.say_disconnected, self, reason)
+
+    def let_go(self) -> None:
+        """Hold nothing any more: a timer may know this connection for a while yet."""
+        self.session = self.on_writable = self.on_upgrade = self.on_close = self.on_poll = None
 
     def _close_link(self, link: WebSocketLink, code: int) -> None:
         if link.pending_bytes and code == GOING_AWAY:

@@ -28,6 +28,8 @@ class Refusal(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
+        # For the log, which has one line of each kind: without what differs from case to case.
+        self.kind = " ".join(message.split()[:2])
         self.headers = headers or []
 
 

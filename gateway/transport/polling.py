@@ -7,8 +7,8 @@ from typing import Any
 
 import gevent
 from gevent import get_hub
+from gevent import socket as gevent_socket
 from gevent.event import Event
-from gevent.socket import socket as GeventSocket
 
 from gateway.transport.handshake import Refusal, bad_request
 from gateway.transport.payload import MAX_BYTES_PER_POLL, MAX_PACKETS_PER_POLL
@@ -73,15 +73,15 @@ class PollingLink:
         self.size = 0
         return packets
 
-    def wait(self, sock: GeventSocket | None, on_hangup: Callable[[], None]) -> Packets:
+    def wait(self, sock: gevent_socket.socket | None, on_hangup: Callable[[], None]) -> Packets:
         """Return the packets of one answer; wait for them if there are none."""
         packets = self._take()
-        if packets or self.ended:
+        if packets or self._dismissed:
             return packets + self._last_words()
         self._ready = Event()
         watcher = watch_hangup(sock, on_hangup) if sock is not None else None
         try:
-            while not packets and not self.ended and self._farewell is None:
+            while not packets and not self._dismissed:
                 self._ready.wait()
                 self._ready.clear()
                 packets = self._take()
@@ -91,6 +91,11 @@ class PollingLink:
                 watcher.stop()
                 watcher.close()
         return packets + self._last_words()
+
+    @property
+    def _dismissed(self) -> bool:
+        """True when a GET is to be answered even with nothing."""
+        return self.ended or self._farewell is not None
 
     def _last_words(self) -> Packets:
         if self._queue:
@@ -116,7 +121,7 @@ class PollingLink:
         return self.on_poll(max_packets, max_bytes)
 
 
-def plain_socket(environ: Environ) -> GeventSocket | None:
+def plain_socket(environ: Environ) -> gevent_socket.socket | None:
     """Return the socket a GET came by, or None where it cannot be watched."""
     try:
         return server_socket(environ)
@@ -124,14 +129,14 @@ def plain_socket(environ: Environ) -> GeventSocket | None:
         return None
 
 
-def watch_hangup(sock: GeventSocket, on_hangup: Callable[[], None]) -> Any:
+def watch_hangup(sock: gevent_socket.socket, on_hangup: Callable[[], None]) -> Any:
     """Call ``on_hangup`` when the client closes the connection its GET waits on."""
     watcher = get_hub().loop.io(sock.fileno(), READABLE)
 
     def look() -> None:
         watcher.stop()  # readable stays readable: look once
         try:
-            gone = not sock._sock.recv(1, socket.MSG_PEEK)
+            gone = not _peek(sock)
         except BlockingIOError:
             watcher.start(look)
             return
@@ -144,6 +149,15 @@ def watch_hangup(sock: GeventSocket, on_hangup: Callable[[], None]) -> Any:
     return watcher
 
 
+def _peek(sock: gevent_socket.socket) -> bytes:
+    timeout_s = sock.gettimeout()
+    sock.settimeout(0.0)
+    try:
+        return sock.recv(1, socket.MSG_PEEK)
+    finally:
+        sock.settimeout(timeout_s)
+
+
 def read_body(environ: Environ, max_bytes: int, timeout_s: float) -> bytes:
     """Return the body of a POST; refuse one that is too large, cut short or too slow."""
     try:
@@ -152,9 +166,9 @@ def read_body(environ: Environ, max_bytes: int, timeout_s: float) -> bytes:
         raise bad_request("Invalid Content-Length") from error
     if length > max_bytes:
         raise Refusal("413 PAYLOAD TOO LARGE", "Payload too large")
-    body: bytes | None = None
-    with gevent.Timeout(timeout_s, False):
-        body = bytes(environ["wsgi.input"].read(length if length >= 0 else max_bytes + 1))
+    wanted = length if length >= 0 else max_bytes + 1
+    read = environ["wsgi.input"].read
+    body: bytes | None = gevent.with_timeout(timeout_s, read, wanted, timeout_value=None)
     if body is None:
         raise Refusal("408 REQUEST TIMEOUT", "Body too slow")
     if len(body) > max_bytes:

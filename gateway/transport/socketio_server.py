@@ -6,50 +6,17 @@ from typing import Any
 import socketio
 from engineio import packet as engineio_packet
 from socketio import packet
-from socketio.exceptions import ConnectionRefusedError as Refused
 
+from gateway.transport.admission import Admission
 from gateway.transport.connection import BadPacket, Connection
 from gateway.transport.engine_server import EngineServer
 from gateway.transport.environ import ConnectionEnviron, KeptEnviron, SharedNames
 from gateway.transport.lane import Lane
-from gateway.transport.payload import CLOSE
 from gateway.transport.packets import BadSocketIOPacket, StrictPacket, add_attachment, decode
+from gateway.transport.payload import CLOSE
 
 # The reference server's value: a client that opens a session asks for a namespace within this.
 CONNECT_TIMEOUT_S = 45.0
-
-INVALID_NAMESPACE = {"message": "Invalid namespace"}
-REFUSED = {"message": "Connection refused by server"}
-FAILED = {"message": "Internal server error"}
-
-
-class Held:
-    """What a connect handler sends, or others send to its client, before CONNECT is answered."""
-
-    __slots__ = ("_attachments", "_packet_class", "namespace", "packets", "size")
-
-    def __init__(self, packet_class: Any, namespace: str) -> None:
-        self._packet_class = packet_class
-        self._attachments = 0
-        self.namespace = namespace
-        self.packets: list[Any] = []
-        self.size = 0
-
-    def takes(self, data: str | bytes) -> bool:
-        """Say whether the encoded ``data`` belongs to the namespace that is being connected."""
-        if isinstance(data, bytes) and self._packet_class.uses_binary_events:
-            mine = self._attachments > 0
-            self._attachments -= mine
-            return mine
-        decoded = self._packet_class(encoded_packet=data)
-        mine = (decoded.namespace or "/") == self.namespace
-        self._attachments = decoded.attachment_count if mine else 0
-        return mine
-
-    def keep(self, engine_packet: Any) -> None:
-        """Keep an encoded packet for later."""
-        self.packets.append(engine_packet)
-        self.size += len(engine_packet.data)
 
 
 class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no types
@@ -67,7 +34,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
         self._names = SharedNames()
         self._silent = self.eio.clock.queue(connect_timeout, self._check_connected)
         self._ever_asked: set[str] = set()
-        self._held: dict[str, Held] = {}
+        self._admission = Admission(self)
         self._ack_lanes: dict[str, Lane] = {}
 
     def _engineio_server_class(self) -> type[EngineServer]:
@@ -77,10 +44,10 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         super()._handle_eio_connect(eio_sid, environ)
-        if not isinstance(self.eio, EngineServer) or eio_sid not in self.eio.sockets:
-            return
-        self.environ[eio_sid] = KeptEnviron(environ, self._names)
-        self._silent.add(self.eio.sockets[eio_sid])
+        connection = self.eio.connection(eio_sid)
+        if connection is not None:  # the test client of Flask-SocketIO has none
+            self.environ[eio_sid] = KeptEnviron(environ, self._names)
+            self._silent.add(connection)
 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         for namespace in list(self.manager.get_namespaces()):
@@ -107,9 +74,10 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
     def get_environ(self, sid: str, namespace: str | None = None) -> Any:
         """Return the WSGI environment of the request that opened the client's connection."""
         eio_sid = self.manager.eio_sid_from_sid(sid, namespace or "/")
-        return self._environ(eio_sid)
+        return self.environ_of(eio_sid)
 
-    def _environ(self, eio_sid: str) -> Any:
+    def environ_of(self, eio_sid: str) -> Any:
+        """Return the same by Engine.IO session id, made anew for one event."""
         kept = self.environ.get(eio_sid)
         return ConnectionEnviron(kept) if isinstance(kept, KeptEnviron) else kept
 
@@ -160,7 +128,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
         self, eio_sid: str, size: int, call: Callable[..., object], *args: object
     ) -> None:
         connection = self.eio.connection(eio_sid)
-        if connection is None:  # the test client of Flask-SocketIO has no connection
+        if connection is None:  # the test client again
             call(eio_sid, *args)
         else:
             connection.run(call, eio_sid, *args, size=size)
@@ -170,103 +138,46 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
     ) -> None:
         """Run the callback of an acknowledgement while an event handler may be waiting for it."""
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
-        if sid is None or ack_id == 0 or ack_id not in self.manager.callbacks.get(sid, {}):
+        waiting = self.manager.callbacks.get(sid, {})
+        # 0 is where the manager keeps its counter. Taken out at once: an answer counts once.
+        callback = waiting.pop(ack_id, None) if ack_id else None
+        if callback is None:
             return
         if self.eio.connection(eio_sid) is None:
-            self._handle_ack(eio_sid, namespace, ack_id, data)
+            callback(*data)
             return
         lane = self._ack_lanes.get(eio_sid)
         if lane is None:
             lane = self._ack_lanes[eio_sid] = Lane(lambda: self._end_ack_lane(eio_sid))
-        lane.put(self._handle_ack, eio_sid, namespace, ack_id, data, size=size)
+        lane.put(callback, *data, size=size)
 
     def _end_ack_lane(self, eio_sid: str) -> None:
         if self._ack_lanes[eio_sid].idle:
             del self._ack_lanes[eio_sid]
 
     def _handle_event(
-        self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]
+        self, eio_sid: str, namespace: str | None, ack_id: int | None, data: list[Any]
     ) -> None:
         namespace = namespace or "/"
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         if self.manager.is_connected(sid, namespace):
-            self._handle_event_internal(self, sid, eio_sid, data, namespace, id)
-
-    # Joining a namespace
+            self._handle_event_internal(self, sid, eio_sid, data, namespace, ack_id)
 
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
-        namespace = namespace or "/"
-        if not self._is_known(namespace):
-            self._refuse(eio_sid, namespace, INVALID_NAMESPACE)
-            return
-        sid = self.manager.pre_connect(eio_sid, namespace)
-        if sid is None:
-            self._close(eio_sid, "CONNECT to a namespace that is connected")
-            return
-        self._held[eio_sid] = held = Held(self.packet_class, namespace)
-        try:
-            refusal = self._ask(sid, eio_sid, namespace, data)
-        finally:
-            del self._held[eio_sid]
-        if refusal is not None:
-            self.manager.disconnect(sid, namespace, ignore_queue=True)
-            self._refuse(eio_sid, namespace, refusal)
-        else:
-            self._admit(sid, eio_sid, held)
+        self._admission.join(eio_sid, namespace or "/", data)
 
-    def _is_known(self, namespace: str) -> bool:
-        return (
-            namespace in self.handlers
-            or namespace in self.namespace_handlers
-            or self.namespaces == "*"
-            or namespace in self.namespaces
-        )
-
-    def _ask(self, sid: str, eio_sid: str, namespace: str, data: Any) -> Any:
-        """Run the connect handler; return None, or what CONNECT_ERROR says."""
-        try:
-            answer = self._call_connect_handler(namespace, sid, self._environ(eio_sid), data)
-        except Refused as error:
-            return error.error_args
-        except ConnectionRefusedError:
-            return REFUSED
-        except Exception:
-            self.logger.exception("connect handler failed: namespace=%s", namespace)
-            return FAILED
-        return Refused().error_args if answer is False else None
-
-    def _call_connect_handler(self, namespace: str, sid: str, environ: Any, data: Any) -> Any:
-        if data:
-            return self._trigger_event("connect", namespace, sid, environ, data)
-        try:
-            return self._trigger_event("connect", namespace, sid, environ, None)
-        except TypeError as error:  # an older handler takes no authentication
-            try:
-                return self._trigger_event("connect", namespace, sid, environ)
-            except TypeError:
-                raise error from None
-
-    def _admit(self, sid: str, eio_sid: str, held: Held) -> None:
-        namespace = held.namespace
-        self.manager.connect(sid, namespace)
-        hello = self.packet_class(packet.CONNECT, {"sid": sid}, namespace=namespace)
-        self._send_packet(eio_sid, hello)
-        for engine_packet in held.packets:
-            self.eio.send_packet(eio_sid, engine_packet)
-        if held.size > self.eio.max_outbox_bytes:
-            self._close(eio_sid, "too much was sent while the client was connecting")
-
-    def _refuse(self, eio_sid: str, namespace: str, reason: Any) -> None:
-        error = self.packet_class(packet.CONNECT_ERROR, data=reason, namespace=namespace)
-        self._send_packet(eio_sid, error)
-
-    def _close(self, eio_sid: str, message: str) -> None:
+    def close_client(self, eio_sid: str, message: str) -> None:
+        """Close a connection for what its client did."""
         self.eio.note("bad-connect", message)
         connection = self.eio.connection(eio_sid)
         if connection is not None:
             connection.close(self.reason.TRANSPORT_ERROR, farewell=CLOSE)
 
     # Packets out
+
+    def send_to(self, eio_sid: str, kind: int, namespace: str, data: Any) -> None:
+        """Send a packet of the library's own to one client."""
+        self._send_packet(eio_sid, self.packet_class(kind, data=data, namespace=namespace))
 
     def _send_packet(self, eio_sid: str, pkt: Any) -> None:
         encoded = pkt.encode()
@@ -275,11 +186,8 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
             self._send_eio_packet(eio_sid, engineio_packet.Packet(engineio_packet.MESSAGE, part))
 
     def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
-        held = self._held.get(eio_sid)
-        if held is None or not held.takes(eio_pkt.data):
+        if not self._admission.holds(eio_sid, eio_pkt):
             self.eio.send_packet(eio_sid, eio_pkt)
-        elif held.size <= self.eio.max_outbox_bytes:
-            held.keep(eio_pkt)
 
     def instrument(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse: the Admin UI replaces parts of the stock transport that are not here."""

@@ -10,9 +10,10 @@ import errno
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NoReturn
 
-from gevent.socket import socket as GeventSocket
+from gevent import socket as gevent_socket
 
 Environ = Mapping[str, Any]
 
@@ -21,13 +22,13 @@ class CannotTake(Exception):
     """The web server gives no access to a plain TCP socket, or speaks TLS on it itself."""
 
 
-def server_socket(environ: Environ) -> GeventSocket:
+def server_socket(environ: Environ) -> gevent_socket.socket:
     """Return the web server's socket of this request."""
     found = environ.get("gunicorn.socket") or environ.get("gunicorn.sock")
     if found is None:
         found = getattr(_buffered_input(environ), "raw", None)
         found = getattr(found, "_sock", None)
-    if type(found) is not GeventSocket:
+    if type(found) is not gevent_socket.socket:
         raise CannotTake("WebSocket needs gevent's pywsgi or gunicorn's gevent worker without TLS")
     return found
 
@@ -59,6 +60,11 @@ def leave() -> NoReturn:
 
 
 def _set_options(sock: _socket.socket, send_buffer_bytes: int) -> None:
+    with suppress(OSError):  # some systems refuse when the client has gone already
+        _limit_and_hurry(sock, send_buffer_bytes)
+
+
+def _limit_and_hurry(sock: _socket.socket, send_buffer_bytes: int) -> None:
     # The kernel would let this grow to 4 MB a slow client, all of it stale when it is read.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
     if sock.family != socket.AF_UNIX:
@@ -71,7 +77,7 @@ def _buffered_input(environ: Environ) -> Any:
     return getattr(source, "rfile", source)
 
 
-def _read_ahead(environ: Environ, theirs: GeventSocket) -> bytes:
+def _read_ahead(environ: Environ, theirs: gevent_socket.socket) -> bytes:
     source = environ.get("wsgi.input")
     unreader = getattr(getattr(source, "reader", None), "unreader", None)
     if unreader is not None:
@@ -80,7 +86,7 @@ def _read_ahead(environ: Environ, theirs: GeventSocket) -> bytes:
     return bytes(_buffered_input(environ).peek())
 
 
-def _close(environ: Environ, theirs: GeventSocket) -> None:
+def _close(environ: Environ, theirs: gevent_socket.socket) -> None:
     source = _buffered_input(environ)
     if hasattr(source, "raw"):
         source.close()

@@ -80,9 +80,11 @@ class Clock:
     def _wake(self) -> None:
         self._disarm()
         now = time.monotonic() + SLACK_S
-        for queue in list(self._queues):
-            queue.run(now)
-        self.arm()
+        try:
+            for queue in list(self._queues):
+                queue.run(now)
+        finally:
+            self.arm()  # one that fails must not stop the clock for all
 
     def _disarm(self) -> None:
         timer, self._timer, self._armed_for = self._timer, None, None

@@ -1,8 +1,9 @@
 """Publish readings of many devices at a steady rate, each with the time it was published at.
 
 Usage: ``python -m scripts.benchmarks.publisher SINK PORT DEVICES``. Commands come on standard
-input: ``subscribed`` waits for the server, ``rate N`` publishes N readings a second from now on (0
-stops) and says how many were published so far and how much CPU that took, as JSON.
+input: ``subscribed`` waits for the server, ``prime`` publishes one reading of each device,
+``rate N`` publishes N readings a second from now on (0 stops), ``count`` does nothing. Each answers
+how many were published so far, and the CPU time used.
 """
 
 import json
@@ -60,10 +61,13 @@ class Publisher:
     _since_s: float = 0.0
     _since_count: int = 0
     _sent_us: int = 0
-    _status_s: float = 0.0
+    _statuses: int = 0
+    _started_s: float = 0.0
 
     def set_rate(self, rate_hz: float) -> None:
         """Publish so many readings a second from now on."""
+        if not self.rate_hz:
+            self._started_s, self._statuses = time.monotonic(), 0
         self.rate_hz, self._since_s, self._since_count = rate_hz, time.monotonic(), self.published
 
     def wait_s(self) -> float | None:
@@ -79,9 +83,13 @@ class Publisher:
         due = self._since_count + int((now_s - self._since_s) * self.rate_hz) + 1
         while self.published < due:
             self._publish_next()
-        if now_s - self._status_s >= STATUS_EVERY_S and isinstance(self.sink, ZeroMqSink):
-            self._status_s = now_s
-            self._send_statuses(self.sink)
+        if isinstance(self.sink, ZeroMqSink):
+            self._send_statuses(self.sink, now_s)
+
+    def prime(self) -> None:
+        """Make each device known."""
+        for _ in self.names:
+            self._publish_next()
 
     def _publish_next(self) -> None:
         count, index = divmod(self.published, len(self.names))
@@ -90,10 +98,15 @@ class Publisher:
         self.sink.send(name, reading_text(name, self.epoch, count + 1, self._sent_us))
         self.published += 1
 
-    def _send_statuses(self, sink: ZeroMqSink) -> None:
-        for index, name in enumerate(self.names):
+    def _send_statuses(self, sink: ZeroMqSink, now_s: float) -> None:
+        """Send the statuses that are due, spread over the interval as the readings are."""
+        due = int((now_s - self._started_s) / STATUS_EVERY_S * len(self.names))
+        for number in range(self._statuses, due):
+            index = number % len(self.names)
             last_seq = (self.published - index + len(self.names) - 1) // len(self.names)
+            name = self.names[index]
             sink.send_status(name, status_text(name, self.epoch, last_seq))
+        self._statuses = due
 
 
 def obey(publisher: Publisher, command: str) -> None:
@@ -101,10 +114,13 @@ def obey(publisher: Publisher, command: str) -> None:
     word, _, number = command.partition(" ")
     if word == "subscribed":
         publisher.sink.wait_for_subscriber()
-    else:
+    elif word == "prime":
+        publisher.prime()
+    elif word == "rate":
         publisher.set_rate(float(number))
     used = os.times()
-    print(json.dumps({"published": publisher.published, "cpu_s": used.user + used.system}), flush=True)
+    answer = {"published": publisher.published, "cpu_s": used.user + used.system}
+    print(json.dumps(answer), flush=True)
 
 
 def main(sink: str, port: str, devices: str) -> None:

@@ -30,7 +30,7 @@ class ZeroMqSink:
     """A PUB socket that knows when it is heard; it also sends statuses, see the publisher."""
 
     def __init__(self, port: int) -> None:
-        self._socket = zmq.Context.instance().socket(zmq.XPUB)
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.XPUB)
         self._socket.set(zmq.SNDHWM, WAITING_MAX)
         self._socket.set(zmq.LINGER, 0)
         self._socket.bind(f"tcp://127.0.0.1:{port}")
@@ -65,8 +65,9 @@ class StreamSink:
         self._socket = socket.socket()
 
     def wait_for_subscriber(self) -> None:
-        """Connect; the load client is there already."""
+        """Connect; the server takes in what follows."""
         self._socket = socket.create_connection(("127.0.0.1", self._port), CONNECT_WAIT_S)
+        self._socket.settimeout(None)  # with one, Python would wait where MSG_DONTWAIT says not to
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._hello:
             self._socket.sendall(self._hello)

@@ -9,9 +9,10 @@ from typing import Literal, TypeAlias
 from scripts.benchmarks.publisher import device_names
 
 Devices: TypeAlias = Sequence[str]
-Kind: TypeAlias = Literal["steady", "most", "deaf"]
+Kind: TypeAlias = Literal["steady", "most", "deaf", "resume", "rings"]
 ALL_AT_1000 = ("spoke", "loop", "node", "gevent", "threading", "nchan", "mosquitto")
 FEW_OF, SEED = 5, 1
+RINGS_MB = 64
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Workload:
     """Instead of the server's own: for polling."""
     picks: int | None = None
     """Each client watches so many devices of its own, drawn at random; None: all of them."""
-    is_quick: bool = False
+    quick: tuple[str, ...] = ()
+    """The servers that ``--quick`` measures."""
     rates_hz: tuple[float, ...] = ()
     """Readings a second that are tried one after the other, for as long as a server keeps up."""
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -44,7 +46,7 @@ WORKLOADS = (
         devices=1,
         rate_hz=20,
         servers=ALL_AT_1000,
-        is_quick=True,
+        quick=ALL_AT_1000,
     ),
     Workload(
         "many",
@@ -62,7 +64,7 @@ WORKLOADS = (
         rate_hz=10,
         servers=("spoke", "loop", "node"),
         flush_ms=20,
-        is_quick=True,
+        quick=("spoke", "loop"),
     ),
     Workload(
         "most",
@@ -73,7 +75,7 @@ WORKLOADS = (
         servers=("spoke", "node", "loop"),
         kind="most",
         flush_ms=20,
-        is_quick=True,
+        quick=("spoke", "node"),
         rates_hz=(125, 250, 500, 750, 1000, 1500, 2500, 5000, 7500, 10_000, 15_000, 20_000, 30_000),
     ),
     Workload(
@@ -86,8 +88,8 @@ WORKLOADS = (
         kind="most",
         picks=1,
         flush_ms=20,
-        is_quick=True,
-        rates_hz=(5000, 7500, 10_000, 12_500, 15_000, 17_500, 20_000, 25_000, 30_000, 40_000, 50_000),
+        quick=("spoke",),
+        rates_hz=(2500, 5000, 7500, 10_000, 12_500, 15_000, 20_000, 25_000, 30_000, 40_000, 50_000),
     ),
     Workload(
         "random",
@@ -97,7 +99,7 @@ WORKLOADS = (
         rate_hz=4,
         servers=("spoke", "node"),
         picks=FEW_OF,
-        is_quick=True,
+        quick=("spoke", "node"),
     ),
     Workload(
         "polling",
@@ -124,24 +126,44 @@ WORKLOADS = (
         devices=1,
         rate_hz=100,
         servers=("spoke", "node", "loop"),
-        is_quick=True,
+        quick=("spoke", "node"),
     ),
     Workload(
         "deaf",
-        "1,000 clients of which 100 never read, 1 device at 100 Hz",
+        "1,000 clients of which 100 never read, 1 device at 50 Hz",
         clients=1000,
         devices=1,
-        rate_hz=100,
+        rate_hz=50,
         servers=("spoke",),
         kind="deaf",
     ),
     Workload(
         "hearing",
-        "900 clients that all read, 1 device at 100 Hz",
+        "900 clients that all read, 1 device at 50 Hz",
         clients=900,
         devices=1,
-        rate_hz=100,
+        rate_hz=50,
         servers=("spoke",),
+    ),
+    Workload(
+        "resume",
+        "1,000 clients, 1 device at 20 Hz, while 1,000 others resume",
+        clients=1000,
+        devices=1,
+        rate_hz=20,
+        servers=("spoke",),
+        kind="resume",
+    ),
+    Workload(
+        "rings",
+        f"1,000 devices until {RINGS_MB} MB of readings are held",
+        clients=1,
+        devices=1000,
+        rate_hz=8,
+        servers=("spoke",),
+        kind="rings",
+        picks=1,
+        settings={"SPOKE_HISTORY_MB": str(RINGS_MB)},
     ),
 )
 
@@ -162,19 +184,22 @@ def expected_deliveries(plan: Sequence[Devices], published: int, devices: int) -
     return sum(rounds * len(names) + len(ahead.intersection(names)) for names in plan)
 
 
-def _socketio_line(devices: Devices) -> str:
-    return "/socket.io/?EIO=4\t420" + json.dumps(["subscribe", {"devices": devices}])
+def _socketio_line(devices: Devices, since: str | None) -> str:
+    wanted: dict[str, object] = {"devices": devices}
+    if since is not None:
+        wanted["since"] = dict.fromkeys(devices, since)
+    return "/socket.io/?EIO=4\t420" + json.dumps(["subscribe", wanted])
 
 
-def _mqtt_line(devices: Devices) -> str:
+def _mqtt_line(devices: Devices, _since: str | None) -> str:
     return "/\t" + " ".join(f"ebike/reading/{name}/" for name in devices)
 
 
-def _plain_line(devices: Devices) -> str:
+def _plain_line(devices: Devices, _since: str | None) -> str:
     return f"/sub/{','.join(devices)}\t"
 
 
-_LINES: Mapping[str, Callable[[Devices], str]] = {
+_LINES: Mapping[str, Callable[[Devices, str | None], str]] = {
     "socketio": _socketio_line,
     "socketio-upgrade": _socketio_line,
     "socketio-polling": _socketio_line,
@@ -183,6 +208,9 @@ _LINES: Mapping[str, Callable[[Devices], str]] = {
 }
 
 
-def plan_text(plan: Sequence[Devices], protocol: str) -> str:
-    """Write the load client's plan: where each client connects, and how it subscribes."""
-    return "".join(_LINES[protocol](devices) + "\n" for devices in plan)
+def plan_text(plan: Sequence[Devices], protocol: str, since: str | None = None) -> str:
+    """Write the load client's plan: where each client connects, and how it subscribes.
+
+    ``since`` is the cursor Socket.IO clients resume at in each device.
+    """
+    return "".join(_LINES[protocol](devices, since) + "\n" for devices in plan)

@@ -15,7 +15,7 @@ def peers() -> Iterator[Peers]:
     """The sockets that listen and ask."""
     opened = Peers()
     yield opened
-    opened.context.destroy(linger=0)
+    opened.close()
 
 
 @pytest.fixture

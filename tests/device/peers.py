@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 import zmq
 
-from device.__main__ import open_publisher
+from device.__main__ import wire
 from device.fleet import Bike
-from device.publisher import Publisher
+from device.journal import MemoryJournal, capacity
 from device.sockets import Socket, open_sockets
 from device.sources import Sample, Source
 from shared.cursor import Cursor
@@ -54,12 +54,15 @@ class Peers:
         (opened.bind if bind else opened.connect)(endpoint)
         return opened
 
+    def close(self) -> None:
+        """Close them all; returns when their ports are free again."""
+        self.context.destroy(linger=0)
+
 
 class RunningDevice:
     """A publisher in a thread."""
 
     def __init__(self, bikes: Sequence[Bike], flags: Sequence[str]) -> None:
-        self.publisher: Publisher | None = None
         self.error: BaseException | None = None
         self._settings = load_settings(
             "device", [*flags, "--fleet-size", str(len(bikes))], {}, Path("/nonexistent")
@@ -84,8 +87,8 @@ class RunningDevice:
                 zmq.Context() as context,
                 closing(open_sockets(context, self._settings)) as sockets,
             ):
-                self.publisher = open_publisher(self._bikes, sockets)
-                self.publisher.run(self._stopped)
+                journal = MemoryJournal(capacity(len(self._bikes)))
+                wire(self._bikes, journal, sockets).run(self._stopped)
         except BaseException as error:
             self.error = error
 

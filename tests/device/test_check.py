@@ -52,8 +52,10 @@ def publishing(pub: Socket, say: Say) -> Iterator[None]:
         assert not thread.is_alive()
 
 
-def right(number: int) -> list[Frames]:
-    return [reading(number), status(number, interval_ms=0)]
+def right(number: int, **values: float) -> list[Frames]:
+    """Say what a device without a clock and without a steady rate may say."""
+    body = json.loads(reading(number, ts_ms=0)[1]) | values
+    return [reading(number, payload=json.dumps(body).encode()), status(number, interval_ms=0)]
 
 
 def test_a_correct_publisher_is_right_and_its_replay_is_asked(
@@ -111,10 +113,7 @@ def test_a_wrong_publisher_is_wrong_and_it_is_said_why(
 def test_an_unknown_key_is_named_with_where_to_put_it(
     peers: Peers, pub: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def say(number: int) -> list[Frames]:
-        return [reading(number, tyre_bar=4.5), status(number, interval_ms=0)]
-
-    with publishing(peers.open(zmq.PUB, pub, bind=True), say):
+    with publishing(peers.open(zmq.PUB, pub, bind=True), lambda n: right(n, tyre_bar=4.5)):
         assert main([pub, *LISTEN]) == RIGHT
     said = capsys.readouterr().out
     assert "advice  ebike-001: unknown key 'tyre_bar' is dropped" in said
@@ -163,10 +162,7 @@ def test_nothing_heard_is_neither_right_nor_wrong(
 def test_the_verdict_in_json_says_the_same(
     peers: Peers, pub: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def say(number: int) -> list[Frames]:
-        return [reading(number, power_w=9999), status(number, interval_ms=0)]
-
-    with publishing(peers.open(zmq.PUB, pub, bind=True), say):
+    with publishing(peers.open(zmq.PUB, pub, bind=True), lambda n: right(n, power_w=9999)):
         assert main([pub, "--json", *LISTEN]) == WRONG
     verdict = json.loads(capsys.readouterr().out)
     assert (verdict["verdict"], verdict["endpoint"]) == ("wrong", pub)

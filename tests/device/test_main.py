@@ -1,5 +1,4 @@
 import json
-import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -84,7 +83,7 @@ def test_readings_and_replay_come_with_the_defaults(
     for part in ("bikes=1", "first=ebike-001", "source=simulator", pub, replay):
         assert part in started
     assert device.stop() == 0
-    assert f"readings={live[0].seq + 9}" <= device.wait_for_line(r"readings=\d+$").group()
+    assert int(device.wait_for_line(r"stopped readings=(\d+)")[1]) >= len(readings)
 
 
 def test_the_epoch_is_the_start_in_ms_and_grows_with_each_start(
@@ -122,7 +121,7 @@ def test_a_port_in_use_is_one_sentence_and_exit_2(
     assert device.wait() == 2
     said = device.output
     assert "Traceback" not in said
-    assert f"port {endpoint.rpartition(':')[2]} of {endpoint} is in use" in said
+    assert f"{endpoint} is in use" in said
     assert f"SPOKE_{taken.upper()}_BIND or --{taken}-bind" in said
 
 
@@ -160,18 +159,18 @@ def test_a_bug_is_one_stack_trace_in_console_and_file_and_exit_1(
         "import sys\n"
         "from device import __main__, publisher\n"
         "from device.fleet import Bike\n"
-        "def status(bike, ts_ms):\n"
+        "def number(bike, sample, ts_ms):\n"
         "    raise ZeroDivisionError('planted')\n"
-        "Bike.status = status\n"
+        "Bike.number = number\n"
         "sys.exit(__main__.main())\n"
     )
     flags = ["--pub-bind", pub, "--replay-bind", replay]
     device = start_process(["python", str(program), *flags], {}, tmp_path)
     assert device.wait() == 1
-    assert len(re.findall(r"ZeroDivisionError: planted", device.output)) >= 1
-    assert device.output.count("crashed") == 1
+    assert device.output.count("Traceback") == device.output.count("crashed") == 1
+    assert "ZeroDivisionError: planted" in device.output
     (log,) = (tmp_path / "logs").glob("device*.log")
-    assert log.read_text().count("crashed") == 1
+    assert log.read_text().count("Traceback") == 1
     assert "ZeroDivisionError: planted" in log.read_text()
     peers.open(zmq.ROUTER, pub, bind=True)  # its ports are free again
 
@@ -183,15 +182,6 @@ def test_a_journal_that_is_set_is_said_to_have_no_effect_once(
     hear_readings(peers.open(zmq.SUB, pub), 1)
     assert device.stop() == 0
     assert device.output.count("keeps the journal in memory") == 1
-
-
-def test_an_id_for_a_whole_fleet_is_said_to_have_no_effect(
-    start_device: StartDevice, peers: Peers, pub: str
-) -> None:
-    device = start_device("--fleet-size", "2", "--device-id", "my-bike")
-    hear_readings(peers.open(zmq.SUB, pub), 1)
-    assert device.stop() == 0
-    assert "SPOKE_DEVICE_ID has no effect" in device.output
 
 
 def test_a_single_bike_has_the_id_it_is_given(

@@ -9,7 +9,7 @@ from device.sources import Sample
 from shared.cursor import Cursor
 from shared.errors import SourceError
 from shared.reading import Reading, Status
-from shared.wire import decode_answer, encode_reading
+from shared.wire import decode_answer, decode_serve, encode_reading
 from tests.device.peers import (
     EPOCH,
     Peers,
@@ -335,7 +335,7 @@ def test_a_bike_says_whom_it_serves_again_when_its_gateway_comes_back(
     router = gateway.open(zmq.ROUTER, replay, bind=True)
     start_device([make_bike(steady())], "--pub-connect", pub, "--replay-connect", replay)
     assert router.recv_multipart()
-    gateway.context.destroy()  # returns when the port is free again
+    gateway.close()
     again = peers.open(zmq.ROUTER, replay, bind=True)
     again.rcvtimeo = int(scaled_s(9) * 1000)  # sooner than the ten seconds of its routine
     assert again.recv_multipart()[-1].startswith(b'{"v":1,"op":"serve"')
@@ -359,3 +359,18 @@ def test_a_bike_serves_every_gateway_it_connects_to(
         peer, _ = router.recv_multipart()
         router.send_multipart([peer, question(None, 1)])
         assert decode_answer(router.recv_multipart()[1:]).id == "q"
+
+
+def test_a_large_fleet_says_whom_it_serves_in_messages_a_gateway_takes(
+    start_device: StartDevice, peers: Peers, pub: str, replay: str
+) -> None:
+    router = peers.open(zmq.ROUTER, replay, bind=True)
+    ids = [f"{number:064d}" for number in range(1000)]
+    bikes = [make_bike(steady(10.0), device_id, 10_000) for device_id in ids]
+    start_device(bikes, "--pub-connect", pub, "--replay-connect", replay)
+    served: list[str] = []
+    while len(served) < len(ids):
+        serve = decode_serve(router.recv_multipart()[-1])
+        assert serve is not None
+        served += serve.devices
+    assert served == ids

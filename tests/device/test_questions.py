@@ -58,9 +58,9 @@ def answer(questions: Questions, envelope: int = 1) -> ReplayAnswer:
     return decoded
 
 
-def taken_ids(questions: Questions) -> list[str]:
+def taken_ids(questions: Questions, now_s: float = NOW_S) -> list[str]:
     ids = []
-    while (taken := questions.take(NOW_S)) is not None:
+    while (taken := questions.take(now_s)) is not None:
         ids.append(taken.request.id)
     return ids
 
@@ -217,15 +217,38 @@ def test_questions_for_several_pages_or_devices_wait_side_by_side() -> None:
     assert taken_ids(questions) == ["a", "b", "c"]
 
 
-def test_what_could_not_be_sent_waits_behind_the_others() -> None:
+def test_a_peer_that_took_no_answer_waits_a_moment_and_delays_no_other() -> None:
     questions = make_questions()
-    ask(questions, b"stalled", request_id="stalled")
+    for seq in range(3):
+        ask(questions, b"stalled", request_id=f"stalled-{seq}", after=Cursor(7, seq))
     ask(questions, b"reading", request_id="reading")
     stalled = questions.take(NOW_S)
     assert stalled is not None
-    questions.put_back(stalled)
-    assert questions.waiting == 2
-    assert taken_ids(questions) == ["reading", "stalled"]
+    questions.put_back(stalled, NOW_S + 0.5)
+    assert questions.waiting == 4
+    assert taken_ids(questions) == ["reading"]
+    assert taken_ids(questions, NOW_S + 0.5) == ["stalled-1", "stalled-2", "stalled-0"]
+
+
+def test_the_last_question_of_a_peer_can_be_put_back() -> None:
+    questions = make_questions()
+    ask(questions, PEER, request_id="only")
+    only = questions.take(NOW_S)
+    assert only is not None
+    questions.put_back(only, NOW_S + 0.5)
+    assert taken_ids(questions) == []
+    assert taken_ids(questions, NOW_S + 0.6) == ["only"]
+    assert questions.waiting == 0
+
+
+def test_what_a_blocked_peer_asked_is_forgotten_in_time() -> None:
+    questions = make_questions()
+    ask(questions, PEER)
+    stalled = questions.take(NOW_S)
+    assert stalled is not None
+    questions.put_back(stalled, NOW_S + 1000)
+    assert questions.take(NOW_S + WAITING_MAX_S + 0.1) is None
+    assert questions.waiting == 0
 
 
 def test_what_waits_too_long_is_forgotten() -> None:

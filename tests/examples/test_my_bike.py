@@ -1,6 +1,7 @@
 import ast
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import zmq
@@ -27,16 +28,17 @@ def test_the_example_stands_alone_and_is_where_a_gateway_looks() -> None:
 
 
 def test_the_example_is_a_device_that_keeps_the_protocol(
-    start_process: StartProcess, tmp_path: Path, free_port: Callable[[], int], peers: Peers
+    start_process: StartProcess, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     program = tmp_path / "my_bike.py"
     program.write_text(EXAMPLE.read_text().replace(PUB_ENDPOINT, endpoint))
     bike = start_process(["python", str(program)])
-    sub = peers.open(zmq.SUB, endpoint)
-    assert hear_readings(sub, 1)[0].device_id == "my-bike"
-    assert main([endpoint, "--seconds", "4"]) == RIGHT
-    bike.process.send_signal(signal.SIGINT)
-    assert hear_until(sub, is_stopping)[-1].device_id == "my-bike"
+    with closing(Peers()) as peers:
+        sub = peers.open(zmq.SUB, endpoint)
+        assert hear_readings(sub, 1)[0].device_id == "my-bike"
+        assert main([endpoint, "--seconds", "4"]) == RIGHT
+        bike.process.send_signal(signal.SIGINT)
+        assert hear_until(sub, is_stopping)[-1].device_id == "my-bike"
     assert bike.wait() == 0
     assert bike.output == ""

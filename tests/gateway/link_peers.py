@@ -36,10 +36,13 @@ class Loop:
     def __init__(self, settings: LinkSettings) -> None:
         self.woken = threading.Event()
         self.wakes = 0
-        self.notices: list[str] = []
+        self.notices: list[tuple[str, dict[str, object]]] = []
         self.now_s = 0.0
         self.batches: list[list[Incoming]] = []
-        self.subscriber = Subscriber(settings, self.wake, self.notices.append, lambda: self.now_s)
+        self.subscriber = Subscriber(settings, self.wake, self.notice, lambda: self.now_s)
+
+    def notice(self, event: str, **fields: object) -> None:
+        self.notices.append((event, fields))
 
     def wake(self) -> None:
         self.wakes += 1

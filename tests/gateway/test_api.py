@@ -71,6 +71,16 @@ def test_what_is_no_longer_held_is_told_as_a_gap(hub: Hub, client: FlaskClient) 
     assert page["readings"][0]["seq"] == 101
 
 
+def test_0_0_is_no_gap_when_all_there_ever_was_is_held(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 4))
+    page = client.get(f"{READINGS}?since=0-0").json
+    assert page is not None
+    assert ([reading["seq"] for reading in page["readings"]], page["gaps"]) == ([1, 2, 3], [])
+    publish(hub, "a", range(4, 301))
+    page = client.get(f"{READINGS}?since=0-0").json
+    assert [gap["reason"] for gap in page["gaps"]] == ["expired"]  # type: ignore[index]  # is JSON
+
+
 def test_a_page_holds_the_gaps_between_its_readings(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "a", range(1, 4))
     publish(hub, "a", range(1, 3), epoch=EPOCH + 1)
@@ -95,6 +105,8 @@ def test_a_span_of_time_is_thinned_to_slowest_and_fastest(hub: Hub, client: Flas
     assert len(kept) <= 8
     assert kept == sorted(kept)
     assert {0.0, 49.0} <= {reading["speed_kmh"] for reading in thin["readings"]}
+    whole = client.get(f"{READINGS}?max_points=8").json
+    assert len(whole["readings"]) == 8  # type: ignore[index]  # is JSON
 
 
 def test_csv_has_every_key_of_a_reading_and_leads_on(hub: Hub, client: FlaskClient) -> None:
@@ -127,6 +139,8 @@ def test_csv_has_every_key_of_a_reading_and_leads_on(hub: Hub, client: FlaskClie
         (f"{READINGS}?from_ms=2&to_ms=1", 400, "bad_request"),
         (f"{READINGS}?since=1-1&from_ms=2", 400, "bad_request"),
         (f"{READINGS}?max_points=1&from_ms=2", 400, "bad_request"),
+        (f"{READINGS}?max_points=1", 400, "bad_request"),
+        (f"{READINGS}?max_points=2&limit=5", 400, "bad_request"),
         (f"{READINGS}?format=xml", 400, "bad_request"),
         ("/nowhere", 404, "not_found"),
     ],
@@ -166,8 +180,9 @@ def test_a_foreign_host_is_refused_and_a_listed_one_is_not() -> None:
     client = app.test_client()
     for host in ("bikes.example", "bikes.example:5000", "localhost", "192.168.1.7:5000", "[::1]"):
         assert client.get("/healthz", headers={"Host": host}).status_code == 200
-    answer = client.get("/healthz", headers={"Host": "evil.example"})
-    assert (answer.status_code, answer.json["code"]) == (403, "forbidden")  # type: ignore[index]  # is JSON
+    for host in ("evil.example", "[::1", "127.0.0.1.evil.example", ""):
+        answer = client.get("/healthz", headers={"Host": host})
+        assert (answer.status_code, answer.json["code"]) == (403, "forbidden")  # type: ignore[index]  # is JSON
 
 
 def test_only_listed_origins_may_read_the_api() -> None:

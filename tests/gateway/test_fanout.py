@@ -274,6 +274,21 @@ def test_an_automatic_subscription_ends_with_the_first_own_one(
     assert browser.seqs("a") == [1]
 
 
+def test_a_client_that_subscribed_first_gets_nothing_automatically(
+    world: World, browser: Browser
+) -> None:
+    browser.subscribe(["a"])
+    world.fanout.subscribe_automatically("browser", world.now)
+    world.publish("a")
+    world.publish("b")
+    world.wait(1.5)
+    browser.drain()
+    browser.subscribe(["c"])
+    world.publish("a")
+    browser.drain()
+    assert (browser.seqs("a"), browser.seqs("b")) == ([1, 2], [])
+
+
 def test_an_evicted_device_is_told_offline_and_resumes_with_a_gap() -> None:
     world = World(devices_max=1)
     browser = Browser(world)

@@ -217,16 +217,6 @@ def test_a_peer_whose_offer_ended_can_still_answer_what_it_was_asked() -> None:
     assert seqs_of(questions.receive(BIKE, answer(request, [11]), CLAIM_S + 1)) == [11]
 
 
-def test_what_is_forgotten_is_asked_of_everybody_and_old_answers_are_stray() -> None:
-    questions = replay(FIRST, SECOND)
-    questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
-    request = ask(questions)
-    questions.forget("a")
-    with pytest.raises(BadMessage, match="no question that waits"):
-        questions.receive(SECOND, answer(request, [11]), 0.2)
-    assert [route for route, _ in questions.ask("a", AFTER, 5, 0.3)] == [FIRST, SECOND]
-
-
 def test_a_bounded_number_of_questions_is_open() -> None:
     questions = replay(FIRST, devices_max=3)
     requests = [asked(questions.ask(f"d{n}", AFTER, 5, 0))[0][1] for n in range(10)]

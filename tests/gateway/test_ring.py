@@ -8,7 +8,7 @@ from gateway.packets import Gap, packet_of, reading_payload
 from gateway.ring import COMPACT_EVERY, ENTRY_OVERHEAD_BYTES, Entry, Ring, gap_entry, reading_entry
 from shared.cursor import Cursor
 from shared.wire import decode_reading
-from tests.gateway.feeds import DEVICE, WALL_MS, reading, readings
+from tests.gateway.feeds import DEVICE, WALL_MS, reading
 
 
 def _gap(after: int, before: int) -> Gap:
@@ -222,15 +222,6 @@ def test_the_newest_reading_is_found_behind_gaps() -> None:
     assert ring.newest_reading() == 0
     ring.trim(1)
     assert ring.newest_reading() is None
-
-
-def test_several_entries_are_appended_one_after_the_other() -> None:
-    ring = Ring(10)
-    ring.start_at(Cursor(1, 0))
-
-    ring.extend(reading_entry(r) for r in readings([1, 2, 3]))
-
-    assert _held(ring) == [entry.frame for entry in _entries(1, 2, 3)]
 
 
 def test_the_size_is_that_of_the_frames_and_what_each_costs_besides() -> None:

@@ -119,7 +119,7 @@ def test_a_process_deaf_to_sigterm_is_killed_before_honcho_would(
 def test_it_can_be_stopped_while_it_pauses(start_process: StartProcess) -> None:
     keeper = keep(start_process, "raise SystemExit(1)")
     keeper.wait_for_line("starting it again in 3.2 s")
-    assert keeper.stop(timeout_s=2) == 0
+    assert keeper.stop(timeout_s=2.5) == 0
 
 
 def test_a_killed_supervisor_takes_its_process_along(start_process: StartProcess) -> None:

@@ -28,24 +28,12 @@ def test_invented_devices_are_first_up_to_the_limit() -> None:
     once = OncePerKind(devices_max=100)
     firsts = [once.is_first("bad_json", f"invented-{n}") for n in range(10_000)]
     assert firsts.count(True) == 100
-    assert once.is_full("bad_json")
     assert once.is_first("too_large", "ebike-001")
-
-
-def test_a_kind_is_full_from_the_last_first_on() -> None:
-    once = OncePerKind(devices_max=2)
-    assert not once.is_full("bad_json")
-    once.is_first("bad_json", "a")
-    assert not once.is_full("bad_json")
-    once.is_first("bad_json", "b")
-    assert once.is_full("bad_json")
 
 
 def test_beyond_the_limit_of_kinds_no_kind_is_first() -> None:
     once = OncePerKind(kinds_max=2)
     assert [once.is_first(kind) for kind in ("a", "b", "c")] == [True, True, False]
-    assert once.is_full("c")
-    assert not once.is_full("a")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("vwxyz"))))

@@ -21,7 +21,9 @@ const VALUES = [
   () => new Uint8Array(draw(50)), () => ["ebike-001", 5], () => Array(1500).fill("ebike-001"),
   () => ({ "*": "0-0" }), () => ({ "ebike-001": "01-1" }), () => ({ "ebike-002": "1-1" }),
 ];
-const NAMES = ["subscribe", "unsubscribe", "nothing", "__proto__", "message", "speed_change", ""];
+const NAMES = [
+  "subscribe", "unsubscribe", "nothing", "__proto__", "message", "speed_change", "", "*", 1,
+];
 
 function rubbish() {
   if (draw(3) === 0) return VALUES[draw(VALUES.length)]();

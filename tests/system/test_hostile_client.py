@@ -1,13 +1,21 @@
 """Rubbish from browsers: refused in words, and nobody else notices."""
 
 import json
+import socket
 
 import psutil
 
 from tests.processes import ROOT
 from tests.system.pair import Pair, numbers
+from tests.timing import scaled_s
 
 GROWTH_MAX_MB = 60
+TEXT, CLOSE = 0x81, 0x88
+HANDSHAKE = (
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\n"
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 KNOWN_CODES = {"ok", "bad_request", "bad_cursor", "too_many_devices", "not_found", "rate_limited"}
 
 
@@ -31,3 +39,23 @@ def test_rubbish_events_are_refused_and_a_healthy_client_does_not_notice(pair: P
     assert psutil.Process(gateway.pid).memory_info().rss / 1e6 - before_mb < GROWTH_MAX_MB
     assert "Traceback" not in gateway.output
     assert len(gateway.output.splitlines()) < 50
+
+
+def test_a_client_that_leaves_as_it_comes_is_no_error(pair: Pair) -> None:
+    gateway = pair.start_gateway()
+    with socket.create_connection(("127.0.0.1", pair.web), timeout=scaled_s(10)) as line:
+        line.sendall(HANDSHAKE)
+        heard = line.recv(4096)
+        while b'"sid"' not in heard:
+            heard += line.recv(4096)
+        packets = (b"40", b'42["subscribe",{"devices":"*"}]')
+        line.sendall(b"".join(masked(TEXT, packet) for packet in packets) + masked(CLOSE, b""))
+        while line.recv(4096):
+            pass
+    assert gateway.stop() == 0
+    assert "Traceback" not in gateway.output
+
+
+def masked(kind: int, payload: bytes) -> bytes:
+    """Frame what a client sends, with a mask that changes nothing."""
+    return bytes((kind, 0x80 | len(payload))) + bytes(4) + payload

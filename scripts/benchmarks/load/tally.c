@@ -141,6 +141,8 @@ void mark(void)
 
 static void print_latency(const char *name, const struct histogram *histogram)
 {
+    if (!histogram->total)
+        return;
     printf(", \"%s\": {\"p50_us\": %.1f, \"p99_us\": %.1f}", name, percentile(histogram, 0.5),
            percentile(histogram, 0.99));
 }

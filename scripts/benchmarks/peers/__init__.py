@@ -1,0 +1,1 @@
+"""The gateways people would write without Spoke, and the configurations of other servers."""

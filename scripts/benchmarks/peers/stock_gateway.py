@@ -9,7 +9,7 @@ import json
 import logging
 import socket
 import sys
-from typing import Any
+from types import ModuleType
 
 from flask import Flask, request
 from flask_socketio import SocketIO, join_room
@@ -31,7 +31,7 @@ def create_server(app: Flask, mode: str) -> SocketIO:
     return server
 
 
-def forward(server: SocketIO, zmq: Any, endpoint: str) -> None:
+def forward(server: SocketIO, zmq: ModuleType, endpoint: str) -> None:
     """Send each reading to the room of its device, for ever."""
     readings = zmq.Context.instance().socket(zmq.SUB)
     readings.set(zmq.RCVHWM, WAITING_MAX)
@@ -64,9 +64,7 @@ def serve_on_threads(app: Flask, port: int) -> None:
     serving = importlib.import_module("werkzeug.serving")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     listener = listen(port)
-    serving.make_server(
-        "127.0.0.1", port, app, threaded=True, fd=listener.fileno()
-    ).serve_forever()
+    serving.make_server("127.0.0.1", port, app, threaded=True, fd=listener.fileno()).serve_forever()
 
 
 def main(mode: str, port: int, endpoint: str) -> None:

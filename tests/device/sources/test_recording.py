@@ -191,8 +191,8 @@ def test_values_beyond_the_limits_of_a_reading_are_left_out(tmp_path: Path) -> N
 
 
 def test_points_without_a_speed_are_left_out_and_counted(tmp_path: Path) -> None:
-    lines: list[str] = []
-    sink = logger.add(lines.append, format="{message}")
+    told: list[tuple[str, dict[object, object]]] = []
+    sink = logger.add(lambda line: told.append((line.record["message"], line.record["extra"])))
     try:
         records = [(0, 5_000, None), (1, None, None), (2, 64_000, None), (3, 5_100, None)]
         path = written(tmp_path, "a.fit", fit_bytes(records))
@@ -200,7 +200,7 @@ def test_points_without_a_speed_are_left_out_and_counted(tmp_path: Path) -> None
     finally:
         logger.remove(sink)
     assert [(sample.due_s, sample.speed_kmh) for sample in samples] == [(0, 18), (3, 18.36)]
-    assert lines == [f"recording.read file={path} points=2 skipped=2\n"]
+    assert told == [("ride_read", {"file": path, "points": 2, "skipped": 2})]
 
 
 def test_a_clock_that_went_back_holds_nothing_up(tmp_path: Path) -> None:

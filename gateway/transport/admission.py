@@ -1,0 +1,127 @@
+"""Joining a namespace: nobody is told anything before the connect handler has let it in."""
+
+from typing import TYPE_CHECKING, Any
+
+from socketio import packet
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+if TYPE_CHECKING:
+    from gateway.transport.socketio_server import SocketIOServer
+
+INVALID_NAMESPACE = {"message": "Invalid namespace"}
+REFUSED = {"message": "Connection refused by server"}
+FAILED = {"message": "Internal server error"}
+
+
+class Held:
+    """What is sent to a client in a namespace before its CONNECT there is answered."""
+
+    __slots__ = ("_attachments", "_packet_class", "namespace", "packets", "size")
+
+    def __init__(self, packet_class: Any, namespace: str) -> None:
+        self._packet_class = packet_class
+        self._attachments = 0
+        self.namespace = namespace
+        self.packets: list[Any] = []
+        self.size = 0
+
+    def takes(self, data: str | bytes) -> bool:
+        """Say whether the encoded ``data`` belongs to the namespace that is being joined."""
+        if isinstance(data, bytes) and self._packet_class.uses_binary_events:
+            mine = self._attachments > 0
+            self._attachments -= mine
+            return mine
+        decoded = self._packet_class(encoded_packet=data)
+        mine = (decoded.namespace or "/") == self.namespace
+        self._attachments = decoded.attachment_count if mine else 0
+        return mine
+
+    def keep(self, engine_packet: Any) -> None:
+        """Keep an encoded packet for later."""
+        self.packets.append(engine_packet)
+        self.size += len(engine_packet.data)
+
+
+class Admission:
+    """Answers each CONNECT with CONNECT or CONNECT_ERROR, and holds back what comes before."""
+
+    def __init__(self, server: "SocketIOServer") -> None:
+        self._server = server
+        self._held: dict[str, Held] = {}
+
+    def holds(self, eio_sid: str, engine_packet: Any) -> bool:
+        """Keep a packet for a client that is joining its namespace; say whether that was so."""
+        held = self._held.get(eio_sid)
+        if held is None or not held.takes(engine_packet.data):
+            return False
+        if held.size <= self._server.eio.max_outbox_bytes:
+            held.keep(engine_packet)
+        return True
+
+    def join(self, eio_sid: str, namespace: str, auth: Any) -> None:
+        """Let a client in or refuse it, as the application's connect handler says."""
+        server = self._server
+        if not self._is_known(namespace):
+            self._refuse(eio_sid, namespace, INVALID_NAMESPACE)
+            return
+        sid = server.manager.pre_connect(eio_sid, namespace)
+        if sid is None:
+            server.close_client(eio_sid, "CONNECT to a namespace that is connected")
+            return
+        self._held[eio_sid] = held = Held(server.packet_class, namespace)
+        try:
+            refusal = self._ask(sid, eio_sid, namespace, auth)
+        finally:
+            del self._held[eio_sid]
+        if refusal is None:
+            self._admit(sid, eio_sid, held)
+        else:
+            server.manager.disconnect(sid, namespace, ignore_queue=True)
+            self._refuse(eio_sid, namespace, refusal)
+
+    def _is_known(self, namespace: str) -> bool:
+        server = self._server
+        return (
+            namespace in server.handlers
+            or namespace in server.namespace_handlers
+            or server.namespaces == "*"
+            or namespace in server.namespaces
+        )
+
+    def _ask(self, sid: str, eio_sid: str, namespace: str, auth: Any) -> Any:
+        """Run the connect handler; return None, or what CONNECT_ERROR says."""
+        environ = self._server.environ_of(eio_sid)
+        try:
+            answer = self._call_handler(namespace, sid, environ, auth)
+        except Refused as error:
+            return error.error_args
+        except ConnectionRefusedError:
+            return REFUSED
+        except Exception:
+            self._server.logger.exception("connect handler failed: namespace=%s", namespace)
+            return FAILED
+        return Refused().error_args if answer is False else None
+
+    def _call_handler(self, namespace: str, sid: str, environ: Any, auth: Any) -> Any:
+        trigger = self._server._trigger_event  # noqa: SLF001  # the stock server's way to handlers
+        if auth:
+            return trigger("connect", namespace, sid, environ, auth)
+        try:
+            return trigger("connect", namespace, sid, environ, None)
+        except TypeError as error:  # an older handler takes no authentication
+            try:
+                return trigger("connect", namespace, sid, environ)
+            except TypeError:
+                raise error from None
+
+    def _admit(self, sid: str, eio_sid: str, held: Held) -> None:
+        server, namespace = self._server, held.namespace
+        server.manager.connect(sid, namespace)
+        server.send_to(eio_sid, packet.CONNECT, namespace, {"sid": sid})
+        for engine_packet in held.packets:
+            server.eio.send_packet(eio_sid, engine_packet)
+        if held.size > server.eio.max_outbox_bytes:
+            server.close_client(eio_sid, "too much was sent while the client was connecting")
+
+    def _refuse(self, eio_sid: str, namespace: str, reason: Any) -> None:
+        self._server.send_to(eio_sid, packet.CONNECT_ERROR, namespace, reason)

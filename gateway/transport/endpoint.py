@@ -1,0 +1,201 @@
+"""Requests to the Engine.IO path: sessions are opened, polled, posted to and upgraded here."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from gevent import get_hub, sleep
+
+from gateway.transport import payload, takeover
+from gateway.transport.connection import BadPacket, Connection
+from gateway.transport.frames import POLICY
+from gateway.transport.handshake import (
+    Headers,
+    Refusal,
+    Request,
+    accept_websocket,
+    bad_request,
+    host_is_allowed,
+    parse_request,
+)
+from gateway.transport.polling import PollingLink, plain_socket, read_body
+from gateway.transport.websocket import Owner, Readers, WebSocketLink
+
+if TYPE_CHECKING:
+    from gateway.transport.engine_server import EngineServer
+
+# A POST may hold many tiny packets: let others run after so many.
+PACKETS_PER_TURN = 256
+# When a full server is worth asking again.
+RETRY_AFTER_S = "5"
+
+Environ = dict[str, Any]
+Answer = tuple[str, Headers, bytes]
+
+
+class Endpoint:
+    """The HTTP side of an ``EngineServer``."""
+
+    def __init__(self, server: "EngineServer") -> None:
+        self._server = server
+        self._readers = Readers(server.max_http_buffer_size)
+
+    def serve(self, environ: Environ) -> Answer:
+        """Answer a request, or take its connection over and leave. Raises Refusal."""
+        self._check_origin(environ)
+        if environ["REQUEST_METHOD"] == "OPTIONS":
+            return "200 OK", [("Content-Type", "text/plain")], b"ok"
+        request = parse_request(environ, self._server.transports)
+        if request.sid is None:
+            return self._open(request, environ)
+        connection = self._find(request.sid)
+        if request.method == "POST":
+            return self._take_post(connection, environ)
+        if request.transport == "websocket":
+            self._upgrade(connection, environ)
+        return self._answer_poll(connection, environ, [])
+
+    def _check_origin(self, environ: Environ) -> None:
+        if not host_is_allowed(environ.get("HTTP_HOST", ""), self._server.allowed_hosts):
+            raise bad_request("Not an accepted host.")
+        if not self._server.allows_origin(environ):
+            raise bad_request("Not an accepted origin.")
+
+    def _find(self, sid: str) -> Connection:
+        connection = self._server.reachable(sid)
+        if connection is not None and self._server.heart.is_overdue(connection, time.monotonic()):
+            connection.expire()
+            connection = None
+        if connection is None:
+            raise bad_request(f"Invalid session {sid}")
+        return connection
+
+    # A new session
+
+    def _open(self, request: Request, environ: Environ) -> Answer:
+        if self._server.full:
+            raise Refusal("503 SERVICE UNAVAILABLE", "full", [("Retry-After", RETRY_AFTER_S)])
+        switch = _switch(environ) if request.transport == "websocket" else None
+        connection = self._server.new_connection(self._offered_upgrades(request, environ))
+        refusal = self._server.ask_to_connect(connection, environ)
+        if refusal is not None:
+            return refusal
+        connection.start()
+        if switch is not None:
+            self._open_websocket(connection, environ, switch)
+        return self._answer_poll(connection, environ, self._server.cookie_headers(connection.sid))
+
+    def _offered_upgrades(self, request: Request, environ: Environ) -> list[str]:
+        server = self._server
+        offered = server.allow_upgrades and "websocket" in server.transports
+        if request.transport != "polling" or not offered or not takeover.can_take(environ):
+            return []
+        return ["websocket"]
+
+    def _open_websocket(self, connection: Connection, environ: Environ, switch: bytes) -> None:
+        link, early = self._take_over(environ, connection)
+        connection.upgrade_to(link, switch)
+        link.start(early)
+        takeover.leave()
+
+    # Polling
+
+    def _answer_poll(self, connection: Connection, environ: Environ, headers: Headers) -> Answer:
+        if connection.probe is not None:
+            connection.probe.link.read_now()  # the upgrade may be done already
+        polling = connection.polling
+        if polling is None:
+            raise bad_request("Unexpected HTTP request: the session uses WebSocket")
+        if polling.occupied:
+            connection.close(self._server.reason.TRANSPORT_ERROR, farewell=payload.CLOSE)
+            raise bad_request("Two GET at once")
+        packets: list[str | bytes] = [payload.NOOP]
+        if connection.probe is None or not connection.probe.answered:
+            packets = polling.wait(plain_socket(environ), connection.hang_up)
+        if not polling.size:
+            self._server.end_linger(connection)
+        body = payload.encode(packets).encode()
+        content = ("Content-Type", "text/plain; charset=UTF-8")
+        return self._server.compressed(environ, [content, *headers], body)
+
+    def _take_post(self, connection: Connection, environ: Environ) -> Answer:
+        polling = connection.polling
+        if polling is None or connection.closed:
+            raise bad_request("Unexpected HTTP request: the session uses WebSocket")
+        try:
+            self._read_packets(connection, polling, environ)
+        except (BadPacket, payload.BadPayload, Refusal) as error:
+            connection.close(self._server.reason.TRANSPORT_ERROR, farewell=payload.CLOSE)
+            raise error if isinstance(error, Refusal) else bad_request(str(error)) from error
+        return "200 OK", [("Content-Type", "text/plain")], b"ok"
+
+    def _read_packets(self, connection: Connection, polling: PollingLink, environ: Environ) -> None:
+        if polling.posting:
+            raise bad_request("Two POST at once")
+        polling.posting = True
+        try:
+            timeout_s = self._server.ping_interval + self._server.ping_timeout
+            body = read_body(environ, self._server.max_http_buffer_size, timeout_s)
+            for index, packet in enumerate(payload.decode(body), start=1):
+                connection.receive(packet)
+                if connection.closed:
+                    return
+                connection.wait_for_room()
+                if index % PACKETS_PER_TURN == 0:
+                    sleep(0)
+        finally:
+            polling.posting = False
+
+    # WebSocket
+
+    def _upgrade(self, connection: Connection, environ: Environ) -> None:
+        switch = _switch(environ)
+        if not self._server.allow_upgrades:
+            raise bad_request("Invalid websocket upgrade")
+        if connection.link is not None or connection.probe is not None or connection.closed:
+            self._refuse_websocket(environ, switch)
+        link, early = self._take_over(environ, _NOBODY)
+        link.owner = connection.begin_upgrade(link)
+        link.send(switch)
+        link.start(early)
+        takeover.leave()
+
+    def _refuse_websocket(self, environ: Environ, switch: bytes) -> None:
+        """Open, say why, close: a second WebSocket for a session (Engine.IO v4, "WebSocket")."""
+        link, _ = self._take_over(environ, _NOBODY)
+        link.send(switch)
+        link.start()
+        link.close(POLICY, "the session has a WebSocket")
+        self._server.close_later(link)
+        takeover.leave()
+
+    def _take_over(self, environ: Environ, owner: Owner) -> tuple[WebSocketLink, bytes]:
+        server = self._server
+        sock, early = takeover.take(environ, server.send_buffer_bytes)
+        loop = get_hub().loop
+        return WebSocketLink(sock, loop, self._readers, owner, server.max_outbox_bytes), early
+
+
+class _Nobody:
+    """Owner of a WebSocket that has none yet, or is only opened to be closed."""
+
+    def on_message(self, link: WebSocketLink, message: str | bytes) -> None:
+        """Ignore it."""
+
+    def on_drained(self, link: WebSocketLink) -> None:
+        """Have nothing to send."""
+
+    def on_lost(self, link: WebSocketLink, violated: str | None) -> None:
+        """Mind nothing."""
+
+
+_NOBODY = _Nobody()
+
+
+def _switch(environ: Environ) -> bytes:
+    """Return the 101 answer to an acceptable request whose connection can be taken over."""
+    switch = accept_websocket(environ)
+    try:
+        takeover.server_socket(environ)
+    except takeover.CannotTake as error:
+        raise bad_request(str(error)) from error
+    return switch

@@ -1,0 +1,194 @@
+"""``scripts/bench``: measure, say how far it is, print tables; see docs/benchmarks.md."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from scripts.benchmarks import summary
+from scripts.benchmarks.against import compare
+from scripts.benchmarks.machine import machine_lines
+from scripts.benchmarks.measure import Figures, Times, measure
+from scripts.benchmarks.plot import draw_bars
+from scripts.benchmarks.prepare import prepare
+from scripts.benchmarks.processes import BenchError
+from scripts.benchmarks.servers import ROOT, SERVERS, STORE
+from scripts.benchmarks.summary import (
+    DEMANDS,
+    Key,
+    Medians,
+    judge,
+    medians,
+    verdict_table,
+    workload_table,
+)
+from scripts.benchmarks.workloads import WORKLOADS, Workload
+
+MINUTES, QUICK_MINUTES = 43.0, 3.7
+"""Nothing new is begun after this; a run takes at most 45, a quick one 4."""
+TIMES, QUICK_TIMES = Times(window_s=8.0, step_s=2.5), Times(window_s=3.0, step_s=1.0)
+ROUNDS = 3
+PAGE = ROOT / "docs" / "benchmarks.md"
+PICTURE = ROOT / "docs" / "images" / "bench-cpu.svg"
+BEGIN, END = "<!-- results: written by scripts/bench --write -->", "<!-- end of results -->"
+DONE, MISSED, FAILED = 0, 1, 2
+
+
+@dataclass
+class Progress:
+    """What is done, and how long the rest will take."""
+
+    total: int
+    minutes: float
+    began_s: float = field(default_factory=time.monotonic)
+    done: int = 0
+
+    @property
+    def is_late(self) -> bool:
+        """Tell whether nothing new may be begun."""
+        return time.monotonic() - self.began_s > self.minutes * 60
+
+    def say(self, text: str) -> None:
+        """Print a line about the next step, with the time left if it goes on like this."""
+        self.done += 1
+        passed_s = time.monotonic() - self.began_s
+        left_s = passed_s / self.done * (self.total - self.done)
+        print(f"[{self.done}/{self.total}, {left_s / 60:.0f} min left] {text}", flush=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run; returns 1 when a demand was missed, 2 when nothing could be measured."""
+    options = _parser().parse_args(arguments)
+    times = QUICK_TIMES if options.quick else TIMES
+    chosen = [w for w in WORKLOADS if _is_chosen(w, options)]
+    try:
+        left_out = prepare()
+        if options.against:
+            for workload in chosen:
+                print(compare(options.against, workload, times, print), flush=True)
+            return DONE
+        return _measure_all(options, chosen, times, left_out)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return FAILED
+
+
+def _measure_all(
+    options: argparse.Namespace, chosen: Sequence[Workload], times: Times, left_out: dict[str, str]
+) -> int:
+    rounds = options.rounds or (1 if options.quick else ROUNDS)
+    steps = [
+        (workload, name)
+        for _ in range(rounds)
+        for workload in chosen
+        for name in (workload.quick if options.quick else workload.servers)
+        if name not in left_out and name in (options.servers or SERVERS)
+    ]
+    machine = machine_lines()
+    for name, reason in left_out.items():
+        print(f"without {SERVERS[name].title}: {reason}")
+    progress = Progress(len(steps), QUICK_MINUTES if options.quick else MINUTES)
+    found: dict[Key, list[Figures]] = {}
+    failures = list(_take_steps(steps, times, progress, found))
+    notes = [f"Without {SERVERS[name].title}: {why}." for name, why in left_out.items()] + failures
+    text = report(machine, medians(found), chosen, [*_how(rounds, times), *notes])
+    (STORE / "results.json").write_text(
+        json.dumps({"/".join(key): each for key, each in found.items()}, indent=1)
+    )
+    print(text)
+    if options.write:
+        write_page(text, medians(found))
+    verdicts = [judge(demand, medians(found)) for demand in DEMANDS]
+    return MISSED if any(verdict.words.startswith(summary.MISSED) for verdict in verdicts) else DONE
+
+
+def _take_steps(
+    steps: Sequence[tuple[Workload, str]],
+    times: Times,
+    progress: Progress,
+    found: dict[Key, list[Figures]],
+) -> Iterator[str]:
+    """Measure one after the other; gives a sentence for each that could not be."""
+    for workload, name in steps:
+        what = f"{workload.title}: {SERVERS[name].title}"
+        if progress.is_late:
+            yield f"Left out, as the time was up: {what}."
+            continue
+        try:
+            figures = measure(name, workload, times)
+        except BenchError as error:
+            progress.say(f"{what}: failed: {error}")
+            yield f"{what}: failed: {error}."
+            continue
+        found.setdefault((workload.name, name), []).append(figures)
+        progress.say(f"{what}: {_short(workload, figures)}")
+
+
+def _short(workload: Workload, figures: Figures) -> str:
+    if workload.kind == "most":
+        return (
+            f"{figures['deliveries_hz']:,.0f} deliveries/s of {figures['rate_hz']:,.0f} readings/s"
+        )
+    return f"{figures['cpu_us']:.2f} µs a delivery, p99 {figures.get('all_p99_ms', 0):.1f} ms"
+
+
+def report(
+    machine: Sequence[str], found: Medians, chosen: Sequence[Workload], notes: Sequence[str]
+) -> str:
+    """Write the whole result as Markdown."""
+    titles = {name: server.title for name, server in SERVERS.items()}
+    parts = ["\n".join(f"- {line}" for line in [*machine, *notes])]
+    parts.append(verdict_table(judge(demand, found) for demand in DEMANDS))
+    for workload in chosen:
+        if any(name == workload.name for name, _ in found):
+            parts.append(f"### {workload.title}")
+            parts.append(workload_table(workload.name, found, titles))
+    return "\n\n".join(parts) + "\n"
+
+
+def write_page(text: str, found: Medians) -> None:
+    """Put the result into docs/benchmarks.md, and the picture beside it."""
+    page = PAGE.read_text("utf-8")
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", "utf-8")
+    bars = [
+        (SERVERS[name].title, figures["cpu_us"])
+        for (workload, name), figures in found.items()
+        if workload == "steady" and figures["kept_up"]
+    ]
+    title = "CPU a delivery, 1,000 clients at 20 Hz"
+    PICTURE.write_text(draw_bars(title, "µs", bars, SERVERS["spoke"].title), "utf-8")
+
+
+def _how(rounds: int, times: Times) -> list[str]:
+    turns = "one round" if rounds == 1 else f"medians of {rounds} rounds"
+    return [f"{turns}, windows of {times.window_s:.0f} s"]
+
+
+def _is_chosen(workload: Workload, options: argparse.Namespace) -> bool:
+    if options.only:
+        return workload.name in options.only
+    if options.against:
+        return workload.name == "steady"
+    return bool(workload.quick) or not options.quick
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    names = [workload.name for workload in WORKLOADS]
+    parser.add_argument("--quick", action="store_true", help="the main figures, at most 4 minutes")
+    parser.add_argument("--only", nargs="+", choices=names, help="these workloads")
+    parser.add_argument("--servers", nargs="+", choices=list(SERVERS), help="these servers")
+    parser.add_argument("--rounds", type=int, help=f"how often ({ROUNDS}; quick: once)")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md anew")
+    parser.add_argument("--against", metavar="REV", help="compare with a revision, in 9 pairs")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

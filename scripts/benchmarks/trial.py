@@ -1,0 +1,110 @@
+"""A server at work, with its publisher and its load client, each a process of its own."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from scripts.benchmarks.processes import (
+    BenchError,
+    Talker,
+    cpu_s,
+    resident_kb,
+    running,
+    wait_for_port,
+)
+from scripts.benchmarks.servers import ROOT, STORE, Place, Server
+from scripts.benchmarks.workloads import Devices, Workload, expected_deliveries, plan_text, watched
+
+CONNECTING = 64
+"""Connections under way at once; more would wait in backlogs."""
+CONNECT_WAIT_S = 90.0
+PRIMED_S = 0.5
+"""Until each device is known to the server, and its memory is that of a server at rest."""
+
+
+@dataclass
+class Trial:
+    """A server at work, with its publisher and its clients."""
+
+    server: Server
+    workload: Workload
+    place: Place
+    server_pid: int
+    publisher: Talker
+    plan: list[Devices]
+    before_kb: float
+    load: Talker = field(init=False)
+    rate_hz: float = 0.0
+
+    @property
+    def growth_kb(self) -> float:
+        """The memory that the server took since before the first client came."""
+        return resident_kb(self.server_pid) - self.before_kb
+
+    def expected(self, published: int) -> int:
+        """Count what the clients are to get of so many readings."""
+        return expected_deliveries(self.plan, published, self.workload.devices)
+
+    def set_rate(self, rate_hz: float) -> int:
+        """Publish so many readings a second; returns how many were published before."""
+        self.rate_hz = rate_hz
+        published: int = self.publisher.ask(f"rate {rate_hz}")["published"]
+        return published
+
+    def window(self, seconds: float) -> dict[str, Any]:
+        """Measure for so long; adds the server's CPU time to what the load client counted."""
+        published = self.publisher.ask("count")["published"]
+        self.load.ask("mark")
+        before_s = cpu_s(self.server_pid)
+        time.sleep(seconds)
+        used_s = cpu_s(self.server_pid) - before_s
+        found = self.load.ask("report")
+        after = self.publisher.ask("count")["published"]
+        return {**found, "server_cpu_s": used_s, "published": after - published}
+
+    @contextmanager
+    def clients(self, plan: Sequence[Devices], since: str | None = None) -> Iterator[Talker]:
+        """Run a load client that was told of its clients, and has not connected them."""
+        protocol = self.workload.protocol or self.server.protocol
+        file = self.place.folder / ("plan" if since is None else "plan-since")
+        file.write_text(plan_text(plan, protocol, since), "utf-8")
+        argv = [str(STORE / "load"), protocol, str(self.place.port), str(CONNECTING), str(file)]
+        with running(argv, self.place.folder / "log", self.place.folder) as process:
+            talker = Talker("load client", process)
+            talker.hear("the plan")
+            yield talker
+
+    def connect(self) -> float:
+        """Connect and subscribe all clients; returns how many a second."""
+        done = self.load.ask("connect", CONNECT_WAIT_S)
+        if done["lost"]:
+            raise BenchError(
+                f"{self.server.title} lost {done['lost']} clients while they connected"
+            )
+        return float(self.workload.clients / done["seconds"])
+
+
+@contextmanager
+def open_trial(server: Server, workload: Workload, place: Place) -> Iterator[Trial]:
+    """Start a server, its publisher and its clients; each device is known, nobody connected."""
+    argv, environ = server.command(place)
+    feed_port = place.feed_port if server.sink in ("zeromq", "mqtt") else place.port
+    publish = [sys.executable, "-m", "scripts.benchmarks.publisher", server.sink, str(feed_port)]
+    log = place.folder / "log"
+    with (
+        running([*publish, str(workload.devices)], log, ROOT) as feeder,
+        running(argv, log, place.root, environ) as process,
+    ):
+        wait_for_port(place.port, process, server.title)
+        publisher = Talker("publisher", feeder)
+        publisher.ask("subscribed")
+        publisher.ask("prime")
+        time.sleep(PRIMED_S)
+        before_kb = resident_kb(process.pid)
+        plan = watched(workload)
+        trial = Trial(server, workload, place, process.pid, publisher, plan, before_kb)
+        with trial.clients(plan) as trial.load:
+            yield trial

@@ -1,0 +1,67 @@
+"""``python -m scripts.fault_runs``: random faults, then a table; 1 when a promise was broken."""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from random import Random
+
+from scripts.fault_runs.faults import FAULTS
+from scripts.fault_runs.scene import Scene
+from scripts.fault_runs.table import is_kept, render
+from tests.faults.stage import assert_back
+
+SEED_MAX = 10_000
+
+
+def main() -> int:
+    """Run for the time asked for; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--seed", type=int, default=None, help="the same seed, the same faults")
+    options = parser.parse_args()
+    seed = Random().randrange(SEED_MAX) if options.seed is None else options.seed
+    say(f"seed {seed}, {options.minutes:g} minutes")
+    with ExitStack() as stack:
+        scene = Scene(stack, Random(seed))
+        return run(scene, options.minutes * 60)
+
+
+def run(scene: Scene, lasts_s: float) -> int:
+    """Break one thing after the other; what is still broken when it ends is said and counts."""
+    done: Counter[str] = Counter()
+    scene.start()
+    until_s = time.monotonic() + lasts_s
+    broken: list[str] = []
+    try:
+        while time.monotonic() < until_s:
+            break_one(scene, done)
+        assert_back(scene.gateway.pid, scene.before)
+    except AssertionError as error:
+        broken.append(str(error)[:2_000])
+    print(render(scene.witnesses, done), flush=True)
+    for what in broken:
+        say(what)
+    return int(bool(broken) or not is_kept(scene.witnesses))
+
+
+def break_one(scene: Scene, done: Counter[str]) -> None:
+    """Apply a fault drawn from all, mend it, and wait until everybody has everything."""
+    name = scene.draw.choice(sorted(FAULTS))
+    began_s = time.monotonic()
+    done[name] += 1
+    FAULTS[name](scene)
+    broke_s = time.monotonic()
+    scene.settle()
+    settled_s = time.monotonic() - broke_s
+    say(f"{done.total():4} {name}: {broke_s - began_s:.1f} s, settled in {settled_s:.1f} s")
+
+
+def say(text: str) -> None:
+    """Tell what is going on."""
+    print(f"faults: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

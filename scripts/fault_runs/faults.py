@@ -1,0 +1,204 @@
+"""The faults of a long run: each breaks something for a while and mends it again."""
+
+import signal
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+from scripts.fault_runs.scene import Scene
+from shared.decorators import registered
+from tests.faults.lossy import Harm
+from tests.faults.relay import Relay
+from tests.faults.replays import Liar, truth
+from tests.faults.witnesses import Witnesses
+
+SHORTEST_S, LONGEST_S = 0.3, 4.0
+"""The longest is well within the ring of 30 s, so that nothing has to be lost by it."""
+CUTS_AT_ONCE = 20
+BROWSER_BYTES, DEVICE_BYTES = 5_000, 2_000
+"""Inside of these lie handshake, subscription, and the first readings."""
+TRICKLE_BYTES_PER_S = 30_000
+
+Fault: TypeAlias = Callable[[Scene], None]
+FAULTS: dict[str, Fault] = {}
+fault = partial(registered, FAULTS)
+
+
+@fault("gateway killed")
+def kill_gateway(scene: Scene) -> None:
+    """Kill the gateway and start it anew."""
+    _restart_gateway(scene, signal.SIGKILL)
+
+
+@fault("gateway stopped and started")
+def stop_gateway(scene: Scene) -> None:
+    """Ask the gateway to end, and start it anew."""
+    _restart_gateway(scene, signal.SIGTERM)
+
+
+@fault("gateway stood still")
+def pause_gateway(scene: Scene) -> None:
+    """Stop the gateway's process for a while."""
+    scene.gateway.process.send_signal(signal.SIGSTOP)
+    _last(scene)
+    scene.gateway.process.send_signal(signal.SIGCONT)
+
+
+@fault("device stood still")
+def pause_device(scene: Scene) -> None:
+    """Stop the device's process for a while."""
+    scene.stage.device.process.send_signal(signal.SIGSTOP)
+    _last(scene)
+    scene.stage.device.process.send_signal(signal.SIGCONT)
+
+
+@fault("device killed, no journal")
+def kill_device(scene: Scene) -> None:
+    """Kill the device; without a journal it begins a new epoch, which is a gap."""
+    scene.stage.device.stop(signal.SIGKILL)
+    scene.stage.start_device()
+
+
+@fault("both legs cut")
+def cut_both_legs(scene: Scene) -> None:
+    """Cut everything."""
+    _break(scene, Relay.cut, scene.stage.live, scene.stage.replay, scene.stage.web)
+
+
+@fault("device's leg cut")
+def cut_device_leg(scene: Scene) -> None:
+    """Cut what comes from the device."""
+    _break(scene, Relay.cut, scene.stage.live, scene.stage.replay)
+
+
+@fault("black hole on both legs")
+def swallow_both_legs(scene: Scene) -> None:
+    """Swallow everything."""
+    _break(scene, Relay.swallow, scene.stage.live, scene.stage.replay, scene.stage.web)
+
+
+@fault("both legs throttled")
+def throttle_both_legs(scene: Scene) -> None:
+    """Let little through on every leg."""
+    slow = partial(Relay.throttle, bytes_per_s=TRICKLE_BYTES_PER_S)
+    _break(scene, slow, scene.stage.live, scene.stage.replay, scene.stage.web)
+
+
+@fault("client's leg cut")
+def cut_client_leg(scene: Scene) -> None:
+    """Cut the witnesses off; the control must not notice."""
+    with_quiet_control(scene, partial(_break, scene, Relay.cut, scene.stage.web))
+
+
+@fault("client's leg throttled")
+def throttle_client_leg(scene: Scene) -> None:
+    """Let little through to the witnesses; the control must not notice."""
+    slow = partial(Relay.throttle, bytes_per_s=TRICKLE_BYTES_PER_S)
+    with_quiet_control(scene, partial(_break, scene, slow, scene.stage.web))
+
+
+@fault("client's leg delayed")
+def delay_client_leg(scene: Scene) -> None:
+    """Let everything come late to the witnesses."""
+    late = partial(Relay.delay, seconds=scene.draw.uniform(0.05, 1.0))
+    with_quiet_control(scene, partial(_break, scene, late, scene.stage.web))
+
+
+@fault("client's leg cut inside frames")
+def slice_client_leg(scene: Scene) -> None:
+    """End the witnesses' connections at random bytes."""
+    with_quiet_control(scene, partial(_slice, scene, scene.stage.web, BROWSER_BYTES))
+
+
+@fault("device's leg cut inside frames")
+def slice_device_leg(scene: Scene) -> None:
+    """End the connections to the device at random bytes."""
+    _slice(scene, scene.stage.live, DEVICE_BYTES)
+
+
+@fault("clients moved to another gateway")
+def move_clients(scene: Scene) -> None:
+    """Send the witnesses to the other gateway and back."""
+    for port in (scene.other_port, scene.stage.pair.web):
+        scene.stage.web.retarget(port)
+        _last(scene)
+
+
+@fault("live link lossy")
+def lose(scene: Scene) -> None:
+    """Lose, repeat and swap what the device publishes."""
+    scene.link.harm = Harm(lost=0.1, repeated=0.1, swapped=0.1)
+    _last(scene)
+    scene.link.harm = Harm()
+
+
+@fault("replay slow while the live link is lossy")
+def slow_replay(scene: Scene) -> None:
+    """Answer late while answers are needed."""
+    scene.replay.delay_s = scene.draw.uniform(0.1, 2.0)
+    lose(scene)
+    scene.replay.delay_s = 0.0
+
+
+@fault("replay lying while the live link is lossy")
+def lying_replay(scene: Scene) -> None:
+    """Answer wrongly, half of the time, while answers are needed."""
+    scene.replay.change = Liar(scene.draw.randrange(2**32))
+    lose(scene)
+    scene.replay.change = truth
+
+
+@fault("replay away while the live link is lossy")
+def no_replay(scene: Scene) -> None:
+    """Answer nothing while answers are needed."""
+    scene.stage.replay.cut()
+    lose(scene)
+    scene.stage.replay.mend()
+
+
+@fault("client stood still")
+def pause_client(scene: Scene) -> None:
+    """Stop the witness's process for a while; the control must not notice."""
+    witness = scene.witnesses["relayed"].process.process
+
+    def pause() -> None:
+        witness.send_signal(signal.SIGSTOP)
+        _last(scene)
+        witness.send_signal(signal.SIGCONT)
+
+    with_quiet_control(scene, pause)
+
+
+def with_quiet_control(scene: Scene, act: Callable[[], None]) -> None:
+    """Break what concerns single clients alone, and assert that the control stayed connected."""
+    control: Witnesses = scene.witnesses["control"]
+    control.update()
+    before = control.counts["disconnect"]
+    act()
+    control.update()
+    assert control.counts["disconnect"] == before, "the control was disconnected"
+
+
+def _restart_gateway(scene: Scene, how: signal.Signals) -> None:
+    scene.gateway.stop(how)
+    scene.gateway = scene.stage.start_gateway()
+
+
+def _break(scene: Scene, act: Callable[[Relay], None], *relays: Relay) -> None:
+    for relay in relays:
+        act(relay)
+    _last(scene)
+    for relay in relays:
+        relay.mend()
+
+
+def _slice(scene: Scene, relay: Relay, size: int) -> None:
+    places = [scene.draw.randrange(1, size) for _ in range(CUTS_AT_ONCE)]
+    relay.end_each_after([(None, place) for place in places])
+    relay.drop()
+    _last(scene)
+    relay.mend()
+
+
+def _last(scene: Scene) -> None:
+    scene.stage.pass_time(scene.draw.uniform(SHORTEST_S, LONGEST_S), *scene.witnesses.values())

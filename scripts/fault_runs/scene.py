@@ -1,0 +1,82 @@
+"""The scene of a long run: the stage of the fault tests, with two gateways and three witnesses.
+
+A lossy link and a replay proxy stand on the legs from the device all the time; they pass
+everything on as it is until a fault wants otherwise.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tests import processes
+from tests.faults.lossy import Harm, LossyLink
+from tests.faults.replays import ReplayProxy
+from tests.faults.stage import Footprint, Stage, footprint
+from tests.faults.witnesses import Json, Witnesses
+from tests.ports import free_port
+from tests.processes import RunningProcess
+from tests.system.pair import Pair
+
+POLLS_ONE_BIKE: Json = {
+    "options": {"transports": ["polling"]},
+    "devices": ["ebike-001"],
+    "since": {"ebike-001": "0-0"},
+}
+"""An answer holds 16 packets at most: who polls for all of 1,000 readings a second and was away
+needs many times as long as that to catch up."""
+
+
+@dataclass
+class Scene:
+    """Everything a fault can break."""
+
+    stack: ExitStack
+    draw: Random
+    stage: Stage = field(init=False)
+    link: LossyLink = field(init=False)
+    replay: ReplayProxy = field(init=False)
+    gateway: RunningProcess = field(init=False)
+    other_port: int = field(init=False)
+    witnesses: dict[str, Witnesses] = field(init=False)
+    before: Footprint = field(init=False)
+
+    def __post_init__(self) -> None:
+        pair = Pair(self._start_process, web=free_port(), live=free_port(), replay=free_port())
+        self.stage = stage = Stage(pair, free_port, self.stack)
+        enter = self.stack.enter_context
+        seed = self.draw.randrange(2**32)
+        self.link = enter(closing(LossyLink(free_port(), pair.live, Harm(), seed)))
+        self.replay = enter(closing(ReplayProxy(free_port(), pair.replay)))
+        stage.live.retarget(self.link.port)
+        stage.replay.retarget(self.replay.port)
+        self.other_port = free_port()
+
+    def start(self) -> None:
+        """Start all processes; returns when everybody has caught up."""
+        self.stage.start_device()
+        self.gateway = self.stage.start_gateway()
+        self.stage.start_gateway(SPOKE_GATEWAY_PORT=str(self.other_port))
+        self.stage.wait_until_heard()
+        self.witnesses = {
+            "relayed": self.stage.watch(),
+            "polling": self.stage.watch(**POLLS_ONE_BIKE),
+            "control": self.stage.control(),
+        }
+        self.settle()
+        self.before = footprint(self.gateway.pid)
+
+    def settle(self) -> None:
+        """Wait until every witness has all that was published."""
+        self.stage.settle(*self.witnesses.values(), timeout_s=60)
+
+    def _start_process(
+        self,
+        argv: Sequence[str],
+        environ: Mapping[str, str | None] | None = None,
+        directory: Path = processes.ROOT,
+    ) -> RunningProcess:
+        process = processes.start(argv, environ, directory)
+        self.stack.callback(process.close)
+        return process

@@ -1,0 +1,58 @@
+"""What a long run comes to: a table of faults, and one of what each witness saw."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from tests.faults.tape import Verdict
+from tests.faults.witnesses import Witnesses
+
+HEAD = ("witness", "deliveries", "missing", "repeated", "out of order", "gaps", "wrong gaps")
+
+
+def is_kept(witnesses: Mapping[str, Witnesses]) -> bool:
+    """Tell whether every stream of every witness is whole."""
+    verdicts = [verdict for seen in witnesses.values() for verdict in seen.verdicts()]
+    return bool(verdicts) and all(verdict.is_whole for verdict in verdicts)
+
+
+def render(witnesses: Mapping[str, Witnesses], faults: Counter[str]) -> str:
+    """Write both tables in Markdown."""
+    judged = {name: seen.verdicts() for name, seen in witnesses.items()}
+    everything = [verdict for verdicts in judged.values() for verdict in verdicts]
+    rows = [_row(name, verdicts) for name, verdicts in judged.items()]
+    rows.append(_row("**all**", everything))
+    readings = sum(_published(seen) for seen in judged["control"])
+    reasons = Counter(reason for verdict in everything for reason in verdict.reasons)
+    return "\n\n".join(
+        [
+            _lines(("fault", "times"), [(name, str(n)) for name, n in sorted(faults.items())]),
+            _lines(HEAD, rows),
+            f"{faults.total()} faults, {readings:,} readings, gaps announced: {_list(reasons)}",
+        ]
+    )
+
+
+def _row(name: str, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
+    counts = (
+        sum(verdict.readings for verdict in verdicts),
+        sum(verdict.missing for verdict in verdicts),
+        sum(verdict.repeated for verdict in verdicts),
+        sum(verdict.out_of_order for verdict in verdicts),
+        sum(len(verdict.gaps) for verdict in verdicts),
+        sum(len(verdict.misfits) for verdict in verdicts),
+    )
+    return (name, *(f"{count:,}" for count in counts))
+
+
+def _published(verdict: Verdict) -> int:
+    """Count the numbers a stream went over: what came, and what gaps say is lost."""
+    return verdict.readings + sum(gap.lost or 0 for gap in verdict.gaps)
+
+
+def _list(reasons: Counter[str]) -> str:
+    return ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items())) or "none"
+
+
+def _lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    table = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in table)

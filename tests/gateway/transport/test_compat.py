@@ -1,0 +1,103 @@
+"""The libraries whose parts are replaced, and what becomes of their options."""
+
+import json
+import logging
+from importlib.metadata import version
+
+import pytest
+from flask import Flask, request
+from flask_socketio import Namespace, emit
+from werkzeug.test import EnvironBuilder
+
+from gateway.transport import EngineServer, SocketIO, compat
+from tests.gateway.transport.clients import WebSocketClient, connect_namespace
+from tests.gateway.transport.servers import flask_app
+
+
+def test_the_installed_versions_are_the_tested_ones() -> None:
+    assert compat.untested({name: version(name) for name in compat.TESTED}) == []
+
+
+def test_a_version_outside_the_tested_range_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    installed = {"python-engineio": "5.0.0", "python-socketio": "5.18.9", "Flask-SocketIO": "5.8"}
+    assert compat.untested(installed) == [
+        "python-engineio 5.0.0 is untested with this transport: 4.15.x is",
+        "Flask-SocketIO 5.8 is untested with this transport: 5.7.x is",
+    ]
+
+
+def test_a_server_warns_at_its_start_when_a_version_is_untested(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(compat.TESTED, "python-engineio", (3, 0))
+    EngineServer()
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "python-engineio" in record.getMessage()
+
+
+def test_handlers_made_before_the_application_are_served() -> None:
+    sockets = SocketIO()
+
+    @sockets.on("early")
+    def on_early() -> str:
+        return "served"
+
+    class Admin(Namespace):  # type: ignore[misc]  # Flask-SocketIO has no types
+        def on_who(self) -> list[str]:
+            return [request.sid, request.namespace]  # type: ignore[attr-defined]  # added there
+
+    sockets.on_namespace(Admin("/admin"))
+    app = Flask("late")
+    sockets.init_app(app)
+    client = sockets.test_client(app)
+    assert client.emit("early", callback=True) == "served"
+    admin = sockets.test_client(app, namespace="/admin")
+    assert admin.emit("who", callback=True, namespace="/admin")[1] == "/admin"
+
+
+def test_the_test_client_of_flask_socketio_works() -> None:
+    app = Flask("tested")
+    sockets = SocketIO(app)
+
+    @sockets.on("echo")
+    def on_echo(data: bytes) -> None:
+        emit("echoed", data)
+
+    client = sockets.test_client(app)
+    assert client.is_connected()
+    client.emit("echo", b"\x01")
+    assert client.get_received() == [{"name": "echoed", "args": [b"\x01"], "namespace": "/"}]
+    client.disconnect()
+    assert not client.is_connected()
+
+
+def test_rooms_and_skipped_clients_are_the_stock_ones() -> None:
+    with flask_app() as (sockets, port):
+        clients = [WebSocketClient(port) for _ in range(3)]
+        sids = [json.loads(connect_namespace(client)[2:])["sid"] for client in clients]
+        for sid in sids[:2]:
+            sockets.server.enter_room(sid, "room")
+        sockets.emit("said", 1, to="room", skip_sid=sids[0])
+        sockets.emit("said", 2, to=[*sids])
+        assert clients[0].next_message() == '42["said",2]'
+        assert clients[1].next_message() == '42["said",1]'
+        assert clients[2].next_message() == '42["said",2]'
+        sockets.close_room("room")
+        assert "room" not in sockets.server.manager.rooms["/"]
+        for client in clients:
+            client.close()
+
+
+def test_a_connection_that_cannot_be_taken_is_not_offered_an_upgrade() -> None:
+    engine = EngineServer()
+    bodies: list[bytes] = []
+    environ = EnvironBuilder("/engine.io/", query_string="EIO=4&transport=polling").get_environ()
+    bodies += engine.handle_request(environ, lambda status, headers: None)
+    assert b'"upgrades":[]' in bodies[0]
+    engine.shutdown()
+
+
+def test_the_admin_ui_is_refused_in_words() -> None:
+    with pytest.raises(NotImplementedError, match="Admin UI"):
+        SocketIO(Flask("x")).server.instrument()

@@ -1,0 +1,450 @@
+"""Engine.IO v4 as its document says, where the stock server does otherwise and elsewhere."""
+
+import json
+from typing import Any
+
+import gevent
+import pytest
+
+from tests.gateway.transport.clients import (
+    Polls,
+    TcpClient,
+    WebSocketClient,
+    client_frame,
+    read_answer,
+    request_bytes,
+    until,
+    upgrade_headers,
+)
+from tests.gateway.transport.servers import echo_engine
+
+ENGINE = "/engine.io/"
+
+
+def test_a_ping_interval_below_a_second_is_told_as_it_is() -> None:
+    with echo_engine(ping_interval=0.3, ping_timeout=0.2) as (_, port, _happenings):
+        opened = json.loads(Polls(port, ENGINE).get().body[1:])
+    assert opened["pingInterval"] == 300
+    assert opened["pingTimeout"] == 200
+    assert opened["upgrades"] == ["websocket"]
+    assert opened["maxPayload"] == 1_000_000
+
+
+def test_pings_come_at_intervals_below_a_second_by_polling() -> None:
+    with echo_engine(ping_interval=0.1, ping_timeout=5) as (_, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        for _ in range(3):
+            assert polls.get(sid).body == "2"
+            assert polls.post(sid, "3").body == "ok"
+
+
+def test_pings_come_at_intervals_below_a_second_by_websocket() -> None:
+    with echo_engine(ping_interval=0.1, ping_timeout=5) as (_, port, _happenings):
+        client = WebSocketClient(port, path=ENGINE)
+        assert client.next_message()[0] == "0"
+        for _ in range(3):
+            assert client.next_frame() == (1, "2")
+            client.text("3")
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("GET", "/engine.io/?transport=polling"),
+        ("GET", "/engine.io/?EIO=abc&transport=polling"),
+        ("GET", "/engine.io/?EIO=3&transport=polling"),
+        ("GET", "/engine.io/?EIO=4"),
+        ("GET", "/engine.io/?EIO=4&transport=abc"),
+        ("GET", "/engine.io/?EIO=4&transport=polling&sid=unknown"),
+        ("POST", "/engine.io/?EIO=4&transport=polling"),
+        ("POST", "/engine.io/?EIO=4&transport=websocket&sid=unknown"),
+        ("PUT", "/engine.io/?EIO=4&transport=polling"),
+        ("DELETE", "/engine.io/?EIO=4&transport=polling"),
+        ("GET", "/engine.io/?EIO=4&transport=websocket"),
+    ],
+)
+def test_a_request_with_a_wrong_method_or_query_is_a_400(method: str, target: str) -> None:
+    with echo_engine() as (engine, port, _happenings):
+        assert Polls(port).request(method, target, b"" if method != "GET" else None).status == 400
+        assert not engine.sockets
+
+
+def test_a_query_that_only_names_the_session_is_a_400() -> None:
+    with echo_engine() as (_, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        assert polls.request("GET", f"/engine.io/?sid={sid}").status == 400
+        assert polls.request("GET", f"/engine.io/?EIO=4&sid={sid}").status == 400
+
+
+def test_packets_of_one_post_are_answered_ok_and_echoed_in_order() -> None:
+    with echo_engine() as (_, port, happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        answer = polls.post(sid, "4hello\x1ebAQIDBA==\x1e4world")
+        happenings.wait_for(("message", "world"))
+        assert (answer.status, answer.body) == (200, "ok")
+        assert polls.get(sid).body == "4hello\x1ebAQIDBA==\x1e4world"
+
+
+@pytest.mark.parametrize("body", ["abc", "", "bnot base64!", "4a\x1e\x1e4b", "2", "0{}", "5", "9"])
+def test_a_post_of_garbage_is_a_400_and_ends_the_session(body: str) -> None:
+    with echo_engine() as (_, port, happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        assert polls.post(sid, body).status == 400
+        assert polls.get(sid).status == 400
+        happenings.wait_for(("disconnect", "transport error"))
+
+
+def test_a_post_that_is_no_utf_8_is_a_400_and_ends_the_session() -> None:
+    with echo_engine() as (_, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        assert polls.post(sid, b"4\xff\xfe").status == 400
+        assert polls.get(sid).status == 400
+
+
+def test_two_gets_at_once_end_the_session() -> None:
+    with echo_engine() as (engine, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        first = gevent.spawn(polls.get, sid)
+        until(lambda: engine.sockets[sid].poll_waiting)
+        assert polls.get(sid).status == 400
+        assert first.get().body == "1"
+        assert polls.get(sid).status == 400
+
+
+def test_two_posts_at_once_end_the_session() -> None:
+    with echo_engine() as (_, port, happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        slow = TcpClient(port)
+        slow.send(request_bytes("POST", polls.target(sid=sid), b"4ab", None)[:-1])
+        until(lambda: polls.post(sid, "4x").status == 400)
+        assert polls.get(sid).status == 400
+        slow.close()
+        happenings.wait_for(("disconnect", "transport error"))
+
+
+def test_a_client_that_gives_up_its_get_ends_the_session() -> None:
+    with echo_engine() as (engine, port, happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        client = TcpClient(port)
+        client.send(request_bytes("GET", polls.target(sid=sid), None, None))
+        until(lambda: engine.sockets[sid].poll_waiting)
+        client.close()
+        happenings.wait_for(("disconnect", "transport close"))
+        assert polls.get(sid).status == 400
+
+
+def test_a_polling_client_that_is_silent_is_gone_when_its_timeout_is_over() -> None:
+    with echo_engine(ping_interval=0.1, ping_timeout=0.1) as (engine, port, happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        happenings.wait_for(("disconnect", "ping timeout"), 2)
+        assert sid not in engine.sockets
+        assert polls.get(sid).status == 400
+
+
+def test_a_websocket_client_that_is_silent_is_closed_when_its_timeout_is_over() -> None:
+    with echo_engine(ping_interval=0.1, ping_timeout=0.1) as (_, port, happenings):
+        client = WebSocketClient(port, path=ENGINE)
+        assert client.close_code() == 1001
+        happenings.wait_for(("disconnect", "ping timeout"))
+        client.close()
+
+
+def test_closing_by_polling_answers_the_waiting_get_with_a_noop() -> None:
+    with echo_engine() as (engine, port, happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        waiting = gevent.spawn(polls.get, sid)
+        until(lambda: engine.sockets[sid].poll_waiting)
+        assert polls.post(sid, "1").body == "ok"
+        assert (waiting.get().status, waiting.get().body) == (200, "6")
+        assert polls.get(sid).status == 400
+        happenings.wait_for(("disconnect", "client disconnect"))
+
+
+def test_a_close_packet_closes_the_websocket() -> None:
+    with echo_engine() as (_, port, happenings):
+        client = WebSocketClient(port, path=ENGINE)
+        client.text("1")
+        assert client.close_code() == 1000
+        happenings.wait_for(("disconnect", "client disconnect"))
+        client.close()
+
+
+@pytest.mark.parametrize("packet", ["abc", "", "2", "5", "0", "7", "\u0661"])
+def test_a_garbage_websocket_packet_closes_with_a_close_frame_and_nothing_else(
+    packet: str,
+) -> None:
+    with echo_engine() as (_, port, happenings):
+        client = WebSocketClient(port, path=ENGINE)
+        assert client.next_message()[0] == "0"
+        client.text(packet)
+        frame = client.next_frame()
+        assert frame is not None
+        assert (frame[0], frame[1][0]) == (8, 1002)
+        client.close()
+        happenings.wait_for(("disconnect", "transport error"))
+
+
+def upgrade(port: int, sid: str) -> WebSocketClient:
+    client = WebSocketClient(port, sid, ENGINE)
+    client.text("2probe")
+    assert client.next_message() == "3probe"
+    return client
+
+
+def test_an_upgrade_ends_the_waiting_get_with_a_noop_and_flushes_no_other() -> None:
+    with echo_engine() as (engine, port, happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        waiting = gevent.spawn(polls.get, sid)
+        until(lambda: engine.sockets[sid].poll_waiting)
+        client = upgrade(port, sid)
+        assert waiting.get().body == "6"
+        assert polls.get(sid).body == "6"
+        client.text("5")
+        client.text("4hello")
+        assert client.next_message() == "4hello"
+        assert engine.transport(sid) == "websocket"
+        client.close()
+        happenings.wait_for(("disconnect", "transport close"))
+
+
+def test_what_was_sent_while_upgrading_comes_by_websocket_in_order() -> None:
+    with echo_engine() as (engine, port, _happenings):
+        sid = Polls(port, ENGINE).open()
+        client = upgrade(port, sid)
+        for number in range(40):
+            engine.send(sid, f"n{number}")
+        engine.send(sid, b"\x00\x01")
+        client.text("5")
+        assert [client.next_message() for _ in range(40)] == [f"4n{n}" for n in range(40)]
+        assert client.next_message() == b"\x00\x01"
+        client.close()
+
+
+def test_a_get_or_post_after_an_upgrade_is_a_400_and_the_websocket_lives() -> None:
+    with echo_engine() as (_, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        client = WebSocketClient(port, sid, ENGINE)
+        client.text("2probe")
+        client.text("5")
+        assert polls.get(sid).status == 400
+        assert polls.post(sid, "4x").status == 400
+        client.text("4hello")
+        assert client.next_message() == "3probe"
+        assert client.next_message() == "4hello"
+        client.close()
+
+
+@pytest.mark.parametrize("upgraded", [True, False])
+def test_a_second_websocket_for_a_session_is_closed_and_the_first_lives(upgraded: bool) -> None:
+    with echo_engine() as (_, port, _happenings):
+        sid = Polls(port, ENGINE).open()
+        first = upgrade(port, sid)
+        if upgraded:
+            first.text("5")
+            first.text("4x")
+            assert first.next_message() == "4x"
+        second = WebSocketClient(port, sid, ENGINE)
+        assert second.handshake.startswith("HTTP/1.1 101")
+        assert second.close_code() == 1008
+        if not upgraded:
+            first.text("5")
+        first.text("4hello")
+        assert first.next_message() == "4hello"
+        first.close()
+        second.close()
+
+
+@pytest.mark.parametrize("packet", ["5", "4hello", "2", "2probe2", "1"])
+def test_a_websocket_that_does_not_probe_is_closed_and_polling_goes_on(packet: str) -> None:
+    with echo_engine() as (_, port, happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        client = WebSocketClient(port, sid, ENGINE)
+        client.text(packet)
+        assert client.close_code() == 1002
+        assert polls.post(sid, "4hello").status == 200
+        happenings.wait_for(("message", "hello"))
+        assert polls.get(sid).body == "4hello"
+        client.close()
+
+
+def test_a_probe_that_never_upgrades_is_closed_and_polling_goes_on() -> None:
+    with echo_engine(upgrade_timeout=0.1) as (_, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        client = upgrade(port, sid)
+        assert client.close_code() == 1002
+        assert polls.post(sid, "4hello").status == 200
+        assert polls.get(sid).body == "4hello"
+        client.close()
+
+
+def test_a_probe_that_breaks_off_leaves_polling_as_it_was() -> None:
+    with echo_engine() as (engine, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        upgrade(port, sid).close()
+        until(lambda: engine.sockets[sid].probe is None)
+        assert polls.post(sid, "4hello").status == 200
+        assert polls.get(sid).body == "4hello"
+        second = upgrade(port, sid)
+        second.text("5")
+        second.text("4again")
+        assert second.next_message() == "4again"
+        second.close()
+
+
+def test_closing_a_session_closes_its_probe() -> None:
+    with echo_engine() as (_, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        client = upgrade(port, sid)
+        assert polls.post(sid, "1").body == "ok"
+        assert client.close_code() == 1002
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-WebSocket-Version": "8"}, 426),
+        ({"Sec-WebSocket-Version": ""}, 426),
+        ({"Sec-WebSocket-Key": "short"}, 400),
+        ({"Sec-WebSocket-Key": ""}, 400),
+        ({"Connection": "keep-alive"}, 400),
+        ({"Upgrade": "h2c"}, 400),
+    ],
+)
+def test_a_wrong_websocket_handshake_is_refused(headers: dict[str, str], status: int) -> None:
+    with echo_engine() as (engine, port, _happenings):
+        target = Polls(port, ENGINE).target("websocket")
+        answer = Polls(port).request("GET", target, None, upgrade_headers(headers))
+        assert answer.status == status
+        assert not engine.sockets
+
+
+def test_frames_sent_together_with_the_handshake_are_not_lost() -> None:
+    with echo_engine() as (_, port, _happenings):
+        client = TcpClient(port)
+        target = Polls(port, ENGINE).target("websocket")
+        client.send(
+            request_bytes("GET", target, None, upgrade_headers()) + client_frame(1, b"4hello")
+        )
+        assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101")
+        assert client.read_until(b"4hello")
+        client.close()
+
+
+def test_a_server_disconnect_closes_a_websocket_with_a_close_packet_first() -> None:
+    with echo_engine() as (engine, port, happenings):
+        client = WebSocketClient(port, path=ENGINE)
+        sid = json.loads(client.next_message()[1:])["sid"]
+        engine.disconnect(sid)
+        assert client.next_message() == "1"
+        assert client.close_code() == 1000
+        happenings.wait_for(("disconnect", "server disconnect"))
+        client.close()
+
+
+def test_a_server_disconnect_reaches_a_polling_client_with_its_last_packets() -> None:
+    with echo_engine() as (engine, port, happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        engine.send(sid, "last words")
+        engine.disconnect(sid)
+        happenings.wait_for(("disconnect", "server disconnect"))
+        assert polls.get(sid).body == "4last words\x1e1"
+        assert polls.get(sid).status == 400
+
+
+def test_last_packets_may_take_more_than_one_poll() -> None:
+    with echo_engine() as (engine, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        for number in range(40):
+            engine.send(sid, f"n{number}")
+        engine.disconnect(sid)
+        packets = [packet for _ in range(3) for packet in polls.get(sid).body.split("\x1e")]
+        assert packets == [*(f"4n{number}" for number in range(40)), "1"]
+        assert polls.get(sid).status == 400
+
+
+def test_a_server_without_upgrades_offers_and_takes_none() -> None:
+    with echo_engine(allow_upgrades=False) as (_, port, _happenings):
+        polls = Polls(port, ENGINE)
+        opened = json.loads(polls.get().body[1:])
+        assert opened["upgrades"] == []
+        target = polls.target("websocket", opened["sid"])
+        assert polls.request("GET", target, None, upgrade_headers()).status == 400
+        assert polls.post(opened["sid"], "4x").status == 200
+
+
+def test_a_refused_session_is_a_401() -> None:
+    with echo_engine() as (engine, port, happenings):
+        engine.on("connect", lambda sid, environ: False)
+        assert Polls(port, ENGINE).get().status == 401
+        target = Polls(port, ENGINE).target("websocket")
+        assert Polls(port).request("GET", target, None, upgrade_headers()).status == 401
+        assert not engine.sockets
+        assert not happenings.entries
+
+
+def test_the_session_of_a_client_is_there_in_its_disconnect_handler() -> None:
+    with echo_engine() as (engine, port, happenings):
+
+        def on_disconnect(sid: str, reason: str) -> None:
+            happenings.add(engine.get_session(sid)["name"])
+
+        engine.on("connect", lambda sid, environ: engine.save_session(sid, {"name": "anna"}))
+        engine.on("disconnect", on_disconnect)
+        WebSocketClient(port, path=ENGINE).close()
+        happenings.wait_for("anna")
+        assert not engine._leaving
+
+
+def test_a_full_server_answers_503_and_keeps_those_it_has() -> None:
+    with echo_engine(max_connections=1) as (_, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        assert polls.get().status == 503
+        assert polls.post(sid, "4x").status == 200
+
+
+def test_an_answer_to_a_poll_holds_at_most_16_packets_and_64_kb() -> None:
+    with echo_engine() as (engine, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        for number in range(20):
+            engine.send(sid, f"n{number}")
+        for _ in range(3):
+            engine.send(sid, "x" * 30_000)
+        sizes = [polls.get(sid).body.split("\x1e") for _ in range(3)]
+        assert [len(packets) for packets in sizes] == [16, 6, 1]
+
+
+def test_a_keep_alive_connection_serves_one_poll_after_the_other() -> None:
+    with echo_engine() as (_, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        client = TcpClient(port)
+        bodies: list[Any] = []
+        for word in ("4one", "4two"):
+            client.send(request_bytes("POST", polls.target(sid=sid), word.encode(), None))
+            assert read_answer(client).body == "ok"
+            client.send(request_bytes("GET", polls.target(sid=sid), None, None))
+            bodies.append(read_answer(client).body)
+        assert bodies == ["4one", "4two"]
+        client.close()

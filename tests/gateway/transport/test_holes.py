@@ -1,0 +1,427 @@
+"""What a client can do to the stock stack and cannot do here."""
+
+import logging
+import math
+import socket
+import time
+
+import gevent
+import pytest
+from flask_socketio import emit
+from gevent.event import Event
+
+from gateway.transport import Connection, EngineServer, SocketIO
+from gateway.transport.packets import MAX_ATTACHMENTS
+from tests.gateway.transport.clients import (
+    Answer,
+    Polls,
+    TcpClient,
+    WebSocketClient,
+    client_frame,
+    connect_namespace,
+    read_answer,
+    until,
+    upgrade_headers,
+    within,
+)
+from tests.gateway.transport.servers import Happenings, echo_engine, flask_app
+
+SMALL_BUFFER = 4096
+
+
+def only_connection(sockets: SocketIO) -> Connection:
+    (connection,) = sockets.server.eio.sockets.values()
+    assert isinstance(connection, Connection)
+    return connection
+
+
+# S1
+
+
+def test_a_slow_reader_gets_every_message_whole_and_in_order() -> None:
+    count, size = 400, 20_000
+    with flask_app(max_outbox_bytes=count * size * 2) as (sockets, port):
+        client = WebSocketClient(port, receive_buffer=SMALL_BUFFER)
+        connect_namespace(client)
+        for number in range(count):
+            sockets.emit("big", f"{number}:" + "x" * size)
+        assert only_connection(sockets).pending_bytes > 0
+        for number in range(count):
+            message = client.next_message()
+            assert message.startswith(f'42["big","{number}:x')
+            assert len(message) > size
+        client.close()
+
+
+# S2
+
+
+def test_a_message_over_the_limit_is_refused_by_its_header() -> None:
+    with echo_engine(max_http_buffer_size=100_000) as (_, port, happenings):
+        client = WebSocketClient(port, path="/engine.io/")
+        client.next_message()
+        client.send(client_frame(2, b"x" * 200_000)[:20])
+        assert client.close_code() == 1009
+        happenings.wait_for(("disconnect", "transport error"))
+        client.close()
+
+
+def test_a_message_that_grows_over_the_limit_by_fragments_is_refused() -> None:
+    with echo_engine(max_http_buffer_size=100_000) as (_, port, _happenings):
+        client = WebSocketClient(port, path="/engine.io/")
+        client.next_message()
+        client.frame(2, b"x" * 60_000, final=False)
+        client.frame(0, b"x" * 60_000, final=False)
+        assert client.close_code() == 1009
+        client.close()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_post_over_the_limit_is_a_413_and_ends_the_session(chunked: bool) -> None:
+    with echo_engine(max_http_buffer_size=1000) as (_, port, _happenings):
+        polls = Polls(port, "/engine.io/")
+        sid = polls.open()
+        if chunked:
+            body = b"7d0\r\n" + b"4" * 2000 + b"\r\n0\r\n\r\n"
+            answer = chunked_post(polls, sid, body)
+        else:
+            answer = polls.post(sid, "4" * 1001)
+        assert answer.status == 413
+        assert polls.get(sid).status == 400
+
+
+def chunked_post(polls: Polls, sid: str, body: bytes) -> Answer:
+    client = TcpClient(polls.port)
+    head = f"POST {polls.target(sid=sid)} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    client.send(head.encode() + body)
+    answer = read_answer(client)
+    client.close()
+    return answer
+
+
+# S3
+
+
+def test_compression_is_never_negotiated_and_compressed_frames_are_refused() -> None:
+    with echo_engine() as (_, port, _happenings):
+        offer = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
+        client = WebSocketClient(port, path="/engine.io/", headers=offer)
+        assert "extensions" not in client.handshake.lower()
+        client.send(client_frame(1, b"\x00", rsv=0x40))
+        assert client.close_code() == 1002
+        client.close()
+
+
+# S4
+
+
+def test_attachments_that_never_end_are_refused_at_the_limit_of_a_message() -> None:
+    with flask_app(max_http_buffer_size=100_000) as (sockets, port):
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.text(f'45{MAX_ATTACHMENTS}-["message"]')
+        for _ in range(3):
+            client.frame(2, b"x" * 40_000)
+        assert client.close_code() == 1002
+        until(lambda: not sockets.server._binary_packet)
+        client.close()
+
+
+# S5
+
+
+def test_many_slow_events_of_one_client_run_in_order_one_at_a_time() -> None:
+    with flask_app() as (sockets, port):
+        gate, seen, running = Event(), [], []
+
+        @sockets.on("slow")
+        def on_slow(number: int) -> None:
+            running.append(number)
+            assert len(running) == 1
+            gate.wait()
+            running.remove(number)
+            seen.append(number)
+
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        flood = b"".join(client_frame(1, f'42["slow",{n}]'.encode()) for n in range(1500))
+        client.send(flood)
+        until(lambda: running)
+        gate.set()
+        until(lambda: len(seen) == 1500, 10)
+        assert seen == list(range(1500))
+        client.close()
+
+
+def test_a_client_is_not_read_further_while_the_application_lags_behind_it() -> None:
+    with flask_app() as (sockets, port):
+        gate, handled = Event(), []
+
+        @sockets.on("slow")
+        def on_slow(data: str) -> None:
+            gate.wait()
+            handled.append(len(data))
+
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        message = client_frame(1, b'42["slow","' + b"x" * 10_000 + b'"]')
+        sending = gevent.spawn(client.send, message * 2000)
+        gevent.sleep(0.2)  # the absence of reading can only be waited for
+        assert not sending.ready()
+        lane = only_connection(sockets)._lane
+        assert lane is not None
+        assert len(lane._calls) < 100
+        gate.set()
+        with within(10):
+            sending.join()
+            while len(handled) < 2000:
+                gevent.sleep(0.001)
+        client.close()
+
+
+def test_a_client_that_is_not_read_is_not_called_silent() -> None:
+    with flask_app(ping_interval=0.05, ping_timeout=0.05) as (sockets, port):
+        gate = Event()
+        sockets.on_event("slow", gate.wait)
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.send(client_frame(1, b'42["slow"]') * 100)
+        gevent.sleep(0.5)  # the absence of a ping timeout can only be waited for
+        assert not only_connection(sockets).closed
+        gate.set()
+        assert client.close_code() == 1001
+        client.close()
+
+
+def test_a_post_waits_while_the_application_lags_behind_its_packets() -> None:
+    with flask_app() as (sockets, port):
+        gate, handled = Event(), []
+
+        @sockets.on("slow")
+        def on_slow(number: int) -> None:
+            gate.wait()
+            handled.append(number)
+
+        polls = Polls(port)
+        sid = polls.open()
+        polls.post(sid, "40")
+        body = "\x1e".join(f'42["slow",{n}]' for n in range(500))
+        posting = gevent.spawn(polls.post, sid, body)
+        gevent.sleep(0.2)  # the absence of an answer can only be waited for
+        assert not posting.ready()
+        gate.set()
+        assert posting.get().body == "ok"
+        until(lambda: len(handled) == 500)
+        assert handled == list(range(500))
+
+
+# S6
+
+
+def test_a_post_of_many_packets_loses_none() -> None:
+    with flask_app() as (sockets, port):
+        happenings = Happenings()
+        sockets.on_event("n", happenings.add)
+        polls = Polls(port)
+        sid = polls.open()
+        packets = ["40", *(f'42["n",{number}]' for number in range(1000))]
+        assert polls.post(sid, "\x1e".join(packets)).body == "ok"
+        happenings.wait_until(lambda: len(happenings.entries) == 1000)
+        assert happenings.entries == list(range(1000))
+
+
+# S7
+
+
+def test_bad_packets_are_one_line_in_the_log_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logger = logging.getLogger("test.transport")
+    logger.setLevel(logging.ERROR)
+    with flask_app(engineio_logger=logger) as (_, port):
+        for _ in range(5):
+            client = WebSocketClient(port)
+            connect_namespace(client)
+            client.text("42{}")
+            assert client.close_code() == 1002
+            client.close()
+    lines = [record for record in caplog.records if "connection failed" in record.getMessage()]
+    assert len(lines) == 1
+    assert lines[0].exc_info is None
+    assert len(lines[0].getMessage()) < 200
+
+
+# S8
+
+
+def test_a_client_that_stalls_is_gone_with_its_socket_and_its_outbox() -> None:
+    with flask_app(ping_interval=0.1, ping_timeout=0.1) as (sockets, port):
+        happenings = Happenings()
+        sockets.on_event("disconnect", happenings.add)
+        client = WebSocketClient(port, receive_buffer=SMALL_BUFFER)
+        connect_namespace(client)
+        connection = only_connection(sockets)
+        while not connection.pending_bytes:
+            sockets.emit("fill", "x" * 10_000)
+        happenings.wait_for("ping timeout")
+        assert connection.link is not None
+        assert connection.link.closed
+        assert connection.pending_bytes == 0
+        happenings.wait_until(lambda: not sockets.server.environ)
+        assert not sockets.server.eio.sockets
+        client.close()
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_client_that_takes_nothing_is_closed_at_the_bound_of_its_outbox(transport: str) -> None:
+    with flask_app(max_outbox_bytes=100_000) as (sockets, port):
+        happenings = Happenings()
+        sockets.on_event("disconnect", happenings.add)
+        if transport == "websocket":
+            client = WebSocketClient(port, receive_buffer=SMALL_BUFFER)
+            connect_namespace(client)
+        else:
+            sid = Polls(port).open()
+            Polls(port).post(sid, "40")
+            Polls(port).get(sid)
+        connection = only_connection(sockets)
+        largest = 0
+        for _ in range(500):
+            sockets.emit("fill", "x" * 10_000)
+            largest = max(largest, connection.pending_bytes)
+        assert largest <= 111_000
+        happenings.wait_for("transport error")
+        if transport == "websocket":
+            client.close()
+
+
+def test_disconnecting_a_stalled_client_returns_at_once() -> None:
+    with flask_app(close_timeout=0.1) as (sockets, port):
+        client = WebSocketClient(port, receive_buffer=SMALL_BUFFER)
+        connect_namespace(client)
+        connection = only_connection(sockets)
+        while not connection.pending_bytes:
+            sockets.emit("fill", "x" * 10_000)
+        with within(0.5):
+            sockets.server.eio.disconnect(connection.sid)
+        link = connection.link
+        assert link is not None
+        until(lambda: link.closed)
+        client.close()
+
+
+def test_the_kernel_hides_little_of_a_slow_client_and_delays_nothing() -> None:
+    with flask_app() as (sockets, port):
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        link = only_connection(sockets).link
+        assert link is not None
+        sock = link._sock
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 64 * 1024
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        client.close()
+
+
+# S9
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_no_json_is_the_senders_error_and_disconnects_nobody(
+    number: float,
+) -> None:
+    with flask_app() as (sockets, port):
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            sockets.emit("speed", {"kmh": number})
+        sockets.emit("speed", {"kmh": 1})
+        assert client.next_message() == '42["speed",{"kmh":1}]'
+        client.close()
+
+
+# S10
+
+
+def test_a_step_of_the_wall_clock_disconnects_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    with echo_engine(ping_interval=0.05, ping_timeout=5) as (engine, port, happenings):
+        client = WebSocketClient(port, path="/engine.io/")
+        client.next_message()
+        before = time.time
+        monkeypatch.setattr(time, "time", lambda: before() + 3600)
+        for _ in range(3):
+            assert client.next_frame() == (1, "2")
+            client.text("3")
+        assert len(engine.sockets) == 1
+        assert not happenings.entries
+        client.close()
+
+
+# Origins and hosts
+
+
+@pytest.mark.parametrize("origins", [None, []])
+def test_without_listed_origins_only_the_same_origin_is_let_in(origins: list[str] | None) -> None:
+    with echo_engine(cors_allowed_origins=origins) as (_, port, _happenings):
+        polls = Polls(port, "/engine.io/")
+        good = polls.request("GET", polls.target(), None, {"Origin": "http://localhost"})
+        bad = polls.request("GET", polls.target(), None, {"Origin": "http://evil.example"})
+        assert (good.status, bad.status) == (200, 400)
+        assert "access-control-allow-origin" not in bad.headers
+
+
+def test_a_listed_origin_is_let_in_and_another_refused_by_websocket_too() -> None:
+    with echo_engine(cors_allowed_origins=["http://a.example"]) as (_, port, _happenings):
+        polls = Polls(port, "/engine.io/")
+        headers = upgrade_headers({"Origin": "http://b.example"})
+        assert polls.request("GET", polls.target("websocket"), None, headers).status == 400
+        good = WebSocketClient(port, path="/engine.io/", headers={"Origin": "http://a.example"})
+        assert good.handshake.startswith("HTTP/1.1 101")
+        good.close()
+
+
+def test_a_preflight_is_answered_with_the_listed_origin() -> None:
+    with echo_engine(cors_allowed_origins=["http://a.example"]) as (_, port, _happenings):
+        polls = Polls(port, "/engine.io/")
+        answer = polls.request("OPTIONS", polls.target(), None, {"Origin": "http://a.example"})
+        assert answer.status == 200
+        assert answer.headers["access-control-allow-origin"] == "http://a.example"
+        assert "POST" in answer.headers["access-control-allow-methods"]
+
+
+def test_a_rebound_name_is_refused_by_its_host() -> None:
+    with echo_engine(allowed_hosts=("localhost",)) as (_, port, _happenings):
+        polls = Polls(port, "/engine.io/")
+        rebound = {"Host": "evil.example:80", "Origin": "http://evil.example:80"}
+        assert polls.request("GET", polls.target(), None, rebound).status == 400
+        assert polls.request("GET", polls.target(), None, {"Host": "LOCALHOST:1"}).status == 200
+
+
+def test_the_async_mode_is_gevent_whatever_is_installed() -> None:
+    assert EngineServer().async_mode == "gevent"
+    with pytest.raises(ValueError, match="gevent"):
+        EngineServer(async_mode="threading")
+
+
+# Failures of the application
+
+
+def test_a_handler_that_fails_leaves_the_clients_later_events_to_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with flask_app() as (sockets, port):
+
+        @sockets.on("fail")
+        def on_fail() -> None:
+            raise ZeroDivisionError
+
+        @sockets.on("work")
+        def on_work() -> None:
+            emit("worked")
+
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.text('421["fail"]')
+        client.text('42["work"]')
+        assert client.next_message() == '42["worked"]'
+        assert [record.exc_info is not None for record in caplog.records] == [True]
+        client.close()

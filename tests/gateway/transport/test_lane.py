@@ -1,0 +1,54 @@
+"""Calls of one client into the application."""
+
+import gevent
+from gevent.event import Event
+
+from gateway.transport.lane import MAX_WAITING, MAX_WAITING_BYTES, Lane
+from tests.gateway.transport.clients import until
+
+
+def wait_until_idle(lane: Lane) -> None:
+    until(lambda: lane.idle)
+
+
+def test_calls_run_in_order_in_one_greenlet_that_ends_with_them() -> None:
+    seen: list[tuple[int, int]] = []
+    lane = Lane(lambda: None)
+
+    def call(number: int) -> None:
+        seen.append((number, id(gevent.getcurrent())))
+        gevent.sleep(0)
+
+    for number in range(10):
+        lane.put(call, number)
+    assert not lane.idle
+    wait_until_idle(lane)
+    assert [number for number, _ in seen] == list(range(10))
+    assert len({greenlet for _, greenlet in seen}) == 1
+
+
+def test_a_lane_is_full_by_number_or_by_bytes_and_says_when_there_is_room() -> None:
+    gate, said = Event(), list[bool]()
+    lane = Lane(lambda: said.append(lane.full))
+    lane.put(gate.wait)
+    gevent.sleep(0)
+    for _ in range(MAX_WAITING):
+        assert not lane.full
+        lane.put(lambda: None)
+    assert lane.full
+    gate.set()
+    wait_until_idle(lane)
+    assert said == [False, False]
+    lane.put(lambda: None, size=MAX_WAITING_BYTES)
+    assert lane.full
+    wait_until_idle(lane)
+    assert not lane.full
+
+
+def test_a_call_that_fails_does_not_stop_the_next() -> None:
+    seen: list[str] = []
+    lane = Lane(lambda: None)
+    lane.put(lambda: 1 / 0)
+    lane.put(seen.append, "next")
+    wait_until_idle(lane)
+    assert seen == ["next"]

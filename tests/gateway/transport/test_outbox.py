@@ -1,0 +1,36 @@
+"""The outbox gives back exactly what was put in, however it is taken out."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.transport.outbox import MAX_CHUNKS_PER_WRITE, Outbox
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(min_size=1, max_size=50), max_size=100), st.randoms())
+def test_bytes_come_out_in_order_in_pieces_of_any_size(chunks: list[bytes], random: object) -> None:
+    box, taken = Outbox(), b""
+    for chunk in chunks:
+        box.push(chunk)
+    while box.size:
+        offered = b"".join(box.peek())
+        count = random.randint(1, len(offered))  # type: ignore[attr-defined]  # hypothesis gives a Random
+        taken += offered[:count]
+        box.advance(count)
+    assert taken == b"".join(chunks)
+    assert box.peek() == []
+
+
+def test_one_write_is_offered_a_bounded_number_of_chunks() -> None:
+    box = Outbox()
+    for _ in range(1000):
+        box.push(b"x")
+    assert len(box.peek()) == MAX_CHUNKS_PER_WRITE
+    assert box.size == 1000
+
+
+def test_shared_bytes_are_not_copied() -> None:
+    box, shared = Outbox(), b"x" * 1000
+    box.push(shared)
+    box.advance(10)
+    assert box.peek()[0].obj is shared

@@ -1,0 +1,400 @@
+"""Socket.IO v5 as its document says."""
+
+import json
+import secrets
+from typing import Any
+
+import gevent
+import pytest
+from flask import request, session
+from flask_socketio import ConnectionRefusedError as Refused
+from flask_socketio import emit, join_room
+from gevent.event import Event
+
+from gateway.transport import SocketIO
+from tests.gateway.transport.clients import Polls, WebSocketClient, connect_namespace
+from tests.gateway.transport.servers import Happenings, flask_app
+
+
+def echo_events(sockets: SocketIO) -> Happenings:
+    happenings = Happenings()
+
+    @sockets.on("message")
+    def on_message(*args: Any) -> tuple[Any, ...]:
+        happenings.add(args)
+        emit("message-back", args)
+        return args
+
+    @sockets.on("disconnect")
+    def on_disconnect(reason: str) -> None:
+        happenings.add(("disconnect", reason))
+
+    return happenings
+
+
+def test_a_namespace_is_joined_with_a_session_id() -> None:
+    with flask_app() as (sockets, port):
+        echo_events(sockets)
+        client = WebSocketClient(port)
+        answer = connect_namespace(client)
+        assert answer.startswith("40{")
+        assert list(json.loads(answer[2:])) == ["sid"]
+        client.close()
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_an_unknown_namespace_is_refused_with_the_documents_message(transport: str) -> None:
+    with flask_app() as (_, port):
+        if transport == "websocket":
+            client = WebSocketClient(port)
+            answer = connect_namespace(client, "/random")
+            client.close()
+        else:
+            sid = Polls(port).open()
+            Polls(port).post(sid, "40/random,")
+            answer = Polls(port).get(sid).body
+        assert answer == '44/random,{"message":"Invalid namespace"}'
+
+
+def test_a_client_that_never_asks_for_a_namespace_is_closed() -> None:
+    with flask_app(connect_timeout=0.1) as (_, port):
+        client = WebSocketClient(port)
+        assert client.next_message()[0] == "0"
+        assert client.close_code() == 1000
+        client.close()
+
+
+def test_a_client_whose_namespace_was_refused_is_closed_as_well() -> None:
+    with flask_app(connect_timeout=0.1) as (_, port):
+        client = WebSocketClient(port)
+        connect_namespace(client, "/random")
+        assert client.close_code() == 1000
+        client.close()
+
+
+def test_a_client_with_a_namespace_outlives_the_connect_timeout() -> None:
+    with flask_app(connect_timeout=0.05) as (sockets, port):
+        echo_events(sockets)
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        gevent.sleep(0.2)  # the absence of a close can only be waited for
+        client.text('42["message"]')
+        assert client.next_message() == '42["message-back"]'
+        client.close()
+
+
+@pytest.mark.parametrize("packet", ['42["message"]', "41", "430[]", "4abc", "44{}"])
+def test_a_session_that_does_not_begin_with_connect_is_closed_at_once(packet: str) -> None:
+    with flask_app() as (_, port):
+        client = WebSocketClient(port)
+        client.text(packet)
+        assert client.close_code() == 1002
+        client.close()
+
+
+BAD_PACKETS = [
+    "4abc",
+    "4",
+    "49",
+    "42{}",
+    "42[]",
+    "42",
+    '42"text"',
+    "42[",
+    "42[null]",
+    '42[["message"]]',
+    '42abc["message-with-ack",1]',
+    '42["connect"]',
+    '42["disconnect","x"]',
+    '42["message",NaN]',
+    "43[]",
+    "431{}",
+    '44{"message":"x"}',
+    "40[]",
+    "40",
+    "41{}",
+    "42" + "[" * 100_000,
+    "42[" + "9" * 5000 + "]",
+    '45101-["message"]',
+    '4599999999999-["message"]',
+    '421-["message"]',
+]
+
+
+@pytest.mark.parametrize("packet", BAD_PACKETS, ids=lambda packet: str(packet[:24]))
+def test_a_bad_packet_closes_the_connection(packet: str) -> None:
+    with flask_app() as (sockets, port):
+        happenings = echo_events(sockets)
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.text(packet)
+        code = client.close_code()
+        assert code in (1000, 1002)
+        happenings.wait_for(("disconnect", "transport error"))
+        assert len(happenings.entries) == 1
+        client.close()
+
+
+@pytest.mark.parametrize("packet", BAD_PACKETS[:8], ids=lambda packet: str(packet[:24]))
+def test_a_bad_packet_by_polling_is_a_400_and_ends_the_session(packet: str) -> None:
+    with flask_app() as (sockets, port):
+        happenings = echo_events(sockets)
+        polls = Polls(port)
+        sid = polls.open()
+        polls.post(sid, "40")
+        assert polls.get(sid).body.startswith("40")
+        assert polls.post(sid, packet).status == 400
+        assert polls.get(sid).status == 400
+        happenings.wait_for(("disconnect", "transport error"))
+
+
+def test_binary_events_and_binary_acks_go_both_ways() -> None:
+    with flask_app() as (sockets, port):
+        echo_events(sockets)
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        holders = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}'
+        client.text(f'452-789["message",{holders}]')
+        client.frame(2, b"\x01\x02\x03")
+        client.frame(2, b"\x04\x05\x06")
+        got = [client.next_message() for _ in range(6)]
+        assert got == [
+            f'452-["message-back",{holders}]',
+            b"\x01\x02\x03",
+            b"\x04\x05\x06",
+            f"462-789[{holders}]",
+            b"\x01\x02\x03",
+            b"\x04\x05\x06",
+        ]
+        client.close()
+
+
+def test_text_where_an_attachment_was_announced_closes_the_connection() -> None:
+    with flask_app() as (_, port):
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.text('451-["message",{"_placeholder":true,"num":0}]')
+        client.text('42["message"]')
+        assert client.close_code() == 1002
+        client.close()
+
+
+def test_a_binary_message_that_was_not_announced_closes_the_connection() -> None:
+    with flask_app() as (_, port):
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.frame(2, b'2["message"]')
+        assert client.close_code() == 1002
+        client.close()
+
+
+@pytest.mark.parametrize("number", ["1", "-1", '"0"', "null"])
+def test_a_placeholder_without_its_attachment_closes_the_connection(number: str) -> None:
+    with flask_app() as (sockets, port):
+        happenings = echo_events(sockets)
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.text('451-["message",{"_placeholder":true,"num":' + number + "}]")
+        client.frame(2, b"x")
+        assert client.close_code() == 1002
+        happenings.wait_for(("disconnect", "transport error"))
+        assert len(happenings.entries) == 1
+        client.close()
+
+
+def test_leaving_one_namespace_keeps_the_other_and_the_connection() -> None:
+    with flask_app(namespaces=["/", "/custom"]) as (sockets, port):
+        echo_events(sockets)
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.text("40/custom,")
+        assert client.next_message().startswith("40/custom,{")
+        client.text("41/custom,")
+        client.text('42/custom,["message","nobody listens"]')
+        client.text('42["message","main"]')
+        assert client.next_message() == '42["message-back","main"]'
+        client.close()
+
+
+@pytest.mark.parametrize("always_connect", [False, True])
+def test_what_a_connect_handler_emits_follows_the_connect_packet(always_connect: bool) -> None:
+    with flask_app(always_connect=always_connect) as (sockets, port):
+
+        @sockets.on("connect")
+        def on_connect(auth: Any) -> None:
+            join_room("everybody")
+            emit("hello", b"\x01")
+            sockets.emit("to-room", to="everybody")
+            sockets.emit("to-all")
+
+        client = WebSocketClient(port)
+        assert connect_namespace(client).startswith("40{")
+        assert client.next_message() == '451-["hello",{"_placeholder":true,"num":0}]'
+        assert client.next_message() == b"\x01"
+        assert client.next_message() == '42["to-room"]'
+        assert client.next_message() == '42["to-all"]'
+        client.close()
+
+
+@pytest.mark.parametrize("always_connect", [False, True])
+def test_a_refused_client_was_never_told_that_it_is_in(always_connect: bool) -> None:
+    with flask_app(always_connect=always_connect) as (sockets, port):
+
+        @sockets.on("connect")
+        def on_connect(auth: Any) -> None:
+            emit("secret")
+            sockets.emit("secret for all")
+            raise Refused("no", {"code": 7})
+
+        client = WebSocketClient(port)
+        assert connect_namespace(client) == '44{"message":"no","data":{"code":7}}'
+        assert not sockets.server.manager.rooms
+        client.text("1")
+        assert client.close_code() == 1000
+        client.close()
+
+
+def test_a_broadcast_reaches_a_client_only_after_its_connect_handler_accepted_it() -> None:
+    with flask_app() as (sockets, port):
+        deciding, decide = Event(), Event()
+
+        @sockets.on("connect")
+        def on_connect(auth: Any) -> bool:
+            deciding.set()
+            decide.wait()
+            return bool(auth["good"])
+
+        clients = []
+        for good in ("true", "false"):
+            deciding.clear()
+            client = WebSocketClient(port)
+            client.next_message()
+            client.text('40{"good":' + good + "}")
+            assert deciding.wait(10)
+            clients.append(client)
+        sockets.emit("news")
+        decide.set()
+        good_client, refused = clients
+        assert good_client.next_message().startswith("40{")
+        assert good_client.next_message() == '42["news"]'
+        assert refused.next_message() == '44{"message":"Connection rejected by server"}'
+        sockets.emit("more")
+        assert good_client.next_message() == '42["more"]'
+        refused.text("1")
+        assert refused.close_code() == 1000
+        for client in clients:
+            client.close()
+
+
+def test_a_connect_handler_that_fails_refuses_without_saying_why() -> None:
+    with flask_app() as (sockets, port):
+
+        @sockets.on("connect")
+        def on_connect(auth: Any) -> None:
+            raise ZeroDivisionError("secret")
+
+        client = WebSocketClient(port)
+        assert connect_namespace(client) == '44{"message":"Internal server error"}'
+        client.close()
+
+
+def test_call_in_a_handler_gets_its_answer_while_the_handler_waits() -> None:
+    with flask_app() as (sockets, port):
+
+        @sockets.on("ask")
+        def on_ask() -> Any:
+            return sockets.call("question", 6, to=request.sid, timeout=10)  # type: ignore[attr-defined] # Flask-SocketIO adds it
+
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.text('4217["ask"]')
+        assert client.next_message() == '421["question",6]'
+        client.text("431[42]")
+        assert client.next_message() == "4317[42]"
+        client.close()
+
+
+def test_an_acknowledgement_that_nobody_waits_for_is_ignored() -> None:
+    with flask_app() as (sockets, port):
+        echo_events(sockets)
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.text("430[1]")
+        client.text("435[1]")
+        client.text('42["message"]')
+        assert client.next_message() == '42["message-back"]'
+        client.close()
+
+
+def test_an_answer_counts_once() -> None:
+    with flask_app() as (sockets, port):
+        happenings = Happenings()
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        sockets.emit("question", callback=happenings.add)
+        assert client.next_message() == '421["question"]'
+        for answer in ("one", "two"):
+            client.text(f'431["{answer}"]')
+        happenings.wait_for("one")
+        echo_events(sockets)
+        client.text('42["message"]')
+        assert client.next_message() == '42["message-back"]'
+        assert happenings.entries == ["one"]
+        client.close()
+
+
+def test_disconnect_handlers_of_all_namespaces_run_even_when_one_fails() -> None:
+    with flask_app() as (sockets, port):
+        happenings = Happenings()
+
+        @sockets.on("disconnect", namespace="/a")
+        def on_leave_a(reason: str) -> None:
+            happenings.add(("a", reason))
+            raise ZeroDivisionError
+
+        @sockets.on("disconnect", namespace="/b")
+        def on_leave_b(reason: str) -> None:
+            happenings.add(("b", reason))
+
+        client = WebSocketClient(port)
+        connect_namespace(client, "/a,")
+        client.text("40/b,")
+        client.next_message()
+        client.close()
+        happenings.wait_for(("a", "transport close"))
+        happenings.wait_for(("b", "transport close"))
+        happenings.wait_until(lambda: not sockets.server.environ)
+        assert not sockets.server.manager.rooms
+
+
+def test_a_session_of_the_application_lasts_from_event_to_event() -> None:
+    with flask_app() as (sockets, port):
+        sockets.sockio_mw.flask_app.secret_key = secrets.token_hex()
+
+        @sockets.on("count")
+        def on_count() -> int:
+            session["n"] = session.get("n", 0) + 1
+            return int(session["n"])
+
+        client = WebSocketClient(port, headers={"X-Given": "kept"})
+        connect_namespace(client)
+        answers = []
+        for number in range(3):
+            client.text(f'42{number}["count"]')
+            answers.append(client.next_message())
+        assert answers == ["430[1]", "431[2]", "432[3]"]
+        client.close()
+
+
+def test_handlers_see_the_request_that_opened_the_connection() -> None:
+    with flask_app() as (sockets, port):
+
+        @sockets.on("look")
+        def on_look() -> list[Any]:
+            return [request.headers["X-Given"], request.args["transport"], request.remote_addr]
+
+        client = WebSocketClient(port, headers={"X-Given": "kept"})
+        connect_namespace(client)
+        client.text('421["look"]')
+        assert client.next_message() == '431[["kept","websocket","127.0.0.1"]]'
+        client.close()

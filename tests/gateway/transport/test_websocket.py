@@ -1,0 +1,309 @@
+"""The byte stream of one connection on a network that takes and gives what it likes."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from wsproto.frame_protocol import FrameProtocol
+
+from gateway.transport.frames import frame, packet_frame
+from gateway.transport.reader import Violation
+from gateway.transport.websocket import READABLE, Readers, WebSocketLink, send_to_all
+from tests.gateway.transport.clients import client_frame
+
+MAX_OUTBOX_BYTES = 100_000
+
+
+class FakeWatcher:
+    def __init__(self) -> None:
+        self.callback: Callable[[], None] | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.callback is not None
+
+    def start(self, callback: Callable[[], None]) -> None:
+        self.callback = callback
+
+    def stop(self) -> None:
+        self.callback = None
+
+    def close(self) -> None:
+        self.callback = None
+
+
+class FakeLoop:
+    """An event loop that the test turns by hand."""
+
+    def __init__(self) -> None:
+        self.watchers: dict[int, FakeWatcher] = {}
+        self.later: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+
+    def io(self, fd: int, events: int) -> FakeWatcher:
+        self.watchers[events] = FakeWatcher()
+        return self.watchers[events]
+
+    def run_callback(self, callback: Callable[..., object], *args: object) -> None:
+        self.later.append((callback, args))
+
+    def turn(self) -> None:
+        while self.later:
+            callback, args = self.later.popleft()
+            callback(*args)
+        for watcher in list(self.watchers.values()):
+            if watcher.callback is not None:
+                watcher.callback()
+
+
+class FakeSocket:
+    """Takes ``room`` bytes a call, refuses at 0; gives what was put into ``incoming``."""
+
+    def __init__(self) -> None:
+        self.taken = bytearray()
+        self.room = 0
+        self.incoming = b""
+        self.ended = False
+        self.did: list[str] = []
+
+    def fileno(self) -> int:
+        return 7
+
+    def send(self, data: bytes | memoryview) -> int:
+        assert "close" not in self.did
+        if not self.room:
+            raise BlockingIOError
+        count = min(self.room, len(data))
+        self.taken += bytes(data[:count])
+        self.room -= count
+        return count
+
+    def sendmsg(self, chunks: list[memoryview]) -> int:
+        return self.send(b"".join(chunks))
+
+    def recv(self, limit: int) -> bytes:
+        if not self.incoming and not self.ended:
+            raise BlockingIOError
+        data, self.incoming = self.incoming[:limit], self.incoming[limit:]
+        return data
+
+    def setsockopt(self, *args: object) -> None:
+        self.did.append("reset")
+
+    def shutdown(self, how: int) -> None:
+        self.did.append("shut down")
+
+    def close(self) -> None:
+        self.did.append("close")
+
+
+class RecordingOwner:
+    def __init__(self) -> None:
+        self.messages: list[str | bytes] = []
+        self.drained = 0
+        self.lost: list[str | None] = []
+
+    def on_message(self, link: WebSocketLink, message: str | bytes) -> None:
+        self.messages.append(message)
+
+    def on_drained(self, link: WebSocketLink) -> None:
+        self.drained += 1
+
+    def on_lost(self, link: WebSocketLink, violated: str | None) -> None:
+        self.lost.append(violated)
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.loop = FakeLoop()
+        self.sock = FakeSocket()
+        sock: Any = self.sock
+        self.owner = RecordingOwner()
+        readers = Readers(1000)
+        self.link = WebSocketLink(sock, self.loop, readers, self.owner, MAX_OUTBOX_BYTES)
+        self.link.start()
+
+    def give(self, data: bytes) -> None:
+        self.sock.incoming += data
+        self.loop.turn()
+
+
+def frames_of(stream: bytes) -> list[Any]:
+    protocol = FrameProtocol(client=True, extensions=[])
+    protocol.receive_bytes(stream)
+    frames = list(protocol.received_frames())
+    assert all(part.frame_finished and part.message_finished for part in frames)
+    return [part.payload for part in frames]
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.text(max_size=300)),
+        st.tuples(st.just("send to all"), st.text(max_size=300)),
+        st.tuples(st.just("batch"), st.lists(st.text(max_size=300), min_size=1, max_size=5)),
+        st.tuples(st.just("ping"), st.binary(max_size=20)),
+        st.tuples(st.just("room"), st.integers(0, 400)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(steps)
+def test_whatever_the_network_takes_the_stream_is_whole_frames_in_order(
+    script: list[tuple[str, Any]],
+) -> None:
+    rig, sent = Rig(), []
+    for kind, value in script:
+        if kind == "send":
+            rig.link.send(packet_frame(value))
+            sent.append(value)
+        elif kind == "send to all":
+            # left out when it is not writable, as a fan-out does
+            sent += [value] * rig.link.writable
+            send_to_all([rig.link] * rig.link.writable, packet_frame(value))
+        elif kind == "batch":
+            rig.link.send(b"".join(map(packet_frame, value)))
+            sent += value
+        elif kind == "ping":
+            rig.give(client_frame(9, value))
+            sent.append(value)
+        else:
+            rig.sock.room = value
+            rig.loop.turn()
+        stream = bytes(rig.sock.taken)
+        everything = b"".join(
+            packet_frame(item) if isinstance(item, str) else frame(10, item) for item in sent
+        )
+        assert everything.startswith(stream)
+        assert rig.link.pending_bytes == len(everything) - len(stream)
+    rig.sock.room = 10**9
+    rig.loop.turn()
+    rig.loop.turn()
+    assert frames_of(bytes(rig.sock.taken)) == sent
+    assert rig.link.pending_bytes == 0
+
+
+def test_drained_is_said_once_the_kernel_has_everything() -> None:
+    rig = Rig()
+    rig.link.send(b"x" * 100)
+    rig.sock.room = 60
+    rig.loop.turn()
+    assert (rig.owner.drained, rig.link.pending_bytes) == (0, 40)
+    rig.sock.room = 60
+    rig.loop.turn()
+    assert (rig.owner.drained, rig.link.pending_bytes) == (1, 0)
+
+
+def test_a_client_that_takes_nothing_is_reset_and_its_outbox_stays_bounded() -> None:
+    rig = Rig()
+    largest = 0
+    for _ in range(100):
+        rig.link.send(b"x" * 10_000)
+        largest = max(largest, rig.link.pending_bytes)
+    rig.loop.turn()
+    assert largest <= MAX_OUTBOX_BYTES + 10_000
+    assert rig.sock.did == ["reset", "close"]
+    assert len(rig.owner.lost) == 1
+
+
+def test_a_close_waits_for_what_was_sent_before_it_and_for_the_answer() -> None:
+    rig = Rig()
+    rig.link.send(packet_frame("last words"))
+    rig.link.close(1000, "bye")
+    rig.link.send(packet_frame("too late"))
+    rig.sock.room = 1000
+    rig.loop.turn()
+    assert frames_of(bytes(rig.sock.taken)) == ["last words", (1000, "bye")]
+    assert rig.sock.did == []
+    rig.give(client_frame(1, b"ignored") + client_frame(8, b"\x03\xe8"))
+    assert "close" in rig.sock.did
+    assert not rig.owner.messages
+
+
+def test_a_close_of_the_client_is_answered_with_its_code_and_ends_the_connection() -> None:
+    rig = Rig()
+    rig.sock.room = 1000
+    rig.give(client_frame(8, b"\x0f\xa1see you"))
+    assert frames_of(bytes(rig.sock.taken)) == [(4001, "")]
+    assert "close" in rig.sock.did
+    assert rig.owner.lost == [None]
+
+
+def test_a_close_of_the_client_is_answered_behind_what_waits() -> None:
+    rig = Rig()
+    rig.link.send(packet_frame("first"))
+    rig.give(client_frame(8, b""))
+    assert rig.sock.did == []
+    rig.sock.room = 1000
+    rig.loop.turn()
+    assert bytes(rig.sock.taken) == packet_frame("first") + b"\x88\x00"
+    assert "close" in rig.sock.did
+
+
+def test_a_violation_says_its_code_half_closes_and_waits_for_the_end() -> None:
+    rig = Rig()
+    rig.sock.room = 1000
+    rig.give(client_frame(1, b"\xff"))
+    assert frames_of(bytes(rig.sock.taken)) == [(1007, "text is not UTF-8")]
+    assert rig.sock.did == ["shut down"]
+    assert rig.owner.lost == ["text is not UTF-8"]
+    rig.give(client_frame(1, b"never read"))
+    rig.sock.ended = True
+    rig.loop.turn()
+    assert "close" in rig.sock.did
+    assert not rig.owner.messages
+
+
+def test_a_half_closed_connection_is_lost() -> None:
+    rig = Rig()
+    rig.sock.ended = True
+    rig.loop.turn()
+    assert "close" in rig.sock.did
+    assert rig.owner.lost == [None]
+
+
+def test_a_reset_while_sending_is_told_after_the_sender_is_done() -> None:
+    rig = Rig()
+
+    def broken(data: bytes) -> int:
+        raise ConnectionResetError
+
+    rig.sock.send = broken  # type: ignore[assignment,method-assign]  # this one socket
+    rig.link.send(b"x")
+    assert rig.owner.lost == []
+    rig.loop.turn()
+    assert rig.owner.lost == [None]
+
+
+def test_a_paused_link_reads_nothing_and_goes_on_where_it_was() -> None:
+    rig = Rig()
+    rig.link.pause()
+    rig.give(client_frame(1, b"one"))
+    assert rig.owner.messages == []
+    rig.link.resume()
+    rig.loop.turn()
+    assert rig.owner.messages == ["one"]
+
+
+def test_an_application_can_fail_a_connection() -> None:
+    rig = Rig()
+    rig.sock.room = 1000
+    rig.link.fail(Violation(1002, "no"))
+    assert frames_of(bytes(rig.sock.taken)) == [(1002, "no")]
+    assert rig.loop.watchers[READABLE].active
+
+
+def test_many_links_share_one_reader_while_they_are_between_messages() -> None:
+    readers = Readers(1000)
+    rigs = [Rig() for _ in range(3)]
+    for rig in rigs:
+        rig.link._readers = readers
+        rig.give(client_frame(1, b"whole"))
+        assert rig.link._reader is None
+    rigs[0].give(client_frame(1, b"half")[:3])
+    rigs[1].give(client_frame(1, b"other"))
+    rigs[0].give(client_frame(1, b"half")[3:])
+    assert rigs[0].owner.messages == ["whole", "half"]
+    assert rigs[1].owner.messages == ["whole", "other"]

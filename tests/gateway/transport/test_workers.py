@@ -1,0 +1,91 @@
+"""The same bytes on the wire under gunicorn's two gevent workers, monkey-patched as they are."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartProcess
+from tests.gateway.transport.clients import (
+    Polls,
+    TcpClient,
+    WebSocketClient,
+    answers,
+    client_frame,
+    read_answer,
+    request_bytes,
+    until,
+    upgrade_headers,
+)
+
+HERE = Path(__file__).parent / "workers"
+ENGINE = "/engine.io/"
+WORKERS = ["gevent", "gunicorn.workers.ggevent.GeventPyWSGIWorker"]
+
+
+@pytest.fixture(params=WORKERS)
+def port(
+    request: pytest.FixtureRequest, start_process: StartProcess, free_port: Callable[[], int]
+) -> Iterator[int]:
+    """Serve under a gunicorn worker; fail when it complained about anything."""
+    port = free_port()
+    bind = ["-w", "1", "-b", f"127.0.0.1:{port}"]
+    process = start_process(
+        ["python", "-m", "gunicorn", "-k", request.param, *bind, "app:app"], directory=HERE
+    )
+    until(lambda: answers(port), 20)
+    yield port
+    process.stop()
+    assert "Traceback" not in process.output
+    assert "[ERROR]" not in process.output
+
+
+def test_a_websocket_is_taken_over_with_what_the_client_sent_early(port: int) -> None:
+    client = TcpClient(port)
+    handshake = request_bytes(
+        "GET", Polls(port, ENGINE).target("websocket"), None, upgrade_headers()
+    )
+    client.send(handshake + client_frame(1, b"4early"))
+    assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101")
+    client.read_until(b"4early")
+    client.send(client_frame(1, b"4later"))
+    client.read_until(b"4later")
+    client.close()
+
+
+def test_many_websockets_live_at_once_and_each_gets_its_own(port: int) -> None:
+    clients = [WebSocketClient(port, path=ENGINE) for _ in range(50)]
+    for number, client in enumerate(clients):
+        client.text(f"4{number}.")
+    for number, client in enumerate(clients):
+        client.next_message()
+        assert client.next_message() == f"4{number}."
+        client.close()
+
+
+def test_polling_and_upgrade_work_over_kept_alive_connections(port: int) -> None:
+    polls = Polls(port, ENGINE)
+    sid = polls.open()
+    kept = TcpClient(port)
+    for word in ("4one", "4two"):
+        kept.send(request_bytes("POST", polls.target(sid=sid), word.encode(), None))
+        assert read_answer(kept).body == "ok"
+        kept.send(request_bytes("GET", polls.target(sid=sid), None, None))
+        assert read_answer(kept).body == word
+    kept.close()
+    client = WebSocketClient(port, sid, ENGINE)
+    client.text("2probe")
+    client.text("5")
+    client.text("4three")
+    assert [client.next_message() for _ in range(2)] == ["3probe", "4three"]
+    client.close()
+
+
+def test_a_client_that_gives_up_its_get_ends_the_session(port: int) -> None:
+    polls = Polls(port, ENGINE)
+    sid = polls.open()
+    client = TcpClient(port)
+    client.send(request_bytes("GET", polls.target(sid=sid), None, None))
+    client.close()
+    until(lambda: polls.post(sid, "6").status == 400)
+    assert polls.get(sid).status == 400
