@@ -129,14 +129,26 @@ def _report_start(settings: Settings, gateway: Gateway) -> None:
 
 def _within_descriptors(settings: Settings) -> Settings:
     """Raise the descriptor limit as far as it goes, and expect no more connections than that."""
+    needed = settings.max_connections + SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    room = hard - SPARE_DESCRIPTORS
-    if hard == resource.RLIM_INFINITY or settings.max_connections <= room:
+    limit = descriptor_limit(soft, hard, needed)
+    if limit != soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    if needed <= limit or limit == resource.RLIM_INFINITY:
         return settings
-    logger.warning("max_connections_lowered", to=room, why=f"the descriptor limit is {hard}")
+    room = max(0, limit - SPARE_DESCRIPTORS)
+    logger.warning("max_connections_lowered", to=room, why=f"the descriptor limit is {limit}")
     return replace(settings, max_connections=room)
+
+
+def descriptor_limit(soft: int, hard: int, needed: int) -> int:
+    """Choose the soft limit: the hard one, and where there is none, what is ``needed``.
+
+    macOS has no hard limit and refuses to take off the soft one.
+    """
+    if hard != resource.RLIM_INFINITY:
+        return hard
+    return soft if soft == resource.RLIM_INFINITY else max(soft, needed)
 
 
 if __name__ == "__main__":

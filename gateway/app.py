@@ -87,6 +87,7 @@ def _checks(settings: Settings, gateway: Gateway) -> Iterable[Check]:
 
 
 def _harden(response: Response) -> Response:
+    response.vary.add("Origin")  # whether an answer may be read by a page depends on it
     response.headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")

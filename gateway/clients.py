@@ -102,6 +102,6 @@ class Client:
         """Give the position this client's stream of a device starts after."""
         if device_id in self.behind:
             return self.behind[device_id].cursor
-        if device_id in self.rated:
-            return max(self.rated[device_id].cursor, head or START)
+        if device_id in self.rated and self.rated[device_id].cursor > START:
+            return self.rated[device_id].cursor
         return self.since_of(device_id) or head or START

@@ -59,6 +59,9 @@ class Device:
     ring: Ring
     first_heard_s: float
     last_heard_s: float
+    status_told: tuple[object, ...] = ()
+    """What :attr:`status_frame` says."""
+    status_frame: bytes = b""
 
     def status_body(self) -> dict[str, object]:
         """Give the payload of ``device_status``."""
@@ -269,6 +272,7 @@ class Devices:
         return self._ours(device_id) or self.audience.is_watched(device_id)
 
     def _evict(self, device: Device) -> None:
+        self.audience.before_loss(device, self.arrival)
         del self._table[device.device_id]
         self.counts["evicted"] += 1
         device.feed.forget()

@@ -46,7 +46,7 @@ def handshake_check(is_full: Callable[[], bool]) -> Check:
         if query.get("EIO", [PROTOCOL]) != [PROTOCOL]:
             raise BadRequest("this server speaks Engine.IO 4: use socket.io-client 3 or 4")
         if "sid" not in query and is_full():
-            raise Unavailable("the gateway has as many connections as it may; try again later")
+            raise Unavailable("the gateway is full or stopping; try again later")
 
     return check
 

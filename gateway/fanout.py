@@ -307,15 +307,19 @@ class Fanout:
         left: list[str] = []
         statuses = self._statuses.count
         for group in self._groups.take_dirty():
+            last = group.last
+            batch, arrival, since = EMPTY, last, last
             for client in group.members:
-                plain = client.status_seen == statuses and not client.statuses
-                if plain and not client.is_rate_due:
-                    batch, arrival = group.batch_after(client.arrival)
-                    if client.write(batch.joined):
-                        client.arrival = arrival
-                        if arrival == group.last:
-                            continue
-                left.append(client.client_id)
+                if client.status_seen != statuses or client.statuses or client.is_rate_due:
+                    left.append(client.client_id)
+                    continue
+                if client.arrival != since:
+                    since = client.arrival
+                    batch, arrival = group.batch_after(since)
+                if client.write(batch.joined):
+                    client.arrival = arrival
+                if client.arrival != last:
+                    left.append(client.client_id)
         return left
 
     def due(self, now: Now) -> list[str]:

@@ -12,7 +12,7 @@ from loguru import logger
 
 from gateway.app import Gateway
 
-SPREAD_S = 3.0
+SPREAD_S = 2.5
 """Closing is spread over this, so that not everybody comes back in the same moment."""
 STEP_S = 0.05
 SPREAD_FROM = 100

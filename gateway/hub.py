@@ -30,12 +30,10 @@ EVERYONE_S = 0.5
 """How often the timeouts of devices with nothing to settle are judged."""
 LATE_S = 0.25
 """After a pause this long (a stopped process) what waits is taken in before anyone is judged."""
-FEW_MESSAGES = 64
-"""A turn that took fewer has emptied the links: nothing is judged that already came in."""
 JUDGE_LATEST_S = 1.0
 """Under a flood that never ends, timeouts are judged at least this often."""
 CATCH_UP_S = 0.005
-"""What sending to those behind may take of a turn: live goes first."""
+"""What sending to those who are not plainly live may take of a turn: live goes first."""
 
 
 class Connection(Protocol):
@@ -122,7 +120,7 @@ class Hub:
         if now.monotonic_s - self._turned_s > LATE_S:
             self._judge_not_before_s = now.monotonic_s + LATE_S
         self._turned_s = now.monotonic_s
-        is_all = self._take_in(now) < FEW_MESSAGES
+        is_all = self._take_in(now)
         if now.monotonic_s - self._judged_s >= (TURN_S if is_all else JUDGE_LATEST_S):
             self._judge(now)
         self._ask_for_wanted(now)
@@ -132,15 +130,17 @@ class Hub:
 
     # --- in ------------------------------------------------------------------------------
 
-    def _take_in(self, now: Now) -> int:
-        messages = [] if self.links is None else self.links.take()
-        for message in messages:
+    def _take_in(self, now: Now) -> bool:
+        """Take in what came; tell whether that was all of it."""
+        if self.links is None:
+            return True
+        for message in self.links.take():
             try:
                 self._receive(message, now)
             except BadMessage as error:
                 self._refuse(error, now)
             self._ask_questions(now)
-        return len(messages)
+        return self.links.is_emptied
 
     def _receive(self, message: Incoming, now: Now) -> None:
         if message.kind == "live":
@@ -197,15 +197,16 @@ class Hub:
     # --- out -----------------------------------------------------------------------------
 
     def _send_due(self, now: Now) -> None:
-        until_s = now.monotonic_s + CATCH_UP_S
-        left = [*self.fanout.send_live(), *self.fanout.due(now), *self._lagging]
-        for client_id in dict.fromkeys(left):
+        waiting = [*self._lagging, *self.fanout.send_live(), *self.fanout.due(now)]
+        until_s = self._clock().monotonic_s + CATCH_UP_S
+        for number, client_id in enumerate(dict.fromkeys(waiting)):
             if client_id not in self.connections:
                 self._lagging.pop(client_id, None)
-            elif self.fanout.is_live(client_id) or self._clock().monotonic_s < until_s:
+            elif number == 0 or self._clock().monotonic_s < until_s:
                 self._send(client_id, self.connections[client_id], now)
-            else:
+            else:  # who lags longest goes first in the next turn
                 self._lagging.setdefault(client_id, now.monotonic_s)
+                self._wake.set()
 
     def _send(self, client_id: str, connection: Connection, now: Now) -> None:
         if connection.is_pulling:
@@ -219,11 +220,10 @@ class Hub:
         batch = self.fanout.take(client_id, now)
         if batch.frames:
             connection.write(batch.joined)
+        self._lagging.pop(client_id, None)
         if self.fanout.has_due(client_id):
             self._lagging[client_id] = now.monotonic_s
             self._wake.set()
-        else:
-            self._lagging.pop(client_id, None)
 
     def _wait_for(self, client_id: str, connection: Connection, now: Now) -> None:
         """Leave a client what it is due where it is; end it when it takes nothing for too long."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from gateway.devices import Device
@@ -57,9 +57,15 @@ def page_after(device: Device, query: After) -> Page:
     else:
         start = ring.index_after(since)
     stop = _stop_after(device, start, query.limit)
-    gaps += [gap for index in range(start, stop) if (gap := ring.gap_at(index)) is not None]
+    gaps += [_rest_of(gap, since) for i in range(start, stop) if (gap := ring.gap_at(i))]
     end = ring.cursor_at(stop) or START
     return Page(start, stop, gaps, end if stop > start else since or end)
+
+
+def _rest_of(gap: Gap, since: Cursor | None) -> Gap:
+    """Shorten a gap to what of it lies behind a position."""
+    inside = since is not None and gap.after is not None and since > gap.after
+    return replace(gap, after=since) if inside else gap
 
 
 def page_between(device: Device, query: Between) -> Page:
@@ -70,7 +76,9 @@ def page_between(device: Device, query: Between) -> Page:
         for index in range(ring.first, ring.end)
         if query.from_ms <= ring.time_at(index) <= query.to_ms
     ]
-    start, stop = (inside[0], inside[-1] + 1) if inside else (ring.end, ring.end)
+    later = (i for i in range(ring.first, ring.end) if ring.time_at(i) > query.to_ms)
+    start = inside[0] if inside else next(later, ring.end)
+    stop = inside[-1] + 1 if inside else start
     gaps = [gap for index in range(start, stop) if (gap := ring.gap_at(index)) is not None]
     return Page(start, stop, gaps, ring.cursor_at(stop) or START)
 
@@ -93,17 +101,20 @@ def in_span(found: list[bytes], query: Between) -> Iterator[list[bytes]]:
 
 
 def thin_out(found: list[bytes], query: Between) -> Iterator[list[bytes]]:
-    """Keep the slowest and the fastest reading of each bucket of time, bucket by bucket."""
-    buckets = max(1, (query.max_points or POINTS_MAX) // 2)
-    if len(found) <= 2 * buckets:
+    """Keep the slowest and the fastest of each run of readings; the runs are of equal length."""
+    runs = max(1, (query.max_points or POINTS_MAX) // 2)
+    if len(found) <= 2 * runs:
         yield found
         return
-    size = -(-len(found) // buckets)
-    for start in range(0, len(found), size):
-        part = found[start : start + size]
-        speeds = [json.loads(raw)["speed_kmh"] for raw in part]
-        kept = sorted({speeds.index(min(speeds)), speeds.index(max(speeds))})
-        yield [part[index] for index in kept]
+    speeds: list[float] = []
+    for start in range(0, len(found), SLICE):
+        speeds += [json.loads(raw)["speed_kmh"] for raw in found[start : start + SLICE]]
+        yield []
+    length = -(-len(found) // runs)
+    for start in range(0, len(found), length):
+        part = speeds[start : start + length]
+        kept = sorted({part.index(min(part)), part.index(max(part))})
+        yield [found[start + index] for index in kept]
 
 
 def csv_row(payload: bytes) -> list[object]:

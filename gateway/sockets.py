@@ -46,9 +46,10 @@ class Browser:
 
     def write(self, data: bytes) -> bool:
         """Send ready frames at once; False, and nothing was sent, when not writable."""
-        if not self._connection.writable:
+        link = self._connection.link  # straight to it: this is the hot path
+        if link is None or not link.writable:
             return False
-        self._connection.send_frames(data)
+        link.send(data)
         return True
 
     def close(self) -> None:

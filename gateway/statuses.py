@@ -37,6 +37,8 @@ class StatusLog:
     def owe(self, client: Client) -> None:
         """Enter what changed since the client looked last among what it is owed."""
         missed = self.count - client.status_seen
+        if not missed:
+            return
         client.status_seen = self.count
         changed: Iterable[str] = [self._log[-i] for i in range(min(missed, len(self._log)), 0, -1)]
         if missed > len(self._log):
@@ -48,9 +50,21 @@ class StatusLog:
         while client.statuses and not out.is_full:
             device_id = next(iter(client.statuses))
             del client.statuses[device_id]
-            out.add(event_frame("device_status", self._body(device_id)))
+            out.add(self._frame(device_id))
 
-    def _body(self, device_id: str) -> dict[str, object]:
+    def _frame(self, device_id: str) -> bytes:
+        """Write a status, once for all who are told the same of a device."""
+        device = self._devices.get(device_id)
+        feed = None if device is None else device.feed
+        if device is None or feed is None or feed.head is None:
+            return event_frame("device_status", self._unheard(device_id))
+        told = (feed.position, feed.online, feed.ts_ms, feed.model, feed.refused)
+        if device.status_told != told:
+            device.status_told = told
+            device.status_frame = event_frame("device_status", device.status_body())
+        return device.status_frame
+
+    def _unheard(self, device_id: str) -> dict[str, object]:
         device = self._devices.get(device_id)
         body = status_body(device_id, None if device is None else device.feed)
         if device is None and device_id in self._devices.evicted:

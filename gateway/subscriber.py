@@ -67,6 +67,8 @@ class Subscriber:
         notice: Callable[..., None],
         clock: Callable[[], float] = monotonic,
     ) -> None:
+        self.is_emptied = True
+        """Whether the last :meth:`take` left nothing behind that had come in."""
         self.unsent = 0
         """Requests that nobody was there to take; the feed asks again."""
         self._settings = settings
@@ -116,6 +118,7 @@ class Subscriber:
             return []
         self._send_requests()
         batch = self._read(self._clock())
+        self.is_emptied = not batch.is_full
         if batch.is_full or self._requests:
             self._wake()
         else:

@@ -13,6 +13,8 @@ from tests.faults.witnesses import Json
 from tests.timing import eventually
 
 CUT_S = 2.0
+TRICKLE_BYTES_PER_S = 50_000
+"""About a fifth of what 1,000 readings a second take."""
 RING = 200
 """Readings held of each bike: one second."""
 FROM_NOW_ON: dict[str, Json] = {"since": {}}
@@ -101,6 +103,22 @@ def test_black_holes_on_both_legs_cost_no_reading(stage: Stage) -> None:
     stage.settle(witness, control)
     assert_whole(witness)
     assert_whole(control)
+    assert_back(gateway.pid, before)
+
+
+def test_both_legs_throttled_cost_no_reading(stage: Stage) -> None:
+    gateway, witness, control = stage.play()
+    before = footprint(gateway.pid)
+    relays = (stage.live, stage.replay, stage.web)
+    for relay in relays:
+        relay.throttle(TRICKLE_BYTES_PER_S)
+    stage.pass_time(CUT_S)
+    for relay in relays:
+        relay.mend()
+    stage.settle(witness, control)
+    for seen in (witness, control):
+        assert_whole(seen)
+        assert not seen.counts["disconnect"]
     assert_back(gateway.pid, before)
 
 

@@ -42,7 +42,7 @@ def test_what_was_lost_repeated_and_swapped_comes_once_and_in_order(stage: Stage
 
 @pytest.mark.parametrize(
     ("bikes", "rate_hz", "loss"),
-    [(5, 200, 0.1), (8, 2, 0.4)],
+    [(5, 200, 0.1), (40, 4, 0.4)],
     ids=["fast bikes", "slow bikes"],
 )
 def test_loss_without_replay_is_announced_and_holds_nothing_up(

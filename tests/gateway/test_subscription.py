@@ -13,6 +13,7 @@ from gateway.subscription import (
 from shared.cursor import START, Cursor
 from shared.errors import RequestError
 
+NO_NAMES: list[object] = ["", "a/b", "*", "x" * 65, None, 1, []]
 NO_RATES: list[object] = [0, -1, 100.1, "1", True, [], float("nan"), float("inf")]
 TOO_MANY_NAMES = [f"bike-{number}" for number in range(NAMES_MAX + 1)]
 TOO_MANY_CURSORS = {f"bike-{number}": "1-1" for number in range(SINCE_MAX + 1)}
@@ -49,7 +50,7 @@ def test_what_is_asked_for_is_read(raw: dict[str, Any], expected: Subscribe) -> 
     ("raw", "code"),
     [
         *((raw, "bad_request") for raw in (None, "*", 1, [], ["a"], {}, {"devices": None})),
-        *(({"devices": [name]}, "bad_request") for name in ("", "a/b", "*", "x" * 65, None, 1, [])),
+        *(({"devices": [name]}, "bad_request") for name in NO_NAMES),
         ({"devices": {"a": 1}}, "bad_request"),
         ({"devices": TOO_MANY_NAMES}, "too_many_devices"),
         ({"devices": ["a"], "since": []}, "bad_request"),
