@@ -5,22 +5,13 @@ import time
 
 import zmq
 
-bike = {"v": 1, "device_id": "my-bike", "epoch": time.time_ns() // 1_000_000}
 pub = zmq.Context().socket(zmq.PUB)
 pub.bind("tcp://127.0.0.1:5556")
-
-
-def say(kind: str, **values: object) -> None:
-    """Publish a reading or a status."""
-    message = {**bike, "ts_ms": time.time_ns() // 1_000_000, **values}
-    pub.send_multipart([f"ebike/{kind}/my-bike/".encode(), json.dumps(message).encode()])
-
-
-try:
-    for seq in range(1, 2**53):
-        say("reading", seq=seq, speed_kmh=21.5)
-        say("status", last_seq=seq, state="online", interval_ms=1000)
-        time.sleep(1)
-except KeyboardInterrupt:
-    say("status", last_seq=seq, state="stopping", interval_ms=1000)
-    pub.context.destroy(linger=1000)
+epoch = time.time_ns() // 1_000_000
+for seq in range(1, 2**53):
+    bike = {"v": 1, "device_id": "my-bike", "epoch": epoch, "ts_ms": time.time_ns() // 1_000_000}
+    reading = bike | {"seq": seq, "speed_kmh": 21.5}
+    status = bike | {"last_seq": seq, "state": "online", "interval_ms": 1000}
+    for kind, message in (("reading", reading), ("status", status)):
+        pub.send_multipart([f"ebike/{kind}/my-bike/".encode(), json.dumps(message).encode()])
+    time.sleep(1)

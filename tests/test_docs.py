@@ -182,7 +182,7 @@ def test_a_bike_of_ones_own_reaches_a_stock_client(pair: Pair, start_process: St
 def test_the_readmes_three_steps_work(pair: Pair, start_process: StartProcess) -> None:
     pair.start_gateway(SPOKE_AUTO_SUBSCRIBE="yes")
     page = run_javascript(0, pair, start_process)
-    fast = EXAMPLE.replace("speed_kmh=21.5", "speed_kmh=20 + seq * 2")
+    fast = EXAMPLE.replace("21.5}", "20 + seq * 2}")
     start_process(["python", "-c", at_port(fast, pair.live)])
     page.wait_for_line(r"^\d+$")
     assert page.wait() == 0  # it disconnected by itself
