@@ -8,6 +8,10 @@
 
 const ACK_TIMEOUT_MS = 5_000; // a gateway answers within milliseconds: after this it will not
 
+/** Refusals that asking again may end; all others say that the question itself is wrong. */
+const PASSING = new Set(["rate_limited", "unavailable", "internal"]);
+const ASK_AGAIN_MS = 2_000; // the gateway's allowance is full again within seconds
+
 /** The bikes each socket follows by name: what comes of them is not for the follower of "*". */
 const namesFollowed = new WeakMap();
 
@@ -25,6 +29,7 @@ const namesFollowed = new WeakMap();
  *   onReading, onGap, onStatus: called with what `speed_change`, `gap`, `device_status` carry;
  *   onSubscribed: called with the answer, `{id: {online, cursor, latest}}`, at each connect;
  *   onError: called with `{code, message}` when the gateway refuses; ackTimeoutMs: when to repeat
+ *   a question without an answer; askAgainMs: one that was refused for a reason that passes
  * @returns {{cursors: Map<string, string>, stop: () => void}} where each bike's stream is
  */
 export function follow(socket, options) {
@@ -65,7 +70,8 @@ export function follow(socket, options) {
 }
 
 /** Ask until the gateway answers; a new question makes the answer to an older one void. */
-function createQuestion(socket, request, { ackTimeoutMs = ACK_TIMEOUT_MS, onAnswer, onError }) {
+function createQuestion(socket, request, options) {
+  const { ackTimeoutMs = ACK_TIMEOUT_MS, askAgainMs = ASK_AGAIN_MS, onAnswer, onError } = options;
   let number = 0;
   const question = { answered: false, ask, cancel: () => (number += 1) };
   function ask() {
@@ -75,9 +81,13 @@ function createQuestion(socket, request, { ackTimeoutMs = ACK_TIMEOUT_MS, onAnsw
       if (asked !== number || !socket.connected) return;
       if (timeout) return ask();
       question.answered = answer.ok;
-      if (answer.ok) onAnswer(answer.devices);
-      else onError?.(answer.error);
+      if (answer.ok) return onAnswer(answer.devices);
+      if (PASSING.has(answer.error.code)) setTimeout(askAgain, askAgainMs, asked);
+      onError?.(answer.error);
     });
+  }
+  function askAgain(asked) {
+    if (asked === number && socket.connected) ask();
   }
   return question;
 }

@@ -189,6 +189,14 @@ test("a refusal is told and nothing follows it", async (t) => {
   assert.equal(heard.count(), 0);
 });
 
+test("a refusal that passes is asked again, and an answer then is enough", async (t) => {
+  const { question, heard, gateway } = await startFollowing(t, { devices: [BIKE], askAgainMs: 1 });
+  question.answer({ ok: false, error: { code: "rate_limited", message: "later" } });
+  const again = await gateway.nextQuestion();
+  again.answer(answerOf({ [BIKE]: "1-4" }));
+  assert.deepEqual(await take(heard, 2), [["error", "rate_limited"], ["subscribed", [BIKE]]]);
+});
+
 test("what comes before the answer belongs to another stream", async (t) => {
   const options = { devices: [BIKE], since: { [BIKE]: "0-0" } };
   const { question, heard } = await startFollowing(t, options);
