@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import zmq
 from loguru import logger
 
 from device.fleet import Bike, fleet_ids
@@ -21,7 +20,7 @@ from device.journal import Journal, MemoryJournal, capacity
 from device.publisher import Publisher
 from device.questions import Questions
 from device.replay import Replay
-from device.sockets import Sockets, open_sockets
+from device.sockets import Sockets, open_context, open_sockets
 from device.sources import open_source
 from shared.errors import JournalError, SettingsError, SourceError
 from shared.logs import setup_logging
@@ -52,7 +51,7 @@ def run(settings: Settings) -> None:
         bikes = open_fleet(settings)
         with (
             closing(MemoryJournal(capacity(len(bikes)))) as journal,
-            zmq.Context() as context,
+            open_context() as context,
             closing(open_sockets(context, settings)) as sockets,
         ):
             report_start(settings, bikes)

@@ -17,7 +17,7 @@ import zmq
 from device.findings import Finding
 from device.judge import Judge, Moment, note_holes
 from device.judge_replay import Frames, ReplayJudge
-from device.sockets import Context, Socket
+from device.sockets import Context, Socket, open_context
 from shared.errors import SettingsError
 
 RIGHT, WRONG, NOTHING_HEARD = 0, 1, 2
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def check(endpoint: str, replay: str | None, listen_s: float, *, bind: bool = False) -> Verdict:
     """Judge the publisher at ``endpoint``; raises SettingsError for what is no endpoint."""
     judge = Judge()
-    with zmq.Context() as context:
+    with open_context() as context:
         with _open(context, zmq.SUB, endpoint, bind=bind) as sub:
             listen(sub, judge, listen_s)
         if replay is not None:

@@ -8,6 +8,7 @@ hole that the feed repairs.
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from threading import Thread
 from time import monotonic
 
 import zmq
@@ -33,6 +34,8 @@ LINK_MESSAGES = 64
 """What is read of one link before the next one's turn: a flood on one delays no other."""
 SILENCE_S = 10.0
 """Devices say something every second, and a subscription can go dead for ever (libzmq #1199)."""
+ENDING_MAX_S = 0.5
+"""Closing takes a ms; nothing waits to be sent."""
 REQUESTS_WAITING_MAX = 20_000
 """Requests wait for the loop's turn only, about a ms; a question a device is far less."""
 REQUESTS_A_TURN = 500
@@ -138,7 +141,10 @@ class Subscriber:
     def stop(self) -> None:
         """End the thread and close every socket; nothing is sent or received any more."""
         if self._turns.stop():
-            self._context.destroy(linger=0)
+            # libzmq 4.3.5 sometimes never ends a context (https://github.com/zeromq/libzmq/issues/2586)
+            ending = Thread(target=self._context.destroy, args=(0,), name="ending", daemon=True)
+            ending.start()
+            ending.join(ENDING_MAX_S)
         else:
             self._notice("links_stuck", note="the thread did not end, its sockets stay open")
 

@@ -20,7 +20,7 @@ from scripts.sources import javascript_files, shell_scripts
 ROOT = Path(__file__).resolve().parent.parent
 ALL_PYTHON_TESTS = (
     *("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal"),
-    *("--cov", "--cov-report=term-missing:skip-covered"),
+    *("--cov", "--cov-report=term-missing:skip-covered", "--durations=10", "--durations-min=3"),
 )
 CANNOT_BEGIN = 2
 COMMAND_NOT_FOUND = 127

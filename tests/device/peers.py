@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
 from typing import TypeAlias
@@ -14,7 +14,7 @@ import zmq
 from device.__main__ import wire
 from device.fleet import Bike
 from device.journal import MemoryJournal, capacity
-from device.sockets import Socket, open_sockets
+from device.sockets import Socket, open_context, open_sockets
 from device.sources import Sample, Source
 from shared.cursor import Cursor
 from shared.reading import Reading, Status
@@ -39,13 +39,12 @@ class Peers:
     """The sockets on the other side, closed after the test."""
 
     def __init__(self) -> None:
-        self.context: zmq.Context[Socket] = zmq.Context()
-        self.sockets: list[Socket] = []
+        self._end = ExitStack()
+        self.context = self._end.enter_context(open_context())
 
     def open(self, kind: int, endpoint: str, *, bind: bool = False, queue: int = 100_000) -> Socket:
         """Open a socket whose waits end."""
-        opened = self.context.socket(kind)
-        self.sockets.append(opened)
+        opened = self._end.enter_context(self.context.socket(kind))
         opened.linger = 0
         opened.rcvhwm, opened.sndhwm = queue, 100_000
         opened.rcvtimeo = opened.sndtimeo = int(scaled_s(WAIT_S) * 1000)
@@ -56,7 +55,7 @@ class Peers:
 
     def close(self) -> None:
         """Close them all; returns when their ports are free again."""
-        self.context.destroy(linger=0)
+        self._end.close()
 
 
 class RunningDevice:
@@ -84,7 +83,7 @@ class RunningDevice:
     def _run(self) -> None:
         try:
             with (
-                zmq.Context() as context,
+                open_context() as context,
                 closing(open_sockets(context, self._settings)) as sockets,
             ):
                 journal = MemoryJournal(capacity(len(self._bikes)))

@@ -1,13 +1,15 @@
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from time import monotonic
 
 import pytest
 import zmq
 
-from device.sockets import open_sockets
+from device.sockets import ENDING_MAX_S, open_context, open_sockets
 from shared.errors import SettingsError
 from shared.settings import Settings, load_settings
+from tests.timing import scaled_s
 
 
 def settings(*flags: str) -> Settings:
@@ -26,14 +28,14 @@ def test_the_high_water_mark_grows_with_the_fleet(
         "--replay-bind",
         f"tcp://127.0.0.1:{free_port()}",
     )
-    with zmq.Context() as context, closing(open_sockets(context, wanted)) as sockets:
+    with open_context() as context, closing(open_sockets(context, wanted)) as sockets:
         assert sockets.pub.sndhwm == queue
 
 
 def test_sockets_open_as_the_settings_say(free_port: Callable[[], int]) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     wanted = settings("--pub-connect", endpoint, "--replay-connect", "tcp://127.0.0.1:9")
-    with zmq.Context() as context, closing(open_sockets(context, wanted)) as sockets:
+    with open_context() as context, closing(open_sockets(context, wanted)) as sockets:
         assert [link.endpoint for link in sockets.links] == ["tcp://127.0.0.1:9"]
         assert sockets.links[0].socket.type == zmq.DEALER
 
@@ -43,10 +45,19 @@ def test_when_the_second_port_is_taken_the_first_is_given_back(
 ) -> None:
     pub, replay = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
     wanted = settings("--pub-bind", pub, "--replay-bind", replay)
-    with zmq.Context() as context, closing(context.socket(zmq.PUB)) as other:
+    with open_context() as context, closing(context.socket(zmq.PUB)) as other:
         other.bind(replay)
-        with zmq.Context() as mine, pytest.raises(SettingsError, match="SPOKE_REPLAY_BIND"):
+        with open_context() as mine, pytest.raises(SettingsError, match="SPOKE_REPLAY_BIND"):
             open_sockets(mine, wanted)
         with closing(context.socket(zmq.PUB)) as again:
             again.bind(pub)
             assert again.last_endpoint == pub.encode()
+
+
+def test_a_context_that_never_ends_delays_the_end_by_a_moment_only() -> None:
+    begun_s = monotonic()
+    with open_context() as context:
+        left_open = context.socket(zmq.PUB)  # what a context waits for without end
+    took_s = monotonic() - begun_s
+    left_open.close()
+    assert ENDING_MAX_S <= took_s < ENDING_MAX_S + scaled_s(5)
