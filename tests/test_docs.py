@@ -173,7 +173,7 @@ def test_a_bike_of_ones_own_reaches_a_stock_client(pair: Pair, start_process: St
     witness.wait_for("device_status")
     bike = start_process(["python", "-c", at_port(EXAMPLE, pair.live)])
     witness.wait_for("speed_change", count=2)
-    bike.stop(signal.SIGINT)
+    bike.stop(signal.SIGTERM)  # at once: SIGINT would leave the end to libzmq, which can hang
     assert witness.process.wait() == 0
     assert {reading["speed_kmh"] for reading in witness.bodies("speed_change")} == {21.5}
     assert [status["online"] for status in witness.bodies("device_status")] == [False, True, False]
