@@ -18,14 +18,13 @@ from scripts.junit import Count, read_counts, total
 from scripts.sources import javascript_files, shell_scripts
 
 ROOT = Path(__file__).resolve().parent.parent
-ALL_PYTHON_TESTS = (
-    *("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal"),
-    *("--cov", "--cov-report=term-missing:skip-covered", "--durations=10", "--durations-min=3"),
-)
 CANNOT_BEGIN = 2
 COMMAND_NOT_FOUND = 127
-WORKERS = ("--numprocesses=2", "--dist=worksteal")
-"""Many tests wait for processes more than they compute; all of them can share a machine."""
+ALL_PYTHON_TESTS = (
+    *("--numprocesses=2", "--dist=worksteal"),  # many wait for processes more than they compute
+    *("--cov", "--cov-report=term-missing:skip-covered"),
+    *("--durations=10", "--durations-min=3"),
+)
 
 
 class Outcome(NamedTuple):
@@ -52,9 +51,8 @@ def lint(_extra: Sequence[str], _folder: Path) -> Count:
 def python(extra: Sequence[str], folder: Path) -> Count:
     """Run the Python tests; all of them must also reach the coverage of the core."""
     report = folder / "python.xml"
-    coverage = [] if extra else ["--cov", "--cov-report=term-missing:skip-covered"]
     code = run(
-        [sys.executable, "-m", "pytest", f"--junitxml={report}", *WORKERS, *coverage, *extra],
+        [sys.executable, "-m", "pytest", f"--junitxml={report}", *(extra or ALL_PYTHON_TESTS)],
         {"COVERAGE_FILE": str(folder / "coverage")},  # two runs at once do not share it
     )
     return read_counts(report, code)

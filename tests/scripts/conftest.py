@@ -62,20 +62,7 @@ class ProjectCopy:
 @pytest.fixture
 def bare_project(tmp_path: Path) -> ProjectCopy:
     """A copy as it is after cloning: no .venv, no libraries."""
-    copy = ProjectCopy(tmp_path / "a folder with spaces")
-    copy.folder.mkdir()
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, copy.folder / name, ignore=NOT_COPIED)
-        else:
-            shutil.copy(source, copy.folder)
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        copy.write(name, "# nothing\n")
-    copy.write("package.json", PACKAGE)
-    copy.write("package-lock.json", LOCK)
-    copy.write("scripts/vendor.mjs", VENDOR_STUB)
-    return copy
+    return copy_project(tmp_path / "a folder with spaces")
 
 
 @pytest.fixture
@@ -83,3 +70,30 @@ def project(bare_project: ProjectCopy) -> ProjectCopy:
     """A copy with a .venv that has everything already."""
     bare_project.lend_packages()
     return bare_project
+
+
+@pytest.fixture(scope="module")
+def installed_project(tmp_path_factory: pytest.TempPathFactory) -> ProjectCopy:
+    """A copy in which nothing is left to install; its tests leave it as it is."""
+    copy = copy_project(tmp_path_factory.mktemp("installed") / "a folder with spaces")
+    copy.lend_packages()
+    copy.run("scripts/install")
+    return copy
+
+
+def copy_project(folder: Path) -> ProjectCopy:
+    """Copy what the scripts need, with nothing required from the network."""
+    copy = ProjectCopy(folder)
+    folder.mkdir()
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=NOT_COPIED)
+        else:
+            shutil.copy(source, folder)
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        copy.write(name, "# nothing\n")
+    copy.write("package.json", PACKAGE)
+    copy.write("package-lock.json", LOCK)
+    copy.write("scripts/vendor.mjs", VENDOR_STUB)
+    return copy

@@ -27,27 +27,26 @@ def test_it_sets_up_says_where_and_ends_by_ctrl_c(
     assert_nothing_left(process)
 
 
-def test_a_port_that_is_taken_is_named_with_who_has_it(project: ProjectCopy) -> None:
-    project.run("scripts/install")
+def test_a_port_that_is_taken_is_named_with_who_has_it(installed_project: ProjectCopy) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        settings = {**pair_settings(project.folder), "PORT": str(port)}
-        done = project.run("scripts/start", **settings)
+        settings = {**pair_settings(installed_project.folder), "PORT": str(port)}
+        done = installed_project.run("scripts/start", **settings)
     assert done.returncode == 2
     [_, sentence] = done.stdout.splitlines()
     assert sentence.startswith(f"start: the gateway needs port {port}, which '")
     assert sentence.endswith(f"(process {os.getpid()}) has: stop that, or change PORT")
 
 
-def test_wrong_settings_are_named_before_anything_starts(project: ProjectCopy) -> None:
-    done = project.run("scripts/start", SPOKE_RATE_HZ="fast", SPOKE_COLOUR="red")
+def test_wrong_settings_are_named_before_anything_starts(installed_project: ProjectCopy) -> None:
+    done = installed_project.run("scripts/start", SPOKE_RATE_HZ="fast", SPOKE_COLOUR="red")
     assert done.returncode == 2
     assert "SPOKE_RATE_HZ = 'fast'" in done.stdout
     assert "SPOKE_COLOUR" in done.stdout
     assert "started" not in done.stdout
 
 
-def test_an_option_that_honcho_does_not_know_is_named(project: ProjectCopy) -> None:
-    done = project.run("scripts/start", "--colour")
+def test_an_option_that_honcho_does_not_know_is_named(installed_project: ProjectCopy) -> None:
+    done = installed_project.run("scripts/start", "--colour")
     assert done.returncode == 2
     assert "unrecognized arguments: --colour" in done.stdout
