@@ -1,10 +1,10 @@
 """A native thread that waits on ZeroMQ sockets and gives the event loop the turn to use them.
 
 ZeroMQ offers no descriptor that an event loop could wait on as on others, so a thread waits. It
-does not read: every ``recv`` gives up the interpreter lock, and a busy loop hands it back only
-after 5 ms, for each frame (docs/decisions has the measurement). A ZeroMQ socket may move between
-threads with a full memory fence between them, and the hand-over of a turn is one: whoever has the
-turn owns all sockets.
+does not read: every ``recv`` gives up the interpreter lock, which a busy loop need not hand back
+before its switch interval (docs/decisions/the-thread-waits.md has what was measured). A ZeroMQ
+socket may move between threads with a full memory fence between them, and the hand-over of a turn
+is one: whoever has the turn owns all sockets.
 """
 
 import socket
