@@ -19,9 +19,9 @@ from gevent.pywsgi import WSGIServer
 from loguru import logger
 
 from gateway import __version__
-from gateway.api import INSTALL_HINT, libraries_missing
 from gateway.app import Gateway, create_app
 from gateway.goodbye import say_goodbye
+from gateway.web.api import INSTALL_HINT, libraries_missing
 from shared.decorators import stops_process_on_error
 from shared.errors import SettingsError
 from shared.logs import setup_logging

@@ -8,20 +8,20 @@ from secrets import token_hex
 from flask import Flask, Response
 from flask_cors import CORS
 
-from gateway.api import create_api, create_pages
-from gateway.auth import Authenticate, let_everybody_in
-from gateway.devices import Devices, Limits
-from gateway.doors import Check, guard, handshake_check, host_check, origin_check
-from gateway.error_handlers import register_error_handlers
-from gateway.events import register_events
+from gateway.devices.devices import Devices, Limits
+from gateway.devices.ownership import is_own
 from gateway.hub import Hub
-from gateway.links import link_settings
-from gateway.ownership import is_own
-from gateway.replay import Replay
-from gateway.replay_routes import ReplayRoutes
-from gateway.sockets import connection_count, create_server
-from gateway.subscriber import Subscriber
+from gateway.links.links import link_settings
+from gateway.links.replay import Replay
+from gateway.links.replay_routes import ReplayRoutes
+from gateway.links.subscriber import Subscriber
 from gateway.transport import SocketIO
+from gateway.web.api import create_api, create_pages
+from gateway.web.auth import Authenticate, let_everybody_in
+from gateway.web.doors import Check, guard, handshake_check, host_check, origin_check
+from gateway.web.error_handlers import register_error_handlers
+from gateway.web.events import register_events
+from gateway.web.sockets import connection_count, create_server
 from shared.settings import Settings
 
 CONTENT_POLICY = (

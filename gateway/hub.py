@@ -1,8 +1,7 @@
 """The hub: one loop that takes in what devices say and sends each browser what is due to it.
 
-A shell: it reads the links, asks the core (:mod:`gateway.devices`, :mod:`gateway.fanout`) what
-follows, and carries that out. All of it runs in one greenlet, so nothing needs a lock; what dies
-here ends the process.
+A shell: it reads the links, asks the core (``devices``, ``fanout``) what follows, and does it. All
+of it runs in one greenlet, so nothing needs a lock; what dies here ends the process.
 """
 
 import time
@@ -13,13 +12,13 @@ import gevent
 from gevent.event import Event as Wake
 from loguru import logger
 
-from gateway.devices import Devices
-from gateway.effects import Now
-from gateway.fanout import Fanout
-from gateway.links import Incoming
-from gateway.replay import Replay
-from gateway.subscriber import Subscriber
-from gateway.subscription import Subscribe, Unsubscribe
+from gateway.devices.devices import Devices
+from gateway.fanout.fanout import Fanout
+from gateway.fanout.subscription import Subscribe, Unsubscribe
+from gateway.feed.effects import Now
+from gateway.links.links import Incoming
+from gateway.links.replay import Replay
+from gateway.links.subscriber import Subscriber
 from shared.errors import BadMessage
 from shared.once import OncePerKind
 from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message

@@ -93,14 +93,14 @@ def test_a_module_that_imports_nothing_impure_is_found_clean(tmp_path: Path) -> 
     ("module", "code"),
     [
         ("device/ride.py", "import gateway"),
-        ("device/ride.py", "import gateway.ring"),
+        ("device/ride.py", "import gateway.devices.ring"),
         ("device/publisher.py", "from gateway import ring"),
         ("gateway/app.py", "from device.journal import MemoryJournal"),
         ("shared/wire.py", "from device.ride import step"),
-        ("shared/settings.py", "import gateway.limits as limits"),
+        ("shared/settings.py", "import gateway.web.limits as limits"),
         ("gateway/app.py", "from scripts import keep"),
         ("device/sources/simulator.py", "def late():\n    import gateway"),
-        ("device/fleet.py", "if TYPE_CHECKING:\n    from gateway.ring import Ring"),
+        ("device/fleet.py", "if TYPE_CHECKING:\n    from gateway.devices.ring import Ring"),
     ],
 )
 def test_an_import_across_the_packages_is_found(tmp_path: Path, module: str, code: str) -> None:
@@ -111,9 +111,9 @@ def test_an_import_across_the_packages_is_found(tmp_path: Path, module: str, cod
 
 @pytest.mark.parametrize("name", sorted(OUTSIDE_WORLD))
 def test_an_outside_world_in_the_core_is_found(tmp_path: Path, name: str) -> None:
-    plant(tmp_path, "gateway/feed.py", f"import {name}")
-    assert crossings(tmp_path, ["gateway/feed.py"]) == [
-        f"gateway/feed.py:1 imports {name}: the core knows no outside world"
+    plant(tmp_path, "gateway/feed/feed.py", f"import {name}")
+    assert crossings(tmp_path, ["gateway/feed/feed.py"]) == [
+        f"gateway/feed/feed.py:1 imports {name}: the core knows no outside world"
     ]
 
 
@@ -121,8 +121,8 @@ def test_an_outside_world_in_the_core_is_found(tmp_path: Path, name: str) -> Non
     "code", ["import os.path", "from time import monotonic", "def late():\n    import gevent.event"]
 )
 def test_part_of_an_outside_world_in_the_core_is_found(tmp_path: Path, code: str) -> None:
-    plant(tmp_path, "gateway/feed.py", code)
-    assert len(crossings(tmp_path, ["gateway/feed.py"])) == 1
+    plant(tmp_path, "gateway/feed/feed.py", code)
+    assert len(crossings(tmp_path, ["gateway/feed/feed.py"])) == 1
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_part_of_an_outside_world_in_the_core_is_found(tmp_path: Path, code: str
 )
 def test_a_shell_imported_by_the_core_is_found(tmp_path: Path, code: str) -> None:
     plant(tmp_path, "gateway/app.py", "import socket")
-    plant(tmp_path, "gateway/feed.py", code)
-    assert len(crossings(tmp_path, ["gateway/feed.py"])) == 1
+    plant(tmp_path, "gateway/feed/feed.py", code)
+    assert len(crossings(tmp_path, ["gateway/feed/feed.py"])) == 1
 
 
 def copy_packages(target: Path) -> None:

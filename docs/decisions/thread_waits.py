@@ -20,7 +20,7 @@ from threading import Thread
 import gevent
 import zmq
 
-from gateway.turns import Turns
+from gateway.links.turns import Turns
 
 BURSTS, BURST_MESSAGES, PAUSE_S = 100, 20, 0.02
 MESSAGES = BURSTS * BURST_MESSAGES

@@ -5,8 +5,8 @@ from pathlib import Path
 from flask import Flask
 
 from gateway.app import Gateway, create_app
-from gateway.auth import Authenticate, let_everybody_in
 from gateway.hub import Hub
+from gateway.web.auth import Authenticate, let_everybody_in
 from shared.reading import CheckedReading, Reading
 from shared.settings import load_settings
 from tests.processes import ROOT

@@ -4,11 +4,11 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.devices import Devices, Limits
-from gateway.effects import Now
-from gateway.fanout import Fanout
+from gateway.devices.devices import Devices, Limits
+from gateway.fanout.fanout import Fanout
+from gateway.fanout.subscription import parse_subscribe, parse_unsubscribe
+from gateway.feed.effects import Now
 from gateway.packets import packet_of
-from gateway.subscription import parse_subscribe, parse_unsubscribe
 from shared.cursor import Cursor, parse_cursor
 from shared.reading import CheckedReading, Reading, Status
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from gateway.effects import (
+from gateway.feed.effects import (
     Announce,
     Ask,
     Changed,
@@ -15,10 +15,10 @@ from gateway.effects import (
     Start,
     Take,
 )
-from gateway.feed import Feed
-from gateway.history import Fills, Item
+from gateway.feed.feed import Feed
+from gateway.feed.history import Fills, Item
+from gateway.feed.reorder import Reorder
 from gateway.packets import Gap
-from gateway.reorder import Reorder
 from shared.cursor import Cursor
 from shared.reading import Reading, State, Status
 from shared.wire import ReplayAnswer

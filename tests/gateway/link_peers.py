@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 import zmq
 
-from gateway.links import Incoming, LinkSettings
-from gateway.replay_routes import Route
-from gateway.subscriber import Subscriber
+from gateway.links.links import Incoming, LinkSettings
+from gateway.links.replay_routes import Route
+from gateway.links.subscriber import Subscriber
 from shared.cursor import Cursor
 from shared.wire import ReplayRequest, decode_request, encode_answer, encode_request, reading_topic
 from tests.timing import scaled_s

@@ -44,7 +44,7 @@ def logs(pair: Pair, tmp_path: Path) -> Path:
 
 
 def test_a_fault_in_an_http_route_is_an_internal_error(pair: Pair, logs: Path) -> None:
-    gateway = pair.start_gateway(launcher("gateway.api", "latest_reading"))
+    gateway = pair.start_gateway(launcher("gateway.web.api", "latest_reading"))
     pair.start_device()
     answer = pair.get("/api/v1/devices")
     while answer.status == 200:  # as long as no device is listed
@@ -56,7 +56,7 @@ def test_a_fault_in_an_http_route_is_an_internal_error(pair: Pair, logs: Path) -
 
 
 def test_a_fault_in_an_event_is_an_internal_error(pair: Pair, logs: Path) -> None:
-    gateway = pair.start_gateway(launcher("gateway.fanout", "Fanout.subscribe"))
+    gateway = pair.start_gateway(launcher("gateway.fanout.fanout", "Fanout.subscribe"))
     witness = pair.watch(emit=[["subscribe", {"devices": "*"}]], until={"event": "ack"})
     error = witness.wait_for("ack")
     assert (error["ok"], error["error"]["code"]) == (False, "internal")
@@ -68,10 +68,10 @@ def test_a_fault_in_an_event_is_an_internal_error(pair: Pair, logs: Path) -> Non
 @pytest.mark.parametrize(
     ("module", "target"),
     [
-        ("gateway.turns", "Turns._wait"),
-        ("gateway.feed", "Feed.receive_reading"),
-        ("gateway.devices", "Devices.tick"),
-        ("gateway.fanout", "Fanout.due"),
+        ("gateway.links.turns", "Turns._wait"),
+        ("gateway.feed.feed", "Feed.receive_reading"),
+        ("gateway.devices.devices", "Devices.tick"),
+        ("gateway.fanout.fanout", "Fanout.due"),
     ],
 )
 def test_a_loop_that_dies_ends_the_process_with_1(

@@ -1,0 +1,312 @@
+"""All devices the gateway knows: one feed and one ring each, bounded in number and memory.
+
+Pure. Carries out what the feeds want, numbers every arrival, and tells its audience (the fan-out)
+of each entry and status at once: who is moved out of a tail must find the ring as it was then.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import NamedTuple, Protocol
+
+from gateway.devices.ring import Entry, Ring, gap_entry, reading_entry
+from gateway.feed.effects import (
+    Announce,
+    Ask,
+    Changed,
+    Count,
+    Effect,
+    Empty,
+    Now,
+    Prepend,
+    Seen,
+    Start,
+    Take,
+)
+from gateway.feed.feed import Feed
+from gateway.feed.history import Fills, Stretch
+from gateway.feed.reorder import HeldTotal, Reorder
+from gateway.packets import Gap, reading_frame
+from shared.cursor import START, Cursor
+from shared.errors import BadMessage
+from shared.reading import CheckedReading, Reading, Status
+from shared.wire import ReplayAnswer, encode_reading
+
+FLEETING_S = 10.0
+"""A device heard for less than this in all gives way first: it may be invented."""
+LONG_GONE_S = 600.0
+REMEMBERED_MAX = 10_000
+"""Evicted devices whose last position is kept, so that a gap can say why."""
+TRIM_PART = 64
+"""Over the memory limit, the longest ring loses this part of itself at a time."""
+
+
+class Question(NamedTuple):
+    """Ask the device for readings after ``after`` (None: from the oldest it holds)."""
+
+    device_id: str
+    after: Cursor | None
+    limit: int
+
+
+@dataclass(slots=True, eq=False)
+class Device:
+    """One device: its order, what is held of it, and since when it was heard."""
+
+    device_id: str
+    feed: Feed
+    ring: Ring
+    first_heard_s: float
+    last_heard_s: float
+    status_told: tuple[object, ...] = ()
+    """What :attr:`status_frame` says."""
+    status_frame: bytes = b""
+
+    def status_body(self) -> dict[str, object]:
+        """Give the payload of ``device_status``."""
+        return status_body(self.device_id, self.feed)
+
+
+class Audience(Protocol):
+    """Who follows the devices: told of each thing right when it happened, before the next one."""
+
+    def appear(self, device: Device, now: Now) -> None:
+        """A device was heard for the first time; nothing of it was appended yet."""
+
+    def append(self, device: Device, entry: Entry) -> None:
+        """An entry was put behind the others of its device."""
+
+    def note_status(self, device_id: str) -> None:
+        """Something a ``device_status`` tells is another now."""
+
+    def before_loss(self, device: Device, arrival: int) -> None:
+        """What arrived up to a number is about to be lost otherwise than by age."""
+
+    def evict(self, device: Device) -> None:
+        """A device gave way to another; nothing of it is held any more."""
+
+    def is_watched(self, device_id: str) -> bool:
+        """Tell whether anybody watches an id by name."""
+
+
+class Limits(NamedTuple):
+    """How much is kept: devices, readings a device, bytes of all rings together."""
+
+    devices: int
+    readings: int
+    total_bytes: int
+    repair_s: float
+
+
+class Devices:
+    """The table of devices, and the questions they want asked until the shell takes them."""
+
+    audience: Audience
+
+    def __init__(self, limits: Limits, ours: Callable[[str], bool] = lambda _: False) -> None:
+        self.limits = limits
+        self.questions: list[Question] = []
+        self.counts: Counter[str] = Counter()
+        self.arrival = 0
+        """The number of the last entry that arrived, gateway-wide."""
+        self.size_bytes = 0
+        self.evicted: OrderedDict[str, tuple[Cursor, int]] = OrderedDict()
+        """The last position and arrival number of devices that had to give way."""
+        self._ours = ours
+        self._held, self._fills = HeldTotal(), Fills()  # what all feeds share
+        self._table: OrderedDict[str, Device] = OrderedDict()  # the longest silent first
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __iter__(self) -> Iterator[Device]:
+        return iter(self._table.values())
+
+    def get(self, device_id: str) -> Device | None:
+        """Find a device."""
+        return self._table.get(device_id)
+
+    # --- what comes in -------------------------------------------------------------------
+
+    def receive(self, message: CheckedReading | Status, now: Now) -> None:
+        """Take in a reading or a status."""
+        told = message if isinstance(message, Status) else message.reading
+        device = self._table.get(told.device_id) or self._admit(told.device_id, now)
+        if device is None:
+            return
+        device.last_heard_s = now.monotonic_s
+        self._table.move_to_end(told.device_id)
+        if isinstance(message, Status):
+            effects = device.feed.receive_status(message, now)
+        else:
+            self.counts["dropped_keys"] += len(message.dropped) + len(message.unknown)
+            effects = device.feed.receive_reading(_with_time(message.reading, now), now)
+        self._apply(device, effects, now)
+
+    def refuse(self, error: BadMessage, now: Now) -> None:
+        """Count a bad message, and tell the feed what it must know of it."""
+        self.counts[error.reason] += 1
+        device = self._table.get(error.device_id or "")
+        if device is not None and error.position is not None:
+            self._apply(device, device.feed.receive_invalid(error.position, now), now)
+        elif device is not None and error.reason == "unsupported_version":
+            self._apply(device, device.feed.refuse(error.reason, now), now)
+
+    def answer(self, answer: ReplayAnswer, now: Now) -> None:
+        """Take in the answer to the last question about a device."""
+        timed = replace(answer, readings=tuple(_with_time(r, now) for r in answer.readings))
+        self._with(answer.device_id, now, lambda feed: feed.receive_answer(timed, now))
+
+    def no_answer(self, device_id: str, now: Now) -> None:
+        """Take in that nobody can answer for a device."""
+        self._with(device_id, now, lambda feed: feed.receive_no_answer(now))
+
+    def busy(self, device_id: str, now: Now) -> None:
+        """Take in that a device's replay asks for patience."""
+        self._with(device_id, now, lambda feed: feed.receive_busy(now))
+
+    def replay_offered(self, device_id: str, now: Now) -> None:
+        """Take in that a peer serves a device's replay from now on."""
+        self._with(device_id, now, lambda feed: feed.replay_offered(now))
+
+    def ask_newest(self, device_id: str, now: Now) -> None:
+        """Find out what a device holds last."""
+        self._with(device_id, now, lambda feed: feed.ask_newest(now))
+
+    def tick(self, now: Now, *, everyone: bool) -> None:
+        """Judge the timeouts of feeds that are at work, or of all."""
+        for device in [d for d in self if everyone or d.feed.is_settling()]:
+            self._apply(device, device.feed.tick(now), now)
+
+    def _with(self, device_id: str, now: Now, act: Callable[[Feed], Sequence[Effect]]) -> None:
+        device = self._table.get(device_id)
+        if device is not None:
+            self._apply(device, act(device.feed), now)
+
+    # --- effects -------------------------------------------------------------------------
+
+    def _apply(self, device: Device, effects: Sequence[Effect], now: Now) -> None:
+        before = device.ring.size_bytes
+        for effect in effects:
+            self._carry_out(device, effect, now)
+        self.size_bytes += device.ring.size_bytes - before
+        if self.size_bytes > self.limits.total_bytes:
+            self._shrink()
+
+    def _carry_out(self, device: Device, effect: Effect, now: Now) -> None:
+        match effect:
+            case Take(reading):
+                self._append(device, reading_entry(reading, self.arrival + 1))
+            case Announce(gap):
+                self.counts[f"gap_{gap.reason}"] += 1
+                self._append(device, gap_entry(gap, self.arrival + 1))
+            case Ask(after, limit):
+                self.questions.append(Question(device.device_id, after, limit))
+            case Changed():
+                self.audience.note_status(device.device_id)
+            case Start(front):
+                device.ring.start_at(front)
+                self.audience.appear(device, now)
+            case Prepend(stretch):
+                device.ring.prepend(_entries(stretch), stretch.front)
+            case Empty(front):
+                self.audience.before_loss(device, self.arrival)
+                device.ring.empty(front)
+            case Seen(reading):
+                self._count_seen(device, reading)
+            case Count(reason):
+                self.counts[reason] += 1
+
+    def _append(self, device: Device, entry: Entry) -> None:
+        self.arrival = entry.arrival
+        device.ring.append(entry)
+        self.audience.append(device, entry)
+
+    def _count_seen(self, device: Device, reading: Reading) -> None:
+        """Tell a repetition from two publishers of one id."""
+        ring, index = device.ring, device.ring.index_after(reading.cursor) - 1
+        held = ring.find(reading.cursor)
+        if held is not None:  # the time may be the gateway's own
+            reading = replace(reading, ts_ms=ring.time_at(index))
+        same = held is None or held == reading_frame(encode_reading(reading))
+        self.counts["duplicate" if same else "conflict"] += 1
+
+    def _shrink(self) -> None:
+        """Let the longest ring lose its front until all fit together."""
+        while self.size_bytes > self.limits.total_bytes:
+            longest = max(self, key=lambda device: device.ring.size_bytes)
+            ring = longest.ring
+            count = max(1, len(ring) // TRIM_PART)
+            self.audience.before_loss(
+                longest, ring.arrival_at(min(ring.first + count, ring.end) - 1)
+            )
+            self.size_bytes -= ring.size_bytes
+            ring.trim(count)
+            self.size_bytes += ring.size_bytes
+
+    # --- who is known --------------------------------------------------------------------
+
+    def _admit(self, device_id: str, now: Now) -> Device | None:
+        if len(self._table) >= self.limits.devices:
+            gone = self._least_needed(now)
+            if gone is None:
+                self.counts["table_full"] += 1
+                return None
+            self._evict(gone)
+        held, limits = Reorder(self._held), self.limits
+        feed = Feed(device_id, limits.readings, limits.repair_s, held, self._fills)
+        ring = Ring(self.limits.readings)
+        device = Device(device_id, feed, ring, now.monotonic_s, now.monotonic_s)
+        self._table[device_id] = device
+        return device
+
+    def _least_needed(self, now: Now) -> Device | None:
+        """Choose who gives way: first who was hardly heard, then who is long gone."""
+        fleeting = (d for d in self if d.last_heard_s - d.first_heard_s < FLEETING_S)
+        gone = (d for d in self if now.monotonic_s - d.last_heard_s > LONG_GONE_S)
+        free = (d for d in chain(fleeting, gone) if not self._is_protected(d.device_id))
+        return next(free, None)
+
+    def _is_protected(self, device_id: str) -> bool:
+        return self._ours(device_id) or self.audience.is_watched(device_id)
+
+    def _evict(self, device: Device) -> None:
+        self.audience.before_loss(device, self.arrival)
+        del self._table[device.device_id]
+        self.counts["evicted"] += 1
+        device.feed.forget()
+        device.feed.online = False
+        self.size_bytes -= device.ring.size_bytes
+        self.evicted[device.device_id] = (device.feed.head or START, self.arrival)
+        if len(self.evicted) > REMEMBERED_MAX:
+            self.evicted.popitem(last=False)
+        self.audience.evict(device)
+
+
+def status_body(device_id: str, feed: Feed | None) -> dict[str, object]:
+    """Give the payload of ``device_status``; a device not heard yet stands before everything."""
+    position = START if feed is None else feed.position
+    body: dict[str, object] = {
+        "device_id": device_id,
+        "online": feed is not None and feed.online,
+        "epoch": position.epoch,
+        "last_seq": position.seq,
+        "ts_ms": 0 if feed is None else feed.ts_ms,
+    }
+    if feed is not None and feed.model is not None:
+        body["model"] = feed.model
+    if feed is not None and feed.refused is not None:
+        body["refused"] = feed.refused
+    return body
+
+
+def _with_time(reading: Reading, now: Now) -> Reading:
+    """Put in the arrival for a device without a clock."""
+    if reading.ts_ms:
+        return reading
+    return replace(reading, ts_ms=now.wall_ms)
+
+
+def _entries(stretch: Stretch) -> list[Entry]:
+    return [gap_entry(i) if isinstance(i, Gap) else reading_entry(i) for i in stretch.items]

@@ -1,0 +1,107 @@
+"""What is known of one browser: what it watches and where it stands.
+
+Nothing of a stream is kept here, only positions. A client is *live* (one arrival number in the
+tail of its group) or *behind* (one position a device, until all are at the head).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from gateway.fanout.groups import Coverage, Group
+from shared.cursor import START, Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Stands before the entry at ``index`` of the ring, after the position ``cursor``."""
+
+    index: int
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Wants what follows ``cursor``, which the ring cannot tell yet; asked at ``since_s``."""
+
+    cursor: Cursor
+    since_s: float
+
+
+Position: TypeAlias = At | Waiting
+
+
+@dataclass(slots=True)
+class Rated:
+    """The newest reading of one device at most so often: what was sent last, and when next."""
+
+    interval_s: float
+    cursor: Cursor
+    arrival: int = -1
+    due_s: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """One connection; ``names`` and ``everything_rate_hz`` are its subscription."""
+
+    client_id: str
+    write: Callable[[bytes], bool]
+    """Sends frames at once; False when the client polls, or has not taken what was sent before."""
+    names: dict[str, float | None] = field(default_factory=dict)
+    everything: bool = False
+    everything_rate_hz: float | None = None
+    everything_since: Cursor | None = None
+    everything_from: int = 0
+    """The arrival number at which ``*`` was subscribed."""
+    since: dict[str, Cursor] = field(default_factory=dict)
+    """Positions in devices that are not known now."""
+    group: Group | None = None
+    arrival: int = 0
+    behind: dict[str, Position] = field(default_factory=dict)
+    rated: dict[str, Rated] = field(default_factory=dict)
+    rate_due_s: float | None = None
+    """When to look for newest readings next; None without any rate."""
+    is_rate_due: bool = False
+    statuses: dict[str, None] = field(default_factory=dict)
+    """Devices whose status is owed, in order: an ordered set."""
+    status_seen: int = 0
+    is_automatic: bool = False
+    """Subscribed by the server; ends with the first ``subscribe`` of its own."""
+
+    def covers(self, device_id: str) -> bool:
+        """Tell whether this client is to be sent anything of a device."""
+        return self.everything or device_id in self.names
+
+    def rate_of(self, device_id: str) -> float | None:
+        """Give the rate for a device; a name's own goes before that of ``*``."""
+        return self.names.get(device_id, self.everything_rate_hz)
+
+    def wants_all(self, device_id: str) -> bool:
+        """Tell whether every reading of a device is to be sent."""
+        return self.covers(device_id) and self.rate_of(device_id) is None
+
+    def since_of(self, device_id: str) -> Cursor | None:
+        """Give the position a device that appears now is to be followed from."""
+        default = None if device_id in self.names else self.everything_since
+        return self.since.get(device_id, default)
+
+    def coverage(self) -> Coverage:
+        """Name the devices of which every reading is wanted."""
+        full = frozenset(name for name, rate in self.names.items() if rate is None)
+        everything = self.everything and self.everything_rate_hz is None
+        rated = frozenset(self.names) - full if everything else frozenset[str]()
+        return Coverage(full, everything, rated)
+
+    def top_rate_hz(self) -> float | None:
+        """Give the greatest rate anything is to be sent at; None when nothing is."""
+        rates = [*self.names.values(), self.everything_rate_hz if self.everything else None]
+        return max((rate for rate in rates if rate is not None), default=None)
+
+    def position_in(self, device_id: str, head: Cursor | None) -> Cursor:
+        """Give the position this client's stream of a device starts after."""
+        if device_id in self.behind:
+            return self.behind[device_id].cursor
+        if device_id in self.rated and self.rated[device_id].cursor > START:
+            return self.rated[device_id].cursor
+        return self.since_of(device_id) or head or START

@@ -1,0 +1,414 @@
+"""Who gets what next: every subscription, and the frames that are due to each client.
+
+Pure. The devices tell it what happened (it is their audience); the shell asks who has something
+due, and takes as many bytes for a client as its connection accepts. Nothing is queued here.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from gateway.devices.devices import Device, Devices
+from gateway.devices.ring import Entry
+from gateway.fanout.catchup import ANY_NUMBER, Outbound, advance, is_ahead, resolve
+from gateway.fanout.clients import At, Client, Rated, Waiting
+from gateway.fanout.groups import BATCH_BYTES_MAX, Batch, Group, Groups
+from gateway.fanout.rates import RateQueue
+from gateway.fanout.statuses import StatusLog
+from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, Subscribe, Unsubscribe
+from gateway.feed.effects import Now
+from gateway.packets import event_frame, reading_payload
+from shared.cursor import START, Cursor
+from shared.errors import TooManyDevices
+
+TAIL_MAX = 256
+"""Entries a group keeps at least; who lags further is served from the rings."""
+AUTOMATIC_RATE_HZ = 1.0
+"""What a client gets that only connects and listens, with ``SPOKE_AUTO_SUBSCRIBE``."""
+
+EMPTY = Batch(())
+
+
+class Fanout:
+    """Every client's subscription and position; see the module."""
+
+    def __init__(self, devices: Devices) -> None:
+        self.devices = devices
+        self.clients: dict[str, Client] = {}
+        self.wanted: set[str] = set()
+        """Devices whose newest reading must be asked for, until the shell takes them away."""
+        tail = max(1, min(TAIL_MAX, (devices.limits.readings - 1) // 2))
+        self._groups = Groups(tail, self._expel)
+        self._statuses = StatusLog(devices)
+        self._statuses_due = False
+        self._rates = RateQueue(self.clients)
+        self._behind: set[str] = set()
+        self._watchers: Counter[str] = Counter()
+        devices.audience = self
+
+    # --- clients and their subscriptions -------------------------------------------------
+
+    def add(self, client_id: str, write: Callable[[bytes], bool] = lambda _: False) -> None:
+        """Admit a client that watches nothing yet; ``write`` is how it is sent ready frames."""
+        self.clients[client_id] = Client(client_id, write, status_seen=self._statuses.count)
+
+    def remove(self, client_id: str) -> None:
+        """Forget a client."""
+        client = self.clients.pop(client_id, None)
+        if client is not None:
+            self._leave_group(client)
+            self._behind.discard(client_id)
+            self._unwatch(client.names)
+
+    def subscribe_automatically(self, client_id: str, now: Now) -> None:
+        """Give a client everything at 1 Hz until it subscribes by itself; it may have already."""
+        client = self.clients[client_id]
+        if client.names or client.everything:
+            return
+        self.subscribe(client_id, Subscribe((), True, {}, AUTOMATIC_RATE_HZ), now)
+        client.is_automatic = True
+
+    def subscribe(self, client_id: str, request: Subscribe, now: Now) -> dict[str, object]:
+        """Add to a subscription; returns the ``devices`` of the answer.
+
+        All or nothing: raises :class:`TooManyDevices` before anything is changed.
+        """
+        client = self.clients[client_id]
+        self._check_size(client, request)
+        if client.is_automatic:
+            self._end_everything(client)
+        self._step_out(client)
+        covered = self._cover(client, request, now)
+        self._rates.settle(client, now)
+        client.statuses.update(dict.fromkeys(covered))
+        return {device_id: self._answer(client, device_id) for device_id in covered}
+
+    def unsubscribe(self, client_id: str, request: Unsubscribe, now: Now) -> None:
+        """Take from a subscription; ``*`` ends everything, a name its own entry."""
+        client = self.clients[client_id]
+        if request.everything or client.is_automatic:
+            self._end_everything(client)
+        else:
+            self._step_out(client)
+            self._uncover(client, request.names, now)
+        self._rates.settle(client, now)
+
+    def _check_size(self, client: Client, request: Subscribe) -> None:
+        if len(client.names.keys() | set(request.names)) > NAMES_MAX:
+            raise TooManyDevices(f"at most {NAMES_MAX} names a client; use '*' for all")
+        if len(client.since.keys() | request.since.keys()) > SINCE_MAX + NAMES_MAX:
+            raise TooManyDevices(f"at most {SINCE_MAX} cursors a client")
+
+    def _cover(self, client: Client, request: Subscribe, now: Now) -> list[str]:
+        """Enter the request; returns the ids it is about."""
+        for name in request.names:
+            if name not in client.names:
+                self._watchers[name] += 1
+            client.names[name] = request.max_rate_hz
+        if not request.everything:
+            for name in request.names:
+                self._place(client, name, request.since.get(name), now)
+            return list(request.names)
+        return self._cover_everything(client, request, now)
+
+    def _cover_everything(self, client: Client, request: Subscribe, now: Now) -> list[str]:
+        since = {name: cursor for name, cursor in request.since.items() if name != "*"}
+        default = request.since.get("*")
+        if not client.everything:
+            client.everything_from = self.devices.arrival
+        client.everything, client.everything_rate_hz = True, request.max_rate_hz
+        client.everything_since = default or client.everything_since
+        known = [device.device_id for device in self.devices]
+        covered = list(dict.fromkeys([*known, *since]))
+        for name in covered:
+            own = name in client.names
+            self._place(client, name, since.get(name, None if own else default), now)
+        return [name for name in covered if name in since or name not in client.names]
+
+    def _uncover(self, client: Client, names: Iterable[str], now: Now) -> None:
+        ended = [name for name in names if name in client.names]
+        self._unwatch(ended)
+        for name in ended:
+            del client.names[name]
+            if client.everything:
+                self._place(client, name, None, now)
+            else:
+                self._forget_position(client, name)
+
+    def _end_everything(self, client: Client) -> None:
+        self._leave_group(client)
+        self._behind.discard(client.client_id)
+        self._unwatch(client.names)
+        client.names.clear()
+        client.behind.clear()
+        client.rated.clear()
+        client.since.clear()
+        client.statuses.clear()
+        client.everything = client.is_automatic = False
+        client.everything_since = client.everything_rate_hz = None
+
+    def _unwatch(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._watchers[name] -= 1
+            if not self._watchers[name]:
+                del self._watchers[name]
+
+    def _answer(self, client: Client, device_id: str) -> dict[str, object]:
+        device = self.devices.get(device_id)
+        head = None if device is None else device.feed.head
+        return {
+            "online": device is not None and device.feed.online,
+            "cursor": str(client.position_in(device_id, head)),
+            "latest": None if device is None else latest_reading(device),
+        }
+
+    # --- positions -----------------------------------------------------------------------
+
+    def _place(self, client: Client, device_id: str, since: Cursor | None, now: Now) -> None:
+        """Put a client at its place in one device: ``since``, else where it was, else the head."""
+        device = self.devices.get(device_id)
+        if device is None or device.feed.head is None:
+            if since is not None:
+                client.since[device_id] = since
+            return
+        rate_hz = client.rate_of(device_id)
+        if rate_hz is None:
+            self._place_in_full(client, device, since, now)
+        else:
+            self._place_at_rate(client, device_id, since, 1 / rate_hz)
+
+    def _place_in_full(
+        self, client: Client, device: Device, since: Cursor | None, now: Now
+    ) -> None:
+        rated = client.rated.pop(device.device_id, None)
+        if since is None and rated is not None and rated.cursor > START:
+            since = rated.cursor
+        if since is not None:
+            client.behind[device.device_id] = Waiting(since, now.monotonic_s)
+        elif device.device_id not in client.behind:
+            head = device.feed.head or START
+            client.behind[device.device_id] = At(device.ring.end, head)
+        self._behind.add(client.client_id)
+
+    def _place_at_rate(
+        self, client: Client, device_id: str, since: Cursor | None, interval_s: float
+    ) -> None:
+        before = client.behind.pop(device_id, None)
+        rated = client.rated.get(device_id)
+        if since is None and before is not None:
+            since = before.cursor
+        if rated is None or since is not None:
+            client.rated[device_id] = Rated(interval_s, since or START)
+        else:
+            rated.interval_s = interval_s
+
+    def _forget_position(self, client: Client, device_id: str) -> None:
+        client.behind.pop(device_id, None)
+        client.rated.pop(device_id, None)
+        client.since.pop(device_id, None)
+        client.statuses.pop(device_id, None)
+
+    def _step_out(self, client: Client) -> None:
+        """Take a live client out of its group, to one position a device."""
+        if client.group is None:
+            return
+        coverage = client.group.coverage
+        self._leave_group(client)
+        for device in self.devices:
+            if coverage.covers(device.device_id) and device.feed.head is not None:
+                index = device.ring.index_arrived_after(client.arrival)
+                cursor = device.ring.cursor_at(index) or device.feed.head
+                client.behind[device.device_id] = At(index, cursor)
+        self._behind.add(client.client_id)
+
+    def _leave_group(self, client: Client) -> None:
+        group, client.group = client.group, None
+        if group is not None:
+            self._groups.leave(client, group)
+
+    def _join(self, client: Client) -> None:
+        """Make a client live: it has everything that arrived so far."""
+        self._behind.discard(client.client_id)
+        client.behind.clear()
+        coverage = client.coverage()
+        if not coverage.names and not coverage.everything:
+            return
+        client.arrival = self.devices.arrival
+        client.group = self._groups.join(client, coverage, client.arrival)
+
+    def _expel(self, group: Group, arrival: int) -> None:
+        for client in [client for client in group.members if client.arrival < arrival]:
+            self._step_out(client)
+
+    # --- what happened -------------------------------------------------------------------
+
+    def append(self, device: Device, entry: Entry) -> None:
+        """Put an entry into the tail of every group that covers its device."""
+        self._groups.append(device.device_id, entry.arrival, entry.frame)
+
+    def note_status(self, device_id: str) -> None:
+        """Note that everybody who watches a device is owed its status."""
+        self._statuses.note(device_id)
+        self._statuses_due = True
+
+    def appear(self, device: Device, now: Now) -> None:
+        """Place every client that watches a device that is heard for the first time."""
+        for client in list(self.clients.values()):
+            if client.covers(device.device_id):
+                self._place_first(client, device, now)
+
+    def _place_first(self, client: Client, device: Device, now: Now) -> None:
+        device_id = device.device_id
+        since = self._since_before(client, device_id)
+        client.since.pop(device_id, None)
+        if since is not None:
+            self._step_out(client)
+            self._place(client, device_id, since, now)
+        elif client.group is None and client.wants_all(device_id):
+            client.behind[device_id] = At(device.ring.end, device.ring.front or START)
+            self._behind.add(client.client_id)
+
+    def _since_before(self, client: Client, device_id: str) -> Cursor | None:
+        """Find where a client stood in a device that was evicted, or asked to begin."""
+        gone = self.devices.evicted.get(device_id)
+        was_there = gone is not None and client.everything_from <= gone[1]
+        if gone is not None and was_there and device_id not in client.since:
+            return gone[0]
+        return client.since_of(device_id)
+
+    def before_loss(self, device: Device, arrival: int) -> None:
+        """Give who has not been sent yet what is about to be lost a position of its own."""
+        for group in self._groups.covering(device.device_id):
+            if arrival > group.floor:
+                self._expel(group, arrival)
+
+    def is_watched(self, device_id: str) -> bool:
+        """Tell whether a client watches a device by name."""
+        return device_id in self._watchers
+
+    def evict(self, device: Device) -> None:
+        """Keep the positions in a device that is not known any more."""
+        self.note_status(device.device_id)
+        for client_id in self._behind:
+            client = self.clients[client_id]
+            position = client.behind.pop(device.device_id, None)
+            if position is not None and len(client.since) < SINCE_MAX:
+                client.since[device.device_id] = position.cursor
+        for client in self.clients.values():
+            client.rated.pop(device.device_id, None)
+
+    # --- what is due ---------------------------------------------------------------------
+
+    def send_live(self) -> list[str]:
+        """Write to every live client what is due, at once; names those who are left to be sent.
+
+        The hot path: bytes are joined once for all who stand at the same place.
+        """
+        left: list[str] = []
+        statuses = self._statuses.count
+        for group in self._groups.take_dirty():
+            last = group.last
+            batch, arrival, since = EMPTY, last, last
+            for client in group.members:
+                if client.status_seen != statuses or client.statuses or client.is_rate_due:
+                    left.append(client.client_id)
+                    continue
+                if client.arrival != since:
+                    since = client.arrival
+                    batch, arrival = group.batch_after(since)
+                if client.write(batch.joined):
+                    client.arrival = arrival
+                if client.arrival != last:
+                    left.append(client.client_id)
+        return left
+
+    def due(self, now: Now) -> list[str]:
+        """Name the clients that may have something due, but for those that are only live."""
+        everybody = list(self.clients) if self._statuses_due else []
+        self._statuses_due = False
+        return [*everybody, *self._behind, *self._rates.due(now)]
+
+    def is_live(self, client_id: str) -> bool:
+        """Tell whether a client is at the head of everything it watches in full."""
+        return client_id not in self._behind
+
+    def has_due(self, client_id: str) -> bool:
+        """Tell whether a client, once writable, would be sent something."""
+        client = self.clients[client_id]
+        if client.is_rate_due or self._statuses.is_due(client):
+            return True
+        if client.group is not None:
+            return client.arrival < client.group.last
+        return any(self._is_behind(name, at) for name, at in client.behind.items())
+
+    def _is_behind(self, device_id: str, position: At | Waiting) -> bool:
+        device = self.devices.get(device_id)
+        return isinstance(position, At) and device is not None and position.index < device.ring.end
+
+    def take(
+        self,
+        client_id: str,
+        now: Now,
+        room_bytes: int = BATCH_BYTES_MAX,
+        room_frames: int = ANY_NUMBER,
+    ) -> Batch:
+        """Give what is due to a client, as much as there is room for, and move its position."""
+        client = self.clients[client_id]
+        plain = not self._statuses.is_due(client) and not client.is_rate_due
+        roomy = room_bytes >= BATCH_BYTES_MAX and room_frames == ANY_NUMBER
+        if client.group is not None and plain and roomy:
+            batch, client.arrival = client.group.batch_after(client.arrival)
+            return batch
+        return self._take_mixed(client, now, Outbound(room_bytes, room_frames))
+
+    def _take_mixed(self, client: Client, now: Now, out: Outbound) -> Batch:
+        self._statuses.owe(client)
+        if client.group is not None:
+            self._send_tail(client, client.group, out)
+        self._statuses.tell(client, out)
+        self._rates.send_newest(client, self.devices, out, now)
+        if client.client_id in self._behind:
+            self._catch_up(client, out, now)
+        return Batch(out.frames) if out.frames else EMPTY
+
+    def _send_tail(self, client: Client, group: Group, out: Outbound) -> None:
+        for arrival, frame in group.entries_after(client.arrival):
+            if out.is_full:
+                return
+            out.add(frame)
+            client.arrival = arrival
+
+    def _catch_up(self, client: Client, out: Outbound, now: Now) -> None:
+        """Send on in every device, in turn; who has everything becomes live, in this very call."""
+        for device_id in list(client.behind):
+            if out.is_full:
+                break
+            position = client.behind.pop(device_id)
+            device = self.devices.get(device_id)
+            if device is not None:  # the next turn begins with the others
+                client.behind[device_id] = self._go_on(position, device, out, now)
+        if not client.statuses and all(self._is_at_head(*item) for item in client.behind.items()):
+            self._join(client)
+
+    def _go_on(
+        self, position: At | Waiting, device: Device, out: Outbound, now: Now
+    ) -> At | Waiting:
+        if isinstance(position, Waiting):
+            was_evicted = device.device_id in self.devices.evicted
+            if is_ahead(position, device):
+                self.wanted.add(device.device_id)
+            position, gap = resolve(position, device, now, was_evicted=was_evicted)
+            if gap is not None:
+                out.add(event_frame("gap", gap.body()))
+        return advance(position, device, out) if isinstance(position, At) else position
+
+    def _is_at_head(self, device_id: str, position: At | Waiting) -> bool:
+        device = self.devices.get(device_id)
+        at_head = isinstance(position, At) and device is not None
+        return at_head and not self._is_behind(device_id, position)
+
+
+def latest_reading(device: Device) -> object | None:
+    """Give the newest reading held, as an object."""
+    index = device.ring.newest_reading()
+    return None if index is None else json.loads(reading_payload(device.ring.frame_at(index)))

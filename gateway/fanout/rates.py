@@ -1,0 +1,88 @@
+"""The newest reading of a device at most so often, for clients that asked for a rate. Pure."""
+
+import heapq
+from collections.abc import Iterator, Mapping
+
+from gateway.devices.devices import Device, Devices
+from gateway.fanout.catchup import Outbound
+from gateway.fanout.clients import Client, Rated
+from gateway.feed.effects import Now
+from shared.cursor import START
+
+LOOK_MIN_S, LOOK_MAX_S = 0.02, 0.25
+"""Newest readings are looked for no more often and no less often than this."""
+
+
+class RateQueue:
+    """When to look for newest readings of which client next."""
+
+    def __init__(self, clients: Mapping[str, Client]) -> None:
+        self._clients = clients
+        self._queue: list[tuple[float, str]] = []  # a heap; may hold times that are over
+
+    def settle(self, client: Client, now: Now) -> None:
+        """Look at once for a client that has a rate now, never again for one that has none."""
+        client.rate_due_s, client.is_rate_due = None, False
+        if client.top_rate_hz() is not None:
+            self._look_at(client, now.monotonic_s)
+
+    def due(self, now: Now) -> Iterator[str]:
+        """Name the clients whose time has come."""
+        while self._queue and self._queue[0][0] <= now.monotonic_s:
+            due_s, client_id = heapq.heappop(self._queue)
+            client = self._clients.get(client_id)
+            if client is not None and client.rate_due_s == due_s:
+                client.is_rate_due = True
+                self._look_at(client, now.monotonic_s + LOOK_MAX_S)
+                yield client_id
+
+    def send_newest(self, client: Client, devices: Devices, out: Outbound, now: Now) -> None:
+        """Send the newest reading of each device that is watched at a rate and is due."""
+        if not client.is_rate_due:
+            return
+        client.is_rate_due = False
+        next_s = now.monotonic_s + LOOK_MAX_S
+        for device in _rated_devices(client, devices):
+            rated = _rated(client, device.device_id)
+            if rated.due_s > now.monotonic_s:
+                next_s = min(next_s, rated.due_s)
+            elif not out.is_full and _take_newest(rated, device, out):
+                rated.due_s = now.monotonic_s + rated.interval_s
+        self._look_at(client, max(next_s, now.monotonic_s + LOOK_MIN_S))
+
+    def _look_at(self, client: Client, due_s: float) -> None:
+        client.rate_due_s = due_s
+        heapq.heappush(self._queue, (due_s, client.client_id))
+
+
+def _rated_devices(client: Client, devices: Devices) -> Iterator[Device]:
+    if client.everything and client.everything_rate_hz is not None:
+        yield from (d for d in devices if client.rate_of(d.device_id) is not None)
+        return
+    for name, rate_hz in client.names.items():
+        device = devices.get(name)
+        if rate_hz is not None and device is not None:
+            yield device
+
+
+def _rated(client: Client, device_id: str) -> Rated:
+    rated = client.rated.get(device_id)
+    if rated is None:
+        rate_hz = client.rate_of(device_id)
+        assert rate_hz is not None
+        rated = Rated(1 / rate_hz, client.since_of(device_id) or START)
+        client.rated[device_id] = rated
+    return rated
+
+
+def _take_newest(rated: Rated, device: Device, out: Outbound) -> bool:
+    """Send the newest reading unless the client has it; tell whether it was sent."""
+    index = device.ring.newest_reading()
+    if index is None or device.ring.arrival_at(index) <= rated.arrival:
+        return False
+    cursor = device.ring.cursor_at(index + 1) or START
+    is_known = rated.arrival < 0 and cursor <= rated.cursor
+    rated.arrival, rated.cursor = device.ring.arrival_at(index), max(cursor, rated.cursor)
+    if not is_known:
+        out.add(device.ring.frame_at(index))
+    return not is_known

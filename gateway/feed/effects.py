@@ -1,0 +1,72 @@
+"""What a feed wants to happen: plain values that :mod:`gateway.devices.devices` carries out."""
+
+from typing import NamedTuple, TypeAlias
+
+from gateway.feed.history import Stretch
+from gateway.packets import Gap
+from shared.cursor import Cursor
+from shared.reading import Reading
+
+
+class Now(NamedTuple):
+    """The time: seconds of a clock that never jumps, and the wall clock in ms since 1970."""
+
+    monotonic_s: float
+    wall_ms: int
+
+
+class Take(NamedTuple):
+    """Append this reading: it is the next one."""
+
+    reading: Reading
+
+
+class Announce(NamedTuple):
+    """Append this gap: what it spans will not come."""
+
+    gap: Gap
+
+
+class Prepend(NamedTuple):
+    """Put this history in front of everything held."""
+
+    stretch: Stretch
+
+
+class Empty(NamedTuple):
+    """Throw away everything held and go on after ``front``."""
+
+    front: Cursor
+
+
+class Start(NamedTuple):
+    """First contact: nothing before ``front`` is missing."""
+
+    front: Cursor
+
+
+class Ask(NamedTuple):
+    """Ask the device for readings after ``after`` (None: from the oldest it holds)."""
+
+    after: Cursor | None
+    limit: int
+
+
+class Seen(NamedTuple):
+    """Drop this reading, which was there before; the ring knows whether it said the same."""
+
+    reading: Reading
+
+
+class Count(NamedTuple):
+    """Something was dropped; ``reason`` names the counter."""
+
+    reason: str
+
+
+class Changed(NamedTuple):
+    """``online``, ``epoch``, ``model`` or ``refused`` is another now."""
+
+
+Effect: TypeAlias = Take | Announce | Prepend | Empty | Start | Ask | Seen | Count | Changed
+Effects: TypeAlias = list[Effect]

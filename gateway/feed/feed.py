@@ -1,0 +1,323 @@
+"""The feed of one device: any order, loss and repetition in; in order, once, holes announced out.
+
+Pure. Every method takes what happened and the time, and returns what should happen: a list of
+effects. The rules are those of ``docs/protocol.md``, "Order at the gateway":
+
+``admission`` says what is believed, ``order`` what comes next, with ``horizon`` for what is missing
+and ``reorder`` for what came too early; ``asking`` when to ask for it; ``history`` fetches what was
+before.
+"""
+
+from dataclasses import InitVar, dataclass, field
+
+from gateway.feed.admission import is_future, refusal, strangeness
+from gateway.feed.asking import ASK_AGAIN_S, PAGE_MAX, Asking, Kind, Question
+from gateway.feed.effects import Ask, Changed, Count, Effects, Now, Prepend, Start, Take
+from gateway.feed.history import Fills, History
+from gateway.feed.order import Order
+from gateway.feed.reorder import Reorder
+from shared.cursor import Cursor
+from shared.reading import Reading, Status
+from shared.wire import ReplayAnswer
+
+ONLINE_S = 3.0
+"""A device is online while something valid of its current epoch came within this time."""
+REFUSED_SHOWN_S = 10.0
+"""How long a refusal is shown after the last one: as long as it takes to be believed after all."""
+NEVER_S = float("-inf")
+
+
+@dataclass(slots=True)
+class Feed:
+    """The order of one device's readings; see the module.
+
+    ``capacity`` is how many readings the ring holds, ``repair_s`` how long a hole is waited for.
+    ``held`` and ``fills`` are this device's part of what all feeds share.
+    """
+
+    device_id: str
+    capacity: int
+    repair_s: float
+    held: InitVar[Reorder | None] = None
+    fills: Fills = field(default_factory=Fills)
+
+    online: bool = False
+    model: str | None = None
+    refused: str | None = None
+    ts_ms: int = 0
+    newest: Cursor | None = None
+    """What the replay said it holds last, at :attr:`newest_s`."""
+    newest_s: float = NEVER_S
+
+    _order: Order = field(init=False)
+    _asking: Asking = field(default_factory=Asking)
+    _history: History | None = None
+    _shown: tuple[object, ...] = ()  # what the last Changed was about
+    _alive_s: float = NEVER_S  # the last sign of the current epoch
+    _accepted_s: float = NEVER_S  # the last sign of an older one that is still being settled
+    _refused_s: float = NEVER_S
+
+    def __post_init__(self, held: Reorder | None) -> None:
+        self._order = Order(self.device_id, self.capacity, Reorder() if held is None else held)
+
+    # --- what comes in -------------------------------------------------------------------
+
+    def receive_reading(self, reading: Reading, now: Now) -> Effects:
+        """Take in a live reading."""
+        if self.online and self._order.take_next(reading):
+            self.ts_ms, self._alive_s = reading.ts_ms or now.wall_ms, now.monotonic_s
+            return [Take(reading)]
+        cursor = reading.cursor
+        reason = self._refusal(cursor, now)
+        if reason is not None:
+            return self.refuse(reason, now)
+        effects = self._admit(cursor, Cursor(cursor.epoch, cursor.seq - 1), now)
+        is_late = self._order.horizon.is_stopped_before(cursor)
+        self._order.know(cursor)
+        self._hear(cursor.epoch, reading.ts_ms, online=self.online or not is_late, now=now)
+        return effects + self._told() + self._order.place(reading) + self._settle(now)
+
+    def receive_status(self, status: Status, now: Now) -> Effects:
+        """Take in what the device says of itself; it shows that a last reading was lost."""
+        cursor = status.cursor
+        reason = self._refusal(cursor, now)
+        if reason is not None:
+            return self.refuse(reason, now)
+        effects = self._admit(cursor, cursor, now)
+        self._order.know(cursor)
+        if status.state == "stopping":
+            self._order.horizon.stop(cursor)
+            online = False
+        else:
+            online = self._order.horizon.go_on(cursor)
+        self._hear(cursor.epoch, status.ts_ms, online=online, now=now)
+        self.model = status.model or self.model
+        return effects + self._told() + self._settle(now)
+
+    def receive_invalid(self, position: Cursor, now: Now) -> Effects:
+        """Note the number of a reading that was refused for its values alone."""
+        if self.head is None or is_future(position, now.wall_ms):
+            return []
+        self._order.note(position)
+        return self._settle(now)
+
+    def receive_answer(self, answer: ReplayAnswer, now: Now) -> Effects:
+        """Take in the answer to the question last asked."""
+        question = self._asking.answered()
+        if question is None:
+            return [Count("unasked_answer")]
+        self.newest, self.newest_s = answer.newest, now.monotonic_s
+        if question.kind == "history":
+            self._use_history(question, answer, now)
+        else:
+            self._use_repair(question, answer, now)
+        return self._told() + self._next_stretch() + self._settle(now)
+
+    def receive_no_answer(self, now: Now) -> Effects:
+        """Take in that nobody knows the answer, or that there is nobody to ask."""
+        if self._asking.question is None:
+            return []
+        self._miss(now, pause_s=ASK_AGAIN_S)
+        return self._settle(now)
+
+    def receive_busy(self, now: Now) -> Effects:
+        """Take in that the question should be asked again later."""
+        self._asking.postponed(now.monotonic_s)
+        if self._history is not None and self._history.is_hopeless(now.monotonic_s):
+            self._drop_history()
+        return []
+
+    def replay_offered(self, now: Now) -> Effects:
+        """Take in that somebody answers for the device from now on."""
+        self._asking.hope()
+        return self._settle(now)
+
+    def ask_newest(self, now: Now) -> Effects:
+        """Find out what the device holds last, for a client that claims to be ahead."""
+        self._asking.wants_newest = True
+        return self._settle(now)
+
+    def refuse(self, reason: str, now: Now) -> Effects:
+        """Count a message of this device that was refused, and show it."""
+        self._refused_s, self.refused = now.monotonic_s, reason
+        return [Count(reason), *self._told()]
+
+    def tick(self, now: Now) -> Effects:
+        """Judge every timeout; what was received before must have been taken in."""
+        now_s = now.monotonic_s
+        if now_s - self._alive_s >= ONLINE_S:
+            self.online = False
+        if now_s - self._refused_s >= REFUSED_SHOWN_S:
+            self.refused = None
+        if self._asking.is_overdue(now_s):
+            self._miss(now)
+        return self._told() + self._next_stretch() + self._settle(now)
+
+    # --- what others may know ------------------------------------------------------------
+
+    @property
+    def head(self) -> Cursor | None:
+        """The last position that is settled; None before first contact."""
+        return self._order.head
+
+    @property
+    def position(self) -> Cursor:
+        """The greatest position known to exist."""
+        return self._order.position
+
+    @property
+    def last_seq(self) -> int:
+        """The greatest number known of the current epoch."""
+        return self.position.seq
+
+    @property
+    def held_count(self) -> int:
+        """How many readings wait for a hole to be filled."""
+        return len(self._order.held)
+
+    def is_fetching_history(self, now: Now) -> bool:
+        """Tell whether history may still appear in front of the ring."""
+        return self._history is not None and self._history.is_moving(now.monotonic_s)
+
+    def is_settling(self) -> bool:
+        """Tell whether :meth:`tick` has more to do soon than judge who is online."""
+        has_history = self._history is not None and self._history.is_fetched
+        return self._order.is_waiting or self._asking.question is not None or has_history
+
+    def forget(self) -> None:
+        """Give back what this feed holds of what all share; it will not be used again."""
+        self._order.held.clear()
+        self._drop_history()
+
+    # --- admission -----------------------------------------------------------------------
+
+    def _refusal(self, cursor: Cursor, now: Now) -> str | None:
+        known_seq = self._order.horizon.known_seq(cursor.epoch, self.head)
+        silence_s = now.monotonic_s - max(self._alive_s, self._accepted_s)
+        return refusal(cursor, self.head, known_seq, silence_s, now.wall_ms)
+
+    def _is_strange(self, cursor: Cursor, head: Cursor) -> bool:
+        known_seq = self._order.horizon.known_seq(cursor.epoch, head)
+        return strangeness(cursor, head, known_seq) is not None
+
+    def _admit(self, cursor: Cursor, front: Cursor, now: Now) -> Effects:
+        """Make first contact after ``front``, or believe a strange position after long silence."""
+        head = self.head
+        if head is None:
+            self._order.head = front
+            self._history = History.before(
+                self.device_id, front, self.capacity, self.fills, now.monotonic_s
+            )
+            return [Start(front)]
+        if not self._is_strange(cursor, head):
+            return []
+        self._drop_history()
+        self._asking.abandon()
+        self.refused = None
+        return self._order.adopt(front)
+
+    def _hear(self, epoch: int, ts_ms: int, *, online: bool, now: Now) -> None:
+        """Note a sign of life; only one of the current epoch says anything about being online."""
+        if epoch < self.position.epoch:
+            self._accepted_s = now.monotonic_s
+            return
+        self.ts_ms, self.online = ts_ms or now.wall_ms, online
+        self._alive_s = now.monotonic_s
+
+    def _told(self) -> Effects:
+        """Say so when anything that a ``device_status`` is sent for is another now."""
+        shown = (self.online, self.position.epoch, self.model, self.refused)
+        if shown == self._shown:
+            return []
+        self._shown = shown
+        return [Changed()]
+
+    # --- questions and answers -----------------------------------------------------------
+
+    def _settle(self, now: Now) -> Effects:
+        """Go on as far as possible, and ask for what is missing."""
+        patience_s = self._asking.patience_s(self.repair_s)
+        effects = self._order.settle(now.monotonic_s, patience_s)
+        if self._order.gave_up:
+            self._asking.gave_up()
+        return effects + self._next_question(now)
+
+    def _next_question(self, now: Now) -> Effects:
+        """Ask what is most wanted, one question at a time; a hole comes before history."""
+        head, now_s, history = self.head, now.monotonic_s, self._history
+        if head is None:
+            return []
+        if self._order.is_waiting:
+            return self._ask("repair", head, self._hole_size(head), now_s)
+        if self._asking.wants_newest:
+            return self._ask("newest", head, 1, now_s)
+        if history is None or history.is_fetched:
+            # so a replay that came back is found before it is needed
+            is_sought = self._asking.is_silent and self.online
+            return self._ask("newest", head, 1, now_s) if is_sought else []
+        if not self._asking.may_ask("history", now_s) or not history.take_turn(now_s):
+            return []
+        return self._ask("history", history.at, history.limit, now_s)
+
+    def _hole_size(self, head: Cursor) -> int:
+        missing = self._order.missing()
+        if missing is None or self.position.epoch > head.epoch:
+            return PAGE_MAX  # nobody knows how much the old epoch had
+        return max(1, min(missing.last.seq - head.seq, PAGE_MAX))
+
+    def _ask(self, kind: Kind, after: Cursor | None, limit: int, now_s: float) -> Effects:
+        if not self._asking.may_ask(kind, now_s):
+            return []
+        question = self._asking.ask(kind, after, limit, self.position, now_s)
+        return [Ask(question.after, question.limit)]
+
+    def _miss(self, now: Now, pause_s: float = 0.0) -> None:
+        """Do without an answer: ask again soon, or rarely once nobody seems to be there."""
+        now_s, history = now.monotonic_s, self._history
+        self._asking.missed(now_s, pause_s)
+        if history is None or history.is_fetched or not self._asking.rests(now_s):
+            return
+        history.return_turn()
+        if history.is_hopeless(now_s):
+            self._drop_history()
+
+    def _use_repair(self, question: Question, answer: ReplayAnswer, now: Now) -> None:
+        """Place what was recovered; what the answer should have had and has not is final."""
+        found = [r for r in answer.readings if self._is_believable(r.cursor, question, now)]
+        for reading in found:
+            self._order.place_recovered(reading)
+        newest = answer.newest
+        self._order.settle_up_to(question.answered_up_to([r.cursor for r in found], newest))
+        if question.kind == "newest" and newest and self._is_believable(newest, question, now):
+            self._order.know(newest)
+
+    def _is_believable(self, cursor: Cursor, question: Question, now: Now) -> bool:
+        """Tell whether a replay's position lies where it was asked for, and not absurdly far."""
+        head = self.head
+        if head is None or (question.after is not None and cursor <= question.after):
+            return False
+        absurd = is_future(cursor, now.wall_ms) or self._is_strange(cursor, head)
+        return cursor <= head or not absurd
+
+    def _use_history(self, question: Question, answer: ReplayAnswer, now: Now) -> None:
+        """Add a page of history, unless it was asked for before the fetching began anew."""
+        history = self._history
+        if history is None or question.after != history.at:
+            return
+        if history.take_turn(now.monotonic_s):
+            history.add(answer, now.monotonic_s)
+
+    def _next_stretch(self) -> Effects:
+        """Put the newest part of fetched history in front; in parts, as each takes time."""
+        history = self._history
+        if history is None or not history.is_fetched:
+            return []
+        stretch = history.pop_stretch()
+        if not history.readings:
+            self._drop_history()
+        return [Prepend(stretch)] if stretch.items else []
+
+    def _drop_history(self) -> None:
+        if self._history is not None:
+            self._history.return_turn()
+            self._history = None

@@ -1,0 +1,185 @@
+"""The order of one device's readings: where it stands, what waits, and what is given up.
+
+``head`` is the last position that is settled. What lies ahead is held until the hole before it
+is filled, or closed by a gap. Who fills holes is not this module's business.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from gateway.feed.effects import Announce, Count, Effects, Empty, Seen, Take
+from gateway.feed.horizon import Horizon, Missing
+from gateway.feed.reorder import Reorder
+from gateway.packets import Gap
+from shared.cursor import START, Cursor
+from shared.reading import Reading
+
+
+class _Wait(NamedTuple):
+    """Since when what is missing is waited for, and up to where it was known to exist then."""
+
+    since_s: float
+    known: Cursor
+
+
+@dataclass(slots=True)
+class Order:
+    """What was taken of a device, and what is known to lie ahead of it.
+
+    ``capacity`` is how many readings the ring holds: a hole larger than that is not worth filling.
+    """
+
+    device_id: str
+    capacity: int
+    held: Reorder
+    head: Cursor | None = None
+    horizon: Horizon = field(default_factory=Horizon)
+    gave_up: bool = False
+    """Whether the last :meth:`settle` ended a wait."""
+    _wait: _Wait | None = None
+    _final: Cursor = START  # what is missing up to here will not come
+    _is_smooth: bool = False  # nothing is missing, held, void or ended: just count on
+
+    # --- what is known -------------------------------------------------------------------
+
+    @property
+    def position(self) -> Cursor:
+        """The greatest position known to exist."""
+        return START if self.head is None else self.horizon.greatest(self.head)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Tell whether something is missing right after the head."""
+        return self._wait is not None
+
+    def missing(self) -> Missing | None:
+        """Describe what is missing right after the head."""
+        return None if self.head is None else self.horizon.missing(self.head, self.held.first())
+
+    def know(self, cursor: Cursor) -> None:
+        """Note that everything of the epoch up to this position exists."""
+        self._is_smooth = False
+        self.horizon.know(cursor)
+        dropped = None if self.head is None else self.horizon.crowded_out(self.head)
+        if dropped is not None:
+            self.held.drop_epoch(dropped)
+
+    def note(self, position: Cursor) -> None:
+        """Note the number of a reading that was refused for its values alone."""
+        if self.head is not None:
+            self.horizon.note(position, self.head)
+
+    def settle_up_to(self, final: Cursor) -> None:
+        """Note that what is missing up to here will never come."""
+        self._final = max(self._final, final)
+
+    # --- readings come in ----------------------------------------------------------------
+
+    def take_next(self, reading: Reading) -> bool:
+        """Take a reading that simply is the next one; False when it needs more thought."""
+        head = self.head
+        if (
+            head is None
+            or not self._is_smooth
+            or reading.seq != head.seq + 1
+            or reading.epoch != head.epoch
+        ):
+            return False
+        self.head = Cursor(reading.epoch, reading.seq)
+        return True
+
+    def place(self, reading: Reading) -> Effects:
+        """Hold a live reading until its turn; drop one that was seen."""
+        cursor = reading.cursor
+        if self.head is None or cursor <= self.head:
+            return [Seen(reading)]
+        held = self.held.get(cursor)
+        if held is not None:
+            same = held == replace(reading, ts_ms=held.ts_ms)  # the time may be the gateway's own
+            return [Count("duplicate" if same else "conflict")]
+        if not self.horizon.knows(cursor):
+            return [Count("crowded_out")]
+        is_next = cursor == (self.head.epoch, self.head.seq + 1)
+        if self.held.is_full and not is_next:
+            return [Count("held_full")]
+        self.held.hold(reading)
+        return []
+
+    def place_recovered(self, reading: Reading) -> None:
+        """Hold a reading from a replay; what a live one said of that number stands.
+
+        However many there are, the next :meth:`settle` takes them: a hole before them is final.
+        """
+        cursor = reading.cursor
+        if self.head is None or cursor <= self.head or self.held.get(cursor) is not None:
+            return
+        self.horizon.know(cursor)
+        self.held.hold(reading)
+        self._wait = None  # the replay makes progress; it is given the whole time again
+
+    def adopt(self, front: Cursor) -> Effects:
+        """Forget everything and go on after ``front``, wherever that is."""
+        after, self.head = self.head, front
+        self.held.clear()
+        self.horizon, self._wait, self._final = Horizon(), None, START
+        before = Cursor(front.epoch, front.seq + 1)
+        return [Empty(front), Announce(Gap(self.device_id, after, before, "epoch_back"))]
+
+    # --- the head goes on ----------------------------------------------------------------
+
+    def settle(self, now_s: float, patience_s: float) -> Effects:
+        """Go on from the head as far as it goes; what is waited for longer is given up."""
+        effects: Effects = []
+        self.gave_up = False
+        too_long_s = now_s - patience_s
+        while self.head is not None and self._advance(self.head, effects, too_long_s, now_s):
+            pass
+        self._is_smooth = (
+            self.head is not None and self._wait is None and self.horizon.is_behind(self.head)
+        )
+        return effects
+
+    def _advance(self, head: Cursor, effects: Effects, too_long_s: float, now_s: float) -> bool:
+        """Move the head by one reading or one gap; False when it has to stay."""
+        first = self.held.first()
+        if first is not None and first == (head.epoch, head.seq + 1):
+            self.head = first
+            self.horizon.take(first)
+            effects.append(Take(self.held.release(first)))
+            return True
+        missing = self.horizon.missing(head, first)
+        if missing is None:
+            self._wait = None
+            return False
+        if self._wait is None or head >= self._wait.known:
+            self._wait = _Wait(now_s, self.position)
+        if self._wait.since_s <= too_long_s:
+            self.gave_up = True
+            self.settle_up_to(self._wait.known)
+        effects += self._close(head, missing)
+        return self.head != head
+
+    def _close(self, head: Cursor, missing: Missing) -> Effects:
+        """Close what is missing as far as it can be closed now, by a gap."""
+        too_old = missing.last.seq - self.capacity
+        settled = min(self._final, missing.end)
+        match missing.kind:
+            case "invalid":
+                return self._gap(head, missing.end, "invalid")
+            case "epoch" if self.horizon.ends_at(head):
+                self._skip_to(missing.end)
+            case "epoch" if settled == missing.end:
+                return self._gap(head, missing.end, "epoch")
+            case "readings" if too_old > head.seq:
+                return self._gap(head, Cursor(head.epoch, too_old), "overrun")
+            case "readings" if settled > head:
+                return self._gap(head, settled, "not_recovered")
+        return []
+
+    def _gap(self, after: Cursor, end: Cursor, reason: str) -> Effects:
+        self._skip_to(end)
+        return [Announce(Gap(self.device_id, after, Cursor(end.epoch, end.seq + 1), reason))]
+
+    def _skip_to(self, end: Cursor) -> None:
+        self.head = end
+        self.horizon.skip_to(end)

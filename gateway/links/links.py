@@ -1,0 +1,221 @@
+"""The gateway's ZeroMQ sockets: opened as the settings say, read one message at a time.
+
+The limits are those of ``docs/protocol.md``, section 2; hostile peers do not move them. An
+endpoint that cannot be had is a :class:`~shared.errors.SettingsError` that says what to do.
+
+Devices are heard by XSUB. A SUB is the same on the wire, but throws away what it did not subscribe
+to inside ``recv``: a publisher that ignores subscriptions kept it there for 90 ms at a time.
+"""
+
+import errno
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+import zmq
+
+from gateway.links.replay_routes import Route
+from shared.endpoints import why_not_bound, why_not_connected
+from shared.errors import SettingsError
+from shared.settings import Settings
+from shared.wire import (
+    READING_BYTES_MAX,
+    READING_TOPIC,
+    REPLAY_LIMIT_MAX,
+    REQUEST_BYTES_MAX,
+    STATUS_TOPIC,
+)
+
+LIVE_QUEUE_LEAST = 10_000
+LIVE_QUEUE_A_DEVICE = 20
+"""With fewer, a burst of a fleet's messages is dropped on an idle line (measured). As many
+subscriptions can be under way: those beyond it are lost for good (libzmq #4064)."""
+REPLAY_QUEUE = 1_000
+LIVE_FRAME_BYTES_MAX = 64 * 1024
+"""A peer that sends more is cut off; what is too long but shorter is counted and dropped."""
+REPLAY_FRAME_BYTES_MAX = 1024 * 1024
+LIVE_FRAMES_KEPT = 3
+"""Topic and payload; a third one shows that there were too many."""
+REPLAY_FRAMES_KEPT = 1 + 1 + REPLAY_LIMIT_MAX + 1
+"""A peer's name, a header and the readings; one more shows that there were too many."""
+REPLAY_BYTES_KEPT = REQUEST_BYTES_MAX + REPLAY_LIMIT_MAX * READING_BYTES_MAX
+HANDSHAKE_MAX_MS = 3_000
+HEARTBEAT_MS, HEARTBEAT_LOST_MS = 1_000, 3_000
+"""Finds a dead host or a cut cable, on which a socket would wait for ever."""
+RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
+HOLDER = "a gateway that still runs or a device that listens there itself"
+"""Who has an endpoint that is in use, most often."""
+
+SUBSCRIBE = b"\x01"
+"""What an XSUB sends in front of a topic."""
+
+Kind: TypeAlias = Literal["live", "replay"]
+Frames: TypeAlias = list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """Where devices are heard and asked; see :func:`link_settings`."""
+
+    device_connect: tuple[str, ...] = ()
+    device_bind: str | None = None
+    replay_connect: tuple[str, ...] = ()
+    replay_bind: str | None = None
+    devices_max: int = 1_000
+
+
+class Incoming(NamedTuple):
+    """A message as it came: ``live`` is topic and payload, ``replay`` an answer or an offer."""
+
+    kind: Kind
+    route: Route
+    frames: Frames
+
+
+@dataclass(slots=True, eq=False)
+class Link:
+    """One open socket, and since when it is quiet (None before anything was heard)."""
+
+    kind: Kind
+    endpoint: str
+    setting: str
+    socket: "zmq.Socket[bytes]"
+    quiet_since_s: float | None = None
+    is_renewed: bool = False
+
+    @property
+    def binds(self) -> bool:
+        """Whether peers connect to this socket, not it to them."""
+        return self.setting.endswith("_BIND")
+
+
+def link_settings(settings: Settings) -> LinkSettings:
+    """Pick what the links need out of the settings."""
+    return LinkSettings(
+        settings.device_connect,
+        settings.device_bind,
+        settings.replay_connect,
+        settings.replay_bind,
+        settings.max_devices,
+    )
+
+
+def open_links(context: "zmq.Context[zmq.Socket[bytes]]", settings: LinkSettings) -> Iterator[Link]:
+    """Open one socket after the other; raises SettingsError at one that cannot be had."""
+    for kind, setting, endpoint in _endpoints(settings):
+        yield Link(kind, endpoint, setting, open_socket(context, setting, endpoint, settings))
+
+
+def open_socket(
+    context: "zmq.Context[zmq.Socket[bytes]]", setting: str, endpoint: str, settings: LinkSettings
+) -> "zmq.Socket[bytes]":
+    """Open the socket that a setting asks for, one for each endpoint."""
+    socket = context.socket(_TYPES[setting])
+    _configure(socket)
+    if _TYPES[setting] == zmq.XSUB:
+        queue = max(LIVE_QUEUE_LEAST, LIVE_QUEUE_A_DEVICE * settings.devices_max)
+        socket.rcvhwm = socket.sndhwm = queue
+        socket.maxmsgsize = LIVE_FRAME_BYTES_MAX
+    else:
+        socket.rcvhwm = socket.sndhwm = REPLAY_QUEUE
+        socket.maxmsgsize = REPLAY_FRAME_BYTES_MAX
+        socket.immediate = 1  # nothing is queued for a device that is not there
+    if _TYPES[setting] == zmq.ROUTER:
+        socket.router_mandatory = 1  # a peer that is gone is an error, not a silent drop
+    socket.ipv6 = "[" in endpoint
+    _attach(socket, setting, endpoint)
+    return socket
+
+
+def receive(link: Link) -> Incoming | None:
+    """Read one message without waiting; None when there is none.
+
+    Of one with too many frames or bytes a part is kept that the decoder will refuse.
+    """
+    if link.kind == "live":
+        frames = _receive_frames(link.socket, LIVE_FRAMES_KEPT, LIVE_FRAME_BYTES_MAX * 2)
+        return None if frames is None else Incoming("live", Route(link.endpoint), frames)
+    frames = _receive_frames(link.socket, REPLAY_FRAMES_KEPT, REPLAY_BYTES_KEPT)
+    if frames is None:
+        return None
+    peer = frames.pop(0) if link.binds else b""
+    return Incoming("replay", Route(link.endpoint, peer), frames)
+
+
+def send(link: Link, peer: bytes, payload: bytes) -> bool:
+    """Send one request without waiting; False when nobody is there to take it."""
+    frames = [peer, payload] if peer else [payload]
+    try:
+        link.socket.send_multipart(frames, zmq.NOBLOCK)
+    except zmq.ZMQError as error:
+        if error.errno in (errno.EAGAIN, errno.EHOSTUNREACH):
+            return False
+        raise
+    return True
+
+
+def subscribe(link: Link) -> None:
+    """Hear every reading and every status on a link."""
+    for topic in (READING_TOPIC, STATUS_TOPIC):
+        link.socket.send(SUBSCRIBE + topic.encode())
+
+
+_TYPES: Mapping[str, int] = {
+    "SPOKE_DEVICE_CONNECT": zmq.XSUB,
+    "SPOKE_DEVICE_BIND": zmq.XSUB,
+    "SPOKE_REPLAY_CONNECT": zmq.DEALER,
+    "SPOKE_REPLAY_BIND": zmq.ROUTER,
+}
+
+
+def _endpoints(settings: LinkSettings) -> list[tuple[Kind, str, str]]:
+    """List every link to open: kind, setting, endpoint."""
+    live = [("SPOKE_DEVICE_CONNECT", endpoint) for endpoint in settings.device_connect]
+    replay = [("SPOKE_REPLAY_CONNECT", endpoint) for endpoint in settings.replay_connect]
+    if settings.device_bind is not None:
+        live.append(("SPOKE_DEVICE_BIND", settings.device_bind))
+    if settings.replay_bind is not None:
+        replay.append(("SPOKE_REPLAY_BIND", settings.replay_bind))
+    return [*(("live", *it) for it in live), *(("replay", *it) for it in replay)]
+
+
+def _configure(socket: "zmq.Socket[bytes]") -> None:
+    socket.linger = 0
+    socket.tcp_keepalive = 1
+    socket.handshake_ivl = HANDSHAKE_MAX_MS
+    socket.heartbeat_ivl = HEARTBEAT_MS
+    socket.heartbeat_timeout = HEARTBEAT_LOST_MS
+    socket.reconnect_ivl = RECONNECT_MS
+    socket.reconnect_ivl_max = RECONNECT_MAX_MS
+
+
+def _attach(socket: "zmq.Socket[bytes]", setting: str, endpoint: str) -> None:
+    is_bound = setting.endswith("_BIND")
+    attach: Callable[[str], object] = socket.bind if is_bound else socket.connect
+    try:
+        attach(endpoint)
+    except zmq.ZMQError as error:
+        socket.close()
+        raise SettingsError(_why_not(setting, endpoint, error, is_bound=is_bound)) from error
+
+
+def _why_not(setting: str, endpoint: str, error: zmq.ZMQError, *, is_bound: bool) -> str:
+    if is_bound:
+        return why_not_bound(setting, endpoint, error.errno or 0, str(error), HOLDER)
+    return why_not_connected(setting, endpoint, str(error))
+
+
+def _receive_frames(
+    socket: "zmq.Socket[bytes]", frames_kept: int, bytes_kept: int
+) -> Frames | None:
+    try:
+        frames = [socket.recv(zmq.NOBLOCK)]
+    except zmq.Again:
+        return None
+    size = len(frames[0])
+    while socket.getsockopt(zmq.RCVMORE):
+        frame = socket.recv(zmq.NOBLOCK)
+        size += len(frame)
+        if len(frames) < frames_kept and size <= bytes_kept:
+            frames.append(frame)
+    return frames

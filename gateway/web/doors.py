@@ -1,0 +1,101 @@
+"""What stands before every request: which hosts, origins and clients are let in at all.
+
+Works on WSGI environments, because Socket.IO's handshake never reaches Flask.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import parse_qs, urlsplit
+
+from gateway.web.error_handlers import problem, translate
+from shared.errors import BadRequest, Forbidden, Unavailable
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+Check: TypeAlias = "Callable[[WSGIEnvironment], None]"
+OriginCheck: TypeAlias = Callable[[str | None, dict[str, Any]], bool]
+SOCKET_PATH = "/socket.io/"
+PROTOCOL = "4"
+LOCAL_NAMES = frozenset({"localhost"})
+
+
+def host_check(allowed: Collection[str]) -> Check:
+    """Refuse requests for a host that is not ours: a page cannot rebind its name to us.
+
+    An IP address and ``localhost`` are always ours: no name leads there by a foreign DNS.
+    """
+    names = LOCAL_NAMES | {name.lower() for name in allowed}
+
+    def check(environ: "WSGIEnvironment") -> None:
+        host = _host_of(environ.get("HTTP_HOST", ""))
+        if host not in names and not _is_address(host):
+            raise Forbidden(f"this gateway is not {host[:80]!r}; add it to SPOKE_ALLOWED_HOSTS")
+
+    return check
+
+
+def handshake_check(is_full: Callable[[], bool]) -> Check:
+    """Refuse a Socket.IO handshake that cannot succeed: an old client, or a full gateway."""
+
+    def check(environ: "WSGIEnvironment") -> None:
+        if not environ.get("PATH_INFO", "").startswith(SOCKET_PATH):
+            return
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        if query.get("EIO", [PROTOCOL]) != [PROTOCOL]:
+            raise BadRequest("this server speaks Engine.IO 4: use socket.io-client 3 or 4")
+        if "sid" not in query and is_full():
+            raise Unavailable("the gateway is full or stopping; try again later")
+
+    return check
+
+
+def origin_check(listed: Collection[str]) -> OriginCheck:
+    """Tell whether a page of an origin may connect: a listed one, or one served from here."""
+    origins = frozenset(origin.rstrip("/").lower() for origin in listed)
+
+    def is_allowed(origin: str | None, environ: dict[str, Any]) -> bool:
+        if origin is None:  # no page: browsers always say where a page is from
+            return True
+        own = f"{environ.get('wsgi.url_scheme')}://{environ.get('HTTP_HOST', '')}"
+        return origin.lower() in origins or origin.lower() == own.lower()
+
+    return is_allowed
+
+
+def guard(app: "WSGIApplication", checks: Iterable[Check]) -> "WSGIApplication":
+    """Put checks before an application; what they refuse never reaches it.
+
+    Nothing escapes to the web server, which would print it beside the log.
+    """
+    ordered = tuple(checks)
+
+    def guarded(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        try:
+            for check in ordered:
+                check(environ)
+            return app(environ, start_response)
+        except OSError:  # the client went away, or its connection was taken over: no answer
+            raise
+        except Exception as error:
+            refusal = problem(*translate(error, path=environ.get("PATH_INFO")))
+        return refusal(environ, start_response)
+
+    return guarded
+
+
+def _host_of(header: str) -> str:
+    """Read the name in a Host header, without its port; empty when there is none to read."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:  # such as "[::1"
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

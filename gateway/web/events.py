@@ -1,0 +1,142 @@
+"""The Socket.IO events: what browsers may say, and how it is answered.
+
+A handler is a function ``(session, request) -> answer`` entered in a table by a decorator; it
+raises what cannot be served. One wrapper around all of them checks the rate and translates.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+import gevent
+from flask import request as http_request
+from loguru import logger
+from socketio import exceptions as socketio_exceptions
+
+from gateway.fanout.subscription import Subscribe, Unsubscribe, parse_subscribe, parse_unsubscribe
+from gateway.hub import Hub
+from gateway.transport import SocketIO
+from gateway.web.auth import Authenticate, Credentials
+from gateway.web.error_handlers import translate
+from gateway.web.limits import Allowance
+from gateway.web.sockets import is_answer_awaited, open_browser
+from shared.decorators import registered, validated
+from shared.errors import NotFound, RateLimited, RequestError, describe
+
+
+class Session(NamedTuple):
+    """Who says something, and to whom."""
+
+    client_id: str
+    hub: Hub
+
+
+Answer: TypeAlias = dict[str, object]
+Handler: TypeAlias = Callable[[Session, object], Answer]
+EVENTS: dict[str, Handler] = {}
+event = partial(registered, EVENTS)
+
+
+@event("subscribe")
+@validated(parse_subscribe)
+def subscribe(session: Session, request: Subscribe) -> Answer:
+    """Add to what a client watches."""
+    return session.hub.subscribe(session.client_id, request)
+
+
+@event("unsubscribe")
+@validated(parse_unsubscribe)
+def unsubscribe(session: Session, request: Unsubscribe) -> Answer:
+    """Take from what a client watches."""
+    return session.hub.unsubscribe(session.client_id, request)
+
+
+def register_events(
+    server: SocketIO, hub: Hub, authenticate: Authenticate, *, automatic: bool
+) -> None:
+    """Enter every event, and connect and disconnect, at the server."""
+    allowances: dict[str, Allowance] = {}
+
+    def connect(auth: object = None) -> None:
+        client_id: str = http_request.sid  # type: ignore[attr-defined]  # set by Flask-SocketIO
+        given = auth if isinstance(auth, dict) else {}
+        _authenticate(authenticate, given)
+        browser = open_browser(
+            server,
+            client_id,
+            pull=partial(hub.pull, client_id),
+            go_on=partial(hub.on_writable, client_id),
+        )
+        if browser is None:
+            return
+        allowances[client_id] = Allowance()
+        hub.connect(client_id, browser)
+        # CONNECT goes out when this handler has returned, and must go first
+        gevent.spawn(_welcome, server, Session(client_id, hub), given, automatic)
+
+    def disconnect(_reason: object = None) -> None:
+        client_id: str = http_request.sid  # type: ignore[attr-defined]  # set by Flask-SocketIO
+        allowances.pop(client_id, None)
+        hub.disconnect(client_id)
+
+    def serve(name: str, *arguments: object) -> Answer | None:
+        client_id: str = http_request.sid  # type: ignore[attr-defined]  # set by Flask-SocketIO
+        allowance = allowances.get(client_id)
+        if allowance is None:  # it left before it was let in, and said this on the way
+            return None
+        return _serve(server, Session(client_id, hub), name, arguments, allowance)
+
+    server.on_event("connect", connect)
+    server.on_event("disconnect", disconnect)
+    for name in EVENTS:
+        server.on_event(name, partial(serve, name))
+    server.on_event("*", serve)
+
+
+def _authenticate(authenticate: Authenticate, auth: dict[str, object]) -> None:
+    headers = {name.lower(): value for name, value in http_request.headers.items()}
+    try:
+        authenticate(Credentials(headers, auth))
+    except RequestError as error:
+        body, _status = describe(error)
+        refusal = socketio_exceptions.ConnectionRefusedError
+        raise refusal(body["message"], {"code": body["code"]}) from error
+
+
+def _serve(
+    server: SocketIO, session: Session, name: str, arguments: tuple[Any, ...], allowance: Allowance
+) -> Answer | None:
+    """Serve one event; an error is answered, or sent as an event when no answer is awaited."""
+    try:
+        return _call(session, name, arguments, allowance)
+    except Exception as error:
+        body, _status = translate(error, event=name)
+    if not is_answer_awaited():
+        server.emit("error", body, to=session.client_id)
+    return {"ok": False, "error": body}
+
+
+def _call(session: Session, name: str, arguments: tuple[Any, ...], allowance: Allowance) -> Answer:
+    if not allowance.spend(session.hub.now().monotonic_s):
+        raise RateLimited("too many requests; ask again in a second")
+    handler = EVENTS.get(name)
+    if handler is None:
+        raise NotFound(f"there is no event {name[:80]!r}; there are {', '.join(EVENTS)}")
+    return handler(session, arguments[0] if arguments else None)
+
+
+def _welcome(server: SocketIO, session: Session, auth: dict[str, object], automatic: bool) -> None:
+    """Serve what a client asked for in its ``auth``, right after CONNECT."""
+    if session.client_id not in session.hub.connections:
+        return
+    if "subscribe" not in auth:
+        if automatic:
+            session.hub.subscribe_automatically(session.client_id)
+        return
+    try:
+        answer = EVENTS["subscribe"](session, auth["subscribe"])
+    except Exception as error:
+        server.emit("error", translate(error, event="connect")[0], to=session.client_id)
+        return
+    server.emit("subscribed", answer, to=session.client_id)
+    logger.debug("subscribed_at_connect", client=session.client_id)

@@ -1,0 +1,122 @@
+"""The seam to the transport: the Socket.IO server, and a browser's connection as the hub needs it.
+
+Frames of the core carry their WebSocket header in front and are written as they are; clients that
+poll get what is behind it.
+"""
+
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+
+from flask import Flask
+
+from gateway.packets import packet_of
+from gateway.transport import Connection, SocketIO
+from gateway.web.doors import OriginCheck
+
+PING_INTERVAL_S, PING_TIMEOUT_S = 10, 8
+"""A browser that vanished is noticed within 18 s."""
+MESSAGE_BYTES_MAX = 1_000_000
+"""From a client: 10,000 cursors take half of it."""
+
+_is_answer_awaited: ContextVar[bool] = ContextVar("is_answer_awaited", default=True)
+
+
+class Browser:
+    """One connected client."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def is_pulling(self) -> bool:
+        """Tell whether the client polls."""
+        return self._connection.transport == "polling"
+
+    @property
+    def is_writable(self) -> bool:
+        """Tell whether the kernel took all that was sent."""
+        return self._connection.writable
+
+    def wake(self) -> None:
+        """Have the waiting GET, if there is one, fetch what is due."""
+        if self._connection.poll_waiting:
+            self._connection.wake_poll()
+
+    def write(self, data: bytes) -> bool:
+        """Send ready frames at once; False, and nothing was sent, when not writable."""
+        link = self._connection.link  # straight to it: this is the hot path
+        if link is None or not link.writable:
+            return False
+        link.send(data)
+        return True
+
+    def close(self) -> None:
+        """Close the transport without a Socket.IO DISCONNECT, so that a stock client comes back."""
+        self._connection.close_transport()
+
+
+def create_server(app: Flask, is_allowed_origin: OriginCheck) -> SocketIO:
+    """Create the Socket.IO server of an app; nothing runs yet."""
+    server = SocketIO(
+        app,
+        async_mode="gevent",
+        cors_allowed_origins=is_allowed_origin,
+        ping_interval=PING_INTERVAL_S,
+        ping_timeout=PING_TIMEOUT_S,
+        max_http_buffer_size=MESSAGE_BYTES_MAX,
+    )
+    _note_acks(server)
+    return server
+
+
+def open_browser(
+    server: SocketIO,
+    client_id: str,
+    *,
+    pull: Callable[[int, int], Sequence[bytes]],
+    go_on: Callable[[], None],
+) -> Browser | None:
+    """Take over the connection of a client; None when it has ended already.
+
+    ``pull`` gives frames to a client that polls, at most so many and so many bytes; ``go_on`` is
+    told when a client can be sent more.
+    """
+    connection = server.connection(client_id)
+    if connection is None:
+        return None
+    connection.on_poll = lambda count, size: [packet_of(f).decode() for f in pull(count, size)]
+    connection.on_writable = connection.on_upgrade = go_on
+    return Browser(connection)
+
+
+def connection_count(server: SocketIO) -> int:
+    """Count the open connections, whether they said CONNECT or not."""
+    return len(server.server.eio.sockets)
+
+
+def is_answer_awaited() -> bool:
+    """Tell whether the event being served was sent with an acknowledgement."""
+    return _is_answer_awaited.get()
+
+
+def _note_acks(server: SocketIO) -> None:
+    """Let handlers know whether anybody waits for their answer: the stock API does not tell.
+
+    Nor does it let them see what is no event's name: it takes ``*`` for its own.
+    """
+    handle = server.server._handle_event  # noqa: SLF001  # there is no public place for this
+
+    def note(
+        transport_id: str, namespace: str | None, ack_id: int | None, data: list[object]
+    ) -> None:
+        _is_answer_awaited.set(ack_id is not None)
+        handle(transport_id, namespace, ack_id, [_event_name(data[0]), *data[1:]])
+
+    server.server._handle_event = note  # type: ignore[assignment,method-assign]  # noqa: SLF001
+
+
+def _event_name(given: object) -> str:
+    """Read the name of an event; of what cannot be one, make a name that no event has."""
+    return given if isinstance(given, str) and given != "*" else repr(given)

@@ -1,0 +1,364 @@
+import itertools
+
+import pytest
+
+from gateway.fanout.fanout import Fanout
+from shared.errors import TooManyDevices
+from tests.gateway.browsers import EPOCH, Browser, World
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def browser(world: World) -> Browser:
+    return Browser(world)
+
+
+def names_of(events: list[tuple[str, dict[str, object]]]) -> list[str]:
+    return [name for name, _body in events]
+
+
+def test_without_since_a_client_starts_from_now(world: World, browser: Browser) -> None:
+    world.publish("a", 3)
+    answer = browser.subscribe(["a"])
+    assert answer["a"]["cursor"] == f"{EPOCH}-3"
+    assert answer["a"]["latest"]["seq"] == 3
+    world.publish("a", 2)
+    browser.drain()
+    assert browser.seqs("a") == [4, 5]
+
+
+def test_with_since_the_backlog_comes_before_live_without_a_seam(
+    world: World, browser: Browser
+) -> None:
+    world.publish("a", 5)
+    browser.subscribe(["a"], since={"a": f"{EPOCH}-2"})
+    world.publish("a", 2)
+    browser.drain()
+    assert browser.seqs("a") == [3, 4, 5, 6, 7]
+
+
+def test_the_order_is_status_then_backlog_then_live(world: World, browser: Browser) -> None:
+    world.publish("a", 2)
+    browser.subscribe(["a"], since={"a": f"{EPOCH}-0"})
+    world.publish("a")
+    assert names_of(browser.drain()) == ["device_status", *["speed_change"] * 3]
+
+
+def test_a_device_not_heard_yet_stands_before_everything(browser: Browser) -> None:
+    answer = browser.subscribe(["a"])
+    assert answer == {"a": {"online": False, "cursor": "0-0", "latest": None}}
+    [(name, body)] = browser.drain()
+    assert (name, body["online"], body["last_seq"]) == ("device_status", False, 0)
+
+
+def test_a_device_that_appears_is_followed_from_first_contact(
+    world: World, browser: Browser
+) -> None:
+    browser.subscribe("*")
+    browser.drain()
+    world.publish("a", 2)
+    browser.drain()
+    assert browser.seqs("a") == [1, 2]
+
+
+def test_a_star_cursor_holds_for_devices_that_appear_later(world: World, browser: Browser) -> None:
+    browser.subscribe("*", since={"*": "0-0"})
+    world.seqs["a"] = 6
+    world.publish("a", 2)
+    browser.drain()
+    assert browser.seqs("a") == []
+    world.wait(2.1)
+    world.publish("a")
+    browser.drain()
+    assert browser.seqs("a") == [7, 8, 9]
+    assert [gap["reason"] for gap in browser.gaps()] == ["expired"]
+
+
+def test_a_status_change_is_told_once(world: World, browser: Browser) -> None:
+    world.publish("a")
+    browser.subscribe(["a"])
+    browser.drain()
+    world.say_status("a", "stopping")
+    world.say_status("a", "stopping")
+    told = [body for name, body in browser.drain() if name == "device_status"]
+    assert [body["online"] for body in told] == [False]
+
+
+def test_the_last_reading_comes_before_the_goodbye(world: World, browser: Browser) -> None:
+    world.publish("a")
+    browser.subscribe(["a"])
+    browser.drain()
+    world.publish("a")
+    world.say_status("a", "stopping")
+    assert names_of(browser.drain()) == ["speed_change", "device_status"]
+
+
+def test_a_client_that_falls_out_gets_one_gap_and_goes_on_from_the_middle(
+    world: World, browser: Browser
+) -> None:
+    world.publish("a")
+    browser.subscribe(["a"])
+    browser.drain()
+    world.publish("a", 100)
+    browser.drain()
+    [gap] = browser.gaps()
+    assert (gap["after"], gap["reason"]) == (f"{EPOCH}-1", "overrun")
+    assert browser.seqs("a") == list(range(int(gap["before"].split("-")[1]), 102))
+    assert gap["lost"] == browser.seqs("a")[0] - 2
+    assert len(browser.seqs("a")) == 10
+
+
+def test_a_cursor_from_before_the_ring_gets_one_expired_gap(world: World, browser: Browser) -> None:
+    world.publish("a", 100)
+    browser.subscribe(["a"], since={"a": f"{EPOCH}-3"})
+    browser.drain()
+    [gap] = browser.gaps()
+    assert (gap["after"], gap["before"], gap["lost"]) == (f"{EPOCH}-3", f"{EPOCH}-81", 77)
+    assert browser.seqs("a") == list(range(81, 101))
+
+
+def test_a_cursor_ahead_waits_and_is_then_told_unknown(world: World, browser: Browser) -> None:
+    world.publish("a", 5)
+    browser.subscribe(["a"], since={"a": f"{EPOCH}-50"})
+    browser.drain()
+    world.publish("a")
+    browser.drain()
+    assert browser.seqs("a") == []
+    world.wait(30)
+    browser.drain()
+    [gap] = browser.gaps()
+    assert (gap["after"], gap["reason"], gap["lost"]) == (f"{EPOCH}-50", "unknown_cursor", None)
+    assert browser.seqs("a") == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_cursor_ahead_that_is_reached_gets_what_follows_it(
+    world: World, browser: Browser
+) -> None:
+    world.publish("a", 5)
+    browser.subscribe(["a"], since={"a": f"{EPOCH}-7"})
+    world.publish("a", 4)
+    browser.drain()
+    assert browser.seqs("a") == [8, 9]
+    assert browser.gaps() == []
+
+
+def test_a_client_inside_a_gap_is_told_the_rest_of_it(world: World, browser: Browser) -> None:
+    world.publish("a", 3)
+    world.publish("a", skip=5)
+    world.wait(0.6)
+    world.wait(0.6)
+    world.wait(6.0)
+    browser.subscribe(["a"], since={"a": f"{EPOCH}-5"})
+    browser.drain()
+    [gap] = browser.gaps()
+    assert (gap["after"], gap["before"], gap["lost"]) == (f"{EPOCH}-5", f"{EPOCH}-9", 3)
+    assert browser.seqs("a") == [9]
+
+
+def test_after_unsubscribe_nothing_more_comes(world: World, browser: Browser) -> None:
+    world.publish("a")
+    world.publish("b")
+    browser.subscribe(["a", "b"])
+    browser.drain()
+    world.publish("a")
+    browser.unsubscribe(["a"])
+    world.publish("a")
+    world.publish("b")
+    browser.drain()
+    assert browser.seqs("a") == []
+    assert browser.seqs("b") == [2]
+
+
+def test_unsubscribing_everything_ends_names_too(world: World, browser: Browser) -> None:
+    world.publish("a")
+    browser.subscribe(["a"])
+    browser.subscribe("*")
+    browser.unsubscribe("*")
+    world.publish("a")
+    world.say_status("a", "stopping")
+    assert browser.drain() == []
+
+
+def test_a_name_beside_the_star_is_sent_once_at_its_own_rate(
+    world: World, browser: Browser
+) -> None:
+    world.publish("a")
+    world.publish("b")
+    browser.subscribe("*", max_rate_hz=1)
+    browser.subscribe(["a"])
+    browser.drain()
+    browser.received.clear()
+    for _ in range(10):
+        world.publish("a")
+        world.publish("b")
+        world.wait(0.1)
+        browser.drain()
+    assert browser.seqs("a") == list(range(2, 12))
+    assert len(browser.seqs("b")) <= 2
+
+
+def test_a_rate_sends_the_newest_at_most_that_often(world: World, browser: Browser) -> None:
+    world.publish("a")
+    browser.subscribe(["a"], max_rate_hz=2)
+    times = []
+    for _ in range(100):
+        world.publish("a")
+        world.wait(0.05)
+        times += [world.time_s] * len([1 for name in names_of(browser.drain()) if "speed" in name])
+    assert 9 <= len(times) <= 11
+    assert min(b - a for a, b in itertools.pairwise(times)) >= 0.5 - 1e-6
+    assert browser.gaps() == []
+
+
+def test_with_a_rate_since_only_suppresses_what_the_client_has(
+    world: World, browser: Browser
+) -> None:
+    world.publish("a", 5)
+    browser.subscribe(["a"], since={"a": f"{EPOCH}-5"}, max_rate_hz=10)
+    browser.drain()
+    assert browser.seqs("a") == []
+    world.publish("a")
+    world.wait(0.3)
+    browser.drain()
+    assert browser.seqs("a") == [6]
+
+
+def test_without_since_the_position_of_a_subscribed_device_stays(
+    world: World, browser: Browser
+) -> None:
+    world.publish("a")
+    browser.subscribe(["a"])
+    world.publish("a", 3)
+    answer = browser.subscribe(["a"])
+    assert answer["a"]["cursor"] == f"{EPOCH}-1"
+    browser.drain()
+    assert browser.seqs("a") == [2, 3, 4]
+
+
+def test_with_since_the_position_moves(world: World, browser: Browser) -> None:
+    world.publish("a", 4)
+    browser.subscribe(["a"])
+    browser.drain()
+    browser.subscribe(["a"], since={"a": f"{EPOCH}-1"})
+    browser.drain()
+    assert browser.seqs("a") == [2, 3, 4]
+
+
+def test_too_many_names_change_nothing(world: World, browser: Browser) -> None:
+    world.publish("a")
+    browser.subscribe([f"bike-{i}" for i in range(999)])
+    with pytest.raises(TooManyDevices):
+        browser.subscribe(["a", "b"])
+    browser.drain()
+    world.publish("a")
+    browser.drain()
+    assert browser.seqs("a") == []
+
+
+def test_an_automatic_subscription_ends_with_the_first_own_one(
+    world: World, browser: Browser
+) -> None:
+    world.publish("a")
+    world.publish("b")
+    world.fanout.subscribe_automatically("browser", world.now)
+    browser.drain()
+    assert browser.seqs("a") == [1]
+    browser.subscribe(["b"])
+    world.publish("a", 3)
+    world.wait(3)
+    browser.drain()
+    assert browser.seqs("a") == [1]
+
+
+def test_a_client_that_subscribed_first_gets_nothing_automatically(
+    world: World, browser: Browser
+) -> None:
+    browser.subscribe(["a"])
+    world.fanout.subscribe_automatically("browser", world.now)
+    world.publish("a")
+    world.publish("b")
+    world.wait(1.5)
+    browser.drain()
+    browser.subscribe(["c"])
+    world.publish("a")
+    browser.drain()
+    assert (browser.seqs("a"), browser.seqs("b")) == ([1, 2], [])
+
+
+def test_an_evicted_device_is_told_offline_and_resumes_with_a_gap() -> None:
+    world = World(devices_max=1)
+    browser = Browser(world)
+    browser.subscribe("*")
+    world.publish("a", 2)
+    browser.drain()
+    world.publish("b")
+    told = [body for name, body in browser.drain() if name == "device_status"]
+    assert next((body["device_id"], body["online"]) for body in told) == ("a", False)
+    world.seqs["a"] += 5
+    world.publish("a")
+    world.wait(2.1)
+    browser.drain()
+    assert browser.seqs("a") == [1, 2, 8]
+    [gap] = [gap for gap in browser.gaps() if gap["device_id"] == "a"]
+    assert (gap["after"], gap["before"], gap["reason"]) == (
+        f"{EPOCH}-2",
+        f"{EPOCH}-8",
+        "evicted",
+    )
+
+
+def test_a_device_watched_by_name_never_gives_way() -> None:
+    world = World(devices_max=1)
+    browser = Browser(world)
+    browser.subscribe(["a"])
+    world.publish("a")
+    world.publish("b")
+    assert world.devices.get("b") is None
+    assert world.devices.counts["table_full"] == 1
+
+
+def test_rings_lose_their_front_when_all_together_are_too_large() -> None:
+    world = World(readings=1_000, total_bytes=40_000)
+    browser = Browser(world)
+    browser.subscribe("*")
+    world.publish("a")
+    world.publish("b", 10)
+    browser.drain()
+    world.publish("a", 500)
+    assert world.devices.size_bytes <= 40_000
+    assert len(world.devices.get("b").ring) == 10  # type: ignore[union-attr]  # known above
+    browser.drain()
+    [gap] = browser.gaps()
+    assert gap["after"] == f"{EPOCH}-1"
+    assert browser.seqs("a")[-1] == 501
+
+
+def test_a_removed_client_leaves_nothing_behind(world: World) -> None:
+    fanout = world.fanout
+    for i in range(10):
+        client = Browser(world, f"client-{i}")
+        client.subscribe(["a", f"b{i}"])
+        client.subscribe("*", max_rate_hz=1)
+        client.drain()
+    world.publish("a", 3)
+    for i in range(10):
+        fanout.remove(f"client-{i}")
+    empty = Fanout(World().devices)
+    for name in ("clients", "_behind", "_watchers"):
+        assert getattr(fanout, name) == getattr(empty, name)
+    assert len(fanout._groups) == 0
+
+
+def test_clients_at_the_same_place_share_one_batch(world: World) -> None:
+    world.publish("a")
+    clients = [Browser(world, f"client-{i}") for i in range(3)]
+    for client in clients:
+        client.subscribe(["a"])
+        client.drain()
+    world.publish("a")
+    batches = {id(world.fanout.take(client.name, world.now)) for client in clients}
+    assert len(batches) == 1

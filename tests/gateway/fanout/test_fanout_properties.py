@@ -1,0 +1,220 @@
+"""Random lives of browsers against the algebra of subscriptions."""
+
+import gc
+import sys
+import types
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.devices.devices import Device
+from gateway.fanout.groups import Group
+from gateway.packets import packet_of
+from shared.cursor import Cursor, parse_cursor
+from tests.gateway.browsers import EPOCH, Browser, World
+
+DEVICES = ("a", "b", "c")
+SUBSETS = st.lists(st.sampled_from(DEVICES), unique=True, max_size=3)
+SINCE = st.one_of(st.none(), st.just("0-0"), st.integers(0, 60).map(lambda seq: f"{EPOCH}-{seq}"))
+ACTIONS = st.one_of(
+    st.tuples(st.just("publish"), st.sampled_from(DEVICES), st.integers(1, 30)),
+    st.tuples(st.just("lose"), st.sampled_from(DEVICES), st.integers(1, 4)),
+    st.tuples(st.just("subscribe"), st.one_of(SUBSETS, st.just("*")), SINCE),
+    st.tuples(st.just("rate"), st.one_of(SUBSETS, st.just("*")), st.sampled_from([1, 10])),
+    st.tuples(st.just("unsubscribe"), st.one_of(SUBSETS, st.just("*")), st.none()),
+    st.tuples(st.just("take"), st.just(""), st.sampled_from([1, 300, 2_000, 65_536])),
+    st.tuples(st.just("wait"), st.just(""), st.sampled_from([0.1, 1.0, 3.0, 31.0])),
+    st.tuples(st.just("resume"), st.just(""), st.none()),
+)
+
+
+@dataclass
+class Witness:
+    """What one browser may be sent, by the rules; every event is checked against it."""
+
+    world: World
+    browser: Browser
+    names: dict[str, int | None] = field(default_factory=dict)
+    star: bool = False
+    star_rate: int | None = None
+    at: dict[str, Cursor] = field(default_factory=dict)
+
+    def covers(self, device_id: str) -> bool:
+        return self.star or device_id in self.names
+
+    def is_full(self, device_id: str) -> bool:
+        return self.covers(device_id) and self.names.get(device_id, self.star_rate) is None
+
+    def subscribe(self, devices: Any, since: str | None, rate: int | None = None) -> None:
+        wanted = list(DEVICES) if devices == "*" else devices
+        more: dict[str, Any] = {} if since is None else {"since": dict.fromkeys(devices, since)}
+        if rate is not None:
+            more["max_rate_hz"] = rate
+        if since is not None and devices == "*":
+            more["since"] = {"*": since}
+        answer = self.browser.subscribe(devices, **more)
+        if devices == "*":
+            self.star, self.star_rate = True, rate
+        else:
+            self.names |= dict.fromkeys(devices, rate)
+        assert set(answer) <= set(wanted)
+        for device_id, told in answer.items():
+            cursor = parse_cursor(told["cursor"])
+            assert cursor is not None
+            if self.is_full(device_id):
+                self.at[device_id] = cursor
+            else:
+                self.at.pop(device_id, None)
+
+    def unsubscribe(self, devices: Any) -> None:
+        self.browser.unsubscribe(devices)
+        if devices == "*":
+            self.names.clear()
+            self.star = False
+        for device_id in [] if devices == "*" else devices:
+            self.names.pop(device_id, None)
+        for device_id in list(self.at):
+            if not self.is_full(device_id):
+                del self.at[device_id]
+
+    def judge(self, events: list[tuple[str, dict[str, Any]]]) -> None:
+        for name, body in events:
+            assert self.covers(body["device_id"]), "something uncovered was sent"
+            if name == "speed_change" and self.is_full(body["device_id"]):
+                self.judge_reading(body)
+            elif name == "gap":
+                self.judge_gap(body)
+
+    def judge_reading(self, body: dict[str, Any]) -> None:
+        cursor, before = Cursor(body["epoch"], body["seq"]), self.at.get(body["device_id"])
+        if before is not None and before.epoch == cursor.epoch:
+            assert cursor.seq == before.seq + 1, "missing or repeated without a gap"
+        self.at[body["device_id"]] = cursor
+
+    def judge_gap(self, body: dict[str, Any]) -> None:
+        device_id, before = body["device_id"], parse_cursor(body["before"])
+        assert before is not None
+        assert self.is_full(device_id), "a gap to a client with a rate"
+        if device_id in self.at and self.at[device_id] != Cursor(0, 0):
+            assert body["after"] == str(self.at[device_id]), "a gap from elsewhere"
+        self.at[device_id] = Cursor(before.epoch, before.seq - 1)
+
+    def resume(self) -> None:
+        """Lose the connection, and come back with the cursors."""
+        full = {d: str(c) for d, c in self.at.items() if self.is_full(d)}
+        self.world.fanout.remove(self.browser.name)
+        self.world.fanout.add(self.browser.name)
+        names, star, star_rate = dict(self.names), self.star, self.star_rate
+        self.names, self.star = {}, False
+        if star:
+            since = {d: c for d, c in full.items() if d not in names} | {"*": "0-0"}
+            self.browser.subscribe("*", **_rate(star_rate), since=since)
+            self.star, self.star_rate = True, star_rate
+        for device_id, rate in names.items():
+            since = {device_id: full[device_id]} if device_id in full else {}
+            self.browser.subscribe([device_id], **_rate(rate), since=since)
+            self.names[device_id] = rate
+
+
+def _rate(rate: int | None) -> dict[str, Any]:
+    return {} if rate is None else {"max_rate_hz": rate}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["x", "y"]), ACTIONS), max_size=40))
+def test_any_life_of_browsers_obeys_the_algebra(
+    life: list[tuple[str, tuple[str, Any, Any]]],
+) -> None:
+    world = World(readings=10)
+    witnesses = {name: Witness(world, Browser(world, name)) for name in ("x", "y")}
+    for name, (action, what, more) in life:
+        act(world, witnesses[name], action, what, more)
+    finish(world, witnesses)
+    for witness in witnesses.values():
+        for device_id in DEVICES:
+            head = world.head(device_id)
+            if head is not None and witness.is_full(device_id) and device_id in witness.at:
+                assert witness.at[device_id] >= head, "the stream stopped before the head"
+
+
+def act(world: World, witness: Witness, action: str, what: Any, more: Any) -> None:
+    match action:
+        case "publish":
+            world.publish(what, more)
+        case "lose":
+            world.publish(what, skip=more)
+        case "subscribe":
+            witness.subscribe(what, more)
+        case "rate":
+            witness.subscribe(what, None, more)
+        case "unsubscribe":
+            witness.unsubscribe(what)
+        case "take":
+            witness.judge(witness.browser.take(more))
+        case "wait":
+            world.wait(more)
+        case "resume":
+            witness.resume()
+
+
+def finish(world: World, witnesses: dict[str, Witness]) -> None:
+    """Let every wait end and every client be sent all."""
+    for seconds in (0.6, 0.6, 6.0, 31.0, 31.0):
+        world.wait(seconds)
+        for witness in witnesses.values():
+            witness.judge(witness.browser.drain())
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 4_000))
+def test_what_a_client_is_sent_is_whole_frames_within_its_room(count: int, room: int) -> None:
+    world = World(readings=100)
+    browser = Browser(world)
+    browser.subscribe(["a"], since={"a": "0-0"})
+    world.publish("a", count)
+    world.wait(2.1)
+    while frames := world.fanout.take("browser", world.now, room).frames:
+        sizes = [len(frame) for frame in frames]
+        assert sum(sizes[:-1]) < room
+        assert all(packet_of(frame).endswith(b"]") for frame in frames)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 400), st.integers(1, 400))
+def test_what_a_client_costs_does_not_grow_with_how_far_it_lags(first: int, second: int) -> None:
+    world = World(readings=50)
+    lagging, idle = Browser(world, "lagging"), Browser(world, "idle")
+    for browser in (lagging, idle):
+        browser.subscribe(["a", "b"])
+        browser.drain()
+    world.publish("a", first)
+    world.publish("b", first)
+    size = cost_bytes(world, "lagging")
+    world.publish("a", second)
+    world.publish("b", second)
+    idle.drain()
+    assert abs(cost_bytes(world, "lagging") - size) <= POSITIONS_BYTES
+    tails = [group for device in DEVICES for group in world.fanout._groups.covering(device)]
+    assert all(len(group._frames) <= 2 * group.length for group in tails)
+
+
+POSITIONS_BYTES = 2_000
+"""Two positions, and the tables they stand in: whether a client is live or behind."""
+
+
+def cost_bytes(world: World, name: str) -> int:
+    """Add up what only this client holds: its record, and all that it alone leads to."""
+    shared = (Group, Device, type, types.FunctionType, types.ModuleType)
+    seen: set[int] = set()
+    todo: list[object] = [world.fanout.clients[name]]
+    total = 0
+    while todo:
+        item = todo.pop()
+        if id(item) in seen or isinstance(item, shared):
+            continue
+        seen.add(id(item))
+        total += sys.getsizeof(item)
+        todo += gc.get_referents(item)
+    return total

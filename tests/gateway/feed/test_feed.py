@@ -1,0 +1,1140 @@
+"""The rules of "Order at the gateway", sentence by sentence."""
+
+import pytest
+
+from gateway.feed.effects import Announce, Take
+from gateway.feed.history import Fills
+from gateway.feed.reorder import HELD_MAX, HeldTotal, Reorder
+from shared.cursor import Cursor
+from shared.reading import Reading
+from tests.gateway.feeds import (
+    DEVICE,
+    WALL_MS,
+    answer,
+    at,
+    feed_without_replay,
+    new_feed,
+    reading,
+    readings,
+    running_feed,
+    said,
+    status,
+)
+
+DAY_MS = 24 * 3600 * 1000
+
+
+# --- first contact ----------------------------------------------------------------------------
+
+
+def test_first_contact_by_a_reading_sets_the_head_one_before_it_and_sends_it_at_once() -> None:
+    feed = new_feed()
+
+    effects = said(feed.receive_reading(reading(500), at(0)))
+
+    assert effects == ["start 1-499", "changed", "take 1-500", "ask 250 after None"]
+    assert feed.head == (1, 500)
+    assert feed.online
+
+
+def test_first_contact_by_a_status_sets_the_head_to_its_last_number() -> None:
+    feed = new_feed()
+
+    assert said(feed.receive_status(status(500), at(0)))[:2] == ["start 1-500", "changed"]
+    assert said(feed.receive_reading(reading(501), at(0))) == ["take 1-501"]
+
+
+def test_nothing_before_first_contact_is_missing() -> None:
+    feed = running_feed(500)
+
+    assert said(feed.receive_reading(reading(499), at(0))) == ["seen 1-499"]
+    assert not feed.is_settling()
+
+
+def test_history_is_fetched_in_the_background_and_goes_in_front() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(4), at(0))
+    assert feed.is_fetching_history(at(0))
+
+    live = feed.receive_reading(reading(5), at(0.01))
+    history = feed.receive_answer(answer(readings(range(1, 6))), at(0.02))
+
+    assert said(live) == ["take 1-5"]
+    assert said(history) == ["prepend 1-0: 1-1, 1-2, 1-3"]
+    assert not feed.is_fetching_history(at(0.02))
+
+
+def test_a_long_history_is_asked_for_page_by_page_and_bounded_to_what_the_ring_holds() -> None:
+    feed = new_feed(capacity=400)
+    questions = said(feed.receive_reading(reading(1001), at(0)))[-1:]
+
+    questions += said(
+        feed.receive_answer(answer(readings(range(601, 851)), Cursor(1, 1001)), at(0))
+    )
+    history = said(feed.receive_answer(answer(readings(range(851, 1001)), Cursor(1, 1001)), at(0)))
+
+    assert questions == ["ask 250 after 1-600", "ask 150 after 1-850"]
+    assert history[0].startswith("prepend 1-600: 1-601, 1-602")
+    assert history[0].endswith("1-1000")
+
+
+def test_history_comes_in_stretches_that_join_newest_first() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(701), at(0))
+    feed.receive_answer(answer(readings(range(1, 251)), Cursor(1, 701)), at(0))
+    feed.receive_answer(answer(readings(range(251, 501)), Cursor(1, 701)), at(0))
+
+    newest = said(feed.receive_answer(answer(readings(range(501, 701)), Cursor(1, 701)), at(0)))
+    assert feed.is_settling()
+    assert feed.is_fetching_history(at(0))
+    oldest = said(feed.tick(at(0.025)))
+
+    assert newest[0].startswith("prepend 1-200: 1-201")
+    assert newest[0].endswith("1-700")
+    assert oldest[0].startswith("prepend 1-0: 1-1")
+    assert oldest[0].endswith("1-200")
+    assert not feed.is_settling()
+
+
+def test_a_hole_is_asked_for_before_history_which_is_asked_for_again() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(4), at(0))
+
+    hole = feed.receive_reading(reading(6), at(0.1))
+    filled = feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(0.2))
+
+    assert said(hole) == ["ask 1 after 1-4"]
+    assert said(filled) == ["take 1-5", "take 1-6", "ask 250 after None"]
+
+
+def test_no_more_devices_fetch_history_at_once_than_memory_allows() -> None:
+    fills = Fills(limit=1)
+    first, second = new_feed(fills=fills), new_feed(fills=fills)
+
+    first.receive_reading(reading(4), at(0))
+    waiting = said(second.receive_reading(reading(4), at(0)))
+    assert second.is_fetching_history(at(9))
+    first.receive_answer(answer(), at(3))
+
+    assert "ask 250 after None" not in waiting
+    assert said(second.tick(at(3))) == ["changed", "ask 250 after None"]
+
+
+def test_a_device_that_is_forgotten_gives_back_what_all_devices_share() -> None:
+    fills, total = Fills(limit=1), HeldTotal()
+    feed = new_feed(held=Reorder(total), fills=fills)
+    feed.receive_reading(reading(4), at(0))
+    feed.receive_reading(reading(6), at(0))
+
+    feed.forget()
+
+    assert (fills.used, total.used, feed.held_count) == (0, 0, 0)
+
+
+def test_an_answer_that_comes_after_a_device_was_forgotten_changes_nothing() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(4), at(0))
+    feed.forget()
+
+    assert said(feed.receive_answer(answer(readings([1, 2, 3])), at(0.1))) == []
+
+
+def test_history_is_given_up_when_nobody_answers_for_a_minute() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(4), at(0))
+    asked = 0
+    for tenth_s in range(1, 700):
+        asked += "ask 250 after None" in said(feed.tick(at(tenth_s / 10)))
+
+    assert asked == 1 + 6  # again after 0.5 s, then every 10 s
+    assert not feed.is_fetching_history(at(70))
+
+
+def test_history_is_given_up_when_its_replay_is_busy_for_a_minute() -> None:
+    fills = Fills()
+    feed = new_feed(fills=fills)
+    feed.receive_reading(reading(4), at(0))
+    for second in range(1, 62):
+        assert fills.used == 1
+        feed.receive_busy(at(second))
+        feed.tick(at(second + 0.5))
+
+    assert fills.used == 0
+    assert not feed.is_settling()
+
+
+def test_history_that_makes_no_progress_for_two_seconds_is_not_waited_for() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(4), at(0))
+
+    assert feed.is_fetching_history(at(1.9))
+    assert not feed.is_fetching_history(at(2.0))
+
+
+# --- next, seen, ahead ------------------------------------------------------------------------
+
+
+def test_the_next_in_order_is_taken() -> None:
+    feed = running_feed(4)
+
+    assert said(feed.receive_reading(reading(5), at(0.1))) == ["take 1-5"]
+
+
+def test_a_reading_seen_twice_is_delivered_once() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(5), at(0.1))
+
+    assert said(feed.receive_reading(reading(5), at(0.1))) == ["seen 1-5"]
+
+
+def test_neighbours_that_changed_places_are_put_right() -> None:
+    feed = running_feed(4)
+
+    early = feed.receive_reading(reading(6), at(0.1))
+    late = feed.receive_reading(reading(5), at(0.11))
+
+    assert said(early) == ["ask 1 after 1-4"]
+    assert said(late) == ["take 1-5", "take 1-6"]
+    assert feed.held_count == 0
+
+
+def test_what_is_ahead_is_held_and_the_missing_ones_are_asked_for() -> None:
+    feed = running_feed(4)
+
+    ahead = feed.receive_reading(reading(8), at(0.1))
+    answered = feed.receive_answer(answer(readings([5, 6, 7]), Cursor(1, 8)), at(0.2))
+
+    assert said(ahead) == ["ask 3 after 1-4"]
+    assert said(answered) == ["take 1-5", "take 1-6", "take 1-7", "take 1-8"]
+    assert not feed.is_settling()
+
+
+def test_a_status_shows_that_the_last_reading_was_lost() -> None:
+    feed = running_feed(4)
+
+    shown = feed.receive_status(status(6), at(0.1))
+    answered = feed.receive_answer(answer(readings([5, 6])), at(0.2))
+
+    assert said(shown) == ["ask 2 after 1-4"]
+    assert said(answered) == ["take 1-5", "take 1-6"]
+
+
+def test_a_lost_tail_that_is_not_recovered_ends_one_after_its_last_number() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6), at(0.1))
+
+    assert said(feed.receive_answer(answer(), at(0.2))) == ["gap 1-4 1-7 not_recovered"]
+
+
+def test_a_thousand_are_held_and_the_rest_is_left_to_the_replay() -> None:
+    feed = running_feed(4)
+    for seq in range(6, 6 + HELD_MAX):
+        feed.receive_reading(reading(seq), at(0.1))
+
+    assert feed.held_count == HELD_MAX
+    assert said(feed.receive_reading(reading(2000), at(0.1))) == ["count held_full"]
+    assert feed.last_seq == 2000
+    filled = said(feed.receive_reading(reading(5), at(0.1)))
+    assert filled[0] == "take 1-5"
+    assert filled[-1] == "take 1-1005"
+    assert said(feed.tick(at(0.6)))[0] == "ask 250 after 1-1005"
+
+
+def test_all_devices_together_hold_only_so_much() -> None:
+    total = HeldTotal(limit=1)
+    one, other = (running_feed(4, held=Reorder(total)) for _ in range(2))
+    one.receive_reading(reading(6), at(0.1))
+
+    assert "count held_full" in said(other.receive_reading(reading(6), at(0.1)))
+    assert said(other.receive_reading(reading(5), at(0.1)))[0] == "take 1-5"
+    assert total.used == 1
+
+
+def test_the_first_payload_of_a_number_wins_and_another_one_is_a_conflict() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6, speed_kmh=1.0), at(0.1))
+
+    same = feed.receive_reading(reading(6, speed_kmh=1.0), at(0.1))
+    other = feed.receive_reading(reading(6, speed_kmh=2.0), at(0.1))
+    recovered = [reading(5), reading(6, speed_kmh=2.0)]
+    effects = feed.receive_answer(answer(recovered), at(0.2))
+
+    assert (said(same), said(other)) == (["count duplicate"], ["count conflict"])
+    assert effects == [Take(reading(5)), Take(reading(6, speed_kmh=1.0))]
+
+
+def test_a_repetition_stamped_with_another_arrival_is_no_conflict() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(Reading(DEVICE, 1, 6, WALL_MS, 20.0), at(0.1))
+
+    again = feed.receive_reading(Reading(DEVICE, 1, 6, WALL_MS + 5, 20.0), at(0.1))
+
+    assert said(again) == ["count duplicate"]
+
+
+# --- questions --------------------------------------------------------------------------------
+
+
+def test_a_device_is_asked_one_question_at_a_time() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(0.1))
+
+    assert said(feed.receive_reading(reading(8), at(0.2))) == []
+    assert said(feed.receive_status(status(20), at(0.3))) == []
+
+
+def test_a_question_is_repeated_after_half_a_second() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(8), at(1.0))
+
+    assert said(feed.tick(at(1.49))) == []
+    assert said(feed.tick(at(1.5))) == ["ask 3 after 1-4"]
+    assert said(feed.tick(at(2.0))) == ["ask 3 after 1-4"]
+
+
+def test_a_repeated_question_stays_the_same_though_more_is_missing_by_then() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6), at(1.0))
+    feed.receive_status(status(9), at(1.2))
+
+    assert said(feed.tick(at(1.5))) == ["ask 2 after 1-4"]
+    answered = feed.receive_answer(answer(readings([5, 6]), Cursor(1, 9)), at(1.6))
+    assert said(answered) == ["take 1-5", "take 1-6", "ask 3 after 1-6"]
+
+
+def test_a_hole_is_given_up_after_the_repair_time_with_a_gap() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(8), at(1.0))
+    for half_s in range(3, 12):
+        assert "gap" not in " ".join(said(feed.tick(at(half_s / 2))))
+
+    assert said(feed.tick(at(6.0)))[:2] == ["gap 1-4 1-8 not_recovered", "take 1-8"]
+
+
+def test_all_holes_known_when_the_wait_began_are_given_up_together() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(8), at(1.0))
+    feed.receive_reading(reading(6), at(1.1))
+    for half_s in range(3, 12):
+        feed.tick(at(half_s / 2))
+
+    given_up = said(feed.tick(at(6.0)))
+
+    assert given_up == ["gap 1-4 1-6 not_recovered", "take 1-6", "gap 1-6 1-9 not_recovered"] + [
+        effect for effect in given_up if effect.startswith("ask")
+    ]
+
+
+def test_a_hole_known_later_than_the_one_given_up_is_waited_for_in_its_turn() -> None:
+    feed = feed_without_replay(4)
+    feed.receive_reading(reading(6), at(1.0))
+    feed.receive_reading(reading(8), at(1.04))
+
+    assert said(feed.tick(at(1.05))) == ["gap 1-4 1-6 not_recovered", "take 1-6"]
+    assert said(feed.tick(at(1.09))) == []
+    assert said(feed.tick(at(1.11))) == ["gap 1-6 1-8 not_recovered", "take 1-8"]
+
+
+def test_a_replay_that_twice_did_not_answer_is_waited_for_50_ms_at_most() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(4), at(0))
+    feed.tick(at(0.5))
+    feed.tick(at(1.0))
+
+    hole = feed.receive_reading(reading(6), at(1.2))
+    assert said(hole) == []
+    assert said(feed.tick(at(1.24))) == []
+    assert said(feed.tick(at(1.25))) == ["gap 1-4 1-6 not_recovered", "take 1-6"]
+
+
+def test_without_a_replay_neighbours_that_changed_places_are_still_put_right() -> None:
+    feed = feed_without_replay(4)
+    feed.receive_reading(reading(6), at(1.2))
+
+    assert said(feed.receive_reading(reading(5), at(1.23))) == ["take 1-5", "take 1-6"]
+
+
+def test_a_hole_that_is_open_when_the_second_question_is_missed_is_given_up_then() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(4), at(0))
+    feed.receive_reading(reading(6), at(0.1))
+    feed.tick(at(0.6))
+
+    assert said(feed.tick(at(1.1)))[:2] == ["gap 1-4 1-6 not_recovered", "take 1-6"]
+
+
+def test_a_replay_that_answered_before_is_given_the_repair_time_once_to_come_back() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(1.0))
+    for half_s in range(3, 10):
+        feed.tick(at(half_s / 2))
+
+    assert feed.held_count == 1
+    assert said(feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(4.9))) == [
+        "take 1-5",
+        "take 1-6",
+    ]
+
+
+def test_a_replay_that_answered_nothing_for_a_whole_repair_is_not_waited_for_again() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(1.0))
+    for half_s in range(3, 13):
+        feed.tick(at(half_s / 2))
+
+    feed.receive_reading(reading(8), at(7.0))
+    assert said(feed.tick(at(7.05))) == ["gap 1-6 1-8 not_recovered", "take 1-8"]
+
+
+def test_a_silent_replay_is_tried_again_every_10_seconds() -> None:
+    feed = feed_without_replay(4)
+    asked_s = []
+    for half_s in range(2, 100):
+        effects = feed.receive_status(status(4), at(half_s / 2))
+        effects += feed.tick(at(half_s / 2))
+        if any(effect.startswith("ask") for effect in said(effects)):
+            asked_s.append(half_s / 2)
+            feed.receive_no_answer(at(half_s / 2))
+
+    assert asked_s == [10.5, 20.5, 30.5, 40.5]
+
+
+def test_a_silent_replay_is_still_tried_when_its_history_was_given_up() -> None:
+    feed = feed_without_replay(4)
+    for second in range(1, 70):
+        feed.receive_reading(reading(4 + second), at(second))
+        if "ask" in " ".join(said(feed.tick(at(second)))):
+            feed.receive_no_answer(at(second))
+
+    assert not feed.is_fetching_history(at(70))
+    asked = [said(feed.tick(at(second))) for second in range(70, 82)]
+    assert ["ask 1 after 1-73"] in asked
+
+
+def test_a_silent_replay_that_answers_is_relied_on_again() -> None:
+    feed = feed_without_replay(4)
+    assert said(feed.tick(at(10.5)))[-1] == "ask 250 after None"
+    feed.receive_answer(answer([reading(4)]), at(10.6))
+
+    feed.receive_reading(reading(6), at(11.0))
+
+    assert said(feed.tick(at(11.2))) == []
+    assert feed.held_count == 1
+
+
+def test_an_answer_that_comes_after_its_question_was_missed_is_one() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(4), at(0))
+    feed.receive_reading(reading(6), at(0))
+    feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(0.1))
+    feed.tick(at(0.6))
+    feed.tick(at(1.1))
+
+    late = feed.receive_answer(answer(readings([1, 2, 3])), at(1.3))
+
+    assert said(late) == ["prepend 1-0: 1-1, 1-2, 1-3"]
+
+
+def test_a_late_page_of_history_is_dropped_when_the_fetching_began_anew() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(400), at(0))
+    feed.receive_answer(answer(readings([1]), Cursor(1, 400)), at(0.1))
+    feed.tick(at(0.6))
+    feed.tick(at(1.1))
+
+    late = feed.receive_answer(answer(readings([2, 3]), Cursor(1, 400)), at(1.3))
+
+    assert said(late) == ["ask 250 after None"]
+
+
+def test_a_late_page_of_history_is_dropped_while_others_have_their_turn() -> None:
+    fills = Fills(limit=1)
+    feed, other = new_feed(fills=fills), new_feed(fills=fills)
+    feed.receive_reading(reading(400), at(0))
+    feed.tick(at(0.5))
+    feed.tick(at(1.0))
+    other.receive_reading(reading(400), at(1.1))
+
+    assert said(feed.receive_answer(answer(readings([1, 2, 3])), at(1.2))) == []
+    other.forget()
+    assert "ask 250 after None" in said(feed.tick(at(1.3)))
+
+
+def test_a_replay_that_takes_longer_than_a_second_still_repairs() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(1.0))
+    feed.tick(at(1.5))
+    feed.tick(at(2.0))
+
+    late = feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(2.2))
+
+    assert said(late) == ["take 1-5", "take 1-6"]
+
+
+def test_a_replay_that_is_offered_is_asked_at_once() -> None:
+    feed = feed_without_replay(4)
+
+    assert said(feed.tick(at(1.0))) == []
+    assert said(feed.replay_offered(at(1.1))) == ["ask 250 after None"]
+
+
+def test_with_nobody_to_ask_the_question_is_not_repeated_at_once() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(1.0))
+
+    assert said(feed.receive_no_answer(at(1.0))) == []
+    assert said(feed.tick(at(1.49))) == []
+    assert said(feed.tick(at(1.5))) == ["ask 1 after 1-4"]
+
+
+def test_a_busy_replay_is_asked_again_later_and_not_taken_for_silent() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(1.0))
+    for _ in range(3):
+        assert said(feed.receive_busy(at(1.0))) == []
+
+    assert said(feed.tick(at(1.4))) == []
+    assert said(feed.tick(at(1.5))) == ["ask 1 after 1-4"]
+    assert feed.held_count == 1
+
+
+def test_a_replay_that_stays_busy_is_given_up_after_the_repair_time() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(1.0))
+    effects = []
+    for half_s in range(3, 13):
+        feed.receive_busy(at(half_s / 2 - 0.5))
+        effects += said(feed.tick(at(half_s / 2)))
+
+    assert effects[-2:] == ["gap 1-4 1-6 not_recovered", "take 1-6"]
+
+
+def test_an_answer_to_no_question_is_counted() -> None:
+    feed = running_feed(4)
+
+    assert said(feed.receive_answer(answer([reading(5)]), at(1))) == ["count unasked_answer"]
+    assert said(feed.receive_no_answer(at(1))) == []
+
+
+def test_of_a_hole_larger_than_the_ring_only_the_newest_ring_is_asked_for() -> None:
+    feed = running_feed(4, capacity=100)
+
+    assert said(feed.receive_reading(reading(505), at(1))) == [
+        "gap 1-4 1-405 overrun",
+        "ask 100 after 1-404",
+    ]
+
+
+# --- answers ----------------------------------------------------------------------------------
+
+
+def test_a_partial_answer_is_asked_on_from_its_last_reading() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(10), at(1))
+
+    first = feed.receive_answer(answer(readings([5, 6]), Cursor(1, 10)), at(1.1))
+    second = feed.receive_answer(answer(readings([7, 8, 9]), Cursor(1, 10)), at(1.2))
+
+    assert said(first) == ["take 1-5", "take 1-6", "ask 3 after 1-6"]
+    assert said(second) == ["take 1-7", "take 1-8", "take 1-9", "take 1-10"]
+
+
+def test_a_hole_inside_an_answer_is_final() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(10), at(1))
+
+    effects = feed.receive_answer(answer(readings([6, 9]), Cursor(1, 10)), at(1.1))
+
+    assert said(effects) == [
+        "gap 1-4 1-6 not_recovered",
+        "take 1-6",
+        "gap 1-6 1-9 not_recovered",
+        "take 1-9",
+        "take 1-10",
+    ]
+
+
+def test_an_answer_that_reaches_the_newest_speaks_for_all_that_was_known() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(10), at(1))
+
+    effects = feed.receive_answer(answer(readings([5]), Cursor(1, 5)), at(1.1))
+
+    assert said(effects) == ["take 1-5", "gap 1-5 1-10 not_recovered", "take 1-10"]
+
+
+def test_what_was_published_after_the_question_is_asked_for_in_its_own_right() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(1.0))
+    feed.receive_reading(reading(9), at(1.05))
+
+    effects = feed.receive_answer(answer([reading(5), reading(6)]), at(1.1))
+
+    assert said(effects) == ["take 1-5", "take 1-6", "ask 2 after 1-6"]
+
+
+def test_an_answer_overtaken_by_live_readings_does_not_judge_the_next_hole() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(1.0))
+    for seq in (5, 7, 9):
+        feed.receive_reading(reading(seq), at(1.05))
+
+    effects = feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(1.1))
+
+    assert said(effects) == ["ask 1 after 1-7"]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param([], id="nothing at all"),
+        pytest.param(readings([2, 3, 4]), id="nothing new"),
+        pytest.param(readings([3_000_000]), id="a number far ahead"),
+        pytest.param(readings([5], epoch=WALL_MS + 2 * DAY_MS), id="an epoch of the future"),
+    ],
+)
+def test_an_answer_without_progress_is_not_asked_for_again(found: list[Reading]) -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(1))
+
+    effects = feed.receive_answer(answer(found, Cursor(9, 9)), at(1.1))
+
+    assert said(effects) == ["gap 1-4 1-6 not_recovered", "take 1-6"]
+
+
+def test_a_replay_that_makes_up_a_newest_reading_changes_nothing() -> None:
+    feed = running_feed(4)
+    feed.ask_newest(at(1))
+
+    assert said(feed.receive_answer(answer([], Cursor(1, 2**53 - 1)), at(1.1))) == []
+    assert feed.position == (1, 4)
+
+
+def test_asking_for_the_newest_finds_what_was_lost_at_the_end() -> None:
+    feed = running_feed(4)
+
+    asked = feed.ask_newest(at(1))
+    told = feed.receive_answer(answer([reading(5)], Cursor(1, 7)), at(1.1))
+
+    assert said(asked) == ["ask 1 after 1-4"]
+    assert said(told) == ["take 1-5", "ask 2 after 1-5"]
+    assert (feed.newest, feed.newest_s) == ((1, 7), 1.1)
+
+
+def test_a_question_for_the_newest_waits_for_the_one_that_is_open() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(4), at(0))
+
+    assert said(feed.ask_newest(at(0))) == []
+    assert said(feed.receive_answer(answer(readings([2]), Cursor(1, 4)), at(0.1))) == [
+        "ask 1 after 1-2"
+    ]
+    assert feed.newest == (1, 4)
+
+
+def test_before_first_contact_nothing_is_asked() -> None:
+    feed = new_feed()
+
+    assert said(feed.ask_newest(at(0))) == []
+    assert said(feed.tick(at(1))) == ["changed"]
+    assert feed.position == (0, 0)
+
+
+# --- numbers refused for their values ---------------------------------------------------------
+
+
+def test_a_refused_number_is_a_gap_at_once_when_the_next_one_comes() -> None:
+    feed = running_feed(4)
+
+    refused = feed.receive_invalid(Cursor(1, 5), at(1))
+    following = feed.receive_reading(reading(6), at(1.1))
+
+    assert said(refused) == []
+    assert said(following) == ["gap 1-4 1-6 invalid", "take 1-6"]
+
+
+def test_a_valid_reading_with_a_refused_number_is_still_taken() -> None:
+    feed = running_feed(4)
+    feed.receive_invalid(Cursor(1, 5), at(1))
+
+    assert said(feed.receive_reading(reading(5), at(1.1))) == ["take 1-5"]
+    assert said(feed.receive_reading(reading(6), at(1.2))) == ["take 1-6"]
+
+
+def test_a_refused_number_that_was_taken_after_all_says_nothing_of_a_later_hole() -> None:
+    feed = running_feed(4)
+    feed.receive_invalid(Cursor(1, 6), at(1))
+    for seq in (5, 6, 9):
+        feed.receive_reading(reading(seq), at(1.1))
+
+    assert said(feed.receive_answer(answer(), at(1.2))) == ["gap 1-6 1-9 not_recovered", "take 1-9"]
+
+
+def test_a_run_of_refused_numbers_is_one_gap() -> None:
+    feed = running_feed(4)
+    for seq in (5, 6, 7):
+        feed.receive_invalid(Cursor(1, seq), at(1))
+
+    assert said(feed.receive_reading(reading(8), at(1.1))) == ["gap 1-4 1-8 invalid", "take 1-8"]
+
+
+def test_refused_numbers_at_the_end_are_not_asked_for() -> None:
+    feed = running_feed(4)
+    feed.receive_invalid(Cursor(1, 5), at(1))
+    feed.receive_invalid(Cursor(1, 6), at(1))
+
+    assert said(feed.receive_status(status(6), at(1.1))) == []
+    assert not feed.is_settling()
+    assert feed.head == (1, 4)
+
+
+def test_a_refused_number_that_comes_late_closes_the_hole_without_an_answer() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(1))
+
+    assert said(feed.receive_invalid(Cursor(1, 5), at(1.1))) == ["gap 1-4 1-6 invalid", "take 1-6"]
+
+
+def test_refused_numbers_among_lost_ones_are_told_apart() -> None:
+    feed = running_feed(4)
+    feed.receive_invalid(Cursor(1, 6), at(1))
+    feed.receive_invalid(Cursor(1, 7), at(1))
+    asked = feed.receive_reading(reading(9), at(1.1))
+
+    effects = feed.receive_answer(answer([reading(9)]), at(1.2))
+
+    assert said(asked) == ["ask 4 after 1-4"]
+    assert said(effects) == [
+        "gap 1-4 1-6 not_recovered",
+        "gap 1-5 1-8 invalid",
+        "gap 1-7 1-9 not_recovered",
+        "take 1-9",
+    ]
+
+
+def test_only_the_next_thousand_numbers_are_noted() -> None:
+    feed = running_feed(4)
+    feed.receive_invalid(Cursor(1, 1005), at(1))
+    feed.receive_invalid(Cursor(1, 4), at(1))
+
+    assert "invalid" not in " ".join(said(feed.receive_reading(reading(1006), at(1))))
+    assert said(feed.receive_answer(answer(), at(1))) == [
+        "gap 1-4 1-1006 not_recovered",
+        "take 1-1006",
+    ]
+
+
+def test_a_refused_number_at_the_start_of_a_new_epoch_is_noted() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(4, state="stopping"), at(1))
+    feed.receive_invalid(Cursor(2, 1), at(1))
+
+    assert said(feed.receive_reading(reading(2, epoch=2), at(1))) == [
+        "changed",
+        "gap 2-0 2-2 invalid",
+        "take 2-2",
+    ]
+
+
+def test_refused_numbers_mean_nothing_before_first_contact_or_in_the_future() -> None:
+    feed, future = new_feed(), Cursor(WALL_MS + 2 * DAY_MS, 1)
+
+    assert said(feed.receive_invalid(Cursor(1, 5), at(0))) == []
+    feed.receive_reading(reading(6), at(0))
+    assert said(feed.receive_invalid(future, at(0))) == []
+    assert feed.head == (1, 6)
+
+
+# --- epochs -----------------------------------------------------------------------------------
+
+
+def test_a_greater_epoch_first_asks_for_the_rest_of_the_old_one() -> None:
+    feed = running_feed(4)
+
+    asked = feed.receive_reading(reading(1, epoch=2), at(1))
+    answered = feed.receive_answer(answer([*readings([5, 6]), reading(1, epoch=2)]), at(1.1))
+
+    assert said(asked) == ["changed", "ask 250 after 1-4"]
+    assert said(answered) == ["take 1-5", "take 1-6", "gap 1-6 2-1 epoch", "take 2-1"]
+
+
+def test_the_gap_between_epochs_has_no_count() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(1, epoch=2), at(1))
+
+    effects = feed.receive_answer(answer(), at(1.1))
+
+    gaps = [effect.gap.body() for effect in effects if isinstance(effect, Announce)]
+    assert gaps[0] == {
+        "device_id": DEVICE,
+        "after": "1-4",
+        "before": "2-1",
+        "lost": None,
+        "reason": "epoch",
+    }
+
+
+def test_an_epoch_starts_at_one() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(4, state="stopping"), at(1))
+
+    effects = feed.receive_reading(reading(3, epoch=2), at(1))
+    answered = feed.receive_answer(answer(readings([1, 2, 3], epoch=2)), at(1.1))
+
+    assert said(effects) == ["changed", "ask 2 after 2-0"]
+    assert said(answered) == ["take 2-1", "take 2-2", "take 2-3"]
+
+
+def test_an_epoch_stopped_at_the_last_reading_taken_ends_without_a_gap() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(4, state="stopping"), at(1))
+
+    assert said(feed.receive_reading(reading(1, epoch=2), at(2))) == ["changed", "take 2-1"]
+
+
+def test_an_epoch_stopped_at_a_reading_that_is_recovered_ends_without_a_gap() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(5, state="stopping"), at(1))
+    feed.receive_reading(reading(1, epoch=2), at(1.1))
+
+    effects = feed.receive_answer(answer([reading(5)]), at(1.2))
+
+    assert said(effects) == ["take 1-5", "take 2-1"]
+
+
+def test_an_epoch_stopped_at_a_reading_that_stays_lost_ends_with_both_gaps() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6, state="stopping"), at(1))
+    feed.receive_reading(reading(1, epoch=2), at(1.1))
+
+    lost = feed.receive_answer(answer(), at(1.2))
+    changed = feed.receive_answer(answer(), at(1.3))
+
+    assert said(lost) == ["gap 1-4 1-7 not_recovered", "ask 250 after 1-6"]
+    assert said(changed) == ["gap 1-6 2-1 epoch", "take 2-1"]
+
+
+def test_it_ends_with_both_gaps_too_when_the_loss_was_announced_long_before() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6, state="stopping"), at(1))
+    lost = feed.receive_answer(answer(), at(1.1))
+    feed.receive_reading(reading(1, epoch=2), at(2))
+
+    changed = feed.receive_answer(answer(), at(2.1))
+
+    assert said(lost) == ["gap 1-4 1-7 not_recovered"]
+    assert said(changed) == ["gap 1-6 2-1 epoch", "take 2-1"]
+
+
+def test_an_epoch_that_goes_on_after_stopping_is_not_over() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(4, state="stopping"), at(1))
+    feed.receive_status(status(4), at(2))
+
+    effects = feed.receive_reading(reading(1, epoch=2), at(3))
+
+    assert said(effects) == ["changed", "ask 250 after 1-4"]
+
+
+def test_an_epoch_with_readings_after_its_stop_is_not_over() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(4, state="stopping"), at(1))
+    feed.receive_reading(reading(5), at(2))
+
+    assert said(feed.receive_reading(reading(1, epoch=2), at(3)))[-1] == "ask 250 after 1-5"
+
+
+def test_the_lost_tail_of_an_old_epoch_is_announced_before_the_change() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6), at(1))
+    feed.receive_reading(reading(1, epoch=2), at(1.1))
+    feed.receive_answer(answer([reading(5)], Cursor(2, 1)), at(1.2))
+
+    effects = feed.receive_answer(answer([reading(1, epoch=2)]), at(1.3))
+
+    assert said(effects) == ["gap 1-5 1-7 not_recovered", "gap 1-6 2-1 epoch", "take 2-1"]
+
+
+def test_refused_numbers_at_the_end_of_an_old_epoch_are_announced_as_invalid() -> None:
+    feed = running_feed(4)
+    feed.receive_invalid(Cursor(1, 5), at(1))
+    feed.receive_status(status(5), at(1))
+
+    effects = feed.receive_reading(reading(1, epoch=2), at(1.1))
+
+    assert said(effects) == ["changed", "gap 1-4 1-6 invalid", "ask 250 after 1-5"]
+
+
+def test_several_epochs_are_settled_one_after_the_other() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(1, epoch=2), at(1))
+    feed.receive_reading(reading(1, epoch=3), at(1))
+
+    effects = feed.receive_answer(
+        answer([*readings([1, 2], epoch=2), reading(1, epoch=3)]), at(1.1)
+    )
+
+    assert said(effects) == [
+        "gap 1-4 2-1 epoch",
+        "take 2-1",
+        "take 2-2",
+        "gap 2-2 3-1 epoch",
+        "take 3-1",
+    ]
+
+
+def test_late_readings_of_an_old_epoch_are_taken_while_it_is_being_settled() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(1, epoch=2), at(1))
+
+    assert said(feed.receive_reading(reading(5), at(1.05))) == ["take 1-5"]
+    assert feed.position == (2, 1)
+
+
+def test_without_a_replay_an_old_epoch_is_settled_after_50_ms() -> None:
+    feed = feed_without_replay(4)
+    feed.receive_reading(reading(1, epoch=2), at(1))
+
+    assert said(feed.tick(at(1.05))) == ["gap 1-4 2-1 epoch", "take 2-1"]
+
+
+def test_more_epochs_than_can_wait_are_passed_over_in_one_gap() -> None:
+    feed = running_feed(4)
+    for epoch in range(2, 12):
+        feed.receive_reading(reading(1, epoch), at(1))
+
+    assert said(feed.receive_reading(reading(2, epoch=2), at(1))) == ["count crowded_out"]
+    assert said(feed.receive_answer(answer(), at(1.1))) == ["ask 250 after 1-4"]
+    effects = said(feed.receive_answer(answer(), at(1.2)))
+    assert effects[:2] == ["gap 1-4 4-1 epoch", "take 4-1"]
+    assert effects[-1] == "take 11-1"
+    assert feed.held_count == 0
+
+
+def test_a_replay_may_hold_more_epochs_than_can_wait() -> None:
+    feed = running_feed(4)
+    for epoch in range(22, 32):
+        feed.receive_reading(reading(1, epoch), at(1))
+
+    effects = feed.receive_answer(
+        answer([reading(1, epoch) for epoch in range(2, 22)], Cursor(31, 1)), at(1.1)
+    )
+
+    assert said(effects)[:3] == ["gap 1-4 2-1 epoch", "take 2-1", "gap 2-1 3-1 epoch"]
+    assert said(effects)[-2:] == ["take 21-1", "ask 250 after 21-1"]
+
+
+# --- what is not believed ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("strange", "reason"),
+    [
+        pytest.param(reading(9, epoch=0), "old_epoch", id="an older epoch"),
+        pytest.param(reading(1_000_005), "far_seq", id="too far ahead"),
+        pytest.param(reading(1_000_001, epoch=2), "far_seq", id="too far into a new epoch"),
+        pytest.param(reading(1, WALL_MS + DAY_MS + 2000), "future_epoch", id="tomorrow"),
+    ],
+)
+def test_a_strange_position_is_refused_counted_and_shown(strange: Reading, reason: str) -> None:
+    feed = running_feed(4)
+
+    first = feed.receive_reading(strange, at(1))
+    second = feed.receive_reading(strange, at(1))
+    by_status = feed.receive_status(status(strange.seq, strange.epoch), at(1))
+
+    assert said(first) == [f"count {reason}", "changed"]
+    assert said(second) == said(by_status) == [f"count {reason}"]
+    assert feed.refused == reason
+    assert feed.head == (1, 4)
+
+
+@pytest.mark.parametrize(
+    "usual", [reading(1_000_004), reading(1_000_000, epoch=2), reading(1, WALL_MS + DAY_MS)]
+)
+def test_a_position_just_within_the_limits_is_admitted(usual: Reading) -> None:
+    feed = running_feed(4)
+
+    feed.receive_reading(usual, at(0))
+
+    assert feed.refused is None
+    assert feed.position == usual.cursor
+
+
+def test_a_refusal_is_shown_for_ten_seconds_after_the_last_one() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(9, epoch=0), at(1))
+    feed.receive_reading(reading(9, epoch=0), at(2))
+    feed.receive_status(status(4), at(11))
+
+    assert said(feed.tick(at(11.9))) == []
+    assert said(feed.tick(at(12))) == ["changed"]
+    assert feed.refused is None
+
+
+def test_a_message_refused_elsewhere_is_shown_too() -> None:
+    feed = running_feed(4)
+
+    effects = feed.refuse("unsupported_version", at(1))
+
+    assert said(effects) == ["count unsupported_version", "changed"]
+    assert feed.refused == "unsupported_version"
+
+
+def test_an_older_epoch_is_adopted_after_ten_seconds_of_nothing_acceptable() -> None:
+    feed = running_feed(4)
+    feed.tick(at(3))
+    for second in range(1, 10):
+        feed.receive_reading(reading(20 + second, epoch=0), at(second))
+
+    effects = feed.receive_reading(reading(30, epoch=0), at(10))
+
+    assert said(effects) == ["empty 0-29", "gap 1-4 0-30 epoch_back", "changed", "take 0-30"]
+    assert (feed.refused, feed.online, feed.position) == (None, True, (0, 30))
+
+
+def test_an_older_epoch_is_adopted_by_a_status_too() -> None:
+    feed = running_feed(4)
+
+    effects = feed.receive_status(status(30, epoch=0), at(10))
+
+    assert said(effects)[:2] == ["empty 0-30", "gap 1-4 0-31 epoch_back"]
+    assert said(feed.receive_reading(reading(31, epoch=0), at(11))) == ["take 0-31"]
+
+
+def test_a_far_number_is_adopted_after_ten_seconds_and_what_was_held_is_forgotten() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(0))
+
+    effects = feed.receive_reading(reading(5_000_000), at(10))
+
+    assert said(effects)[:2] == ["empty 1-4999999", "gap 1-4 1-5000000 epoch_back"]
+    assert said(effects)[-1] == "take 1-5000000"
+    assert feed.held_count == 0
+    assert not feed.is_settling()
+
+
+def test_an_epoch_of_the_future_is_never_adopted() -> None:
+    feed = running_feed(4)
+
+    effects = feed.receive_reading(reading(1, WALL_MS + 2 * DAY_MS), at(100))
+
+    assert said(effects) == ["count future_epoch", "changed"]
+
+
+def test_an_epoch_of_the_future_is_no_first_contact() -> None:
+    feed = new_feed()
+
+    effects = feed.receive_status(status(1, WALL_MS + 2 * DAY_MS), at(0))
+
+    assert said(effects) == ["count future_epoch", "changed"]
+    assert feed.head is None
+
+
+def test_a_known_position_after_a_long_silence_is_taken_as_usual() -> None:
+    feed = running_feed(4)
+
+    assert said(feed.receive_reading(reading(5), at(1000))) == ["take 1-5"]
+
+
+def test_of_two_publishers_the_greater_epoch_wins() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(4, state="stopping"), at(0))
+    taken = []
+    for tenth_s in range(1, 200):
+        feed.receive_reading(reading(4 + tenth_s), at(tenth_s / 10))
+        taken += said(feed.receive_reading(reading(tenth_s, epoch=2), at(tenth_s / 10)))
+
+    assert taken[-1] == "take 2-199"
+    assert feed.refused == "old_epoch"
+
+
+def test_a_publisher_of_an_old_epoch_does_not_keep_a_silent_new_one_from_going_offline() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(0, epoch=2), at(1))
+    for half_s in range(3, 8):
+        feed.receive_reading(reading(2 + half_s), at(half_s / 2))
+
+    assert feed.position.epoch == 2
+    feed.tick(at(4))
+    assert not feed.online
+
+
+# --- online -----------------------------------------------------------------------------------
+
+
+def test_a_device_is_offline_three_seconds_after_its_last_message() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(5), at(1))
+
+    assert said(feed.tick(at(3.9))) == []
+    assert said(feed.tick(at(4.0))) == ["changed"]
+    assert not feed.online
+
+
+@pytest.mark.parametrize("back", ["reading", "status"])
+def test_a_device_is_online_again_with_its_next_message(back: str) -> None:
+    feed = running_feed(4)
+    feed.tick(at(3))
+
+    if back == "reading":
+        assert said(feed.receive_reading(reading(5), at(5))) == ["changed", "take 1-5"]
+    else:
+        assert said(feed.receive_status(status(4), at(5))) == ["changed"]
+    assert feed.online
+
+
+def test_stopping_ends_being_online_at_once_and_a_later_reading_brings_it_back() -> None:
+    feed = running_feed(4)
+
+    assert said(feed.receive_status(status(4, state="stopping"), at(1))) == ["changed"]
+    assert not feed.online
+    assert said(feed.receive_reading(reading(5), at(1.1))) == ["changed", "take 1-5"]
+    assert feed.online
+
+
+def test_what_was_sent_before_a_stop_does_not_bring_a_device_back() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6, state="stopping"), at(1))
+
+    feed.receive_reading(reading(5), at(1.1))
+    feed.receive_status(status(5), at(1.1))
+
+    assert not feed.online
+
+
+def test_a_model_is_told_when_it_changes_and_kept_when_it_is_not_said() -> None:
+    feed = running_feed(4)
+
+    assert said(feed.receive_status(status(4, model="Cargo 3"), at(1))) == ["changed"]
+    assert said(feed.receive_status(status(4), at(2))) == []
+    assert feed.model == "Cargo 3"
+
+
+def test_a_device_without_a_clock_gets_the_time_of_arrival() -> None:
+    feed = running_feed(4)
+
+    feed.receive_reading(Reading(DEVICE, 1, 5, 0, 20.0), at(1))
+
+    assert feed.ts_ms == WALL_MS + 1000
+
+
+# --- what needs to be ticked ------------------------------------------------------------------
+
+
+def test_a_feed_is_settling_while_a_question_or_a_hole_is_open() -> None:
+    feed = running_feed(4)
+    assert not feed.is_settling()
+
+    feed.receive_reading(reading(6), at(0))
+    assert feed.is_settling()
+    feed.receive_no_answer(at(0))
+    assert feed.is_settling()
+    feed.receive_reading(reading(5), at(0.1))
+    assert not feed.is_settling()
+
+
+def test_a_feed_that_waits_for_a_silent_replay_is_not_settling() -> None:
+    feed = feed_without_replay(4)
+
+    assert not feed.is_settling()

@@ -1,0 +1,82 @@
+"""Readings held until their turn."""
+
+from gateway.feed.reorder import HELD_MAX, HeldTotal, Reorder
+from shared.cursor import Cursor
+from tests.gateway.feeds import reading, readings
+
+
+def test_the_least_position_comes_first_whatever_the_order_it_came_in() -> None:
+    held = Reorder()
+    for seq in (9, 5, 7):
+        held.hold(reading(seq))
+
+    released = [held.release(Cursor(1, seq)) for seq in (5, 7)]
+
+    assert released == readings([5, 7])
+    assert held.first() == (1, 9)
+    assert len(held) == 1
+
+
+def test_nothing_held_has_no_first_position() -> None:
+    held = Reorder()
+    held.hold(reading(5))
+    held.release(Cursor(1, 5))
+
+    assert held.first() is None
+
+
+def test_what_is_held_at_a_position_is_found() -> None:
+    held = Reorder()
+    held.hold(reading(5))
+
+    assert held.get(Cursor(1, 5)) == reading(5)
+    assert held.get(Cursor(1, 6)) is None
+
+
+def test_a_device_is_full_at_its_limit() -> None:
+    held = Reorder()
+    for seq in range(1, HELD_MAX):
+        held.hold(reading(seq))
+    assert not held.is_full
+
+    held.hold(reading(HELD_MAX))
+
+    assert held.is_full
+
+
+def test_a_device_is_full_when_all_together_are() -> None:
+    total = HeldTotal(limit=2)
+    one, other = Reorder(total), Reorder(total)
+    full = [other.is_full]
+
+    one.hold(reading(5))
+    full.append(other.is_full)
+    one.hold(reading(6))
+    full.append(other.is_full)
+    one.release(Cursor(1, 5))
+    full.append(other.is_full)
+
+    assert full == [False, False, True, False]
+
+
+def test_one_epoch_is_let_go_and_given_back() -> None:
+    total = HeldTotal()
+    held = Reorder(total)
+    held.hold(reading(5, epoch=1))
+    held.hold(reading(1, epoch=2))
+    held.hold(reading(2, epoch=2))
+
+    held.drop_epoch(2)
+
+    assert (held.first(), len(held), total.used) == ((1, 5), 1, 1)
+
+
+def test_everything_is_let_go_and_given_back() -> None:
+    total = HeldTotal()
+    one, other = Reorder(total), Reorder(total)
+    one.hold(reading(5))
+    other.hold(reading(5))
+
+    one.clear()
+
+    assert (one.first(), len(one), total.used) == (None, 0, 1)

@@ -1,0 +1,153 @@
+"""The gateway's sockets: endpoints that cannot be had, and what hostile peers can do."""
+
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import zmq
+
+from gateway.links.links import LinkSettings, link_settings, open_socket
+from gateway.links.replay_routes import Route
+from shared.errors import SettingsError
+from shared.settings import load_settings
+from tests.gateway.link_peers import (
+    TOPIC,
+    DeafPublisher,
+    Loop,
+    Peers,
+    StartLinks,
+    ask_until_heard,
+    open_descriptors,
+)
+
+
+def test_the_links_are_those_of_the_settings(tmp_path: Path) -> None:
+    environ = {"SPOKE_MAX_DEVICES": "7"}
+    assert link_settings(load_settings("gateway", [], environ, tmp_path)) == LinkSettings(
+        device_connect=("tcp://127.0.0.1:5556",),
+        device_bind=None,
+        replay_connect=("tcp://127.0.0.1:5557",),
+        replay_bind=None,
+        devices_max=7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "devices_max", "queue", "frame_bytes_max"),
+    [
+        ("SPOKE_DEVICE_CONNECT", 10, 10_000, 65_536),
+        ("SPOKE_DEVICE_CONNECT", 1_000, 20_000, 65_536),
+        ("SPOKE_REPLAY_CONNECT", 1_000, 1_000, 1_048_576),
+    ],
+)
+def test_what_a_peer_can_leave_lying_here_is_bounded(
+    setting: str, devices_max: int, queue: int, frame_bytes_max: int
+) -> None:
+    settings = LinkSettings(devices_max=devices_max)
+    with (
+        zmq.Context() as context,
+        open_socket(context, setting, "tcp://127.0.0.1:9", settings) as opened,
+    ):
+        assert (opened.rcvhwm, opened.sndhwm) == (queue, queue)
+        assert opened.maxmsgsize == frame_bytes_max
+        assert (opened.linger, opened.handshake_ivl) == (0, 3_000)
+        assert (opened.heartbeat_ivl, opened.heartbeat_timeout) == (1_000, 3_000)
+        assert (opened.reconnect_ivl, opened.reconnect_ivl_max) == (100, 2_000)
+
+
+@pytest.mark.parametrize("setting", ["SPOKE_DEVICE_BIND", "SPOKE_REPLAY_BIND"])
+def test_an_address_in_use_is_one_sentence_that_says_what_to_do(peers: Peers, setting: str) -> None:
+    _, taken = peers.bind(zmq.REP)
+    settings = {
+        "SPOKE_DEVICE_BIND": LinkSettings(device_bind=taken),
+        "SPOKE_REPLAY_BIND": LinkSettings(replay_bind=taken),
+    }
+    threads, descriptors = threading.active_count(), open_descriptors()
+    loop = Loop(settings[setting])
+    with pytest.raises(SettingsError) as caught:
+        loop.subscriber.start()
+    text = str(caught.value)
+    assert text.startswith(f"{setting}: {taken} is in use")
+    assert "\n" not in text
+    flag = setting.removeprefix("SPOKE_").lower().replace("_", "-")
+    assert f"another address with {setting} or --{flag}" in text
+    assert (threading.active_count(), open_descriptors()) == (threads, descriptors)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (LinkSettings(device_bind="tcp://192.0.2.1:5556"), "cannot listen on tcp://192.0.2.1:5556"),
+        (LinkSettings(device_connect=("nonsense",)), "cannot connect to nonsense"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_had_is_a_wrong_setting(
+    settings: LinkSettings, expected: str
+) -> None:
+    with pytest.raises(SettingsError, match=expected):
+        Loop(settings).subscriber.start()
+
+
+def test_a_publisher_that_ignores_subscriptions_is_handed_on_and_starves_nobody(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    with closing(DeafPublisher()) as deaf:
+        publisher, endpoint = peers.bind(zmq.XPUB)
+        loop = start_links(LinkSettings(device_connect=(deaf.endpoint, endpoint)))
+        loop.subscriptions(publisher)
+        deaf.accept()
+        deaf.send(b"wrong", b"{}", times=10_000)
+        publisher.send_multipart([TOPIC, b"{}"])
+        taken = loop.take(10_001)
+    assert [m.frames[0] for m in taken].count(b"wrong") == 10_000
+    assert [m.frames[0] for m in taken if m.route.endpoint == endpoint] == [TOPIC]
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        ([TOPIC], [TOPIC]),
+        ([TOPIC, b""], [TOPIC, b""]),
+        ([TOPIC, b"", b""], [TOPIC, b"", b""]),
+        ([TOPIC, bytes(60_000)], [TOPIC, bytes(60_000)]),
+        ([TOPIC, *[b"frame"] * 10_000], [TOPIC, b"frame", b"frame"]),
+        ([b"", b""], [b"", b""]),
+    ],
+)
+def test_a_strange_message_comes_out_bounded_and_the_next_one_whole(
+    start_links: StartLinks, frames: list[bytes], expected: list[bytes]
+) -> None:
+    with closing(DeafPublisher()) as deaf:
+        loop = start_links(LinkSettings(device_connect=(deaf.endpoint,)))
+        deaf.accept()
+        deaf.send(*frames)
+        deaf.send(TOPIC, b"valid")
+        assert [message.frames for message in loop.take(2)] == [expected, [TOPIC, b"valid"]]
+
+
+def test_a_frame_beyond_the_limit_costs_its_sender_the_connection_only(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    with closing(DeafPublisher()) as deaf:
+        publisher, endpoint = peers.bind(zmq.XPUB)
+        loop = start_links(LinkSettings(device_connect=(deaf.endpoint, endpoint)))
+        loop.subscriptions(publisher)
+        deaf.accept()
+        deaf.send(TOPIC, bytes(65_537))
+        assert deaf.wait_until_cut_off()
+        publisher.send_multipart([TOPIC, b"valid"])
+        assert loop.payloads(1) == [b"valid"]
+
+
+def test_an_answer_of_too_many_frames_comes_out_bounded(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    device, endpoint = peers.bind(zmq.ROUTER)
+    loop = start_links(LinkSettings(replay_connect=(endpoint,)))
+    name = ask_until_heard(loop, device, Route(endpoint))
+    device.send_multipart([name, *[b"frame"] * 10_000])
+    device.send_multipart([name, *[bytes(1_000_000)] * 10])
+    many, large = loop.take(2)
+    assert len(many.frames) == 1_003
+    assert sum(len(frame) for frame in large.frames) <= 2_100_000

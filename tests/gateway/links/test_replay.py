@@ -1,0 +1,278 @@
+"""Questions for what was missed, and which answers count."""
+
+import json
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.links.replay import SILENT_S, Replay, Requests
+from gateway.links.replay_routes import CLAIM_S, ReplayRoutes, Route
+from shared.cursor import Cursor
+from shared.errors import BadMessage
+from shared.reading import Reading
+from shared.wire import (
+    ReplayAnswer,
+    ReplayCode,
+    ReplayRefusal,
+    ReplayRequest,
+    Serve,
+    decode_request,
+    encode_answer,
+    encode_reading,
+    encode_refusal,
+    encode_serve,
+)
+
+FIRST, SECOND = Route("tcp://first:5557"), Route("tcp://second:5557")
+BIKE = Route("tcp://*:5557", b"bike")
+AFTER = Cursor(7, 10)
+
+
+def replay(*endpoints: Route, devices_max: int = 10) -> Replay:
+    numbers = count(1)
+    routes = ReplayRoutes([route.endpoint for route in endpoints], devices_max)
+    return Replay(routes, lambda: f"q{next(numbers)}", devices_max)
+
+
+def asked(requests: Requests) -> list[tuple[Route, ReplayRequest]]:
+    return [(route, decode_request(payload)) for route, payload in requests]
+
+
+def answer(request: ReplayRequest, seqs: list[int], newest: int = 99) -> list[bytes]:
+    readings = [encode_reading(Reading(request.device_id, 7, seq, 0, 20.0)) for seq in seqs]
+    return encode_answer(request, readings, Cursor(7, 1), Cursor(7, newest))
+
+
+def refusal(request: ReplayRequest, code: ReplayCode = "unknown_device") -> list[bytes]:
+    return encode_refusal(request.id, request.device_id, code, "no")
+
+
+def ask(questions: Replay, now_s: float = 0.0, limit: int = 5) -> ReplayRequest:
+    """Ask for device ``a`` and return the question as it went out."""
+    return asked(questions.ask("a", AFTER, limit, now_s))[0][1]
+
+
+def seqs_of(reply: object) -> list[int]:
+    assert isinstance(reply, ReplayAnswer)
+    return [reading.seq for reading in reply.readings]
+
+
+def test_a_question_goes_to_every_endpoint_under_one_id() -> None:
+    expected = ReplayRequest("q1", "a", AFTER, 5)
+    assert asked(replay(FIRST, SECOND).ask("a", AFTER, 5, 0)) == [
+        (FIRST, expected),
+        (SECOND, expected),
+    ]
+
+
+def test_with_nobody_to_ask_nothing_is_sent() -> None:
+    assert replay().ask("a", None, 5, 0) == []
+
+
+def test_an_answer_comes_back_and_its_endpoint_alone_is_asked_from_then_on() -> None:
+    questions = replay(FIRST, SECOND)
+    request = ask(questions)
+    reply = questions.receive(SECOND, answer(request, [11, 12]), 0.1)
+    assert seqs_of(reply) == [11, 12]
+    assert [route for route, _ in questions.ask("a", Cursor(7, 12), 5, 0.2)] == [SECOND]
+    assert [route for route, _ in questions.ask("b", None, 5, 0.2)] == [FIRST, SECOND]
+
+
+def test_a_repeated_question_keeps_its_id_so_that_a_late_answer_counts() -> None:
+    questions = replay(FIRST)
+    request = ask(questions, now_s=0.0)
+    repeated = ask(questions, now_s=0.5, limit=7)
+    assert (repeated.id, repeated.limit) == (request.id, 7)
+    assert seqs_of(questions.receive(FIRST, answer(request, [11]), 0.6)) == [11]
+
+
+def test_an_answer_counts_once() -> None:
+    questions = replay(FIRST, SECOND)
+    request = ask(questions)
+    questions.receive(FIRST, answer(request, [11]), 0.1)
+    with pytest.raises(BadMessage) as caught:
+        questions.receive(SECOND, answer(request, [11]), 0.2)
+    assert caught.value.reason == "stray_answer"
+
+
+def test_a_new_question_makes_the_answer_to_the_old_one_stray() -> None:
+    questions = replay(FIRST)
+    old = ask(questions)
+    questions.ask("a", Cursor(7, 50), 5, 0.1)
+    with pytest.raises(BadMessage, match="no question that waits"):
+        questions.receive(FIRST, answer(old, [11]), 0.2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "q2"},
+        {"id": ""},
+        {"device_id": "b"},
+        {"device_id": "__proto__"},
+    ],
+)
+def test_an_answer_to_what_was_not_asked_is_stray(change: dict[str, str]) -> None:
+    questions = replay(FIRST)
+    header, *readings = answer(ask(questions), [11])
+    altered = [json.dumps(json.loads(header) | change).encode(), *readings]
+    with pytest.raises(BadMessage) as caught:
+        questions.receive(FIRST, altered, 0.1)
+    assert caught.value.reason == "stray_answer"
+
+
+def test_an_answer_from_somebody_who_was_not_asked_is_stray_and_the_question_stays_open() -> None:
+    questions = replay(FIRST)
+    request = ask(questions)
+    with pytest.raises(BadMessage, match="no question that waits"):
+        questions.receive(BIKE, answer(request, [666]), 0.1)
+    assert seqs_of(questions.receive(FIRST, answer(request, [11]), 0.2)) == [11]
+
+
+def test_an_answer_is_cut_to_what_was_asked_for() -> None:
+    questions = replay(FIRST)
+    request = ask(questions, limit=3)
+    reply = questions.receive(FIRST, answer(request, [8, 9, 10, 11, 12, 13, 14]), 0.1)
+    assert seqs_of(reply) == [11, 12, 13]
+
+
+def test_from_the_oldest_on_nothing_is_cut_in_front() -> None:
+    questions = replay(FIRST)
+    ((_, request),) = asked(questions.ask("a", None, 5, 0))
+    assert seqs_of(questions.receive(FIRST, answer(request, [1, 2]), 0.1)) == [1, 2]
+
+
+def test_a_silent_endpoint_is_not_relied_on_any_longer() -> None:
+    questions = replay(FIRST, SECOND)
+    questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
+    assert [route for route, _ in questions.ask("a", AFTER, 5, 1.0)] == [SECOND]
+    assert [route for route, _ in questions.ask("a", AFTER, 5, 1.5)] == [FIRST, SECOND]
+
+
+def test_a_question_replaced_at_once_does_not_make_its_endpoint_silent() -> None:
+    questions = replay(FIRST, SECOND)
+    questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
+    questions.ask("a", AFTER, 5, 1.0)
+    soon = 1.0 + SILENT_S / 2
+    assert [route for route, _ in questions.ask("a", Cursor(7, 20), 5, soon)] == [SECOND]
+
+
+def test_a_device_is_unknown_once_everybody_said_so() -> None:
+    questions = replay(FIRST, SECOND)
+    request = ask(questions)
+    assert questions.receive(FIRST, refusal(request), 0.1) is None
+    assert questions.receive(FIRST, refusal(request), 0.1) is None
+    reply = questions.receive(SECOND, refusal(request), 0.2)
+    assert reply == ReplayRefusal("q1", "a", "unknown_device", "no")
+    with pytest.raises(BadMessage, match="no question that waits"):
+        questions.receive(FIRST, answer(request, [11]), 0.3)
+
+
+def test_one_that_knows_the_device_answers_though_another_does_not() -> None:
+    questions = replay(FIRST, SECOND)
+    request = ask(questions)
+    assert questions.receive(FIRST, refusal(request), 0.1) is None
+    assert seqs_of(questions.receive(SECOND, answer(request, [11]), 0.2)) == [11]
+    assert [route for route, _ in questions.ask("a", Cursor(7, 11), 5, 0.3)] == [SECOND]
+
+
+def test_the_others_are_asked_again_when_the_remembered_one_lost_the_device() -> None:
+    questions = replay(FIRST, SECOND)
+    questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
+    ((_, request),) = asked(questions.ask("a", Cursor(7, 11), 5, 1.0))
+    assert questions.receive(SECOND, refusal(request), 1.1) is None
+    assert [route for route, _ in questions.ask("a", Cursor(7, 11), 5, 1.5)] == [FIRST, SECOND]
+
+
+def test_one_that_is_busy_knows_the_device() -> None:
+    questions = replay(FIRST, SECOND)
+    request = ask(questions)
+    reply = questions.receive(SECOND, refusal(request, "busy"), 0.1)
+    assert isinstance(reply, ReplayRefusal)
+    assert reply.code == "busy"
+    assert [route for route, _ in questions.ask("a", AFTER, 5, 0.6)] == [SECOND]
+
+
+def test_a_bike_that_offers_replay_is_asked_for_what_it_serves() -> None:
+    questions = replay()
+    assert questions.receive(BIKE, [encode_serve(["a", "b"])], 0.0) == Serve(("a", "b"))
+    assert questions.receive(BIKE, [encode_serve(["a", "b"])], 10.0) is None
+    ((route, request),) = asked(questions.ask("a", AFTER, 5, 11.0))
+    assert route == BIKE
+    assert seqs_of(questions.receive(BIKE, answer(request, [11]), 11.1)) == [11]
+    assert questions.ask("a", AFTER, 5, 10.0 + CLAIM_S) == []
+
+
+def test_an_offer_over_an_endpoint_that_we_connect_to_is_no_answer() -> None:
+    with pytest.raises(BadMessage):
+        replay(FIRST).receive(FIRST, [encode_serve(["a"])], 0.0)
+
+
+def test_a_peer_whose_offer_ended_can_still_answer_what_it_was_asked() -> None:
+    questions = replay()
+    questions.receive(BIKE, [encode_serve(["a"])], 0.0)
+    ((_, request),) = asked(questions.ask("a", AFTER, 5, CLAIM_S - 1))
+    assert seqs_of(questions.receive(BIKE, answer(request, [11]), CLAIM_S + 1)) == [11]
+
+
+def test_a_bounded_number_of_questions_is_open() -> None:
+    questions = replay(FIRST, devices_max=3)
+    requests = [asked(questions.ask(f"d{n}", AFTER, 5, 0))[0][1] for n in range(10)]
+    counts = []
+    for request in requests:
+        try:
+            counts.append(len(seqs_of(questions.receive(FIRST, answer(request, [11]), 0.1))))
+        except BadMessage:
+            counts.append(0)
+    assert counts == [0] * 7 + [1] * 3
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [],
+        [b""],
+        [b"", b""],
+        [b"{}"],
+        [b"\xff\xfe"],
+        [b"[" * 100_000],
+        [b'{"v":1,"op":"serve","devices":[1]}'],
+        [b'{"v":1,"op":"serve"}'],
+        [b'{"v":1,"id":"q1","device_id":"a","count":2,"oldest":null,"newest":null}'],
+        [b"{}"] * 2_000,
+    ],
+)
+@pytest.mark.parametrize("route", [FIRST, BIKE])
+def test_what_is_malformed_is_refused_and_the_question_stays_open(
+    route: Route, frames: list[bytes]
+) -> None:
+    questions = replay(FIRST)
+    request = ask(questions)
+    with pytest.raises(BadMessage):
+        questions.receive(route, frames, 0.1)
+    assert seqs_of(questions.receive(FIRST, answer(request, [11]), 0.2)) == [11]
+
+
+@given(
+    after=st.none() | st.integers(0, 30),
+    limit=st.integers(1, 10),
+    sent=st.lists(st.integers(1, 40), max_size=30),
+)
+def test_whatever_is_answered_what_comes_out_ascends_after_the_position_within_the_limit(
+    after: int | None, limit: int, sent: list[int]
+) -> None:
+    questions = replay(FIRST)
+    cursor = None if after is None else Cursor(7, after)
+    ((_, request),) = asked(questions.ask("a", cursor, limit, 0))
+    seqs = seqs_of(questions.receive(FIRST, answer(request, sent), 0.1))
+    assert seqs == sorted(set(seqs))
+    assert len(seqs) <= limit
+    assert all(seq in sent and seq > (after or 0) for seq in seqs)
+
+
+@given(st.lists(st.binary(max_size=200), max_size=4))
+def test_random_bytes_are_refused_as_a_bad_message_and_nothing_else(frames: list[bytes]) -> None:
+    with pytest.raises(BadMessage):
+        replay(FIRST).receive(BIKE, frames, 0.0)

@@ -1,0 +1,236 @@
+"""The gateway's links at work, over real sockets: what comes in and what goes out."""
+
+from collections.abc import Callable
+
+import zmq
+
+from gateway.links.links import SUBSCRIBE, Incoming, LinkSettings
+from gateway.links.replay import Replay
+from gateway.links.replay_routes import ReplayRoutes, Route
+from gateway.links.subscriber import (
+    LINK_MESSAGES,
+    REQUESTS_A_TURN,
+    REQUESTS_WAITING_MAX,
+    SILENCE_S,
+    TAKE_BYTES,
+    TAKE_MESSAGES,
+)
+from shared.reading import Reading
+from shared.wire import (
+    ReplayAnswer,
+    decode_request,
+    encode_answer,
+    encode_reading,
+    encode_refusal,
+    encode_serve,
+)
+from tests.gateway.link_peers import (
+    ANSWER,
+    TOPIC,
+    Peers,
+    StartLinks,
+    ask_until_heard,
+    hearing,
+)
+from tests.timing import eventually
+
+
+def test_messages_come_out_in_the_order_they_were_sent(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publisher, loop = hearing(peers, start_links)
+    sent = [b"%d" % number for number in range(5_000)]
+    for payload in sent:
+        publisher.send_multipart([TOPIC, payload])
+    assert loop.payloads(5_000) == sent
+
+
+def test_a_message_comes_out_as_it_was_sent_with_the_endpoint_it_came_from(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publisher, endpoint = peers.bind(zmq.XPUB)
+    loop = start_links(LinkSettings(device_connect=(endpoint,)))
+    loop.subscriptions(publisher)
+    publisher.send_multipart([TOPIC, b"{}"])
+    assert loop.take(1) == [Incoming("live", Route(endpoint), [TOPIC, b"{}"])]
+
+
+def test_a_device_may_connect_to_a_gateway_that_binds(
+    peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
+) -> None:
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    loop = start_links(LinkSettings(device_bind=endpoint))
+    publishers = [peers.connect(zmq.XPUB, endpoint) for _ in range(3)]
+    for publisher in publishers:
+        assert loop.subscriptions(publisher) == {b"\x01ebike/reading/", b"\x01ebike/status/"}
+        publisher.send_multipart([TOPIC, b"{}"])
+    assert loop.payloads(3) == [b"{}"] * 3
+
+
+def test_several_endpoints_are_heard_each_in_its_order(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publishers = [peers.bind(zmq.XPUB) for _ in range(3)]
+    endpoints = tuple(endpoint for _, endpoint in publishers)
+    loop = start_links(LinkSettings(device_connect=endpoints))
+    sent = [b"%d" % number for number in range(500)]
+    for publisher, _ in publishers:
+        loop.subscriptions(publisher)
+        for payload in sent:
+            publisher.send_multipart([TOPIC, payload])
+    taken = loop.take(1_500)
+    for endpoint in endpoints:
+        assert [m.frames[1] for m in taken if m.route.endpoint == endpoint] == sent
+
+
+def test_a_request_reaches_a_device_and_its_answer_comes_back(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    device, endpoint = peers.bind(zmq.ROUTER)
+    loop = start_links(LinkSettings(replay_connect=(endpoint,)))
+    name = ask_until_heard(loop, device, Route(endpoint))
+    device.send_multipart([name, *ANSWER])
+    assert loop.take(1) == [Incoming("replay", Route(endpoint), ANSWER)]
+
+
+def test_a_question_comes_back_as_an_answer_from_the_endpoint_that_knows_the_device(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    stranger, knower = peers.bind(zmq.ROUTER), peers.bind(zmq.ROUTER)
+    endpoints = (stranger[1], knower[1])
+    loop = start_links(LinkSettings(replay_connect=endpoints))
+    for device, endpoint in (stranger, knower):
+        ask_until_heard(loop, device, Route(endpoint))
+    replay = Replay(ReplayRoutes(endpoints, 10), lambda: "an-id", 10)
+    loop.subscriber.ask(replay.ask("ebike-001", None, 5, 0.0))
+    name, payload = loop.receive(stranger[0])
+    stranger[0].send_multipart([name, *encode_refusal("an-id", "ebike-001", "unknown_device", "")])
+    (refused,) = loop.take(1)
+    assert replay.receive(refused.route, refused.frames, 0.1) is None
+    name, payload = loop.receive(knower[0])
+    reading = Reading("ebike-001", 7, 1, 0, 25.0)
+    pages = encode_answer(
+        decode_request(payload), [encode_reading(reading)], reading.cursor, reading.cursor
+    )
+    knower[0].send_multipart([name, *pages])
+    (answered,) = loop.take(1)
+    answer = replay.receive(answered.route, answered.frames, 0.2)
+    assert isinstance(answer, ReplayAnswer)
+    assert answer.readings == (reading,)
+
+
+def test_a_bike_that_connects_out_offers_replay_and_is_asked(
+    peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
+) -> None:
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    loop = start_links(LinkSettings(replay_bind=endpoint))
+    bikes = [peers.connect(zmq.DEALER, endpoint) for _ in range(2)]
+    routes = []
+    for number, bike in enumerate(bikes):
+        offer = encode_serve([f"ebike-{number}"])
+        bike.send(offer)
+        (message,) = loop.take(1)
+        assert (message.kind, message.frames) == ("replay", [offer])
+        routes.append(message.route)
+    for number, (bike, route) in enumerate(zip(bikes, routes, strict=True)):
+        loop.subscriber.ask([(route, b"question %d" % number)])
+        assert loop.receive(bike) == [b"question %d" % number]
+        bike.send_multipart(ANSWER)
+        assert loop.take(1) == [Incoming("replay", route, ANSWER)]
+
+
+def test_requests_to_nobody_are_counted_and_not_sent_later(
+    peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
+) -> None:
+    endpoint, offered = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
+    loop = start_links(LinkSettings(replay_connect=(endpoint,), replay_bind=offered))
+    loop.subscriber.ask([(Route(endpoint), b"too early"), (Route(offered, b"gone"), b"too late")])
+    loop.run_until(lambda: loop.subscriber.unsent == 2, what="two requests to nobody")
+    device = peers.open(zmq.ROUTER)
+    device.bind(endpoint)
+    assert ask_until_heard(loop, device, Route(endpoint))
+
+
+def test_many_requests_are_spread_over_turns_and_too_many_are_dropped(
+    start_links: StartLinks, free_port: Callable[[], int]
+) -> None:
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    loop = start_links(LinkSettings(replay_connect=(endpoint,)))
+    loop.subscriber.ask([(Route(endpoint), b"")] * (REQUESTS_WAITING_MAX + 7))
+    assert loop.subscriber.unsent == 7
+    everything = REQUESTS_WAITING_MAX + 7
+    loop.run_until(lambda: loop.subscriber.unsent == everything, what="all requests")
+    assert len(loop.batches) >= REQUESTS_WAITING_MAX / REQUESTS_A_TURN
+
+
+def test_requests_go_out_while_messages_pour_in(peers: Peers, start_links: StartLinks) -> None:
+    publisher, endpoint = peers.bind(zmq.XPUB)
+    device, replay = peers.bind(zmq.ROUTER)
+    loop = start_links(LinkSettings(device_connect=(endpoint,), replay_connect=(replay,)))
+    loop.subscriptions(publisher)
+    for _ in range(5_000):
+        publisher.send_multipart([TOPIC, b"{}"])
+    name = ask_until_heard(loop, device, Route(replay))
+    device.send_multipart([name, *ANSWER])
+    taken = loop.take(5_001)
+    assert Incoming("replay", Route(replay), ANSWER) in taken
+
+
+def test_one_turn_of_the_loop_hands_out_a_bounded_amount(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publisher, loop = hearing(peers, start_links)
+    for _ in range(2_000):
+        publisher.send_multipart([TOPIC, b"small"])
+    for _ in range(100):
+        publisher.send_multipart([TOPIC, bytes(20_000)])
+    loop.run_until(lambda: sum(map(len, loop.batches)) == 2_100, what="all messages")
+    sizes = [sum(len(f) for message in batch for f in message.frames) for batch in loop.batches]
+    assert max(map(len, loop.batches)) <= TAKE_MESSAGES
+    assert max(sizes) <= TAKE_BYTES + 20_000 + len(TOPIC)
+
+
+def test_a_flood_on_one_link_does_not_delay_another(peers: Peers, start_links: StartLinks) -> None:
+    flood, calm = peers.bind(zmq.XPUB), peers.bind(zmq.XPUB)
+    loop = start_links(LinkSettings(device_connect=(flood[1], calm[1])))
+    for publisher, _ in (flood, calm):
+        loop.subscriptions(publisher)
+    for _ in range(5_000):
+        flood[0].send_multipart([TOPIC, b"flood"])
+    calm[0].send_multipart([TOPIC, b"calm"])
+    eventually(lambda: loop.subscriber._turns.is_loops, what="the turn")
+    sockets = [link.socket for link in loop.subscriber._links]
+    eventually(lambda: all(socket.poll(0) for socket in sockets), what="both messages")
+    payloads = [message.frames[1] for message in loop.subscriber.take()]
+    assert payloads.index(b"calm") <= LINK_MESSAGES
+
+
+def test_a_subscription_that_went_dead_is_made_anew_and_said_once(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publisher, loop = hearing(peers, start_links)
+    publisher.xpub_verbose = 1  # tells of every subscription, not of the first of its topic only
+    publisher.send_multipart([TOPIC, b"before"])
+    loop.take(1)
+    for _ in range(3):
+        loop.now_s += SILENCE_S
+        loop.subscriber.ask([])
+        topics: list[bytes] = []
+        while len(topics) < 2:
+            topics += [m for m in loop.receive(publisher) if m.startswith(SUBSCRIBE)]
+    publisher.send_multipart([TOPIC, b"after"])
+    assert loop.payloads(1) == [b"after"]
+    [(event, fields)] = loop.notices
+    assert event == "devices_silent"
+    assert str(fields["endpoint"]).startswith("tcp://127.0.0.1:")
+
+
+def test_a_publisher_never_heard_is_waited_for_in_peace(
+    start_links: StartLinks, free_port: Callable[[], int]
+) -> None:
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    loop = start_links(LinkSettings(device_connect=(endpoint,)))
+    loop.now_s += 100 * SILENCE_S
+    loop.subscriber.ask([])
+    loop.run_until(lambda: bool(loop.batches), what="a turn")
+    assert loop.notices == []

@@ -1,0 +1,238 @@
+import csv
+import io
+
+import pytest
+from flask.testing import FlaskClient
+
+from gateway.hub import Hub
+from shared.errors import Unauthorized
+from shared.reading import READING_KEYS
+from tests.gateway.apps import EPOCH, START_MS, gateway_of, make_app, publish
+
+READINGS = "/api/v1/devices/a/readings"
+
+
+@pytest.fixture
+def hub_and_client() -> tuple[Hub, FlaskClient]:
+    app = make_app(SPOKE_HISTORY_READINGS="200")
+    return gateway_of(app).hub, app.test_client()
+
+
+@pytest.fixture
+def hub(hub_and_client: tuple[Hub, FlaskClient]) -> Hub:
+    return hub_and_client[0]
+
+
+@pytest.fixture
+def client(hub_and_client: tuple[Hub, FlaskClient]) -> FlaskClient:
+    return hub_and_client[1]
+
+
+def test_devices_are_listed_by_id_with_their_latest_reading(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "b", range(1, 3))
+    publish(hub, "a", range(1, 4))
+    first, second = client.get("/api/v1/devices").json["devices"]  # type: ignore[index]  # is JSON
+    assert (first["device_id"], second["device_id"]) == ("a", "b")
+    assert first["online"] is True
+    assert first["cursor"] == f"{EPOCH}-3"
+    assert first["latest"]["seq"] == 3
+
+
+def test_one_device_is_told_as_in_the_list(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 4))
+    assert client.get("/api/v1/devices/a").json == client.get("/api/v1/devices").json["devices"][0]  # type: ignore[index]  # is JSON
+
+
+def test_readings_after_a_cursor_ascend_and_lead_on(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 11))
+    page = client.get(f"{READINGS}?since={EPOCH}-4&limit=3").json
+    assert page is not None
+    assert [reading["seq"] for reading in page["readings"]] == [5, 6, 7]
+    assert page["next"] == f"{EPOCH}-7"
+    rest = client.get(f"{READINGS}?since={page['next']}").json
+    assert [reading["seq"] for reading in rest["readings"]] == [8, 9, 10]  # type: ignore[index]  # is JSON
+    end = client.get(f"{READINGS}?since={EPOCH}-10").json
+    assert (end["readings"], end["next"]) == ([], f"{EPOCH}-10")  # type: ignore[index]  # is JSON
+
+
+def test_without_since_the_newest_come_ascending(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 11))
+    page = client.get(f"{READINGS}?limit=2").json
+    assert [reading["seq"] for reading in page["readings"]] == [9, 10]  # type: ignore[index]  # is JSON
+
+
+def test_what_is_no_longer_held_is_told_as_a_gap(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 301))
+    page = client.get(f"{READINGS}?since={EPOCH}-10&limit=1").json
+    assert page is not None
+    assert page["held_from"] == f"{EPOCH}-100"
+    [gap] = page["gaps"]
+    assert (gap["after"], gap["before"], gap["lost"]) == (f"{EPOCH}-10", f"{EPOCH}-101", 90)
+    assert page["readings"][0]["seq"] == 101
+
+
+def test_0_0_is_no_gap_when_all_there_ever_was_is_held(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 4))
+    page = client.get(f"{READINGS}?since=0-0").json
+    assert page is not None
+    assert ([reading["seq"] for reading in page["readings"]], page["gaps"]) == ([1, 2, 3], [])
+    publish(hub, "a", range(4, 301))
+    page = client.get(f"{READINGS}?since=0-0").json
+    assert [gap["reason"] for gap in page["gaps"]] == ["expired"]  # type: ignore[index]  # is JSON
+
+
+def test_a_page_holds_the_gaps_between_its_readings(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 4))
+    publish(hub, "a", range(1, 3), epoch=EPOCH + 1)
+    later = hub.now()._replace(monotonic_s=hub.now().monotonic_s + 60)
+    hub.devices.tick(later, everyone=True)
+    page = client.get(f"{READINGS}?since={EPOCH}-0").json
+    assert page is not None
+    seqs = [(reading["epoch"] - EPOCH, reading["seq"]) for reading in page["readings"]]
+    assert seqs == [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2)]
+    [gap] = page["gaps"]
+    assert (gap["after"], gap["before"], gap["lost"]) == (f"{EPOCH}-3", f"{EPOCH + 1}-1", None)
+
+
+def test_a_cursor_inside_a_gap_is_told_the_rest_of_it(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 4))
+    publish(hub, "a", range(9, 11))
+    later = hub.now()._replace(monotonic_s=hub.now().monotonic_s + 60)
+    hub.devices.tick(later, everyone=True)
+    [gap] = client.get(f"{READINGS}?since={EPOCH}-5").json["gaps"]  # type: ignore[index]  # is JSON
+    assert (gap["after"], gap["before"], gap["lost"]) == (f"{EPOCH}-5", f"{EPOCH}-9", 3)
+
+
+def test_a_span_of_time_is_thinned_to_slowest_and_fastest(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 101))
+    span = f"from_ms={START_MS + 10_000}&to_ms={START_MS + 89_000}"
+    page = client.get(f"{READINGS}?{span}").json
+    assert [reading["seq"] for reading in page["readings"]] == list(range(10, 90))  # type: ignore[index]  # is JSON
+    thin = client.get(f"{READINGS}?{span}&max_points=8").json
+    assert thin is not None
+    kept = [reading["seq"] for reading in thin["readings"]]
+    assert len(kept) <= 8
+    assert kept == sorted(kept)
+    assert {0.0, 49.0} <= {reading["speed_kmh"] for reading in thin["readings"]}
+    whole = client.get(f"{READINGS}?max_points=8").json
+    assert len(whole["readings"]) == 8  # type: ignore[index]  # is JSON
+
+
+def test_csv_has_every_key_of_a_reading_and_leads_on(hub: Hub, client: FlaskClient) -> None:
+    extra = {"note": 'a "quoted", text'}
+    publish(hub, "a", range(1, 6), power_w=120, extra=extra)
+    answer = client.get(f"{READINGS}?limit=2", headers={"Accept": "text/csv"})
+    assert answer.mimetype == "text/csv"
+    assert "Accept" in answer.vary
+    assert answer.headers["Link"].endswith('; rel="next"')
+    assert f"since={EPOCH}-5" in answer.headers["Link"]
+    header, *rows = csv.reader(io.StringIO(answer.text, newline=""))
+    assert tuple(header) == READING_KEYS
+    assert [row[header.index("seq")] for row in rows] == ["4", "5"]
+    assert rows[0][header.index("extra")] == '{"note": "a \\"quoted\\", text"}'
+    assert rows[0][header.index("cadence_rpm")] == ""
+    assert answer.text.count("\r\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        ("/api/v1/devices/nobody", 404, "unknown_device"),
+        ("/api/v1/devices/nobody/readings", 404, "unknown_device"),
+        (f"{READINGS}?since=5", 400, "bad_cursor"),
+        (f"{READINGS}?since=01-1", 400, "bad_cursor"),
+        (f"{READINGS}?limit=0", 400, "bad_request"),
+        (f"{READINGS}?limit=5001", 400, "bad_request"),
+        (f"{READINGS}?limit=1e3", 400, "bad_request"),
+        (f"{READINGS}?from_ms=x", 400, "bad_request"),
+        (f"{READINGS}?from_ms=2&to_ms=1", 400, "bad_request"),
+        (f"{READINGS}?since=1-1&from_ms=2", 400, "bad_request"),
+        (f"{READINGS}?max_points=1&from_ms=2", 400, "bad_request"),
+        (f"{READINGS}?max_points=1", 400, "bad_request"),
+        (f"{READINGS}?max_points=2&limit=5", 400, "bad_request"),
+        (f"{READINGS}?format=xml", 400, "bad_request"),
+        ("/nowhere", 404, "not_found"),
+    ],
+)
+def test_what_is_wrong_is_answered_as_a_problem(
+    hub: Hub, client: FlaskClient, path: str, status: int, code: str
+) -> None:
+    publish(hub, "a", range(1, 3))
+    answer = client.get(path)
+    assert answer.mimetype == "application/problem+json"
+    problem = answer.json
+    assert problem is not None
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert problem["detail"]
+
+
+def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:
+    answer = client.post("/api/v1/devices")
+    assert (answer.status_code, answer.json["code"]) == (405, "bad_request")  # type: ignore[index]  # is JSON
+    assert "GET" in answer.headers["Allow"]
+
+
+def test_a_refusing_authentication_answers_401_and_gives_nothing_away() -> None:
+    def refuse(_credentials: object) -> object:
+        raise Unauthorized("log in first")
+
+    app = make_app(refuse)  # type: ignore[arg-type]  # never returns
+    publish(gateway_of(app).hub, "a", range(1, 3))
+    for path in ("/api/v1/devices", "/api/v1/devices/a", READINGS):
+        answer = app.test_client().get(path)
+        assert (answer.status_code, answer.json["code"]) == (401, "unauthorized")  # type: ignore[index]  # is JSON
+        assert "speed" not in answer.text
+
+
+def test_a_foreign_host_is_refused_and_a_listed_one_is_not() -> None:
+    app = make_app(SPOKE_ALLOWED_HOSTS="bikes.example")
+    client = app.test_client()
+    for host in ("bikes.example", "bikes.example:5000", "localhost", "192.168.1.7:5000", "[::1]"):
+        assert client.get("/healthz", headers={"Host": host}).status_code == 200
+    for host in ("evil.example", "[::1", "127.0.0.1.evil.example", ""):
+        answer = client.get("/healthz", headers={"Host": host})
+        assert (answer.status_code, answer.json["code"]) == (403, "forbidden")  # type: ignore[index]  # is JSON
+
+
+def test_only_listed_origins_may_read_the_api() -> None:
+    app = make_app(SPOKE_CORS_ORIGINS="https://app.example")
+    client = app.test_client()
+    listed = client.get("/api/v1/devices", headers={"Origin": "https://app.example"})
+    assert listed.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    other = client.get("/api/v1/devices", headers={"Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in other.headers
+    closed = (
+        make_app().test_client().get("/api/v1/devices", headers={"Origin": "https://app.example"})
+    )
+    assert "Access-Control-Allow-Origin" not in closed.headers
+
+
+def test_an_old_client_is_told_which_version_it_needs(client: FlaskClient) -> None:
+    answer = client.get("/socket.io/?EIO=3&transport=polling")
+    assert answer.status_code == 400
+    assert "socket.io-client 3 or 4" in answer.json["detail"]  # type: ignore[index]  # is JSON
+
+
+def test_a_full_gateway_answers_503() -> None:
+    app = make_app(SPOKE_MAX_CONNECTIONS="1")
+    client = app.test_client()
+    assert client.get("/socket.io/?EIO=4&transport=polling").status_code == 200
+    answer = client.get("/socket.io/?EIO=4&transport=polling")
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")  # type: ignore[index]  # is JSON
+
+
+def test_readiness_waits_for_the_links_and_names_the_silent(hub: Hub, client: FlaskClient) -> None:
+    assert client.get("/healthz").status_code == 200
+    publish(hub, "a", range(1, 2))
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["ready"]) == (503, False)  # type: ignore[index]  # is JSON
+
+
+def test_an_unforeseen_error_tells_a_stranger_nothing(
+    hub: Hub, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.api._summary", lambda device: 1 / 0)
+    publish(hub, "a", range(1, 2))
+    answer = client.get("/api/v1/devices/a")
+    assert (answer.status_code, answer.json["code"]) == (500, "internal")  # type: ignore[index]  # is JSON
+    assert "ZeroDivision" not in answer.text
