@@ -30,7 +30,7 @@ def say_goodbye(gateway: Gateway, server: WSGIServer) -> None:
     began_s = gateway.hub.now().monotonic_s
     for step in range(steps):
         for connection in leaving[step::steps]:
-            connection.close()
+            connection.close_transport()
         late_s = gateway.hub.now().monotonic_s - (began_s + step * STEP_S)
         gevent.sleep(max(0.0, STEP_S - late_s))  # a busy machine makes it no longer
     server.stop(timeout=0.5)

@@ -14,11 +14,13 @@ from loguru import logger
 
 from gateway.devices.devices import Devices
 from gateway.fanout.fanout import Fanout
+from gateway.fanout.groups import OpenMulticast
 from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.feed.effects import Now
 from gateway.links.links import Incoming
-from gateway.links.replay import Replay
+from gateway.links.replay import Aside, Replay
 from gateway.links.subscriber import Subscriber
+from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.once import OncePerKind
 from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message
@@ -39,20 +41,20 @@ class Connection(Protocol):
     """A browser's connection, as the hub needs it."""
 
     @property
-    def is_pulling(self) -> bool:
-        """Tell whether the client fetches by itself (:meth:`Hub.pull`): it polls."""
+    def transport(self) -> str:
+        """``websocket``, or ``polling``: such a client fetches by itself (:meth:`Hub.pull`)."""
 
     @property
-    def is_writable(self) -> bool:
+    def writable(self) -> bool:
         """Tell whether more can be sent without piling it up."""
 
-    def wake(self) -> None:
+    def wake_poll(self) -> None:
         """Let a client that polls, and waits, look again."""
 
-    def write(self, data: bytes) -> bool:
-        """Send ready frames at once; False, and nothing was sent, when not writable."""
+    def send_frames(self, data: bytes) -> None:
+        """Send ready frames at once."""
 
-    def close(self) -> None:
+    def close_transport(self) -> None:
         """Close the transport, so that a stock client comes back."""
 
 
@@ -69,16 +71,19 @@ class Hub:
         devices: Devices,
         replay: Replay,
         open_links: Callable[[Callable[[], None], Callable[[str], None]], Subscriber],
+        open_multicast: OpenMulticast,
         *,
         flush_s: float = 0.0,
         stalled_s: float = 30.0,
         clock: Callable[[], Now] = read_clocks,
     ) -> None:
         self.devices = devices
-        self.fanout = Fanout(devices)
+        self.fanout = Fanout(devices, open_multicast)
         self.connections: dict[str, Connection] = {}
         self.started_s: float | None = None
         self.links: Subscriber | None = None
+        self.on_aside: Callable[[ReplayAnswer | ReplayRefusal], None] = lambda _: None
+        """Who is told the reply to a question of :meth:`ask_aside`."""
         self._replay = replay
         self._open_links = open_links
         self._flush_s, self._stalled_s = flush_s, stalled_s
@@ -152,6 +157,8 @@ class Hub:
                 self.devices.busy(device_id, now)
             case ReplayRefusal(device_id=device_id):
                 self.devices.no_answer(device_id, now)
+            case Aside(reply):
+                self.on_aside(reply)
             case Serve(devices=offered):
                 for device_id in offered:
                     self.devices.replay_offered(device_id, now)
@@ -176,6 +183,23 @@ class Hub:
                 self.links.ask(requests)
             else:
                 self.devices.no_answer(device_id, now)
+
+    def ask_aside(self, device_id: str, after: Cursor | None, limit: int) -> str | None:
+        """Ask a device for somebody who waits; returns the question's id, None with nobody to ask.
+
+        The reply comes to :attr:`on_aside`, until :meth:`drop_aside`.
+        """
+        now_s = self._clock().monotonic_s
+        question_id, requests = self._replay.ask_aside(device_id, after, limit, now_s)
+        if not requests or self.links is None:
+            self._replay.drop_aside(question_id)
+            return None
+        self.links.ask(requests)
+        return question_id
+
+    def drop_aside(self, question_id: str) -> None:
+        """Wait no longer for the reply to a question that was asked aside."""
+        self._replay.drop_aside(question_id)
 
     def _judge(self, now: Now) -> None:
         if now.monotonic_s < self._judge_not_before_s:
@@ -208,17 +232,17 @@ class Hub:
                 self._wake.set()
 
     def _send(self, client_id: str, connection: Connection, now: Now) -> None:
-        if connection.is_pulling:
+        if connection.transport == "polling":
             self._lagging.pop(client_id, None)
             if self.fanout.has_due(client_id):
-                connection.wake()
+                connection.wake_poll()
             return
-        if not connection.is_writable:
+        if not connection.writable:
             self._wait_for(client_id, connection, now)
             return
         batch = self.fanout.take(client_id, now)
         if batch.frames:
-            connection.write(batch.joined)
+            connection.send_frames(batch.joined)
         self._lagging.pop(client_id, None)
         if self.fanout.has_due(client_id):
             self._lagging[client_id] = now.monotonic_s
@@ -229,7 +253,7 @@ class Hub:
         since_s = self._lagging.setdefault(client_id, now.monotonic_s)
         if now.monotonic_s - since_s >= self._stalled_s:
             logger.warning("client_stalled", client=client_id, stalled_s=self._stalled_s)
-            connection.close()
+            connection.close_transport()
 
     def now(self) -> Now:
         """Read the clocks the hub lives by."""
@@ -252,7 +276,7 @@ class Hub:
     def connect(self, client_id: str, connection: Connection) -> None:
         """Admit a client."""
         self.connections[client_id] = connection
-        self.fanout.add(client_id, connection.write)
+        self.fanout.add(client_id, connection)
 
     def disconnect(self, client_id: str) -> None:
         """Forget a client."""

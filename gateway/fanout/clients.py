@@ -4,11 +4,10 @@ Nothing of a stream is kept here, only positions. A client is *live* (one arriva
 tail of its group) or *behind* (one position a device, until all are at the head).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from gateway.fanout.groups import Coverage, Group
+from gateway.fanout.groups import Coverage, Group, Handle
 from shared.cursor import START, Cursor
 
 
@@ -46,8 +45,7 @@ class Client:
     """One connection; ``names`` and ``everything_rate_hz`` are its subscription."""
 
     client_id: str
-    write: Callable[[bytes], bool]
-    """Sends frames at once; False when the client polls, or has not taken what was sent before."""
+    connection: Handle
     names: dict[str, float | None] = field(default_factory=dict)
     everything: bool = False
     everything_rate_hz: float | None = None
@@ -58,6 +56,7 @@ class Client:
     """Positions in devices that are not known now."""
     group: Group | None = None
     arrival: int = 0
+    """Where it stands in the tail of its group, when it stands there by itself."""
     behind: dict[str, Position] = field(default_factory=dict)
     rated: dict[str, Rated] = field(default_factory=dict)
     rate_due_s: float | None = None

@@ -6,13 +6,13 @@ due, and takes as many bytes for a client as its connection accepts. Nothing is 
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from gateway.devices.devices import Device, Devices
 from gateway.devices.ring import Entry
 from gateway.fanout.catchup import ANY_NUMBER, Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import At, Client, Rated, Waiting
-from gateway.fanout.groups import BATCH_BYTES_MAX, Batch, Group, Groups
+from gateway.fanout.groups import BATCH_BYTES_MAX, Batch, Group, Groups, Handle, OpenMulticast
 from gateway.fanout.rates import RateQueue
 from gateway.fanout.statuses import StatusLog
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, Subscribe, Unsubscribe
@@ -32,13 +32,13 @@ EMPTY = Batch(())
 class Fanout:
     """Every client's subscription and position; see the module."""
 
-    def __init__(self, devices: Devices) -> None:
+    def __init__(self, devices: Devices, open_multicast: OpenMulticast) -> None:
         self.devices = devices
         self.clients: dict[str, Client] = {}
         self.wanted: set[str] = set()
         """Devices whose newest reading must be asked for, until the shell takes them away."""
         tail = max(1, min(TAIL_MAX, (devices.limits.readings - 1) // 2))
-        self._groups = Groups(tail, self._expel)
+        self._groups = Groups(tail, open_multicast, self._expel)
         self._statuses = StatusLog(devices)
         self._statuses_due = False
         self._rates = RateQueue(self.clients)
@@ -48,9 +48,9 @@ class Fanout:
 
     # --- clients and their subscriptions -------------------------------------------------
 
-    def add(self, client_id: str, write: Callable[[bytes], bool] = lambda _: False) -> None:
-        """Admit a client that watches nothing yet; ``write`` is how it is sent ready frames."""
-        self.clients[client_id] = Client(client_id, write, status_seen=self._statuses.count)
+    def add(self, client_id: str, connection: Handle) -> None:
+        """Admit a client that watches nothing yet; multicasts know it by its connection."""
+        self.clients[client_id] = Client(client_id, connection, status_seen=self._statuses.count)
 
     def remove(self, client_id: str) -> None:
         """Forget a client."""
@@ -213,7 +213,7 @@ class Fanout:
         if client.group is None:
             return
         coverage = client.group.coverage
-        self._leave_group(client)
+        self._leave_group(client)  # which gives it an arrival number of its own
         for device in self.devices:
             if coverage.covers(device.device_id) and device.feed.head is not None:
                 index = device.ring.index_arrived_after(client.arrival)
@@ -234,10 +234,10 @@ class Fanout:
         if not coverage.names and not coverage.everything:
             return
         client.arrival = self.devices.arrival
-        client.group = self._groups.join(client, coverage, client.arrival)
+        client.group = self._groups.join(client, coverage)
 
     def _expel(self, group: Group, arrival: int) -> None:
-        for client in [client for client in group.members if client.arrival < arrival]:
+        for client in [it for it in group.members if group.arrival_of(it) < arrival]:
             self._step_out(client)
 
     # --- what happened -------------------------------------------------------------------
@@ -280,6 +280,7 @@ class Fanout:
         """Give who has not been sent yet what is about to be lost a position of its own."""
         for group in self._groups.covering(device.device_id):
             if arrival > group.floor:
+                group.send_on()
                 self._expel(group, arrival)
 
     def is_watched(self, device_id: str) -> bool:
@@ -300,26 +301,11 @@ class Fanout:
     # --- what is due ---------------------------------------------------------------------
 
     def send_live(self) -> list[str]:
-        """Write to every live client what is due, at once; names those who are left to be sent.
-
-        The hot path: bytes are joined once for all who stand at the same place.
-        """
+        """Send all who are in step with others what is new; names those who are left to be sent."""
         left: list[str] = []
-        statuses = self._statuses.count
         for group in self._groups.take_dirty():
-            last = group.last
-            batch, arrival, since = EMPTY, last, last
-            for client in group.members:
-                if client.status_seen != statuses or client.statuses or client.is_rate_due:
-                    left.append(client.client_id)
-                    continue
-                if client.arrival != since:
-                    since = client.arrival
-                    batch, arrival = group.batch_after(since)
-                if client.write(batch.joined):
-                    client.arrival = arrival
-                if client.arrival != last:
-                    left.append(client.client_id)
+            group.send_on()
+            left += [client.client_id for client in group.apart]
         return left
 
     def due(self, now: Now) -> list[str]:
@@ -338,7 +324,7 @@ class Fanout:
         if client.is_rate_due or self._statuses.is_due(client):
             return True
         if client.group is not None:
-            return client.arrival < client.group.last
+            return client in client.group.apart and client.arrival < client.group.last
         return any(self._is_behind(name, at) for name, at in client.behind.items())
 
     def _is_behind(self, device_id: str, position: At | Waiting) -> bool:
@@ -356,14 +342,18 @@ class Fanout:
         client = self.clients[client_id]
         plain = not self._statuses.is_due(client) and not client.is_rate_due
         roomy = room_bytes >= BATCH_BYTES_MAX and room_frames == ANY_NUMBER
-        if client.group is not None and plain and roomy:
-            batch, client.arrival = client.group.batch_after(client.arrival)
-            return batch
-        return self._take_mixed(client, now, Outbound(room_bytes, room_frames))
+        group = client.group
+        if group is not None and client in group.apart and plain and roomy:
+            batch, client.arrival = group.batch_after(client.arrival)
+        else:
+            batch = self._take_mixed(client, now, Outbound(room_bytes, room_frames))
+        if client.group is not None:
+            client.group.step_in(client)
+        return batch
 
     def _take_mixed(self, client: Client, now: Now, out: Outbound) -> Batch:
         self._statuses.owe(client)
-        if client.group is not None:
+        if client.group is not None and client in client.group.apart:
             self._send_tail(client, client.group, out)
         self._statuses.tell(client, out)
         self._rates.send_newest(client, self.devices, out, now)
@@ -394,7 +384,7 @@ class Fanout:
         self, position: At | Waiting, device: Device, out: Outbound, now: Now
     ) -> At | Waiting:
         if isinstance(position, Waiting):
-            was_evicted = device.device_id in self.devices.evicted
+            was_evicted = self.devices.was_evicted(device.device_id, position.cursor)
             if is_ahead(position, device):
                 self.wanted.add(device.device_id)
             position, gap = resolve(position, device, now, was_evicted=was_evicted)

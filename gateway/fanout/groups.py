@@ -1,16 +1,19 @@
 """Groups: clients that watch the same devices share one tail of the newest entries.
 
 Pure. A group's *tail* is a short run of ready frames in order of arrival; where a client stands
-in it is one number, the arrival it was sent last. So watching 1,000 bikes costs one number, and
-the bytes of a flush are joined once for everybody who stands at the same place.
+in it is one number, the arrival it was sent last. So watching 1,000 bikes costs one number.
+
+Most clients are *in step*: they have been sent the same and took all of it. They share even that
+number, and what is new is joined once and handed to a :class:`Multicast`. The others are *apart*:
+they poll, or their kernel was full; each has its own number until it has caught up.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from gateway.fanout.clients import Client
@@ -43,34 +46,123 @@ class Batch:
         return b"".join(self.frames)
 
 
+Handle: TypeAlias = Any
+"""A connection as a :class:`Multicast` knows it; only handed on here."""
+
+
+class Multicast(Protocol):
+    """Connections that are sent the same; one that cannot take all of it leaves by itself.
+
+    It says so before :meth:`send` or whatever else blocked it returns. What it was sent reaches it
+    all the same.
+    """
+
+    def add(self, connection: Handle, client: "Client", /) -> bool:
+        """Take a connection in; False when it polls or cannot be written to now."""
+
+    def discard(self, connection: Handle, /) -> None:
+        """Leave a connection out from now on, without a word."""
+
+    def send(self, data: bytes, /) -> None:
+        """Send whole frames to everybody."""
+
+
+OpenMulticast: TypeAlias = Callable[[Callable[["Client"], None]], Multicast]
+"""Opens one that calls the given function with who left by itself."""
+
+
 @dataclass(slots=True, eq=False)
 class Group:
     """The tail of one coverage, of ``length`` to twice as many entries."""
 
     coverage: Coverage
     length: int
-    members: "set[Client]" = field(default_factory=set)
+    open_multicast: InitVar[OpenMulticast]
     floor: int = 0
     """The arrival number before the first entry of the tail."""
+    members: "set[Client]" = field(default_factory=set)
+    apart: "set[Client]" = field(default_factory=set)
+    step: int = field(init=False)
+    """Where those in step stand: the arrival number they were sent last."""
+    is_dirty: bool = False
+    """Has entries that some members were not sent yet."""
+    _in_step: Multicast = field(init=False)
     _arrivals: list[int] = field(default_factory=list)
     _frames: list[bytes] = field(default_factory=list)
+    _unsent: list[bytes] = field(default_factory=list)
+    _unsent_bytes: int = 0
     _shared: dict[int, tuple[Batch, int]] = field(default_factory=dict)
+
+    def __post_init__(self, open_multicast: OpenMulticast) -> None:
+        self.step = self.floor
+        self._in_step = open_multicast(self._on_left)
 
     @property
     def last(self) -> int:
         """The arrival number of the newest entry."""
         return self._arrivals[-1] if self._arrivals else self.floor
 
+    # --- members -------------------------------------------------------------------------
+
+    def enter(self, client: "Client") -> None:
+        """Take in a client that stands by itself at ``client.arrival``."""
+        self.members.add(client)
+        self.apart.add(client)
+
+    def leave(self, client: "Client") -> None:
+        """Let a client go; it stands by itself then."""
+        self.step_aside(client)
+        self.members.discard(client)
+        self.apart.discard(client)
+
+    def step_in(self, client: "Client") -> None:
+        """Let a client go on with the others, if it stands where they do and can be written to."""
+        in_step = client.arrival == self.step or (
+            client.arrival > self.step and self.step == self.last
+        )
+        if client in self.apart and in_step and self._in_step.add(client.connection, client):
+            self.apart.discard(client)
+
+    def step_aside(self, client: "Client") -> None:
+        """Give a client a place of its own, where it stands."""
+        if client not in self.apart:
+            self._in_step.discard(client.connection)
+            self._on_left(client)
+
+    def arrival_of(self, client: "Client") -> int:
+        """Give the arrival number a client was sent last."""
+        return client.arrival if client in self.apart else self.step
+
+    def _on_left(self, client: "Client") -> None:
+        client.arrival = self.step
+        self.apart.add(client)
+
+    # --- the tail ------------------------------------------------------------------------
+
+    def append(self, arrival: int, frame: bytes) -> None:
+        """Put an entry behind the others; sends on first what would be more than one send."""
+        if self._unsent_bytes + len(frame) > BATCH_BYTES_MAX:
+            self.send_on()
+        self._arrivals.append(arrival)
+        self._frames.append(frame)
+        self._unsent.append(frame)
+        self._unsent_bytes += len(frame)
+        self._shared.clear()
+
+    def send_on(self) -> None:
+        """Send those in step what they were not sent yet. The hot path."""
+        if not self._unsent:
+            return
+        data = b"".join(self._unsent)
+        self._unsent.clear()
+        self._unsent_bytes = 0
+        self.step = self.last  # before it is sent: who leaves now has it in its outbox
+        self._in_step.send(data)
+
     @property
     def is_full(self) -> bool:
         """Tell whether the tail has to be cut before the next entry."""
         return len(self._arrivals) >= 2 * self.length
-
-    def append(self, arrival: int, frame: bytes) -> None:
-        """Put an entry behind the others."""
-        self._arrivals.append(arrival)
-        self._frames.append(frame)
-        self._shared.clear()
 
     def next_floor(self) -> int:
         """Tell where the floor will be after :meth:`cut`."""
@@ -81,6 +173,8 @@ class Group:
         self.floor = self.next_floor()
         del self._arrivals[: -self.length], self._frames[: -self.length]
         self._shared.clear()
+
+    # --- for those apart -----------------------------------------------------------------
 
     def entries_after(self, arrival: int) -> Iterator[tuple[int, bytes]]:
         """Give each entry that follows ``arrival``: its number and its frame."""
@@ -104,52 +198,74 @@ class Group:
 class Groups:
     """All groups that have members, found by their coverage and by device."""
 
-    def __init__(self, tail_length: int, expel: Callable[[Group, int], None]) -> None:
-        self.dirty: set[Group] = set()
-        """Those that got entries since somebody took note."""
+    def __init__(
+        self,
+        tail_length: int,
+        open_multicast: OpenMulticast,
+        expel: Callable[[Group, int], None],
+    ) -> None:
         self._tail_length = tail_length
+        self._open_multicast = open_multicast
         self._expel = expel  # moves out the members who stand below an arrival number
         self._groups: dict[Coverage, Group] = {}
-        self._of_device: dict[str, tuple[Group, ...]] = {}
+        self._by_name: dict[str, list[Group]] = {}
+        self._of_everything: list[Group] = []
+        self._dirty: list[Group] = []
 
     def __len__(self) -> int:
         return len(self._groups)
 
-    def join(self, client: "Client", coverage: Coverage, arrival: int) -> Group:
-        """Enter a client into the group of a coverage, which begins after ``arrival`` if new."""
+    def join(self, client: "Client", coverage: Coverage) -> Group:
+        """Enter a client, which was sent all that arrived, into the group of a coverage."""
         group = self._groups.get(coverage)
         if group is None:
-            group = self._groups[coverage] = Group(coverage, self._tail_length, floor=arrival)
-            self._of_device.clear()
-        group.members.add(client)
+            group = Group(coverage, self._tail_length, self._open_multicast, floor=client.arrival)
+            self._groups[coverage] = group
+            for groups in self._places(coverage):
+                groups.append(group)
+        group.enter(client)
+        group.step_in(client)
         return group
 
     def leave(self, client: "Client", group: Group) -> None:
         """Take a client out; the last one out ends the group."""
-        group.members.discard(client)
+        group.leave(client)
         if not group.members:
             del self._groups[group.coverage]
-            self.dirty.discard(group)
-            self._of_device.clear()
+            for groups in self._places(group.coverage):
+                groups.remove(group)
+            for name in group.coverage.names:
+                if not self._by_name[name]:
+                    del self._by_name[name]
 
-    def take_dirty(self) -> "set[Group]":
-        """Take note of the groups that got entries since the last time."""
-        dirty, self.dirty = self.dirty, set()
-        return dirty
+    def _places(self, coverage: Coverage) -> Iterator[list[Group]]:
+        yield from (self._by_name.setdefault(name, []) for name in coverage.names)
+        if coverage.everything:
+            yield self._of_everything
 
-    def covering(self, device_id: str) -> tuple[Group, ...]:
+    def covering(self, device_id: str) -> Sequence[Group]:
         """Find the groups a device belongs to."""
-        groups = self._of_device.get(device_id)
-        if groups is None:
-            groups = tuple(g for g in self._groups.values() if g.coverage.covers(device_id))
-            self._of_device[device_id] = groups
-        return groups
+        named = self._by_name.get(device_id, ())
+        if not self._of_everything:
+            return named
+        others = (g for g in self._of_everything if device_id not in g.coverage.names)
+        return [*named, *(g for g in others if g.coverage.covers(device_id))]
 
     def append(self, device_id: str, arrival: int, frame: bytes) -> None:
         """Put an entry into each tail that covers its device."""
         for group in self.covering(device_id):
             if group.is_full:
+                group.send_on()
                 self._expel(group, group.next_floor())
                 group.cut()
             group.append(arrival, frame)
-            self.dirty.add(group)
+            if not group.is_dirty:
+                group.is_dirty = True
+                self._dirty.append(group)
+
+    def take_dirty(self) -> list[Group]:
+        """Take note of the groups that got entries since the last time."""
+        dirty, self._dirty = self._dirty, []
+        for group in dirty:
+            group.is_dirty = False
+        return dirty

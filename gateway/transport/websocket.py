@@ -2,7 +2,7 @@
 
 import _socket
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from struct import pack
 from typing import Any, Protocol
@@ -64,6 +64,7 @@ class WebSocketLink:
         "_write_watcher",
         "closed",
         "closing",
+        "on_blocked",
         "owner",
         "writable",
     )
@@ -89,8 +90,8 @@ class WebSocketLink:
         self._failed = False
         self.closing = False
         self.closed = False
-        # Plain, not a property: a fan-out asks it for each client at each reading.
         self.writable = True
+        self.on_blocked: Callable[[WebSocketLink], None] | None = None  # writable no longer
 
     def start(self, early: bytes = b"") -> None:
         """Listen; ``early`` is what was read before the connection was taken."""
@@ -114,6 +115,18 @@ class WebSocketLink:
         """Bytes that the kernel has not taken yet."""
         return self._outbox.size if self._outbox is not None else 0
 
+    @property
+    def sender(self) -> Callable[[bytes], int]:
+        """How the kernel is handed bytes; whoever calls it hands the result to ``go_on``."""
+        return self._sock.send
+
+    def go_on(self, data: bytes, sent: int) -> None:
+        """Take over after a call of ``sender`` that took ``sent`` bytes, or failed (-1)."""
+        if sent < 0:
+            self.send(data)  # meets the same error again and knows what to do
+        else:
+            self._keep(memoryview(data)[sent:])
+
     def send(self, data: bytes) -> None:
         """Write ready frames; what the kernel does not take now follows when it does."""
         if not self.writable:
@@ -132,7 +145,7 @@ class WebSocketLink:
 
     def _keep(self, data: bytes | memoryview) -> None:
         if self._outbox is None:
-            self.writable = False
+            self._block()
             self._outbox = Outbox()
             self._write_watcher = self._loop.io(self._sock.fileno(), WRITABLE)
             self._write_watcher.start(self._writable)
@@ -141,6 +154,11 @@ class WebSocketLink:
             self._loop.run_callback(self._overflow)
             return
         self._outbox.push(data)
+
+    def _block(self) -> None:
+        self.writable = False
+        if self.on_blocked is not None:
+            self.on_blocked(self)
 
     def _writable(self) -> None:
         outbox = self._outbox
@@ -264,7 +282,7 @@ class WebSocketLink:
             return
         self.send(close_frame(code, reason))
         self.closing = True
-        self.writable = False
+        self._block()
         self.resume()
 
     def abort(self) -> None:
@@ -277,22 +295,9 @@ class WebSocketLink:
 
     def _release(self) -> None:
         self.closed = True
-        self.writable = False
+        self._block()
         self._stop_writing()
         self._reader = None
         self._read_watcher.stop()
         self._read_watcher.close()
         self._sock.close()
-
-
-def send_to_all(links: Iterable[WebSocketLink], data: bytes) -> None:
-    """Do ``link.send(data)`` for many links that are ``writable``, at less cost for each."""
-    size = len(data)
-    for link in links:
-        try:
-            sent = link._sock.send(data)  # noqa: SLF001  # the loop of the class above, unrolled
-        except OSError:
-            link.send(data)  # meets the same error again and knows what to do
-            continue
-        if sent != size:
-            link._keep(memoryview(data)[sent:])  # noqa: SLF001  # as above

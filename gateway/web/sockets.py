@@ -21,42 +21,6 @@ MESSAGE_BYTES_MAX = 1_000_000
 _is_answer_awaited: ContextVar[bool] = ContextVar("is_answer_awaited", default=True)
 
 
-class Browser:
-    """One connected client."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    @property
-    def is_pulling(self) -> bool:
-        """Tell whether the client polls."""
-        return self._connection.transport == "polling"
-
-    @property
-    def is_writable(self) -> bool:
-        """Tell whether the kernel took all that was sent."""
-        return self._connection.writable
-
-    def wake(self) -> None:
-        """Have the waiting GET, if there is one, fetch what is due."""
-        if self._connection.poll_waiting:
-            self._connection.wake_poll()
-
-    def write(self, data: bytes) -> bool:
-        """Send ready frames at once; False, and nothing was sent, when not writable."""
-        link = self._connection.link  # straight to it: this is the hot path
-        if link is None or not link.writable:
-            return False
-        link.send(data)
-        return True
-
-    def close(self) -> None:
-        """Close the transport without a Socket.IO DISCONNECT, so that a stock client comes back."""
-        self._connection.close_transport()
-
-
 def create_server(app: Flask, is_allowed_origin: OriginCheck) -> SocketIO:
     """Create the Socket.IO server of an app; nothing runs yet."""
     server = SocketIO(
@@ -77,7 +41,7 @@ def open_browser(
     *,
     pull: Callable[[int, int], Sequence[bytes]],
     go_on: Callable[[], None],
-) -> Browser | None:
+) -> Connection | None:
     """Take over the connection of a client; None when it has ended already.
 
     ``pull`` gives frames to a client that polls, at most so many and so many bytes; ``go_on`` is
@@ -88,7 +52,7 @@ def open_browser(
         return None
     connection.on_poll = lambda count, size: [packet_of(f).decode() for f in pull(count, size)]
     connection.on_writable = connection.on_upgrade = go_on
-    return Browser(connection)
+    return connection
 
 
 def connection_count(server: SocketIO) -> int:

@@ -1,10 +1,12 @@
 """A browser for tests of the core: it reads its frames as a stock client would, and judges them."""
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.devices.devices import Devices, Limits
+from gateway.fanout.clients import Client
 from gateway.fanout.fanout import Fanout
 from gateway.fanout.subscription import parse_subscribe, parse_unsubscribe
 from gateway.feed.effects import Now
@@ -13,6 +15,51 @@ from shared.cursor import Cursor, parse_cursor
 from shared.reading import CheckedReading, Reading, Status
 
 EPOCH = 1_000
+
+
+class Line:
+    """A connection: what it was sent, and how many more bytes its kernel takes (None: polls)."""
+
+    def __init__(self, room: int | None = None) -> None:
+        self.room = room
+        self.sent = b""
+        self.multicast: MulticastOfLines | None = None
+
+    def block(self) -> None:
+        """Be full, as after something else was sent."""
+        self.room = 0
+        if self.multicast is not None:
+            self.multicast.leave(self)
+
+
+class MulticastOfLines:
+    """What the transport's is, for lines: who cannot take all leaves, and has it in its outbox."""
+
+    def __init__(self, on_left: Callable[[Client], None]) -> None:
+        self._lines: dict[Line, Client] = {}
+        self._on_left = on_left
+
+    def add(self, line: Line, client: Client) -> bool:
+        if not line.room:
+            return False
+        line.multicast = self
+        self._lines[line] = client
+        return True
+
+    def discard(self, line: Line) -> None:
+        line.multicast = None
+        self._lines.pop(line, None)
+
+    def send(self, data: bytes) -> None:
+        for line in list(self._lines):
+            line.sent += data
+            line.room = max(0, (line.room or 0) - len(data))
+            if not line.room:
+                self.leave(line)
+
+    def leave(self, line: Line) -> None:
+        line.multicast = None
+        self._on_left(self._lines.pop(line))
 
 
 @dataclass
@@ -27,7 +74,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.devices = Devices(Limits(self.devices_max, self.readings, self.total_bytes, 5.0))
-        self.fanout = Fanout(self.devices)
+        self.fanout = Fanout(self.devices, MulticastOfLines)
 
     @property
     def now(self) -> Now:
@@ -71,9 +118,10 @@ class Browser:
     name: str = "browser"
     received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     cursors: dict[str, Cursor] = field(default_factory=dict)
+    line: Line = field(default_factory=Line)
 
     def __post_init__(self) -> None:
-        self.world.fanout.add(self.name)
+        self.world.fanout.add(self.name, self.line)
 
     def subscribe(self, devices: Any, **more: Any) -> dict[str, Any]:
         request = parse_subscribe({"devices": devices, **more})
@@ -89,14 +137,25 @@ class Browser:
         self.world.fanout.unsubscribe(self.name, request, self.world.now)
 
     def take(self, room_bytes: int = 65_536) -> list[tuple[str, dict[str, Any]]]:
-        """Take one batch; returns its events."""
+        """Let one flush happen, and take one batch; returns the events of both."""
         self.world.fanout.send_live()
         self.world.fanout.due(self.world.now)
+        self.serve(room_bytes)
+        return self.hear()
+
+    def serve(self, room_bytes: int) -> None:
+        """Send what is due by itself, without a flush."""
         batch = self.world.fanout.take(self.name, self.world.now, room_bytes)
-        events = [json.loads(packet_of(frame)[2:]) for frame in batch.frames]
         assert b"".join(batch.frames) == batch.joined
-        self.received += [(name, body) for name, body in events]
-        return [(name, body) for name, body in events]
+        self.line.sent += batch.joined
+
+    def hear(self) -> list[tuple[str, dict[str, Any]]]:
+        """Read what was sent so far; returns its events."""
+        sent, self.line.sent = self.line.sent, b""
+        events = [json.loads(packet_of(frame)[2:]) for frame in frames_in(sent)]
+        heard = [(str(name), dict(body)) for name, body in events]
+        self.received += heard
+        return heard
 
     def drain(self) -> list[tuple[str, dict[str, Any]]]:
         """Take until nothing more comes."""
@@ -115,3 +174,13 @@ class Browser:
 
     def gaps(self) -> list[dict[str, Any]]:
         return [body for name, body in self.received if name == "gap"]
+
+
+def frames_in(stream: bytes) -> Iterator[bytes]:
+    """Cut a stream of WebSocket frames, each shorter than 64 kB."""
+    while stream:
+        short = stream[1] < 126
+        size = 2 + stream[1] if short else 4 + int.from_bytes(stream[2:4], "big")
+        assert size <= len(stream), "a frame that is not whole"
+        yield stream[:size]
+        stream = stream[size:]

@@ -2,7 +2,6 @@ import itertools
 
 import pytest
 
-from gateway.fanout.fanout import Fanout
 from shared.errors import TooManyDevices
 from tests.gateway.browsers import EPOCH, Browser, World
 
@@ -347,7 +346,7 @@ def test_a_removed_client_leaves_nothing_behind(world: World) -> None:
     world.publish("a", 3)
     for i in range(10):
         fanout.remove(f"client-{i}")
-    empty = Fanout(World().devices)
+    empty = World().fanout
     for name in ("clients", "_behind", "_watchers"):
         assert getattr(fanout, name) == getattr(empty, name)
     assert len(fanout._groups) == 0

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.devices.devices import Device
-from gateway.fanout.groups import Group
+from gateway.fanout.groups import BATCH_BYTES_MAX, Group
 from gateway.packets import packet_of
 from shared.cursor import Cursor, parse_cursor
-from tests.gateway.browsers import EPOCH, Browser, World
+from tests.gateway.browsers import EPOCH, Browser, Line, World
 
 DEVICES = ("a", "b", "c")
 SUBSETS = st.lists(st.sampled_from(DEVICES), unique=True, max_size=3)
@@ -27,6 +27,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("take"), st.just(""), st.sampled_from([1, 300, 2_000, 65_536])),
     st.tuples(st.just("wait"), st.just(""), st.sampled_from([0.1, 1.0, 3.0, 31.0])),
     st.tuples(st.just("resume"), st.just(""), st.none()),
+    st.tuples(st.just("room"), st.just(""), st.sampled_from([None, 0, 300, 5_000, 10**6])),
 )
 
 
@@ -47,7 +48,13 @@ class Witness:
     def is_full(self, device_id: str) -> bool:
         return self.covers(device_id) and self.names.get(device_id, self.star_rate) is None
 
+    def make_room(self, room: int | None) -> None:
+        """Poll, be full, or take so many bytes more."""
+        self.browser.line.block()
+        self.browser.line.room = room
+
     def subscribe(self, devices: Any, since: str | None, rate: int | None = None) -> None:
+        self.judge(self.browser.hear())
         wanted = list(DEVICES) if devices == "*" else devices
         more: dict[str, Any] = {} if since is None else {"since": dict.fromkeys(devices, since)}
         if rate is not None:
@@ -69,6 +76,7 @@ class Witness:
                 self.at.pop(device_id, None)
 
     def unsubscribe(self, devices: Any) -> None:
+        self.judge(self.browser.hear())
         self.browser.unsubscribe(devices)
         if devices == "*":
             self.names.clear()
@@ -103,9 +111,10 @@ class Witness:
 
     def resume(self) -> None:
         """Lose the connection, and come back with the cursors."""
+        self.judge(self.browser.hear())
         full = {d: str(c) for d, c in self.at.items() if self.is_full(d)}
         self.world.fanout.remove(self.browser.name)
-        self.world.fanout.add(self.browser.name)
+        self.world.fanout.add(self.browser.name, self.browser.line)
         names, star, star_rate = dict(self.names), self.star, self.star_rate
         self.names, self.star = {}, False
         if star:
@@ -157,6 +166,8 @@ def act(world: World, witness: Witness, action: str, what: Any, more: Any) -> No
             world.wait(more)
         case "resume":
             witness.resume()
+        case "room":
+            witness.make_room(more)
 
 
 def finish(world: World, witnesses: dict[str, Witness]) -> None:
@@ -165,6 +176,72 @@ def finish(world: World, witnesses: dict[str, Witness]) -> None:
         world.wait(seconds)
         for witness in witnesses.values():
             witness.judge(witness.browser.drain())
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("publish"), st.sampled_from(["a", "b"]), st.integers(1, 5)),
+    st.tuples(st.just("flush"), st.none(), st.none()),
+    st.tuples(st.just("serve"), st.integers(0, 2), st.sampled_from([300, 65_536])),
+    st.tuples(st.just("room"), st.integers(0, 2), st.sampled_from([0, 300, 10**6])),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(STEPS, max_size=60))
+def test_in_step_or_apart_each_entry_comes_once_and_in_order(
+    steps: list[tuple[str, Any, Any]],
+) -> None:
+    world = World(readings=1_000)
+    browsers = [Browser(world, str(n), line=Line(10**6)) for n in range(3)]
+    for browser in browsers:
+        browser.subscribe(["a", "b"])
+    world.publish("a")
+    for browser in browsers:
+        browser.drain()
+    for kind, what, more in steps:
+        match kind:
+            case "publish":
+                world.publish(what, more)
+            case "flush":
+                world.fanout.send_live()
+            case "serve" if browsers[what].line.room:
+                browsers[what].serve(more)
+            case "room":
+                browsers[what].line.block()
+                browsers[what].line.room = more
+    for browser in browsers:
+        browser.drain()
+        for device_id in ("a", "b"):
+            assert browser.seqs(device_id) == [*range(1, world.seqs.get(device_id, 0) + 1)]
+
+
+def test_who_takes_everything_is_sent_to_in_step_with_the_others() -> None:
+    world = World()
+    browsers = [Browser(world, str(n), line=Line(10**6)) for n in range(3)]
+    world.publish("a")
+    for browser in browsers:
+        browser.subscribe(["a"])
+        browser.drain()
+    world.publish("a")
+    assert world.fanout.send_live() == []
+    assert [browser.line.sent for browser in browsers] == [browsers[0].line.sent] * 3
+    browsers[1].line.block()
+    world.publish("a", 2)
+    assert world.fanout.send_live() == ["1"]
+    assert [len(browser.hear()) for browser in browsers] == [3, 1, 3]
+    assert [body["seq"] for _, body in browsers[1].take()] == [3, 4]
+
+
+def test_more_than_one_send_is_not_kept_until_the_next_flush() -> None:
+    world = World(readings=2_000)
+    browser = Browser(world, line=Line(10**6))
+    world.publish("a")
+    browser.subscribe(["a"])
+    browser.drain()
+    world.publish("a", 1_000)
+    early = len(browser.line.sent)
+    assert early > BATCH_BYTES_MAX
+    assert len(browser.take()) == 1_000
 
 
 @settings(max_examples=50, deadline=None)

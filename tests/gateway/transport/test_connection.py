@@ -10,7 +10,7 @@ from flask import request
 from flask_socketio import emit
 from gevent import get_hub
 
-from gateway.transport import Connection, SocketIO
+from gateway.transport import Connection, Multicast, SocketIO
 from gateway.transport.frames import packet_frame
 from tests.gateway.transport.clients import Polls, WebSocketClient, connect_namespace, until
 from tests.gateway.transport.servers import Happenings, flask_app
@@ -105,9 +105,10 @@ def test_one_call_sends_to_all_that_are_writable_and_leaves_the_others_as_they_a
         clients = [connected_client(port) for _ in range(3)]
         Polls(port).open()
         before = lagging.pending_bytes
-        Connection.send_frames_to_all(
-            list(sockets.server.eio.sockets.values()), packet_frame('42["all"]')
-        )
+        everybody = Multicast[str](lambda _: None)
+        added = [everybody.add(it, it.sid) for it in sockets.server.eio.sockets.values()]
+        assert sorted(added) == [False, False, True, True, True]
+        everybody.send(packet_frame('42["all"]'))
         assert [client.next_message() for client in clients] == ['42["all"]'] * 3
         assert lagging.pending_bytes == before
         for client in (slow, *clients):

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given, settings
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol
 
 from gateway.transport.frames import frame, packet_frame
+from gateway.transport.multicast import Multicast
 from gateway.transport.reader import Violation
-from gateway.transport.websocket import READABLE, Readers, WebSocketLink, send_to_all
+from gateway.transport.websocket import READABLE, Readers, WebSocketLink
 from tests.gateway.transport.clients import client_frame
 
 MAX_OUTBOX_BYTES = 100_000
@@ -66,12 +68,15 @@ class FakeSocket:
         self.incoming = b""
         self.ended = False
         self.did: list[str] = []
+        self.fail: OSError | None = None
 
     def fileno(self) -> int:
         return 7
 
     def send(self, data: bytes | memoryview) -> int:
         assert "close" not in self.did
+        if self.fail is not None:
+            raise self.fail
         if not self.room:
             raise BlockingIOError
         count = min(self.room, len(data))
@@ -140,7 +145,7 @@ def frames_of(stream: bytes) -> list[Any]:
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("send"), st.text(max_size=300)),
-        st.tuples(st.just("send to all"), st.text(max_size=300)),
+        st.tuples(st.just("multicast"), st.text(max_size=300)),
         st.tuples(st.just("batch"), st.lists(st.text(max_size=300), min_size=1, max_size=5)),
         st.tuples(st.just("ping"), st.binary(max_size=20)),
         st.tuples(st.just("room"), st.integers(0, 400)),
@@ -149,29 +154,37 @@ steps = st.lists(
 )
 
 
+def do(rig: "Rig", together: Multicast[str], kind: str, value: Any) -> list[str | bytes]:
+    """Do one step; returns what the client must get for it."""
+    match kind:
+        case "send":
+            rig.link.send(packet_frame(value))
+        case "multicast":
+            member: Any = SimpleNamespace(link=rig.link)  # all that it looks at
+            is_in = len(together) or together.add(member, "rig")
+            together.send(packet_frame(value))
+            return [value] if is_in else []
+        case "batch":
+            rig.link.send(b"".join(map(packet_frame, value)))
+            return list(value)
+        case "ping":
+            rig.give(client_frame(9, value))
+        case "room":
+            rig.sock.room = value
+            rig.loop.turn()
+            return []
+    return [value]
+
+
 @settings(max_examples=300, deadline=None)
 @given(steps)
 def test_whatever_the_network_takes_the_stream_is_whole_frames_in_order(
     script: list[tuple[str, Any]],
 ) -> None:
-    rig, sent = Rig(), []
+    rig, sent = Rig(), list[str | bytes]()
+    together = Multicast[str](lambda _: None)
     for kind, value in script:
-        if kind == "send":
-            rig.link.send(packet_frame(value))
-            sent.append(value)
-        elif kind == "send to all":
-            # left out when it is not writable, as a fan-out does
-            sent += [value] * rig.link.writable
-            send_to_all([rig.link] * rig.link.writable, packet_frame(value))
-        elif kind == "batch":
-            rig.link.send(b"".join(map(packet_frame, value)))
-            sent += value
-        elif kind == "ping":
-            rig.give(client_frame(9, value))
-            sent.append(value)
-        else:
-            rig.sock.room = value
-            rig.loop.turn()
+        sent += do(rig, together, kind, value)
         stream = bytes(rig.sock.taken)
         everything = b"".join(
             packet_frame(item) if isinstance(item, str) else frame(10, item) for item in sent
@@ -183,6 +196,28 @@ def test_whatever_the_network_takes_the_stream_is_whole_frames_in_order(
     rig.loop.turn()
     assert frames_of(bytes(rig.sock.taken)) == sent
     assert rig.link.pending_bytes == 0
+
+
+def test_who_cannot_take_all_closes_or_fails_leaves_the_multicast_and_is_named_once() -> None:
+    left: list[str] = []
+    together = Multicast[str](left.append)
+    rigs = {name: Rig() for name in ("full", "closed", "lost", "left out", "well")}
+    for name, rig in rigs.items():
+        rig.sock.room = 10**6
+        assert together.add(SimpleNamespace(link=rig.link), name)  # type: ignore[arg-type]  # all it looks at
+    rigs["full"].sock.room = 5
+    rigs["closed"].link.close()
+    rigs["lost"].sock.fail = ConnectionResetError()
+    together.discard(SimpleNamespace(link=rigs["left out"].link))  # type: ignore[arg-type]  # as above
+    together.send(packet_frame("everybody"))
+    rigs["lost"].loop.turn()
+    assert sorted(left) == ["closed", "full", "lost"]
+    assert len(together) == 1
+    rigs["full"].sock.room = 10**6
+    rigs["full"].loop.turn()
+    assert frames_of(bytes(rigs["full"].sock.taken)) == ["everybody"]
+    assert frames_of(bytes(rigs["well"].sock.taken)) == ["everybody"]
+    assert rigs["left out"].sock.taken == b""
 
 
 def test_drained_is_said_once_the_kernel_has_everything() -> None:
