@@ -1,0 +1,108 @@
+"""What is taken as it came is what the strict reader would have taken, and nothing else is."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.canonical import read_canonical
+from shared.reading import NUMBER_RANGES, READING_KEYS, CheckedReading, check_reading
+from shared.wire import decode_reading, encode_reading
+
+PLAIN = {"v": 1, "device_id": "e", "epoch": 7, "seq": 3, "ts_ms": 1_700_000_000_000}
+FULL = PLAIN | {
+    "speed_kmh": 21.5,
+    **{key: (low + high) / 2 for key, (low, high) in NUMBER_RANGES.items()},
+    "assist": "eco",
+    "extra": {"motor_c": 61.5, "light": True, "mode": "sport+"},
+}
+
+
+def compact(body: Any) -> bytes:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def strictly(payload: bytes) -> CheckedReading:
+    """Read with the standard library: spaces are nothing a canonical reading has."""
+    return decode_reading(payload + b" ", "e")
+
+
+def test_what_the_gateway_writes_is_taken_as_it_came() -> None:
+    payload = compact({key: FULL[key] for key in READING_KEYS})
+    reading = read_canonical(payload, "e")
+    assert reading is not None
+    assert reading == check_reading(FULL, "e").reading
+    assert encode_reading(reading) is payload
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        compact(FULL) + b"\n",
+        json.dumps(FULL).encode(),
+        compact(FULL | {"device_id": "f"}),
+        compact(FULL | {"v": 2}),
+        compact(FULL | {"v": True}),
+        compact(FULL | {"ts_ms": 0}),
+        compact(FULL | {"seq": 0}),
+        compact(FULL | {"seq": 2**53}),
+        compact(FULL | {"epoch": 7.0}),
+        compact(FULL | {"power_w": 3001}),
+        compact(FULL | {"power_w": True}),
+        compact(FULL | {"assist": "max"}),
+        compact(FULL | {"other": 1}),
+        compact(FULL | {"extra": {}}),
+        compact(FULL | {"extra": {"mode": "sport plus"}}),
+        compact(FULL | {"extra": {"A": 1}}),
+        compact(FULL | {"extra": {"a": 2**53}}),
+        compact(FULL | {"extra": {"a": "x" * 65}}),
+        compact(FULL | {"extra": {"a": None}}),
+        compact(FULL | {"extra": {f"k{n}": n for n in range(17)}}),
+        compact({"seq": 3} | FULL),
+        compact({key: value for key, value in FULL.items() if key != "speed_kmh"}),
+        compact(FULL)[:-1] + b',"seq":4}',
+        compact(FULL).replace(b'"light":true', b'"light":true,"light":false'),
+        compact(FULL).replace(b'"seq":3', b'"seq":3,"seq":3'),
+        compact(FULL).replace(b"eco", b"\\u0065co"),
+        compact(FULL).replace(b"sport", b"\xff"),
+        compact(FULL).replace(b"21.5", b"NaN"),
+        compact(FULL).replace(b"21.5", b"1e400"),
+        compact([FULL]),
+        b"",
+    ],
+)
+def test_anything_else_is_left_to_the_strict_reader(payload: bytes) -> None:
+    assert read_canonical(payload, "e") is None
+
+
+NUMBERS = st.one_of(
+    st.integers(-(2**54), 2**54), st.floats(), st.booleans(), st.integers(0, 100), st.just(0)
+)
+EXTRAS = st.dictionaries(
+    st.sampled_from(["a", "b_1", "Ä", "x" * 33]), st.one_of(NUMBERS, st.text(max_size=70))
+)
+VALUES = st.one_of(NUMBERS, st.text(max_size=5), st.sampled_from(["eco", "turbo"]), EXTRAS)
+KEYS = st.sampled_from([*READING_KEYS, "other"])
+CHANGES = st.lists(st.tuples(KEYS, VALUES), max_size=4)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    CHANGES, st.lists(KEYS, max_size=4), st.booleans(), st.integers(0, 600), st.binary(max_size=2)
+)
+def test_what_is_taken_is_what_the_strict_reader_takes(
+    changes: list[tuple[str, Any]], left_out: list[str], in_order: bool, place: int, noise: bytes
+) -> None:
+    body = {key: value for key, value in (FULL | dict(changes)).items() if key not in left_out}
+    if in_order:
+        body = {key: body[key] for key in READING_KEYS if key in body}
+    text = compact(body)
+    payload = text[:place] + noise + text[place:]
+    reading = read_canonical(payload, "e")
+    if reading is not None:
+        strict, dropped, unknown = strictly(payload)
+        assert (reading, dropped, unknown) == (strict, (), ())
+        assert list(reading.values) == list(strict.values)
+        assert json.loads(payload) == json.loads(encode_reading(strict))
