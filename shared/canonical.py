@@ -78,12 +78,11 @@ def read_canonical(payload: bytes, device_id: str) -> Reading | None:
         strings += len(extra) + sum(type(value) is str for value in extra.values())
     if payload.count(b'"') != 2 * strings:
         return None
-    del raw["v"], raw["device_id"]
-    epoch, seq, ts_ms, speed_kmh = (raw.pop(key) for key in _POSITION_AND_SPEED)
-    return Reading(device_id, epoch, seq, ts_ms, speed_kmh, raw, payload)
-
-
-_POSITION_AND_SPEED = REQUIRED_KEYS[2:]
+    take = raw.pop
+    take("v")
+    take("device_id")
+    position = take("epoch"), take("seq")
+    return Reading(device_id, *position, take("ts_ms"), take("speed_kmh"), raw, payload)
 
 
 def _strings_of(keys: tuple[str, ...]) -> int | None:

@@ -16,11 +16,13 @@ from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import encode_reading
 
-ENTRY_OVERHEAD_BYTES = 80
-"""What an entry costs besides its frame: the bytes object's header, four integers, a pointer."""
+ENTRY_OVERHEAD_BYTES = 96
+"""What an entry costs besides its frame: the bytes object's header and rounding (41), a pointer and
+four integers in columns that grow ahead (43), and its part of what is trimmed but not deleted."""
 
-COMPACT_EVERY = 256
-"""Trimmed entries are really deleted in runs of this many, so that trimming stays O(1)."""
+COMPACT_PART = 16
+"""Trimmed entries are really deleted when there is one for so many slots: trimming stays O(1), and
+a thousand short rings do not keep a thousand long runs of empty slots."""
 
 
 class Entry(NamedTuple):
@@ -128,7 +130,7 @@ class Ring:
             self._frames[slot] = b""
             self._gaps.pop(self.first, None)
             self._skip += 1
-        if self._skip >= COMPACT_EVERY:
+        if self._skip * COMPACT_PART >= len(self._frames):
             self._compact()
 
     def empty(self, front: Cursor) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gateway.devices.ring import (
-    COMPACT_EVERY,
+    COMPACT_PART,
     ENTRY_OVERHEAD_BYTES,
     Entry,
     Ring,
@@ -81,13 +81,11 @@ def test_beyond_the_capacity_the_front_is_lost_and_indexes_stay() -> None:
 
 
 def test_trimmed_entries_are_deleted_in_runs_without_moving_the_others() -> None:
-    ring = _ring(*range(1, COMPACT_EVERY + 20), capacity=10)
+    ring = _ring(*range(1, 220), capacity=100)
 
-    assert _held(ring) == [
-        e.frame for e in _entries(*range(COMPACT_EVERY + 10, COMPACT_EVERY + 20))
-    ]
-    assert len(ring._frames) < COMPACT_EVERY
-    assert ring.index_after(ring.front or Cursor(0, 0)) == ring.first == COMPACT_EVERY + 9
+    assert _held(ring) == [e.frame for e in _entries(*range(120, 220))]
+    assert len(ring._frames) <= 100 + 100 / (COMPACT_PART - 1) + 1
+    assert ring.index_after(ring.front or Cursor(0, 0)) == ring.first == 119
 
 
 def test_a_ring_trimmed_for_memory_loses_its_oldest() -> None:
