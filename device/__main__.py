@@ -10,20 +10,24 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from loguru import logger
 
+from device.durable.epoch_file import take_epoch
+from device.durable.journal import DurableJournal
+from device.durable.numbers import Beginning
 from device.fleet import Bike, fleet_ids
 from device.journal import Journal, MemoryJournal, capacity
 from device.publisher import Publisher
 from device.questions import Questions
 from device.replay import Replay
-from device.sockets import Sockets, open_context, open_sockets
+from device.sockets import Sockets, open_sockets
 from device.sources import open_source
+from shared.contexts import open_context
 from shared.errors import JournalError, SettingsError, SourceError
-from shared.logs import setup_logging
+from shared.logs import log_name, setup_logging
 from shared.settings import Settings, load_settings
 
 STOPPED, MISCONFIGURED = 0, 2
@@ -47,25 +51,36 @@ def main() -> int:
 
 def run(settings: Settings) -> None:
     """Publish until a signal comes; what was said last is on its way when this returns."""
-    with stop_signals() as stop:
-        bikes = open_fleet(settings)
-        with (
-            closing(MemoryJournal(capacity(len(bikes)))) as journal,
-            open_context() as context,
-            closing(open_sockets(context, settings)) as sockets,
-        ):
-            report_start(settings, bikes)
+    ids = fleet_ids(settings.device_id, settings.fleet_size)
+    with stop_signals() as stop, ExitStack() as opened:
+        sources = [open_source(settings, place) for place in range(len(ids))]
+        journal, beginning = open_journal(settings, ids)
+        opened.enter_context(closing(journal))
+        bikes = [
+            Bike(device_id, beginning.epoch, source, beginning.last_seqs.get(device_id, 0))
+            for device_id, source in zip(ids, sources, strict=True)
+        ]
+        with open_context() as context, closing(open_sockets(context, settings)) as sockets:
+            report_start(settings, bikes, beginning)
             wire(bikes, journal, sockets).run(stop)
     report_end(bikes)
 
 
-def open_fleet(settings: Settings) -> list[Bike]:
-    """Open the source of each bike; all begin one epoch, the time of the start in ms."""
-    epoch = time.time_ns() // 1_000_000
-    ids = fleet_ids(settings.device_id, settings.fleet_size)
-    return [
-        Bike(device_id, epoch, open_source(settings, place)) for place, device_id in enumerate(ids)
-    ]
+def open_journal(settings: Settings, ids: Sequence[str]) -> tuple[Journal, Beginning]:
+    """Open the journal and learn where the numbers begin; raises JournalError.
+
+    Without a file to keep readings in, the greatest epoch is kept beside the log.
+    """
+    if settings.journal is not None:
+        durable = DurableJournal(settings.journal, ids)
+        return durable, durable.beginning
+    epoch = clock_ms = time.time_ns() // 1_000_000
+    path = settings.log_dir / f"{log_name(settings, 'device')}.epoch"
+    try:
+        epoch = take_epoch(path, clock_ms)
+    except OSError as error:
+        logger.warning("epoch_not_kept", file=str(path), reason=error.strerror)
+    return MemoryJournal(capacity(len(ids))), Beginning(epoch, {}, goes_on=False)
 
 
 def wire(bikes: Sequence[Bike], journal: Journal, sockets: Sockets) -> Publisher:
@@ -90,30 +105,27 @@ def stop_signals() -> Iterator[socket.socket]:
             signal.set_wakeup_fd(-1)
 
 
-def report_start(settings: Settings, bikes: list[Bike]) -> None:
-    """Log in one line what runs where, and what was asked for that this version does not do."""
+def report_start(settings: Settings, bikes: list[Bike], beginning: Beginning) -> None:
+    """Log in one line what runs where, and how the numbers go on."""
     logger.info(
         "started",
         bikes=len(bikes),
         first=bikes[0].device_id,
-        epoch=bikes[0].epoch,
+        epoch=beginning.epoch,
+        goes_on=beginning.goes_on,
         source=settings.source,
         interval_ms=bikes[0].source.interval_ms,
         pub=settings.pub_bind or ",".join(settings.pub_connect),
         replay=settings.replay_bind or ",".join(settings.replay_connect) or "none",
-        journal=f"the last {capacity(len(bikes))} readings of each bike, in memory",
+        journal=str(settings.journal or "in memory"),
+        keeps=f"the last {capacity(len(bikes))} readings of each bike",
     )
-    if settings.journal is not None:
-        logger.info(
-            "SPOKE_JOURNAL has no effect: this version keeps the journal in memory",
-            file=settings.journal,
-        )
 
 
 def report_end(bikes: list[Bike]) -> None:
     """Log how much was published, and how often something a source said was left out."""
     left_out = sum((bike.faults for bike in bikes), Counter[str]())
-    readings = sum(bike.last_seq for bike in bikes)
+    readings = sum(bike.readings for bike in bikes)
     logger.info("stopped", readings=readings, left_out=dict(left_out) or "nothing")
 
 

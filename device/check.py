@@ -17,7 +17,8 @@ import zmq
 from device.findings import Finding
 from device.judge import Judge, Moment, note_holes
 from device.judge_replay import Frames, ReplayJudge
-from device.sockets import Context, Socket, open_context
+from device.sockets import Socket
+from shared.contexts import Context, open_context
 from shared.errors import SettingsError
 
 RIGHT, WRONG, NOTHING_HEARD = 0, 1, 2

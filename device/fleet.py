@@ -7,24 +7,16 @@ be published. What a source got wrong is left out and counted, and uses up no nu
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from device.journal import Numbered
 from device.sources import Sample, Source
-from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.reading import VERSION, Reading, State, Status, check_reading
-from shared.wire import READING_BYTES_MAX, encode_reading, encode_status
+from shared.wire import READING_BYTES_MAX, decode_reading, encode_reading, encode_status
 
 FAULT_KINDS_MAX = 32
 """A source may make up keys without end; beyond so many they are counted as one."""
 OTHER_FAULTS = "other keys"
-
-
-class Numbered(NamedTuple):
-    """A reading with its number, ready to be kept and sent."""
-
-    cursor: Cursor
-    payload: bytes
 
 
 @dataclass(slots=True)
@@ -35,6 +27,8 @@ class Bike:
     epoch: int
     source: Source
     last_seq: int = 0
+    readings: int = 0
+    """How many were numbered here, in whatever epoch."""
     state: State = "online"
     faults: Counter[str] = field(default_factory=Counter)
     """How often each key was left out; ``speed_kmh`` counts the samples lost altogether."""
@@ -58,7 +52,21 @@ class Bike:
             payload, wrong = encode_reading(_without_extra(reading)), (*wrong, "extra")
         self._count(wrong)
         self.last_seq = reading.seq
-        return Numbered(reading.cursor, payload)
+        self.readings += 1
+        return Numbered(self.device_id, reading.cursor, payload)
+
+    def number_again(self, payload: bytes) -> Numbered:
+        """Give a reading that was numbered in an epoch that ended the next number of this one."""
+        old = decode_reading(payload, self.device_id).reading
+        self.last_seq += 1
+        again = Reading(
+            self.device_id, self.epoch, self.last_seq, old.ts_ms, old.speed_kmh, old.values
+        )
+        return Numbered(self.device_id, again.cursor, encode_reading(again))
+
+    def begin(self, epoch: int) -> None:
+        """Number from 1 in an epoch that is greater than all before."""
+        self.epoch, self.last_seq = epoch, 0
 
     def status(self, ts_ms: int) -> bytes:
         """Say that the bike is there, and what its last number is."""

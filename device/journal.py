@@ -1,7 +1,7 @@
 """What was published, kept for replay.
 
 A :class:`Journal` is asked for pages by position. This one is kept in memory; one that survives
-the process is another class with the same three methods. Pure.
+the process is in :mod:`device.durable.journal`, and answers from such a one as well. Pure.
 """
 
 from bisect import bisect_right
@@ -20,6 +20,14 @@ READINGS_IN_ALL = 400_000
 40 s at 10 Hz, several times what a gateway needs for a restart or a repair."""
 
 
+class Numbered(NamedTuple):
+    """A reading with its number, ready to be kept and sent."""
+
+    device_id: str
+    cursor: Cursor
+    payload: bytes
+
+
 class Page(NamedTuple):
     """Readings as they were published, ascending, and the ends of what is held now."""
 
@@ -31,8 +39,12 @@ class Page(NamedTuple):
 class Journal(Protocol):
     """Keeps what was published; it is appended to before the reading goes out."""
 
-    def append(self, device_id: str, cursor: Cursor, payload: bytes) -> None:
-        """Keep one reading; positions of a device only ever grow."""
+    def keep(self, batch: Sequence[Numbered]) -> int | None:
+        """Keep readings, all or none; positions of a device only ever grow.
+
+        None were kept when a number is returned: the epoch in which they, and all after them, are
+        to be numbered instead.
+        """
 
     def page(self, device_id: str, after: Cursor | None, limit: int) -> Page:
         """Read at most ``limit`` readings after a position, None: from the oldest held."""
@@ -52,6 +64,12 @@ class MemoryJournal:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._entries: dict[str, deque[_Entry]] = {}
+
+    def keep(self, batch: Sequence[Numbered]) -> int | None:
+        """Keep readings, in whatever epoch."""
+        for one in batch:
+            self.append(*one)
+        return None
 
     def append(self, device_id: str, cursor: Cursor, payload: bytes) -> None:
         """Keep one reading; the oldest gives way to it."""

@@ -14,9 +14,9 @@ import zmq
 from loguru import logger
 
 from device.fleet import Bike
-from device.journal import Journal
+from device.journal import Journal, Numbered
 from device.replay import NOT_TAKEN_S, Replay
-from device.schedule import Kind, Schedule, schedule_fleet
+from device.schedule import TURN_TASKS_MAX, Kind, Schedule, schedule_fleet
 from device.sockets import Socket
 from device.sources import Sample
 from shared.wire import reading_topic, status_topic
@@ -38,6 +38,7 @@ class Publisher:
     replay: Replay
     schedule: Schedule = field(init=False)
     _next: dict[int, Sample] = field(default_factory=dict)
+    _ended: list[int] = field(default_factory=list)
     _late_until_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -50,6 +51,7 @@ class Publisher:
         try:
             for place in range(len(self.bikes)):
                 self._plan_next(place)
+            self._end_rides()
             while stop.fileno() not in (ready := dict(poller.poll(self._wait_ms()))):
                 self._turn(ready)
         finally:
@@ -57,44 +59,74 @@ class Publisher:
 
     def _turn(self, ready: Collection[object]) -> None:
         """Do all that is due, then a bounded amount of answering."""
-        for task in self.schedule.take_due(time.monotonic()):
-            if task.kind is Kind.STATUS:
-                self._say_status(task.bike)
-            else:
-                self._publish(task.bike)
+        batch: list[Numbered] = []
+        try:
+            self._measure_due(time.monotonic(), batch)
+        finally:  # what has a number goes out, also when a source breaks behind it
+            self._publish(batch)
+        self._end_rides()
         self._report_delay()
         self.replay.turn(ready, time.monotonic(), self._is_time)
 
-    def _publish(self, place: int) -> None:
-        """Number, journal and publish the sample that is due, then plan the one after it."""
+    def _measure_due(self, now_s: float, batch: list[Numbered]) -> None:
+        """Say the statuses that are due, and number the samples, of a fast bike several."""
+        room = TURN_TASKS_MAX
+        while room > 0 and (tasks := self.schedule.take_due(now_s)):
+            room -= len(tasks)
+            for task in tasks:
+                if task.kind is Kind.STATUS:
+                    self._say_status(task.bike)
+                else:
+                    self._measure(task.bike, batch)
+
+    def _measure(self, place: int, batch: list[Numbered]) -> None:
+        """Number the sample that is due, if it is fit, and plan the one after it."""
         bike = self.bikes[place]
         numbered = bike.number(self._next[place], _wall_ms())
         if numbered is not None:
-            self.journal.append(bike.device_id, numbered.cursor, numbered.payload)
-            self.pub.send_multipart((reading_topic(bike.device_id), numbered.payload))
+            batch.append(numbered)
         if bike.new_faults:
             _report_faults(bike)
         self._plan_next(place)
+
+    def _publish(self, batch: Sequence[Numbered]) -> None:
+        """Journal what was numbered, then let it go out."""
+        epoch = self.journal.keep(batch) if batch else None
+        if epoch is not None:
+            batch = self._number_again(batch, epoch)
+        for one in batch:
+            self.pub.send_multipart((reading_topic(one.device_id), one.payload))
+
+    def _number_again(self, batch: Sequence[Numbered], epoch: int) -> Sequence[Numbered]:
+        """Begin an epoch, because the journal failed in the one before, and journal it there."""
+        bikes = {bike.device_id: bike for bike in self.bikes}
+        for bike in self.bikes:
+            bike.begin(epoch)
+        again = [bikes[one.device_id].number_again(one.payload) for one in batch]
+        self.journal.keep(again)  # in memory, which does not fail
+        return again
 
     def _plan_next(self, place: int) -> None:
         """Take the next sample from the bike's source; without one the ride is over."""
         bike = self.bikes[place]
         sample = next(bike.source.samples, None)
         if sample is None:
-            self._end_ride(place)
+            self._ended.append(place)
             return
         self._next[place] = sample
         self.schedule.plan_reading(place, sample.due_s, time.monotonic())
 
-    def _end_ride(self, place: int) -> None:
-        """Say that no more will come; what came can be fetched as long as the process lives.
+    def _end_rides(self) -> None:
+        """Say of what ended that no more will come; it can be fetched as long as the process lives.
 
         The status goes on every second: a gateway that starts later learns of the ride by it.
         """
-        bike = self.bikes[place]
-        bike.state = "stopping"
-        self._say_status(place)
-        logger.info("ride_ended", device_id=bike.device_id, readings=bike.last_seq)
+        for place in self._ended:
+            bike = self.bikes[place]
+            bike.state = "stopping"
+            self._say_status(place)
+            logger.info("ride_ended", device_id=bike.device_id, readings=bike.last_seq)
+        self._ended.clear()
 
     def _say_status(self, place: int) -> None:
         bike = self.bikes[place]

@@ -4,53 +4,28 @@ The figures are those of ``docs/protocol.md``, section 2. An endpoint that canno
 :class:`~shared.errors.SettingsError` that names the setting and says what to do.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from threading import Thread
 from typing import TypeAlias
 
 import zmq
 
+from shared.contexts import FAREWELL_MAX_MS, Context
 from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError
+from shared.lines import keep_up, limit_handshake
 from shared.settings import Settings
 from shared.wire import REQUEST_BYTES_MAX
 
 Socket: TypeAlias = zmq.Socket[bytes]
-Context: TypeAlias = zmq.Context[Socket]
 
 PUB_QUEUE_LEAST = 10_000
 PUB_QUEUE_A_DEVICE = 20
 """With fewer, a burst of a fleet's messages is dropped on an idle line (measured)."""
 ANSWERS_QUEUED_MAX = 32
 """Answers one peer may leave lying here: 4 MB at most. What does not fit waits as a question."""
-FAREWELL_MAX_MS = 1_000
-"""How long the last statuses may take to leave; honcho kills after 5 s."""
-ENDING_MAX_S = FAREWELL_MAX_MS / 1000 + 0.5
-HANDSHAKE_MAX_MS = 3_000
-HEARTBEAT_MS, HEARTBEAT_LOST_MS = 1_000, 3_000
-"""Finds a dead host or a cut cable, on which a connecting socket would wait for ever. Where this
-side binds, the other one does it."""
-RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
 HOLDER = "a bike that still runs"
 """Who has an endpoint that is in use, most often."""
-
-
-@contextmanager
-def open_context() -> Iterator[Context]:
-    """Give a context; its end sends what was said last, and takes :data:`ENDING_MAX_S` at most.
-
-    libzmq 4.3.5 never ends a context when a peer leaves at the wrong moment of it: about once in
-    500 times, whatever LINGER is (https://github.com/zeromq/libzmq/issues/2586).
-    """
-    context: Context = zmq.Context()
-    try:
-        yield context
-    finally:
-        ending = Thread(target=context.term, name="context", daemon=True)
-        ending.start()
-        ending.join(ENDING_MAX_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +98,8 @@ def _socket(context: Context, kind: int, opened: ExitStack) -> Socket:
     socket.linger = 0
     socket.sndtimeo = 0
     socket.maxmsgsize = REQUEST_BYTES_MAX
-    socket.handshake_ivl = HANDSHAKE_MAX_MS
-    socket.tcp_keepalive = 1
+    limit_handshake(socket)
+    socket.ipv6 = 1  # "localhost" and [::1] work; IPv4 still does
     return socket
 
 
@@ -138,10 +113,7 @@ def _bind(socket: Socket, endpoint: str, setting: str) -> None:
 
 
 def _connect(socket: Socket, endpoint: str, setting: str) -> None:
-    socket.heartbeat_ivl = HEARTBEAT_MS
-    socket.heartbeat_timeout = HEARTBEAT_LOST_MS
-    socket.reconnect_ivl = RECONNECT_MS
-    socket.reconnect_ivl_max = RECONNECT_MAX_MS
+    keep_up(socket)  # where this side binds, the other one does
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:

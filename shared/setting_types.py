@@ -78,6 +78,8 @@ def listed(parse_one: Parse) -> Parse:
 
     def parse(text: str) -> tuple[object, ...]:
         values = [parse_one(part.strip()) for part in text.split(",") if part.strip()]
+        if not values:
+            raise ValueError("must name at least one; leave it out for none")
         if len(set(values)) < len(values):
             raise ValueError("must not name one thing twice")
         return tuple(values)

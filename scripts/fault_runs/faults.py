@@ -52,10 +52,46 @@ def pause_device(scene: Scene) -> None:
     scene.stage.device.process.send_signal(signal.SIGCONT)
 
 
-@fault("device killed, no journal")
+@fault("device killed")
 def kill_device(scene: Scene) -> None:
-    """Kill the device; without a journal it begins a new epoch, which is a gap."""
+    """Kill the device; with its journal it goes on where it was."""
     scene.stage.device.stop(signal.SIGKILL)
+    scene.stage.start_device()
+    assert scene.device_goes_on(), "an intact journal did not go on"
+
+
+@fault("device stopped and started")
+def stop_device(scene: Scene) -> None:
+    """Ask the device to end, and start it anew; it goes on where it was."""
+    scene.stage.device.stop(signal.SIGTERM)
+    scene.stage.start_device()
+    assert scene.device_goes_on(), "an intact journal did not go on"
+
+
+@fault("gateway and device killed")
+def kill_both(scene: Scene) -> None:
+    """Kill both at once; what the gateway had not read yet is in the journal alone."""
+    scene.stage.device.stop(signal.SIGKILL)
+    scene.gateway.stop(signal.SIGKILL)
+    scene.stage.start_device()
+    scene.gateway = scene.stage.start_gateway()
+
+
+@fault("device killed, journal lost")
+def lose_journal(scene: Scene) -> None:
+    """Kill the device and delete its journal: a new epoch, which is a gap."""
+    scene.stage.device.stop(signal.SIGKILL)
+    scene.journal.unlink()
+    scene.stage.start_device()
+
+
+@fault("device killed, journal's log cut short")
+def cut_journal(scene: Scene) -> None:
+    """Kill the device and lose the end of what it kept: a new epoch, which is a gap."""
+    scene.stage.device.stop(signal.SIGKILL)
+    log = scene.journal.with_name(f"{scene.journal.name}-wal")
+    with log.open("r+b") as file:
+        file.truncate(scene.draw.randrange(log.stat().st_size))
     scene.stage.start_device()
 
 

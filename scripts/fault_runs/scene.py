@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 from tests import processes
 from tests.faults.lossy import Harm, LossyLink
@@ -52,6 +53,17 @@ class Scene:
         stage.live.retarget(self.link.port)
         stage.replay.retarget(self.replay.port)
         self.other_port = free_port()
+        folder = enter(TemporaryDirectory(prefix="faults-"))
+        stage.device_settings["SPOKE_JOURNAL"] = str(Path(folder) / "journal.sqlite")
+
+    @property
+    def journal(self) -> Path:
+        """The file of the device's journal."""
+        return Path(str(self.stage.device_settings["SPOKE_JOURNAL"]))
+
+    def device_goes_on(self) -> bool:
+        """Tell whether the device that was started last goes on in the epoch before."""
+        return "goes_on=True" in self.stage.device.wait_for_line(r"started .*").group()
 
     def start(self) -> None:
         """Start all processes; returns when everybody has caught up."""

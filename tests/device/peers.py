@@ -14,8 +14,9 @@ import zmq
 from device.__main__ import wire
 from device.fleet import Bike
 from device.journal import MemoryJournal, capacity
-from device.sockets import Socket, open_context, open_sockets
+from device.sockets import Socket, open_sockets
 from device.sources import Sample, Source
+from shared.contexts import open_context
 from shared.cursor import Cursor
 from shared.reading import Reading, Status
 from shared.settings import load_settings

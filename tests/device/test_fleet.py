@@ -4,7 +4,8 @@ from math import inf, nan
 
 import pytest
 
-from device.fleet import FAULT_KINDS_MAX, OTHER_FAULTS, Bike, Numbered, fleet_ids
+from device.fleet import FAULT_KINDS_MAX, OTHER_FAULTS, Bike, fleet_ids
+from device.journal import Numbered
 from device.sources import Sample, Source
 from shared.cursor import Cursor
 from shared.reading import Value
@@ -136,3 +137,21 @@ def test_a_fleet_is_numbered_from_one() -> None:
     assert ids[:2] == ["ebike-001", "ebike-002"]
     assert ids[-1] == "ebike-1000"
     assert len(set(ids)) == 1000
+
+
+def test_in_a_new_epoch_a_reading_is_numbered_again_and_keeps_its_values() -> None:
+    bike = make_bike()
+    number(bike, 20.0)
+    first = number(bike, 24.5, {"power_w": 120, "extra": {"tyre_bar": 4.5}})
+    bike.begin(EPOCH + 9)
+    again = bike.number_again(first.payload)
+    assert again.cursor == Cursor(EPOCH + 9, 1)
+    before = decode_reading(first.payload, "ebike-001").reading
+    after = decode_reading(again.payload, "ebike-001").reading
+    assert (after.epoch, after.seq) == (EPOCH + 9, 1)
+    assert (after.ts_ms, after.speed_kmh, after.values) == (
+        before.ts_ms,
+        before.speed_kmh,
+        before.values,
+    )
+    assert number(bike, 20.0).cursor == Cursor(EPOCH + 9, 2)

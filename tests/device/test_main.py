@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import zmq
 
+from device.durable.epoch_file import take_epoch
+from shared.reading import Reading, Status
 from tests.conftest import StartProcess
 from tests.device.peers import (
     Peers,
@@ -175,13 +177,57 @@ def test_a_bug_is_one_stack_trace_in_console_and_file_and_exit_1(
     peers.open(zmq.ROUTER, pub, bind=True)  # its ports are free again
 
 
-def test_a_journal_that_is_set_is_said_to_have_no_effect_once(
-    start_device: StartDevice, peers: Peers, pub: str
+def test_with_a_journal_a_killed_device_goes_on_and_answers_for_what_was_before(
+    start_device: StartDevice, peers: Peers, pub: str, replay: str
 ) -> None:
-    device = start_device(SPOKE_JOURNAL="data/journal.sqlite")
+    live: list[Reading] = []
+    for goes_on in (False, True, True):
+        device = start_device("--rate-hz", "200", SPOKE_JOURNAL="data/journal.sqlite")
+        live += hear_readings(peers.open(zmq.SUB, pub), 50)
+        held = ask_on(peers.open(zmq.DEALER, replay))
+        assert f"goes_on={goes_on}" in device.wait_for_line(r"started .*").group()
+        assert device.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert len({reading.epoch for reading in held}) == 1
+    assert [reading.seq for reading in held] == list(range(1, len(held) + 1))
+    numbers = [reading.seq for reading in live]
+    assert numbers == sorted(set(numbers))
+    before = [reading for reading in live if reading.seq <= len(held)]
+    assert before == [held[reading.seq - 1] for reading in before]
+
+
+def test_a_stopped_device_goes_on_too(start_device: StartDevice, peers: Peers, pub: str) -> None:
+    last = 0
+    for _ in range(2):
+        device = start_device("--rate-hz", "100", "--journal", "data/journal.sqlite")
+        sub = peers.open(zmq.SUB, pub)
+        assert hear_readings(sub, 10)[0].seq > last
+        device.process.send_signal(signal.SIGTERM)
+        status = hear_until(sub, is_stopping)[-1]
+        assert isinstance(status, Status)
+        last = status.last_seq
+        assert device.wait() == 0
+
+
+def test_a_journal_in_use_is_one_sentence_and_exit_2(
+    start_device: StartDevice, start_process: StartProcess, tmp_path: Path, peers: Peers, pub: str
+) -> None:
+    start_device("--journal", "journal.sqlite")
     hear_readings(peers.open(zmq.SUB, pub), 1)
+    second = start_process(["python", "-m", "device", "--journal", "journal.sqlite"], {}, tmp_path)
+    assert second.wait() == 2
+    assert "in use by another device process" in second.output
+    assert "Traceback" not in second.output
+
+
+def test_without_a_journal_the_greatest_epoch_is_kept_beside_the_log(
+    start_device: StartDevice, peers: Peers, pub: str, tmp_path: Path
+) -> None:
+    future = 2**52
+    (tmp_path / "logs").mkdir()
+    assert take_epoch(tmp_path / "logs" / "device-ebike-001.epoch", future) == future
+    device = start_device("--rate-hz", "50")
+    assert hear_readings(peers.open(zmq.SUB, pub), 1)[0].epoch == future + 1
     assert device.stop() == 0
-    assert device.output.count("keeps the journal in memory") == 1
 
 
 def test_a_single_bike_has_the_id_it_is_given(

@@ -179,7 +179,9 @@ def test_a_source_that_fails_stops_the_device_which_says_so_first(
 
     device = start_device([make_bike(samples())], *flags)
     assert connected.poll(int(scaled_s(10) * 1000))
-    hear_until(heard, is_stopping)
+    messages = hear_until(heard, is_stopping)
+    readings = [message for message in messages if isinstance(message, Reading)]
+    assert readings[-1].cursor == messages[-1].cursor == Cursor(EPOCH, 300)
     with pytest.raises(type(error)):
         device.stop()
     device.error = None

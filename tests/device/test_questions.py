@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.journal import MemoryJournal
+from device.journal import MemoryJournal, Numbered
 from device.questions import (
     ENVELOPE_FRAMES_MAX,
     PAGE_BYTES_MAX,
@@ -110,7 +110,7 @@ def test_an_answer_is_cut_by_its_bytes_and_can_be_asked_on() -> None:
 
 def test_at_least_one_reading_comes_however_large() -> None:
     questions = make_questions(readings=0)
-    questions.journal.append("ebike-001", Cursor(7, 1), b"x" * (PAGE_BYTES_MAX + 1))
+    questions.journal.keep([Numbered("ebike-001", Cursor(7, 1), b"x" * (PAGE_BYTES_MAX + 1))])
     ask(questions, PEER)
     taken = questions.take(NOW_S)
     assert taken is not None

@@ -1,10 +1,10 @@
 """A wall clock that a test can step under an unmodified process."""
 
 import struct
-import subprocess
 from pathlib import Path
 
-SOURCE = Path(__file__).with_name("clock_shim.c")
+from tests.faults.shims import compile_shim
+
 HOUR_S = 3_600
 
 
@@ -13,12 +13,7 @@ class SteppedClock:
 
     def __init__(self, folder: Path, offset_s: int = 0) -> None:
         self._file = folder / "offset"
-        library = folder / "clock_shim.so"
-        subprocess.run(
-            ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, SOURCE, "-ldl"],
-            check=True,
-        )
-        self.environ = {"LD_PRELOAD": str(library), "CLOCK_OFFSET_FILE": str(self._file)}
+        self.environ = compile_shim("clock", folder) | {"CLOCK_OFFSET_FILE": str(self._file)}
         self.step(offset_s)
 
     def step(self, offset_s: int) -> None:

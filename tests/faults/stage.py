@@ -5,6 +5,7 @@ is connected to the gateway with nothing in between.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from time import monotonic
 import psutil
 import zmq
 
+from shared.contexts import open_context
 from shared.cursor import Cursor
 from shared.wire import ReplayAnswer, ReplayRequest, decode_answer, encode_request
 from tests.faults.relay import Relay
@@ -55,6 +57,8 @@ class Stage:
     free_port: Callable[[], int]
     stack: ExitStack
     bikes: tuple[str, ...] = BIKES
+    device_settings: dict[str, str | None] = field(default_factory=dict)
+    """What every device is started with."""
     device: RunningProcess = field(init=False)
     live: Relay = field(init=False)
     replay: Relay = field(init=False)
@@ -71,10 +75,10 @@ class Stage:
 
     # --- who takes part --------------------------------------------------------------------
 
-    def start_device(self, **more: str | None) -> RunningProcess:
+    def start_device(self, argv: list[str] | None = None, /, **more: str | None) -> RunningProcess:
         """Start the bikes, all in one process."""
         fleet = {"SPOKE_FLEET_SIZE": str(len(self.bikes)), "SPOKE_RATE_HZ": str(RATE_HZ)}
-        self.device = self.pair.start_device(**{**fleet, **more})
+        self.device = self.pair.start_device(argv, **{**fleet, **self.device_settings, **more})
         return self.device
 
     def start_gateway(self, argv: list[str] | None = None, /, **more: str | None) -> RunningProcess:
@@ -134,9 +138,11 @@ class Stage:
     ) -> dict[str, Cursor]:
         """Ask a device itself, past relays and gateway, what it published last of each bike.
 
-        One that has just started is asked until it has published something of each.
+        One that has just started is asked until it has published something of each: what its
+        journal holds from before does not count.
         """
-        with zmq.Context() as context, closing(context.socket(zmq.DEALER)) as asker:
+        begun_in = _epoch_of(self.device) if port is None else 0
+        with open_context() as context, closing(context.socket(zmq.DEALER)) as asker:
             asker.linger = 0
             asker.rcvtimeo = int(scaled_s(ANSWER_WAIT_S) * 1000)
             asker.connect(endpoint(port or self.pair.replay))
@@ -144,7 +150,9 @@ class Stage:
 
             def is_complete() -> bool:
                 newest.update(_ask_newest(asker, bikes or self.bikes))
-                return newest.keys() >= set(bikes or self.bikes)
+                epochs = {cursor.epoch for cursor in newest.values()}
+                is_current = len(epochs) == 1 and min(epochs) >= begun_in
+                return newest.keys() >= set(bikes or self.bikes) and is_current
 
             eventually(is_complete, what="a reading of each bike")
         return newest
@@ -204,6 +212,11 @@ def assert_back(pid: int, before: Footprint) -> None:
     eventually(is_back, what=f"threads and descriptors of {before}")
     now = footprint(pid)
     assert now.memory_mb - before.memory_mb < GROWTH_MAX_MB, (before, now)
+
+
+def _epoch_of(device: RunningProcess) -> int:
+    """Return the epoch in which a device, or the one its keeper started last, began."""
+    return int(re.findall(r"started .* epoch=(\d+)", device.output)[-1])
 
 
 def _ask_newest(asker: "zmq.Socket[bytes]", bikes: Iterable[str]) -> Iterator[tuple[str, Cursor]]:

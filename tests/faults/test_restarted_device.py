@@ -19,14 +19,29 @@ def test_a_killed_device_without_journal_is_one_epoch_gap_a_bike(stage: Stage) -
     assert_back(gateway.pid, before)
 
 
-def test_a_device_restarted_with_its_clock_an_hour_back_is_believed_after_silence(
+def test_a_device_without_journal_whose_clock_went_back_an_hour_still_begins_a_greater_epoch(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.device_settings["SPOKE_LOG_DIR"] = str(tmp_path / "logs")
+    clock = SteppedClock(tmp_path, -HOUR_S)
+    _gateway, witness, control = stage.play()
+    stage.device.stop(signal.SIGKILL)
+    stage.start_device(**clock.environ)
+    stage.settle(witness, control)
+    for seen in (witness, control):
+        verdicts = assert_whole(seen, ["epoch"])
+        assert [verdict.reasons for verdict in verdicts] == [["epoch"]] * len(stage.bikes)
+
+
+def test_a_device_that_forgot_its_epochs_too_is_believed_after_silence(
     stage: Stage, tmp_path: Path
 ) -> None:
     clock = SteppedClock(tmp_path, -HOUR_S)
+    stage.device_settings["SPOKE_LOG_DIR"] = str(tmp_path / "logs")
     gateway, witness, control = stage.play()
     before = footprint(gateway.pid)
     stage.device.stop(signal.SIGKILL)
-    stage.start_device(**clock.environ)
+    stage.start_device(**clock.environ, SPOKE_LOG_DIR=str(tmp_path / "others"))
     stage.settle(witness, control)
     for seen in (witness, control):
         verdicts = assert_whole(seen, ["epoch_back"])

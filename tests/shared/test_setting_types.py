@@ -138,9 +138,15 @@ def test_every_number_within_its_range_is_read_back(value: float) -> None:
     assert number(-1000, 1000)(f"{value:.6f}") == pytest.approx(value, abs=1e-6)
 
 
-@given(words=st.lists(st.sampled_from(["a", "b", "c", "d"]), unique=True))
+@given(words=st.lists(st.sampled_from(["a", "b", "c", "d"]), unique=True, min_size=1))
 def test_a_list_is_read_back_in_its_order(words: list[str]) -> None:
     assert listed(choice("a", "b", "c", "d"))(" , ".join(words)) == tuple(words)
+
+
+@pytest.mark.parametrize("text", [",", " , ", ",,"])
+def test_a_list_of_nothing_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        listed(choice("a"))(text)
 
 
 def _is_of_type(value: object, hint: Any) -> bool:  # a type, or a form of one

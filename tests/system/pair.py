@@ -81,10 +81,10 @@ class Pair:
         process.wait_for_line("gateway_started")
         return process
 
-    def start_device(self, **more: str | None) -> RunningProcess:
+    def start_device(self, argv: list[str] | None = None, **more: str | None) -> RunningProcess:
         """Start the device and wait until it publishes."""
         process = self.start_process(
-            ["python", "-m", "device"],
+            argv or ["python", "-m", "device"],
             self.environ(
                 {
                     "SPOKE_PUB_BIND": f"tcp://127.0.0.1:{self.live}",

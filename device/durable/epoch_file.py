@@ -1,0 +1,102 @@
+"""The small file that keeps the mark: the greatest epoch ever used, overwritten in place.
+
+It is allocated when it is made, so that a full disk does not stop it. Two slots are written in
+turn, so that a write which is cut short leaves the one before it.
+"""
+
+import fcntl
+import os
+from contextlib import closing, suppress
+from pathlib import Path
+
+from device.durable.numbers import SLOT_BYTES, Mark, decode_mark, encode_mark, next_epoch
+from shared.errors import JournalError
+
+SLOT_PLACES = (0, 4_096)
+"""In different blocks of the disk: one write never touches both."""
+FILE_BYTES = 8_192
+
+
+class EpochFile:
+    """An open mark; raises OSError where the file cannot be had, read or written."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it; its folder is made too."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._written = 0
+        self.mark = self._read()
+
+    def lock(self) -> bool:
+        """Take the file for this process alone, until it ends; tells whether it could."""
+        with suppress(BlockingIOError):
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.mark = self._read()  # whoever had it until now may have written
+            return True
+        return False
+
+    def wait_for_lock(self) -> None:
+        """Take the file for this process alone; others have it for a moment only."""
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        self.mark = self._read()
+
+    def write(self, mark: Mark, *, durable: bool) -> None:
+        """Write a mark; ``durable`` ones survive the loss of power, and others this process."""
+        if os.fstat(self._file).st_size < FILE_BYTES:
+            os.pwrite(self._file, bytes(FILE_BYTES), 0)
+        self._written += 1
+        place = SLOT_PLACES[self._written % len(SLOT_PLACES)]
+        os.pwrite(self._file, encode_mark(mark, self._written), place)
+        self.mark = mark
+        if durable:
+            os.fsync(self._file)
+
+    def close(self) -> None:
+        """Close the file and give it free."""
+        os.close(self._file)
+
+    def _read(self) -> Mark | None:
+        slots = [os.pread(self._file, SLOT_BYTES, place) for place in SLOT_PLACES]
+        found = [slot for slot in map(decode_mark, slots) if slot is not None]
+        self._written, mark = max(found, key=lambda slot: slot[0], default=(0, None))
+        return mark
+
+
+def take_epoch(path: Path, clock_ms: int) -> int:
+    """Return an epoch greater than all that were taken with this file, and remember it there.
+
+    Raises OSError when it cannot be remembered.
+    """
+    with closing(EpochFile(path)) as file:
+        file.wait_for_lock()
+        epoch = next_epoch(clock_ms, [] if file.mark is None else [file.mark.epoch])
+        file.write(Mark(epoch, 0, ""), durable=True)
+        return epoch
+
+
+def boot_id() -> str | None:
+    """Return what names the time since the machine was started; None where nothing does."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    return None
+
+
+def open_beside(journal: Path) -> EpochFile:
+    """Open and lock the mark of a journal; raises JournalError when that cannot be."""
+    path = journal.with_name(f"{journal.name}.epoch")
+    if journal.is_dir():
+        raise JournalError(f"SPOKE_JOURNAL: {journal} is a folder; give a file, in it or elsewhere")
+    try:
+        file = EpochFile(path)
+    except OSError as error:
+        raise JournalError(
+            f"SPOKE_JOURNAL: cannot use {path}: {error.strerror}; give a file in a folder that"
+            " this user may write to"
+        ) from error
+    if not file.lock():
+        file.close()
+        raise JournalError(
+            f"SPOKE_JOURNAL: {journal} is in use by another device process; stop that one, or"
+            " give this one a file of its own with SPOKE_JOURNAL or --journal"
+        )
+    return file

@@ -1,0 +1,204 @@
+"""The journal's file: readings in the order they were published, in SQLite.
+
+A row is appended at the end and goes from the front, so that a commit touches a page or two. Rows
+are numbered without a hole and carry a checksum: what was damaged is found, wherever it is.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from zlib import crc32
+
+from device.durable.checkpoints import Checkpoints, move_log
+from device.journal import Numbered
+from shared.cursor import Cursor
+from shared.errors import JournalError
+
+APPLICATION_ID = 0x53504B31
+"""Stands in the file's header: a database of somebody else is told by it and left alone."""
+SCHEMA_VERSION = 1
+AGE_MAX_MS = 7 * 24 * 3_600_000
+"""A week: whoever was away for longer does not catch up with single readings any more."""
+SLICE_ROWS = 256
+"""So many go at a time, which takes a millisecond."""
+BUSY_MAX_S = 0.2
+"""Nobody else writes here. A tool that somebody opens the file with may for a moment; publishing
+makes up for a delay of half a second without a trace."""
+STOP_WAIT_S = 1.0
+FAILED_WAIT_S = 0.2
+"""How long closing may wait for a disk: at the end, and while publishing goes on."""
+
+_SCHEMA = f"""
+BEGIN;
+CREATE TABLE reading (
+    row INTEGER PRIMARY KEY,
+    device_id TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    kept_ms INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    payload BLOB NOT NULL
+);
+CREATE TABLE position (
+    device_id TEXT PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+);
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+_APPEND = "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SET_POSITION = "INSERT OR REPLACE INTO position VALUES (?, ?, ?, ?)"
+
+
+class Damaged(Exception):
+    """The file is no journal any more; what is left of it is not to be believed."""
+
+
+class Store:
+    """An open journal; every method may raise sqlite3.Error, and :class:`Damaged` says which."""
+
+    def __init__(self, path: Path, rows_max: int) -> None:
+        """Open the file, or make it; raises JournalError for what is not to be touched."""
+        self._rows_max = rows_max
+        self._connection = sqlite3.connect(path, timeout=BUSY_MAX_S, isolation_level=None)
+        self._checkpoints: Checkpoints | None = None
+        self._front_ms: int | None = None  # when the row was kept up to which a slice would go
+        try:
+            self._prepare(path)
+            self._first, self.rows = self._ends()
+        except BaseException:
+            self._connection.close()
+            raise
+        self._checkpoints = Checkpoints(path)
+
+    def check(self) -> None:
+        """Raise Damaged when the structure of the file is not whole."""
+        (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise Damaged(found)
+
+    def rows_kept(self) -> Iterator[tuple[int, Numbered]]:
+        """Read all rows in order, each with the time it was kept at in ms; raises Damaged."""
+        expected = self._first
+        for row, device_id, epoch, seq, kept_ms, checksum, payload in self._connection.execute(
+            "SELECT * FROM reading ORDER BY row"
+        ):
+            if row != expected or checksum != _checksum(device_id, epoch, seq, payload):
+                raise Damaged(f"row {expected} is not what was written")
+            expected += 1
+            yield kept_ms, Numbered(device_id, Cursor(epoch, seq), payload)
+
+    def positions(self) -> dict[str, Cursor]:
+        """Read where devices stood when the epoch began here, or their rows went; raises Damaged.
+
+        All are of one epoch, the one that is kept now. Later rows lead on from there.
+        """
+        found = self._connection.execute("SELECT * FROM position").fetchall()
+        if any(row != _position(*row[:3]) for row in found):
+            raise Damaged("a position is not what was written")
+        return {device_id: Cursor(epoch, seq) for device_id, epoch, seq, _ in found}
+
+    def begin(self, epoch: int, last_seqs: Mapping[str, int]) -> None:
+        """Begin to keep what is numbered in an epoch, from these numbers on."""
+        positions = [_position(device_id, epoch, seq) for device_id, seq in last_seqs.items()]
+        with _transaction(self._connection):
+            self._connection.execute("DELETE FROM position")
+            self._connection.executemany(_SET_POSITION, positions)
+
+    def append(self, batch: Sequence[Numbered], now_ms: int) -> None:
+        """Keep readings, all or none, and let the oldest go when there are too many."""
+        if self._checkpoints is not None and self._checkpoints.failed is not None:
+            raise self._checkpoints.failed
+        rows = [
+            (row, one.device_id, *one.cursor, now_ms, _checksum_of(one), one.payload)
+            for row, one in enumerate(batch, self.rows + 1)
+        ]
+        with _transaction(self._connection):
+            self._connection.executemany(_APPEND, rows)
+            first = self._sweep(self.rows + len(rows), now_ms)
+        self._first, self.rows = first, self.rows + len(rows)
+        if self._checkpoints is not None and self._checkpoints.is_behind:
+            move_log(self._connection)
+            self._checkpoints.is_behind = False
+
+    def close(self, wait_s: float = STOP_WAIT_S) -> None:
+        """Close the file; what cannot be moved into it stays in its log."""
+        if self._checkpoints is not None:
+            self._checkpoints.stop(wait_s)
+        with suppress(sqlite3.Error):  # what is committed is safe where it is
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.close()
+
+    def _prepare(self, path: Path) -> None:
+        """Choose how SQLite works, and make the tables of a file that is new."""
+        owner, version = (
+            int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("application_id", "user_version")
+        )
+        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and (owner, version) != (APPLICATION_ID, SCHEMA_VERSION):
+            what = "of another version" if owner == APPLICATION_ID else "of another program"
+            raise JournalError(
+                f"SPOKE_JOURNAL: {path} is a database {what}; move it away, or give another file"
+                " with SPOKE_JOURNAL or --journal"
+            )
+        self._connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        self._connection.execute("PRAGMA synchronous = OFF")  # the checkpoints synchronise
+        self._connection.execute("PRAGMA wal_autocheckpoint = 0").fetchone()
+        if not tables:
+            self._connection.executescript(_SCHEMA)
+
+    def _ends(self) -> tuple[int, int]:
+        """Return the numbers of the first and the last row; 1 and 0 when there is none."""
+        first, last = self._connection.execute("SELECT min(row), max(row) FROM reading").fetchone()
+        return (1, 0) if last is None else (first, last)
+
+    def _sweep(self, last: int, now_ms: int) -> int:
+        """Delete a slice of the oldest when it is due; returns the number of the first row left.
+
+        The newest number of each device is kept, also of one that was silent for so long.
+        """
+        end = self._first + SLICE_ROWS
+        if end > last or not (end <= last - self._rows_max or self._is_old(end, now_ms)):
+            return self._first
+        swept = self._connection.execute(
+            "SELECT device_id, epoch, max(seq) FROM reading WHERE row < ?"
+            " AND epoch = (SELECT max(epoch) FROM position) GROUP BY device_id",
+            (end,),
+        ).fetchall()
+        self._connection.executemany(_SET_POSITION, [_position(*fields) for fields in swept])
+        self._connection.execute("DELETE FROM reading WHERE row < ?", (end,))
+        self._front_ms = None
+        return end
+
+    def _is_old(self, row: int, now_ms: int) -> bool:
+        """Tell whether a row, and so all before it, are too old to be kept."""
+        if self._front_ms is None:
+            found = self._connection.execute("SELECT kept_ms FROM reading WHERE row = ?", (row,))
+            (self._front_ms,) = found.fetchone()
+        return self._front_ms < now_ms - AGE_MAX_MS
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what is done within; after an error the file is closed, which takes it back."""
+    connection.execute("BEGIN IMMEDIATE")
+    yield
+    connection.execute("COMMIT")
+
+
+def _position(device_id: str, epoch: int, seq: int) -> tuple[str, int, int, int]:
+    """Write a row of where a device stands."""
+    return device_id, epoch, seq, _checksum(device_id, epoch, seq, b"")
+
+
+def _checksum_of(one: Numbered) -> int:
+    return _checksum(one.device_id, *one.cursor, one.payload)
+
+
+def _checksum(device_id: str, epoch: int, seq: int, payload: bytes) -> int:
+    return crc32(payload, crc32(f"{device_id} {epoch} {seq} ".encode()))

@@ -1,0 +1,157 @@
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from device.durable import checkpoints
+from device.durable.checkpoints import Checkpoints
+from device.durable.store import SLICE_ROWS, Damaged, Store
+from device.journal import Numbered
+from shared.cursor import Cursor
+from tests.timing import eventually
+
+EPOCH = 7
+KEPT_ROWS = 1_000
+
+
+@contextmanager
+def opened(folder: Path, rows_max: int = KEPT_ROWS) -> Iterator[Store]:
+    with closing(Store(folder / "journal.sqlite", rows_max)) as store:
+        yield store
+
+
+def reading(seq: int, bike: str = "fast", epoch: int = EPOCH) -> Numbered:
+    return Numbered(bike, Cursor(epoch, seq), b"x" * 280)
+
+
+def append(store: Store, *batch: Numbered) -> None:
+    store.append(batch, now_ms=0)
+
+
+def kept(store: Store) -> list[Numbered]:
+    return [one for _, one in store.rows_kept()]
+
+
+def pages(folder: Path) -> int:
+    """Count the pages of the file as its next checkpoint leaves it."""
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as other:
+        return int(other.execute("PRAGMA page_count").fetchone()[0])
+
+
+def test_readings_come_back_in_the_order_they_were_kept(tmp_path: Path) -> None:
+    batches = [[reading(1), reading(1, "slow")], [reading(2)], [reading(1, epoch=EPOCH + 1)]]
+    with opened(tmp_path) as store:
+        for number, batch in enumerate(batches):
+            store.append(batch, now_ms=number)
+    with opened(tmp_path) as store:
+        store.check()
+        assert store.rows == 4
+        expected = [(number, one) for number, batch in enumerate(batches) for one in batch]
+        assert list(store.rows_kept()) == expected
+
+
+def test_the_oldest_go_in_slices_and_the_file_stops_growing(tmp_path: Path) -> None:
+    sizes = []
+    with opened(tmp_path) as store:
+        store.begin(EPOCH, {"fast": 0})
+        for seq in range(1, 6 * KEPT_ROWS):
+            append(store, reading(seq))
+            if seq % KEPT_ROWS == 0:
+                assert KEPT_ROWS <= len(kept(store)) < KEPT_ROWS + SLICE_ROWS
+                sizes.append(pages(tmp_path))
+        assert kept(store)[-1].cursor.seq == 6 * KEPT_ROWS - 1
+    assert max(sizes) <= 1.2 * sizes[1]
+
+
+def test_the_number_of_a_bike_that_was_silent_for_long_is_kept(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        store.begin(EPOCH, {"fast": 0, "slow": 0})
+        append(store, reading(1, "slow"), reading(2, "slow"))
+        for seq in range(1, 3 * KEPT_ROWS):
+            append(store, reading(seq))
+        assert not any(one.device_id == "slow" for one in kept(store))
+        assert store.positions()["slow"] == Cursor(EPOCH, 2)
+
+
+def test_of_a_batch_that_fails_nothing_is_kept(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        append(store, reading(1))
+        with pytest.raises(sqlite3.Error):
+            append(store, reading(2), reading(None))  # type: ignore[arg-type]  # what no table takes
+    with opened(tmp_path) as store:
+        assert kept(store) == [reading(1)]
+
+
+def test_positions_of_an_epoch_before_are_forgotten(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        store.begin(EPOCH, {"one": 5})
+        store.begin(EPOCH + 1, {"two": 6})
+        assert store.positions() == {"two": Cursor(EPOCH + 1, 6)}
+
+
+def test_a_hole_in_the_rows_is_damage(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        for seq in (1, 2, 3):
+            append(store, reading(seq))
+        with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as other, other:
+            other.execute("DELETE FROM reading WHERE row = 2")
+        with pytest.raises(Damaged, match="row 2"):
+            kept(store)
+
+
+def test_what_is_committed_is_moved_into_the_file_in_the_background(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", 0.01)
+    path = tmp_path / "journal.sqlite"
+    with opened(tmp_path) as store:
+        for seq in range(1, 200):
+            append(store, reading(seq))
+        eventually(lambda: path.stat().st_size > 40_000, what="the file's growth")
+
+
+def test_a_log_that_is_too_long_is_moved_by_the_next_commit_and_begins_again(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "journal.sqlite-wal"
+    with opened(tmp_path) as store:
+        for seq in range(1, 500):
+            append(store, reading(seq))
+        length = log.stat().st_size
+        assert store._checkpoints is not None
+        store._checkpoints.is_behind = True
+        for seq in range(500, 900):
+            append(store, reading(seq))
+        assert log.stat().st_size <= length + 20_000  # what the first of these commits added
+
+
+def test_the_thread_says_when_the_log_is_too_long_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", 0.01)
+    monkeypatch.setattr(checkpoints, "LOG_PAGES_MAX", 10)
+    with opened(tmp_path) as store:
+        for seq in range(1, 100):
+            append(store, reading(seq))
+        running = store._checkpoints
+        assert running is not None
+        eventually(lambda: running.is_behind, what="a log that is too long")
+
+
+def test_what_the_thread_dies_of_fails_the_next_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", 0.01)
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"no database" * 1_000)
+    dead = Checkpoints(broken)
+    eventually(lambda: dead.failed is not None, what="its death")
+    with opened(tmp_path) as store:
+        append(store, reading(1))
+        assert store._checkpoints is not None
+        store._checkpoints.stop(wait_s=5)
+        store._checkpoints = dead
+        with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+            append(store, reading(2))

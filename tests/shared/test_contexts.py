@@ -1,0 +1,15 @@
+from time import monotonic
+
+import zmq
+
+from shared.contexts import ENDING_MAX_S, open_context
+from tests.timing import scaled_s
+
+
+def test_a_context_that_never_ends_delays_the_end_by_a_moment_only() -> None:
+    begun_s = monotonic()
+    with open_context() as context:
+        left_open = context.socket(zmq.PUB)  # what a context waits for without end
+    took_s = monotonic() - begun_s
+    left_open.close()
+    assert ENDING_MAX_S <= took_s < ENDING_MAX_S + scaled_s(5)
