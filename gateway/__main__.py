@@ -21,6 +21,7 @@ from loguru import logger
 from gateway import __version__
 from gateway.app import Gateway, create_app
 from gateway.goodbye import say_goodbye
+from gateway.transport import WebHandler
 from gateway.web.api import INSTALL_HINT, libraries_missing
 from shared.decorators import stops_process_on_error
 from shared.errors import SettingsError
@@ -71,7 +72,14 @@ def open_server(settings: Settings, gateway: Gateway) -> WSGIServer:
     """Listen for browsers; raises SettingsError when the port cannot be had."""
     address = (settings.gateway_host, settings.gateway_port)
     errors = getLogger("web_server")
-    server = WSGIServer(address, gateway.app, backlog=BACKLOG, log=None, error_log=errors)
+    server = WSGIServer(
+        address,
+        gateway.app,
+        backlog=BACKLOG,
+        log=None,
+        error_log=errors,
+        handler_class=WebHandler,
+    )
     try:
         server.start()
     except OSError as error:

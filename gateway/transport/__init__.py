@@ -7,6 +7,8 @@ gevent's event loop. This package is general: it may import nothing of the rest 
 
 from gateway.transport.connection import Connection
 from gateway.transport.engine_server import EngineServer
+from gateway.transport.multicast import Multicast
 from gateway.transport.socketio import SocketIO
+from gateway.transport.web_server import WebHandler
 
-__all__ = ["Connection", "EngineServer", "SocketIO"]
+__all__ = ["Connection", "EngineServer", "Multicast", "SocketIO", "WebHandler"]

@@ -12,8 +12,13 @@
 ``instrument``; it uses ``_handle_event_internal``, ``_handle_disconnect``,
 ``_trigger_event``, ``_binary_packet``, ``environ`` and ``manager``.
 
-``SocketIO`` overrides of ``flask_socketio.SocketIO``: ``init_app``; it replaces ``server`` and
-``sockio_mw.engineio_app`` with its own after the stock class has wired itself.
+``SocketIO`` overrides of ``flask_socketio.SocketIO``: ``init_app``, ``run``; it replaces
+``server`` and ``sockio_mw.engineio_app`` with its own after the stock class has wired itself, and
+names our handler to the web server.
+
+``WebHandler`` overrides of ``gevent.pywsgi.WSGIHandler``: ``handle_one_request``,
+``read_request``, ``MessageClass``, ``get_environ``, ``log_request``, ``_write_with_headers``,
+``_sendall``; it uses ``OldMessage`` and ``_NoopLog``.
 """
 
 import logging
@@ -24,18 +29,19 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 TESTED = {
-    "python-engineio": (4, 15),
-    "python-socketio": (5, 18),
-    "Flask-SocketIO": (5, 7),
+    "python-engineio": "4.15",
+    "python-socketio": "5.18",
+    "Flask-SocketIO": "5.7",
+    "gevent": "26",  # the first number is the year
 }
 
 
 def untested(installed: Mapping[str, str]) -> list[str]:
     """Return one sentence for each library outside the range this package was tested with."""
     return [
-        f"{name} {installed[name]} is untested with this transport: {wanted[0]}.{wanted[1]}.x is"
-        for name, wanted in TESTED.items()
-        if tuple(installed[name].split(".")[:2]) != tuple(map(str, wanted))
+        f"{name} {installed[name]} is untested with this transport: {tested}.x is"
+        for name, tested in TESTED.items()
+        if not f"{installed[name]}.".startswith(f"{tested}.")
     ]
 
 

@@ -12,7 +12,7 @@ fills them itself, in one order with what the application emits:
   stock client comes back. No callback is made from inside ``send_frames``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gevent.event import Event
@@ -23,7 +23,7 @@ from gateway.transport.payload import CLOSE, MESSAGE, NOOP, PING, PONG
 from gateway.transport.polling import PollingLink
 from gateway.transport.reader import Violation
 from gateway.transport.upgrade import Probe
-from gateway.transport.websocket import WebSocketLink, send_to_all
+from gateway.transport.websocket import WebSocketLink
 
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
@@ -109,12 +109,6 @@ class Connection:
         if self.link is not None:
             self.link.send(data)
 
-    @staticmethod
-    def send_frames_to_all(connections: Iterable["Connection"], data: bytes) -> None:
-        """Write the same frames to many connections, those that are not ``writable`` left out."""
-        links = (it.link for it in connections)
-        send_to_all((link for link in links if link is not None and link.writable), data)
-
     def wake_poll(self) -> None:
         """Have the waiting GET ask ``on_poll`` again."""
         if self.polling is not None:
@@ -191,7 +185,9 @@ class Connection:
         self.hold_polls()
         self.probe, self.link = None, link
         polling, self.polling = self.polling, None
-        waiting = polling.drain() if polling is not None else []
+        waiting = []
+        if polling is not None:
+            polling.on_poll, waiting = None, polling.drain()
         first = prefix + b"".join(map(packet_frame, waiting))
         if first:
             link.send(first)

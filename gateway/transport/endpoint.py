@@ -1,6 +1,7 @@
 """Requests to the Engine.IO path: sessions are opened, polled, posted to and upgraded here."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gevent import get_hub, sleep
@@ -17,7 +18,9 @@ from gateway.transport.handshake import (
     host_is_allowed,
     parse_request,
 )
+from gateway.transport.poll_connection import PollConnection
 from gateway.transport.polling import PollingLink, plain_socket, read_body
+from gateway.transport.reader import Violation
 from gateway.transport.websocket import Owner, Readers, WebSocketLink
 
 if TYPE_CHECKING:
@@ -52,7 +55,9 @@ class Endpoint:
             return self._take_post(connection, environ)
         if request.transport == "websocket":
             self._upgrade(connection, environ)
-        return self._answer_poll(connection, environ, [])
+        answer = self._answer_poll(connection, environ, [])
+        self._keep_polling(connection, environ)
+        return answer
 
     def _check_origin(self, environ: Environ) -> None:
         if not host_is_allowed(environ.get("HTTP_HOST", ""), self._server.allowed_hosts):
@@ -111,11 +116,17 @@ class Endpoint:
         packets: list[str | bytes] = [payload.NOOP]
         if connection.probe is None or not connection.probe.answered:
             packets = polling.wait(plain_socket(environ), connection.hang_up)
-        if not polling.size:
-            self._server.end_linger(connection)
+        self._server.end_poll(connection)
         body = payload.encode(packets).encode()
         content = ("Content-Type", "text/plain; charset=UTF-8")
         return self._server.compressed(environ, [content, *headers], body)
+
+    def _keep_polling(self, connection: Connection, environ: Environ) -> None:
+        """Answer what follows on this connection without the web server, where it lets us."""
+        handover = environ.get(takeover.HANDOVER)
+        if handover is not None and not connection.closed:
+            accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
+            handover(partial(PollConnection, self._server, connection, accepted))
 
     def _take_post(self, connection: Connection, environ: Environ) -> Answer:
         polling = connection.polling
@@ -160,11 +171,11 @@ class Endpoint:
         takeover.leave()
 
     def _refuse_websocket(self, environ: Environ, switch: bytes) -> None:
-        """Open, say why, close: a second WebSocket for a session (Engine.IO v4, "WebSocket")."""
+        """Open, say why, hang up: a second WebSocket for a session (Engine.IO v4, "WebSocket")."""
         link, _ = self._take_over(environ, _NOBODY)
         link.send(switch)
         link.start()
-        link.close(POLICY, "the session has a WebSocket")
+        link.fail(Violation(POLICY, "the session has a WebSocket"))
         self._server.close_later(link)
         takeover.leave()
 

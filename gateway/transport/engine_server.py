@@ -1,5 +1,6 @@
 """``EngineServer``: ``engineio.Server`` on connections taken out of the web server."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,10 @@ from gateway.transport.connection import Connection
 from gateway.transport.endpoint import Answer, Endpoint, Environ
 from gateway.transport.handshake import Headers, Refusal
 from gateway.transport.heartbeat import Heartbeat
+from gateway.transport.poll_connection import PollConnection
 from gateway.transport.timers import Clock, Schedule
 from gateway.transport.upgrade import Probe
+from gateway.transport.web_server import IDLE_TIMEOUT_S
 from gateway.transport.websocket import WebSocketLink
 
 # The kernel doubles it: this much of what a client does not read is hidden there.
@@ -54,6 +57,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         self.deliver: Callable[[Connection, str | bytes], None] = self._deliver
         self._leaving: dict[str, Connection] = {}
         self._lingering: dict[str, Connection] = {}
+        # Connections of clients that poll, while the web server does not have them.
+        self.resting: set[PollConnection] = set()
         self._endpoint = Endpoint(self)
         self._start_clock(upgrade_timeout, close_timeout)
 
@@ -68,6 +73,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         )
         self._lingers: Schedule[Connection] = clock.queue(
             close_timeout_s, lambda connection, due: self.end_linger(connection)
+        )
+        self.rests: Schedule[PollConnection] = clock.queue(
+            IDLE_TIMEOUT_S, lambda connection, due: connection.check()
         )
 
     # The seam
@@ -166,6 +174,22 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
             self._lingering[connection.sid] = connection
             self._lingers.add(connection)
 
+    def takes_poll(self, connection: Connection) -> bool:
+        """Say whether another GET of a session is to be answered as usual."""
+        polling = connection.polling
+        return (
+            polling is not None
+            and not polling.occupied
+            and connection.probe is None
+            and not connection.closed
+            and not self.heart.is_overdue(connection, time.monotonic())
+        )
+
+    def end_poll(self, connection: Connection) -> None:
+        """Forget a closed connection whose last packets are in the answer that is being sent."""
+        if connection.closed and not connection.pending_bytes:
+            self.end_linger(connection)
+
     def end_linger(self, connection: Connection) -> None:
         """Forget a closed connection that fetched its last packets, or did not in time."""
         self._lingering.pop(connection.sid, None)
@@ -232,5 +256,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
     def shutdown(self) -> None:
         """Stop the timers; connections that are being closed are closed at once."""
         super().shutdown()
+        for connection in list(self.resting):
+            connection.close()
         self._closings.run_all()
         self.clock.stop()

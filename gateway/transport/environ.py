@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from sys import intern
 from typing import Any
 
+from gateway.transport.takeover import HANDOVER
+
 # Of the web server, not of the client: buffers, sockets and what one request needed only.
 DROPPED = frozenset(
     {
@@ -14,6 +16,7 @@ DROPPED = frozenset(
         "gunicorn.sock",
         "gunicorn.http2.send_trailers",
         "wsgi.early_hints",
+        HANDOVER,
         "HTTP_SEC_WEBSOCKET_KEY",
     }
 )

@@ -18,26 +18,6 @@ class BadSocketIOPacket(ValueError):
     """A packet that Socket.IO does not allow; the connection is closed for it."""
 
 
-class StrictJSON:
-    """JSON as browsers read it: Python's own would write and read NaN and Infinity."""
-
-    @staticmethod
-    def dumps(value: object, **options: Any) -> str:
-        """Return JSON. Raises ValueError for a number that JSON cannot express."""
-        return json.dumps(value, **{**options, "allow_nan": False})
-
-    @staticmethod
-    def loads(text: str | bytes, **options: Any) -> Any:
-        """Return the value. Raises ValueError, also for NaN and for endless integers."""
-        return json.loads(text, parse_constant=_no_constant, parse_int=_short_int, **options)
-
-
-class StrictPacket(packet.Packet):  # type: ignore[misc]  # socketio has no types
-    """The stock packet with strict JSON, without touching the process-wide setting."""
-
-    json = StrictJSON
-
-
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
@@ -46,6 +26,31 @@ def _short_int(digits: str) -> int:
     if len(digits) > MAX_INTEGER_DIGITS:
         raise ValueError("integer too long")
     return int(digits)
+
+
+# Made once: json.dumps and json.loads make one for each call with options.
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_short_int)
+
+
+class StrictJSON:
+    """JSON as browsers read it: Python's own would write and read NaN and Infinity."""
+
+    @staticmethod
+    def dumps(value: object, separators: tuple[str, str]) -> str:
+        """Return compact JSON. Raises ValueError for a number that JSON cannot express."""
+        return _ENCODER.encode(value)
+
+    @staticmethod
+    def loads(text: str) -> Any:
+        """Return the value. Raises ValueError, also for NaN and for endless integers."""
+        return _DECODER.decode(text)
+
+
+class StrictPacket(packet.Packet):  # type: ignore[misc]  # socketio has no types
+    """The stock packet with strict JSON, without touching the process-wide setting."""
+
+    json = StrictJSON
 
 
 def decode(packet_class: Any, data: str | bytes) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 from gevent import get_hub
 from gevent import socket as gevent_socket
-from gevent.event import Event
+from gevent.event import AsyncResult
 
 from gateway.transport.handshake import Refusal, bad_request
 from gateway.transport.payload import MAX_BYTES_PER_POLL, MAX_PACKETS_PER_POLL
@@ -22,11 +22,12 @@ READABLE = 1
 class PollingLink:
     """The packets of a polling client, and its GET while it waits."""
 
-    __slots__ = ("_farewell", "_queue", "_ready", "ended", "on_poll", "posting", "size")
+    __slots__ = ("_answer", "_farewell", "_queue", "_woken", "ended", "on_poll", "posting", "size")
 
     def __init__(self) -> None:
         self._queue: deque[str | bytes] = deque()
-        self._ready: Event | None = None
+        self._answer: Callable[[Packets], object] | None = None
+        self._woken = False
         self._farewell: str | None = None
         self.on_poll: Callable[[int, int], Packets] | None = None
         self.size = 0
@@ -36,12 +37,12 @@ class PollingLink:
     @property
     def occupied(self) -> bool:
         """True while a GET is being answered: a second one breaks the protocol."""
-        return self._ready is not None
+        return self._answer is not None
 
     @property
     def waiting(self) -> bool:
         """True while a GET waits for something to be sent."""
-        return self._ready is not None and not self._ready.is_set()
+        return self._answer is not None and not self._woken
 
     def push(self, packet: str | bytes) -> None:
         """Put a packet behind what is waiting."""
@@ -50,15 +51,16 @@ class PollingLink:
         self.wake()
 
     def wake(self) -> None:
-        """Have the waiting GET look again."""
-        if self._ready is not None:
-            self._ready.set()
+        """Have the waiting GET look again, once whoever sends has sent everything."""
+        if self.waiting:
+            self._woken = True
+            get_hub().loop.run_callback(self._look)
 
     def dismiss(self, packet: str) -> None:
         """Answer the waiting GET, if there is one, with ``packet`` at the latest."""
-        if self._ready is not None:
+        if self._answer is not None:
             self._farewell = packet
-            self._ready.set()
+            self.wake()
 
     def end(self, farewell: str | None) -> None:
         """Answer with what is left and ``farewell``, now or when the client asks again."""
@@ -73,24 +75,38 @@ class PollingLink:
         self.size = 0
         return packets
 
-    def wait(self, sock: gevent_socket.socket | None, on_hangup: Callable[[], None]) -> Packets:
-        """Return the packets of one answer; wait for them if there are none."""
+    def ask(self, answer: Callable[[Packets], object]) -> Packets | None:
+        """Return what to answer a GET with; None means that ``answer`` is called with it later."""
         packets = self._take()
         if packets or self._dismissed:
             return packets + self._last_words()
-        self._ready = Event()
+        self._answer = answer
+        return None
+
+    def wait(self, sock: gevent_socket.socket | None, on_hangup: Callable[[], None]) -> Packets:
+        """Return what to answer a GET with, once there is something; the greenlet waits for it."""
+        later: AsyncResult[Packets] = AsyncResult()
+        packets = self.ask(later.set)
+        if packets is not None:
+            return packets
         watcher = watch_hangup(sock, on_hangup) if sock is not None else None
         try:
-            while not packets and not self._dismissed:
-                self._ready.wait()
-                self._ready.clear()
-                packets = self._take()
+            packets = later.get()
         finally:
-            self._ready = None
+            self._answer = None
             if watcher is not None:
                 watcher.stop()
                 watcher.close()
-        return packets + self._last_words()
+        return packets or []
+
+    def _look(self) -> None:
+        self._woken = False
+        if self._answer is None:
+            return
+        packets = self._take()
+        if packets or self._dismissed:
+            answer, self._answer = self._answer, None
+            answer(packets + self._last_words())
 
     @property
     def _dismissed(self) -> bool:

@@ -7,6 +7,7 @@ import flask_socketio
 
 from gateway.transport.connection import Connection
 from gateway.transport.socketio_server import SocketIOServer
+from gateway.transport.web_server import WebHandler
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -27,6 +28,12 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
             self.server.register_namespace(handler)
         if app is not None:
             self.sockio_mw.engineio_app = self.server
+
+    def run(
+        self, app: Any, host: str | None = None, port: int | None = None, **kwargs: Any
+    ) -> None:
+        """Serve with gevent's pywsgi and our handler, unless ``handler_class`` names another."""
+        super().run(app, host, port, **{"handler_class": WebHandler, **kwargs})
 
     def on(self, message: str, namespace: str | None = None) -> Callable[[Handler], Handler]:
         """Register the decorated function for an event."""

@@ -17,6 +17,9 @@ from gevent import socket as gevent_socket
 
 Environ = Mapping[str, Any]
 
+# Set by our own web server where it has read nothing behind the request.
+HANDOVER = "gateway.transport.handover"
+
 
 class CannotTake(Exception):
     """The web server gives no access to a plain TCP socket, or speaks TLS on it itself."""
@@ -46,12 +49,18 @@ def take(environ: Environ, send_buffer_bytes: int) -> tuple[_socket.socket, byte
     """Return a socket of our own and what the client sent behind its request."""
     theirs = server_socket(environ)
     early = _read_ahead(environ, theirs)
-    # The C class: the Python one is replaced where a worker was monkey-patched.
-    ours = _socket.socket(theirs.family, _socket.SOCK_STREAM, 0, os.dup(theirs.fileno()))
-    ours.setblocking(False)
+    ours = duplicate(theirs)
     _set_options(ours, send_buffer_bytes)
     _close(environ, theirs)
     return ours, early
+
+
+def duplicate(theirs: gevent_socket.socket) -> _socket.socket:
+    """Return a socket of our own for the same connection; it does not wait."""
+    # The C class: the Python one is replaced where a worker was monkey-patched.
+    ours = _socket.socket(theirs.family, _socket.SOCK_STREAM, 0, os.dup(theirs.fileno()))
+    ours.setblocking(False)
+    return ours
 
 
 def leave() -> NoReturn:
@@ -78,6 +87,8 @@ def _buffered_input(environ: Environ) -> Any:
 
 
 def _read_ahead(environ: Environ, theirs: gevent_socket.socket) -> bytes:
+    if HANDOVER in environ:
+        return b""
     source = environ.get("wsgi.input")
     unreader = getattr(getattr(source, "reader", None), "unreader", None)
     if unreader is not None:

@@ -11,7 +11,7 @@ from flask import Flask
 from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 
-from gateway.transport import EngineServer, SocketIO
+from gateway.transport import EngineServer, SocketIO, WebHandler
 from tests.timing import scaled_s
 
 
@@ -40,7 +40,7 @@ class Happenings:
 @contextmanager
 def serve(app: Any) -> Iterator[int]:
     """Serve a WSGI application with gevent's pywsgi; give its port."""
-    server = WSGIServer(("127.0.0.1", 0), app, log=None)
+    server = WSGIServer(("127.0.0.1", 0), app, log=None, handler_class=WebHandler)
     server.start()
     try:
         yield int(server.address[1])

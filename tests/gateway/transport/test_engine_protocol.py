@@ -6,6 +6,7 @@ from typing import Any
 import gevent
 import pytest
 
+from gateway.transport.engine_server import CLOSE_TIMEOUT_S
 from tests.gateway.transport.clients import (
     Polls,
     TcpClient,
@@ -15,6 +16,7 @@ from tests.gateway.transport.clients import (
     request_bytes,
     until,
     upgrade_headers,
+    within,
 )
 from tests.gateway.transport.servers import echo_engine
 
@@ -256,15 +258,33 @@ def test_a_second_websocket_for_a_session_is_closed_and_the_first_lives(upgraded
             first.text("5")
             first.text("4x")
             assert first.next_message() == "4x"
-        second = WebSocketClient(port, sid, ENGINE)
-        assert second.handshake.startswith("HTTP/1.1 101")
-        assert second.close_code() == 1008
+        assert_refused_by_closing(WebSocketClient(port, sid, ENGINE))
         if not upgraded:
             first.text("5")
         first.text("4hello")
         assert first.next_message() == "4hello"
         first.close()
-        second.close()
+
+
+def test_a_second_websocket_for_a_session_begun_by_websocket_is_closed() -> None:
+    with echo_engine() as (engine, port, _happenings):
+        first = WebSocketClient(port, path=ENGINE)
+        first.next_message()
+        (sid,) = engine.sockets
+        assert_refused_by_closing(WebSocketClient(port, sid, ENGINE))
+        first.text("4hello")
+        assert first.next_message() == "4hello"
+        first.close()
+
+
+def assert_refused_by_closing(second: WebSocketClient) -> None:
+    """It is told why, and that nothing follows, without having to answer."""
+    assert second.handshake.startswith("HTTP/1.1 101")
+    second.text("2probe")
+    assert second.close_code() == 1008
+    with within(CLOSE_TIMEOUT_S / 2):
+        assert second.ends()
+    second.close()
 
 
 @pytest.mark.parametrize("packet", ["5", "4hello", "2", "2probe2", "1"])

@@ -1,0 +1,178 @@
+"""pywsgi with deadlines: who is slow is refused, and everybody else notices nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import parse_headers
+from io import BytesIO
+from typing import Any
+
+import gevent
+import pytest
+from gevent.pywsgi import OldMessage, WSGIServer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.transport import WebHandler, web_server
+from gateway.transport.takeover import HANDOVER
+from gateway.transport.web_server import MAX_HEADERS, plain_headers
+from tests.gateway.transport.clients import TcpClient, read_answer, request_bytes, until, within
+
+PACE_S = 0.01
+SLOW_S = 0.3
+
+
+class AccessLog:
+    """What a web server logs."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@contextmanager
+def serving(log: Any = None) -> Iterator[tuple[int, list[Any]]]:
+    """Serve an application that repeats the body; give the port, and the environments it got."""
+    environs: list[Any] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        environs.append(environ)
+        body = environ["wsgi.input"].read()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    server: Any = WSGIServer(("127.0.0.1", 0), app, log=log, handler_class=WebHandler)
+    server.start()
+    try:
+        yield int(server.address[1]), environs
+    finally:
+        server.stop(timeout=0.1)
+
+
+def dribble(client: TcpClient, data: bytes) -> None:
+    """Send a byte at a time, for as long as the server lets one."""
+    try:
+        for byte in data:
+            client.send(bytes([byte]))
+            gevent.sleep(PACE_S)
+    except OSError:
+        return
+
+
+@pytest.mark.parametrize("before", [b"", b"GET / HTTP/1.1\r\nX-Slow: "], ids=["line", "headers"])
+def test_a_head_that_comes_byte_by_byte_is_refused_in_time(
+    before: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_server, "HEAD_TIMEOUT_S", SLOW_S)
+    with serving() as (port, environs), within(5):
+        client = TcpClient(port)
+        client.send(before)
+        sender = gevent.spawn(dribble, client, b"GET /" + b"a" * 1000)
+        assert client.read_until(b"\r\n").startswith(b"HTTP/1.1 408")
+        assert client.read_until(b"\r\n\r\n")
+        assert client.receive() == b""
+        assert environs == []
+        sender.kill()
+
+
+def test_a_head_that_comes_in_pieces_is_served_and_the_time_for_a_body_is_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(web_server, "HEAD_TIMEOUT_S", SLOW_S)
+    body = b"x" * int(2 * SLOW_S / PACE_S)
+    request = request_bytes("POST", "/", body, {})
+    head = len(request) - len(body)
+    with serving() as (port, _):
+        client = TcpClient(port)
+        for _ in range(2):
+            client.send(request[:10])
+            gevent.sleep(PACE_S)
+            client.send(request[10:head])
+            dribble(client, body)
+            assert read_answer(client).body == body.decode()
+
+
+def test_a_connection_that_rests_too_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_server, "IDLE_TIMEOUT_S", SLOW_S)
+    with serving() as (port, _):
+        silent, used = TcpClient(port), TcpClient(port)
+        used.send(request_bytes("POST", "/", b"hello", {}))
+        assert read_answer(used).body == "hello"
+        with within(5):
+            assert silent.receive() == b""
+            assert used.receive() == b""
+
+
+def test_head_and_body_of_an_answer_leave_in_one_piece() -> None:
+    with serving() as (port, _):
+        client = TcpClient(port)
+        client.send(request_bytes("POST", "/", b"hello", {}))
+        assert client.receive().endswith(b"\r\n\r\nhello")
+
+
+def test_a_long_answer_arrives_whole_at_a_slow_reader() -> None:
+    body = b"x" * 3_000_000
+    with serving() as (port, _):
+        client = TcpClient(port, receive_buffer=4096)
+        client.send(request_bytes("POST", "/", body, {}))
+        assert read_answer(client).body == body.decode()
+
+
+def test_an_access_log_gets_every_request() -> None:
+    log = AccessLog()
+    with serving(log) as (port, environs):
+        client = TcpClient(port)
+        for number in range(3):
+            client.send(request_bytes("GET", f"/{number}", None, {}))
+            assert read_answer(client).status == 200
+        until(lambda: len(log.lines) == 3)
+        assert not any(HANDOVER in environ for environ in environs)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes_", "is_offered"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", False),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", False),
+        (b"GET / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", False),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nHost: a\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", False),
+    ],
+)
+def test_only_a_plain_get_with_nothing_behind_it_can_pass_its_connection_on(
+    request_bytes_: bytes, is_offered: bool
+) -> None:
+    with serving() as (port, environs):
+        client = TcpClient(port)
+        client.send(request_bytes_)
+        assert read_answer(client).status == 200
+        assert (HANDOVER in environs[0]) is is_offered
+
+
+NAMES = st.text("abcXYZ-_1", min_size=1, max_size=10)
+VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
+
+
+@given(st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=10))
+def test_plain_headers_are_read_as_the_stock_server_reads_them(
+    headers: list[tuple[str, str]],
+) -> None:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers) + "\r\n"
+    stock = parse_headers(BytesIO(lines.encode()), OldMessage)
+    assert plain_headers(b"GET / HTTP/1.1\r\n" + lines.encode()) == stock.items()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *(b"A: b\r\n folded\r\n", b"no colon\r\n", b"A : b\r\n", b": b\r\n", b"A: b\nC: d\r\n"),
+        *(b"A: b\rC: d\r\n", b"A: \0\r\n", b"A B: c\r\n", b" A: b\r\n", b""),
+        b"A: b\r\n" * (MAX_HEADERS + 1),
+    ],
+)
+def test_unusual_headers_are_left_to_the_stock_server(headers: bytes) -> None:
+    assert plain_headers(b"GET / HTTP/1.1\r\n" + headers + b"\r\n") is None
