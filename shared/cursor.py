@@ -10,7 +10,7 @@ from typing import NamedTuple
 INTEGER_LIMIT = 2**53
 """Integers stay below this: the largest range a JavaScript number holds exactly."""
 
-_CURSOR = re.compile(r"(0|[1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})")
+CURSOR = re.compile(r"(0|[1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})")
 
 
 class Cursor(NamedTuple):
@@ -29,7 +29,7 @@ START = Cursor(0, 0)
 
 def parse_cursor(text: object) -> Cursor | None:
     """Read a cursor; None when ``text`` is not one."""
-    match = _CURSOR.fullmatch(text) if isinstance(text, str) else None
+    match = CURSOR.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         return None
     cursor = Cursor(int(match[1]), int(match[2]))

@@ -38,8 +38,8 @@ EXTRA_KEYS_MAX = 16
 EXTRA_TEXT_MAX = 64
 MODEL_MAX = 64
 
-_DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_EXTRA_KEY = re.compile(r"[a-z0-9_]{1,32}")
+DEVICE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+EXTRA_KEY = re.compile(r"[a-z0-9_]{1,32}")
 
 Extra: TypeAlias = Mapping[str, bool | int | float | str]
 Value: TypeAlias = int | float | str | Extra
@@ -61,6 +61,8 @@ class Reading:
     ts_ms: int
     speed_kmh: float
     values: Mapping[str, Value] = field(default_factory=dict)
+    written: bytes | None = field(default=None, compare=False, repr=False)
+    """Its JSON, when it came as the gateway would write it; None in a changed copy."""
 
     @property
     def cursor(self) -> Cursor:
@@ -96,7 +98,7 @@ class CheckedReading(NamedTuple):
 
 def is_device_id(value: object) -> bool:
     """Tell whether ``value`` is a valid device id, the whole string."""
-    return isinstance(value, str) and _DEVICE_ID.fullmatch(value) is not None
+    return isinstance(value, str) and DEVICE_ID.fullmatch(value) is not None
 
 
 def is_unicode(text: str) -> bool:
@@ -199,7 +201,7 @@ def _check_extra(raw: object) -> tuple[Extra, list[str]]:
 
 
 def _is_extra(key: str, value: object) -> bool:
-    if _EXTRA_KEY.fullmatch(key) is None:
+    if EXTRA_KEY.fullmatch(key) is None:
         return False
     if isinstance(value, str):
         return len(value) <= EXTRA_TEXT_MAX and is_unicode(value)

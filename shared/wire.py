@@ -7,8 +7,10 @@ values or raise :class:`~shared.errors.BadMessage`; they never raise anything el
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NoReturn, TypeAlias, TypeGuard
 
+from shared.canonical import read_canonical
 from shared.cursor import Cursor, parse_cursor
 from shared.errors import BadMessage
 from shared.reading import (
@@ -28,6 +30,8 @@ READING_BYTES_MAX = 2_048
 STATUS_BYTES_MAX = 1_024
 REPLAY_LIMIT_MAX = 1_000
 REQUEST_ID_MAX = 64
+TOPICS_KNOWN_MAX = 4_096
+"""Two for each device of a full table, and as many again; 0.5 MB."""
 REQUEST_BYTES_MAX = 4_096
 SERVE_BYTES_MAX = 65_536
 
@@ -46,13 +50,19 @@ class ReplayRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReplayAnswer:
-    """A page of readings, ascending across epochs; ``oldest`` and ``newest`` are held now."""
+    """A page of readings, ascending across epochs; ``oldest`` and ``newest`` are held now.
+
+    ``count`` is how many were sent, ``reached`` the last position among them, over readings that
+    are not valid and left out; None when not one could be read.
+    """
 
     id: str
     device_id: str
     oldest: Cursor | None
     newest: Cursor | None
     readings: tuple[Reading, ...]
+    count: int = 0
+    reached: Cursor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,7 @@ def status_topic(device_id: str) -> bytes:
 
 def encode_reading(reading: Reading) -> bytes:
     """Write a reading: known keys in their order, compact, UTF-8, NaN impossible."""
-    return _dump(
+    return reading.written or _dump(
         {
             "v": VERSION,
             "device_id": reading.device_id,
@@ -99,6 +109,9 @@ def encode_reading(reading: Reading) -> bytes:
 
 def decode_reading(payload: bytes, device_id: str) -> CheckedReading:
     """Read and check a reading of ``device_id``."""
+    reading = read_canonical(payload, device_id) if len(payload) <= READING_BYTES_MAX else None
+    if reading is not None:
+        return CheckedReading(reading, (), ())
     return check_reading(_load(payload, READING_BYTES_MAX), device_id)
 
 
@@ -189,10 +202,9 @@ def encode_refusal(request_id: str, device_id: str, code: ReplayCode, message: s
 
 
 def decode_answer(frames: Sequence[bytes]) -> ReplayAnswer | ReplayRefusal:
-    """Read an answer; of its readings only an ascending run of valid ones is kept.
+    """Read an answer; readings that are not valid are left out: holes that the feed announces.
 
-    A replay service may lie: what is not this device's, not ascending or not valid is left out,
-    and becomes a hole that the feed announces.
+    Another device's readings, or readings that do not ascend, make all of it a ``bad_answer``.
     """
     if not 1 <= len(frames) <= 1 + REPLAY_LIMIT_MAX:
         raise BadMessage("bad_answer", f"{len(frames)} frames")
@@ -205,8 +217,9 @@ def decode_answer(frames: Sequence[bytes]) -> ReplayAnswer | ReplayRefusal:
     if header.get("v") != VERSION or header.get("count") != len(frames) - 1:
         raise BadMessage("bad_answer", "v or count is wrong")
     oldest, newest = (_optional_cursor(header, key, "bad_answer") for key in ("oldest", "newest"))
-    readings = _ascending(frames[1:], device_id)
-    return ReplayAnswer(str(request_id), device_id, oldest, newest, readings)
+    readings, reached = _ascending(frames[1:], device_id)
+    count = len(frames) - 1
+    return ReplayAnswer(str(request_id), device_id, oldest, newest, readings, count, reached)
 
 
 def encode_serve(devices: Sequence[str]) -> bytes:
@@ -227,6 +240,7 @@ def decode_serve(payload: bytes) -> Serve | None:
     return Serve(tuple(devices))
 
 
+@lru_cache(maxsize=TOPICS_KNOWN_MAX)
 def _split_topic(topic: bytes) -> tuple[str, str]:
     text = topic.decode("ascii", "replace")
     for kind in (READING_TOPIC, STATUS_TOPIC):
@@ -236,16 +250,31 @@ def _split_topic(topic: bytes) -> tuple[str, str]:
     raise BadMessage("bad_topic", "the topic is not ebike/{reading,status}/<device_id>/")
 
 
-def _ascending(payloads: Sequence[bytes], device_id: str) -> tuple[Reading, ...]:
+def _ascending(
+    payloads: Sequence[bytes], device_id: str
+) -> tuple[tuple[Reading, ...], Cursor | None]:
+    """Read the valid readings, and the last position that could be read at all."""
     readings: list[Reading] = []
+    reached: Cursor | None = None
     for payload in payloads:
-        try:
-            reading = decode_reading(payload, device_id).reading
-        except BadMessage:
-            continue
-        if not readings or reading.cursor > readings[-1].cursor:
+        reading, position = _reading_or_position(payload, device_id)
+        if position is not None and reached is not None and position <= reached:
+            raise BadMessage("bad_answer", "its readings do not ascend")
+        reached = position or reached
+        if reading is not None:
             readings.append(reading)
-    return tuple(readings)
+    return tuple(readings), reached
+
+
+def _reading_or_position(payload: bytes, device_id: str) -> tuple[Reading | None, Cursor | None]:
+    """Read one reading of an answer; of one that is not valid, at least its position."""
+    try:
+        reading = decode_reading(payload, device_id).reading
+    except BadMessage as error:
+        if error.reason == "id_mismatch":
+            raise BadMessage("bad_answer", "it holds a reading of another device") from error
+        return None, error.position
+    return reading, reading.cursor
 
 
 def _refusal(error: object, request_id: str, device_id: str) -> ReplayRefusal:

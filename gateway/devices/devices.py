@@ -127,6 +127,11 @@ class Devices:
         """Find a device."""
         return self._table.get(device_id)
 
+    def was_evicted(self, device_id: str, since: Cursor) -> bool:
+        """Tell whether what followed a position was lost because the device had to give way."""
+        gone = self.evicted.get(device_id)
+        return gone is not None and since <= gone[0]
+
     # --- what comes in -------------------------------------------------------------------
 
     def receive(self, message: CheckedReading | Status, now: Now) -> None:
@@ -141,7 +146,7 @@ class Devices:
             effects = device.feed.receive_status(message, now)
         else:
             self.counts["dropped_keys"] += len(message.dropped) + len(message.unknown)
-            effects = device.feed.receive_reading(_with_time(message.reading, now), now)
+            effects = device.feed.receive_reading(with_time(message.reading, now), now)
         self._apply(device, effects, now)
 
     def refuse(self, error: BadMessage, now: Now) -> None:
@@ -155,7 +160,7 @@ class Devices:
 
     def answer(self, answer: ReplayAnswer, now: Now) -> None:
         """Take in the answer to the last question about a device."""
-        timed = replace(answer, readings=tuple(_with_time(r, now) for r in answer.readings))
+        timed = replace(answer, readings=tuple(with_time(r, now) for r in answer.readings))
         self._with(answer.device_id, now, lambda feed: feed.receive_answer(timed, now))
 
     def no_answer(self, device_id: str, now: Now) -> None:
@@ -227,9 +232,10 @@ class Devices:
         """Tell a repetition from two publishers of one id."""
         ring, index = device.ring, device.ring.index_after(reading.cursor) - 1
         held = ring.find(reading.cursor)
-        if held is not None:  # the time may be the gateway's own
-            reading = replace(reading, ts_ms=ring.time_at(index))
         same = held is None or held == reading_frame(encode_reading(reading))
+        if not same:  # the time may be the gateway's own
+            timed = replace(reading, ts_ms=ring.time_at(index), written=None)
+            same = held == reading_frame(encode_reading(timed))
         self.counts["duplicate" if same else "conflict"] += 1
 
     def _shrink(self) -> None:
@@ -301,11 +307,11 @@ def status_body(device_id: str, feed: Feed | None) -> dict[str, object]:
     return body
 
 
-def _with_time(reading: Reading, now: Now) -> Reading:
+def with_time(reading: Reading, now: Now) -> Reading:
     """Put in the arrival for a device without a clock."""
     if reading.ts_ms:
         return reading
-    return replace(reading, ts_ms=now.wall_ms)
+    return replace(reading, ts_ms=now.wall_ms, written=None)
 
 
 def _entries(stretch: Stretch) -> list[Entry]:

@@ -1,6 +1,7 @@
 """Catch-up: what a client that is not at the head of a device's ring is sent next.
 
-Pure functions from a position and a ring to frames and the position after them.
+Pure functions from a position and a ring to frames and the position after them. What is waited for
+is noted in the device's feed, so that it is fetched first.
 """
 
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ def resolve(
         return _resolve_ahead(waiting, device, front, now)
     if since >= front:
         return At(device.ring.index_after(since), since), None
-    if may_find_history(device, now):
+    if may_find_history(waiting, device, now):
         return waiting, None
     if since == START and front.seq == 0:
         return At(device.ring.index_after(front), front), None  # all that is held is all there was
@@ -60,10 +61,10 @@ def is_ahead(waiting: Waiting, device: Device) -> bool:
     return head is not None and waiting.cursor > head
 
 
-def may_find_history(device: Device, now: Now) -> bool:
-    """Tell whether older readings may still appear in front of the ring."""
+def may_find_history(waiting: Waiting, device: Device, now: Now) -> bool:
+    """Tell whether what a client waits for may still appear in front of the ring, and want it."""
     has_room = len(device.ring) < device.ring.capacity
-    return has_room and device.feed.is_fetching_history(now)
+    return has_room and device.feed.want_history(waiting.cursor, waiting.since_s, now)
 
 
 def advance(position: At, device: Device, out: Outbound) -> At:

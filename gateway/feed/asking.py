@@ -1,6 +1,5 @@
 """The questions a feed has for the replay of its device: one at a time, repeated, given up."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -28,16 +27,18 @@ class Question:
     known: Cursor
     """The greatest position known to exist when it was asked first."""
 
-    def answered_up_to(self, found: Sequence[Cursor], newest: Cursor | None) -> Cursor:
+    def answered_up_to(self, reached: Cursor | None, newest: Cursor | None) -> Cursor:
         """Say up to where an answer is the last word: what it lacks there will never come.
 
         An answer that reaches the newest reading held speaks for everything that was known when
-        it was asked for; what was published since may only have been too late for it.
+        it was asked for; what was published since may only have been too late for it. Of epochs
+        after its newest it knows nothing: that is another device's of the same name.
         """
-        if not found:
-            return self.known
-        last = found[-1]
-        return max(self.known, last) if newest is None or newest <= last else last
+        if reached is not None and newest is not None and newest > reached:
+            return reached
+        is_whole = newest is None or newest.epoch >= self.known.epoch
+        known = self.known if is_whole else Cursor(self.known.epoch, 0)
+        return known if reached is None else max(known, reached)
 
 
 @dataclass(slots=True)

@@ -48,6 +48,8 @@ class Feed:
     newest: Cursor | None = None
     """What the replay said it holds last, at :attr:`newest_s`."""
     newest_s: float = NEVER_S
+    oldest: Cursor | None = None
+    """The oldest reading the replay said it holds."""
 
     _order: Order = field(init=False)
     _asking: Asking = field(default_factory=Asking)
@@ -107,6 +109,7 @@ class Feed:
         if question is None:
             return [Count("unasked_answer")]
         self.newest, self.newest_s = answer.newest, now.monotonic_s
+        self.oldest = answer.oldest
         if question.kind == "history":
             self._use_history(question, answer, now)
         else:
@@ -179,10 +182,32 @@ class Feed:
         """Tell whether history may still appear in front of the ring."""
         return self._history is not None and self._history.is_moving(now.monotonic_s)
 
+    @property
+    def is_repairing(self) -> bool:
+        """Tell whether something is missing that the replay is, or will be, asked for."""
+        return self._order.is_waiting
+
+    @property
+    def has_replay(self) -> bool:
+        """Tell whether the device is there, and questions to it may be answered."""
+        return self.online and not self._asking.is_silent
+
+    def want_history(self, cursor: Cursor, asked_s: float, now: Now) -> bool:
+        """Fetch what follows a position before what nobody waits for; False: it will not come.
+
+        For a client that asked at ``asked_s``, as long as it waits.
+        """
+        history = self._history
+        if history is None or not history.is_moving(now.monotonic_s, asked_s):
+            return False
+        history.want(cursor)
+        return True
+
     def is_settling(self) -> bool:
         """Tell whether :meth:`tick` has more to do soon than judge who is online."""
-        has_history = self._history is not None and self._history.is_fetched
-        return self._order.is_waiting or self._asking.question is not None or has_history
+        history = self._history
+        is_due = history is not None and (history.is_whole or history.may_begin())
+        return self._order.is_waiting or self._asking.question is not None or is_due
 
     def forget(self) -> None:
         """Give back what this feed holds of what all share; it will not be used again."""
@@ -251,13 +276,13 @@ class Feed:
             return self._ask("repair", head, self._hole_size(head), now_s)
         if self._asking.wants_newest:
             return self._ask("newest", head, 1, now_s)
-        if history is None or history.is_fetched:
+        if history is None or history.is_whole:
             # so a replay that came back is found before it is needed
             is_sought = self._asking.is_silent and self.online
             return self._ask("newest", head, 1, now_s) if is_sought else []
         if not self._asking.may_ask("history", now_s) or not history.take_turn(now_s):
             return []
-        return self._ask("history", history.at, history.limit, now_s)
+        return self._ask("history", history.after, history.limit, now_s)
 
     def _hole_size(self, head: Cursor) -> int:
         missing = self._order.missing()
@@ -275,7 +300,7 @@ class Feed:
         """Do without an answer: ask again soon, or rarely once nobody seems to be there."""
         now_s, history = now.monotonic_s, self._history
         self._asking.missed(now_s, pause_s)
-        if history is None or history.is_fetched or not self._asking.rests(now_s):
+        if history is None or history.is_whole or not self._asking.rests(now_s):
             return
         history.return_turn()
         if history.is_hopeless(now_s):
@@ -286,8 +311,10 @@ class Feed:
         found = [r for r in answer.readings if self._is_believable(r.cursor, question, now)]
         for reading in found:
             self._order.place_recovered(reading)
-        newest = answer.newest
-        self._order.settle_up_to(question.answered_up_to([r.cursor for r in found], newest))
+        newest, reached = answer.newest, answer.reached
+        if reached is None or not self._is_believable(reached, question, now):
+            reached = found[-1].cursor if found else None
+        self._order.settle_up_to(question.answered_up_to(reached, newest))
         if question.kind == "newest" and newest and self._is_believable(newest, question, now):
             self._order.know(newest)
 
@@ -301,20 +328,21 @@ class Feed:
 
     def _use_history(self, question: Question, answer: ReplayAnswer, now: Now) -> None:
         """Add a page of history, unless it was asked for before the fetching began anew."""
-        history = self._history
-        if history is None or question.after != history.at:
+        history, now_s = self._history, now.monotonic_s
+        if history is None or not history.take_turn(now_s) or question.after != history.after:
             return
-        if history.take_turn(now.monotonic_s):
-            history.add(answer, now.monotonic_s)
+        history.add(answer, now_s)
 
     def _next_stretch(self) -> Effects:
         """Put the newest part of fetched history in front; in parts, as each takes time."""
         history = self._history
-        if history is None or not history.is_fetched:
+        if history is None or not history.is_whole:
             return []
         stretch = history.pop_stretch()
-        if not history.readings:
+        if not history.readings and history.is_last:
             self._drop_history()
+        elif not history.readings:
+            history.go_on()
         return [Prepend(stretch)] if stretch.items else []
 
     def _drop_history(self) -> None:

@@ -1,13 +1,19 @@
-"""The history of a device from before first contact: fetched page by page, put in front at last."""
+"""The history of a device from before first contact, fetched window by window, the newest first.
+
+Replays answer upwards from a position. So a window is fetched page by page up to where the last
+one began, and put in front of the ring when it is whole: who stands a little behind after a
+restart of the gateway waits for one page, not for all that the device holds. How much an older
+epoch had nobody knows, so all epochs before the current one are a single window.
+"""
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Self, TypeAlias
 
 from gateway.feed.asking import PAGE_MAX
 from gateway.packets import Gap
-from shared.cursor import Cursor
+from shared.cursor import START, Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer
 
@@ -23,6 +29,8 @@ STRETCH_MAX = 500
 """Readings put in front at once: writing them down keeps the event loop for some 5 ms."""
 FILLS_MAX = 8
 """Devices that fetch history at once, each some 6 MB of readings; others wait their turn."""
+WANTED_FILLS_MAX = 8
+"""As many more may fetch what clients wait for, who do not wait for what nobody asked for."""
 
 Item: TypeAlias = Reading | Gap
 
@@ -41,72 +49,118 @@ class Fills:
     limit: int = FILLS_MAX
     used: int = 0
 
+    def have_room(self, *, wanted: bool) -> bool:
+        """Tell whether one more may fetch."""
+        return self.used < self.limit + WANTED_FILLS_MAX * wanted
+
+    @property
+    def are_crowded(self) -> bool:
+        """Tell whether more fetch than may without a client that waits."""
+        return self.used > self.limit
+
 
 @dataclass(slots=True)
 class History:
-    """What was fetched so far of the readings up to ``bound``; at most ``readings.maxlen``."""
+    """What is fetched of the readings up to ``bound``, at most ``room`` of them."""
 
     device_id: str
     bound: Cursor
-    at: Cursor | None
-    readings: deque[Reading]
+    """The position before everything that was given so far."""
+    room: int
     fills: Fills
     contact_s: float
+    wanted: Cursor | None = None
+    """A client waits for what follows this position."""
     progress_s: float | None = None
-    """When the first turn or the last new page came; None before."""
-    is_fetched: bool = False
+    """When the turn or the last new page came; None while waiting for the turn."""
+    is_whole: bool = False
+    """Whether the window was fetched, and stretches of it can be taken."""
+    is_last: bool = False
+    """Whether no window follows the one that is whole."""
+    readings: deque[Reading] = field(default_factory=deque)
+    _floor: Cursor = START  # nothing at or before it is asked for
+    _start: Cursor = START  # the window, exclusive
+    _end: Cursor = START  # the window, inclusive
+    _at: Cursor = START  # up to where it was fetched
     _turn_s: float | None = None
+    _rests: bool = False  # it gave its turn back, as nobody answered
 
     @classmethod
     def before(
         cls, device_id: str, bound: Cursor, capacity: int, fills: Fills, now_s: float
     ) -> Self:
         """Begin to fetch up to ``capacity`` readings before ``bound``."""
-        return cls(device_id, bound, _start(bound, capacity), deque(maxlen=capacity), fills, now_s)
+        history = cls(device_id, bound, capacity, fills, now_s)
+        if bound.seq > capacity:
+            history._floor = Cursor(bound.epoch, bound.seq - capacity)
+        history._end = bound
+        history._begin()
+        return history
+
+    @property
+    def after(self) -> Cursor | None:
+        """The position to ask for readings after next; None: from the oldest held."""
+        return None if self._at == START else self._at
 
     @property
     def limit(self) -> int:
         """How many readings to ask for next."""
-        at = self.at
-        if at is None or at.epoch != self.bound.epoch:
+        if self._at.epoch != self._end.epoch:
             return PAGE_MAX
-        return max(1, min(self.bound.seq - at.seq, PAGE_MAX))
+        return max(1, min(self._end.seq - self._at.seq, PAGE_MAX))
 
-    def is_moving(self, now_s: float) -> bool:
-        """Tell whether it is worth waiting for."""
+    # --- who waits for it, and whose turn it is ------------------------------------------
+
+    def want(self, cursor: Cursor) -> None:
+        """Note that a client waits for what follows a position."""
+        if cursor < self.bound:
+            self.wanted = cursor if self.wanted is None else min(cursor, self.wanted)
+
+    def is_moving(self, now_s: float, asked_s: float = float("-inf")) -> bool:
+        """Tell whether it is worth waiting for, for somebody who asked at ``asked_s``."""
         if self.progress_s is None:
-            return now_s - self.contact_s < WAITING_S
+            return now_s - max(self.contact_s, asked_s) < WAITING_S
         return now_s - self.progress_s < MOVING_S
 
     def is_hopeless(self, now_s: float) -> bool:
         """Tell whether it is time to stop asking."""
         return self.progress_s is not None and now_s - self.progress_s > HOPELESS_S
 
+    def may_begin(self) -> bool:
+        """Tell whether a client waits, and there is room for a turn."""
+        is_waiting = self.wanted is not None and self._turn_s is None and not self._rests
+        return is_waiting and self.fills.have_room(wanted=True)
+
     def take_turn(self, now_s: float) -> bool:
         """Become one of the devices that fetch; False while there are enough of them."""
-        if self._turn_s is None and self.fills.used < self.fills.limit:
+        if self._turn_s is None and self.fills.have_room(wanted=self.wanted is not None):
             self.fills.used += 1
-            self._turn_s = now_s
+            self._turn_s, self._rests = now_s, False
             self.progress_s = now_s if self.progress_s is None else self.progress_s
+            self._begin()
         return self._turn_s is not None
 
     def return_turn(self) -> None:
-        """Let another device fetch; what was fetched so far is fetched again later."""
+        """Let another device fetch; a window that is not whole is fetched again later."""
         if self._turn_s is not None:
             self.fills.used -= 1
-            self._turn_s = None
-        if not self.is_fetched:
-            self.at = _start(self.bound, self.readings.maxlen or 0)
-            self.readings.clear()
+            self._turn_s, self._rests = None, True
+        if not self.is_whole:
+            self._begin()
+
+    # --- window by window ----------------------------------------------------------------
 
     def add(self, answer: ReplayAnswer, now_s: float) -> None:
-        """Add a page; after the last one everything is fetched."""
-        fresh = [r for r in answer.readings if self.at is None or r.cursor > self.at]
-        self.readings.extend(reading for reading in fresh if reading.cursor <= self.bound)
-        if fresh:
-            self.at, self.progress_s = fresh[-1].cursor, now_s
-        is_over = self._turn_s is None or now_s - self._turn_s > TURN_MAX_S
-        self.is_fetched = not fresh or is_over or self._is_last(answer.newest)
+        """Add a page; with the last one the window is whole."""
+        at, reached, newest = self._at, answer.reached, answer.newest
+        self.readings.extend(r for r in answer.readings if at < r.cursor <= self._end)
+        is_late = self._turn_s is None or now_s - self._turn_s > TURN_MAX_S
+        if reached is None or reached <= at:
+            self._close(answer, is_last=is_late)
+            return
+        self._at, self.progress_s = reached, now_s
+        if is_late or newest is None or reached >= min(newest, self._end):
+            self._close(answer, is_last=is_late or newest is None)
 
     def pop_stretch(self) -> Stretch:
         """Give the newest readings that were not given yet, with every hole behind them as a gap.
@@ -120,29 +174,55 @@ class History:
             self.bound = Cursor(readings[0].epoch, readings[0].seq - 1)
         return Stretch(self.bound, items)
 
-    def _is_last(self, newest: Cursor | None) -> bool:
-        return newest is None or self.at is None or self.at >= min(newest, self.bound)
+    def go_on(self) -> None:
+        """Begin with the window before; with what nobody waits for, when others do not."""
+        self._end = self._start
+        if self.wanted is not None and self.bound <= self.wanted:
+            self.wanted = None
+        if self.wanted is None and self.fills.are_crowded:
+            self.return_turn()
+            self.progress_s, self._rests = None, False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._start = self._at = self._window_start()
+        self.readings = deque(maxlen=self.room)
+        self.is_whole = False
+
+    def _window_start(self) -> Cursor:
+        """Reach back a page, but no further than a client that waits needs."""
+        epoch, seq = self._end
+        wanted = START if self.wanted is None else self.wanted
+        if seq == 0:
+            return wanted if wanted < self._end else START
+        start = max(Cursor(epoch, max(0, seq - PAGE_MAX)), self._floor)
+        return wanted if start < wanted < self._end else start
+
+    def _close(self, answer: ReplayAnswer, *, is_last: bool) -> None:
+        """Note that the window is whole; ``oldest`` says whether there is anything before it."""
+        self.is_whole = True
+        self.room -= len(self.readings)
+        nothing_older = answer.oldest is None or answer.oldest > self._start
+        is_full = self.room <= 0 or self._start <= self._floor
+        self.is_last = is_last or nothing_older or is_full
+
+    # --- what is missing in it -----------------------------------------------------------
 
     def _items(self, readings: list[Reading]) -> Iterator[Item]:
         last = None
         for reading in readings:
             if last is not None:
-                yield from self._gaps(last, Cursor(reading.epoch, reading.seq - 1))
+                yield from holes(self.device_id, last, Cursor(reading.epoch, reading.seq - 1))
             yield reading
             last = reading.cursor
         if last is not None:
-            yield from self._gaps(last, self.bound)
-
-    def _gaps(self, after: Cursor, end: Cursor) -> Iterator[Gap]:
-        """Announce what is missing behind ``after`` up to and with ``end``."""
-        if after.epoch < end.epoch:
-            yield Gap(self.device_id, after, Cursor(end.epoch, 1), "epoch")
-            after = Cursor(end.epoch, 0)
-        if after < end:
-            yield Gap(self.device_id, after, Cursor(end.epoch, end.seq + 1), "not_recovered")
+            yield from holes(self.device_id, last, self.bound)
 
 
-def _start(bound: Cursor, capacity: int) -> Cursor | None:
-    """Begin no further back than needed; where the epoch is younger, with the oldest held."""
-    skipped = bound.seq - capacity
-    return Cursor(bound.epoch, skipped) if skipped > 0 else None
+def holes(device_id: str, after: Cursor, end: Cursor) -> Iterator[Gap]:
+    """Announce what a replay did not have behind ``after`` up to and with ``end``."""
+    if after.epoch < end.epoch:
+        yield Gap(device_id, after, Cursor(end.epoch, 1), "epoch")
+        after = Cursor(end.epoch, 0)
+    if after < end:
+        yield Gap(device_id, after, Cursor(end.epoch, end.seq + 1), "not_recovered")

@@ -170,6 +170,8 @@ class Order:
                 self._skip_to(missing.end)
             case "epoch" if settled == missing.end:
                 return self._gap(head, missing.end, "epoch")
+            case "epoch" if head < settled and settled.epoch == head.epoch:
+                return self._gap(head, settled, "not_recovered")
             case "readings" if too_old > head.seq:
                 return self._gap(head, Cursor(head.epoch, too_old), "overrun")
             case "readings" if settled > head:

@@ -17,6 +17,7 @@ import zmq
 from gateway.links.replay_routes import Route
 from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError
+from shared.lines import keep_up, limit_handshake
 from shared.settings import Settings
 from shared.wire import (
     READING_BYTES_MAX,
@@ -39,10 +40,6 @@ LIVE_FRAMES_KEPT = 3
 REPLAY_FRAMES_KEPT = 1 + 1 + REPLAY_LIMIT_MAX + 1
 """A peer's name, a header and the readings; one more shows that there were too many."""
 REPLAY_BYTES_KEPT = REQUEST_BYTES_MAX + REPLAY_LIMIT_MAX * READING_BYTES_MAX
-HANDSHAKE_MAX_MS = 3_000
-HEARTBEAT_MS, HEARTBEAT_LOST_MS = 1_000, 3_000
-"""Finds a dead host or a cut cable, on which a socket would wait for ever."""
-RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
 HOLDER = "a gateway that still runs or a device that listens there itself"
 """Who has an endpoint that is in use, most often."""
 
@@ -181,12 +178,8 @@ def _endpoints(settings: LinkSettings) -> list[tuple[Kind, str, str]]:
 
 def _configure(socket: "zmq.Socket[bytes]") -> None:
     socket.linger = 0
-    socket.tcp_keepalive = 1
-    socket.handshake_ivl = HANDSHAKE_MAX_MS
-    socket.heartbeat_ivl = HEARTBEAT_MS
-    socket.heartbeat_timeout = HEARTBEAT_LOST_MS
-    socket.reconnect_ivl = RECONNECT_MS
-    socket.reconnect_ivl_max = RECONNECT_MAX_MS
+    limit_handshake(socket)
+    keep_up(socket)
 
 
 def _attach(socket: "zmq.Socket[bytes]", setting: str, endpoint: str) -> None:

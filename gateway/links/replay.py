@@ -1,14 +1,15 @@
 """Questions for what was missed, and which answers belong to them. Pure.
 
-One question a device is open at a time. It keeps its id while it is repeated, so that a late
-answer is an answer. Only what was asked, by a route that was asked, comes back out; all else
-raises :class:`~shared.errors.BadMessage` and is counted.
+One question a device is open at a time for its feed. It keeps its id while it is repeated, so
+that a late answer is an answer. Others may ask *aside*, once for each question. Only what was
+asked, by a route that was asked, comes back out; all else raises
+:class:`~shared.errors.BadMessage` and is counted.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from gateway.links.replay_routes import ReplayRoutes, Route
 from shared.cursor import Cursor
@@ -27,7 +28,15 @@ SILENT_S = 0.4
 """A question that is open for so long was not answered; the feed repeats it after 0.5 s."""
 
 Requests: TypeAlias = list[tuple[Route, bytes]]
-Reply: TypeAlias = ReplayAnswer | ReplayRefusal | Serve
+
+
+class Aside(NamedTuple):
+    """The reply to a question that was asked aside; the feed knows nothing of it."""
+
+    reply: ReplayAnswer | ReplayRefusal
+
+
+Reply: TypeAlias = ReplayAnswer | ReplayRefusal | Aside | Serve
 
 
 @dataclass(slots=True)
@@ -35,6 +44,7 @@ class _Question:
     """One question as it was asked last, whom it went to, and who does not know."""
 
     id: str
+    device_id: str
     after: Cursor | None
     limit: int = 0
     asked_s: float = 0.0
@@ -52,7 +62,8 @@ class Replay:
         self._routes = routes
         self._new_id = new_id
         self._devices_max = devices_max
-        self._questions: OrderedDict[str, _Question] = OrderedDict()
+        self._questions: OrderedDict[str, _Question] = OrderedDict()  # by device
+        self._asides: dict[str, _Question] = {}  # by id
 
     def ask(self, device_id: str, after: Cursor | None, limit: int, now_s: float) -> Requests:
         """Ask for readings after a position; empty when there is nobody to ask.
@@ -64,15 +75,27 @@ class Replay:
         if question is not None and now_s - question.asked_s >= SILENT_S:
             self._routes.forget(device_id)
         if question is None or question.after != after:
-            question = _Question(self._new_id(), after)
+            question = _Question(self._new_id(), device_id, after)
         question.limit, question.asked_s = limit, now_s
-        routes = self._routes.routes_for(device_id, now_s)
         question.asked.intersection_update(self._routes.candidates(device_id, now_s))
-        question.asked.update(routes)
         question.refused.clear()
         self._keep(device_id, question)
-        payload = encode_request(ReplayRequest(question.id, device_id, after, limit))
-        return [(route, payload) for route in routes]
+        return self._requests(question, now_s)
+
+    def ask_aside(
+        self, device_id: str, after: Cursor | None, limit: int, now_s: float
+    ) -> tuple[str, Requests]:
+        """Ask besides what the feed asks; returns the question's id too.
+
+        Whoever asks waits for an :class:`Aside`, and calls :meth:`drop_aside` at last.
+        """
+        question = _Question(self._new_id(), device_id, after, limit, now_s)
+        self._asides[question.id] = question
+        return question.id, self._requests(question, now_s)
+
+    def drop_aside(self, question_id: str) -> None:
+        """Forget a question that was asked aside, answered or not."""
+        self._asides.pop(question_id, None)
 
     def receive(self, route: Route, frames: Sequence[bytes], now_s: float) -> Reply | None:
         """Read what came over a replay link.
@@ -86,22 +109,49 @@ class Replay:
             new = self._routes.claim(route, serve.devices, now_s)
             return Serve(new) if new else None
         message = decode_answer(frames)
-        question = self._questions.get(message.device_id)
-        if question is None or question.id != message.id or route not in question.asked:
+        question = self._asides.get(message.id) or self._questions.get(message.device_id)
+        if question is None or not _is_answered_by(question, message, route):
             raise BadMessage("stray_answer", "the answer is to no question that waits for one")
+        reply = self._reply(question, message, route, now_s)
+        is_aside = question.id in self._asides
+        return reply if reply is None or not is_aside else Aside(reply)
+
+    def _reply(
+        self,
+        question: _Question,
+        message: ReplayAnswer | ReplayRefusal,
+        route: Route,
+        now_s: float,
+    ) -> ReplayAnswer | ReplayRefusal | None:
         if isinstance(message, ReplayRefusal):
             return self._refused(question, message, route, now_s)
-        self._answered(message.device_id, route)
-        return _trim(message, question)
+        if _is_of_another(message, question):
+            refusal = ReplayRefusal(message.id, message.device_id, "unknown_device", "ends before")
+            return self._refused(question, refusal, route, now_s)
+        wanted = _trim(message, question)
+        self._answered(question, route)
+        return wanted
+
+    def _requests(self, question: _Question, now_s: float) -> Requests:
+        routes = self._routes.routes_for(question.device_id, now_s)
+        question.asked.update(routes)
+        request = ReplayRequest(question.id, question.device_id, question.after, question.limit)
+        payload = encode_request(request)
+        return [(route, payload) for route in routes]
 
     def _keep(self, device_id: str, question: _Question) -> None:
         self._questions[device_id] = question
         if len(self._questions) > self._devices_max:
             self._questions.popitem(last=False)
 
-    def _answered(self, device_id: str, route: Route) -> None:
-        del self._questions[device_id]
-        self._routes.remember(device_id, route)
+    def _close(self, question: _Question) -> None:
+        """Wait for no answer any more; to what is asked aside, who asked does not."""
+        if question.id not in self._asides:
+            del self._questions[question.device_id]
+
+    def _answered(self, question: _Question, route: Route) -> None:
+        self._close(question)
+        self._routes.remember(question.device_id, route)
 
     def _refused(
         self, question: _Question, refusal: ReplayRefusal, route: Route, now_s: float
@@ -109,18 +159,50 @@ class Replay:
         """Wait for the others while any may still know; one that is busy does know."""
         device_id = refusal.device_id
         if refusal.code == "busy":
-            self._answered(device_id, route)
+            self._answered(question, route)
             return refusal
         self._routes.forget(device_id)
         question.refused.add(route)
         if not question.refused.issuperset(self._routes.candidates(device_id, now_s)):
             return None
-        del self._questions[device_id]
+        self._close(question)
         return refusal
 
 
+def _is_answered_by(
+    question: _Question, message: ReplayAnswer | ReplayRefusal, route: Route
+) -> bool:
+    same = question.id == message.id and question.device_id == message.device_id
+    return same and route in question.asked
+
+
+def _is_of_another(answer: ReplayAnswer, question: _Question) -> bool:
+    """Tell whether who answers never had what was heard already: two devices have one name."""
+    newest, after = answer.newest, question.after
+    return newest is not None and after is not None and newest < after
+
+
 def _trim(answer: ReplayAnswer, question: _Question) -> ReplayAnswer:
-    """Keep of an answer what was asked for: readings after the position, no more than the limit."""
-    after = question.after
+    """Keep of an answer what was asked for: readings after the position, no more than the limit.
+
+    Where not one could be read, it still reached over as many numbers as there were; one that
+    ends before it begins is a ``bad_answer``.
+    """
+    after, reached = question.after, answer.reached
     wanted = [r for r in answer.readings if after is None or r.cursor > after]
-    return replace(answer, readings=tuple(wanted[: question.limit]))
+    if len(wanted) > question.limit:
+        del wanted[question.limit :]
+        reached = wanted[-1].cursor
+    if reached is None:
+        reached = _least_reached(answer, after)
+    if after is not None and reached is not None and reached <= after:
+        raise BadMessage("bad_answer", "it ends before what was asked for")
+    return replace(answer, readings=tuple(wanted), reached=reached)
+
+
+def _least_reached(answer: ReplayAnswer, after: Cursor | None) -> Cursor | None:
+    """Count where the last of the readings sent must be at least; None without any."""
+    first = answer.oldest if after is None else Cursor(after.epoch, after.seq + 1)
+    if first is None or not answer.count:
+        return None
+    return Cursor(first.epoch, first.seq + answer.count - 1)

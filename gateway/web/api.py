@@ -3,8 +3,8 @@
 import csv
 import io
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec
@@ -17,31 +17,16 @@ from gateway.devices.devices import Device
 from gateway.fanout.fanout import latest_reading
 from gateway.hub import Hub
 from gateway.web.auth import Authenticate, Credentials
-from gateway.web.readings import (
-    CSV_KEYS,
-    LIMIT_DEFAULT,
-    LIMIT_MAX,
-    POINTS_MAX,
-    SLICE,
-    After,
-    Between,
-    Page,
-    csv_row,
-    in_span,
-    page_after,
-    page_between,
-    payloads,
-    thin_out,
-)
-from shared.cursor import INTEGER_LIMIT, START, Cursor, parse_cursor
-from shared.errors import BadCursor, BadRequest, UnknownDevice
+from gateway.web.past import Past
+from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
+from gateway.web.readings import CSV_KEYS, SLICE, Draft, Page, csv_row, held_from, thin_out
+from shared.cursor import START, Cursor
+from shared.errors import BadRequest, UnknownDevice
 
 P = ParamSpec("P")
-SPAN_KEYS = frozenset({"from_ms", "to_ms", "max_points"})
 FIRST_FILLS_S = 5.0
 """Ready at the latest this long after the start: history that still comes is no reason to wait."""
 LIBRARIES = ("socket.io.esm.min.js", "uPlot.esm.js", "uPlot.min.css")
-_INTEGER = re.compile("[0-9]{1,16}")
 INSTALL_HINT = "the dashboard's libraries are not installed: run scripts/install"
 
 
@@ -77,6 +62,7 @@ def create_pages(hub: Hub, is_draining: Callable[[], bool]) -> Blueprint:
 def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
     """Create the routes of the data; each caller is authenticated first."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
+    past = Past(hub)
 
     @api.before_request
     def check_caller() -> None:
@@ -95,11 +81,16 @@ def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
     @api.get("/devices/<device_id>/readings")
     @_varies_by_accept
     def readings(device_id: str) -> Response:
-        found = _find(hub, device_id)
-        page, selected = _select(found, request.args)
-        if _wants_csv():
-            return _as_csv(found, page, selected)
-        return _as_json(found, page, selected)
+        found, query, wants_csv = _find(hub, device_id), parse_query(request.args), _wants_csv()
+        page = _read(hub, past, found, query)
+        if not wants_csv:
+            return _as_json(found, page)
+        is_part = query.is_limited or not query.is_span or query.max_points is not None
+        pages = iter([page]) if is_part else _all_pages(hub, past, found, query, page)
+        response = _as_csv(found, pages)
+        if is_part:
+            response.headers["Link"] = f'<{_next_url(found, page.next)}>; rel="next"'
+        return response
 
     return api
 
@@ -131,14 +122,27 @@ def _summary(device: Device) -> dict[str, object]:
     return device.status_body() | {"cursor": str(head), "latest": latest_reading(device)}
 
 
-def _select(device: Device, query: Mapping[str, str]) -> tuple[Page, list[bytes]]:
-    if query.keys().isdisjoint(SPAN_KEYS):
-        page = page_after(device, _after(query))
-        return page, payloads(device, page)
-    span = _between(query)
-    page = page_between(device, span)
-    inside = _in_slices(in_span(payloads(device, page), span))
-    return page, inside if span.max_points is None else _in_slices(thin_out(inside, span))
+def _read(hub: Hub, past: Past, device: Device, query: Query) -> Page:
+    """Put a page together, with a chance for everybody else between its parts."""
+    was_evicted = query.since is not None and hub.devices.was_evicted(device.device_id, query.since)
+    draft = Draft.begin(device, query, "evicted" if was_evicted else "expired")
+    past.put_in_front(draft)
+    while draft.add_slice():
+        gevent.sleep(0)
+    page = draft.page()
+    if query.max_points is None:
+        return page
+    return page._replace(payloads=_in_slices(thin_out(page.payloads, query.max_points)))
+
+
+def _all_pages(hub: Hub, past: Past, device: Device, query: Query, page: Page) -> Iterator[Page]:
+    """Read on after a page, to where the device stands now."""
+    head = device.feed.head or START
+    while page.payloads:
+        yield page
+        if page.next >= head:
+            return
+        page = _read(hub, past, device, replace(query, since=page.next))
 
 
 def _in_slices(parts: Iterator[list[bytes]]) -> list[bytes]:
@@ -150,34 +154,6 @@ def _in_slices(parts: Iterator[list[bytes]]) -> list[bytes]:
     return result
 
 
-def _after(query: Mapping[str, str]) -> After:
-    since = query.get("since")
-    cursor = parse_cursor(since)
-    if since is not None and cursor is None:
-        raise BadCursor("since must be a cursor such as 1722-5")
-    return After(cursor, _integer(query, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX))
-
-
-def _between(query: Mapping[str, str]) -> Between:
-    if "since" in query or "limit" in query:
-        raise BadRequest("ask either by since and limit, or by from_ms, to_ms and max_points")
-    points = _integer(query, "max_points", 0, 2, POINTS_MAX) if "max_points" in query else None
-    first = _integer(query, "from_ms", 0, 0, INTEGER_LIMIT - 1)
-    last = _integer(query, "to_ms", INTEGER_LIMIT - 1, 0, INTEGER_LIMIT - 1)
-    if first > last:
-        raise BadRequest("from_ms must not be greater than to_ms")
-    return Between(first, last, points)
-
-
-def _integer(query: Mapping[str, str], key: str, default: int, least: int, most: int) -> int:
-    text = query.get(key)
-    if text is None:
-        return default
-    if _INTEGER.fullmatch(text) is None or not least <= int(text) <= most:
-        raise BadRequest(f"{key} must be an integer from {least} to {most}")
-    return int(text)
-
-
 def _wants_csv() -> bool:
     asked = request.args.get("format")
     if asked not in (None, "csv", "json"):
@@ -186,21 +162,20 @@ def _wants_csv() -> bool:
     return asked == "csv" or (asked is None and best == "text/csv")
 
 
-def _as_json(device: Device, page: Page, selected: list[bytes]) -> Response:
+def _as_json(device: Device, page: Page) -> Response:
     head = {
         "device_id": device.device_id,
         "gaps": [gap.body() for gap in page.gaps],
         "next": str(page.next),
-        "held_from": str(device.ring.front or START),
+        "held_from": str(held_from(device)),
     }
     # the readings are JSON already; nothing is parsed to be written again
-    body = json.dumps(head)[:-1].encode() + b',"readings":[' + b",".join(selected) + b"]}"
+    body = json.dumps(head)[:-1].encode() + b',"readings":[' + b",".join(page.payloads) + b"]}"
     return Response(body, mimetype="application/json")
 
 
-def _as_csv(device: Device, page: Page, selected: list[bytes]) -> Response:
-    response = Response(_csv_parts(selected), mimetype="text/csv")
-    response.headers["Link"] = f'<{_next_url(device, page.next)}>; rel="next"'
+def _as_csv(device: Device, pages: Iterator[Page]) -> Response:
+    response = Response(_csv_parts(pages), mimetype="text/csv")
     name = f"{device.device_id}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
@@ -208,21 +183,22 @@ def _as_csv(device: Device, page: Page, selected: list[bytes]) -> Response:
 
 def _next_url(device: Device, cursor: Cursor) -> str:
     limit = request.args.get("limit", LIMIT_DEFAULT)
-    return url_for(
-        "api.readings", device_id=device.device_id, since=str(cursor), limit=limit, format="csv"
-    )
+    values = {"device_id": device.device_id, "since": str(cursor), "limit": limit, "format": "csv"}
+    values |= {key: request.args[key] for key in ("from_ms", "to_ms") if key in request.args}
+    return url_for("api.readings", **values)  # type: ignore[arg-type]  # no name of these is taken
 
 
-def _csv_parts(selected: list[bytes]) -> Iterator[str]:
+def _csv_parts(pages: Iterator[Page]) -> Iterator[str]:
     text = io.StringIO()
     writer = csv.writer(text)  # RFC 4180: comma, CRLF, quotes doubled
     writer.writerow(CSV_KEYS)
-    for start in range(0, len(selected), SLICE):
-        writer.writerows(csv_row(payload) for payload in selected[start : start + SLICE])
-        yield text.getvalue()
-        text.seek(0)
-        text.truncate()
-        gevent.sleep(0)
+    for page in pages:
+        for start in range(0, len(page.payloads), SLICE):
+            writer.writerows(csv_row(payload) for payload in page.payloads[start : start + SLICE])
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+            gevent.sleep(0)
     yield text.getvalue()
 
 

@@ -1,108 +1,173 @@
-"""Pages of readings out of a ring, for HTTP. Pure; long work comes in slices."""
+"""Pages of readings for HTTP: what a device's journal still has, then what the ring holds. Pure.
+
+A page is put together in steps, with a chance for everybody else between them; it goes on by
+position, so that it does not matter what the ring loses meanwhile.
+"""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Self
 
 from gateway.devices.devices import Device
+from gateway.feed.history import holes
 from gateway.packets import Gap, reading_payload
+from gateway.web.queries import POINTS_MAX, Query
 from shared.cursor import START, Cursor
-from shared.reading import OPTIONAL_KEYS, REQUIRED_KEYS
+from shared.reading import OPTIONAL_KEYS, REQUIRED_KEYS, Reading
+from shared.wire import encode_reading
 
-LIMIT_DEFAULT, LIMIT_MAX = 1_000, 5_000
-POINTS_MAX = 10_000
 SLICE = 250
 """Readings looked at between two chances for others: about 2 ms."""
+SPAN_READINGS_MAX = 100_000
+"""Of a span that is thinned: 25 MB for as long as it takes. What follows is told by ``next``."""
 CSV_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
 
 
-@dataclass(frozen=True, slots=True)
-class After:
-    """Readings after a position, or (None) the newest ones."""
-
-    since: Cursor | None
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """Readings measured in a span of time, thinned to ``max_points`` (None: all)."""
-
-    from_ms: int
-    to_ms: int
-    max_points: int | None
-
-
 class Page(NamedTuple):
-    """Where a page begins and ends in the ring, what is missing in it, and where to go on."""
+    """Readings as JSON, oldest first, what is missing between them, and where to go on."""
 
-    start: int
-    stop: int
+    payloads: list[bytes]
     gaps: list[Gap]
     next: Cursor
 
 
-def page_after(device: Device, query: After) -> Page:
-    """Find the page of at most ``limit`` readings after a position, or the newest ones."""
-    ring = device.ring
-    front = ring.front or START
-    since, gaps = query.since, list[Gap]()
-    if since is None:
-        start = _newest_start(device, query.limit)
-    elif since < front:
-        if since != START or front.seq:  # 0-0 asks for all there is, from an epoch's first on
-            gaps.append(Gap(device.device_id, since, Cursor(front.epoch, front.seq + 1), "expired"))
-        start = ring.index_after(front)
-    else:
-        start = ring.index_after(since)
-    stop = _stop_after(device, start, query.limit)
-    gaps += [_rest_of(gap, since) for i in range(start, stop) if (gap := ring.gap_at(i))]
-    end = ring.cursor_at(stop) or START
-    return Page(start, stop, gaps, end if stop > start else since or end)
+@dataclass(slots=True)
+class Draft:
+    """A page while it is put together."""
+
+    device: Device
+    query: Query
+    lost_reason: str
+    """Why what lay between ``since`` and what is held is not."""
+    at: Cursor
+    """Up to where it was looked."""
+    room: int
+    payloads: list[bytes] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    has_past: bool = False
+    """Whether it begins with what the device's journal had."""
+    _first: Cursor | None = None
+    _end: Cursor | None = None  # after the last thing in the page
+
+    @classmethod
+    def begin(cls, device: Device, query: Query, lost_reason: str) -> Self:
+        """Begin with nothing; where, ``since`` says, or the newest readings, or the span."""
+        room = query.limit if query.max_points is None else SPAN_READINGS_MAX
+        draft = cls(device, query, lost_reason, START, room)
+        draft.at = draft._beginning() if query.since is None else query.since
+        return draft
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether nothing more belongs to the page."""
+        return self.room <= 0
+
+    @property
+    def wants_past(self) -> bool:
+        """Tell whether it should begin with readings from before the ring's front."""
+        ring = self.device.ring
+        if self.query.since is not None:
+            return ring.front is not None and self.at < ring.front
+        return self.query.is_span and self._first_time() > self.query.from_ms
+
+    def add_past(self, start: Cursor, readings: Iterable[Reading]) -> None:
+        """Add the readings that came of asking the device for those after ``start``."""
+        for reading in readings:
+            if not self.has_past:
+                self.at = start
+            if self.is_full:
+                return
+            self._pass_over(Cursor(reading.epoch, reading.seq - 1), was_asked=self.has_past)
+            self._look_at(reading.cursor, reading.ts_ms, encode_reading(reading))
+            self.has_past = True
+
+    def end_past(self, front: Cursor) -> None:
+        """Note that the device has nothing more before the ring's front."""
+        self._pass_over(front, was_asked=self.has_past)
+
+    def end_here(self) -> None:
+        """Let the page end although more is held, which cannot be had now."""
+        self.room = 0
+        self._end = self.at
+
+    def add_slice(self) -> bool:
+        """Add the next part of the ring; False when nothing more belongs to the page."""
+        ring = self.device.ring
+        if self.is_full:
+            return False
+        if ring.front is not None and self.at < ring.front:
+            self._pass_over(ring.front, was_asked=False)
+        index = ring.index_after(self.at)
+        stop = min(index + SLICE, ring.end)
+        while index < stop and not self.is_full:
+            self._add_entry(index)
+            index += 1
+        return index < ring.end and not self.is_full
+
+    def page(self) -> Page:
+        """Give what came together."""
+        return Page(self.payloads, self._inner_gaps(), self._end or self.query.since or self.at)
+
+    def _beginning(self) -> Cursor:
+        """Find where a page without ``since`` begins in the ring."""
+        ring = self.device.ring
+        index = ring.first if self.query.is_span else _newest_start(self.device, self.room)
+        return ring.cursor_at(index) or START
+
+    def _first_time(self) -> int:
+        ring = self.device.ring
+        times = (ring.time_at(i) for i in range(ring.first, ring.end) if ring.gap_at(i) is None)
+        return next(times, self.query.to_ms)
+
+    def _add_entry(self, index: int) -> None:
+        ring = self.device.ring
+        gap = ring.gap_at(index)
+        if gap is None:
+            cursor = ring.cursor_at(index + 1) or self.at
+            self._look_at(cursor, ring.time_at(index), reading_payload(ring.frame_at(index)))
+        else:
+            inside = gap.after is not None and self.at > gap.after
+            self._note(replace(gap, after=self.at) if inside else gap)
+
+    def _look_at(self, cursor: Cursor, ts_ms: int, payload: bytes) -> None:
+        self.at = cursor
+        if self.query.includes(ts_ms):
+            self._first = self._first or cursor
+            self._end = cursor
+            self.payloads.append(payload)
+            self.room -= 1
+
+    def _pass_over(self, front: Cursor, *, was_asked: bool) -> None:
+        """Note what is missing up to a position: never there, or not held any more."""
+        device_id = self.device.device_id
+        if was_asked:
+            for hole in holes(device_id, self.at, front):
+                self._note(hole)
+        elif self.at < front and (self.at != START or front.seq):  # 0-0 asks for all there is
+            lost = Gap(device_id, self.at, Cursor(front.epoch, front.seq + 1), self.lost_reason)
+            self._note(lost)
+        self.at = max(self.at, front)
+
+    def _note(self, gap: Gap) -> None:
+        self.gaps.append(gap)
+        self.at = gap.end
+        if not self.query.is_span:
+            self._end = gap.end
+
+    def _inner_gaps(self) -> list[Gap]:
+        """Leave out what lies before or behind the readings of a span."""
+        if not self.query.is_span:
+            return self.gaps
+        first, end = self._first, self._end
+        if first is None or end is None:
+            return []
+        return [gap for gap in self.gaps if first < gap.before <= end]
 
 
-def _rest_of(gap: Gap, since: Cursor | None) -> Gap:
-    """Shorten a gap to what of it lies behind a position."""
-    inside = since is not None and gap.after is not None and since > gap.after
-    return replace(gap, after=since) if inside else gap
-
-
-def page_between(device: Device, query: Between) -> Page:
-    """Find the part of the ring that can hold readings of a span of time."""
-    ring = device.ring
-    inside = [
-        index
-        for index in range(ring.first, ring.end)
-        if query.from_ms <= ring.time_at(index) <= query.to_ms
-    ]
-    later = (i for i in range(ring.first, ring.end) if ring.time_at(i) > query.to_ms)
-    start = inside[0] if inside else next(later, ring.end)
-    stop = inside[-1] + 1 if inside else start
-    gaps = [gap for index in range(start, stop) if (gap := ring.gap_at(index)) is not None]
-    return Page(start, stop, gaps, ring.cursor_at(stop) or START)
-
-
-def payloads(device: Device, page: Page) -> list[bytes]:
-    """Give the readings of a page, as JSON, oldest first."""
-    ring = device.ring
-    return [
-        reading_payload(ring.frame_at(index))
-        for index in range(max(page.start, ring.first), min(page.stop, ring.end))
-        if ring.gap_at(index) is None
-    ]
-
-
-def in_span(found: list[bytes], query: Between) -> Iterator[list[bytes]]:
-    """Keep what was measured in the span, slice by slice."""
-    for start in range(0, len(found), SLICE):
-        part = found[start : start + SLICE]
-        yield [raw for raw in part if query.from_ms <= json.loads(raw)["ts_ms"] <= query.to_ms]
-
-
-def thin_out(found: list[bytes], query: Between) -> Iterator[list[bytes]]:
+def thin_out(found: list[bytes], max_points: int | None) -> Iterator[list[bytes]]:
     """Keep the slowest and the fastest of each run of readings; the runs are of equal length."""
-    runs = max(1, (query.max_points or POINTS_MAX) // 2)
+    runs = max(1, (max_points or POINTS_MAX) // 2)
     if len(found) <= 2 * runs:
         yield found
         return
@@ -115,6 +180,14 @@ def thin_out(found: list[bytes], query: Between) -> Iterator[list[bytes]]:
         part = speeds[start : start + length]
         kept = sorted({part.index(min(part)), part.index(max(part))})
         yield [found[start + index] for index in kept]
+
+
+def held_from(device: Device) -> Cursor:
+    """Give the position before the oldest reading held: by the ring, or by the device itself."""
+    front, oldest = device.ring.front or START, device.feed.oldest
+    if oldest is None or not device.feed.has_replay:
+        return front
+    return min(front, Cursor(oldest.epoch, oldest.seq - 1))
 
 
 def csv_row(payload: bytes) -> list[object]:
@@ -134,12 +207,4 @@ def _newest_start(device: Device, limit: int) -> int:
     while index > ring.first and limit > 0:
         index -= 1
         limit -= ring.gap_at(index) is None
-    return index
-
-
-def _stop_after(device: Device, start: int, limit: int) -> int:
-    ring, index = device.ring, start
-    while index < ring.end and (limit > 0 or ring.gap_at(index) is not None):
-        limit -= ring.gap_at(index) is None
-        index += 1
     return index

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import zmq
 
+from shared.contexts import open_context
 from tests.timing import scaled_s
 
 Message: TypeAlias = list[bytes]
@@ -44,7 +45,7 @@ class LossyLink:
 
     def _run(self, publisher: int) -> None:
         with (
-            zmq.Context() as context,
+            open_context() as context,
             context.socket(zmq.SUB) as heard,
             context.socket(zmq.PUB) as said,
         ):

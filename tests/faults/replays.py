@@ -1,5 +1,6 @@
 """A replay service that is slow or lies: a proxy before the device's own."""
 
+import json
 import random
 import threading
 from collections import deque
@@ -9,6 +10,8 @@ from typing import TypeAlias
 
 import zmq
 
+from shared.contexts import open_context
+from shared.wire import REPLAY_LIMIT_MAX
 from tests.timing import scaled_s
 
 Frames: TypeAlias = list[bytes]
@@ -33,6 +36,8 @@ class ReplayProxy:
     def __init__(self, port: int, device: int) -> None:
         self.port = port
         self.change: Change = truth
+        self.widens = False
+        """Whether it asks for more than it was asked."""
         self.delay_s = 0.0
         self.answers = 0
         self._late: deque[tuple[float, Frames]] = deque()
@@ -48,7 +53,7 @@ class ReplayProxy:
 
     def _run(self, device: int) -> None:
         with (
-            zmq.Context() as context,
+            open_context() as context,
             context.socket(zmq.ROUTER) as front,
             context.socket(zmq.DEALER) as back,
         ):
@@ -68,7 +73,8 @@ class ReplayProxy:
         ready: dict["zmq.Socket[bytes]", int],
     ) -> None:
         if front in ready:
-            back.send_multipart(front.recv_multipart())
+            *envelope, question = front.recv_multipart()
+            back.send_multipart([*envelope, wide(question) if self.widens else question])
         if back in ready:
             asker, *answer = back.recv_multipart()
             for changed in self.change(answer):
@@ -76,6 +82,18 @@ class ReplayProxy:
         while self._late and self._late[0][0] <= monotonic():
             front.send_multipart(self._late.popleft()[1])
             self.answers += 1
+
+
+def wide(question: bytes) -> bytes:
+    """Ask for all that an answer can hold."""
+    return json.dumps(json.loads(question) | {"limit": REPLAY_LIMIT_MAX}).encode()
+
+
+def faster(answer: Frames) -> Sequence[Frames]:
+    """Be the replay of another device of the same name: say other speeds."""
+    header, *readings = answer
+    other = [json.dumps(json.loads(reading) | {"speed_kmh": 99.9}).encode() for reading in readings]
+    return [[header, *other]]
 
 
 class Liar:

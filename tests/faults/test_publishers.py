@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 import zmq
 
+from shared.contexts import open_context
 from shared.cursor import Cursor
 from shared.wire import reading_topic
 from tests.faults.stage import Stage, assert_undisturbed, assert_whole, endpoint
@@ -50,16 +51,14 @@ def test_of_two_publishers_of_one_id_the_later_one_wins(stage: Stage) -> None:
     assert set(newest) == set(stage.bikes)
     for seen in (witness, control):
         eventually(lambda seen=seen: seen.has(newest), what=str(newest))  # type: ignore[misc]  # mypy cannot tell its type
-        # its first readings are lost until the gateway is connected, and who is asked for them
-        # may be the other one, who does not have them
-        verdicts = assert_whole(seen, ["epoch", "not_recovered"])
+        verdicts = assert_whole(seen, ["epoch"])
         assert all(verdict.reasons.count("epoch") == 1 for verdict in verdicts)
 
 
 @pytest.fixture
 def publishers(stage: Stage) -> Iterator[list["zmq.Socket[bytes]"]]:
     """Two PUB sockets to which the gateway is to connect."""
-    with zmq.Context() as context:
+    with open_context() as context:
         sockets = [context.socket(zmq.PUB) for _ in range(2)]
         with closing(sockets[0]), closing(sockets[1]):
             for publisher, port in zip(sockets, (stage.pair.live, stage.pair.replay), strict=True):

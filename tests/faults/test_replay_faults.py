@@ -2,8 +2,8 @@
 
 from contextlib import closing
 
-from tests.faults.replays import LIES, Liar, ReplayProxy
-from tests.faults.stage import Stage, assert_back, assert_whole, footprint
+from tests.faults.replays import LIES, Liar, ReplayProxy, faster
+from tests.faults.stage import Stage, assert_back, assert_whole, endpoint, footprint
 
 HOLE_S = 1.0
 AWAY_S = 1.5
@@ -11,6 +11,8 @@ REPAIR_MS = 1_000
 SLOW_S = 1.2
 """More than twice the time after which a question is repeated."""
 HOLES = 4
+PATIENCE_MS = 20_000
+"""Of ten questions, half a second apart, all are lied at once in 1,000 times; of forty never."""
 
 
 def proxied(stage: Stage) -> ReplayProxy:
@@ -64,14 +66,36 @@ def test_a_slow_replay_fills_the_hole(stage: Stage) -> None:
 
 def test_a_replay_that_lies_half_of_the_time_repeats_and_reorders_nothing(stage: Stage) -> None:
     proxy = proxied(stage)
-    gateway, witness, control = stage.play()
+    gateway, witness, control = stage.play(SPOKE_REPAIR_MS=str(PATIENCE_MS))
     before = footprint(gateway.pid)
     proxy.change = liar = Liar(seed=3)
     for _ in range(HOLES):
         stage.live.drop()
         stage.settle(witness, control)
     assert len(liar.told) >= len(LIES) - 2, liar.told
-    # what an answer passes over is final, so some lies cost readings; each is announced
-    assert_whole(witness, ["not_recovered"])
-    assert_whole(control, ["not_recovered"])
+    assert_whole(witness)
+    assert_whole(control)
     assert_back(gateway.pid, before)
+
+
+def test_a_replay_that_answers_more_than_it_was_asked_repeats_nothing(stage: Stage) -> None:
+    proxy = proxied(stage)
+    proxy.widens = True
+    _gateway, witness, control = stage.play()
+    tear(stage)
+    stage.settle(witness, control)
+    assert proxy.answers
+    assert_whole(witness)
+    assert_whole(control)
+
+
+def test_of_two_replays_for_one_name_that_differ_each_number_is_taken_once(stage: Stage) -> None:
+    other = stage.stack.enter_context(closing(ReplayProxy(stage.free_port(), stage.pair.replay)))
+    other.change = faster
+    both = f"{endpoint(stage.replay.port)},{endpoint(other.port)}"
+    _gateway, witness, control = stage.play(SPOKE_REPLAY_CONNECT=both)
+    tear(stage)
+    stage.settle(witness, control)
+    assert other.answers
+    assert_whole(witness)
+    assert_whole(control)

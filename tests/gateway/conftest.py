@@ -14,7 +14,7 @@ def peers() -> Iterator[Peers]:
     """The sockets of devices, closed after the test."""
     opened = Peers()
     yield opened
-    opened.context.destroy(linger=0)
+    opened.close()
 
 
 @pytest.fixture

@@ -49,10 +49,17 @@ def status(
     return Status(DEVICE, epoch, last_seq, WALL_MS, state, 100, model)
 
 
-def answer(found: Sequence[Reading] = (), newest: Cursor | None = None) -> ReplayAnswer:
-    """Make an answer; without ``newest`` it ends with the newest reading held."""
-    ends = [found[0].cursor, found[-1].cursor] if found else [None, None]
-    return ReplayAnswer("id", DEVICE, ends[0], newest or ends[1], tuple(found))
+def answer(
+    found: Sequence[Reading] = (),
+    newest: Cursor | None = None,
+    *,
+    oldest: Cursor | None = None,
+    reached: Cursor | None = None,
+) -> ReplayAnswer:
+    """Make an answer; what is not said of its ends is so that it holds all there is."""
+    first, last = (found[0].cursor, found[-1].cursor) if found else (None, None)
+    ends = oldest or first, newest or last
+    return ReplayAnswer("id", DEVICE, *ends, tuple(found), len(found), reached or last)
 
 
 def said(effects: Iterable[Effect]) -> list[str]:

@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 from typing import TypeAlias
@@ -13,6 +14,7 @@ import zmq
 from gateway.links.links import Incoming, LinkSettings
 from gateway.links.replay_routes import Route
 from gateway.links.subscriber import Subscriber
+from shared.contexts import open_context
 from shared.cursor import Cursor
 from shared.wire import ReplayRequest, decode_request, encode_answer, encode_request, reading_topic
 from tests.timing import scaled_s
@@ -85,13 +87,13 @@ class Peers:
     """The sockets of devices."""
 
     def __init__(self) -> None:
-        self.context: zmq.Context[Socket] = zmq.Context()
-        self.sockets: list[Socket] = []
+        self._end = ExitStack()
+        self.context = self._end.enter_context(open_context())
 
     def open(self, kind: int) -> Socket:
         """Open a socket that drops nothing of what a test sends."""
-        opened = self.context.socket(kind)
-        self.sockets.append(opened)
+        opened = self._end.enter_context(self.context.socket(kind))
+        opened.linger = 0
         opened.rcvtimeo = opened.sndtimeo = int(scaled_s(WAIT_S) * 1000)
         opened.sndhwm = opened.rcvhwm = 100_000
         return opened
@@ -106,6 +108,10 @@ class Peers:
         opened = self.open(kind)
         opened.connect(endpoint)
         return opened
+
+    def close(self) -> None:
+        """Close them all."""
+        self._end.close()
 
 
 class DeafPublisher:

@@ -176,14 +176,29 @@ def test_an_answer_has_these_bytes_and_is_read_from_them() -> None:
     assert [reading.seq for reading in answer.readings] == [3, 5]
 
 
-def test_of_an_answer_only_an_ascending_run_of_the_devices_valid_readings_is_kept() -> None:
-    payloads = [
-        *(reading_bytes(3), reading_bytes(4, "b"), b"nonsense", reading_bytes(5)),
-        *(reading_bytes(5), reading_bytes(4), reading_bytes(6)),
-    ]
+def test_of_an_answer_what_is_not_valid_is_left_out_but_counted() -> None:
+    too_fast = reading_bytes(6).replace(b'"speed_kmh":1.0', b'"speed_kmh":999')
+    payloads = [reading_bytes(3), b"nonsense", reading_bytes(5), too_fast]
     answer = decode_answer(encode_answer(REQUEST, payloads, None, None))
     assert isinstance(answer, ReplayAnswer)
-    assert [reading.seq for reading in answer.readings] == [3, 5, 6]
+    assert [reading.seq for reading in answer.readings] == [3, 5]
+    assert (answer.count, answer.reached) == (4, Cursor(7, 6))
+
+
+@pytest.mark.parametrize(
+    "payloads",
+    [
+        pytest.param([reading_bytes(5), reading_bytes(4)], id="backwards"),
+        pytest.param([reading_bytes(5), reading_bytes(5)], id="twice"),
+        pytest.param([reading_bytes(4), reading_bytes(5, "b")], id="another device's"),
+    ],
+)
+def test_an_answer_that_does_not_ascend_or_is_of_another_device_is_a_bad_answer(
+    payloads: list[bytes],
+) -> None:
+    with pytest.raises(BadMessage) as caught:
+        decode_answer(encode_answer(REQUEST, payloads, None, None))
+    assert caught.value.reason == "bad_answer"
 
 
 @pytest.mark.parametrize(

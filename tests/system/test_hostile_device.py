@@ -9,6 +9,7 @@ import psutil
 import pytest
 import zmq
 
+from shared.contexts import open_context
 from tests.system.pair import Pair, Witness, numbers
 from tests.timing import eventually
 
@@ -49,7 +50,7 @@ class Rubbish:
 
 @pytest.fixture
 def rubbish(pair: Pair) -> Iterator[Rubbish]:
-    with zmq.Context() as context:
+    with open_context() as context:
         publisher = Rubbish(context, pair.live)
         with closing(publisher.socket):
             yield publisher

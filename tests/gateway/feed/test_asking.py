@@ -143,16 +143,18 @@ def test_an_abandoned_question_has_no_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "newest", "expected"),
+    ("reached", "newest", "expected"),
     [
-        pytest.param([], Cursor(1, 90), KNOWN, id="nothing found"),
-        pytest.param([Cursor(1, 6)], Cursor(1, 90), Cursor(1, 6), id="a part"),
-        pytest.param([Cursor(1, 6)], Cursor(1, 6), KNOWN, id="all there is, less than known"),
-        pytest.param([Cursor(1, 9)], Cursor(1, 9), Cursor(1, 9), id="all there is, and newer"),
-        pytest.param([Cursor(1, 6)], None, KNOWN, id="without a newest"),
+        pytest.param(None, Cursor(1, 90), KNOWN, id="nothing"),
+        pytest.param(Cursor(1, 6), Cursor(1, 90), Cursor(1, 6), id="a part"),
+        pytest.param(Cursor(1, 6), Cursor(1, 6), KNOWN, id="all there is, less than known"),
+        pytest.param(Cursor(1, 9), Cursor(1, 9), Cursor(1, 9), id="all there is, and newer"),
+        pytest.param(Cursor(0, 6), Cursor(0, 6), Cursor(1, 0), id="another device's epoch"),
+        pytest.param(None, Cursor(0, 6), Cursor(1, 0), id="nothing, in another device's epoch"),
+        pytest.param(Cursor(1, 6), None, KNOWN, id="without a newest"),
     ],
 )
 def test_an_answer_is_the_last_word_up_to_a_position(
-    found: list[Cursor], newest: Cursor | None, expected: Cursor
+    reached: Cursor | None, newest: Cursor | None, expected: Cursor
 ) -> None:
-    assert Question("repair", HEAD, 3, KNOWN).answered_up_to(found, newest) == expected
+    assert Question("repair", HEAD, 3, KNOWN).answered_up_to(reached, newest) == expected

@@ -7,6 +7,7 @@ from gateway.feed.history import Fills
 from gateway.feed.reorder import HELD_MAX, HeldTotal, Reorder
 from shared.cursor import Cursor
 from shared.reading import Reading
+from shared.wire import ReplayAnswer
 from tests.gateway.feeds import (
     DEVICE,
     WALL_MS,
@@ -32,7 +33,7 @@ def test_first_contact_by_a_reading_sets_the_head_one_before_it_and_sends_it_at_
 
     effects = said(feed.receive_reading(reading(500), at(0)))
 
-    assert effects == ["start 1-499", "changed", "take 1-500", "ask 250 after None"]
+    assert effects == ["start 1-499", "changed", "take 1-500", "ask 250 after 1-249"]
     assert feed.head == (1, 500)
     assert feed.online
 
@@ -64,36 +65,119 @@ def test_history_is_fetched_in_the_background_and_goes_in_front() -> None:
     assert not feed.is_fetching_history(at(0.02))
 
 
-def test_a_long_history_is_asked_for_page_by_page_and_bounded_to_what_the_ring_holds() -> None:
+def held_since_1(seqs: range, epoch: int = 1) -> ReplayAnswer:
+    """Answer with a page of a journal that holds 1-1 to 1-1001."""
+    return answer(readings(seqs, epoch), Cursor(1, 1001), oldest=Cursor(1, 1))
+
+
+def test_a_long_history_is_fetched_newest_first_and_bounded_to_what_the_ring_holds() -> None:
     feed = new_feed(capacity=400)
-    questions = said(feed.receive_reading(reading(1001), at(0)))[-1:]
+    first = said(feed.receive_reading(reading(1001), at(0)))
 
-    questions += said(
-        feed.receive_answer(answer(readings(range(601, 851)), Cursor(1, 1001)), at(0))
-    )
-    history = said(feed.receive_answer(answer(readings(range(851, 1001)), Cursor(1, 1001)), at(0)))
+    newest = said(feed.receive_answer(held_since_1(range(751, 1001)), at(0)))
+    oldest = said(feed.receive_answer(held_since_1(range(601, 751)), at(0)))
 
-    assert questions == ["ask 250 after 1-600", "ask 150 after 1-850"]
-    assert history[0].startswith("prepend 1-600: 1-601, 1-602")
-    assert history[0].endswith("1-1000")
+    assert (first[-1], newest[-1]) == ("ask 250 after 1-750", "ask 150 after 1-600")
+    assert newest[0].startswith("prepend 1-750: 1-751, 1-752")
+    assert newest[0].endswith("1-1000")
+    assert oldest[0].startswith("prepend 1-600: 1-601")
+    assert oldest[0].endswith("1-750")
+    assert not feed.is_settling()
 
 
-def test_history_comes_in_stretches_that_join_newest_first() -> None:
+def test_the_epochs_before_come_at_last_in_stretches_that_join() -> None:
     feed = new_feed()
-    feed.receive_reading(reading(701), at(0))
-    feed.receive_answer(answer(readings(range(1, 251)), Cursor(1, 701)), at(0))
-    feed.receive_answer(answer(readings(range(251, 501)), Cursor(1, 701)), at(0))
+    feed.receive_reading(reading(2, epoch=2), at(0))
+    before = answer(readings([1], epoch=2), Cursor(2, 2), oldest=Cursor(1, 1))
+    asked = said(feed.receive_answer(before, at(0)))
+    for first in range(1, 501, 250):
+        page = answer(readings(range(first, first + 250)), Cursor(2, 2), oldest=Cursor(1, 1))
+        feed.receive_answer(page, at(0))
+    last = answer([*readings(range(501, 701)), reading(1, epoch=2)], Cursor(2, 2))
 
-    newest = said(feed.receive_answer(answer(readings(range(501, 701)), Cursor(1, 701)), at(0)))
+    newest = said(feed.receive_answer(last, at(0)))
     assert feed.is_settling()
     assert feed.is_fetching_history(at(0))
     oldest = said(feed.tick(at(0.025)))
 
+    assert asked == ["prepend 2-0: 2-1", "ask 250 after None"]
     assert newest[0].startswith("prepend 1-200: 1-201")
-    assert newest[0].endswith("1-700")
+    assert newest[0].endswith("1-700, gap 1-700 2-1 epoch")
     assert oldest[0].startswith("prepend 1-0: 1-1")
     assert oldest[0].endswith("1-200")
     assert not feed.is_settling()
+
+
+def test_what_a_client_waits_for_is_fetched_before_what_nobody_waits_for() -> None:
+    fills = Fills(limit=1)
+    first, second = new_feed(fills=fills), new_feed(fills=fills)
+    first.receive_reading(reading(1001), at(0))
+    second.receive_reading(reading(1001), at(0))
+
+    assert second.want_history(Cursor(1, 995), 0.0, at(0))
+    assert second.is_settling()
+    asked = said(second.tick(at(0.025)))
+    found = said(second.receive_answer(held_since_1(range(996, 1001)), at(0.03)))
+
+    assert asked == ["ask 5 after 1-995"]
+    assert found == ["prepend 1-995: 1-996, 1-997, 1-998, 1-999, 1-1000"]
+    assert fills.used == 1
+    assert not second.is_settling()
+    first.forget()
+    assert said(second.tick(at(0.5))) == ["ask 250 after 1-745"]
+
+
+def test_what_a_client_of_an_older_epoch_waits_for_is_fetched_from_where_it_stands() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(2, epoch=2), at(0))
+    feed.want_history(Cursor(1, 40), 0.0, at(0))
+
+    page = answer(readings([1], epoch=2), Cursor(2, 2), oldest=Cursor(1, 1))
+    assert said(feed.receive_answer(page, at(0)))[-1] == "ask 250 after 1-40"
+
+
+def test_a_page_of_history_without_a_valid_reading_is_passed_over() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(301), at(0))
+    void = answer((), Cursor(1, 301), oldest=Cursor(1, 1), reached=Cursor(1, 300))
+
+    assert said(feed.receive_answer(void, at(0))) == ["ask 50 after 1-0"]
+    found = said(feed.receive_answer(answer([reading(50)], Cursor(1, 301)), at(0)))
+    assert found == ["prepend 1-49: 1-50, gap 1-50 1-301 not_recovered"]
+
+
+def test_a_repair_goes_on_after_a_page_without_a_valid_reading() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(600), at(1))
+    void = answer((), Cursor(1, 600), oldest=Cursor(1, 1), reached=Cursor(1, 254))
+
+    passed_over = said(feed.receive_answer(void, at(1.1)))
+
+    assert passed_over == ["gap 1-4 1-255 not_recovered", "ask 250 after 1-254"]
+    found = said(feed.receive_answer(answer(readings(range(255, 505)), Cursor(1, 600)), at(1.2)))
+    assert (found[0], found[-1]) == ("take 1-255", "ask 95 after 1-504")
+
+
+def test_the_rest_of_an_old_epoch_is_fetched_after_a_page_without_a_valid_reading() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(1, epoch=2), at(1))
+    void = answer((), Cursor(2, 1), oldest=Cursor(1, 1), reached=Cursor(1, 254))
+
+    passed_over = said(feed.receive_answer(void, at(1.1)))
+    rest = said(feed.receive_answer(answer([reading(255), reading(1, epoch=2)]), at(1.2)))
+
+    assert passed_over == ["gap 1-4 1-255 not_recovered", "ask 250 after 1-254"]
+    assert rest == ["take 1-255", "gap 1-255 2-1 epoch", "take 2-1"]
+
+
+def test_history_is_not_waited_for_by_whom_it_will_not_reach() -> None:
+    fills = Fills(limit=0)
+    feed = new_feed(fills=fills)
+    feed.receive_reading(reading(4), at(0))
+
+    assert feed.want_history(Cursor(1, 1), 20.0, at(29.9))
+    assert not feed.want_history(Cursor(1, 1), 20.0, at(30.0))
+    assert not running_feed().want_history(Cursor(1, 1), 0.0, at(0))
 
 
 def test_a_hole_is_asked_for_before_history_which_is_asked_for_again() -> None:
@@ -104,7 +188,7 @@ def test_a_hole_is_asked_for_before_history_which_is_asked_for_again() -> None:
     filled = feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(0.2))
 
     assert said(hole) == ["ask 1 after 1-4"]
-    assert said(filled) == ["take 1-5", "take 1-6", "ask 250 after None"]
+    assert said(filled) == ["take 1-5", "take 1-6", "ask 3 after 1-0"]
 
 
 def test_no_more_devices_fetch_history_at_once_than_memory_allows() -> None:
@@ -116,8 +200,8 @@ def test_no_more_devices_fetch_history_at_once_than_memory_allows() -> None:
     assert second.is_fetching_history(at(9))
     first.receive_answer(answer(), at(3))
 
-    assert "ask 250 after None" not in waiting
-    assert said(second.tick(at(3))) == ["changed", "ask 250 after None"]
+    assert "ask 3 after 1-0" not in waiting
+    assert said(second.tick(at(3))) == ["changed", "ask 3 after 1-0"]
 
 
 def test_a_device_that_is_forgotten_gives_back_what_all_devices_share() -> None:
@@ -144,7 +228,7 @@ def test_history_is_given_up_when_nobody_answers_for_a_minute() -> None:
     feed.receive_reading(reading(4), at(0))
     asked = 0
     for tenth_s in range(1, 700):
-        asked += "ask 250 after None" in said(feed.tick(at(tenth_s / 10)))
+        asked += "ask 3 after 1-0" in said(feed.tick(at(tenth_s / 10)))
 
     assert asked == 1 + 6  # again after 0.5 s, then every 10 s
     assert not feed.is_fetching_history(at(70))
@@ -413,7 +497,7 @@ def test_a_silent_replay_is_still_tried_when_its_history_was_given_up() -> None:
 
 def test_a_silent_replay_that_answers_is_relied_on_again() -> None:
     feed = feed_without_replay(4)
-    assert said(feed.tick(at(10.5)))[-1] == "ask 250 after None"
+    assert said(feed.tick(at(10.5)))[-1] == "ask 3 after 1-0"
     feed.receive_answer(answer([reading(4)]), at(10.6))
 
     feed.receive_reading(reading(6), at(11.0))
@@ -438,13 +522,13 @@ def test_an_answer_that_comes_after_its_question_was_missed_is_one() -> None:
 def test_a_late_page_of_history_is_dropped_when_the_fetching_began_anew() -> None:
     feed = new_feed()
     feed.receive_reading(reading(400), at(0))
-    feed.receive_answer(answer(readings([1]), Cursor(1, 400)), at(0.1))
+    feed.receive_answer(answer(readings([150]), Cursor(1, 400)), at(0.1))
     feed.tick(at(0.6))
     feed.tick(at(1.1))
 
-    late = feed.receive_answer(answer(readings([2, 3]), Cursor(1, 400)), at(1.3))
+    late = feed.receive_answer(answer(readings([151, 152]), Cursor(1, 400)), at(1.3))
 
-    assert said(late) == ["ask 250 after None"]
+    assert said(late) == ["ask 250 after 1-149"]
 
 
 def test_a_late_page_of_history_is_dropped_while_others_have_their_turn() -> None:
@@ -455,9 +539,9 @@ def test_a_late_page_of_history_is_dropped_while_others_have_their_turn() -> Non
     feed.tick(at(1.0))
     other.receive_reading(reading(400), at(1.1))
 
-    assert said(feed.receive_answer(answer(readings([1, 2, 3])), at(1.2))) == []
+    assert said(feed.receive_answer(answer(readings([151, 152])), at(1.2))) == []
     other.forget()
-    assert "ask 250 after None" in said(feed.tick(at(1.3)))
+    assert "ask 250 after 1-149" in said(feed.tick(at(1.3)))
 
 
 def test_a_replay_that_takes_longer_than_a_second_still_repairs() -> None:
@@ -475,7 +559,7 @@ def test_a_replay_that_is_offered_is_asked_at_once() -> None:
     feed = feed_without_replay(4)
 
     assert said(feed.tick(at(1.0))) == []
-    assert said(feed.replay_offered(at(1.1))) == ["ask 250 after None"]
+    assert said(feed.replay_offered(at(1.1))) == ["ask 3 after 1-0"]
 
 
 def test_with_nobody_to_ask_the_question_is_not_repeated_at_once() -> None:

@@ -1,9 +1,11 @@
-"""History: fetched page by page from the oldest, given in stretches from the newest."""
+"""History: fetched window by window, the newest first, and given in stretches that join."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from gateway.feed.history import STRETCH_MAX, Fills, History, Stretch
+from gateway.feed.history import STRETCH_MAX, WANTED_FILLS_MAX, Fills, History, Stretch
 from shared.cursor import Cursor
+from shared.wire import ReplayAnswer
 from tests.gateway.feeds import DEVICE, answer, reading, readings, say_item
 
 
@@ -13,30 +15,93 @@ def _history(bound: Cursor, capacity: int = 6000, fills: Fills | None = None) ->
     return history
 
 
+def _page(seqs: Iterable[int], newest: Cursor, epoch: int = 1) -> ReplayAnswer:
+    """Make a page of a journal that goes back to 0-1."""
+    return answer(readings(seqs, epoch), newest, oldest=Cursor(0, 1))
+
+
 def _said(stretch: Stretch) -> tuple[str, list[str]]:
     return str(stretch.front), [say_item(item) for item in stretch.items]
 
 
-def test_an_epoch_longer_than_the_ring_is_fetched_from_where_the_ring_begins() -> None:
-    assert _history(Cursor(1, 1000), capacity=400).at == (1, 600)
+# --- windows ----------------------------------------------------------------------------------
 
 
-def test_an_epoch_shorter_than_the_ring_is_fetched_from_the_oldest_of_any_epoch() -> None:
-    assert _history(Cursor(2, 400), capacity=400).at is None
+def test_the_newest_page_is_asked_for_first() -> None:
+    history = _history(Cursor(1, 1000))
+    assert (history.after, history.limit) == ((1, 750), 250)
 
 
-def test_no_more_than_the_newest_that_fit_the_ring_are_kept() -> None:
+def test_no_more_is_asked_for_than_the_ring_holds() -> None:
+    history = _history(Cursor(1, 1000), capacity=100)
+    assert (history.after, history.limit) == ((1, 900), 100)
+
+    history.add(_page(range(901, 1001), Cursor(1, 1000)), 0.1)
+
+    assert history.is_last
+
+
+def test_each_window_ends_where_the_one_after_it_begins() -> None:
+    history = _history(Cursor(1, 600))
+    asked = []
+    for first in (351, 101, 1):
+        asked.append((history.after, history.limit))
+        history.add(_page(range(first, first + history.limit), Cursor(1, 600)), 0.1)
+        history.pop_stretch()
+        history.go_on()
+
+    assert asked == [((1, 350), 250), ((1, 100), 250), ((1, 0), 100)]
+    assert (history.after, history.limit) == (None, 250)
+
+
+def test_a_window_is_whole_when_its_last_page_came() -> None:
+    history = _history(Cursor(1, 1000))
+
+    history.add(_page(range(751, 900), Cursor(1, 1000)), 0.1)
+    assert (history.is_whole, history.after, history.limit) == (False, (1, 899), 101)
+    history.add(_page(range(900, 1003), Cursor(1, 1002)), 0.2)
+
+    assert history.is_whole
+    assert history.pop_stretch().items[-1] == reading(1000)
+
+
+def test_the_window_with_the_oldest_held_is_the_last() -> None:
+    history = _history(Cursor(1, 1000))
+
+    history.add(answer(readings(range(800, 1001)), oldest=Cursor(1, 800)), 0.1)
+
+    assert history.is_last
+    assert history.pop_stretch().front == (1, 799)
+
+
+def test_a_window_in_which_nothing_is_held_is_passed_over() -> None:
+    history = _history(Cursor(1, 1000))
+
+    history.add(_page([1001], Cursor(1, 1001)), 0.1)
+    assert history.pop_stretch().items == ()
+    history.go_on()
+    history.add(_page([700, 1001], Cursor(1, 1001)), 0.2)
+
+    expected = ["1-700", "gap 1-700 1-1001 not_recovered"]
+    assert _said(history.pop_stretch()) == ("1-699", expected)
+
+
+def test_all_older_epochs_are_one_window_of_which_the_newest_are_kept() -> None:
     history = _history(Cursor(2, 2), capacity=3)
+    history.add(_page([1, 2], Cursor(2, 5), epoch=2), 0.1)
+    history.pop_stretch()
+    history.go_on()
 
-    history.add(answer(readings(range(1, 100)), Cursor(2, 5)), 0.1)
-    history.add(answer(readings([1, 2, 3], epoch=2), Cursor(2, 5)), 0.2)
+    history.add(_page(range(1, 100), Cursor(2, 5)), 0.2)
+    assert not history.is_whole
+    history.add(_page([1, 2, 3], Cursor(2, 5), epoch=2), 0.3)
 
-    assert history.is_fetched
-    assert _said(history.pop_stretch()) == ("1-98", ["1-99", "gap 1-99 2-1 epoch", "2-1", "2-2"])
+    assert history.is_last
+    assert _said(history.pop_stretch()) == ("1-98", ["1-99", "gap 1-99 2-1 epoch"])
 
 
 def test_holes_within_become_gaps() -> None:
-    history = _history(Cursor(3, 4))
+    history = _history(Cursor(3, 0))
     found = [*readings([2, 5]), *readings([3], epoch=2), *readings([1, 2], epoch=3)]
 
     history.add(answer(found), 0.1)
@@ -51,9 +116,6 @@ def test_holes_within_become_gaps() -> None:
             "gap 2-0 2-3 not_recovered",
             "2-3",
             "gap 2-3 3-1 epoch",
-            "3-1",
-            "3-2",
-            "gap 3-2 3-5 not_recovered",
         ],
     )
 
@@ -63,7 +125,7 @@ def test_where_nothing_is_held_there_is_no_stretch() -> None:
 
     history.add(answer(), 0.1)
 
-    assert history.is_fetched
+    assert (history.is_whole, history.is_last) == (True, True)
     assert history.pop_stretch() == (Cursor(1, 4), ())
 
 
@@ -76,9 +138,9 @@ def test_what_came_live_since_is_no_history() -> None:
 
 
 def test_stretches_join_and_each_begins_with_a_reading() -> None:
-    history = _history(Cursor(1, 2 * STRETCH_MAX))
+    history = _history(Cursor(2, 0))
     odd = [reading(seq) for seq in range(1, 2 * STRETCH_MAX + 1, 2)]
-    history.add(answer([*odd, *readings([2 * STRETCH_MAX])]), 0.1)
+    history.add(answer([*odd, *readings([2 * STRETCH_MAX]), reading(1, epoch=2)]), 0.1)
 
     newest, oldest = history.pop_stretch(), history.pop_stretch()
 
@@ -88,45 +150,89 @@ def test_stretches_join_and_each_begins_with_a_reading() -> None:
     assert not history.readings
 
 
-def test_a_page_that_brings_nothing_new_is_the_last() -> None:
-    history = _history(Cursor(1, 1000), capacity=400)
+def test_a_replay_that_says_nothing_of_its_ends_is_not_asked_again() -> None:
+    page = _page([751, 1000], Cursor(1, 1000))
+    for unsaid in (replace(page, oldest=None), replace(page, newest=None)):
+        history = _history(Cursor(1, 1000))
+        history.add(unsaid, 0.1)
 
-    history.add(answer(readings([600, 599]), Cursor(1, 1000)), 0.1)
-
-    assert history.is_fetched
-    assert history.pop_stretch().items == ()
-
-
-def test_a_replay_that_says_nothing_of_its_newest_is_not_asked_again() -> None:
-    history = _history(Cursor(1, 1000))
-    page = replace(answer(readings([1, 2])), newest=None)
-
-    history.add(page, 0.1)
-
-    assert history.is_fetched
+        assert (history.is_whole, history.is_last) == (True, True)
 
 
 def test_a_replay_that_goes_on_for_ever_is_stopped_after_a_minute() -> None:
-    history = _history(Cursor(1, 4), capacity=5)
-    fetched = []
+    history = _history(Cursor(1, 0), capacity=5)
+    whole = []
     for second in range(62):
         history.add(answer([reading(second + 1, epoch=0)], Cursor(9, 9)), float(second))
-        fetched.append(history.is_fetched)
+        whole.append(history.is_whole)
 
-    assert fetched == [False] * 61 + [True]
-    assert _said(history.pop_stretch())[1][-2:] == [
-        "gap 0-62 1-1 epoch",
-        "gap 1-0 1-5 not_recovered",
-    ]
+    assert whole == [False] * 61 + [True]
+    assert history.is_last
+    assert _said(history.pop_stretch())[1][-2:] == ["0-62", "gap 0-62 1-1 epoch"]
 
 
-def test_a_page_is_no_larger_than_what_is_wanted() -> None:
-    history = _history(Cursor(1, 1000), capacity=400)
-    assert history.limit == 250
-    history.add(answer(readings(range(601, 851)), Cursor(1, 2000)), 0.1)
+# --- whom it is fetched for -------------------------------------------------------------------
 
-    assert history.limit == 150
-    assert _history(Cursor(2, 5)).limit == 250
+
+def test_no_more_is_fetched_first_than_a_client_waits_for() -> None:
+    history = History.before(DEVICE, Cursor(1, 1000), 6000, Fills(), 0.0)
+    history.want(Cursor(1, 990))
+    history.want(Cursor(1, 995))
+    history.take_turn(0.0)
+
+    assert (history.after, history.limit) == ((1, 990), 10)
+    history.add(_page(range(991, 1001), Cursor(1, 1000)), 0.1)
+    history.pop_stretch()
+    history.go_on()
+    assert (history.after, history.limit) == ((1, 740), 250)
+    assert history.wanted is None
+
+
+def test_what_is_given_already_is_wanted_by_nobody() -> None:
+    history = _history(Cursor(1, 1000))
+    history.want(Cursor(1, 1000))
+    assert history.wanted is None
+
+
+def test_a_client_that_waits_finds_room_where_others_fill() -> None:
+    fills = Fills(limit=1)
+    first, second = (_history(Cursor(1, 4), fills=fills) for _ in range(2))
+
+    assert not second.take_turn(0.1)
+    assert not second.may_begin()
+    second.want(Cursor(1, 2))
+    assert second.may_begin()
+    assert second.take_turn(0.2)
+    assert not second.may_begin()
+    assert not first.may_begin()
+
+
+def test_there_is_room_for_so_many_clients_and_no_more() -> None:
+    fills = Fills(limit=1)
+    histories = [_history(Cursor(1, 4), fills=fills) for _ in range(WANTED_FILLS_MAX + 2)]
+    for history in histories:
+        history.want(Cursor(1, 2))
+
+    took = [history.take_turn(0.1) for history in histories]
+
+    assert took == [True] * (WANTED_FILLS_MAX + 1) + [False]
+
+
+def test_with_what_it_wanted_a_client_makes_room_for_others() -> None:
+    fills = Fills(limit=1)
+    _history(Cursor(1, 4), fills=fills)
+    history = History.before(DEVICE, Cursor(1, 1000), 6000, fills, 0.0)
+    history.want(Cursor(1, 990))
+    history.take_turn(0.0)
+    history.add(_page(range(991, 1001), Cursor(1, 1000)), 0.1)
+    history.pop_stretch()
+    history.go_on()
+
+    assert fills.used == 1
+    assert history.is_moving(29.9, asked_s=20.0)
+
+
+# --- how long it is worth waiting for ---------------------------------------------------------
 
 
 def test_history_is_worth_waiting_for_as_long_as_pages_come() -> None:
@@ -171,10 +277,22 @@ def test_a_turn_is_taken_and_returned_once() -> None:
     assert fills.used == 0
 
 
-def test_who_returns_a_turn_halfway_begins_anew() -> None:
-    history = _history(Cursor(1, 1000), capacity=400)
-    history.add(answer(readings([601]), Cursor(1, 1000)), 0.1)
+def test_who_returned_a_turn_waits_for_the_same_page_and_is_not_looked_at_for_it() -> None:
+    history = History.before(DEVICE, Cursor(1, 1000), 6000, Fills(), 0.0)
+    history.want(Cursor(1, 990))
+    history.take_turn(0.0)
 
     history.return_turn()
 
-    assert (history.at, len(history.readings)) == ((1, 600), 0)
+    assert not history.may_begin()
+    assert history.take_turn(0.6)
+    assert history.after == (1, 990)
+
+
+def test_who_returns_a_turn_halfway_begins_the_window_anew() -> None:
+    history = _history(Cursor(1, 1000))
+    history.add(_page([751], Cursor(1, 1000)), 0.1)
+
+    history.return_turn()
+
+    assert (history.after, len(history.readings)) == ((1, 750), 0)

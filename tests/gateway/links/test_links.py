@@ -9,6 +9,7 @@ import zmq
 
 from gateway.links.links import LinkSettings, link_settings, open_socket
 from gateway.links.replay_routes import Route
+from shared.contexts import open_context
 from shared.errors import SettingsError
 from shared.settings import load_settings
 from tests.gateway.link_peers import (
@@ -46,7 +47,7 @@ def test_what_a_peer_can_leave_lying_here_is_bounded(
 ) -> None:
     settings = LinkSettings(devices_max=devices_max)
     with (
-        zmq.Context() as context,
+        open_context() as context,
         open_socket(context, setting, "tcp://127.0.0.1:9", settings) as opened,
     ):
         assert (opened.rcvhwm, opened.sndhwm) == (queue, queue)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.links.replay import SILENT_S, Replay, Requests
+from gateway.links.replay import SILENT_S, Aside, Replay, Requests
 from gateway.links.replay_routes import CLAIM_S, ReplayRoutes, Route
 from shared.cursor import Cursor
 from shared.errors import BadMessage
@@ -28,6 +28,7 @@ from shared.wire import (
 FIRST, SECOND = Route("tcp://first:5557"), Route("tcp://second:5557")
 BIKE = Route("tcp://*:5557", b"bike")
 AFTER = Cursor(7, 10)
+BROKEN = b'{"v":1,"device_id":"a","epoch":7,"seq":31,"ts_ms":0,"speed_kmh":999}'
 
 
 def replay(*endpoints: Route, devices_max: int = 10) -> Replay:
@@ -116,7 +117,7 @@ def test_a_new_question_makes_the_answer_to_the_old_one_stray() -> None:
 )
 def test_an_answer_to_what_was_not_asked_is_stray(change: dict[str, str]) -> None:
     questions = replay(FIRST)
-    header, *readings = answer(ask(questions), [11])
+    header, *readings = answer(ask(questions), [])
     altered = [json.dumps(json.loads(header) | change).encode(), *readings]
     with pytest.raises(BadMessage) as caught:
         questions.receive(FIRST, altered, 0.1)
@@ -136,6 +137,56 @@ def test_an_answer_is_cut_to_what_was_asked_for() -> None:
     request = ask(questions, limit=3)
     reply = questions.receive(FIRST, answer(request, [8, 9, 10, 11, 12, 13, 14]), 0.1)
     assert seqs_of(reply) == [11, 12, 13]
+
+
+@pytest.mark.parametrize(
+    "seqs", [[12, 11], [11, 13, 12], [11, 11], [9, 10]], ids=["reversed", "mixed", "twice", "early"]
+)
+def test_an_answer_that_does_not_ascend_from_the_position_is_none_and_a_true_one_still_counts(
+    seqs: list[int],
+) -> None:
+    questions = replay(FIRST)
+    request = ask(questions)
+    with pytest.raises(BadMessage) as caught:
+        questions.receive(FIRST, answer(request, seqs), 0.1)
+    assert caught.value.reason == "bad_answer"
+    assert seqs_of(questions.receive(FIRST, answer(request, [11, 12]), 0.2)) == [11, 12]
+
+
+def test_an_answer_with_a_reading_of_another_device_is_none() -> None:
+    questions = replay(FIRST)
+    request = ask(questions)
+    other = encode_reading(Reading("b", 7, 12, 0, 20.0))
+    with pytest.raises(BadMessage) as caught:
+        questions.receive(FIRST, encode_answer(request, [other], Cursor(7, 1), Cursor(7, 12)), 0.1)
+    assert caught.value.reason == "bad_answer"
+
+
+@pytest.mark.parametrize(
+    ("after", "sent", "reached"),
+    [
+        pytest.param(AFTER, [b"{}"] * 250, Cursor(7, 260), id="none can be read"),
+        pytest.param(None, [b"{}"] * 250, Cursor(7, 250), id="none, from the oldest on"),
+        pytest.param(AFTER, [BROKEN, b"{}"], Cursor(7, 31), id="one refused for its speed"),
+        pytest.param(AFTER, [], None, id="nothing sent"),
+    ],
+)
+def test_an_answer_says_how_far_it_reached_over_readings_that_are_not_valid(
+    after: Cursor | None, sent: list[bytes], reached: Cursor | None
+) -> None:
+    questions = replay(FIRST)
+    ((_, request),) = asked(questions.ask("a", after, 250, 0))
+    frames = encode_answer(request, sent, Cursor(7, 1), Cursor(7, 900))
+    reply = questions.receive(FIRST, frames, 0.1)
+    assert isinstance(reply, ReplayAnswer)
+    assert (reply.readings, reply.reached) == ((), reached)
+
+
+def test_an_answer_that_is_cut_reached_no_further() -> None:
+    questions = replay(FIRST)
+    reply = questions.receive(FIRST, answer(ask(questions, limit=2), [11, 12, 13]), 0.1)
+    assert isinstance(reply, ReplayAnswer)
+    assert reply.reached == (7, 12)
 
 
 def test_from_the_oldest_on_nothing_is_cut_in_front() -> None:
@@ -176,6 +227,51 @@ def test_one_that_knows_the_device_answers_though_another_does_not() -> None:
     assert questions.receive(FIRST, refusal(request), 0.1) is None
     assert seqs_of(questions.receive(SECOND, answer(request, [11]), 0.2)) == [11]
     assert [route for route, _ in questions.ask("a", Cursor(7, 11), 5, 0.3)] == [SECOND]
+
+
+def test_who_answers_but_never_had_what_was_heard_is_another_device_of_that_name() -> None:
+    questions = replay(FIRST, SECOND)
+    request = ask(questions)
+    assert questions.receive(FIRST, answer(request, [], newest=9), 0.1) is None
+    assert seqs_of(questions.receive(SECOND, answer(request, [11]), 0.2)) == [11]
+    request = ask(questions)
+    assert questions.receive(SECOND, answer(request, [], newest=9), 0.3) is None
+    assert [route for route, _ in questions.ask("a", AFTER, 5, 0.8)] == [FIRST, SECOND]
+
+
+def test_a_question_aside_changes_nothing_for_the_feed() -> None:
+    questions = replay(FIRST)
+    request = ask(questions)
+    aside_id, requests = questions.ask_aside("a", AFTER, 5, 0.1)
+    ((_, aside),) = asked(requests)
+    assert aside == ReplayRequest(aside_id, "a", AFTER, 5)
+    reply = questions.receive(FIRST, answer(aside, [11, 12]), 0.2)
+    assert isinstance(reply, Aside)
+    assert seqs_of(reply.reply) == [11, 12]
+    assert seqs_of(questions.receive(FIRST, answer(request, [11]), 0.3)) == [11]
+
+
+def test_an_aside_is_refused_by_itself_and_over_when_it_is_dropped() -> None:
+    questions = replay(FIRST)
+    aside_id, requests = questions.ask_aside("a", None, 5, 0.1)
+    ((_, aside),) = asked(requests)
+    reply = questions.receive(FIRST, refusal(aside, "busy"), 0.2)
+    assert reply == Aside(ReplayRefusal(aside_id, "a", "busy", "no"))
+    questions.drop_aside(aside_id)
+    with pytest.raises(BadMessage) as caught:
+        questions.receive(FIRST, answer(aside, [11]), 0.3)
+    assert caught.value.reason == "stray_answer"
+
+
+def test_an_aside_is_answered_by_whom_it_was_asked_and_for_its_device_only() -> None:
+    questions = replay(FIRST)
+    _id, requests = questions.ask_aside("a", None, 5, 0.1)
+    ((_, aside),) = asked(requests)
+    header = answer(aside, [])[0].replace(b'"device_id":"a"', b'"device_id":"b"')
+    for route, frames in ((BIKE, answer(aside, [11])), (FIRST, [header])):
+        with pytest.raises(BadMessage) as caught:
+            questions.receive(route, frames, 0.2)
+        assert caught.value.reason == "stray_answer"
 
 
 def test_the_others_are_asked_again_when_the_remembered_one_lost_the_device() -> None:
@@ -258,7 +354,7 @@ def test_what_is_malformed_is_refused_and_the_question_stays_open(
 @given(
     after=st.none() | st.integers(0, 30),
     limit=st.integers(1, 10),
-    sent=st.lists(st.integers(1, 40), max_size=30),
+    sent=st.sets(st.integers(1, 40), max_size=30).map(sorted),
 )
 def test_whatever_is_answered_what_comes_out_ascends_after_the_position_within_the_limit(
     after: int | None, limit: int, sent: list[int]
@@ -266,6 +362,10 @@ def test_whatever_is_answered_what_comes_out_ascends_after_the_position_within_t
     questions = replay(FIRST)
     cursor = None if after is None else Cursor(7, after)
     ((_, request),) = asked(questions.ask("a", cursor, limit, 0))
+    if sent and after is not None and sent[-1] <= after:
+        with pytest.raises(BadMessage, match="ends before"):
+            questions.receive(FIRST, answer(request, sent), 0.1)
+        return
     seqs = seqs_of(questions.receive(FIRST, answer(request, sent), 0.1))
     assert seqs == sorted(set(seqs))
     assert len(seqs) <= limit

@@ -71,6 +71,42 @@ def test_what_is_no_longer_held_is_told_as_a_gap(hub: Hub, client: FlaskClient) 
     assert page["readings"][0]["seq"] == 101
 
 
+def test_a_gap_tells_giving_way_to_another_device_from_age() -> None:
+    app = make_app(SPOKE_MAX_DEVICES="1")
+    hub, client = gateway_of(app).hub, app.test_client()
+    publish(hub, "a", range(1, 11))
+    publish(hub, "b", range(1, 2))
+    publish(hub, "a", range(50, 61))
+    for since, reason in ((5, "evicted"), (10, "evicted"), (20, "expired")):
+        [gap] = client.get(f"{READINGS}?since={EPOCH}-{since}").json["gaps"]  # type: ignore[index]  # is JSON
+        assert (gap["before"], gap["reason"]) == (f"{EPOCH}-50", reason)
+
+
+def test_a_span_is_read_page_by_page(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 101))
+    span = f"from_ms={START_MS + 10_000}&to_ms={START_MS + 40_000}"
+    page = client.get(f"{READINGS}?{span}&limit=20").json
+    assert page is not None
+    assert [reading["seq"] for reading in page["readings"]] == list(range(10, 30))
+    rest = client.get(f"{READINGS}?{span}&limit=20&since={page['next']}").json
+    assert [reading["seq"] for reading in rest["readings"]] == list(range(30, 41))  # type: ignore[index]  # is JSON
+    over = client.get(f"{READINGS}?{span}&since={rest['next']}").json  # type: ignore[index]  # is JSON
+    assert (over["readings"], over["next"]) == ([], rest["next"])  # type: ignore[index]  # is JSON
+
+
+def test_a_span_as_csv_is_one_file_unless_a_limit_is_asked_for() -> None:
+    app = make_app()
+    publish(gateway_of(app).hub, "a", range(1, 2_501))
+    client = app.test_client()
+    assert len(client.get(f"{READINGS}?from_ms=0").json["readings"]) == 1_000  # type: ignore[index]  # is JSON
+    whole = client.get(f"{READINGS}?from_ms=0&format=csv")
+    assert whole.text.count("\r\n") == 2_501
+    assert "Link" not in whole.headers
+    part = client.get(f"{READINGS}?from_ms=0&format=csv&limit=10")
+    assert part.text.count("\r\n") == 11
+    assert "from_ms=0" in part.headers["Link"]
+
+
 def test_0_0_is_no_gap_when_all_there_ever_was_is_held(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "a", range(1, 4))
     page = client.get(f"{READINGS}?since=0-0").json
@@ -146,7 +182,8 @@ def test_csv_has_every_key_of_a_reading_and_leads_on(hub: Hub, client: FlaskClie
         (f"{READINGS}?limit=1e3", 400, "bad_request"),
         (f"{READINGS}?from_ms=x", 400, "bad_request"),
         (f"{READINGS}?from_ms=2&to_ms=1", 400, "bad_request"),
-        (f"{READINGS}?since=1-1&from_ms=2", 400, "bad_request"),
+        (f"{READINGS}?since=1-1&max_points=5", 400, "bad_request"),
+        (f"{READINGS}?limit=5&max_points=5", 400, "bad_request"),
         (f"{READINGS}?max_points=1&from_ms=2", 400, "bad_request"),
         (f"{READINGS}?max_points=1", 400, "bad_request"),
         (f"{READINGS}?max_points=2&limit=5", 400, "bad_request"),

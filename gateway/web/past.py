@@ -1,0 +1,143 @@
+"""What a ring no longer holds, asked of the device itself, for one HTTP answer.
+
+A few questions at a time for all callers, a page each, never while the device has to repair, and
+within a deadline: who asks for the past waits, live readings do not. Nothing of it is kept.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gevent
+from gevent.event import AsyncResult
+from gevent.lock import BoundedSemaphore
+
+from gateway.devices.devices import Device, with_time
+from gateway.feed.asking import PAGE_MAX
+from gateway.hub import Hub
+from gateway.web.readings import Draft
+from shared.cursor import START, Cursor
+from shared.reading import Reading
+from shared.wire import ReplayAnswer, ReplayRefusal
+
+DEADLINE_S = 2.0
+"""For all questions of one page; then it is answered with what came, and what the ring holds."""
+AT_ONCE_MAX = 4
+"""Questions that wait for an answer: taking in each of them keeps the loop for some 5 ms."""
+LOOK_AGAIN_S = 0.025
+
+
+class Past:
+    """Asks devices for what came before their rings."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._turns = BoundedSemaphore(AT_ONCE_MAX)
+        self._waiting: dict[str, AsyncResult[ReplayAnswer | None]] = {}
+        hub.on_aside = self._take_in
+
+    def put_in_front(self, draft: Draft) -> None:
+        """Begin a page with what the device still has of what is asked for."""
+        device, until_s = draft.device, self._hub.now().monotonic_s + DEADLINE_S
+        if not draft.wants_past or not _may_have_more(device):
+            return
+        is_span = draft.query.since is None
+        start = self._find(device, draft.query.from_ms, until_s) if is_span else draft.at
+        if start is None:
+            return
+        for answer in self._pages(draft, start, until_s):
+            if self._add(draft, start, answer):
+                return
+        if draft.has_past and draft.query.max_points is None:
+            draft.end_here()
+
+    def _add(self, draft: Draft, start: Cursor, answer: ReplayAnswer) -> bool:
+        """Add an answer to a page; tell whether nothing is left to ask."""
+        front, now = draft.device.ring.front or START, self._hub.now()
+        draft.add_past(start, [with_time(r, now) for r in answer.readings if r.cursor <= front])
+        is_over = answer.reached is None or answer.reached >= min(front, answer.newest or front)
+        if is_over and not draft.is_full:
+            draft.end_past(front)
+        return is_over or draft.is_full
+
+    def _pages(self, draft: Draft, start: Cursor, until_s: float) -> Iterator[ReplayAnswer]:
+        """Ask on and on after a position, until there is no answer."""
+        at: Cursor | None = start
+        while at is not None:
+            limit = PAGE_MAX if draft.query.is_span else min(draft.room, PAGE_MAX)
+            answer = self._ask(draft.device, at, limit, until_s)
+            if answer is None:
+                return
+            yield answer
+            at = answer.reached
+
+    def _find(self, device: Device, from_ms: int, until_s: float) -> Cursor | None:
+        """Find a position not long before a time: how long numbers take is known in no epoch."""
+        front = device.ring.front or START
+        first = self._first_after(device, Cursor(front.epoch, 0), until_s)
+        if first is None:
+            return None
+        if first.cursor > front or first.ts_ms >= from_ms:
+            return START
+        low, high = first.seq, front.seq
+        while high - low > PAGE_MAX:
+            middle = self._first_after(device, Cursor(front.epoch, (low + high) // 2), until_s)
+            if middle is None:
+                return None
+            if middle.epoch > front.epoch or middle.ts_ms >= from_ms:
+                high = (low + high) // 2
+            else:
+                low = middle.seq
+        return Cursor(front.epoch, low)
+
+    def _first_after(self, device: Device, after: Cursor, until_s: float) -> Reading | None:
+        answer = self._ask(device, after, 1, until_s)
+        return answer.readings[0] if answer is not None and answer.readings else None
+
+    def _ask(
+        self, device: Device, after: Cursor, limit: int, until_s: float
+    ) -> ReplayAnswer | None:
+        """Ask one question when it is its turn; None without an answer in time."""
+        with self._turn(device, until_s) as left_s:
+            if left_s <= 0:
+                return None
+            position = None if after == START else after
+            question_id = self._hub.ask_aside(device.device_id, position, limit)
+            answer = None if question_id is None else self._wait(question_id, left_s)
+        device.feed.oldest = None if answer is None else answer.oldest
+        return answer
+
+    @contextmanager
+    def _turn(self, device: Device, until_s: float) -> Iterator[float]:
+        """Wait for a turn, in which nothing is being repaired; gives the time left, 0 without."""
+        while device.feed.is_repairing and self._hub.now().monotonic_s < until_s:
+            gevent.sleep(LOOK_AGAIN_S)
+        left_s = max(0.0, until_s - self._hub.now().monotonic_s)
+        if not left_s or not self._turns.acquire(timeout=left_s):
+            yield 0.0
+            return
+        try:
+            yield until_s - self._hub.now().monotonic_s
+        finally:
+            self._turns.release()
+
+    def _wait(self, question_id: str, left_s: float) -> ReplayAnswer | None:
+        answered: AsyncResult[ReplayAnswer | None] = AsyncResult()
+        self._waiting[question_id] = answered
+        try:
+            return answered.get(timeout=left_s)
+        except gevent.Timeout:
+            return None
+        finally:
+            del self._waiting[question_id]
+            self._hub.drop_aside(question_id)
+
+    def _take_in(self, reply: ReplayAnswer | ReplayRefusal) -> None:
+        answered = self._waiting.get(reply.id)
+        if answered is not None:
+            answered.set(reply if isinstance(reply, ReplayAnswer) else None)
+
+
+def _may_have_more(device: Device) -> bool:
+    """Tell whether the device may hold what came before its ring's front."""
+    front, oldest = device.ring.front or START, device.feed.oldest
+    return device.feed.has_replay and (oldest is None or oldest <= front)

@@ -1,0 +1,79 @@
+"""Which readings an HTTP request asks for, checked once. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.cursor import INTEGER_LIMIT, Cursor, parse_cursor
+from shared.errors import BadCursor, BadRequest
+
+LIMIT_DEFAULT, LIMIT_MAX = 1_000, 5_000
+POINTS_MAX = 10_000
+SPAN_KEYS = frozenset({"from_ms", "to_ms", "max_points"})
+TIME_MAX_MS = INTEGER_LIMIT - 1
+_INTEGER = re.compile("[0-9]{1,16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Up to ``limit`` readings after ``since``, measured from ``from_ms`` to ``to_ms``.
+
+    Without ``since``, those of a span of time begin with its first one, others are the newest.
+    ``max_points``: all of a span, thinned to so many.
+    """
+
+    since: Cursor | None = None
+    limit: int = LIMIT_DEFAULT
+    is_limited: bool = False
+    """Whether ``limit`` was asked for."""
+    is_span: bool = False
+    from_ms: int = 0
+    to_ms: int = TIME_MAX_MS
+    max_points: int | None = None
+
+    def includes(self, ts_ms: int) -> bool:
+        """Tell whether a time lies in the span."""
+        return self.from_ms <= ts_ms <= self.to_ms
+
+
+def parse_query(query: Mapping[str, str]) -> Query:
+    """Check what is asked for; raises a :class:`~shared.errors.RequestError`."""
+    span = _span(query)
+    if span.max_points is not None and ("since" in query or "limit" in query):
+        raise BadRequest("max_points is of a whole span: ask without since and limit")
+    return Query(
+        _since(query),
+        _integer(query, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX),
+        "limit" in query,
+        span.is_span,
+        span.from_ms,
+        span.to_ms,
+        span.max_points,
+    )
+
+
+def _since(query: Mapping[str, str]) -> Cursor | None:
+    since = query.get("since")
+    cursor = parse_cursor(since)
+    if since is not None and cursor is None:
+        raise BadCursor("since must be a cursor such as 1722-5")
+    return cursor
+
+
+def _span(query: Mapping[str, str]) -> Query:
+    points = _integer(query, "max_points", 0, 2, POINTS_MAX) if "max_points" in query else None
+    first = _integer(query, "from_ms", 0, 0, TIME_MAX_MS)
+    last = _integer(query, "to_ms", TIME_MAX_MS, 0, TIME_MAX_MS)
+    if first > last:
+        raise BadRequest("from_ms must not be greater than to_ms")
+    is_span = not query.keys().isdisjoint(SPAN_KEYS)
+    return Query(is_span=is_span, from_ms=first, to_ms=last, max_points=points)
+
+
+def _integer(query: Mapping[str, str], key: str, default: int, least: int, most: int) -> int:
+    text = query.get(key)
+    if text is None:
+        return default
+    if _INTEGER.fullmatch(text) is None or not least <= int(text) <= most:
+        raise BadRequest(f"{key} must be an integer from {least} to {most}")
+    return int(text)

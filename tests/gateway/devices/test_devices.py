@@ -1,0 +1,304 @@
+"""The table of devices: who is admitted, who gives way, and what becomes of each effect."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.devices.devices import (
+    FLEETING_S,
+    LONG_GONE_S,
+    Device,
+    Devices,
+    Limits,
+    Question,
+    status_body,
+)
+from gateway.devices.ring import Entry
+from gateway.feed.effects import Now
+from shared.cursor import START, Cursor
+from shared.errors import BadMessage
+from shared.reading import CheckedReading, Reading, Status
+from shared.wire import ReplayAnswer
+
+WALL_MS = 1_700_000_000_000
+
+
+@dataclass
+class Notebook:
+    """An audience that writes down what it is told."""
+
+    told: list[str] = field(default_factory=list)
+    watched: set[str] = field(default_factory=set)
+
+    def appear(self, device: Device, now: Now) -> None:
+        self.told.append(f"appear {device.device_id} after {device.ring.front}")
+
+    def append(self, device: Device, entry: Entry) -> None:
+        self.told.append(f"append {entry.end} as {entry.arrival}")
+
+    def note_status(self, device_id: str) -> None:
+        self.told.append(f"status {device_id}")
+
+    def before_loss(self, device: Device, arrival: int) -> None:
+        self.told.append(f"lose {device.device_id} to {arrival}, holding {len(device.ring)}")
+
+    def evict(self, device: Device) -> None:
+        self.told.append(f"evict {device.device_id}")
+
+    def is_watched(self, device_id: str) -> bool:
+        return device_id in self.watched
+
+
+def at(seconds: float) -> Now:
+    return Now(seconds, WALL_MS)
+
+
+def open_table(
+    devices: int = 10,
+    readings: int = 100,
+    total_bytes: int = 1_000_000,
+    ours: Callable[[str], bool] = lambda _: False,
+) -> tuple[Devices, Notebook]:
+    table, notebook = Devices(Limits(devices, readings, total_bytes, 5.0), ours), Notebook()
+    table.audience = notebook
+    return table, notebook
+
+
+def say(
+    table: Devices, device_id: str, seq: int, epoch: int = 1, seconds: float = 0.0, ts_ms: int = 5
+) -> None:
+    """Let a device publish a reading."""
+    reading = Reading(device_id, epoch, seq, ts_ms, 20.0)
+    table.receive(CheckedReading(reading, (), ()), at(seconds))
+
+
+def device_of(table: Devices, device_id: str) -> Device:
+    device = table.get(device_id)
+    assert device is not None
+    return device
+
+
+# --- what comes in ----------------------------------------------------------------------------
+
+
+def test_a_first_reading_is_told_as_appearing_then_as_a_status_then_as_an_entry() -> None:
+    table, notebook = open_table()
+    say(table, "a", 7)
+    assert notebook.told == ["appear a after 1-6", "status a", "append 1-7 as 1"]
+    assert table.questions == [Question("a", Cursor(1, 0), 6)]
+
+
+def test_arrivals_are_numbered_over_all_devices() -> None:
+    table, _ = open_table()
+    for device_id, seq in (("a", 1), ("b", 1), ("a", 2)):
+        say(table, device_id, seq)
+    arrivals = [[d.ring.arrival_at(i) for i in range(d.ring.first, d.ring.end)] for d in table]
+    assert arrivals == [[2], [1, 3]]
+    assert table.arrival == 3
+
+
+def test_the_arrival_is_put_in_for_a_device_without_a_clock() -> None:
+    table, _ = open_table()
+    say(table, "a", 1, ts_ms=0)
+    assert device_of(table, "a").ring.time_at(0) == WALL_MS
+
+
+def test_a_number_again_is_a_duplicate_or_says_something_else() -> None:
+    table, _ = open_table()
+    say(table, "a", 1)
+    say(table, "a", 2, ts_ms=0)
+    say(table, "a", 2, ts_ms=0)
+    say(table, "a", 1, ts_ms=6)
+    faster = CheckedReading(Reading("a", 1, 1, 5, 21.0), (), ())
+    table.receive(faster, at(0))
+    # of 1-1 the time is the gateway's own, for all it knows
+    assert (table.counts["duplicate"], table.counts["conflict"]) == (2, 1)
+
+
+def test_keys_left_out_of_readings_are_counted() -> None:
+    table, _ = open_table()
+    table.receive(CheckedReading(Reading("a", 1, 1, 5, 20.0), ("power_w",), ("x", "y")), at(0))
+    assert table.counts["dropped_keys"] == 3
+
+
+def test_an_epoch_that_ends_is_a_gap_that_is_counted() -> None:
+    table, notebook = open_table()
+    say(table, "a", 1)
+    say(table, "a", 1, epoch=2)
+    table.no_answer("a", at(0))
+    for tenth_s in range(1, 80):
+        table.tick(at(tenth_s / 10), everyone=True)
+        table.no_answer("a", at(tenth_s / 10))
+    appended = [told for told in notebook.told if told.startswith("append")]
+    assert appended == ["append 1-1 as 1", "append 2-0 as 2", "append 2-1 as 3"]
+    assert table.counts["gap_epoch"] == 1
+
+
+def test_what_a_replay_answers_is_put_in_front_with_the_times_of_now() -> None:
+    table, notebook = open_table()
+    say(table, "a", 3)
+    readings = tuple(Reading("a", 1, seq, 0, 20.0) for seq in (1, 2))
+    ends = Cursor(1, 1), Cursor(1, 3)
+    table.answer(ReplayAnswer("q", "a", *ends, readings, 2, Cursor(1, 2)), at(1))
+    ring = device_of(table, "a").ring
+    assert (ring.front, ring.first, ring.time_at(-1)) == (Cursor(1, 0), -2, WALL_MS)
+    assert ring.arrival_at(-1) == 0
+    assert len(notebook.told) == 3
+    assert table.size_bytes == ring.size_bytes
+
+
+def test_after_long_silence_a_strange_position_empties_the_ring() -> None:
+    table, notebook = open_table()
+    for seq in (1, 2):
+        say(table, "a", seq, epoch=9)
+    say(table, "a", 1, epoch=3, seconds=20.0)
+    ring = device_of(table, "a").ring
+    lost = notebook.told.index("lose a to 2, holding 2")
+    assert lost < notebook.told.index("append 3-0 as 3") < notebook.told.index("append 3-1 as 4")
+    assert (ring.front, len(ring)) == (Cursor(3, 0), 2)
+    assert table.counts["gap_epoch_back"] == 1
+
+
+def test_answers_for_nobody_change_nothing() -> None:
+    table, notebook = open_table()
+    table.answer(ReplayAnswer("q", "a", None, None, ()), at(0))
+    for tell in (table.no_answer, table.busy, table.replay_offered, table.ask_newest):
+        tell("a", at(0))
+    assert (len(table), notebook.told, table.questions) == (0, [], [])
+
+
+def test_a_device_that_is_busy_is_asked_again_and_one_that_offers_at_once() -> None:
+    table, _ = open_table()
+    say(table, "a", 5)
+    table.questions.clear()
+    table.busy("a", at(0))
+    table.tick(at(0.6), everyone=True)
+    asked = Question("a", Cursor(1, 0), 4)
+    assert table.questions == [asked]
+    for _ in range(2):
+        table.no_answer("a", at(0.6))
+        table.tick(at(1.2), everyone=True)
+    table.questions.clear()
+    table.replay_offered("a", at(1.3))
+    assert table.questions == [asked]
+
+
+def test_the_newest_is_asked_for_when_somebody_wants_it() -> None:
+    table, _ = open_table()
+    say(table, "a", 1)
+    table.answer(ReplayAnswer("q", "a", None, None, ()), at(0))
+    table.questions.clear()
+    table.ask_newest("a", at(1))
+    assert table.questions == [Question("a", Cursor(1, 1), 1)]
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+def test_a_refused_message_is_counted_whoever_sent_it() -> None:
+    table, _ = open_table()
+    table.refuse(BadMessage("bad_json", "no"), at(0))
+    table.refuse(BadMessage("invalid", "no", device_id="nobody", position=Cursor(1, 1)), at(0))
+    assert (table.counts["bad_json"], table.counts["invalid"], len(table)) == (1, 1, 0)
+
+
+def test_another_version_is_shown_in_the_status() -> None:
+    table, notebook = open_table()
+    say(table, "a", 1)
+    table.refuse(BadMessage("unsupported_version", "v", device_id="a"), at(0))
+    assert notebook.told[-1] == "status a"
+    assert device_of(table, "a").status_body()["refused"] == "unsupported_version"
+
+
+def test_a_reading_refused_for_its_values_is_a_gap_once_the_next_came() -> None:
+    table, _ = open_table()
+    say(table, "a", 1)
+    table.refuse(BadMessage("invalid", "no", device_id="a", position=Cursor(1, 2)), at(0))
+    say(table, "a", 3)
+    assert table.counts["gap_invalid"] == 1
+    assert device_of(table, "a").feed.head == (1, 3)
+
+
+# --- who gives way ----------------------------------------------------------------------------
+
+
+def test_a_device_that_was_hardly_heard_gives_way_first() -> None:
+    table, notebook = open_table(devices=2)
+    say(table, "old", 1)
+    say(table, "old", 2, seconds=FLEETING_S)
+    say(table, "new", 1, seconds=FLEETING_S)
+    say(table, "third", 1, seconds=FLEETING_S)
+    assert [device.device_id for device in table] == ["old", "third"]
+    assert notebook.told.index("lose new to 3, holding 1") < notebook.told.index("evict new")
+    assert (table.evicted["new"], table.counts["evicted"]) == ((Cursor(1, 1), 3), 1)
+    assert table.size_bytes == sum(device.ring.size_bytes for device in table)
+
+
+def test_a_device_long_gone_gives_way_next_and_nobody_else() -> None:
+    table, _ = open_table(devices=1)
+    say(table, "a", 1)
+    say(table, "a", 2, seconds=FLEETING_S)
+    say(table, "b", 1, seconds=FLEETING_S + LONG_GONE_S)
+    assert (table.get("b"), table.counts["table_full"]) == (None, 1)
+    say(table, "b", 1, seconds=FLEETING_S + LONG_GONE_S + 0.1)
+    assert [device.device_id for device in table] == ["b"]
+
+
+@pytest.mark.parametrize("protects", ["watched", "ours"])
+def test_who_is_watched_by_name_or_ours_never_gives_way(protects: str) -> None:
+    table, notebook = open_table(devices=1, ours=lambda name: protects == "ours" and name == "a")
+    notebook.watched = {"a"} if protects == "watched" else set()
+    say(table, "a", 1)
+    say(table, "b", 1, seconds=10 * LONG_GONE_S)
+    assert [device.device_id for device in table] == ["a"]
+
+
+def test_what_followed_a_position_was_lost_by_giving_way_only_before_it() -> None:
+    table, _ = open_table(devices=1)
+    for seq in (1, 2, 3):
+        say(table, "a", seq)
+    say(table, "b", 1, seconds=1.0)
+    say(table, "a", 50, seconds=2.0)
+    assert [table.was_evicted("a", Cursor(1, seq)) for seq in (1, 3, 4, 60)] == [
+        *(True, True),
+        *(False, False),
+    ]
+    assert not table.was_evicted("c", START)
+
+
+def test_the_longest_ring_gives_way_when_all_together_are_too_large() -> None:
+    table, notebook = open_table(readings=1_000, total_bytes=20_000)
+    say(table, "b", 1)
+    for seq in range(1, 200):
+        say(table, "a", seq)
+    assert table.size_bytes <= 20_000
+    assert len(device_of(table, "b").ring) == 1
+    assert any(told.startswith("lose a to ") for told in notebook.told)
+
+
+# --- what is told of a device -----------------------------------------------------------------
+
+
+def test_a_status_says_what_the_device_said_of_itself() -> None:
+    table, _ = open_table()
+    table.receive(Status("a", 4, 9, 77, "online", 100, "model x"), at(0))
+    told = {"device_id": "a", "online": True, "epoch": 4, "last_seq": 9, "ts_ms": 77}
+    assert device_of(table, "a").status_body() == told | {"model": "model x"}
+
+
+def test_a_device_not_heard_yet_stands_before_everything() -> None:
+    told = {"device_id": "a", "online": False, "epoch": 0, "last_seq": 0, "ts_ms": 0}
+    assert status_body("a", None) == told
+
+
+def test_only_devices_at_work_are_looked_at_between_the_ticks_for_all() -> None:
+    table, notebook = open_table()
+    say(table, "a", 1)
+    table.answer(ReplayAnswer("q", "a", None, None, ()), at(0))
+    count = len(notebook.told)
+    table.tick(at(10.0), everyone=False)
+    assert len(notebook.told) == count
+    table.tick(at(10.0), everyone=True)
+    assert notebook.told[-1] == "status a"
+    assert not device_of(table, "a").feed.online

@@ -1,0 +1,110 @@
+"""The newest reading of a device at most so often."""
+
+import json
+
+import pytest
+
+from gateway.fanout.catchup import Outbound
+from gateway.fanout.clients import Client
+from gateway.fanout.rates import LOOK_MAX_S, LOOK_MIN_S, RateQueue
+from gateway.packets import packet_of
+from shared.cursor import Cursor
+from tests.gateway.browsers import EPOCH, Line, World
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client("c", Line(), {"a": 2.0})
+
+
+@pytest.fixture
+def queue(client: Client, world: World) -> RateQueue:
+    rates = RateQueue({"c": client})
+    rates.settle(client, world.now)
+    return rates
+
+
+def sent(queue: RateQueue, client: Client, world: World, room_frames: int = 100) -> list[int]:
+    """Send what is due now; returns the numbers."""
+    out = Outbound(100_000, room_frames)
+    if list(queue.due(world.now)):
+        queue.send_newest(client, world.devices, out, world.now)
+    return [json.loads(packet_of(frame)[2:])[1]["seq"] for frame in out.frames]
+
+
+def test_the_newest_goes_out_at_once_and_then_once_an_interval(
+    queue: RateQueue, client: Client, world: World
+) -> None:
+    world.publish("a", 3)
+    times = []
+    for _ in range(50):
+        times += [world.time_s - 100.0] * len(sent(queue, client, world))
+        world.publish("a")
+        world.wait(0.1)
+    assert times[0] == 0.0
+    assert 9 <= len(times) <= 10
+
+
+def test_a_newest_reading_is_sent_once(queue: RateQueue, client: Client, world: World) -> None:
+    world.publish("a", 3)
+    assert sent(queue, client, world) == [3]
+    for _ in range(5):
+        world.wait(1.0)
+        assert sent(queue, client, world) == []
+
+
+def test_what_the_client_has_is_not_sent_again(
+    queue: RateQueue, client: Client, world: World
+) -> None:
+    client.since["a"] = Cursor(EPOCH, 3)
+    world.publish("a", 3)
+    assert sent(queue, client, world) == []
+    world.publish("a")
+    world.wait(LOOK_MAX_S)
+    assert sent(queue, client, world) == [4]
+
+
+def test_it_is_looked_no_more_often_than_is_of_use(
+    queue: RateQueue, client: Client, world: World
+) -> None:
+    assert sent(queue, client, world) == []
+    assert client.rate_due_s == world.time_s + LOOK_MAX_S
+    client.names["a"] = 100.0
+    world.publish("a")
+    world.wait(LOOK_MAX_S)
+    assert sent(queue, client, world) == [1]
+    world.wait(LOOK_MIN_S / 2)
+    assert list(queue.due(world.now)) == []
+
+
+def test_without_room_a_reading_stays_due(queue: RateQueue, client: Client, world: World) -> None:
+    world.publish("a")
+    assert sent(queue, client, world, room_frames=0) == []
+    world.wait(LOOK_MAX_S)
+    assert sent(queue, client, world) == [1]
+
+
+def test_a_client_that_left_or_has_no_rate_any_more_is_not_looked_at(
+    queue: RateQueue, client: Client, world: World
+) -> None:
+    client.names["a"] = None
+    queue.settle(client, world.now)
+    assert client.rate_due_s is None
+    assert list(queue.due(world.now)) == []
+    assert list(RateQueue({}).due(world.now)) == []
+
+
+def test_everything_at_a_rate_leaves_out_what_is_wanted_in_full(
+    queue: RateQueue, client: Client, world: World
+) -> None:
+    client.everything, client.everything_rate_hz = True, 1.0
+    client.names = {"b": None}
+    queue.settle(client, world.now)
+    world.publish("a")
+    world.publish("b", 2)
+    assert sent(queue, client, world) == [1]

@@ -1,0 +1,229 @@
+"""The hub's turn: what comes in is taken in before anybody is judged, and each gets his share."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+
+from gateway.devices.devices import Devices, Limits
+from gateway.feed.effects import Now
+from gateway.hub import JUDGE_LATEST_S, LATE_S, TURN_S, Hub
+from gateway.links.links import Incoming
+from gateway.links.replay import Replay
+from gateway.links.replay_routes import ReplayRoutes, Route
+from shared.cursor import Cursor
+from shared.reading import Reading, Status
+from shared.wire import (
+    ReplayRequest,
+    decode_request,
+    encode_answer,
+    encode_reading,
+    encode_refusal,
+    encode_serve,
+    encode_status,
+    reading_topic,
+    status_topic,
+)
+
+REPLAY = Route("tcp://replay:5557")
+BIKE = Route("tcp://*:5558", b"bike")
+
+
+@dataclass
+class Wire:
+    """The links, played by hand: what waits to be taken in, and what was asked."""
+
+    waiting: list[Incoming] = field(default_factory=list)
+    asked: list[ReplayRequest] = field(default_factory=list)
+    is_emptied: bool = True
+
+    def start(self) -> None:
+        """Nothing has to be opened."""
+
+    def take(self) -> list[Incoming]:
+        taken, self.waiting = self.waiting, []
+        return taken
+
+    def ask(self, requests: Iterable[tuple[Route, bytes]]) -> None:
+        self.asked += [decode_request(payload) for _route, payload in requests]
+
+    def publish(self, seq: int, device_id: str = "a") -> None:
+        payload = encode_reading(Reading(device_id, 1, seq, 5, 20.0))
+        self.waiting.append(Incoming("live", REPLAY, [reading_topic(device_id), payload]))
+
+    def say_status(self, last_seq: int) -> None:
+        payload = encode_status(Status("a", 1, last_seq, 5, "online", 100))
+        self.waiting.append(Incoming("live", REPLAY, [status_topic("a"), payload]))
+
+    def reply(self, frames: list[bytes], route: Route = REPLAY) -> None:
+        self.waiting.append(Incoming("replay", route, frames))
+
+    def answer(self, request: ReplayRequest, seqs: Iterable[int]) -> None:
+        found = [encode_reading(Reading("a", 1, seq, 5, 20.0)) for seq in seqs]
+        self.reply(encode_answer(request, found, Cursor(1, 1), Cursor(1, 99)))
+
+
+class Clock:
+    """A clock that moves by hand."""
+
+    def __init__(self) -> None:
+        self.time_s = 1_000.0
+
+    def __call__(self) -> Now:
+        return Now(self.time_s, 1_700_000_000_000)
+
+
+@dataclass
+class Stage:
+    """A hub whose links are played by hand."""
+
+    hub: Hub
+    wire: Wire
+    clock: Clock
+
+    def turn(self, wait_s: float = 0.0) -> None:
+        self.clock.time_s += wait_s
+        self.hub.turn()
+
+    def pass_time(self, seconds: float) -> None:
+        """Turn as often as the hub does, so that it does not take the time for a pause."""
+        for _ in range(round(seconds / TURN_S)):
+            self.turn(TURN_S)
+
+    @property
+    def is_online(self) -> bool:
+        device = self.hub.devices.get("a")
+        assert device is not None
+        return device.feed.online
+
+
+class NoMulticast:
+    """Takes nobody in, so that everybody is served one by one."""
+
+    def __init__(self, _on_left: object) -> None:
+        pass
+
+    def add(self, _connection: object, _client: object) -> bool:
+        return False
+
+    def discard(self, _connection: object) -> None:
+        pass
+
+    def send(self, _data: bytes) -> None:
+        pass
+
+
+@pytest.fixture
+def stage() -> Stage:
+    clock, wire = Clock(), Wire()
+    ids = (f"q{number}" for number in count())
+    replay = Replay(ReplayRoutes([REPLAY.endpoint], 10), ids.__next__, 10)
+    devices = Devices(Limits(10, 100, 1_000_000, 5.0))
+    hub = Hub(devices, replay, lambda _wake, _notice: wire, NoMulticast, clock=clock)  # type: ignore[arg-type, return-value]  # as much of links as the hub needs
+    hub.start()
+    return Stage(hub, wire, clock)
+
+
+# --- in ---------------------------------------------------------------------------------------
+
+
+def test_a_reading_is_taken_in_and_its_history_asked_for(stage: Stage) -> None:
+    stage.wire.publish(5)
+    stage.turn()
+    assert stage.is_online
+    assert [(q.after, q.limit) for q in stage.wire.asked] == [(Cursor(1, 0), 4)]
+
+
+def test_an_answer_reaches_the_feed_and_leads_to_the_next_question(stage: Stage) -> None:
+    stage.wire.publish(5)
+    stage.turn()
+    stage.wire.answer(stage.wire.asked[0], [1, 2])
+    stage.turn(0.1)
+    assert stage.wire.asked[1].after == Cursor(1, 2)
+    device = stage.hub.devices.get("a")
+    assert device is not None
+    assert device.feed.oldest == Cursor(1, 1)
+
+
+def test_a_refusal_is_no_answer_and_busy_is_asked_again(stage: Stage) -> None:
+    stage.wire.publish(5)
+    stage.turn()
+    stage.wire.reply(encode_refusal(stage.wire.asked[0].id, "a", "busy", "later"))
+    stage.turn()
+    stage.pass_time(0.6)
+    stage.wire.reply(encode_refusal(stage.wire.asked[1].id, "a", "unknown_device", "no"))
+    stage.turn()
+    stage.pass_time(1.1)
+    assert [q.after for q in stage.wire.asked] == [Cursor(1, 0)] * 3
+
+
+def test_a_bike_that_offers_replay_is_asked_at_once(stage: Stage) -> None:
+    stage.wire.publish(5)
+    stage.turn()
+    stage.pass_time(1.5)
+    asked = len(stage.wire.asked)
+    stage.wire.reply([encode_serve(["a"])], BIKE)
+    stage.turn()
+    assert len(stage.wire.asked) == asked + 2  # the bike, and the endpoint beside it
+
+
+def test_bad_messages_are_counted_and_the_turn_goes_on(stage: Stage) -> None:
+    for _ in range(3):
+        stage.wire.waiting.append(Incoming("live", REPLAY, [b"ebike/reading/a/", b"{"]))
+    stage.wire.publish(1)
+    stage.turn()
+    assert stage.hub.devices.counts["bad_json"] == 3
+    assert stage.is_online
+
+
+def test_a_reply_to_a_question_aside_goes_to_who_asked(stage: Stage) -> None:
+    replies: list[Any] = []
+    stage.hub.on_aside = replies.append
+    question_id = stage.hub.ask_aside("a", Cursor(1, 3), 7)
+    [request] = stage.wire.asked
+    assert (request.id, request.after, request.limit) == (question_id, Cursor(1, 3), 7)
+    stage.wire.answer(request, [4, 5])
+    stage.turn()
+    assert [reading.seq for reading in replies[0].readings] == [4, 5]
+    stage.hub.drop_aside(request.id)
+    stage.wire.answer(request, [4, 5])
+    stage.turn()
+    assert (len(replies), stage.hub.devices.counts["stray_answer"]) == (1, 1)
+
+
+# --- who is judged, and when ------------------------------------------------------------------
+
+
+def test_a_device_that_is_silent_is_offline_after_three_seconds(stage: Stage) -> None:
+    stage.wire.publish(1)
+    stage.turn()
+    for _ in range(29):
+        stage.turn(0.1)
+    assert stage.is_online
+    for _ in range(8):
+        stage.turn(0.1)
+    assert not stage.is_online
+
+
+def test_after_a_pause_what_waits_is_taken_in_before_anybody_is_judged(stage: Stage) -> None:
+    stage.wire.publish(1)
+    stage.turn()
+    stage.turn(15.0)
+    assert stage.is_online
+    stage.wire.say_status(1)
+    stage.turn(LATE_S / 2)
+    stage.turn(LATE_S)
+    assert stage.is_online
+
+
+def test_while_messages_wait_judging_waits_but_not_for_ever(stage: Stage) -> None:
+    stage.wire.publish(1)
+    stage.turn()
+    stage.wire.is_emptied = False
+    turns = 0
+    while stage.is_online:
+        stage.turn(TURN_S)
+        turns += 1
+    assert 3.0 <= turns * TURN_S <= 3.0 + JUDGE_LATEST_S + 1.0

@@ -1,0 +1,110 @@
+"""What stands before every request, on plain WSGI environments."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from gateway.web.doors import guard, handshake_check, host_check, origin_check
+from shared.errors import BadRequest, Forbidden, Unavailable
+
+
+def handshake(query: str = "EIO=4", path: str = "/socket.io/") -> dict[str, Any]:
+    return {"PATH_INFO": path, "QUERY_STRING": query}
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:5000", "127.0.0.1", "192.168.1.7:80", "[::1]:5000", "Bikes.Example"],
+)
+def test_a_host_that_is_ours_may_in(host: str) -> None:
+    host_check(["bikes.example"])({"HTTP_HOST": host})
+
+
+@pytest.mark.parametrize(
+    "host", ["", "evil.example", "[::1", "127.0.0.1.evil.example", "bikes.example.evil", "a b"]
+)
+def test_a_host_that_is_not_is_forbidden(host: str) -> None:
+    with pytest.raises(Forbidden):
+        host_check(["bikes.example"])({"HTTP_HOST": host})
+
+
+def test_a_request_without_a_host_is_forbidden() -> None:
+    with pytest.raises(Forbidden):
+        host_check([])({})
+
+
+def test_an_old_client_is_refused_whoever_it_is() -> None:
+    for query in ("EIO=3&sid=abc", "EIO=3", "EIO=5"):
+        with pytest.raises(BadRequest, match="3 or 4"):
+            handshake_check(lambda: False)(handshake(query))
+
+
+def test_a_full_gateway_refuses_newcomers_only() -> None:
+    check = handshake_check(lambda: True)
+    with pytest.raises(Unavailable):
+        check(handshake())
+    check(handshake("EIO=4&sid=abc"))
+    check(handshake("", "/api/v1/devices"))
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        (None, True),
+        ("http://bikes.example:5000", True),
+        ("HTTP://Bikes.Example:5000", True),
+        ("https://bikes.example:5000", False),
+        ("https://app.example", True),
+        ("https://app.example.evil", False),
+        ("null", False),
+        ("", False),
+    ],
+)
+def test_a_page_may_connect_from_here_or_from_a_listed_origin(
+    origin: str | None, expected: bool
+) -> None:
+    environ = {"wsgi.url_scheme": "http", "HTTP_HOST": "bikes.example:5000"}
+    assert origin_check(["https://App.example/"])(origin, environ) is expected
+
+
+def answer_of(app: Callable[..., Iterable[bytes]], **environ: Any) -> tuple[str, bytes]:
+    """Send a request through an application; returns status and body."""
+    said: list[str] = []
+    body = app({"REQUEST_METHOD": "GET", **environ}, lambda status, *_rest: said.append(status))
+    return said[0], b"".join(body)
+
+
+def hello(_environ: object, start_response: Callable[..., object]) -> Iterable[bytes]:
+    start_response("200 OK", [])
+    return [b"hello"]
+
+
+def test_what_no_check_refuses_reaches_the_application() -> None:
+    guarded = guard(hello, [host_check([])])
+    assert answer_of(guarded, HTTP_HOST="localhost") == ("200 OK", b"hello")
+
+
+def test_what_is_refused_does_not_and_later_checks_are_not_asked() -> None:
+    asked: list[str] = []
+    guarded = guard(hello, [host_check([]), lambda _environ: asked.append("second")])
+    status, body = answer_of(guarded, HTTP_HOST="evil.example")
+    assert (status, asked) == ("403 FORBIDDEN", [])
+    assert b'"code": "forbidden"' in body
+
+
+def test_a_fault_in_the_application_is_an_answer_that_tells_nothing() -> None:
+    def broken(_environ: object, _start_response: object) -> Iterable[bytes]:
+        raise ZeroDivisionError("a secret")
+
+    status, body = answer_of(guard(broken, []), PATH_INFO="/")
+    assert status == "500 INTERNAL SERVER ERROR"
+    assert b"secret" not in body
+
+
+def test_a_client_that_went_away_is_no_fault() -> None:
+    def gone(_environ: object, _start_response: object) -> Iterable[bytes]:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        answer_of(guard(gone, []))

@@ -1,0 +1,210 @@
+"""Asking a device for what its ring no longer holds; only the wire is played by hand."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gevent
+import pytest
+from flask.testing import FlaskClient
+
+from gateway.hub import Hub
+from gateway.links.links import Incoming
+from gateway.links.replay_routes import Route
+from gateway.web import past
+from shared.cursor import Cursor
+from shared.reading import Reading
+from shared.wire import ReplayRequest, decode_request, encode_answer, encode_reading, encode_refusal
+from tests.gateway.apps import EPOCH, START_MS, gateway_of, make_app, publish
+
+RING, PUBLISHED = 200, 2_000
+READINGS = "/api/v1/devices/a/readings"
+
+
+@dataclass
+class JournalLinks:
+    """The links to a device that holds readings 1 to :data:`PUBLISHED`, one a second."""
+
+    hub: Hub
+    answers: bool = True
+    refuses: bool = False
+    questions: list[ReplayRequest] = field(default_factory=list)
+    open_now: int = 0
+    open_most: int = 0
+
+    def ask(self, requests: Iterable[tuple[Route, bytes]]) -> None:
+        for route, payload in requests:
+            self.questions.append(decode_request(payload))
+            self.open_now += 1
+            self.open_most = max(self.open_most, self.open_now)
+            if self.answers:
+                gevent.spawn(self._answer, route, self.questions[-1])
+
+    def _answer(self, route: Route, request: ReplayRequest) -> None:
+        gevent.sleep(0)
+        self.open_now -= 1
+        frames = self._refusal(request) if self.refuses else self._page(request)
+        self.hub._receive(Incoming("replay", route, frames), self.hub.now())
+
+    def _refusal(self, request: ReplayRequest) -> list[bytes]:
+        return encode_refusal(request.id, "a", "busy", "ask again")
+
+    def _page(self, request: ReplayRequest) -> list[bytes]:
+        first = 1 if request.after is None else request.after.seq + 1
+        last = min(first + request.limit - 1, PUBLISHED)
+        found = [Reading("a", EPOCH, s, START_MS + 1000 * s, 20.0) for s in range(first, last + 1)]
+        ends = Cursor(EPOCH, 1), Cursor(EPOCH, PUBLISHED)
+        return encode_answer(request, [encode_reading(reading) for reading in found], *ends)
+
+
+@pytest.fixture
+def device() -> tuple[JournalLinks, FlaskClient]:
+    """Give a device far ahead of its ring, and a client of the gateway."""
+    app = make_app(SPOKE_HISTORY_READINGS=str(RING))
+    hub = gateway_of(app).hub
+    publish(hub, "a", range(1, PUBLISHED + 1))
+    links = JournalLinks(hub)
+    hub.links = links  # type: ignore[assignment]  # as much of them as asking needs
+    return links, app.test_client()
+
+
+def read(client: FlaskClient, query: str) -> Any:
+    answer = client.get(f"{READINGS}?{query}")
+    assert answer.status_code == 200
+    return answer.json
+
+
+def seqs(page: Any) -> list[int]:
+    return [reading["seq"] for reading in page["readings"]]
+
+
+def test_a_page_is_asked_for_in_parts_and_joins_the_ring(
+    device: tuple[JournalLinks, FlaskClient],
+) -> None:
+    links, client = device
+    page = read(client, f"since={EPOCH}-1400&limit=5000")
+    assert (seqs(page), page["gaps"]) == (list(range(1_401, 2_001)), [])
+    assert [(q.after, q.limit) for q in links.questions] == [
+        (Cursor(EPOCH, 1_400), 250),
+        (Cursor(EPOCH, 1_650), 250),
+    ]
+    assert page["held_from"] == f"{EPOCH}-0"
+    device_now = links.hub.devices.get("a")
+    assert device_now is not None
+    assert len(device_now.ring) == RING
+
+
+def test_no_more_is_asked_for_than_the_page_holds(
+    device: tuple[JournalLinks, FlaskClient],
+) -> None:
+    links, client = device
+    page = read(client, "since=0-0&limit=3")
+    assert (seqs(page), page["next"], page["gaps"]) == ([1, 2, 3], f"{EPOCH}-3", [])
+    assert [(q.after, q.limit) for q in links.questions] == [(None, 3)]
+
+
+def test_a_span_is_found_without_reading_all_that_came_before(
+    device: tuple[JournalLinks, FlaskClient],
+) -> None:
+    links, client = device
+    page = read(client, f"from_ms={START_MS + 1_500_000}&to_ms={START_MS + 1_509_000}")
+    assert seqs(page) == list(range(1_500, 1_510))
+    probes = [q for q in links.questions if q.limit == 1]
+    assert len(probes) < 8
+    assert len(links.questions) - len(probes) <= 2
+
+
+def test_a_span_that_begins_before_everything_begins_with_the_oldest(
+    device: tuple[JournalLinks, FlaskClient],
+) -> None:
+    page = read(device[1], f"from_ms=0&to_ms={START_MS + 4_000}")
+    assert seqs(page) == [1, 2, 3, 4]
+    thin = read(device[1], "max_points=20")
+    assert (seqs(thin)[0], len(thin["readings"]) <= 20, thin["gaps"]) == (1, True, [])
+
+
+def test_what_the_ring_holds_is_asked_of_nobody(device: tuple[JournalLinks, FlaskClient]) -> None:
+    links, client = device
+    assert len(read(client, f"since={EPOCH}-1900")["readings"]) == 100
+    assert len(read(client, "limit=50")["readings"]) == 50
+    assert links.questions == []
+
+
+def only_the_ring(page: Any) -> bool:
+    [gap] = page["gaps"]
+    held = (seqs(page)[0], page["held_from"], gap["after"], gap["reason"])
+    return held == (PUBLISHED - RING + 1, f"{EPOCH}-{PUBLISHED - RING}", f"{EPOCH}-5", "expired")
+
+
+def test_a_device_that_is_busy_leaves_the_ring(device: tuple[JournalLinks, FlaskClient]) -> None:
+    links, client = device
+    links.refuses = True
+    assert only_the_ring(read(client, f"since={EPOCH}-5"))
+
+
+def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links, client = device
+    links.answers = False
+    monkeypatch.setattr(past, "DEADLINE_S", 0.05)
+    assert only_the_ring(read(client, f"since={EPOCH}-5"))
+    assert links.hub._replay._asides == {}
+
+
+def test_a_page_that_takes_too_long_ends_with_what_came(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links, client = device
+    ask = links.ask
+
+    def ask_once(requests: Iterable[tuple[Route, bytes]]) -> None:
+        links.answers = not links.questions
+        ask(requests)
+
+    monkeypatch.setattr(links, "ask", ask_once)
+    monkeypatch.setattr(past, "DEADLINE_S", 0.2)
+    page = read(client, f"since={EPOCH}-5")
+    assert (seqs(page), page["gaps"], page["next"]) == (list(range(6, 256)), [], f"{EPOCH}-255")
+
+
+@pytest.mark.parametrize("why", ["silent replay", "offline", "nobody to ask"])
+def test_who_cannot_answer_is_not_asked(device: tuple[JournalLinks, FlaskClient], why: str) -> None:
+    links, client = device
+    feed = links.hub.devices.get("a").feed  # type: ignore[union-attr]  # published above
+    if why == "silent replay":
+        for second in (0, 1, 2):
+            now = links.hub.now()
+            links.hub.devices.no_answer("a", now)
+            links.hub.devices.tick(
+                now._replace(monotonic_s=now.monotonic_s + second), everyone=True
+            )
+    elif why == "offline":
+        feed.online = False
+    else:
+        links.hub.links = None
+    links.questions.clear()
+    assert only_the_ring(read(client, f"since={EPOCH}-5"))
+    assert links.questions == []
+
+
+def test_callers_share_a_few_questions_at_a_time(
+    device: tuple[JournalLinks, FlaskClient],
+) -> None:
+    links, client = device
+    readers = [gevent.spawn(read, client.application.test_client(), "since=0-0") for _ in range(10)]
+    gevent.joinall(readers, raise_error=True, timeout=20)
+    assert all(seqs(reader.value) == list(range(1, 1_001)) for reader in readers)
+    assert links.open_most == past.AT_ONCE_MAX
+
+
+def test_nothing_is_asked_aside_while_a_device_repairs(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links, client = device
+    publish(links.hub, "a", range(PUBLISHED + 3, PUBLISHED + 4))
+    links.questions.clear()
+    monkeypatch.setattr(past, "DEADLINE_S", 0.1)
+    page = read(client, f"since={EPOCH}-5")
+    assert only_the_ring(page)
+    assert links.questions == []

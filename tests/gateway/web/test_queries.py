@@ -1,0 +1,50 @@
+"""Which readings a request asks for. What is refused is in test_api, with its HTTP status."""
+
+import pytest
+
+from gateway.web.queries import LIMIT_DEFAULT, TIME_MAX_MS, Query, parse_query
+from shared.cursor import Cursor
+from shared.errors import BadCursor, BadRequest, RequestError
+
+
+def test_nothing_asked_is_the_newest_thousand() -> None:
+    assert parse_query({"format": "csv"}) == Query(limit=1_000)
+    assert LIMIT_DEFAULT == 1_000
+
+
+def test_a_page_goes_on_after_a_cursor() -> None:
+    query = parse_query({"since": "7-9", "limit": "5000"})
+    assert query == Query(Cursor(7, 9), 5_000, is_limited=True)
+
+
+def test_a_span_may_be_read_page_by_page() -> None:
+    query = parse_query({"from_ms": "5", "to_ms": "9", "since": "7-9", "limit": "2"})
+    assert query == Query(Cursor(7, 9), 2, is_limited=True, is_span=True, from_ms=5, to_ms=9)
+    assert [query.includes(ts_ms) for ts_ms in (4, 5, 9, 10)] == [False, True, True, False]
+
+
+def test_an_end_that_is_not_given_is_open() -> None:
+    assert parse_query({"to_ms": "9"}) == Query(is_span=True, to_ms=9)
+    assert parse_query({"max_points": "2"}) == Query(is_span=True, to_ms=TIME_MAX_MS, max_points=2)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        ({"since": "7"}, BadCursor),
+        ({"since": ""}, BadCursor),
+        ({"limit": "0"}, BadRequest),
+        ({"limit": "5001"}, BadRequest),
+        ({"limit": "\N{ARABIC-INDIC DIGIT ONE}"}, BadRequest),
+        ({"limit": "-1"}, BadRequest),
+        ({"max_points": "1"}, BadRequest),
+        ({"max_points": "10001"}, BadRequest),
+        ({"from_ms": "9007199254740992"}, BadRequest),
+        ({"from_ms": "2", "to_ms": "1"}, BadRequest),
+        ({"max_points": "5", "since": "7-9"}, BadRequest),
+        ({"max_points": "5", "limit": "9"}, BadRequest),
+    ],
+)
+def test_what_is_wrong_is_refused(raw: dict[str, str], kind: type[RequestError]) -> None:
+    with pytest.raises(kind):
+        parse_query(raw)
