@@ -15,7 +15,8 @@ from gateway.links.links import link_settings
 from gateway.links.replay import Replay
 from gateway.links.replay_routes import ReplayRoutes
 from gateway.links.subscriber import Subscriber
-from gateway.transport import SocketIO
+from gateway.schema.routes import create_documents
+from gateway.transport import Multicast, SocketIO
 from gateway.web.api import create_api, create_pages
 from gateway.web.auth import Authenticate, let_everybody_in
 from gateway.web.doors import Check, guard, handshake_check, host_check, origin_check
@@ -54,6 +55,7 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     register_error_handlers(app)
     app.register_blueprint(create_pages(hub, lambda: gateway.is_draining))
     app.register_blueprint(create_api(hub, authenticate))
+    app.register_blueprint(create_documents())
     CORS(app, resources=r"/api/*", origins=list(settings.cors_origins), expose_headers=["Link"])
     app.after_request(_harden)
     register_events(server, hub, authenticate, automatic=settings.auto_subscribe)
@@ -74,6 +76,7 @@ def create_hub(settings: Settings) -> Hub:
         Devices(limits, partial(is_own, patterns=settings.devices)),
         Replay(routes, partial(token_hex, QUESTION_ID_BYTES), settings.max_devices),
         lambda wake, notice: Subscriber(link_settings(settings), wake, notice),
+        Multicast,
         flush_s=settings.flush_ms / 1000,
         stalled_s=settings.stalled_s,
     )

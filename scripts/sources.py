@@ -6,7 +6,7 @@ from pathlib import Path
 SHELL_STARTS = (b"#!/bin/sh", b"#!/usr/bin/env bash", b"# shellcheck shell=")
 JAVASCRIPT_ENDS = (".js", ".mjs")
 JAVASCRIPT_FOLDERS = ("gateway/static", "scripts", "tests", "examples")
-THIRD_PARTY = "vendor"
+THIRD_PARTY = {"vendor", "node_modules", "dist"}
 
 
 def shell_scripts(root: Path) -> list[str]:
@@ -21,7 +21,7 @@ def javascript_files(root: Path) -> list[str]:
     return [
         str(file)
         for file in files
-        if file.suffix in JAVASCRIPT_ENDS and THIRD_PARTY not in file.relative_to(root).parts
+        if file.suffix in JAVASCRIPT_ENDS and THIRD_PARTY.isdisjoint(file.relative_to(root).parts)
     ]
 
 

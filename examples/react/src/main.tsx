@@ -1,0 +1,17 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+
+import { App } from "./App";
+import "./app.css";
+
+/** The gateway: `?gateway=` in the address, VITE_GATEWAY when built, else this machine's. */
+const gateway =
+  new URLSearchParams(location.search).get("gateway") ??
+  import.meta.env["VITE_GATEWAY"] ??
+  "http://localhost:5000";
+
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <App gateway={gateway} />
+  </StrictMode>,
+);

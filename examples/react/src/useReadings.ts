@@ -1,0 +1,86 @@
+import { useEffect, useState } from "react";
+import { io } from "socket.io-client";
+
+import { follow, type Reading, type Refusal } from "../../../gateway/static/spoke.js";
+
+export type Link = "connecting" | "live" | "absent" | "refused";
+
+export interface Bike {
+  online: boolean;
+  /** The newest one; null before the first. */
+  reading: Reading | null;
+  /** Readings that came since the page was opened, each counted once. */
+  count: number;
+  /** Readings that the gateway said will not come. */
+  lost: number;
+}
+
+export interface Readings {
+  link: Link;
+  bikes: ReadonlyMap<string, Bike>;
+  error: Refusal | null;
+}
+
+const UNHEARD: Bike = { online: false, reading: null, count: 0, lost: 0 };
+
+/**
+ * Follow bikes, or `"*"` for all of them, from the gateway at `url` while the component is there.
+ *
+ * However many readings come, the component is rendered once a frame at most. After a lost
+ * connection, and after a reload of the tab, it goes on where it was.
+ */
+export function useReadings(url: string, devices: readonly string[] | "*"): Readings {
+  const [readings, setReadings] = useState<Readings>(begin);
+  const wanted = JSON.stringify(devices); // a new array of the same names is no change
+  useEffect(() => {
+    setReadings(begin());
+    return watch(url, JSON.parse(wanted), setReadings);
+  }, [url, wanted]);
+  return readings;
+}
+
+function begin(): Readings {
+  return { link: "connecting", bikes: new Map(), error: null };
+}
+
+/** Follow until the function that is returned is called; `show` gets each new state. */
+function watch(url: string, devices: readonly string[] | "*", show: (now: Readings) => void) {
+  let now = begin();
+  let frame = 0;
+  function update(change: Partial<Readings>) {
+    now = { ...now, ...change };
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      show(now);
+    });
+  }
+  function change(id: string, next: (bike: Bike) => Partial<Bike>) {
+    const bike = now.bikes.get(id) ?? UNHEARD;
+    update({ bikes: new Map(now.bikes).set(id, { ...bike, ...next(bike) }) });
+  }
+  const socket = io(url);
+  socket.on("disconnect", () => update({ link: "connecting" }));
+  socket.on("connect_error", async () => update({ link: await findTrouble(url) }));
+  const following = follow(socket, {
+    devices,
+    onSubscribed: () => update({ link: "live", error: null }),
+    onReading: (reading) => change(reading.device_id, ({ count }) => ({ reading, count: count + 1 })),
+    onGap: (gap) => change(gap.device_id, ({ lost }) => ({ lost: lost + (gap.lost ?? 0) })),
+    onStatus: ({ device_id, online }) => change(device_id, () => ({ online })),
+    onError: (error) => update({ error }),
+  });
+  return () => {
+    following.stop();
+    socket.disconnect();
+    cancelAnimationFrame(frame);
+  };
+}
+
+/** A browser does not tell a page whether it was refused or nobody is there; this finds out. */
+function findTrouble(url: string): Promise<Link> {
+  const anybody = fetch(`${url}/healthz`, { mode: "no-cors" });
+  return anybody.then(
+    () => "refused",
+    () => "absent",
+  );
+}

@@ -1,0 +1,152 @@
+"""The AsyncAPI document: what is said over Socket.IO, and over ZeroMQ before that. Pure."""
+
+from typing import Any, NamedTuple
+
+from gateway import __version__
+from gateway.schema.payloads import Schema, device_schemas, ref, schemas
+
+VERSION = "3.0.0"
+
+
+class Event(NamedTuple):
+    """One event: who sends it, what it carries, and what is answered."""
+
+    name: str
+    action: str
+    payload: str
+    about: str
+    answers: tuple[str, ...] = ()
+
+
+EVENTS = (
+    Event(
+        "subscribe",
+        "receive",
+        "Subscribe",
+        "Add to what this client gets. All or nothing. The acknowledgement says where each stream "
+        "starts; readings follow it.",
+        ("Subscribed", "Refused"),
+    ),
+    Event(
+        "unsubscribe",
+        "receive",
+        "Unsubscribe",
+        "Take from what this client gets. Nothing of it follows the acknowledgement.",
+        ("Unsubscribed", "Refused"),
+    ),
+    Event(
+        "speed_change",
+        "send",
+        "Reading",
+        "One reading, in order for each bike, each once; or a gap says what is missing.",
+    ),
+    Event(
+        "device_status",
+        "send",
+        "DeviceStatus",
+        "After the answer for each bike, then when online, epoch, model or refused changes.",
+    ),
+    Event("gap", "send", "Gap", "Readings that will not come. They are never sent later."),
+    Event("error", "send", "Error", "For an event that was sent without an acknowledgement."),
+    Event(
+        "subscribed",
+        "send",
+        "Subscribed",
+        "The answer to a subscribe that stood in the auth of the connection.",
+    ),
+)
+TOPICS = {
+    "reading": ("Reading", "One reading, published by a bike, at its own rate."),
+    "status": ("Status", "What a bike says of itself every second, and once on stopping."),
+}
+
+
+def asyncapi() -> dict[str, Any]:
+    """Give the whole document."""
+    return {
+        "asyncapi": VERSION,
+        "info": {
+            "title": "Spoke: events",
+            "version": __version__,
+            "description": "Live readings of e-bikes, over Socket.IO with stock clients.",
+        },
+        "defaultContentType": "application/json",
+        "channels": {"browser": _browser_channel(), **_topic_channels()},
+        "operations": {**dict(map(_operation, EVENTS)), **_topic_operations()},
+        "components": {
+            "messages": dict(map(_message, EVENTS)) | _answer_messages() | _topic_messages(),
+            "schemas": schemas() | device_schemas(),
+        },
+    }
+
+
+def _browser_channel() -> Schema:
+    names = [*(event.name for event in EVENTS), *_answer_messages()]
+    return {
+        "address": "/socket.io/",
+        "title": "A browser and the gateway",
+        "description": "Socket.IO, default namespace; the name of a message is that of the event.",
+        "messages": {name: _ref("messages", name) for name in names},
+    }
+
+
+def _topic_channels() -> dict[str, Schema]:
+    return {
+        f"bike_{kind}": {
+            "address": f"ebike/{kind}/{{device_id}}/",
+            "title": f"A bike's {kind}",
+            "description": "ZeroMQ PUB and SUB, two frames: this topic, and the message.",
+            "parameters": {"device_id": {"description": "The bike's id, as in the message."}},
+            "messages": {f"bike_{kind}": _ref("messages", f"bike_{kind}")},
+        }
+        for kind in TOPICS
+    }
+
+
+def _operation(event: Event) -> tuple[str, Schema]:
+    operation: Schema = {
+        "action": event.action,
+        "channel": {"$ref": "#/channels/browser"},
+        "summary": event.about,
+        "messages": [_in_channel("browser", event.name)],
+    }
+    if event.answers:
+        answers = [_in_channel("browser", name) for name in event.answers]
+        operation["reply"] = {"channel": {"$ref": "#/channels/browser"}, "messages": answers}
+    return event.name, operation
+
+
+def _topic_operations() -> dict[str, Schema]:
+    return {
+        f"bike_{kind}": {
+            "action": "receive",
+            "channel": {"$ref": f"#/channels/bike_{kind}"},
+            "summary": about,
+            "messages": [_in_channel(f"bike_{kind}", f"bike_{kind}")],
+        }
+        for kind, (_payload, about) in TOPICS.items()
+    }
+
+
+def _message(event: Event) -> tuple[str, Schema]:
+    return event.name, {"name": event.name, "summary": event.about, "payload": ref(event.payload)}
+
+
+def _answer_messages() -> dict[str, Schema]:
+    names = dict.fromkeys(name for event in EVENTS for name in event.answers)
+    return {name: {"name": name, "payload": ref(name)} for name in names}
+
+
+def _topic_messages() -> dict[str, Schema]:
+    return {
+        f"bike_{kind}": {"name": kind, "summary": about, "payload": ref(payload)}
+        for kind, (payload, about) in TOPICS.items()
+    }
+
+
+def _ref(kind: str, name: str) -> Schema:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _in_channel(channel: str, message: str) -> Schema:
+    return {"$ref": f"#/channels/{channel}/messages/{message}"}

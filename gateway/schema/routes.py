@@ -1,0 +1,27 @@
+"""Serve the documents, and the page of both."""
+
+from typing import Any
+
+from flask import Blueprint, jsonify, render_template
+
+from gateway import __version__
+from gateway.schema.addresses import openapi
+from gateway.schema.events import asyncapi
+from gateway.schema.page import addresses_of, events_of, tables_of, topics_of
+
+
+def create_documents() -> Blueprint:
+    """Create the routes; the documents are made once, they never change while a gateway runs."""
+    documents = Blueprint("documents", __name__)
+    events, addresses = asyncapi(), openapi()
+    shown: dict[str, Any] = {
+        "version": __version__,
+        "events": events_of(events),
+        "topics": topics_of(events),
+        "addresses": addresses_of(addresses),
+        "tables": tables_of(events, addresses),
+    }
+    documents.add_url_rule("/asyncapi.json", "asyncapi", lambda: jsonify(events))
+    documents.add_url_rule("/openapi.json", "openapi", lambda: jsonify(addresses))
+    documents.add_url_rule("/docs", "docs", lambda: render_template("docs.html", **shown))
+    return documents

@@ -1,0 +1,178 @@
+"""``python -m gateway.watch [URL …]``: bikes in a terminal, or as lines of JSON in a pipe.
+
+Exit codes: 0 ended by the user or by who read the lines, 1 a bug, 2 the gateway refuses or an
+argument is wrong, 3 no connection, or no more (only with --once).
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.live import Live
+
+from gateway.watch.connection import Lost, Refused, follow_for_ever
+from gateway.watch.follow import Connected, Cut, Event, Watch, apply, cursors, question, start
+from gateway.watch.lines import line
+from gateway.watch.places import BadPlaces, read_places, write_places
+from gateway.watch.view import render, summary
+from shared.cursor import START
+from shared.reading import is_device_id
+
+ENDED, REFUSED, NO_CONNECTION = 0, 2, 3
+DEFAULT_URL = "http://127.0.0.1:5000"
+FRAME_S = 0.25
+"""Four pictures a second are fluent to look at and cost nearly nothing."""
+DESCRIPTION = "Watch bikes: a live table in a terminal, one line of JSON an event in a pipe."
+SAVE_EVERY_S = 1.0
+"""What is printed again at most by the next run, when this one is killed."""
+
+
+class Session:
+    """The state of the watch, and who is shown each event that changed it."""
+
+    def __init__(self, watch: Watch, show: Callable[[Event], None]) -> None:
+        self.watch = watch
+        self._show = show
+
+    def ask(self) -> object:
+        """Give the question for a connection that begins."""
+        return question(self.watch)
+
+    def tell(self, event: Event) -> None:
+        """Take in an event; one that was seen before is shown to nobody."""
+        after = apply(self.watch, event)
+        if after is self.watch:
+            return
+        self._show(event)
+        self.watch = after  # now: what could not be shown was not had
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Watch until told to stop; return the exit code."""
+    try:
+        asyncio.run(run(parse(arguments)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return ENDED
+    except BrokenPipeError:
+        # Python flushes stdout once more at its end, to nobody
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ENDED
+    except (Refused, BadPlaces) as error:
+        say(str(error))
+        return REFUSED
+    except Lost as error:
+        say(str(error))
+        return NO_CONNECTION
+    return ENDED
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Follow, show and save, until one of them ends; raises how it did."""
+    in_lines = options.json or not sys.stdout.isatty()
+    session = Session(begin(options), print_line if in_lines else lambda _event: None)
+    jobs = [follow_for_ever(options.urls, session.tell, session.ask, once=options.once)]
+    if not in_lines:
+        jobs.append(paint(session))
+    if options.cursors is not None:
+        jobs.append(save(session, options.cursors))
+    tasks = [asyncio.create_task(job) for job in jobs]
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tasks[0].cancel)
+    try:
+        await next(asyncio.as_completed(tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if options.cursors is not None:  # only now comes nothing more
+            write_places(options.cursors, cursors(session.watch))
+
+
+def begin(options: argparse.Namespace) -> Watch:
+    """Begin where the file of cursors says, else at the start or now."""
+    since = dict.fromkeys(options.devices or (), START) if options.from_start else None
+    places = None if options.cursors is None else read_places(options.cursors)
+    if places is not None:
+        since = (since or {}) | places
+    return start(options.devices, since, options.max_rate_hz)
+
+
+async def paint(session: Session) -> None:
+    """Paint the terminal view until the end, and sum up then."""
+    console = Console()
+    try:
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            while True:
+                picture = render(session.watch, *console.size, time.time())
+                live.update(picture, refresh=True)
+                await asyncio.sleep(FRAME_S)
+    finally:
+        console.print(summary(session.watch), highlight=False)
+
+
+async def save(session: Session, path: Path) -> None:
+    """Save the cursors while they move."""
+    saved = None
+    while True:
+        if session.watch is not saved:
+            saved = session.watch
+            write_places(path, cursors(saved))
+        await asyncio.sleep(SAVE_EVERY_S)
+
+
+def print_line(event: Event) -> None:
+    """Print what came as a line of JSON, and what becomes of the connection beside it."""
+    match event:
+        case Connected(url):
+            say(f"connected to {url}")
+        case Cut(why):
+            say(why)
+        case _ if (text := line(event)) is not None:
+            print(text, flush=True)  # noqa: T201  # the lines are what this program is for
+
+
+def say(text: str) -> None:
+    """Tell a person, not the pipe."""
+    sys.stderr.write(f"watch: {text}\n")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; a wrong one ends the process with 2."""
+    parser = argparse.ArgumentParser("python -m gateway.watch", description=DESCRIPTION)
+    add = parser.add_argument
+    add("urls", nargs="*", metavar="URL", type=url_of, help=f"gateways, in turn ({DEFAULT_URL})")
+    add("--devices", nargs="+", metavar="ID", type=id_of, help="these bikes only")
+    add("--from-start", action="store_true", help="all that is held first, not only from now on")
+    add("--cursors", type=Path, metavar="FILE", help="go on after these, and keep them there")
+    add("--max-rate-hz", type=float, metavar="HZ", help="the newest reading at most so often")
+    add("--json", action="store_true", help="lines of JSON in a terminal too")
+    add("--once", action="store_true", help="end with 3 instead of connecting again")
+    options = parser.parse_args(arguments)
+    options.urls = options.urls or [DEFAULT_URL]
+    return options
+
+
+def url_of(text: str) -> str:
+    """Check the address of a gateway; http:// may be left out."""
+    url = text if "://" in text else f"http://{text}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as {DEFAULT_URL}")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def id_of(text: str) -> str:
+    """Check the id of a bike."""
+    if not is_device_id(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no id of a bike such as ebike-001")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

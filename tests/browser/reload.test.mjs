@@ -1,0 +1,122 @@
+/** A page that follows bikes with spoke.js is reloaded, left and doubled while readings come. */
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { startBrowser } from "./browser.mjs";
+import { startOrigin } from "./origin.mjs";
+import { createPair } from "./pair.mjs";
+
+const BIKE = "ebike-001";
+
+/** Follows what its address says; `seen` is of this page, the tape of all pages of this tab. */
+const PAGE = `<!doctype html><title>Follower</title><link rel="icon" href="data:,">
+<script type="module">
+  import { io } from "/client.js";
+  import { follow } from "/spoke.js";
+  const { gateway, devices } = Object.fromEntries(new URLSearchParams(location.search));
+  const tape = JSON.parse(sessionStorage.getItem("tape") ?? "[]");
+  window.seen = [];
+  window.gaps = [];
+  follow(io(gateway), {
+    devices: devices === "*" ? "*" : [devices],
+    onReading({ seq }) {
+      window.seen.push(seq);
+      tape.push(seq);
+      sessionStorage.setItem("tape", JSON.stringify(tape));
+    },
+    onGap: (gap) => window.gaps.push(gap),
+  });
+</script>`;
+
+const browser = await startBrowser(after);
+const origin = await startOrigin({ after }, { pages: { "/": PAGE } });
+
+async function startPair(t, settings = {}) {
+  const pair = await createPair(t);
+  pair.startDevice({ SPOKE_RATE_HZ: "100" });
+  const start = () => pair.startGateway({ SPOKE_CORS_ORIGINS: origin, ...settings });
+  return { url: pair.url, start, gateway: await start() };
+}
+
+function address(url, devices = BIKE) {
+  return `${origin}/?${new URLSearchParams({ gateway: url, devices })}`;
+}
+
+async function waitForMore(page, count) {
+  await page.waitForFunction((least) => (window.seen?.length ?? 0) >= least, count);
+}
+
+function readTape(page) {
+  return page.evaluate(() => JSON.parse(sessionStorage.getItem("tape")));
+}
+
+function assertEachOnceInOrder(numbers) {
+  const expected = numbers.map((_, index) => numbers[0] + index);
+  assert.deepEqual(numbers, expected);
+}
+
+for (const devices of [BIKE, "*"]) {
+  test(`following ${devices}, each reading comes once and in order over six reloads`, async (t) => {
+    const { url } = await startPair(t);
+    const { page, complaints } = await browser.newPage(t);
+    await page.goto(address(url, devices));
+    for (let count = 0; count < 6; count += 1) {
+      await waitForMore(page, 5 + 3 * count);
+      await page.reload();
+    }
+    await waitForMore(page, 20);
+    const tape = await readTape(page);
+    assert.ok(tape.length > 60, `only ${tape.length} readings`);
+    assertEachOnceInOrder(tape);
+    assert.deepEqual(await page.evaluate(() => window.gaps), []);
+    assert.deepEqual(complaints, []);
+  });
+}
+
+test("a tab that comes back after its gateway was killed misses nothing", async (t) => {
+  const { url, start, gateway } = await startPair(t);
+  const { page } = await browser.newPage(t);
+  await page.goto(address(url));
+  await waitForMore(page, 20);
+  await page.goto("about:blank");
+  await gateway.stop("SIGKILL");
+  await start();
+  await page.goto(address(url));
+  await waitForMore(page, 50);
+  assertEachOnceInOrder(await readTape(page));
+});
+
+test("a doubled tab and the one it came from each get every reading once", async (t) => {
+  const { url } = await startPair(t);
+  const { page } = await browser.newPage(t);
+  await page.goto(address(url));
+  await waitForMore(page, 20);
+  // as for a doubled tab, what is opened by a page begins with a copy of its storage
+  const [double] = await Promise.all([
+    page.waitForEvent("popup"),
+    page.evaluate(() => void window.open(location.href)),
+  ]);
+  await waitForMore(double, 50);
+  await double.reload();
+  await waitForMore(double, 20);
+  await page.reload();
+  await waitForMore(page, 50);
+  assertEachOnceInOrder(await readTape(page));
+  assertEachOnceInOrder(await double.evaluate(() => window.seen));
+});
+
+test("another tab of the same page begins with now and has its own place", async (t) => {
+  const { url } = await startPair(t);
+  const { page } = await browser.newPage(t);
+  await page.goto(address(url));
+  await waitForMore(page, 50);
+  const other = await page.context().newPage();
+  await other.goto(address(url));
+  await waitForMore(other, 20);
+  const [first] = await other.evaluate(() => window.seen);
+  assert.ok(first > (await readTape(page))[0], "it got what was before it");
+  await Promise.all([page.reload(), other.reload()]);
+  await Promise.all([waitForMore(page, 20), waitForMore(other, 20)]);
+  for (const tab of [page, other]) assertEachOnceInOrder(await readTape(tab));
+});

@@ -1,0 +1,196 @@
+"""The program as it is started: real gateways, real bikes, a real pipe."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import StartProcess
+from tests.processes import RunningProcess, clean_environment
+from tests.system.pair import Pair
+from tests.timing import eventually
+
+BIKE = "ebike-001"
+
+
+@pytest.fixture
+def pair(start_process: StartProcess, free_port: Callable[[], int]) -> Pair:
+    """A device and a gateway that know each other's ports; nothing runs yet."""
+    return Pair(start_process, web=free_port(), live=free_port(), replay=free_port())
+
+
+class Watching:
+    """The program, and what it printed."""
+
+    def __init__(self, pair: Pair, *arguments: str) -> None:
+        self.process: RunningProcess = pair.start_process(
+            ["python", "-m", "gateway.watch", *arguments]
+        )
+
+    def bodies(self, event: str) -> list[Any]:
+        lines = (json.loads(line) for line in self.process.output.splitlines() if line[0] == "{")
+        return [line["data"] for line in lines if line["event"] == event]
+
+    def numbers(self, device_id: str = BIKE) -> list[int]:
+        return [
+            body["seq"] for body in self.bodies("speed_change") if body["device_id"] == device_id
+        ]
+
+    def wait_for_more(self, count: int = 30) -> None:
+        """Wait for so many readings more than there are."""
+        wanted = len(self.bodies("speed_change")) + count
+        self.process.wait_for_line('"event":"speed_change"', count=wanted)
+
+
+def assert_each_once_in_order(numbers: list[int]) -> None:
+    assert numbers
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_nothing_is_missing_or_twice_over_a_killed_gateway(pair: Pair) -> None:
+    pair.start_device(SPOKE_RATE_HZ="100", SPOKE_FLEET_SIZE="2")
+    gateway = pair.start_gateway()
+    pair.wait_until_known("ebike-002")
+    watching = Watching(pair, pair.url)
+    watching.wait_for_more()
+    for _ in range(2):
+        gateway.stop(signal.SIGKILL)
+        watching.process.wait_for_line("is gone; trying again|nothing answers")
+        gateway = pair.start_gateway()
+        watching.wait_for_more(100)
+    for bike in (BIKE, "ebike-002"):
+        assert_each_once_in_order(watching.numbers(bike))
+    assert watching.bodies("gap") == []
+    assert watching.process.stop(signal.SIGTERM) == 0
+
+
+def test_it_goes_on_at_another_gateway(pair: Pair, free_port: Callable[[], int]) -> None:
+    pair.start_device(SPOKE_RATE_HZ="100")
+    first = pair.start_gateway()
+    other = Pair(pair.start_process, free_port(), pair.live, pair.replay)
+    other.start_gateway()
+    watching = Watching(pair, pair.url, other.url, "--devices", BIKE, "--from-start")
+    watching.wait_for_more()
+    first.stop(signal.SIGKILL)
+    watching.process.wait_for_line(f"connected to {other.url}")
+    watching.wait_for_more()
+    assert_each_once_in_order(watching.numbers())
+    assert watching.numbers()[0] == 1
+
+
+def test_a_gateway_that_comes_late_is_waited_for_and_the_user_is_told(pair: Pair) -> None:
+    watching = Watching(pair, pair.url)
+    watching.process.wait_for_line(f"nothing answers at {pair.url} .*start a gateway there")
+    pair.start_device()
+    pair.start_gateway()
+    watching.wait_for_more(3)
+    assert [body["online"] for body in watching.bodies("device_status")] == [True]
+
+
+def test_the_next_run_goes_on_where_the_last_one_ended(pair: Pair, tmp_path: Path) -> None:
+    pair.start_device(SPOKE_RATE_HZ="100")
+    pair.start_gateway()
+    pair.wait_until_known(BIKE)
+    arguments = (pair.url, "--cursors", str(tmp_path / "places.json"))
+    seen: list[int] = []
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        watching = Watching(pair, *arguments)
+        watching.wait_for_more()
+        assert watching.process.stop(signum) == 0
+        seen += watching.numbers()
+    assert_each_once_in_order(seen)
+
+
+def test_once_ends_with_3_when_there_is_no_connection_or_no_more(pair: Pair) -> None:
+    absent = Watching(pair, pair.url, "--once")
+    assert absent.process.wait() == 3
+    assert "start a gateway" in absent.process.output
+    pair.start_device()
+    gateway = pair.start_gateway()
+    watching = Watching(pair, pair.url, "--once")
+    watching.wait_for_more(3)
+    gateway.stop(signal.SIGTERM)
+    assert watching.process.wait() == 3
+
+
+def test_a_gateway_that_is_full_says_so(pair: Pair) -> None:
+    pair.start_gateway(SPOKE_MAX_CONNECTIONS="1")
+    Watching(pair, pair.url).process.wait_for_line("connected to")
+    watching = Watching(pair, pair.url, "--once")
+    assert watching.process.wait() == 3
+    assert "says 503: the gateway is full" in watching.process.output
+
+
+def test_a_refusal_ends_it_with_2(pair: Pair) -> None:
+    pair.start_gateway()
+    watching = Watching(pair, pair.url, "--max-rate-hz", "1000")
+    assert watching.process.wait() == 2
+    assert "max_rate_hz must be" in watching.process.output
+    assert "Traceback" not in watching.process.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("ftp://x",), "is no address"),
+        (("--devices", "no/id"), "is no id"),
+        (("--cursors", "/proc/self/mem"), "cannot be read"),
+    ],
+)
+def test_a_wrong_argument_ends_it_with_2(
+    pair: Pair, arguments: tuple[str, ...], words: str
+) -> None:
+    watching = Watching(pair, *arguments)
+    assert watching.process.wait() == 2
+    assert words in watching.process.output
+    assert "Traceback" not in watching.process.output
+
+
+def test_a_reader_that_has_enough_ends_it_without_a_word(pair: Pair) -> None:
+    pair.start_device(SPOKE_RATE_HZ="100")
+    pair.start_gateway()
+    command = f"python -m gateway.watch {pair.url} | head -n 3; echo ${{PIPESTATUS[0]}}"
+    process = pair.start_process(["bash", "-c", command])
+    assert process.wait() == 0
+    *lines, code = [line for line in process.output.splitlines() if "watch:" not in line]
+    assert len(lines) == 3
+    assert code == "0"
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """A terminal: where a program writes, and where a person looks."""
+    person, program = pty.openpty()
+    os.set_blocking(person, False)
+    yield program, person
+    os.close(program)
+    os.close(person)
+
+
+def test_in_a_terminal_it_is_a_table(pair: Pair, terminal: tuple[int, int]) -> None:
+    pair.start_device()
+    pair.start_gateway()
+    pair.wait_until_known(BIKE)
+    program, person = terminal
+    environ = clean_environment({"TERM": "xterm-256color", "COLUMNS": "140", "LINES": "30"})
+    command = [sys.executable, "-m", "gateway.watch", pair.url]
+    with subprocess.Popen(command, stdout=program, stderr=program, env=environ) as process:
+        seen = bytearray()
+        eventually(lambda: b"online" in read_into(seen, person) and b"km/h" in seen)
+        process.send_signal(signal.SIGINT)
+        eventually(lambda: b"readings of 1 bike," in read_into(seen, person))
+        assert process.wait() == 0
+
+
+def read_into(seen: bytearray, person: int) -> bytearray:
+    with suppress(BlockingIOError):  # nothing new
+        seen += os.read(person, 65_536)
+    return seen
