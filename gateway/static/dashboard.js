@@ -1,137 +1,225 @@
 /**
  * The dashboard: one socket, two follows on it. All bikes at a rate the eye can read, for the
- * list; and the bike shown, every reading, with what the gateway holds of its past.
+ * fleet; and the bike shown, every reading. Its past comes from the gateway's API.
  */
 
-import {
-  createBikes,
-  firstChoice,
-  takeAnswer,
-  takeDisconnect,
-  takeReading,
-  takeStatus,
-} from "./dashboard/bikes.js";
+import { createAnnouncer } from "./dashboard/announcer.js";
+import * as shownBike from "./dashboard/bike_state.js";
+import { createBikeView } from "./dashboard/bike_view.js";
+import { onlyBike, takeAnswer, takeDisconnect, takeStatus } from "./dashboard/bikes.js";
+import { keyMove, listenToRange, listenToScheme, listenToUnit, recallRange } from "./dashboard/controls.js";
+import { csvOf } from "./dashboard/csv.js";
+import { saveText } from "./dashboard/download.js";
+import { clockOf, createFleet, takeFleetReading } from "./dashboard/fleet_state.js";
+import { createFleetView, entriesOf } from "./dashboard/fleet_view.js";
+import { createHistory } from "./dashboard/history.js";
 import { afterConnectError, afterDisconnect, CONNECTED, CONNECTING } from "./dashboard/link.js";
-import { createPage } from "./dashboard/page.js";
+import { createLoop } from "./dashboard/loop.js";
+import { noteChanges } from "./dashboard/news.js";
+import { drawLink, drawRoute, stateSentence, titleOf } from "./dashboard/page.js";
+import { createPalette } from "./dashboard/palette.js";
+import { wholeRideUrl } from "./dashboard/past.js";
+import { boundsOf, fitted, following, isFollowing } from "./dashboard/range.js";
 import { bikeInHash } from "./dashboard/route.js";
-import { addGap, addReading, createSeries } from "./dashboard/series.js";
-import { countGap, countReading, EMPTY_TALLY } from "./dashboard/tally.js";
+import { createSparkHistory } from "./dashboard/spark_history.js";
+import { readingsIn, viewOf } from "./dashboard/view.js";
 import { follow } from "./spoke.js";
 import { io } from "./vendor/socket.io.esm.min.js";
 
-const LIST_RATE_HZ = 2; // a number in a list that changes faster cannot be read
+const FLEET_RATE_HZ = 2; // a number in a list that changes faster cannot be read
 const RECONNECT_MS = { reconnectionDelay: 500, reconnectionDelayMax: 3_000 };
-const TICK_MS = 1_000; // time goes on in the chart when no reading comes
+const TICK_MS = 1_000; // time goes on when no reading comes
 
+const part = (id) => document.getElementById(id);
 const state = {
   link: CONNECTING,
   problem: null,
-  bikes: createBikes(),
+  ...createFleet(),
   selected: null,
-  ...emptyShown(),
+  shown: shownBike.createShown(),
+  range: recallRange(),
+  reconnects: -1, // the first connection is none
+  unit: null,
 };
-const page = createPage(document);
+const palette = createPalette(document);
+const request = createLoop(draw);
+const announcer = createAnnouncer(part("announcer"));
+const moves = listenToRange(part, () => ({ range: state.range, now: newestMoment() }), setRange);
+const fleet = createFleetView(part, palette, request, createSparkHistory(state, request));
+const bike = createBikeView(part, { palette, request, ...moves });
+const history = createHistory((shown) => shown === state.shown, redrawBike);
 const socket = io(RECONNECT_MS);
-let shown = null; // the follow of the bike shown
-let frame = 0;
+let following_one = null;
+let said = stateSentence(state);
 
-/** What is kept of the bike shown; `arrived_ms` is when its last reading came. */
-function emptyShown() {
-  return { tally: EMPTY_TALLY, series: createSeries(), arrived_ms: performance.now(), age_s: 0 };
+function draw(now_ms) {
+  const isOther = drawRoute(part, state);
+  if (isOther) for (const view of [bike, fleet]) view.hurry();
+  drawLink(part, state);
+  if (document.title !== titleOf(state)) document.title = titleOf(state);
+  if (state.selected === null) return fleet.draw(state, now_ms);
+  const window = boundsOf(state.range, newestMoment());
+  if (state.shown.latest) history.fill(state.selected, state.shown, window);
+  const notKept = shownBike.notKeptIn(state.shown, window);
+  const bounds = fitted(state.range, window, notKept);
+  const hasMore = bike.draw({ ...state, ...state.shown, bounds, notKept }, now_ms);
+  return hasMore || (isFollowing(state.range) && isOnline());
 }
 
-function draw() {
-  frame = 0;
-  state.age_s = (performance.now() - state.arrived_ms) / 1000;
-  page.draw(state);
+function isOnline() {
+  return state.link === CONNECTED && Boolean(state.bikes.get(state.selected)?.online);
 }
 
-/** Draw at the next frame: readings may come faster than a screen shows. */
-function drawSoon() {
-  frame ||= requestAnimationFrame(draw);
+function newestMoment() {
+  return shownBike.momentOf(state.shown, isOnline(), Date.now() / 1000);
 }
 
 /** Make a handler that changes the state and has it drawn. */
 function drawn(change) {
   return (value) => {
     change(value);
-    drawSoon();
+    request();
   };
+}
+
+function redrawBike() {
+  bike.hurry();
+  request();
+}
+
+function setRange(range) {
+  state.range = range;
+  redrawBike();
+}
+
+function sayWhatChanged() {
+  const sentence = stateSentence(state);
+  if (sentence !== said) announcer.tell(sentence);
+  said = sentence;
 }
 
 const onAnswer = drawn((devices) => {
   state.problem = null;
   takeAnswer(state.bikes, devices);
-  showSomeBike();
+  showWhatIsAsked(state.selected);
 });
 const onStatus = drawn((status) => {
   takeStatus(state.bikes, status);
-  showSomeBike();
+  showWhatIsAsked(state.selected);
+  redrawBike();
+  sayWhatChanged();
 });
 const onError = drawn(({ message }) => {
   state.problem = `The gateway refused the subscription: ${message}`;
+  sayWhatChanged();
 });
 
+/** Show a bike, or the fleet where `id` is null. */
 function show(id) {
-  shown?.stop();
+  following_one?.stop();
+  following_one = null;
   state.selected = id;
-  document.title = `${id} – Spoke`;
-  Object.assign(state, emptyShown());
-  shown = follow(socket, {
-    devices: [id],
-    since: { [id]: "0-0" },
-    onReading: drawn(takeShownReading),
-    onGap: drawn(takeShownGap),
-    onStatus,
-    onSubscribed: onAnswer,
-    onError,
-  });
+  bike.charts.clear();
+  if (id === null) return;
+  const shown = shownBike.createShown(clockOf(state, id));
+  Object.assign(state, { shown, range: following(recallRange().span_s) });
+  part("csv-all").href = wholeRideUrl(id);
+  following_one = follow(socket, { devices: [id], keep: false, onStatus, onError, ...handlersOf(id, shown) });
 }
 
-function takeShownReading(reading) {
-  takeReading(state.bikes, reading);
-  addReading(state.series, reading);
-  state.tally = countReading(state.tally, reading);
-  state.arrived_ms = performance.now();
+function handlersOf(id, shown) {
+  return {
+    onReading: drawn((reading) => {
+      const arrival_ms = Date.now();
+      bike.charts.note(reading);
+      takeFleetReading(state, reading, arrival_ms);
+      if (shownBike.takeShownReading(shown, reading, arrival_ms)) history.fillHole(id, shown);
+    }),
+    onGap: drawn((gap) => shownBike.takeShownGap(shown, gap)),
+    onSubscribed(devices) {
+      shownBike.takeShownAnswer(shown, devices[id], Date.now());
+      if (devices[id].latest) bike.charts.note(devices[id].latest);
+      onAnswer(devices);
+    },
+  };
 }
 
-function takeShownGap(gap) {
-  addGap(state.series);
-  state.tally = countGap(state.tally, gap);
+/**
+ * Show what the address asks for; where it asks for nothing, the bike `shown` already, else the
+ * only one there is, else the fleet.
+ */
+function showWhatIsAsked(shown) {
+  const any = location.hash === "" ? (shown ?? onlyBike(state.bikes)) : null;
+  const id = bikeInHash(location.hash) ?? any;
+  if (id !== state.selected) show(id);
 }
 
-/** Show the bike in the address, else the one shown, else one of those heard. */
-function showSomeBike() {
-  const id = bikeInHash(location.hash) ?? state.selected ?? firstChoice(state.bikes);
-  if (id !== null && id !== state.selected) show(id);
+function setLink(link) {
+  state.link = link;
+  redrawBike();
+  fleet.hurry();
+  sayWhatChanged();
 }
 
-socket.on("connect", drawn(() => (state.link = CONNECTED)));
-socket.on("disconnect", drawn((reason) => {
-  state.link = afterDisconnect(reason);
+socket.on("connect", () => {
+  state.reconnects += 1;
+  setLink(CONNECTED);
+});
+socket.on("disconnect", (reason) => {
   takeDisconnect(state.bikes);
-}));
-socket.on(
-  "connect_error",
-  drawn((error) => (state.link = afterConnectError(error.message, socket.active))),
-);
-addEventListener("hashchange", drawn(showSomeBike));
-document.getElementById("disconnect").addEventListener("click", drawn(() => {
+  setLink(afterDisconnect(reason));
+});
+socket.on("connect_error", (error) => setLink(afterConnectError(error.message, socket.active)));
+part("disconnect").addEventListener("click", () => {
   socket.disconnect();
-  state.link = afterDisconnect("io client disconnect"); // no event when it was not connected
-}));
-document.getElementById("connect").addEventListener("click", drawn(() => {
-  state.link = CONNECTING;
+  setLink(afterDisconnect("io client disconnect")); // no event when it was not connected
+});
+part("connect").addEventListener("click", () => {
+  setLink(CONNECTING);
   socket.connect();
+});
+addEventListener("hashchange", drawn(() => {
+  showWhatIsAsked(null);
+  drawRoute(part, state);
+  part(state.selected === null ? "fleet-title" : "bike-id").focus();
 }));
+part("charts-panel").addEventListener("keydown", (event) => {
+  if (event.target !== event.currentTarget) return;
+  const move = keyMove(event, moves, step);
+  if (move === undefined) return;
+  event.preventDefault();
+  move();
+  request();
+});
+part("csv-view").addEventListener("click", () => {
+  const view = viewOf(state.shown.track, boundsOf(state.range, newestMoment()), Infinity, null);
+  saveText(`${state.selected}.csv`, csvOf(readingsIn(view)));
+});
+listenToScheme(part, palette.refresh);
+listenToUnit(part, (unit) => {
+  state.unit = unit;
+  for (const view of [bike, fleet]) view.hurry();
+  request();
+});
+
+function step(way) {
+  const words = way === 0 ? bike.charts.unpoint() : bike.charts.step(way);
+  if (words) announcer.answer(words);
+}
+
 follow(socket, {
   devices: "*",
-  maxRateHz: LIST_RATE_HZ,
-  onReading: drawn((reading) => takeReading(state.bikes, reading)),
+  maxRateHz: FLEET_RATE_HZ,
+  onReading: drawn((reading) => takeFleetReading(state, reading, Date.now())),
   onStatus,
   onSubscribed: onAnswer,
   onError,
 });
-setInterval(drawSoon, TICK_MS);
-showSomeBike();
-drawSoon();
+setInterval(() => {
+  const news = noteChanges(state.news, entriesOf(state), Date.now());
+  if (news !== null && state.selected === null) announcer.tell(news);
+  request();
+}, TICK_MS);
+showWhatIsAsked(null);
+part("app").hidden = false;
+request();

@@ -1,6 +1,8 @@
 /** A real Chromium, and what the tests read off the page. */
 
-import { mkdirSync } from "node:fs";
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 
 import { launchChromium } from "../../scripts/chromium.mjs";
@@ -8,6 +10,7 @@ import { ROOT } from "./processes.mjs";
 import { eventually, POLL_MS, WAIT_MS } from "./waiting.mjs";
 
 const OUTPUT = join(ROOT, "tests", "browser", "output");
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** Start Chromium for the tests of one file; `newPage(t)` opens a page that ends with its test. */
 export async function startBrowser(after) {
@@ -16,7 +19,7 @@ export async function startBrowser(after) {
   return {
     async newPage(t, options = {}) {
       const context = await browser.newContext({
-        viewport: { width: 1180, height: 860 },
+        viewport: { width: 1280, height: 900 },
         ...options,
       });
       context.setDefaultTimeout(WAIT_MS);
@@ -59,8 +62,28 @@ export function waitForSeq(page, seq) {
   return eventually(`reading ${seq}`, async () => (await readTally(page)).last >= seq);
 }
 
-/** Keep a picture of the page for people to look at. */
-export async function takePicture(page, name) {
+/** The text of the file that a press on `selector` saves. */
+export async function download(page, selector) {
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click(selector)]);
+  return readFileSync(await file.path(), "utf8");
+}
+
+/**
+ * Keep pictures of a state for people to look at; axe must find nothing wrong in it. Between the
+ * schemes only colours differ: all other rules are asked once.
+ */
+export async function showState(page, name, schemes = ["light", "dark"]) {
   mkdirSync(OUTPUT, { recursive: true });
-  await page.screenshot({ path: join(OUTPUT, `${name}.png`) });
+  await page.evaluate(AXE);
+  for (const colorScheme of schemes) {
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: join(OUTPUT, `${name}-${colorScheme}.png`) });
+    const rules = colorScheme === schemes[0] ? {} : { runOnly: ["color-contrast"] };
+    const found = await page.evaluate((options) => axe.run(options), rules);
+    assert.deepEqual(found.violations.map(describeViolation), [], `${name}, ${colorScheme}`);
+  }
+}
+
+function describeViolation({ id, nodes }) {
+  return `${id}: ${nodes.map(({ html, any }) => `${html} ${any[0]?.message ?? ""}`).join(" | ")}`;
 }

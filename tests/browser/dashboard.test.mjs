@@ -1,26 +1,27 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { readTally, startBrowser, takePicture, waitForSeq, waitForText } from "./browser.mjs";
+import { readTally, showState, startBrowser, waitForSeq, waitForText } from "./browser.mjs";
 import { createPair, newestSeq } from "./pair.mjs";
+import { startSlowLine } from "./slow_line.mjs";
 import { eventually } from "./waiting.mjs";
 
 const BIKE = "ebike-001";
-const FLEET = ["ebike-001", "ebike-002", "ebike-003"];
+const SIZES = [["phone", 360, 780, "light"], ["wall", 2560, 1440, "dark"]];
 
-/** One gateway and a fleet for all tests that stop neither; those have a pair of their own. */
+/** One gateway and one bike for all tests that stop neither; those have a pair of their own. */
 const shared = await createPair({ after });
 const browser = await startBrowser(after);
-shared.startDevice({ SPOKE_FLEET_SIZE: `${FLEET.length}` });
+shared.startDevice();
 await shared.startGateway();
 
 async function openShared(t, options) {
-  return openDashboard(t, shared.url, options);
+  return openBike(t, shared.url, options);
 }
 
-async function openDashboard(t, url, options) {
+async function openBike(t, url, options) {
   const opened = await browser.newPage(t, options);
-  await opened.page.goto(url);
+  await opened.page.goto(`${url}/#/bikes/${BIKE}`);
   await waitForSeq(opened.page, 1);
   return opened;
 }
@@ -32,25 +33,24 @@ async function assertNothingMissing(page) {
   assert.equal(received, last - first + 1);
 }
 
-test("readings appear, the speed moves, and nothing is missing", async (t) => {
-  const { page, complaints } = await openShared(t);
+test("one bike is shown: its speed moves, nothing is missing, and no script or style is inline", async (t) => {
+  const { page, complaints } = await browser.newPage(t);
+  const policy = (await page.goto(shared.url)).headers()["content-security-policy"];
+  for (const kind of ["script", "style"]) assert.match(policy, new RegExp(`${kind}-src 'self'(;|$)`));
   await waitForText(page, "link", /^Connected$/);
   await waitForText(page, "bike-id", /^ebike-001$/);
   await waitForText(page, "bike-state", /^Online$/);
   await waitForText(page, "speed", /^\d+\.\d$/);
   const before = await page.locator("#speed").innerText();
   await eventually("another speed", async () => (await page.innerText("#speed")) !== before);
-  await page.waitForSelector("#chart canvas");
+  await waitForText(page, "charts", /Speed, km\/h[^]*Power, W[^]*Cadence, rpm[^]*Battery, %[^]*Altitude, m/);
+  await page.waitForSelector("#charts .chart-speed canvas");
+  await waitForText(page, "rate", /^\d+ per second$/);
+  await waitForText(page, "latency", /^\d+ ms \(worst \d+ ms\)$/);
+  await waitForText(page, "reconnects", /^none$/);
   await assertNothingMissing(page);
-  await takePicture(page, "connected");
+  await showState(page, "bike");
   assert.deepEqual(complaints, []);
-});
-
-test("the page runs under a policy that allows no inline script and no inline style", async (t) => {
-  const { page } = await browser.newPage(t);
-  const policy = (await page.goto(shared.url)).headers()["content-security-policy"];
-  assert.match(policy, /script-src 'self'(;|$)/);
-  assert.match(policy, /style-src 'self'(;|$)/);
 });
 
 test("disconnect stops the readings, connect goes on without a missing one", async (t) => {
@@ -58,14 +58,16 @@ test("disconnect stops the readings, connect goes on without a missing one", asy
   await page.click("#disconnect");
   await waitForText(page, "link", /^Disconnected$/);
   await waitForText(page, "notice", /You disconnected/);
+  await waitForText(page, "bike-state", /^Unknown$/);
   const stopped = await readTally(page);
   const later = stopped.last + 20;
   await eventually("readings not shown", async () => (await newestSeq(shared.url, BIKE)) > later);
   assert.deepEqual(await readTally(page), stopped);
-  await takePicture(page, "disconnected");
+  await showState(page, "disconnected");
   await page.click("#connect");
   await waitForSeq(page, later);
   await waitForText(page, "link", /^Connected$/);
+  await waitForText(page, "reconnects", /^1$/);
   await assertNothingMissing(page);
 });
 
@@ -80,40 +82,49 @@ test("a line that is down when the page opens is told, and used when it is up", 
   await waitForSeq(page, 1);
 });
 
-test("a fleet is listed, and a click shows another bike from its beginning", async (t) => {
+test("the buttons keep the keyboard's focus, and a screen reader hears what changes", async (t) => {
   const { page } = await openShared(t);
-  await waitForText(page, "bikes-count", /^3 of 3 online$/);
-  assert.deepEqual(await page.locator("#bikes .name").allInnerTexts(), FLEET);
-  await page.click("text=ebike-003");
-  await waitForText(page, "bike-id", /^ebike-003$/);
-  await waitForSeq(page, 1);
-  await assertNothingMissing(page);
-  assert.match(page.url(), /#\/bikes\/ebike-003$/);
-  assert.equal(await page.locator("#bikes [aria-current] .name").innerText(), "ebike-003");
-});
-
-test("the buttons work from the keyboard, and the focus stays on the one that works", async (t) => {
-  const { page } = await openShared(t);
+  const live = "[role=status], [role=alert], [role=log], [aria-live]";
+  assert.deepEqual(await page.$$eval(live, (found) => found.map(({ id }) => id)), ["announcer"]);
+  assert.equal(await page.getAttribute("#meter", "role"), "meter");
+  assert.match(await page.getAttribute("#meter", "aria-valuetext"), /^\d+\.\d km\/h$/);
   await page.focus("#disconnect");
   await page.keyboard.press("Enter");
   await waitForText(page, "link", /^Disconnected$/);
   await page.waitForSelector("#connect:focus");
+  const heard = () => page.textContent("#announcer");
+  await eventually("the disconnection", async () => /You disconnected/.test(await heard()));
   await page.keyboard.press("Enter");
   await waitForText(page, "link", /^Connected$/);
   assert.equal(await page.locator("#disconnect:focus").count(), 1);
 });
 
-test("a phone in the dark shows the page without scrolling sideways", async (t) => {
-  const phone = { viewport: { width: 390, height: 844 }, colorScheme: "dark" };
-  const { page } = await openShared(t, phone);
-  const [content, window] = await page.evaluate(() => [
-    document.documentElement.scrollWidth,
-    document.documentElement.clientWidth,
-  ]);
-  assert.ok(content <= window, `${content} px in ${window} px`);
-  const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-  assert.equal(ground, "rgb(14, 19, 18)");
-  await takePicture(page, "phone-dark");
+test("unit and appearance are the reader's choice, also the next time", async (t) => {
+  const { page } = await openShared(t, { colorScheme: "dark" });
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  assert.equal(await ground(), "rgb(13, 17, 18)");
+  await page.selectOption("#scheme", "light");
+  assert.equal(await ground(), "rgb(244, 245, 245)");
+  await page.check("input[value=mph]");
+  await waitForText(page, "speed-unit", /^mph$/);
+  await waitForText(page, "charts", /Speed, mph/);
+  await waitForText(page, "cut-off", /15.5 mph/);
+  await page.reload();
+  await waitForText(page, "speed-unit", /^mph$/);
+  assert.equal(await ground(), "rgb(244, 245, 245)");
+});
+
+test("from a phone to a wall the page shows everything without scrolling sideways", async (t) => {
+  const { page } = await openShared(t);
+  for (const [name, width, height, scheme] of SIZES) {
+    await page.setViewportSize({ width, height });
+    const [content, window] = await page.evaluate(() => [
+      document.documentElement.scrollWidth,
+      document.documentElement.clientWidth,
+    ]);
+    assert.ok(content <= window, `${content} px in ${window} px`);
+    await showState(page, `bike-${name}`, [scheme]);
+  }
 });
 
 test("without JavaScript the page says that it needs it", async (t) => {
@@ -122,16 +133,29 @@ test("without JavaScript the page says that it needs it", async (t) => {
   assert.match(await page.innerText("body"), /This page needs JavaScript/);
 });
 
+test("a line that is too slow is told by the age of what it brings, and catches up", async (t) => {
+  const line = await startSlowLine(t, shared.url, 400_000);
+  const { page } = await openBike(t, line.url);
+  line.speed.bytes_s = 2_000; // a third of what the bike sends
+  await waitForText(page, "lag", /^[1-9]\.\d s$/);
+  await waitForText(page, "latency", /\d s/);
+  await showState(page, "throttled");
+  line.speed.bytes_s = 400_000;
+  await waitForText(page, "lag", /^\d{1,3} ms$/);
+  await assertNothingMissing(page);
+});
+
 test("a killed gateway is told, and after its restart no reading is missing", async (t) => {
   const pair = await createPair(t);
   pair.startDevice();
   const gateway = await pair.startGateway();
-  const { page } = await openDashboard(t, pair.url);
+  const { page } = await openBike(t, pair.url);
   await gateway.stop("SIGKILL");
   await waitForText(page, "link", /^Reconnecting/);
   await waitForText(page, "notice", /gateway does not answer/);
   await waitForText(page, "bike-state", /^Unknown$/);
-  await takePicture(page, "gateway-down");
+  assert.match(await page.title(), /^Reconnecting/);
+  await showState(page, "gateway-down");
   const { last } = await readTally(page);
   await pair.startGateway();
   await waitForText(page, "link", /^Connected$/);
@@ -140,33 +164,44 @@ test("a killed gateway is told, and after its restart no reading is missing", as
   await assertNothingMissing(page);
 });
 
-test("what the gateway no longer holds is told as a gap, to the last reading", async (t) => {
+test("a thousand readings a second add nothing to the page, and what is lost is a gap", async (t) => {
   const pair = await createPair(t);
-  pair.startDevice({ SPOKE_RATE_HZ: "100" });
+  pair.startDevice({ SPOKE_RATE_HZ: "1000" });
   await pair.startGateway({ SPOKE_HISTORY_READINGS: "50" });
-  const { page } = await openDashboard(t, pair.url);
+  const { page } = await openBike(t, pair.url);
+  await page.waitForSelector("#charts .chart-altitude canvas");
+  const size = () => page.evaluate(() => document.querySelectorAll("*").length);
+  const before = await size();
+  const from = (await readTally(page)).last;
+  await waitForSeq(page, from + 1_000);
+  assert.equal(await size(), before);
   await page.click("#disconnect");
   await waitForText(page, "link", /^Disconnected$/);
-  const later = (await readTally(page)).last + 100;
+  const later = (await readTally(page)).last + 300;
   await eventually("readings not shown", async () => (await newestSeq(pair.url, BIKE)) > later);
   await page.click("#connect");
   await waitForSeq(page, later);
+  await waitForText(page, "gaps", /lost/);
   const { received, lost, first, last } = await readTally(page);
   assert.ok(lost > 0, "nothing was lost");
   assert.equal(received + lost, last - first + 1);
+  await showState(page, "gap");
 });
 
 test("a device that stops is shown as offline with its last reading", async (t) => {
   const pair = await createPair(t);
   const bike = pair.startDevice();
   await pair.startGateway();
-  const { page } = await openDashboard(t, pair.url);
-  await bike.stop("SIGTERM");
+  const { page } = await openBike(t, pair.url);
+  await bike.stop("SIGKILL");
   await waitForText(page, "bike-state", /^Offline$/);
   await waitForText(page, "bike-notice", /ebike-001 is offline/);
-  await waitForText(page, "bikes-count", /^0 of 1 online$/);
   await waitForText(page, "speed", /^\d+\.\d$/);
-  await takePicture(page, "device-offline");
+  assert.equal(await page.title(), "ebike-001 offline – Spoke");
+  await showState(page, "device-offline");
+  await page.click(".back");
+  await waitForText(page, "bikes-count", /^0 of 1 online$/);
+  await waitForText(page, "news", /ebike-001\s+offline/);
 });
 
 test("a bike that was not heard yet shows by itself, chosen by its address or not", async (t) => {
@@ -178,9 +213,31 @@ test("a bike that was not heard yet shows by itself, chosen by its address or no
   await waitForText(any, "nothing", /python -m device/);
   await waitForText(named, "bike-state", /^Not heard$/);
   await waitForText(named, "bike-notice", /Nothing was heard from cargo-7/);
+  await showState(any, "no-bike");
+  await showState(named, "bike-not-heard");
   pair.startDevice({ SPOKE_DEVICE_ID: "cargo-7" });
   await waitForText(any, "bike-id", /^cargo-7$/);
   await waitForText(named, "bike-state", /^Online$/);
   await Promise.all([waitForSeq(any, 1), waitForSeq(named, 1)]);
   assert.equal(await any.locator("#nothing").isVisible(), false);
+});
+
+test("odd bikes are told: a wrong clock, a motor cut off, own values, and one that is refused", async (t) => {
+  const pair = await createPair(t);
+  pair.startPublisher("tests.browser.odd_bike");
+  await pair.startGateway();
+  const { page } = await browser.newPage(t);
+  await page.goto(`${pair.url}/#/bikes/clock-7`);
+  await waitForText(page, "clock", /^The bike's clock is 1 h 0 min behind yours/);
+  await waitForText(page, "latency", /^\d+ ms \(worst \d+ ms\)$/);
+  await waitForText(page, "lag", /^\d+ ms$/);
+  await waitForText(page, "cut-off", /^EU cut-off: no motor above 25 km\/h$/);
+  await waitForText(page, "charts", /tyre_bar[^]*4.2/);
+  await waitForText(page, "values", /mood[^]*good/);
+  assert.equal(await page.textContent("#levels [aria-current]"), "tour");
+  await showState(page, "clock-and-cut-off");
+  await page.goto(`${pair.url}/#/bikes/version-2`);
+  await waitForText(page, "bike-state", /^Refused$/);
+  await waitForText(page, "bike-notice", /another version of the protocol. Update the bike/);
+  await showState(page, "refused");
 });

@@ -50,6 +50,12 @@ export async function createPair(scope, { directory = ROOT } = {}) {
       running.push(device);
       return device;
     },
+    /** Start a publisher of the tests' own where the device would be. */
+    startPublisher(module) {
+      const publisher = startPython(module, directory, {}, [`tcp://127.0.0.1:${pub}`]);
+      running.push(publisher);
+      return publisher;
+    },
   };
 }
 

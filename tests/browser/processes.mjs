@@ -24,8 +24,8 @@ export async function freePort() {
 }
 
 /** Start `python -m <module>`; what it printed is shown when it ends too early. */
-export function startPython(module, directory, env) {
-  const child = spawn(findPython(), ["-m", module], {
+export function startPython(module, directory, env, args = []) {
+  const child = spawn(findPython(), ["-m", module, ...args], {
     cwd: directory,
     env: { ...cleanEnvironment(), PYTHONPATH: directory, ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -3,9 +3,9 @@ import { test } from "node:test";
 
 import {
   createBikes,
-  firstChoice,
-  heardIds,
+  heardBikes,
   isHeard,
+  onlyBike,
   takeAnswer,
   takeDisconnect,
   takeReading,
@@ -46,7 +46,7 @@ test("a bike that was only asked for is not heard", () => {
   takeStatus(bikes, { device_id: "ebike-404", online: false, epoch: 0, last_seq: 0, ts_ms: 0 });
   assert.equal(isHeard(bikes.get("ebike-404")), false);
   assert.equal(isHeard(undefined), false);
-  assert.deepEqual(heardIds(bikes), []);
+  assert.deepEqual(heardBikes(bikes), []);
 });
 
 test("a bike that is refused was heard", () => {
@@ -55,21 +55,13 @@ test("a bike that is refused was heard", () => {
   assert.equal(isHeard(bikes.get("b")), true);
 });
 
-test("bikes are listed as people count", () => {
+test("a bike is the only one until another one is heard", () => {
   const bikes = createBikes();
-  for (const id of ["ebike-10", "ebike-9", "Zoe", "ebike-2"]) {
-    takeReading(bikes, reading(1, { device_id: id }));
-  }
-  assert.deepEqual(heardIds(bikes), ["ebike-2", "ebike-9", "ebike-10", "Zoe"]);
-});
-
-test("the first choice is a bike that is online, else any, else none", () => {
-  const bikes = createBikes();
-  assert.equal(firstChoice(bikes), null);
+  assert.equal(onlyBike(bikes), null);
   takeStatus(bikes, { device_id: "a", online: false, epoch: 1 });
-  assert.equal(firstChoice(bikes), "a");
+  assert.equal(onlyBike(bikes), "a");
   takeStatus(bikes, { device_id: "b", online: true, epoch: 1 });
-  assert.equal(firstChoice(bikes), "b");
+  assert.equal(onlyBike(bikes), null);
 });
 
 test("a lost line says nothing of bikes any more", () => {

@@ -11,28 +11,69 @@ import {
 } from "../../gateway/static/dashboard/link.js";
 import { bikeInHash, hashOfBike } from "../../gateway/static/dashboard/route.js";
 import { countGap, countReading, EMPTY_TALLY } from "../../gateway/static/dashboard/tally.js";
+import { UNITS } from "../../gateway/static/dashboard/units.js";
 import {
+  batteryWord,
+  clockDifferenceWord,
+  describeAssist,
   describeBike,
   gapsWord,
   otherValues,
+  powerWord,
+  spanWord,
   speedWord,
+  windowWord,
 } from "../../gateway/static/dashboard/words.js";
 
 const READING = { epoch: 1, seq: 1, ts_ms: 0, speed_kmh: 24.66 };
 
-test("a speed has one decimal, and a dash where there is none", () => {
-  assert.equal(speedWord(READING), "24.7");
-  assert.equal(speedWord({ speed_kmh: 7 }), "7.0");
-  assert.equal(speedWord(undefined), "–");
+test("a speed has one decimal in the reader's unit, and a dash where there is none", () => {
+  assert.equal(speedWord(READING, UNITS.kmh), "24.7");
+  assert.equal(speedWord(READING, UNITS.mph), "15.3");
+  assert.equal(speedWord({ speed_kmh: 7 }, UNITS.kmh), "7.0");
+  assert.equal(speedWord(undefined, UNITS.kmh), "–");
 });
 
+test("a battery and a power are whole numbers, and a dash where there is none", () => {
+  assert.deepEqual([batteryWord({ battery_pct: 83.4 }), powerWord({ power_w: 99.6 })], ["83 %", "100 W"]);
+  assert.deepEqual([batteryWord(READING), powerWord(undefined)], ["–", "–"]);
+});
+
+function valuesOf(values, unit = UNITS.kmh) {
+  return otherValues({ ...READING, ...values }, unit).map(({ label, text }) => `${label} ${text}`);
+}
+
 test("only the values a reading carries are shown, with their units", () => {
-  const texts = otherValues({ ...READING, power_w: 151.6, assist: "tour", gradient_pct: -0.04 });
-  assert.deepEqual(
-    texts.map(({ label, text }) => `${label} ${text}`),
-    ["Rider 152 W", "Assist tour", "Gradient 0.0 %"],
-  );
-  assert.deepEqual(otherValues(undefined), []);
+  assert.deepEqual(valuesOf({ power_w: 151.6, gradient_pct: -0.04 }), ["Rider 152 W", "Gradient 0.0 %"]);
+  assert.deepEqual(otherValues(undefined, UNITS.kmh), []);
+});
+
+test("a distance is told in the reader's unit, a height is not", () => {
+  const texts = valuesOf({ odometer_km: 100, altitude_m: 40 }, UNITS.mph);
+  assert.deepEqual(texts, ["Altitude 40 m", "Odometer 62.1 mi"]);
+});
+
+test("a bike's own values are shown under their own names", () => {
+  const texts = valuesOf({ extra: { tyre_bar: 4.25, locked: true, mood: "good" } });
+  assert.deepEqual(texts, ["tyre_bar 4.25", "locked true", "mood good"]);
+});
+
+test("the EU cut-off is told when the motor rests above 25 km/h, in the reader's unit", () => {
+  const fast = { ...READING, speed_kmh: 26, motor_power_w: 0, assist: "tour" };
+  assert.deepEqual(describeAssist(fast, UNITS.kmh), {
+    label: "EU cut-off: no motor above 25 km/h",
+    isCutOff: true,
+  });
+  assert.match(describeAssist(fast, UNITS.mph).label, /above 15.5 mph$/);
+});
+
+test("a motor that helps, is off, or is not told of has no cut-off", () => {
+  const label = (values) => describeAssist({ ...READING, ...values }, UNITS.kmh).label;
+  assert.match(label({ assist: "eco", motor_power_w: 90 }), /helps up to 25 km\/h/);
+  assert.match(label({ assist: "off" }), /switched off/);
+  assert.match(label({ assist: "tour", speed_kmh: 27, motor_power_w: 80 }), /helps/);
+  assert.equal(label({}), null);
+  assert.equal(describeAssist(undefined, UNITS.kmh).label, null);
 });
 
 test("how a connection ended decides what the page says", () => {
@@ -87,11 +128,34 @@ test("a bike that is there without a reading says so", () => {
   assert.equal(describeBike("b", { id: "b", online: true, reading }, CONNECTED).notice, null);
 });
 
-test("a refused bike says why in words", () => {
+test("a refused bike says why and what to do", () => {
   for (const online of [false, true]) {
     const { notice } = describeBike("b", { id: "b", online, refused: "old_epoch" }, CONNECTED);
-    assert.match(notice, /refuse.*: old epoch\.$/);
+    assert.match(notice, /refuse.*Give each bike an id of its own/);
   }
+});
+
+test("each reason to refuse a bike says what to do, an unknown one is quoted", () => {
+  const reasons = ["old_epoch", "future_epoch", "far_seq", "unsupported_version"];
+  const notice = (refused) => describeBike("b", { id: "b", refused }, CONNECTED).notice;
+  assert.equal(new Set(reasons.map(notice)).size, reasons.length);
+  for (const reason of reasons) assert.match(notice(reason), /Give|Set|Start|Update/);
+  assert.match(notice("odd_shape"), /odd shape.*device\.check/);
+});
+
+test("a stretch of time is told in its greatest units", () => {
+  const spans = [8.4, 999, 2_340, 59_400, 185_000, 3_600_004, 7_320_000];
+  assert.deepEqual(spans.map(spanWord), ["8 ms", "999 ms", "2.3 s", "59 s", "3 min 5 s", "1 h 0 min", "2 h 2 min"]);
+});
+
+test("a clock that differs is told with its direction, one that agrees is not", () => {
+  assert.equal(clockDifferenceWord(0), null);
+  assert.match(clockDifferenceWord(3_600_000), /1 h 0 min behind yours/);
+  assert.match(clockDifferenceWord(-120_000), /2 min 0 s ahead of yours/);
+});
+
+test("the length of a window is told in minutes, a short one in seconds", () => {
+  assert.deepEqual([20, 60, 450].map(windowWord), ["20 s", "1 min", "7.5 min"]);
 });
 
 test("an address names a bike or none", () => {

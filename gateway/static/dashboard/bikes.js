@@ -40,19 +40,16 @@ export function isHeard(bike) {
   return Boolean(bike && (bike.online || bike.reading || bike.epoch > 0 || bike.refused));
 }
 
-/** The ids of the bikes heard, as people count: ebike-2 before ebike-10. */
-export function heardIds(bikes) {
-  const ids = [...bikes.values()].filter(isHeard).map(({ id }) => id);
-  return ids.sort(byName.compare);
+/** The bikes heard, in no order. */
+export function heardBikes(bikes) {
+  return [...bikes.values()].filter(isHeard);
 }
 
-/** The bike to show when nobody chose: the first that is online, else the first; null if none. */
-export function firstChoice(bikes) {
-  const ids = heardIds(bikes);
-  return ids.find((id) => bikes.get(id).online) ?? ids[0] ?? null;
+/** The id of the only bike heard; null when there is none, or a choice. */
+export function onlyBike(bikes) {
+  const [first, second] = heardBikes(bikes);
+  return first && !second ? first.id : null;
 }
-
-const byName = new Intl.Collator("en", { numeric: true });
 
 function update(bikes, id, changes) {
   if (!bikes.has(id) && bikes.size >= BIKES_MAX && !forgetOneOffline(bikes)) return;

@@ -1,83 +1,139 @@
-/** The speed chart: uPlot over a series. Colours come from the style sheet. */
+/** One chart: uPlot over the rows of a track, with breaks and what was not kept marked. */
 
 import uPlot from "../vendor/uPlot.esm.js";
-import { speedAxisMax, visibleRange } from "./series.js";
-import { clockWord, speedWord } from "./words.js";
+import { axisBounds, valueOf } from "./channels.js";
+import { EU_CUT_OFF_KMH } from "./units.js";
+import { clockWord } from "./words.js";
 
-const HEIGHT_PX = 240;
+const AXIS_REM = 2.75;
+const FONT = '-apple-system, "Segoe UI", Roboto, Arial, sans-serif';
+const SYNC_KEY = "bike"; // the charts of a bike have one pointer
 
 /**
  * Put a chart into `element`.
- * @param {(text: string) => void} onPoint told what the pointer is at, "" when at nothing
- * @returns {{draw: (series: object, age_s: number) => void}}
+ * @param definition one of `chartsFor`
+ * @param context `{palette, getView, getUnit, onPoint}`; `getView` gives `{from, to, holes}`, `onPoint`
+ *   is told where the pointer is, in pixels from the left; null when nowhere
  */
-export function createChart(element, onPoint) {
-  const shown = { range: [0, 1] };
-  const plot = new uPlot(chartOptions(element, shown, onPoint), [[], []], element);
-  new ResizeObserver(() => plot.setSize(sizeOf(element))).observe(element);
-  // uPlot asks for colours when it draws: a reader who turns to the dark sees it at once.
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot.redraw());
+export function createChart(element, definition, context) {
+  const plot = new uPlot(chartOptions(element, definition, context), [[], []], element);
+  const resize = new ResizeObserver(() => plot.setSize(sizeOf(element)));
+  resize.observe(element);
   return {
-    draw(series, age_s) {
-      shown.range = visibleRange(series, age_s);
-      plot.setData([series.times, series.speeds]);
+    plot,
+    draw(rows) {
+      const factor = factorOf(definition, context);
+      plot.setData([rows.map(({ t }) => t), ...definition.lines.map((line) => column(rows, line, factor))]);
+    },
+    destroy() {
+      resize.disconnect();
+      plot.destroy();
     },
   };
 }
 
-function chartOptions(element, shown, onPoint) {
+function column(rows, line, factor) {
+  return rows.map(({ reading }) => {
+    const value = valueOf(reading, line);
+    return value === null ? null : value * factor;
+  });
+}
+
+function factorOf({ unit }, { getUnit }) {
+  return unit === "speed" ? getUnit().factor : 1;
+}
+
+function chartOptions(element, definition, context) {
   return {
     ...sizeOf(element),
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false } },
+    cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNC_KEY }, points: { size: 7 } },
     scales: {
-      x: { time: true, range: () => shown.range },
-      y: { range: (_plot, _min, max) => [0, speedAxisMax(max ?? 0)] },
+      x: { time: true, range: () => [context.getView().from, context.getView().to] },
+      y: { range: (_plot, low, high) => axisBounds(definition, low, high) },
     },
-    axes: [
-      axis(element, { space: 64, size: 30, values: (_plot, times) => times.map(timeLabel) }),
-      axis(element, { size: 34 }),
-    ],
-    padding: [8, 28, 0, 0], // room for half a label of time
-    series: [{}, speedLine(element)],
-    hooks: { setCursor: [(plot) => onPoint(pointWord(plot))] },
+    axes: axesOf(context, element),
+    padding: [10, 14, 0, 0], // room for half a label
+    series: [{}, ...definition.lines.map((_line, place) => lineStyle(place, context.palette))],
+    hooks: {
+      drawClear: [(plot) => drawHoles(plot, context)],
+      draw: definition.unit === "speed" ? [(plot) => drawLimit(plot, context)] : [],
+      setCursor: [({ cursor }) => context.onPoint(cursor.left >= 0 ? cursor.left : null)],
+    },
   };
 }
 
-function speedLine(element) {
+/** The first line is the accent, a second one is dashed: they differ without colour, too. */
+function lineStyle(place, palette) {
+  const isFirst = place === 0;
   return {
-    stroke: () => colour(element, "--accent"),
-    fill: () => colour(element, "--accent-wash"),
-    width: 2,
-    points: { size: 4 }, // drawn where there is room, and where a reading stands alone
+    stroke: () => palette.colours[isFirst ? "accent" : "second"],
+    fill: isFirst ? () => palette.colours["accent-wash"] : undefined,
+    dash: isFirst ? undefined : [5, 3],
+    width: isFirst ? 1.75 : 1.5,
+    points: { size: 3.5 }, // drawn where there is room, and where a reading stands alone
   };
 }
 
-function axis(element, options) {
-  const line = () => colour(element, "--line");
-  return {
-    stroke: () => colour(element, "--quiet"),
-    grid: { stroke: line, width: 1 },
+function axesOf({ palette }, element) {
+  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const axis = {
+    stroke: () => palette.colours.quiet,
+    grid: { stroke: () => palette.colours.line, width: 1 },
     ticks: { show: false },
-    font: "12px system-ui, sans-serif",
-    ...options,
+    font: `${Math.round(rem * 0.75)}px ${FONT}`,
   };
+  const times = (_plot, seconds) => seconds.map((time) => clockWord(time * 1000));
+  const space = () => (element.clientHeight < 160 ? 26 : 40);
+  return [
+    { ...axis, space: rem * 4.75, size: rem * 1.6, values: times },
+    { ...axis, space, size: rem * AXIS_REM },
+  ];
 }
 
-function pointWord({ cursor, data: [times, speeds] }) {
-  const speed_kmh = speeds[cursor.idx];
-  if (speed_kmh == null) return "";
-  return `${timeLabel(times[cursor.idx])}: ${speedWord({ speed_kmh })} km/h`;
+/** Hatch where readings are missing, lighter than any line. */
+function drawHoles(plot, { palette, getView }) {
+  const { ctx, bbox } = plot;
+  const { from, to, holes } = getView();
+  const xOf = (t) => plot.valToPos(Math.min(Math.max(t, from), to), "x", true);
+  ctx.save();
+  ctx.fillStyle = hatch(ctx, palette.colours.hatch);
+  for (const hole of holes) {
+    const left = xOf(hole.from);
+    ctx.fillRect(left, bbox.top, Math.max(xOf(hole.to) - left, 1), bbox.height);
+  }
+  ctx.restore();
 }
 
-function timeLabel(time) {
-  return clockWord(time * 1000);
+function hatch(ctx, colour) {
+  const size = 8 * devicePixelRatio;
+  const canvas = new OffscreenCanvas(size, size);
+  const pen = canvas.getContext("2d");
+  pen.strokeStyle = colour;
+  pen.lineWidth = 1.5 * devicePixelRatio;
+  for (const shift of [-size, 0, size]) {
+    pen.moveTo(shift, size);
+    pen.lineTo(shift + size, 0);
+  }
+  pen.stroke();
+  return ctx.createPattern(canvas, "repeat");
 }
 
-function colour(element, name) {
-  return getComputedStyle(element).getPropertyValue(name).trim();
+/** The speed above which no motor helps. */
+function drawLimit(plot, { palette, getUnit }) {
+  const { ctx, bbox } = plot;
+  const y = plot.valToPos(EU_CUT_OFF_KMH * getUnit().factor, "y", true);
+  if (y < bbox.top || y > bbox.top + bbox.height) return;
+  ctx.save();
+  ctx.strokeStyle = palette.colours.quiet;
+  ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.restore();
 }
 
 function sizeOf(element) {
-  return { width: element.clientWidth, height: HEIGHT_PX };
+  return { width: element.clientWidth, height: element.clientHeight };
 }

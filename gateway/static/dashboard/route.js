@@ -1,4 +1,4 @@
-/** The bike in the address: `#/bikes/<id>`. Pure. */
+/** What the address shows: `#/bikes/<id>` a bike, all else the fleet. Pure. */
 
 const PREFIX = "#/bikes/";
 const DEVICE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;

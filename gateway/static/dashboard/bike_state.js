@@ -1,0 +1,61 @@
+/** What is kept of the bike shown, and what each reading and gap of it changes. Pure. */
+
+import { createClock, observe, offsetOf } from "./clock.js";
+import { countArrival, createHealth } from "./health.js";
+import { NOTHING_ASKED, notKeptBefore } from "./past.js";
+import { countGap, countReading, EMPTY_TALLY } from "./tally.js";
+import { addGap, addReading, createTrack, firstTime, lastTime } from "./track.js";
+
+const ENDED_S = 10; // charts go on this long after a bike's last reading: that it stopped is seen
+
+/** `clock` is the bike's own, kept while other bikes are shown. */
+export function createShown(clock = createClock()) {
+  return {
+    clock,
+    tally: EMPTY_TALLY,
+    track: createTrack(),
+    health: createHealth(),
+    past: NOTHING_ASKED,
+    hole: null,
+    latest: null,
+    offset_ms: offsetOf(clock),
+  };
+}
+
+/** Take a reading that arrived; true when it is the first after a gap. */
+export function takeShownReading(shown, reading, arrival_ms) {
+  observe(shown.clock, reading, arrival_ms);
+  shown.offset_ms = offsetOf(shown.clock);
+  const own_ms = reading.ts_ms + shown.offset_ms;
+  addReading(shown.track, reading, own_ms / 1000);
+  shown.tally = countReading(shown.tally, reading);
+  countArrival(shown.health, arrival_ms, arrival_ms - own_ms);
+  const endsHole = shown.hole !== null;
+  if (endsHole) shown.hole = { ...shown.hole, to: own_ms / 1000 };
+  return endsHole;
+}
+
+/** Take a gap: the line breaks, and the past may know better once the next reading is there. */
+export function takeShownGap(shown, gap) {
+  const from = lastTime(shown.track);
+  addGap(shown.track);
+  shown.tally = countGap(shown.tally, gap);
+  if (from !== null) shown.hole ??= { from };
+}
+
+/** Take the answer to a subscription: where the stream begins, and a newest reading not of it. */
+export function takeShownAnswer(shown, { online, latest }, arrival_ms) {
+  if (online && latest) observe(shown.clock, latest, arrival_ms);
+  Object.assign(shown, { latest, offset_ms: offsetOf(shown.clock), past: NOTHING_ASKED });
+}
+
+/** The newest moment of the charts: now, or soon after the last reading of a bike that is silent. */
+export function momentOf({ track, latest, offset_ms }, isOnline, now_s) {
+  const last = lastTime(track) ?? (latest && (latest.ts_ms + offset_ms) / 1000);
+  return isOnline || last === null ? now_s : Math.min(now_s, last + ENDED_S);
+}
+
+/** The time before which nothing is kept of what is in sight; null when all of it is. */
+export function notKeptIn({ past, track }, bounds) {
+  return notKeptBefore(past, firstTime(track), bounds);
+}

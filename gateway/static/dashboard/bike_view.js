@@ -1,0 +1,125 @@
+/** One bike: the gauge and values of now, its charts, and how its readings arrive. */
+
+import { setAttribute, setNotice, setState, setText } from "./elements.js";
+import { createCharts } from "./charts.js";
+import { createGauge } from "./gauge.js";
+import { offsetOf } from "./clock.js";
+import { sumUp } from "./health.js";
+import { createPace } from "./loop.js";
+import { isFollowing } from "./range.js";
+import { lastTime } from "./track.js";
+import {
+  clockDifferenceWord,
+  clockWord,
+  describeAssist,
+  describeBike,
+  gapsWord,
+  otherValues,
+  spanWord,
+  speedWord,
+} from "./words.js";
+
+const TEXT_EVERY_MS = 100; // ten numbers a second are the most that looks alive and not restless
+const HEALTH_EVERY_MS = 500;
+
+/**
+ * Take over the bike's part of the page.
+ * @param actions `{palette, request, pan, zoom, follow}`, as in `createCharts`
+ */
+export function createBikeView(part, actions) {
+  const gauge = createGauge(part("gauge"));
+  const charts = createCharts(part, actions);
+  const textPace = createPace(TEXT_EVERY_MS);
+  const healthPace = createPace(HEALTH_EVERY_MS);
+  return {
+    charts,
+    /** Draw at the next frame whatever was drawn a moment ago. */
+    hurry() {
+      for (const pace of [textPace, healthPace, charts]) pace.hurry();
+    },
+    /** Draw a frame; true when the next one is wanted at once. */
+    draw(state, now_ms) {
+      const bike = state.bikes.get(state.selected);
+      if (textPace.isDue(now_ms)) drawNow(part, state, bike, gauge);
+      if (healthPace.isDue(now_ms)) drawHealth(part, state);
+      if (!bike?.reading) return false;
+      const hasMore = charts.draw(state, now_ms);
+      return gauge.step(now_ms) || hasMore;
+    },
+  };
+}
+
+function drawNow(part, state, bike, gauge) {
+  const { selected, link, unit, range, notKept } = state;
+  const { kind, label, notice } = describeBike(selected, bike, link);
+  setText(part("bike-id"), selected);
+  setText(part("bike-model"), bike?.model ?? "");
+  setState(part("bike-state"), kind, label);
+  setNotice(part("bike-notice"), notice);
+  part("bike").classList.toggle("stale", kind !== "online");
+  for (const id of ["live", "downloads"]) part(id).hidden = !bike?.reading;
+  if (!bike?.reading) return;
+  drawReading(part, bike.reading, state);
+  gauge.set(bike.reading.speed_kmh, unit);
+  drawAssist(part, bike.reading, unit);
+  setNotice(part("not-kept"), notKept === null ? "" : `Not kept before ${clockWord(notKept * 1000)}`);
+  setAttribute(part("follow"), "aria-pressed", isFollowing(range));
+  setText(part("follow"), isFollowing(range) ? "Latest" : "Back to latest");
+}
+
+function drawReading(part, reading, { unit, offset_ms }) {
+  const word = speedWord(reading, unit);
+  setText(part("speed"), word);
+  setText(part("speed-unit"), unit.speed);
+  setAttribute(part("meter"), "aria-valuenow", Math.round(reading.speed_kmh * unit.factor));
+  setAttribute(part("meter"), "aria-valuetext", `${word} ${unit.speed}`);
+  setText(part("read-at"), clockWord(reading.ts_ms + offset_ms));
+  drawValues(part("values"), otherValues(reading, unit));
+}
+
+function drawAssist(part, reading, unit) {
+  const { label, isCutOff } = describeAssist(reading, unit);
+  part("assist").hidden = label === null;
+  for (const level of part("levels").children) {
+    setAttribute(level, "aria-current", level.dataset.level === reading.assist ? "true" : null);
+  }
+  part("levels").hidden = reading.assist === undefined;
+  setText(part("cut-off"), label ?? "");
+  part("assist").classList.toggle("is-cut-off", isCutOff);
+}
+
+function drawValues(list, values) {
+  const keys = values.map(({ key }) => key).join();
+  if (list.dataset.keys !== keys) {
+    list.dataset.keys = keys;
+    list.replaceChildren(...values.map(valueElement));
+  }
+  values.forEach(({ text }, place) => setText(list.children[place].lastElementChild, text));
+}
+
+function valueElement({ label }) {
+  const group = document.createElement("div");
+  group.appendChild(document.createElement("dt")).textContent = label;
+  group.appendChild(document.createElement("dd"));
+  return group;
+}
+
+function drawHealth(part, { health, tally, clock, track, reconnects, link }) {
+  const { rate_hz, latency_ms, worst_ms } = sumUp(health, Date.now());
+  const offset_ms = offsetOf(clock);
+  const last = lastTime(track);
+  const isUp = link.state === "connected";
+  setText(part("latency"), latency_ms === null || !isUp ? "–" : latencyWord(latency_ms, worst_ms));
+  setText(part("rate"), isUp ? `${rate_hz.toFixed(rate_hz < 10 ? 1 : 0)} per second` : "–");
+  setText(part("lag"), last === null ? "–" : spanWord(Math.max(Date.now() - last * 1000, 0)));
+  setText(part("reconnects"), reconnects === 0 ? "none" : `${reconnects}`);
+  setText(part("gaps"), gapsWord(tally));
+  setText(part("received"), tally.received.toLocaleString("en"));
+  setText(part("first"), tally.first ?? "–");
+  setText(part("last"), tally.last ?? "–");
+  setNotice(part("clock"), clockDifferenceWord(offset_ms));
+}
+
+function latencyWord(latency_ms, worst_ms) {
+  return `${spanWord(Math.max(latency_ms, 0))} (worst ${spanWord(Math.max(worst_ms, 0))})`;
+}

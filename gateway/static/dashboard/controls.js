@@ -1,0 +1,104 @@
+/** The choices of the page: unit, scheme, window, and moving in time. */
+
+import { recall, remember } from "./preferences.js";
+import { following, panned, WINDOWS_S, windowOf, zoomed } from "./range.js";
+import { unitOf } from "./units.js";
+
+const PAN_PART = 0.5; // of the span, at a press
+const ZOOM_FACTOR = 2;
+
+/** The range remembered. */
+export function recallRange() {
+  return following(windowOf(Number(recall("window_s"))));
+}
+
+/** Let the reader choose a unit; `choose` is called now and at each change. */
+export function listenToUnit(part, choose) {
+  const chosen = unitOf(recall("unit"));
+  for (const radio of part("units").querySelectorAll("input")) {
+    radio.checked = radio.value === chosen.key;
+    radio.addEventListener("change", () => {
+      remember("unit", radio.value);
+      choose(unitOf(radio.value));
+    });
+  }
+  choose(chosen);
+}
+
+/** Let the reader choose light or dark, or leave it to the system. */
+export function listenToScheme(part, onChange) {
+  const select = part("scheme");
+  select.value = recall("scheme") ?? "system";
+  if (select.selectedIndex < 0) select.value = "system";
+  const apply = () => {
+    document.documentElement.dataset.scheme = select.value;
+    onChange();
+  };
+  select.addEventListener("change", () => {
+    remember("scheme", select.value);
+    apply();
+  });
+  apply();
+}
+
+/**
+ * Let the reader choose what the charts show.
+ * @param get the range and the newest moment, `{range, now}`
+ * @param set takes the new range
+ */
+export function listenToRange(part, get, set) {
+  const radios = [...part("windows").querySelectorAll("input")];
+  for (const radio of radios) {
+    radio.checked = Number(radio.value) === windowOf(get().range.span_s);
+    radio.addEventListener("change", () => {
+      remember("window_s", radio.value);
+      set(following(Number(radio.value)));
+    });
+  }
+  const act = createMoves(get, (range) => {
+    for (const radio of radios) radio.checked = Number(radio.value) === range.span_s;
+    set(range);
+  });
+  const moves = { earlier: act.earlier, later: act.later, "zoom-in": act.zoomIn, "zoom-out": act.zoomOut };
+  for (const [id, move] of Object.entries(moves)) part(id).addEventListener("click", move);
+  part("follow").addEventListener("click", act.follow);
+  return act;
+}
+
+function createMoves(get, set) {
+  const pan = (by_s) => set(panned(get().range, by_s, get().now));
+  const zoom = (factor, at) => {
+    const { range, now } = get();
+    set(zoomed(range, factor, at ?? (range.to ?? now) - range.span_s / 2, now));
+  };
+  return {
+    pan,
+    zoom,
+    earlier: () => pan(-PAN_PART * get().range.span_s),
+    later: () => pan(PAN_PART * get().range.span_s),
+    zoomIn: () => zoom(1 / ZOOM_FACTOR),
+    zoomOut: () => zoom(ZOOM_FACTOR),
+    follow: () => set(following(nearestWindow(get().range.span_s))),
+  };
+}
+
+/** Back to a window that is offered: the one nearest to what is shown. */
+function nearestWindow(span_s) {
+  const farther = (one, other) => Math.abs(other - span_s) < Math.abs(one - span_s);
+  return WINDOWS_S.reduce((one, other) => (farther(one, other) ? other : one));
+}
+
+/** What a key does on the charts; undefined for those that mean nothing there. */
+export function keyMove(event, act, step) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
+  const shifted = { ArrowLeft: act.earlier, ArrowRight: act.later };
+  const plain = {
+    ArrowLeft: () => step(-1),
+    ArrowRight: () => step(1),
+    "+": act.zoomIn,
+    "-": act.zoomOut,
+    End: act.follow,
+    Escape: () => step(0),
+  };
+  return (event.shiftKey && shifted[event.key]) || plain[event.key];
+}

@@ -1,0 +1,36 @@
+/** What is kept of all bikes: their newest readings, last speeds and clocks. Pure. */
+
+import { createBikes, takeReading } from "./bikes.js";
+import { createClock, observe } from "./clock.js";
+import { createNews } from "./news.js";
+import { addSpeed, createSpark } from "./spark.js";
+
+/** `bikes`, `sparks` and `clocks` by id; the last two only for bikes that are kept. */
+export function createFleet() {
+  return { bikes: createBikes(), sparks: new Map(), clocks: new Map(), news: createNews() };
+}
+
+/** Take a newest reading, of any bike. */
+export function takeFleetReading(fleet, reading, arrival_ms) {
+  const id = reading.device_id;
+  takeReading(fleet.bikes, reading);
+  if (!fleet.bikes.has(id)) return;
+  observe(clockOf(fleet, id), reading, arrival_ms);
+  if (!fleet.sparks.has(id)) fleet.sparks.set(id, createSpark());
+  addSpeed(fleet.sparks.get(id), reading.speed_kmh, arrival_ms);
+  forgetOthers(fleet);
+}
+
+/** The clock of a bike, the same one each time. */
+export function clockOf({ clocks }, id) {
+  if (!clocks.has(id)) clocks.set(id, createClock());
+  return clocks.get(id);
+}
+
+/** Bikes give way to others when there are too many; what belongs to them goes as well. */
+function forgetOthers({ bikes, sparks, clocks, news }) {
+  for (const kept of [sparks, clocks, news.known]) {
+    if (kept.size <= bikes.size + 1) continue; // one is shown that was not heard yet
+    for (const id of kept.keys()) if (!bikes.has(id)) kept.delete(id);
+  }
+}

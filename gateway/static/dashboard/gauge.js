@@ -1,0 +1,87 @@
+/** The large gauge: an arc that follows the speed, with the mark where assistance ends. */
+
+import { EU_CUT_OFF_KMH, gaugeMax } from "./units.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const FROM_DEG = 150; // the arc opens downwards: the number and its unit stand in the opening
+const SWEEP_DEG = 240;
+const RADIUS = 88;
+const TICKS = 5;
+const NEAR = 0.0005; // of the arc: less than a pixel
+const EASE_MS = 120; // the arc reaches a new speed about when the next reading comes
+
+/** Draw the gauge into an empty `<svg viewBox="-100 -100 200 200">`. */
+export function createGauge(svg) {
+  const track = addPath(svg, "gauge-track", arcPath(RADIUS));
+  const fill = addPath(svg, "gauge-fill", arcPath(RADIUS));
+  const marks = svg.appendChild(document.createElementNS(SVG, "g"));
+  for (const path of [track, fill]) path.setAttribute("pathLength", "1");
+  fill.setAttribute("stroke-dasharray", "0 2");
+  const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
+  const gauge = { share: 0, target: 0, scale: "", last_ms: 0 };
+  return {
+    set(speed_kmh, unit) {
+      const max = gaugeMax(speed_kmh, unit);
+      gauge.target = Math.min((speed_kmh * unit.factor) / max, 1);
+      const scale = `${unit.key} ${max}`;
+      if (scale !== gauge.scale) drawMarks(marks, max, unit);
+      gauge.scale = scale;
+    },
+    /** Move on; true while the arc is still moving. */
+    step(now_ms) {
+      const part = 1 - Math.exp(-Math.min(now_ms - gauge.last_ms, EASE_MS) / EASE_MS);
+      gauge.last_ms = now_ms;
+      const left = gauge.target - gauge.share;
+      if (left === 0) return false;
+      gauge.share = isCalm.matches || Math.abs(left) < NEAR ? gauge.target : gauge.share + left * part;
+      fill.setAttribute("stroke-dasharray", `${gauge.share.toFixed(4)} 2`);
+      return gauge.share !== gauge.target;
+    },
+  };
+}
+
+function drawMarks(group, max, unit) {
+  group.replaceChildren();
+  for (let place = 0; place <= TICKS; place += 1) addMark(group, place / TICKS, (max * place) / TICKS);
+  const share = (EU_CUT_OFF_KMH * unit.factor) / max;
+  addLine(group, share, "gauge-limit", RADIUS - 10, RADIUS + 9);
+  addWord(group, share, RADIUS - 20, Math.round(EU_CUT_OFF_KMH * unit.factor), "gauge-limit-word");
+}
+
+function addMark(group, share, value) {
+  addLine(group, share, "gauge-tick", RADIUS - 16, RADIUS - 12);
+  addWord(group, share, RADIUS - 25, Math.round(value), "gauge-word");
+}
+
+function addWord(group, share, radius, value, className) {
+  const [x, y] = pointAt(share, radius);
+  const text = group.appendChild(document.createElementNS(SVG, "text"));
+  Object.entries({ x, y, class: className }).forEach(([name, word]) => text.setAttribute(name, word));
+  text.textContent = `${value}`;
+}
+
+function addLine(group, share, className, from, to) {
+  const line = group.appendChild(document.createElementNS(SVG, "line"));
+  const [[x1, y1], [x2, y2]] = [pointAt(share, from), pointAt(share, to)];
+  Object.entries({ x1, y1, x2, y2, class: className }).forEach(([name, value]) =>
+    line.setAttribute(name, value),
+  );
+}
+
+function addPath(svg, className, d) {
+  const path = svg.appendChild(document.createElementNS(SVG, "path"));
+  path.setAttribute("class", className);
+  path.setAttribute("d", d);
+  return path;
+}
+
+function arcPath(radius) {
+  const [x1, y1] = pointAt(0, radius);
+  const [x2, y2] = pointAt(1, radius);
+  return `M ${x1} ${y1} A ${radius} ${radius} 0 1 1 ${x2} ${y2}`;
+}
+
+function pointAt(share, radius) {
+  const angle = ((FROM_DEG + share * SWEEP_DEG) * Math.PI) / 180;
+  return [radius * Math.cos(angle), radius * Math.sin(angle)].map((value) => Number(value.toFixed(2)));
+}

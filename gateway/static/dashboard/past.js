@@ -1,0 +1,66 @@
+/** What happened before the page was open: what to ask the gateway, and what its answer says. Pure. */
+
+const MARGIN = 0.5; // of the span shown: the past is there before somebody moves to it
+const POINTS = 1_500; // about a point a pixel, and 500 kB on the way
+const SLACK_S = 2; // the first reading of a window is rarely at its very edge
+const SILENCE_S = 5; // as in the track, where no point was left out
+
+/** Nothing was asked yet. `from` is how far back was asked; `isAsking` while an answer is due. */
+export const NOTHING_ASKED = Object.freeze({ from: Infinity, isAsking: false });
+
+/**
+ * The span to ask for, `{from, to}` in seconds of the reader's clock; null when all that the
+ * charts show is there, or was asked for.
+ */
+export function missingSpan(past, first, [from, to]) {
+  const end = first ?? to;
+  if (past.isAsking || from >= end - SLACK_S || from >= past.from) return null;
+  return { from: from - (to - from) * MARGIN, to: end };
+}
+
+/** The address to ask for at most `points`; the bike's clock is `offset_ms` behind the reader's. */
+export function pastUrl(id, { from, to }, offset_ms, points = POINTS) {
+  const from_ms = Math.max(Math.floor(from * 1000 - offset_ms), 0);
+  const to_ms = Math.max(Math.ceil(to * 1000 - offset_ms), from_ms);
+  return `${readingsUrl(id)}?from_ms=${from_ms}&to_ms=${to_ms}&max_points=${points}`;
+}
+
+/** Where all that is kept of a bike can be fetched as CSV. */
+export function wholeRideUrl(id) {
+  return `${readingsUrl(id)}?from_ms=0&format=csv`;
+}
+
+/**
+ * Make rows of an answer, those strictly between two times, with breaks where the gateway names
+ * a gap or the bike was silent.
+ */
+export function rowsOf({ readings, gaps }, offset_ms, after, before) {
+  const rows = readings
+    .map((reading) => ({ t: (reading.ts_ms + offset_ms) / 1000, reading }))
+    .filter(({ t }) => t > after && t < before);
+  const span_s = rows.length > 1 ? rows.at(-1).t - rows[0].t : 0;
+  const silence_s = SILENCE_S + (2 * span_s) / Math.max(rows.length, 1);
+  return rows.flatMap((row, place) => {
+    const previous = rows[place - 1];
+    const isBroken = previous && (row.t - previous.t > silence_s || isGapBetween(gaps, previous, row));
+    return isBroken ? [{ t: (previous.t + row.t) / 2, reading: null }, row] : [row];
+  });
+}
+
+/** The time before which nothing is kept although it would be shown; null when there is none. */
+export function notKeptBefore(past, first, [from]) {
+  const isAnswered = !past.isAsking && past.from <= from;
+  return isAnswered && first !== null && first > from + SLACK_S ? first : null;
+}
+
+function readingsUrl(id) {
+  return `/api/v1/devices/${encodeURIComponent(id)}/readings`;
+}
+
+function isGapBetween(gaps, { reading: one }, { reading: other }) {
+  return gaps.some(({ before }) => {
+    const [epoch, seq] = before.split("-").map(Number);
+    const isAfterOne = epoch > one.epoch || (epoch === one.epoch && seq > one.seq);
+    return isAfterOne && (epoch < other.epoch || (epoch === other.epoch && seq <= other.seq));
+  });
+}

@@ -1,0 +1,155 @@
+/**
+ * What is kept of the bike shown: rows in order of time, the older the sparser. Pure; bounded.
+ *
+ * A row is `{t, reading}`, t in seconds of the reader's clock. A row without a reading is a
+ * break: nothing is known between the rows beside it.
+ */
+
+/** Newest first. A level that is full hands its older half down, thinned to two rows a bucket. */
+const LEVELS = [
+  { bucket_s: 0, rows_max: 6_000 }, // every reading: ten minutes at 10 Hz
+  { bucket_s: 0.5, rows_max: 8_000 }, // half an hour, about a point a pixel
+  { bucket_s: 5, rows_max: 8_000 }, // some five hours
+  { bucket_s: 60, rows_max: 8_000 }, // some days; then it is forgotten
+];
+const SILENCE_S = 5; // a line across a longer silence would claim values nobody measured
+const CLOCK_BACK_S = 5; // a clock set back further starts another time axis
+
+/** An empty track. */
+export function createTrack() {
+  return { levels: LEVELS.map(() => []), isBroken: false };
+}
+
+/** Append a reading measured at `t` seconds. */
+export function addReading(track, reading, t) {
+  const last = lastTime(track);
+  if (last !== null && t < last - CLOCK_BACK_S) clear(track);
+  else if (last !== null && (track.isBroken || t - last > SILENCE_S)) append(track, breakAt(last, t));
+  append(track, { t: Math.max(t, lastTime(track) ?? t), reading });
+  track.isBroken = false;
+}
+
+/** Break the line before the next reading. */
+export function addGap(track) {
+  track.isBroken = lastTime(track) !== null;
+}
+
+/**
+ * Put rows of the past, ascending, where they belong: before everything, or into one break.
+ * Breaks that they fill go; what else is known stays.
+ */
+export function insertPast(track, rows) {
+  if (rows.length === 0) return;
+  const oldest = track.levels.findLast((rows) => rows.length > 0) ?? track.levels[0];
+  const level = track.levels.find((own) => own.length > 0 && own[0].t <= rows[0].t) ?? oldest;
+  const start = placeAfter(level, rows[0].t);
+  const isFilled = level[start - 1]?.reading === null;
+  const hasBreakAfter = level[start]?.reading === null && level[start].t <= rows.at(-1).t;
+  level.splice(start - Number(isFilled), Number(isFilled) + Number(hasBreakAfter), ...rows);
+  if (level.length > rowsMax(track, level)) settle(track);
+}
+
+/** The rows to draw between two times with one neighbour at each side, two a bucket at most. */
+export function rowsBetween(track, from, to, buckets) {
+  const near = track.levels.toReversed().flatMap((level) => {
+    const start = Math.max(placeBefore(level, from) - 1, 0);
+    return level.slice(start, placeAfter(level, to) + 1);
+  });
+  // each level gave a neighbour; only the nearest one at each side is one
+  const rows = near.slice(Math.max(placeBefore(near, from) - 1, 0), placeAfter(near, to) + 1);
+  return rows.length > 2 * buckets ? thinned(rows, (to - from) / buckets) : rows;
+}
+
+/** The time of the first row in seconds; null when there is none. */
+export function firstTime(track) {
+  return track.levels.findLast((level) => level.length > 0)?.[0].t ?? null;
+}
+
+/** The time of the last row in seconds; null when there is none. */
+export function lastTime(track) {
+  return track.levels.find((level) => level.length > 0)?.at(-1).t ?? null;
+}
+
+/** How many rows are kept. */
+export function countRows(track) {
+  return track.levels.reduce((sum, level) => sum + level.length, 0);
+}
+
+/** Keep the slowest and the fastest reading of each bucket, and every break. */
+export function thinned(rows, bucket_s) {
+  const kept = [];
+  let bucket = [];
+  let number = null;
+  const close = () => {
+    if (bucket.length > 0) kept.push(...extremes(bucket));
+    bucket = [];
+  };
+  for (const row of rows) {
+    const own = Math.floor(row.t / bucket_s);
+    if (row.reading === null || own !== number) close();
+    number = own;
+    if (row.reading === null) kept.push(row);
+    else bucket.push(row);
+  }
+  close();
+  return kept;
+}
+
+function extremes(rows) {
+  let slowest = 0;
+  let fastest = 0;
+  rows.forEach(({ reading: { speed_kmh } }, place) => {
+    if (speed_kmh < rows[slowest].reading.speed_kmh) slowest = place;
+    if (speed_kmh >= rows[fastest].reading.speed_kmh) fastest = place;
+  });
+  if (slowest === fastest) return [rows[slowest]];
+  return slowest < fastest ? [rows[slowest], rows[fastest]] : [rows[fastest], rows[slowest]];
+}
+
+function append(track, row) {
+  track.levels[0].push(row);
+  if (track.levels[0].length > LEVELS[0].rows_max) settle(track);
+}
+
+/** Hand down what is too much, level by level; the last one forgets. */
+function settle({ levels }) {
+  LEVELS.forEach(({ rows_max }, place) => {
+    const level = levels[place];
+    if (level.length <= rows_max) return;
+    const older = level.splice(0, level.length - rows_max / 2);
+    levels[place + 1]?.push(...thinned(older, LEVELS[place + 1].bucket_s));
+  });
+}
+
+function rowsMax({ levels }, level) {
+  return LEVELS[levels.indexOf(level)].rows_max;
+}
+
+function breakAt(last, t) {
+  return { t: (last + t) / 2, reading: null };
+}
+
+function clear(track) {
+  for (const level of track.levels) level.length = 0;
+}
+
+/** The place of the first row at `t` or later. */
+function placeBefore(rows, t) {
+  return search(rows, (row) => row.t >= t);
+}
+
+/** The place of the first row later than `t`. */
+function placeAfter(rows, t) {
+  return search(rows, (row) => row.t > t);
+}
+
+function search(rows, isBeyond) {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isBeyond(rows[middle])) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}

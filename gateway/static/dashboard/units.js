@@ -1,0 +1,29 @@
+/** Speeds and distances in the reader's unit; readings stay in km/h and km. Pure. */
+
+const KM_IN_A_MILE = 1.609344;
+
+/** Where assistance has to end in the European Union (EN 15194). */
+export const EU_CUT_OFF_KMH = 25;
+
+/** `factor` turns km/h and km into the unit; `gauge` is where the gauge's scales end. */
+export const UNITS = Object.freeze({
+  kmh: Object.freeze({ key: "kmh", speed: "km/h", distance: "km", factor: 1, gauge: [50, 100, 200] }),
+  mph: Object.freeze({
+    key: "mph",
+    speed: "mph",
+    distance: "mi",
+    factor: 1 / KM_IN_A_MILE,
+    gauge: [30, 60, 130],
+  }),
+});
+
+/** The unit remembered under `key`, km/h where that says nothing. */
+export function unitOf(key) {
+  return Object.hasOwn(UNITS, key ?? "") ? UNITS[key] : UNITS.kmh;
+}
+
+/** Where the gauge's scale ends for a speed, in the unit. */
+export function gaugeMax(speed_kmh, unit) {
+  const speed = speed_kmh * unit.factor;
+  return unit.gauge.find((max) => speed <= max) ?? unit.gauge.at(-1);
+}

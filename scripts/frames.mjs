@@ -1,0 +1,110 @@
+/**
+ * Measure how smoothly the dashboard runs, and whether its memory grows:
+ *
+ *   node scripts/frames.mjs [--minutes 10] [--bikes 1] [--rate 1000]
+ *
+ * One bike is watched closely, several as a fleet. Ends with 1 when a minute had fewer than 50
+ * frames a second, or the heap grew by more than a tenth after its first minute.
+ */
+
+import { parseArgs } from "node:util";
+
+import { createPair } from "../tests/browser/pair.mjs";
+import { eventually } from "../tests/browser/waiting.mjs";
+import { launchChromium } from "./chromium.mjs";
+
+const FRAMES_MIN = 50; // a second; screens show 60
+const GROWTH_MAX = 1.1;
+const SLICE_S = 30;
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "10" },
+    bikes: { type: "string", default: "1" },
+    rate: { type: "string", default: "1000" },
+  },
+});
+const [minutes, bikes, rate] = [values.minutes, values.bikes, values.rate].map(Number);
+const endings = [];
+process.exitCode = 1; // until all was seen to be good
+try {
+  process.exitCode = (await measure()) ? 0 : 1;
+} finally {
+  for (const end of endings.reverse()) await end();
+}
+
+async function measure() {
+  const page = await openDashboard();
+  const session = await page.context().newCDPSession(page);
+  console.log(`${bikes} bike(s) at ${rate} Hz, ${minutes} min\n  time   frames/s   worst frame   heap`);
+  const slices = [];
+  for (let at_s = SLICE_S; at_s <= minutes * 60; at_s += SLICE_S) {
+    const slice = { ...(await countFrames(page)), heap_mb: await heapOf(session) };
+    slices.push(slice);
+    console.log(describe(at_s, slice));
+  }
+  return judge(slices);
+}
+
+async function openDashboard() {
+  const scope = { after: (end) => endings.push(end) };
+  const pair = await createPair(scope);
+  const browser = await launchChromium();
+  scope.after(() => browser.close());
+  pair.startDevice({ SPOKE_RATE_HZ: `${rate}`, SPOKE_FLEET_SIZE: `${bikes}` });
+  await pair.startGateway();
+  await eventually("all bikes", async () => (await countBikes(pair.url)) === bikes);
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  await page.goto(pair.url);
+  await page.waitForFunction(() =>
+    [...document.querySelectorAll("#speed, .figure")].some(({ textContent }) => /\d/.test(textContent)),
+  );
+  const first_ms = await page.evaluate(() => performance.now());
+  console.log(`first reading on screen ${Math.round(first_ms)} ms after the page was asked for`);
+  return page;
+}
+
+async function countBikes(url) {
+  const { devices } = await (await fetch(`${url}/api/v1/devices`)).json();
+  return devices.filter(({ latest }) => latest).length;
+}
+
+/** Count the frames of a slice of time; the worst is the longest pause between two of them. */
+function countFrames(page) {
+  return page.evaluate(
+    (slice_ms) =>
+      new Promise((tell) => {
+        const began_ms = performance.now();
+        let [frames, last_ms, worst_ms] = [0, began_ms, 0];
+        function count(now_ms) {
+          frames += 1;
+          worst_ms = Math.max(worst_ms, now_ms - last_ms);
+          last_ms = now_ms;
+          if (now_ms - began_ms < slice_ms) requestAnimationFrame(count);
+          else tell({ frames_s: (frames * 1000) / (now_ms - began_ms), worst_ms });
+        }
+        requestAnimationFrame(count);
+      }),
+    SLICE_S * 1000,
+  );
+}
+
+/** The memory in use after everything that can be freed was freed. */
+async function heapOf(session) {
+  await session.send("HeapProfiler.collectGarbage");
+  const { usedSize } = await session.send("Runtime.getHeapUsage");
+  return usedSize / 1024 / 1024;
+}
+
+function describe(at_s, { frames_s, worst_ms, heap_mb }) {
+  const columns = [`${at_s} s`, frames_s.toFixed(1), `${Math.round(worst_ms)} ms`, `${heap_mb.toFixed(1)} MB`];
+  return [6, 11, 14, 10].map((width, place) => columns[place].padStart(width)).join("");
+}
+
+function judge(slices) {
+  const settled = slices.slice(60 / SLICE_S - 1);
+  const slowest = Math.min(...slices.map(({ frames_s }) => frames_s));
+  const growth = settled.length > 1 ? settled.at(-1).heap_mb / settled[0].heap_mb : 1;
+  console.log(`slowest ${slowest.toFixed(1)} frames/s; heap ${growth.toFixed(2)} times that of the first minute`);
+  return slowest >= FRAMES_MIN && growth <= GROWTH_MAX;
+}

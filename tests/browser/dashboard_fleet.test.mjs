@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { showState, startBrowser, waitForText } from "./browser.mjs";
+import { createPair } from "./pair.mjs";
+import { eventually } from "./waiting.mjs";
+
+const FLEET_SIZE = 500;
+const SIZES = [["phone", 360, 780, "light"], ["wall", 2560, 1440, "dark"]];
+const ROWS = "#fleet tbody[role=rowgroup] tr";
+
+const pair = await createPair({ after });
+const browser = await startBrowser(after);
+pair.startDevice({ SPOKE_FLEET_SIZE: `${FLEET_SIZE}`, SPOKE_RATE_HZ: "0.5" });
+await pair.startGateway();
+
+async function openFleet(t, options) {
+  const { page, complaints } = await browser.newPage(t, options);
+  await page.goto(pair.url);
+  await waitForText(page, "bikes-count", /^500 of 500 online$/);
+  await page.waitForSelector(ROWS);
+  return { page, complaints };
+}
+
+function namesOf(page) {
+  return page.locator(`${ROWS} .name a`).allInnerTexts();
+}
+
+async function speedsOf(page) {
+  return (await page.locator(`${ROWS} .figure`).allInnerTexts()).map(Number);
+}
+
+test("five hundred bikes have speed, battery, state and sparkline; those in sight are elements", async (t) => {
+  const { page, complaints } = await openFleet(t);
+  assert.equal(await page.getAttribute("#fleet", "aria-rowcount"), `${FLEET_SIZE + 1}`);
+  assert.deepEqual((await namesOf(page)).slice(0, 2), ["ebike-001", "ebike-002"]);
+  const row = page.locator(ROWS).first();
+  await eventually("a whole row", async () =>
+    /^ebike-001\s.*\s+Online\s+\d+\.\d km\/h\s+\d+ %\s+\d+ W/.test(await row.innerText()),
+  );
+  const isDrawn = (canvas) => canvas.getContext("2d").getImageData(0, 0, 96, 28).data.some(Boolean);
+  await eventually("a sparkline", () => row.locator("canvas").evaluate(isDrawn));
+  await waitForText(page, "fastest", /^ebike-\d+ \d+\.\d km\/h$/);
+  await showState(page, "fleet");
+  const atTop = await page.locator(ROWS).count();
+  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+  await eventually("the last bike", async () => (await namesOf(page)).at(-1) === "ebike-500");
+  const atEnd = await page.locator(ROWS).count();
+  assert.ok(Math.max(atTop, atEnd) < 60, `${atTop} and ${atEnd} rows`);
+  assert.deepEqual(complaints, []);
+});
+
+test("a press on Speed puts the fastest first, and the order is remembered", async (t) => {
+  const { page } = await openFleet(t);
+  await page.click("th.speed-cell button");
+  await page.waitForSelector("th.speed-cell[aria-sort=descending]");
+  await eventually("falling speeds", async () => {
+    const speeds = await speedsOf(page);
+    return speeds.length > 0 && speeds[0] === Math.max(...speeds);
+  });
+  await page.reload();
+  await page.waitForSelector("th.speed-cell[aria-sort=descending]");
+  await page.click("th.speed-cell button");
+  await page.waitForSelector("th.speed-cell[aria-sort=ascending]");
+});
+
+test("with the keyboard alone a bike is looked for, found, opened and left again", async (t) => {
+  const { page } = await openFleet(t, { viewport: { width: 360, height: 780 } });
+  await page.focus("#find");
+  await page.keyboard.type("tandem");
+  await waitForText(page, "no-match", /No bike is like that/);
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("ebike-20");
+  await eventually("the bikes found", async () => (await namesOf(page)).length === 10);
+  for (let press = 0; press < 6; press += 1) await page.keyboard.press("Tab");
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  assert.equal(await focused(), "ebike-200");
+  await page.keyboard.press("ArrowDown");
+  assert.equal(await focused(), "ebike-201");
+  await page.keyboard.press("Enter");
+  await waitForText(page, "bike-id", /^ebike-201$/);
+  await page.waitForSelector("#bike-id:focus");
+  assert.match(page.url(), /#\/bikes\/ebike-201$/);
+  await page.goBack();
+  await page.waitForSelector("#fleet-title:focus");
+});
+
+test("from a phone to a wall the fleet fits, and only the state asked for is listed", async (t) => {
+  const { page } = await openFleet(t);
+  for (const [name, width, height, scheme] of SIZES) {
+    await page.setViewportSize({ width, height });
+    const content = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(content <= width, `${content} px in ${width} px`);
+    await showState(page, `fleet-${name}`, [scheme]);
+  }
+  await page.selectOption("#find-state", "offline");
+  await waitForText(page, "no-match", /No bike is like that/);
+});

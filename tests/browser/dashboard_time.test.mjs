@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+
+import { download, showState, startBrowser, waitForSeq, waitForText } from "./browser.mjs";
+import { createPair, newestSeq } from "./pair.mjs";
+import { eventually } from "./waiting.mjs";
+
+const BIKE = "ebike-001";
+
+const pair = await createPair({ after });
+const browser = await startBrowser(after);
+pair.startDevice({ SPOKE_RATE_HZ: "100" });
+await pair.startGateway();
+await eventually("a ride of some seconds", async () => (await newestSeq(pair.url, BIKE)) > 300);
+
+async function openBike(t) {
+  const { page, complaints } = await browser.newPage(t);
+  await page.goto(`${pair.url}/#/bikes/${BIKE}`);
+  await waitForSeq(page, 1);
+  await waitForText(page, "not-kept", /^Not kept before \d\d:\d\d:\d\d$/);
+  return { page, complaints };
+}
+
+/** The times shown on the first chart, as its words for screen readers tell them. */
+function describeChart(page) {
+  return page.getAttribute(".chart-speed .plot", "aria-label");
+}
+
+/** The numbers of the readings in a CSV file, by its header. */
+function seqsOf(csv) {
+  const [header, ...lines] = csv.trimEnd().split("\r\n");
+  const place = header.split(",").indexOf("seq");
+  return lines.map((line) => Number(line.split(",")[place]));
+}
+
+test("what happened before the page was open is there", async (t) => {
+  const { page, complaints } = await openBike(t);
+  const first = Number((await page.textContent("#first")).split("-")[1]);
+  const seqs = seqsOf(await download(page, "#csv-view"));
+  assert.ok(seqs[0] < 5, `begins at ${seqs[0]}`);
+  assert.ok(seqs.some((seq) => seq < first - 100), "nothing from before");
+  assert.deepEqual(seqs, seqs.toSorted((a, b) => a - b));
+  assert.deepEqual(complaints, []);
+});
+
+test("the whole ride can be downloaded, every reading of it", async (t) => {
+  const { page } = await openBike(t);
+  const seqs = seqsOf(await download(page, "#csv-all"));
+  assert.ok(seqs.length > 300);
+  assert.deepEqual(seqs, seqs.map((_, place) => place + 1));
+});
+
+test("the window is chosen, moved, zoomed and led back by buttons", async (t) => {
+  const { page } = await openBike(t);
+  await page.check("input[name=window][value='60']");
+  await page.click("#zoom-in");
+  assert.equal(await page.locator("input[name=window]:checked").count(), 0);
+  await page.click("#earlier");
+  await waitForText(page, "follow", /^Back to latest$/);
+  await showState(page, "history");
+  await page.click("#follow");
+  await waitForText(page, "follow", /^Latest$/);
+  assert.equal(await page.inputValue("input[name=window]:checked"), "60");
+  await page.reload();
+  await waitForSeq(page, 1);
+  assert.equal(await page.inputValue("input[name=window]:checked"), "60");
+});
+
+test("the charts move under the mouse, and show the values under it", async (t) => {
+  const { page } = await openBike(t);
+  const box = await page.locator(".chart-speed .u-over").boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + 20);
+  await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d$/);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.9, box.y + 20);
+  await page.mouse.up();
+  await waitForText(page, "follow", /^Back to latest$/);
+  await page.mouse.dblclick(box.x + box.width / 2, box.y + 20);
+  await waitForText(page, "follow", /^Latest$/);
+  await page.keyboard.down("Control");
+  await page.mouse.wheel(0, -300);
+  await page.keyboard.up("Control");
+  await eventually("no window of those offered", async () =>
+    (await page.locator("input[name=window]:checked").count()) === 0,
+  );
+});
+
+test("the charts are moved and read with the keyboard alone", async (t) => {
+  const { page } = await openBike(t);
+  await page.focus("#charts-panel");
+  await page.keyboard.press("ArrowLeft");
+  await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d$/);
+  await eventually("the values said", async () =>
+    /^\d\d:\d\d:\d\d: Speed \d+\.\d, Rider \d+, Motor/.test(await page.textContent("#announcer")),
+  );
+  await page.keyboard.press("Shift+ArrowLeft");
+  await waitForText(page, "follow", /^Back to latest$/);
+  await page.keyboard.press("End");
+  await waitForText(page, "follow", /^Latest$/);
+  await page.keyboard.press("Escape");
+  await waitForText(page, "pointed", /^$/);
+});
+
+test("each chart says in words what it shows", async (t) => {
+  const { page } = await openBike(t);
+  await eventually("words", async () => /^Speed, km\/h, .* to \d\d:\d\d:\d\d: from/.test(await describeChart(page)));
+});

@@ -1,0 +1,48 @@
+"""Publish bikes that are not as they should be: ``python -m tests.browser.odd_bike ENDPOINT``.
+
+``clock-7`` has a clock that is an hour slow, a value of its own, and rides faster than a motor may
+help. ``version-2`` sends one reading, and from then on speaks a protocol that nobody knows.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+
+import zmq
+
+HOUR_MS = 3_600_000
+INTERVAL_S = 0.1
+
+
+def readings(seq: int, now_ms: int) -> Iterator[dict[str, object]]:
+    """Yield what both bikes send at one moment."""
+    slow_ms = now_ms - HOUR_MS
+    yield {
+        **{"v": 1, "device_id": "clock-7", "epoch": 7, "seq": seq, "ts_ms": slow_ms},
+        **{"speed_kmh": 27.5, "power_w": 210, "motor_power_w": 0, "assist": "tour"},
+        "extra": {"tyre_bar": 4.2, "mood": "good"},
+    }
+    version = 1 if seq == 1 else 2
+    yield {
+        **{"v": version, "device_id": "version-2", "epoch": 2, "seq": seq, "ts_ms": now_ms},
+        "speed_kmh": 12.0,
+    }
+
+
+def main(endpoint: str) -> None:
+    """Publish until the process is ended."""
+    with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
+        socket.bind(endpoint)
+        socket.recv()  # somebody listens from now on
+        seq = 0
+        while True:
+            seq += 1
+            for reading in readings(seq, time.time_ns() // 1_000_000):
+                topic = f"ebike/reading/{reading['device_id']}/"
+                socket.send_multipart([topic.encode(), json.dumps(reading).encode()])
+            time.sleep(INTERVAL_S)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

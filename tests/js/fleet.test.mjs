@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { clockOf, createFleet, takeFleetReading } from "../../gateway/static/dashboard/fleet_state.js";
+import { createNews, noteChanges } from "../../gateway/static/dashboard/news.js";
+import { arrange, pressed, SORT_DEFAULT, sortOf, sortWord } from "../../gateway/static/dashboard/order.js";
+import { addSpeed, createSpark, fillSpark, SPARK_POINTS, sparkPoints } from "../../gateway/static/dashboard/spark.js";
+import { rowsInSight } from "../../gateway/static/dashboard/visible.js";
+
+const HOUR_MS = 3_600_000;
+
+function reading(seq, ts_ms, values = {}) {
+  return { device_id: "b", epoch: 1, seq, ts_ms, speed_kmh: seq, ...values };
+}
+
+function entry(id, kind, speed_kmh, model) {
+  return { bike: { id, model, reading: speed_kmh === undefined ? undefined : { speed_kmh } }, kind };
+}
+
+const ENTRIES = [
+  entry("ebike-10", "online", 12),
+  entry("ebike-9", "offline", 30, "Stadtrad"),
+  entry("ebike-2", "refused"),
+  entry("Zoe", "online", 25),
+];
+
+function idsOf(filter, sort) {
+  return arrange(ENTRIES, { words: "", kind: "all", ...filter }, sort).map(({ bike }) => bike.id);
+}
+
+test("bikes are sorted by name as people count", () => {
+  assert.deepEqual(idsOf({}, SORT_DEFAULT), ["ebike-2", "ebike-9", "ebike-10", "Zoe"]);
+});
+
+test("the first press puts the fastest first, the second turns it round, who has no speed is last", () => {
+  const fastest = pressed(SORT_DEFAULT, "speed");
+  assert.deepEqual(idsOf({}, fastest), ["ebike-9", "Zoe", "ebike-10", "ebike-2"]);
+  assert.deepEqual(idsOf({}, pressed(fastest, "speed")), ["ebike-10", "Zoe", "ebike-9", "ebike-2"]);
+});
+
+test("sorting by state begins with what needs a hand", () => {
+  assert.deepEqual(idsOf({}, pressed(SORT_DEFAULT, "state")), ["ebike-2", "ebike-10", "Zoe", "ebike-9"]);
+});
+
+test("bikes are found by parts of their names and models, and by state", () => {
+  assert.deepEqual(idsOf({ words: " STADT 9 " }, SORT_DEFAULT), ["ebike-9"]);
+  assert.deepEqual(idsOf({ kind: "online", words: "ebike" }, SORT_DEFAULT), ["ebike-10"]);
+});
+
+test("an order is remembered as a word, and a strange word is the usual order", () => {
+  const sort = pressed(SORT_DEFAULT, "speed");
+  assert.deepEqual(sortOf(sortWord(sort)), sort);
+  for (const word of [null, "", "wheels-", "__proto__+"]) assert.equal(sortOf(word), SORT_DEFAULT);
+});
+
+test("a bike that comes or goes is told, one heard for the first time is not", () => {
+  const news = createNews();
+  assert.equal(noteChanges(news, [entry("a", "online")], 0), null);
+  assert.equal(noteChanges(news, [entry("a", "online"), entry("b", "offline")], 1), null);
+  assert.equal(noteChanges(news, [entry("a", "offline"), entry("b", "offline")], 2), "a is offline.");
+  assert.deepEqual(news.items, [{ id: "a", kind: "offline", at_ms: 2 }]);
+});
+
+test("a lost line to the gateway is no news of bikes", () => {
+  const news = createNews();
+  for (const kind of ["online", "unknown", "online"]) {
+    assert.equal(noteChanges(news, [entry("a", kind)], 0), null);
+  }
+});
+
+test("many changes at once are counted, and the news stay few", () => {
+  const news = createNews();
+  const all = (kind) => Array.from({ length: 200 }, (_, i) => entry(`b${i}`, kind));
+  noteChanges(news, all("online"), 0);
+  assert.equal(noteChanges(news, all("offline"), 1), "Bikes that changed: 200 offline.");
+  assert.equal(news.items.length, 5);
+});
+
+test("only rows near the window exist", () => {
+  assert.deepEqual(rowsInSight(200, 900, 56, 500), [0, 21]);
+  assert.deepEqual(rowsInSight(-27_100, 900, 56, 500), [475, 500]);
+  assert.deepEqual(rowsInSight(200, 900, 56, 3), [0, 3]);
+});
+
+test("a sparkline ends now, holds one speed a second, and leaves out what is unknown", () => {
+  const spark = createSpark();
+  addSpeed(spark, 10, 1_000_000);
+  addSpeed(spark, 11, 1_000_500);
+  addSpeed(spark, 12, 1_002_000);
+  const points = sparkPoints(spark, 1_003_000);
+  assert.equal(points.length, SPARK_POINTS);
+  assert.deepEqual(points.slice(-5), [NaN, 11, NaN, 12, NaN]);
+  assert.ok(sparkPoints(spark, 2_000_000).every(Number.isNaN));
+  assert.ok(sparkPoints(createSpark(), 1_000).every(Number.isNaN));
+});
+
+test("the past fills a sparkline where it is empty, and nowhere else", () => {
+  const spark = createSpark();
+  addSpeed(spark, 12, 1_002_000);
+  const seconds = [100, 1_000, 1_002, 1_003];
+  fillSpark(spark, seconds.map((s) => ({ ts_ms: s * 1000 - HOUR_MS, speed_kmh: 7 })), HOUR_MS);
+  assert.deepEqual(sparkPoints(spark, 1_003_000).slice(-4), [7, NaN, 12, NaN]);
+});
+
+test("what is kept of bikes goes with them", () => {
+  const fleet = createFleet();
+  takeFleetReading(fleet, reading(1, 1_000), 1_000);
+  assert.equal(fleet.clocks.get("b"), clockOf(fleet, "b"));
+  fleet.bikes.delete("b");
+  for (const id of ["c", "d"]) takeFleetReading(fleet, reading(1, 1_000, { device_id: id }), 1_000);
+  for (const kept of [fleet.sparks, fleet.clocks]) assert.deepEqual([...kept.keys()].slice(-2), ["c", "d"]);
+});

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import * as past from "../../gateway/static/dashboard/past.js";
+import * as range from "../../gateway/static/dashboard/range.js";
+import { addGap, addReading, createTrack } from "../../gateway/static/dashboard/track.js";
+import { readingAt, readingsIn, stepFrom, viewOf } from "../../gateway/static/dashboard/view.js";
+
+const HOUR_MS = 3_600_000;
+
+function reading(seq, ts_ms, values = {}) {
+  return { device_id: "b", epoch: 1, seq, ts_ms, speed_kmh: seq, ...values };
+}
+
+test("a range follows the newest moment until it is moved to the past, and again when moved back", () => {
+  const moved = range.panned(range.following(60), -30, 1000);
+  assert.deepEqual(range.boundsOf(moved, 2000), [910, 970]);
+  assert.equal(range.isFollowing(moved), false);
+  assert.equal(range.isFollowing(range.panned(moved, 30, 1000)), true);
+});
+
+test("zooming keeps the moment under the pointer where it is", () => {
+  const held = range.panned(range.following(100), -500, 1000);
+  const zoomed = range.zoomed(held, 0.5, 425, 1000);
+  assert.deepEqual(range.boundsOf(zoomed, 1000), [412.5, 462.5]);
+});
+
+test("zooming has limits, and while following it keeps following", () => {
+  const near = range.zoomed(range.following(60), 0.001, 0, 1000);
+  assert.deepEqual(range.boundsOf(near, 1000), [995, 1000]);
+  assert.equal(range.zoomed(near, 1e9, 0, 1000).span_s, 21_600);
+});
+
+test("a ride that just began fills the charts, and one that is held still does not move", () => {
+  const [from] = range.fitted(range.following(300), [700, 1000], 900);
+  assert.ok(from > 890 && from < 900, `${from}`);
+  assert.deepEqual(range.fitted(range.following(300), [700, 1000], 999), [968.8, 1000]);
+  assert.deepEqual(range.fitted(range.following(300), [700, 1000], null), [700, 1000]);
+  const held = range.panned(range.following(300), -10, 1000);
+  assert.deepEqual(range.fitted(held, [690, 990], 900), [690, 990]);
+});
+
+test("a window that is not offered is the usual one", () => {
+  assert.deepEqual([60, 61, NaN].map(range.windowOf), [60, 300, 300]);
+});
+
+function trackWithGap() {
+  const track = createTrack();
+  addReading(track, reading(1, 0), 100);
+  addGap(track);
+  addReading(track, reading(4, 0), 104);
+  addReading(track, reading(5, 0), 105);
+  return track;
+}
+
+test("a view tells the holes between its rows, and what is not kept", () => {
+  const view = viewOf(trackWithGap(), [90, 110], 100, 100);
+  assert.deepEqual(view.holes, [{ from: 90, to: 100 }, { from: 100, to: 104 }]);
+  assert.deepEqual(readingsIn(view).map(({ seq }) => seq), [1, 4, 5]);
+});
+
+test("the pointer finds the nearest reading, and nothing in a gap or far away", () => {
+  const view = viewOf(trackWithGap(), [90, 110], 100, null);
+  assert.equal(readingAt(view, 104.4).reading.seq, 4);
+  assert.equal(readingAt(view, 102), null);
+  assert.equal(readingAt(view, 109), null);
+  assert.equal(readingAt({ ...view, rows: [] }, 104), null);
+});
+
+test("the pointer steps from reading to reading, over gaps", () => {
+  const view = viewOf(trackWithGap(), [90, 110], 100, null);
+  assert.equal(stepFrom(view, 104, -1).reading.seq, 1);
+  assert.equal(stepFrom(view, 100, 1).reading.seq, 4);
+  assert.equal(stepFrom(view, 105, 1), null);
+});
+
+test("what the charts show and the track does not hold is asked for once, with a margin", () => {
+  const span = past.missingSpan(past.NOTHING_ASKED, 950, [700, 1000]);
+  assert.deepEqual(span, { from: 550, to: 950 });
+  const asked = { from: 550, isAsking: false };
+  assert.equal(past.missingSpan(asked, 950, [600, 900]), null);
+  assert.equal(past.missingSpan({ ...asked, isAsking: true }, 950, [100, 900]), null);
+  assert.equal(past.missingSpan(past.NOTHING_ASKED, 699, [700, 1000]), null);
+});
+
+test("a bike without readings on the page is asked for all that is in sight", () => {
+  assert.deepEqual(past.missingSpan(past.NOTHING_ASKED, null, [0, 100]), { from: -50, to: 100 });
+});
+
+test("the address asks in the bike's time, never before 1970", () => {
+  const url = past.pastUrl("b", { from: 7_200, to: 7_300 }, HOUR_MS);
+  assert.match(url, /^\/api\/v1\/devices\/b\/readings\?from_ms=3600000&to_ms=3700000&max_points=1500$/);
+  assert.match(past.pastUrl("b", { from: -5, to: -4 }, 0), /from_ms=0&to_ms=0/);
+  assert.match(past.wholeRideUrl("b"), /from_ms=0&format=csv$/);
+});
+
+function answerOf(seqs, gaps = []) {
+  return { readings: seqs.map((seq) => reading(seq, seq * 1000)), gaps };
+}
+
+test("an answer becomes rows in the reader's time, only those asked for", () => {
+  const rows = past.rowsOf(answerOf([1, 2, 3, 4]), HOUR_MS, 3_601, 3_604);
+  assert.deepEqual(rows.map(({ t }) => t), [3_602, 3_603]);
+});
+
+test("an answer is broken where a gap is named or the bike was silent", () => {
+  const gap = { after: "1-2", before: "1-4", lost: 1 };
+  const rows = past.rowsOf(answerOf([1, 2, 4, 5], [gap]), 0, 0, 1e9);
+  assert.deepEqual(rows.map(({ t }) => t), [1, 2, 3, 4, 5]);
+  const silent = past.rowsOf(answerOf([1, 2, 3, 4, 5, 6, 7, 90]), 0, 0, 1e9);
+  assert.equal(silent.filter((row) => row.reading === null).length, 1);
+});
+
+test("what is not kept is told once the gateway answered, where it is in sight", () => {
+  const asked = { from: 600, isAsking: false };
+  assert.equal(past.notKeptBefore(asked, 900, [700, 1000]), 900);
+  assert.equal(past.notKeptBefore({ ...asked, isAsking: true }, 900, [700, 1000]), null);
+  assert.equal(past.notKeptBefore(past.NOTHING_ASKED, 900, [700, 1000]), null);
+  assert.equal(past.notKeptBefore(asked, 701, [700, 1000]), null);
+  assert.equal(past.notKeptBefore(asked, null, [700, 1000]), null);
+});
