@@ -83,7 +83,7 @@ class ReplayJudge:
         try:
             answer = decode_answer(frames)
         except BadMessage as error:
-            self.findings.wrong(device_id, "replay_answer", f"the answer's header: {error}")
+            self.findings.wrong(device_id, "replay_answer", f"the answer cannot be used: {error}")
             return None
         if answer.id != request_id:
             text = f"the answer's id is {answer.id!r}, the question's was {request_id!r}"

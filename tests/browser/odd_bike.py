@@ -19,13 +19,24 @@ def readings(seq: int, now_ms: int) -> Iterator[dict[str, object]]:
     """Yield what both bikes send at one moment."""
     slow_ms = now_ms - HOUR_MS
     yield {
-        **{"v": 1, "device_id": "clock-7", "epoch": 7, "seq": seq, "ts_ms": slow_ms},
-        **{"speed_kmh": 27.5, "power_w": 210, "motor_power_w": 0, "assist": "tour"},
+        "v": 1,
+        "device_id": "clock-7",
+        "epoch": 7,
+        "seq": seq,
+        "ts_ms": slow_ms,
+        "speed_kmh": 27.5,
+        "power_w": 210,
+        "motor_power_w": 0,
+        "assist": "tour",
         "extra": {"tyre_bar": 4.2, "mood": "good"},
     }
     version = 1 if seq == 1 else 2
     yield {
-        **{"v": version, "device_id": "version-2", "epoch": 2, "seq": seq, "ts_ms": now_ms},
+        "v": version,
+        "device_id": "version-2",
+        "epoch": 2,
+        "seq": seq,
+        "ts_ms": now_ms,
         "speed_kmh": 12.0,
     }
 

@@ -96,7 +96,7 @@ def test_a_replay_that_answers_with_small_pages_is_right() -> None:
         (pages(lambda frames: changed_header(frames, oldest=f"{EPOCH}-3")), "replay_oldest"),
         (pages(lambda frames: changed_header(frames, newest=f"{EPOCH}-1")), "replay_newest"),
         (pages(lambda frames: changed_header(frames, newest=None)), "replay_newest"),
-        (pages(lambda frames: [*frames[:3], *reversed(frames[3:])]), "replay_readings"),
+        (pages(lambda frames: [*frames[:3], *reversed(frames[3:])]), "replay_answer"),
         (pages(lambda frames: [*frames[:3], *[b"{}"] * (len(frames) - 3)]), "replay_readings"),
         (pages(lambda frames: with_readings(frames, [])), "replay_empty"),
         (pages(lambda frames: with_readings(frames, frames[4:])), "replay_oldest"),

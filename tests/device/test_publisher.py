@@ -300,7 +300,7 @@ def test_who_takes_no_answers_delays_neither_others_nor_the_readings(
 def test_many_questions_at_once_are_all_answered(
     start_device: StartDevice, peers: Peers, replay: str, flags: list[str]
 ) -> None:
-    bikes = [make_bike(at_once(400), f"ebike-{number:03d}") for number in range(1, 201)]
+    bikes = [make_bike(at_once(40), f"ebike-{number:03d}") for number in range(1, 201)]
     start_device(bikes, *flags)
     dealer = peers.open(zmq.DEALER, replay)
     for bike in bikes:
