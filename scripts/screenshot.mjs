@@ -1,33 +1,64 @@
 /**
- * Take the README's picture of the dashboard from a running Spoke:
+ * Take the README's pictures of the dashboard from a running Spoke with a few bikes:
  *
- *   npm run screenshot [URL] [FILE]
+ *   SPOKE_FLEET_SIZE=12 scripts/start
+ *   npm run screenshot [URL] [FOLDER]
  */
 
+import { join } from "node:path";
+
+import { eventually } from "../tests/browser/waiting.mjs";
 import { launchChromium } from "./chromium.mjs";
 
-const [url = "http://localhost:5000/", file = "docs/images/dashboard.png"] = process.argv.slice(2);
-const READINGS_MIN = 1_200; // two minutes of the simulator: a line worth looking at
+const [url = "http://localhost:5000/", folder = "docs/images"] = process.argv.slice(2);
+const RIDE_MS = 180_000; // a line worth looking at
 const SPEED_MIN_KMH = 15; // at a red light the picture would show nothing moving
-const WAIT_MS = 240_000;
+const WAIT_MS = 600_000;
 
 const browser = await launchChromium();
 try {
-  const page = await browser.newPage({ viewport: { width: 1180, height: 840 } });
-  await page.goto(url);
-  await page.waitForFunction(
-    ([readings, speed_kmh]) => {
-      const shown = (id) => Number(document.getElementById(id).textContent.replaceAll(",", ""));
-      return shown("received") >= readings && shown("speed") >= speed_kmh;
-    },
-    [READINGS_MIN, SPEED_MIN_KMH],
-    { timeout: WAIT_MS },
-  );
-  await page.screenshot({ path: file });
-  console.log(`screenshot: ${file}`);
+  await takeFleet();
+  await takeBike();
 } catch (error) {
   console.error(`screenshot: ${url} cannot be pictured: ${error.message.split("\n")[0]}`);
   process.exitCode = 1;
 } finally {
   await browser.close();
+}
+
+async function takeFleet() {
+  const page = await browser.newPage({
+    viewport: { width: 1100, height: 720 },
+    colorScheme: "light",
+  });
+  await page.goto(new URL("#/bikes", url).href);
+  await page.click("th.speed-cell button");
+  await page.waitForFunction(() => document.querySelectorAll("#fleet canvas").length > 8);
+  await page.waitForTimeout(4_000); // the small pictures are fetched one after the other
+  await save(page, "dashboard-fleet.png");
+}
+
+async function takeBike() {
+  const page = await browser.newPage({
+    viewport: { width: 1280, height: 860 },
+    colorScheme: "dark",
+  });
+  await page.goto(new URL("#/bikes/ebike-001", url).href);
+  await eventually("a ride", () => page.evaluate(isWorthIt, [RIDE_MS, SPEED_MIN_KMH]), WAIT_MS);
+  await save(page, "dashboard.png");
+}
+
+/** In the page: whether the ride is long enough, the bike moves, and the page came to rest. */
+async function isWorthIt([ride_ms, speed_min_kmh]) {
+  const answer = await fetch("/api/v1/devices/ebike-001/readings?from_ms=0&max_points=2");
+  const { readings } = await answer.json();
+  const speed = Number(document.getElementById("speed").textContent);
+  const isSettled = document.getElementById("received").textContent.length > 2;
+  return isSettled && Date.now() - readings[0].ts_ms > ride_ms && speed > speed_min_kmh;
+}
+
+async function save(page, name) {
+  const file = join(folder, name);
+  await page.screenshot({ path: file });
+  console.log(`screenshot: ${file}`);
 }

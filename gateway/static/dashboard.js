@@ -7,7 +7,13 @@ import { createAnnouncer } from "./dashboard/announcer.js";
 import * as shownBike from "./dashboard/bike_state.js";
 import { createBikeView } from "./dashboard/bike_view.js";
 import { onlyBike, takeAnswer, takeDisconnect, takeStatus } from "./dashboard/bikes.js";
-import { keyMove, listenToRange, listenToScheme, listenToUnit, recallRange } from "./dashboard/controls.js";
+import {
+  keyMove,
+  listenToRange,
+  listenToScheme,
+  listenToUnit,
+  recallRange,
+} from "./dashboard/controls.js";
 import { csvOf } from "./dashboard/csv.js";
 import { saveText } from "./dashboard/download.js";
 import { clockOf, createFleet, takeFleetReading } from "./dashboard/fleet_state.js";
@@ -102,6 +108,7 @@ const onAnswer = drawn((devices) => {
   state.problem = null;
   takeAnswer(state.bikes, devices);
   showWhatIsAsked(state.selected);
+  fleet.hurry();
 });
 const onStatus = drawn((status) => {
   takeStatus(state.bikes, status);
@@ -124,7 +131,9 @@ function show(id) {
   const shown = shownBike.createShown(clockOf(state, id));
   Object.assign(state, { shown, range: following(recallRange().span_s) });
   part("csv-all").href = wholeRideUrl(id);
-  following_one = follow(socket, { devices: [id], keep: false, onStatus, onError, ...handlersOf(id, shown) });
+  // Not kept over a reload: the page begins with now, and what was before comes from the API.
+  const options = { devices: [id], keep: false, onStatus, onError };
+  following_one = follow(socket, { ...options, ...handlersOf(id, shown) });
 }
 
 function handlersOf(id, shown) {
@@ -178,11 +187,14 @@ part("connect").addEventListener("click", () => {
   setLink(CONNECTING);
   socket.connect();
 });
-addEventListener("hashchange", drawn(() => {
-  showWhatIsAsked(null);
-  drawRoute(part, state);
-  part(state.selected === null ? "fleet-title" : "bike-id").focus();
-}));
+addEventListener(
+  "hashchange",
+  drawn(() => {
+    showWhatIsAsked(null);
+    drawRoute(part, state);
+    part(state.selected === null ? "fleet-title" : "bike-id").focus();
+  }),
+);
 part("charts-panel").addEventListener("keydown", (event) => {
   if (event.target !== event.currentTarget) return;
   const move = keyMove(event, moves, step);

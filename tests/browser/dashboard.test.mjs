@@ -7,7 +7,10 @@ import { startSlowLine } from "./slow_line.mjs";
 import { eventually } from "./waiting.mjs";
 
 const BIKE = "ebike-001";
-const SIZES = [["phone", 360, 780, "light"], ["wall", 2560, 1440, "dark"]];
+const SIZES = [
+  ["phone", 360, 780, "light"],
+  ["wall", 2560, 1440, "dark"],
+];
 
 /** One gateway and one bike for all tests that stop neither; those have a pair of their own. */
 const shared = await createPair({ after });
@@ -36,14 +39,19 @@ async function assertNothingMissing(page) {
 test("one bike is shown: its speed moves, nothing is missing, and no script or style is inline", async (t) => {
   const { page, complaints } = await browser.newPage(t);
   const policy = (await page.goto(shared.url)).headers()["content-security-policy"];
-  for (const kind of ["script", "style"]) assert.match(policy, new RegExp(`${kind}-src 'self'(;|$)`));
+  for (const kind of ["script", "style"])
+    assert.match(policy, new RegExp(`${kind}-src 'self'(;|$)`));
   await waitForText(page, "link", /^Connected$/);
   await waitForText(page, "bike-id", /^ebike-001$/);
   await waitForText(page, "bike-state", /^Online$/);
   await waitForText(page, "speed", /^\d+\.\d$/);
   const before = await page.locator("#speed").innerText();
   await eventually("another speed", async () => (await page.innerText("#speed")) !== before);
-  await waitForText(page, "charts", /Speed, km\/h[^]*Power, W[^]*Cadence, rpm[^]*Battery, %[^]*Altitude, m/);
+  await waitForText(
+    page,
+    "charts",
+    /Speed, km\/h[^]*Power, W[^]*Cadence, rpm[^]*Battery, %[^]*Altitude, m/,
+  );
   await page.waitForSelector("#charts .chart-speed canvas");
   await waitForText(page, "rate", /^\d+ per second$/);
   await waitForText(page, "latency", /^\d+ ms \(worst \d+ ms\)$/);
@@ -145,9 +153,9 @@ test("a line that is too slow is told by the age of what it brings, and catches 
   await assertNothingMissing(page);
 });
 
-test("a killed gateway is told, and after its restart no reading is missing", async (t) => {
+test("a killed gateway is told and nothing is missing later, a dead bike is offline", async (t) => {
   const pair = await createPair(t);
-  pair.startDevice();
+  const bike = pair.startDevice();
   const gateway = await pair.startGateway();
   const { page } = await openBike(t, pair.url);
   await gateway.stop("SIGKILL");
@@ -162,6 +170,15 @@ test("a killed gateway is told, and after its restart no reading is missing", as
   await waitForText(page, "bike-state", /^Online$/);
   await waitForSeq(page, last + 20);
   await assertNothingMissing(page);
+  await bike.stop("SIGKILL");
+  await waitForText(page, "bike-state", /^Offline$/);
+  await waitForText(page, "bike-notice", /ebike-001 is offline/);
+  await waitForText(page, "speed", /^\d+\.\d$/);
+  assert.equal(await page.title(), "ebike-001 offline – Spoke");
+  await showState(page, "device-offline");
+  await page.click(".back");
+  await waitForText(page, "bikes-count", /^0 of 1 online$/);
+  await waitForText(page, "news", /ebike-001\s+offline/);
 });
 
 test("a thousand readings a second add nothing to the page, and what is lost is a gap", async (t) => {
@@ -186,22 +203,6 @@ test("a thousand readings a second add nothing to the page, and what is lost is 
   assert.ok(lost > 0, "nothing was lost");
   assert.equal(received + lost, last - first + 1);
   await showState(page, "gap");
-});
-
-test("a device that stops is shown as offline with its last reading", async (t) => {
-  const pair = await createPair(t);
-  const bike = pair.startDevice();
-  await pair.startGateway();
-  const { page } = await openBike(t, pair.url);
-  await bike.stop("SIGKILL");
-  await waitForText(page, "bike-state", /^Offline$/);
-  await waitForText(page, "bike-notice", /ebike-001 is offline/);
-  await waitForText(page, "speed", /^\d+\.\d$/);
-  assert.equal(await page.title(), "ebike-001 offline – Spoke");
-  await showState(page, "device-offline");
-  await page.click(".back");
-  await waitForText(page, "bikes-count", /^0 of 1 online$/);
-  await waitForText(page, "news", /ebike-001\s+offline/);
 });
 
 test("a bike that was not heard yet shows by itself, chosen by its address or not", async (t) => {

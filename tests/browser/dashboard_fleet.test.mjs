@@ -6,7 +6,10 @@ import { createPair } from "./pair.mjs";
 import { eventually } from "./waiting.mjs";
 
 const FLEET_SIZE = 500;
-const SIZES = [["phone", 360, 780, "light"], ["wall", 2560, 1440, "dark"]];
+const SIZES = [
+  ["phone", 360, 780, "light"],
+  ["wall", 2560, 1440, "dark"],
+];
 const ROWS = "#fleet tbody[role=rowgroup] tr";
 
 const pair = await createPair({ after });
@@ -26,6 +29,14 @@ function namesOf(page) {
   return page.locator(`${ROWS} .name a`).allInnerTexts();
 }
 
+/** In the page: whether something is drawn on a canvas. */
+function isDrawn(canvas) {
+  const copy = new OffscreenCanvas(canvas.width, canvas.height);
+  const context = copy.getContext("2d", { willReadFrequently: true });
+  context.drawImage(canvas, 0, 0);
+  return context.getImageData(0, 0, copy.width, copy.height).data.some(Boolean);
+}
+
 async function speedsOf(page) {
   return (await page.locator(`${ROWS} .figure`).allInnerTexts()).map(Number);
 }
@@ -38,7 +49,6 @@ test("five hundred bikes have speed, battery, state and sparkline; those in sigh
   await eventually("a whole row", async () =>
     /^ebike-001\s.*\s+Online\s+\d+\.\d km\/h\s+\d+ %\s+\d+ W/.test(await row.innerText()),
   );
-  const isDrawn = (canvas) => canvas.getContext("2d").getImageData(0, 0, 96, 28).data.some(Boolean);
   await eventually("a sparkline", () => row.locator("canvas").evaluate(isDrawn));
   await waitForText(page, "fastest", /^ebike-\d+ \d+\.\d km\/h$/);
   await showState(page, "fleet");

@@ -38,8 +38,14 @@ test("what happened before the page was open is there", async (t) => {
   const first = Number((await page.textContent("#first")).split("-")[1]);
   const seqs = seqsOf(await download(page, "#csv-view"));
   assert.ok(seqs[0] < 5, `begins at ${seqs[0]}`);
-  assert.ok(seqs.some((seq) => seq < first - 100), "nothing from before");
-  assert.deepEqual(seqs, seqs.toSorted((a, b) => a - b));
+  assert.ok(
+    seqs.some((seq) => seq < first - 100),
+    "nothing from before",
+  );
+  assert.deepEqual(
+    seqs,
+    seqs.toSorted((a, b) => a - b),
+  );
   assert.deepEqual(complaints, []);
 });
 
@@ -47,7 +53,10 @@ test("the whole ride can be downloaded, every reading of it", async (t) => {
   const { page } = await openBike(t);
   const seqs = seqsOf(await download(page, "#csv-all"));
   assert.ok(seqs.length > 300);
-  assert.deepEqual(seqs, seqs.map((_, place) => place + 1));
+  assert.deepEqual(
+    seqs,
+    seqs.map((_, place) => place + 1),
+  );
 });
 
 test("the window is chosen, moved, zoomed and led back by buttons", async (t) => {
@@ -69,8 +78,9 @@ test("the window is chosen, moved, zoomed and led back by buttons", async (t) =>
 test("the charts move under the mouse, and show the values under it", async (t) => {
   const { page } = await openBike(t);
   const box = await page.locator(".chart-speed .u-over").boundingBox();
-  await page.mouse.move(box.x + box.width / 2, box.y + 20);
+  await page.mouse.move(box.x + box.width - 5, box.y + 20); // the ride began a moment ago
   await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d$/);
+  await page.mouse.move(box.x + box.width / 2, box.y + 20);
   await page.mouse.down();
   await page.mouse.move(box.x + box.width * 0.9, box.y + 20);
   await page.mouse.up();
@@ -80,8 +90,9 @@ test("the charts move under the mouse, and show the values under it", async (t) 
   await page.keyboard.down("Control");
   await page.mouse.wheel(0, -300);
   await page.keyboard.up("Control");
-  await eventually("no window of those offered", async () =>
-    (await page.locator("input[name=window]:checked").count()) === 0,
+  await eventually(
+    "no window of those offered",
+    async () => (await page.locator("input[name=window]:checked").count()) === 0,
   );
 });
 
@@ -103,5 +114,7 @@ test("the charts are moved and read with the keyboard alone", async (t) => {
 
 test("each chart says in words what it shows", async (t) => {
   const { page } = await openBike(t);
-  await eventually("words", async () => /^Speed, km\/h, .* to \d\d:\d\d:\d\d: from/.test(await describeChart(page)));
+  await eventually("words", async () =>
+    /^Speed, km\/h, .* to \d\d:\d\d:\d\d: from/.test(await describeChart(page)),
+  );
 });

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { axisBounds, chartsFor, noteKeys, valueOf } from "../../gateway/static/dashboard/channels.js";
+import {
+  axisBounds,
+  chartsFor,
+  noteKeys,
+  valueOf,
+} from "../../gateway/static/dashboard/channels.js";
 import { gaugeMax, unitOf, UNITS } from "../../gateway/static/dashboard/units.js";
 
 function reading(seq, ts_ms, values = {}) {
@@ -9,20 +14,30 @@ function reading(seq, ts_ms, values = {}) {
 }
 
 test("a unit that nobody knows is km/h", () => {
-  for (const key of [null, undefined, "", "knots", "__proto__"]) assert.equal(unitOf(key), UNITS.kmh);
+  for (const key of [null, undefined, "", "knots", "__proto__"])
+    assert.equal(unitOf(key), UNITS.kmh);
   assert.equal(unitOf("mph"), UNITS.mph);
 });
 
 test("the gauge's scale has room for the speed", () => {
-  assert.deepEqual([0, 50, 51, 199].map((speed) => gaugeMax(speed, UNITS.kmh)), [50, 50, 100, 200]);
+  assert.deepEqual(
+    [0, 50, 51, 199].map((speed) => gaugeMax(speed, UNITS.kmh)),
+    [50, 50, 100, 200],
+  );
   assert.equal(gaugeMax(48, UNITS.mph), 30);
 });
 
 test("there is a chart for each kind of value that readings carry, and no other", () => {
   const [keys, extraKeys] = [new Set(), new Set()];
-  assert.equal(noteKeys(reading(1, 1, { motor_power_w: 5, extra: { b: 1, a: 2, c: "x" } }), keys, extraKeys), true);
+  assert.equal(
+    noteKeys(reading(1, 1, { motor_power_w: 5, extra: { b: 1, a: 2, c: "x" } }), keys, extraKeys),
+    true,
+  );
   assert.equal(noteKeys(reading(2, 2), keys, extraKeys), false);
-  assert.deepEqual(chartsFor(keys, extraKeys).map(({ key }) => key), ["speed", "power", "extra-a", "extra-b"]);
+  assert.deepEqual(
+    chartsFor(keys, extraKeys).map(({ key }) => key),
+    ["speed", "power", "extra-a", "extra-b"],
+  );
 });
 
 test("invented names cannot fill the page with charts", () => {
@@ -34,7 +49,8 @@ test("invented names cannot fill the page with charts", () => {
 test("a value is a number or nothing", () => {
   const line = { key: "tyre", isExtra: true };
   assert.equal(valueOf({ extra: { tyre: 4 } }, line), 4);
-  for (const one of [{ extra: { tyre: "flat" } }, {}, undefined, null]) assert.equal(valueOf(one, line), null);
+  for (const one of [{ extra: { tyre: "flat" } }, {}, undefined, null])
+    assert.equal(valueOf(one, line), null);
 });
 
 test("an axis is round, and has room for what is usual", () => {

@@ -20,7 +20,11 @@ test("clocks that are nearly right agree", () => {
 
 test("a clock an hour off is told by the fastest reading", () => {
   const clock = createClock();
-  for (const [seq, late_ms] of [[1, 80], [2, 15], [3, 200]]) {
+  for (const [seq, late_ms] of [
+    [1, 80],
+    [2, 15],
+    [3, 200],
+  ]) {
     observe(clock, reading(seq, seq * 100), seq * 100 + HOUR_MS + late_ms);
   }
   assert.equal(offsetOf(clock), HOUR_MS + 15);

@@ -12,7 +12,9 @@ function reading(seq, ts_ms, values = {}) {
 }
 
 test("a CSV file has the columns of the protocol, quotes and line ends of RFC 4180", () => {
-  const [header, line, end] = csvOf([reading(1, 2, { v: 1, extra: { mood: "so, so" } })]).split("\r\n");
+  const [header, line, end] = csvOf([reading(1, 2, { v: 1, extra: { mood: "so, so" } })]).split(
+    "\r\n",
+  );
   assert.match(header, /^v,device_id,epoch,seq,ts_ms,speed_kmh,power_w,.*,assist,extra$/);
   assert.equal(line, '1,b,1,1,2,1,,,,,,,,,,,,,"{""mood"":""so, so""}"');
   assert.equal(end, "");

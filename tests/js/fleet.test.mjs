@@ -1,10 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clockOf, createFleet, takeFleetReading } from "../../gateway/static/dashboard/fleet_state.js";
+import {
+  clockOf,
+  createFleet,
+  takeFleetReading,
+} from "../../gateway/static/dashboard/fleet_state.js";
 import { createNews, noteChanges } from "../../gateway/static/dashboard/news.js";
-import { arrange, pressed, SORT_DEFAULT, sortOf, sortWord } from "../../gateway/static/dashboard/order.js";
-import { addSpeed, createSpark, fillSpark, SPARK_POINTS, sparkPoints } from "../../gateway/static/dashboard/spark.js";
+import {
+  arrange,
+  pressed,
+  SORT_DEFAULT,
+  sortOf,
+  sortWord,
+} from "../../gateway/static/dashboard/order.js";
+import {
+  addSpeed,
+  createSpark,
+  fillSpark,
+  SPARK_POINTS,
+  sparkPoints,
+} from "../../gateway/static/dashboard/spark.js";
 import { rowsInSight } from "../../gateway/static/dashboard/visible.js";
 
 const HOUR_MS = 3_600_000;
@@ -14,7 +30,10 @@ function reading(seq, ts_ms, values = {}) {
 }
 
 function entry(id, kind, speed_kmh, model) {
-  return { bike: { id, model, reading: speed_kmh === undefined ? undefined : { speed_kmh } }, kind };
+  return {
+    bike: { id, model, reading: speed_kmh === undefined ? undefined : { speed_kmh } },
+    kind,
+  };
 }
 
 const ENTRIES = [
@@ -32,14 +51,19 @@ test("bikes are sorted by name as people count", () => {
   assert.deepEqual(idsOf({}, SORT_DEFAULT), ["ebike-2", "ebike-9", "ebike-10", "Zoe"]);
 });
 
-test("the first press puts the fastest first, the second turns it round, who has no speed is last", () => {
+test("the first press puts the fastest first, the second turns it round, who is gone is last", () => {
   const fastest = pressed(SORT_DEFAULT, "speed");
-  assert.deepEqual(idsOf({}, fastest), ["ebike-9", "Zoe", "ebike-10", "ebike-2"]);
-  assert.deepEqual(idsOf({}, pressed(fastest, "speed")), ["ebike-10", "Zoe", "ebike-9", "ebike-2"]);
+  assert.deepEqual(idsOf({}, fastest), ["Zoe", "ebike-10", "ebike-2", "ebike-9"]);
+  assert.deepEqual(idsOf({}, pressed(fastest, "speed")), ["ebike-10", "Zoe", "ebike-2", "ebike-9"]);
 });
 
 test("sorting by state begins with what needs a hand", () => {
-  assert.deepEqual(idsOf({}, pressed(SORT_DEFAULT, "state")), ["ebike-2", "ebike-10", "Zoe", "ebike-9"]);
+  assert.deepEqual(idsOf({}, pressed(SORT_DEFAULT, "state")), [
+    "ebike-2",
+    "ebike-10",
+    "Zoe",
+    "ebike-9",
+  ]);
 });
 
 test("bikes are found by parts of their names and models, and by state", () => {
@@ -57,7 +81,10 @@ test("a bike that comes or goes is told, one heard for the first time is not", (
   const news = createNews();
   assert.equal(noteChanges(news, [entry("a", "online")], 0), null);
   assert.equal(noteChanges(news, [entry("a", "online"), entry("b", "offline")], 1), null);
-  assert.equal(noteChanges(news, [entry("a", "offline"), entry("b", "offline")], 2), "a is offline.");
+  assert.equal(
+    noteChanges(news, [entry("a", "offline"), entry("b", "offline")], 2),
+    "a is offline.",
+  );
   assert.deepEqual(news.items, [{ id: "a", kind: "offline", at_ms: 2 }]);
 });
 
@@ -98,7 +125,11 @@ test("the past fills a sparkline where it is empty, and nowhere else", () => {
   const spark = createSpark();
   addSpeed(spark, 12, 1_002_000);
   const seconds = [100, 1_000, 1_002, 1_003];
-  fillSpark(spark, seconds.map((s) => ({ ts_ms: s * 1000 - HOUR_MS, speed_kmh: 7 })), HOUR_MS);
+  fillSpark(
+    spark,
+    seconds.map((s) => ({ ts_ms: s * 1000 - HOUR_MS, speed_kmh: 7 })),
+    HOUR_MS,
+  );
   assert.deepEqual(sparkPoints(spark, 1_003_000).slice(-4), [7, NaN, 12, NaN]);
 });
 
@@ -108,5 +139,6 @@ test("what is kept of bikes goes with them", () => {
   assert.equal(fleet.clocks.get("b"), clockOf(fleet, "b"));
   fleet.bikes.delete("b");
   for (const id of ["c", "d"]) takeFleetReading(fleet, reading(1, 1_000, { device_id: id }), 1_000);
-  for (const kept of [fleet.sparks, fleet.clocks]) assert.deepEqual([...kept.keys()].slice(-2), ["c", "d"]);
+  for (const kept of [fleet.sparks, fleet.clocks])
+    assert.deepEqual([...kept.keys()].slice(-2), ["c", "d"]);
 });

@@ -55,8 +55,14 @@ function trackWithGap() {
 
 test("a view tells the holes between its rows, and what is not kept", () => {
   const view = viewOf(trackWithGap(), [90, 110], 100, 100);
-  assert.deepEqual(view.holes, [{ from: 90, to: 100 }, { from: 100, to: 104 }]);
-  assert.deepEqual(readingsIn(view).map(({ seq }) => seq), [1, 4, 5]);
+  assert.deepEqual(view.holes, [
+    { from: 90, to: 100 },
+    { from: 100, to: 104 },
+  ]);
+  assert.deepEqual(
+    readingsIn(view).map(({ seq }) => seq),
+    [1, 4, 5],
+  );
 });
 
 test("the pointer finds the nearest reading, and nothing in a gap or far away", () => {
@@ -89,7 +95,10 @@ test("a bike without readings on the page is asked for all that is in sight", ()
 
 test("the address asks in the bike's time, never before 1970", () => {
   const url = past.pastUrl("b", { from: 7_200, to: 7_300 }, HOUR_MS);
-  assert.match(url, /^\/api\/v1\/devices\/b\/readings\?from_ms=3600000&to_ms=3700000&max_points=1500$/);
+  assert.match(
+    url,
+    /^\/api\/v1\/devices\/b\/readings\?from_ms=3600000&to_ms=3700000&max_points=1500$/,
+  );
   assert.match(past.pastUrl("b", { from: -5, to: -4 }, 0), /from_ms=0&to_ms=0/);
   assert.match(past.wholeRideUrl("b"), /from_ms=0&format=csv$/);
 });
@@ -100,13 +109,19 @@ function answerOf(seqs, gaps = []) {
 
 test("an answer becomes rows in the reader's time, only those asked for", () => {
   const rows = past.rowsOf(answerOf([1, 2, 3, 4]), HOUR_MS, 3_601, 3_604);
-  assert.deepEqual(rows.map(({ t }) => t), [3_602, 3_603]);
+  assert.deepEqual(
+    rows.map(({ t }) => t),
+    [3_602, 3_603],
+  );
 });
 
 test("an answer is broken where a gap is named or the bike was silent", () => {
   const gap = { after: "1-2", before: "1-4", lost: 1 };
   const rows = past.rowsOf(answerOf([1, 2, 4, 5], [gap]), 0, 0, 1e9);
-  assert.deepEqual(rows.map(({ t }) => t), [1, 2, 3, 4, 5]);
+  assert.deepEqual(
+    rows.map(({ t }) => t),
+    [1, 2, 3, 4, 5],
+  );
   const silent = past.rowsOf(answerOf([1, 2, 3, 4, 5, 6, 7, 90]), 0, 0, 1e9);
   assert.equal(silent.filter((row) => row.reading === null).length, 1);
 });

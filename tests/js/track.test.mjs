@@ -36,7 +36,10 @@ function row(t, speed_kmh = 1) {
 
 test("readings become rows in the order of time", () => {
   const track = trackOf([100, 20], [100.5, 21]);
-  assert.deepEqual(rowsOf(track), [[100, 20], [100.5, 21]]);
+  assert.deepEqual(rowsOf(track), [
+    [100, 20],
+    [100.5, 21],
+  ]);
   assert.deepEqual([firstTime(track), lastTime(track)], [100, 100.5]);
 });
 
@@ -50,7 +53,12 @@ test("a gap breaks the line once between the readings beside it", () => {
   addGap(track);
   addReading(track, { speed_kmh: 22 }, 102);
   addReading(track, { speed_kmh: 23 }, 103);
-  assert.deepEqual(rowsOf(track), [[100, 20], [101, null], [102, 22], [103, 23]]);
+  assert.deepEqual(rowsOf(track), [
+    [100, 20],
+    [101, null],
+    [102, 22],
+    [103, 23],
+  ]);
 });
 
 test("a gap before the first reading draws nothing", () => {
@@ -61,8 +69,15 @@ test("a gap before the first reading draws nothing", () => {
 });
 
 test("a long silence breaks the line, a slow bike does not", () => {
-  assert.deepEqual(rowsOf(trackOf([100, 20], [160, 22])), [[100, 20], [130, null], [160, 22]]);
-  assert.deepEqual(rowsOf(trackOf([100, 20], [104, 22])), [[100, 20], [104, 22]]);
+  assert.deepEqual(rowsOf(trackOf([100, 20], [160, 22])), [
+    [100, 20],
+    [130, null],
+    [160, 22],
+  ]);
+  assert.deepEqual(rowsOf(trackOf([100, 20], [104, 22])), [
+    [100, 20],
+    [104, 22],
+  ]);
 });
 
 test("times never fall, as a chart needs it", () => {
@@ -92,18 +107,34 @@ test("what is forgotten in the end is the oldest", () => {
 
 test("older rows are the extremes of their half seconds", () => {
   const rows = [row(0, 5), row(0.1, 9), row(0.2, 7), row(0.3, 2), row(0.6, 4)];
-  assert.deepEqual(told(thinned(rows, 0.5)), [[0, 9], [0.1, 9], [0.3, 2], [0.6, 4]].slice(1));
+  assert.deepEqual(
+    told(thinned(rows, 0.5)),
+    [
+      [0, 9],
+      [0.1, 9],
+      [0.3, 2],
+      [0.6, 4],
+    ].slice(1),
+  );
 });
 
 test("thinning keeps every break where it is", () => {
   const rows = [row(0, 5), { t: 0.1, reading: null }, row(0.2, 7), row(0.3, 6), row(0.4, 8)];
-  assert.deepEqual(told(thinned(rows, 1)), [[0, 5], [0.1, null], [0.3, 6], [0.4, 8]]);
+  assert.deepEqual(told(thinned(rows, 1)), [
+    [0, 5],
+    [0.1, null],
+    [0.3, 6],
+    [0.4, 8],
+  ]);
 });
 
 test("what is drawn is at most two rows a bucket, with one neighbour at each side", () => {
   const track = trackOf(...Array.from({ length: 1_000 }, (_, i) => [i / 10, i % 7]));
   assert.ok(rowsBetween(track, 0, 100, 50).length <= 102);
-  assert.deepEqual(rowsBetween(track, 50, 50.1, 10).map(({ t }) => t), [49.9, 50, 50.1, 50.2]);
+  assert.deepEqual(
+    rowsBetween(track, 50, 50.1, 10).map(({ t }) => t),
+    [49.9, 50, 50.1, 50.2],
+  );
 });
 
 test("the past goes in front of everything", () => {
@@ -111,30 +142,45 @@ test("the past goes in front of everything", () => {
   insertPast(track, [row(90), row(91)]);
   insertPast(track, [row(80)]);
   insertPast(track, []);
-  assert.deepEqual(rowsOf(track).map(([t]) => t), [80, 90, 91, 100]);
+  assert.deepEqual(
+    rowsOf(track).map(([t]) => t),
+    [80, 90, 91, 100],
+  );
 });
 
 test("the past of a bike without readings is all there is", () => {
   const track = createTrack();
   insertPast(track, [row(90), row(91)]);
-  assert.deepEqual(rowsOf(track).map(([t]) => t), [90, 91]);
+  assert.deepEqual(
+    rowsOf(track).map(([t]) => t),
+    [90, 91],
+  );
 });
 
 test("what the journal still had fills a gap, and its break goes", () => {
   const track = trackOf([100, 20], [200, 22]);
   insertPast(track, [row(140), row(150), row(160)]);
-  assert.deepEqual(rowsOf(track).map(([t]) => t), [100, 140, 150, 160, 200]);
+  assert.deepEqual(
+    rowsOf(track).map(([t]) => t),
+    [100, 140, 150, 160, 200],
+  );
 });
 
 test("a part of a gap that is filled before its break leaves no break behind", () => {
   const track = trackOf([100, 20], [200, 22]);
   insertPast(track, [row(110), row(190)]);
-  assert.deepEqual(rowsOf(track).map(([t]) => t), [100, 110, 190, 200]);
+  assert.deepEqual(
+    rowsOf(track).map(([t]) => t),
+    [100, 110, 190, 200],
+  );
 });
 
 test("much of the past does not push out what is newer", () => {
   const track = trackOf([100_000, 20]);
-  insertPast(track, Array.from({ length: 10_000 }, (_, i) => row(i)));
+  insertPast(
+    track,
+    Array.from({ length: 10_000 }, (_, i) => row(i)),
+  );
   assert.ok(countRows(track) <= 30_000);
   assert.deepEqual([firstTime(track), lastTime(track)], [0, 100_000]);
 });

@@ -62,7 +62,10 @@ function drawNow(part, state, bike, gauge) {
   drawReading(part, bike.reading, state);
   gauge.set(bike.reading.speed_kmh, unit);
   drawAssist(part, bike.reading, unit);
-  setNotice(part("not-kept"), notKept === null ? "" : `Not kept before ${clockWord(notKept * 1000)}`);
+  setNotice(
+    part("not-kept"),
+    notKept === null ? "" : `Not kept before ${clockWord(notKept * 1000)}`,
+  );
   setAttribute(part("follow"), "aria-pressed", isFollowing(range));
   setText(part("follow"), isFollowing(range) ? "Latest" : "Back to latest");
 }

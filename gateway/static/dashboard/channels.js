@@ -8,7 +8,16 @@ const EXTRAS_MAX = 16; // as many as one reading may carry; invented names canno
  */
 const CHARTS = [
   chart("speed", "Speed", "speed", [["speed_kmh", "Speed"]], { from: 0, least: 30 }),
-  chart("power", "Power", "W", [["power_w", "Rider"], ["motor_power_w", "Motor"]], { from: 0, least: 100 }),
+  chart(
+    "power",
+    "Power",
+    "W",
+    [
+      ["power_w", "Rider"],
+      ["motor_power_w", "Motor"],
+    ],
+    { from: 0, least: 100 },
+  ),
   chart("cadence", "Cadence", "rpm", [["cadence_rpm", "Cadence"]], { from: 0, least: 90 }),
   chart("battery", "Battery", "%", [["battery_pct", "Battery"]], { from: 0, least: 100 }),
   chart("altitude", "Altitude", "m", [["altitude_m", "Altitude"]], { least: 20 }),

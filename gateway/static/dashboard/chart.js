@@ -23,7 +23,10 @@ export function createChart(element, definition, context) {
     plot,
     draw(rows) {
       const factor = factorOf(definition, context);
-      plot.setData([rows.map(({ t }) => t), ...definition.lines.map((line) => column(rows, line, factor))]);
+      plot.setData([
+        rows.map(({ t }) => t),
+        ...definition.lines.map((line) => column(rows, line, factor)),
+      ]);
     },
     destroy() {
       resize.disconnect();
@@ -47,7 +50,12 @@ function chartOptions(element, definition, context) {
   return {
     ...sizeOf(element),
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNC_KEY }, points: { size: 7 } },
+    cursor: {
+      y: false,
+      drag: { x: false, y: false },
+      sync: { key: SYNC_KEY },
+      points: { size: 7 },
+    },
     scales: {
       x: { time: true, range: () => [context.getView().from, context.getView().to] },
       y: { range: (_plot, low, high) => axisBounds(definition, low, high) },

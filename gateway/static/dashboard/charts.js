@@ -47,7 +47,6 @@ export function createCharts(part, context) {
       charts.isGrown = noteKeys(reading, charts.keys, charts.extraKeys) || charts.isGrown;
     },
     hurry: () => hurry(charts),
-    getView: () => charts.view,
     /** Move the pointer to the reading before (-1) or after (1), and tell what is there. */
     step(way) {
       const from = charts.pointed ?? (way < 0 ? charts.view.to : charts.view.from);
@@ -141,10 +140,13 @@ function drawSome(charts) {
 /** Show the values under the pointer, or the newest ones. */
 function drawPoint(charts, part) {
   charts.isPointedAnew = false;
-  const row = charts.pointed === null ? charts.view.rows.at(-1) : readingAt(charts.view, charts.pointed);
+  const row =
+    charts.pointed === null ? charts.view.rows.at(-1) : readingAt(charts.view, charts.pointed);
   for (const { definition, values, title } of charts.list) {
     setText(title, titleOf(definition, charts.unit));
-    definition.lines.forEach((line, place) => setText(values[place], valueWord(row, line, definition, charts)));
+    definition.lines.forEach((line, place) =>
+      setText(values[place], valueWord(row, line, definition, charts)),
+    );
   }
   const isPointed = charts.pointed !== null && row;
   setText(part("pointed"), isPointed ? `at ${clockWord(row.t * 1000)}` : "");
@@ -175,16 +177,25 @@ function sayAll(charts, now_ms) {
   if (rows.length === 0) return;
   charts.said_ms = now_ms;
   for (const { definition, box } of charts.list) {
-    const values = rows.map(({ reading }) => valueOf(reading, definition.lines[0])).filter((v) => v !== null);
+    const values = rows
+      .map(({ reading }) => valueOf(reading, definition.lines[0]))
+      .filter((v) => v !== null);
     const factor = definition.unit === "speed" ? charts.unit.factor : 1;
     const [low, high] = extremes(values).map((value) => (value * factor).toFixed(1));
     const span = `${titleOf(definition, charts.unit)}, ${windowWord(to - from)} to ${clockWord(to * 1000)}`;
-    setAttribute(box, "aria-label", values.length > 0 ? `${span}: from ${low} to ${high}` : `${span}: nothing`);
+    setAttribute(
+      box,
+      "aria-label",
+      values.length > 0 ? `${span}: from ${low} to ${high}` : `${span}: nothing`,
+    );
   }
 }
 
 function extremes(values) {
-  return [values.reduce((a, b) => Math.min(a, b), Infinity), values.reduce((a, b) => Math.max(a, b), -Infinity)];
+  return [
+    values.reduce((a, b) => Math.min(a, b), Infinity),
+    values.reduce((a, b) => Math.max(a, b), -Infinity),
+  ];
 }
 
 function gesturesOf(charts, { pan, zoom, follow }) {

@@ -8,7 +8,15 @@ const SET_BACK_MS = 5_000; // a later reading measured this much earlier: the cl
 
 /** Nothing is known yet: both clocks are believed. */
 export function createClock() {
-  return { epoch: -1, seq: -1, ts_ms: 0, since_ms: 0, samples: 0, least: Infinity, leastBefore: Infinity };
+  return {
+    epoch: -1,
+    seq: -1,
+    ts_ms: 0,
+    since_ms: 0,
+    samples: 0,
+    least: Infinity,
+    leastBefore: Infinity,
+  };
 }
 
 /** Learn from a reading as it arrives; readings of the past say nothing about a clock. */

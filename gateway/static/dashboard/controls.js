@@ -59,7 +59,12 @@ export function listenToRange(part, get, set) {
     for (const radio of radios) radio.checked = Number(radio.value) === range.span_s;
     set(range);
   });
-  const moves = { earlier: act.earlier, later: act.later, "zoom-in": act.zoomIn, "zoom-out": act.zoomOut };
+  const moves = {
+    earlier: act.earlier,
+    later: act.later,
+    "zoom-in": act.zoomIn,
+    "zoom-out": act.zoomOut,
+  };
   for (const [id, move] of Object.entries(moves)) part(id).addEventListener("click", move);
   part("follow").addEventListener("click", act.follow);
   return act;

@@ -55,11 +55,13 @@ function keepOnly(rows, ids) {
 function createRow(id) {
   const item = create("tr");
   item.setAttribute("role", "row");
-  const cells = ["name", "bike-status", "speed-cell", "battery-cell", "power-cell", "trend"].map((part) => {
-    const cell = create("td", part, item);
-    cell.setAttribute("role", "cell");
-    return cell;
-  });
+  const cells = ["name", "bike-status", "speed-cell", "battery-cell", "power-cell", "trend"].map(
+    (part) => {
+      const cell = create("td", part, item);
+      cell.setAttribute("role", "cell");
+      return cell;
+    },
+  );
   const [name, status, speed, battery, power, trend] = cells;
   const anchor = create("a", "", name, id);
   anchor.href = hashOfBike(id);

@@ -111,14 +111,21 @@ function drawSorting(table, sort) {
   for (const header of table.tHead.rows[0].cells) {
     const key = header.firstElementChild.dataset.sort;
     const isSorted = key !== undefined && key === sort.key;
-    setAttribute(header, "aria-sort", isSorted ? (sort.descends ? "descending" : "ascending") : null);
+    setAttribute(
+      header,
+      "aria-sort",
+      isSorted ? (sort.descends ? "descending" : "ascending") : null,
+    );
   }
 }
 
 function drawSummary(part, entries, { link, unit }) {
   const online = entries.filter(({ kind }) => kind === "online").map(({ bike }) => bike);
   const isKnown = link.state === "connected";
-  setText(part("bikes-count"), isKnown ? `${online.length} of ${entries.length} online` : "unknown");
+  setText(
+    part("bikes-count"),
+    isKnown ? `${online.length} of ${entries.length} online` : "unknown",
+  );
   const fastest = best(online, ({ reading }) => reading?.speed_kmh);
   setPick(part("fastest"), fastest, `${speedWord(fastest?.reading, unit)} ${unit.speed}`);
   const emptiest = best(online, ({ reading }) => reading && -reading.battery_pct);

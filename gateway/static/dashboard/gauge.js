@@ -33,7 +33,8 @@ export function createGauge(svg) {
       gauge.last_ms = now_ms;
       const left = gauge.target - gauge.share;
       if (left === 0) return false;
-      gauge.share = isCalm.matches || Math.abs(left) < NEAR ? gauge.target : gauge.share + left * part;
+      gauge.share =
+        isCalm.matches || Math.abs(left) < NEAR ? gauge.target : gauge.share + left * part;
       fill.setAttribute("stroke-dasharray", `${gauge.share.toFixed(4)} 2`);
       return gauge.share !== gauge.target;
     },
@@ -42,7 +43,8 @@ export function createGauge(svg) {
 
 function drawMarks(group, max, unit) {
   group.replaceChildren();
-  for (let place = 0; place <= TICKS; place += 1) addMark(group, place / TICKS, (max * place) / TICKS);
+  for (let place = 0; place <= TICKS; place += 1)
+    addMark(group, place / TICKS, (max * place) / TICKS);
   const share = (EU_CUT_OFF_KMH * unit.factor) / max;
   addLine(group, share, "gauge-limit", RADIUS - 10, RADIUS + 9);
   addWord(group, share, RADIUS - 20, Math.round(EU_CUT_OFF_KMH * unit.factor), "gauge-limit-word");
@@ -56,7 +58,9 @@ function addMark(group, share, value) {
 function addWord(group, share, radius, value, className) {
   const [x, y] = pointAt(share, radius);
   const text = group.appendChild(document.createElementNS(SVG, "text"));
-  Object.entries({ x, y, class: className }).forEach(([name, word]) => text.setAttribute(name, word));
+  Object.entries({ x, y, class: className }).forEach(([name, word]) =>
+    text.setAttribute(name, word),
+  );
   text.textContent = `${value}`;
 }
 
@@ -83,5 +87,7 @@ function arcPath(radius) {
 
 function pointAt(share, radius) {
   const angle = ((FROM_DEG + share * SWEEP_DEG) * Math.PI) / 180;
-  return [radius * Math.cos(angle), radius * Math.sin(angle)].map((value) => Number(value.toFixed(2)));
+  return [radius * Math.cos(angle), radius * Math.sin(angle)].map((value) =>
+    Number(value.toFixed(2)),
+  );
 }

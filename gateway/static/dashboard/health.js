@@ -28,7 +28,9 @@ export function sumUp(health, now_ms) {
   const from_ms = (second - SECONDS) * 1000;
   const isNew = health.since_ms > from_ms; // then the first reading is where counting begins
   return {
-    rate_hz: ((count - Number(isNew)) * 1000) / Math.max(now_ms - (isNew ? health.since_ms : from_ms), 1000),
+    rate_hz:
+      ((count - Number(isNew)) * 1000) /
+      Math.max(now_ms - (isNew ? health.since_ms : from_ms), 1000),
     latency_ms: slots.reduce((sum, slot) => sum + slot.total_ms, 0) / count,
     worst_ms: Math.max(...slots.map((slot) => slot.worst_ms)),
   };

@@ -33,7 +33,10 @@ export function createHistory(isShown, onRows) {
   function take(shown, rows, { from }) {
     if (!isShown(shown)) return;
     const first = firstTime(shown.track) ?? Infinity; // live readings came while this was asked
-    insertPast(shown.track, rows.filter(({ t }) => t < first));
+    insertPast(
+      shown.track,
+      rows.filter(({ t }) => t < first),
+    );
     shown.past = { from, isAsking: false };
     onRows(shown);
   }

@@ -31,6 +31,8 @@ function sentence(items) {
 
 function countSentence(items) {
   const kinds = [...new Set(items.map(({ kind }) => kind))];
-  const counts = kinds.map((kind) => `${items.filter((item) => item.kind === kind).length} ${kind}`);
+  const counts = kinds.map(
+    (kind) => `${items.filter((item) => item.kind === kind).length} ${kind}`,
+  );
   return `Bikes that changed: ${counts.join(", ")}.`;
 }

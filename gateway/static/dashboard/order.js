@@ -3,12 +3,18 @@
 const byName = new Intl.Collator("en", { numeric: true });
 const STATES = ["refused", "online", "unknown", "offline", "unheard"]; // what needs a hand, first
 
+/** A value of now: the last one of a bike that is gone says nothing of how fast it is. */
+function moving(key) {
+  return ({ bike, kind }) =>
+    kind === "online" || kind === "unknown" ? bike.reading?.[key] : undefined;
+}
+
 /** What bikes can be sorted by; `descends` says that the greatest comes first at the first press. */
 export const SORTS = Object.freeze({
   name: Object.freeze({ descends: false, value: null }),
   state: Object.freeze({ descends: false, value: ({ kind }) => STATES.indexOf(kind) }),
-  speed: Object.freeze({ descends: true, value: ({ bike }) => bike.reading?.speed_kmh }),
-  power: Object.freeze({ descends: true, value: ({ bike }) => bike.reading?.power_w }),
+  speed: Object.freeze({ descends: true, value: moving("speed_kmh") }),
+  power: Object.freeze({ descends: true, value: moving("power_w") }),
   battery: Object.freeze({ descends: false, value: ({ bike }) => bike.reading?.battery_pct }),
 });
 

@@ -42,7 +42,8 @@ export function rowsOf({ readings, gaps }, offset_ms, after, before) {
   const silence_s = SILENCE_S + (2 * span_s) / Math.max(rows.length, 1);
   return rows.flatMap((row, place) => {
     const previous = rows[place - 1];
-    const isBroken = previous && (row.t - previous.t > silence_s || isGapBetween(gaps, previous, row));
+    const isBroken =
+      previous && (row.t - previous.t > silence_s || isGapBetween(gaps, previous, row));
     return isBroken ? [{ t: (previous.t + row.t) / 2, reading: null }, row] : [row];
   });
 }

@@ -18,7 +18,8 @@ export function fillSpark({ speeds, slot: newest }, readings, offset_ms) {
   for (const { ts_ms, speed_kmh } of readings) {
     const slot = Math.floor((ts_ms + offset_ms) / STEP_MS);
     const isKept = slot <= newest && slot > newest - SPARK_POINTS;
-    if (isKept && Number.isNaN(speeds[slot % SPARK_POINTS])) speeds[slot % SPARK_POINTS] = speed_kmh;
+    if (isKept && Number.isNaN(speeds[slot % SPARK_POINTS]))
+      speeds[slot % SPARK_POINTS] = speed_kmh;
   }
 }
 

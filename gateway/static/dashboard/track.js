@@ -24,7 +24,8 @@ export function createTrack() {
 export function addReading(track, reading, t) {
   const last = lastTime(track);
   if (last !== null && t < last - CLOCK_BACK_S) clear(track);
-  else if (last !== null && (track.isBroken || t - last > SILENCE_S)) append(track, breakAt(last, t));
+  else if (last !== null && (track.isBroken || t - last > SILENCE_S))
+    append(track, breakAt(last, t));
   append(track, { t: Math.max(t, lastTime(track) ?? t), reading });
   track.isBroken = false;
 }

@@ -7,7 +7,13 @@ export const EU_CUT_OFF_KMH = 25;
 
 /** `factor` turns km/h and km into the unit; `gauge` is where the gauge's scales end. */
 export const UNITS = Object.freeze({
-  kmh: Object.freeze({ key: "kmh", speed: "km/h", distance: "km", factor: 1, gauge: [50, 100, 200] }),
+  kmh: Object.freeze({
+    key: "kmh",
+    speed: "km/h",
+    distance: "km",
+    factor: 1,
+    gauge: [50, 100, 200],
+  }),
   mph: Object.freeze({
     key: "mph",
     speed: "mph",

@@ -9,7 +9,9 @@ import { rowsBetween } from "./track.js";
  */
 export function viewOf(track, [from, to], buckets, notKept) {
   const rows = rowsBetween(track, from, to, buckets);
-  const holes = rows.flatMap((row, place) => (row.reading === null ? [holeAround(rows, place)] : []));
+  const holes = rows.flatMap((row, place) =>
+    row.reading === null ? [holeAround(rows, place)] : [],
+  );
   if (notKept !== null && notKept > from) holes.unshift({ from, to: Math.min(notKept, to) });
   return { from, to, rows, holes };
 }
@@ -33,7 +35,9 @@ export function stepFrom({ rows }, t, way) {
 
 /** The readings in sight, for a file. */
 export function readingsIn({ rows, from, to }) {
-  return rows.filter(({ t, reading }) => reading && t >= from && t <= to).map(({ reading }) => reading);
+  return rows
+    .filter(({ t, reading }) => reading && t >= from && t <= to)
+    .map(({ reading }) => reading);
 }
 
 function holeAround(rows, place) {

@@ -107,14 +107,16 @@ const ADVICE = {
   future_epoch:
     "Its numbering is more than a day ahead of the gateway's clock. Set the bike's clock, and " +
     "start it again.",
-  far_seq: "Its numbers jumped by more than a million. Start the bike again: it then counts from 1.",
+  far_seq:
+    "Its numbers jumped by more than a million. Start the bike again: it then counts from 1.",
   unsupported_version:
     "It speaks another version of the protocol. Update the bike's program, or the gateway.",
 };
 
 function adviceFor(reason) {
   return (
-    ADVICE[reason] ?? `The reason is: ${reason.replaceAll("_", " ")}. “python -m device.check” says more.`
+    ADVICE[reason] ??
+    `The reason is: ${reason.replaceAll("_", " ")}. “python -m device.check” says more.`
   );
 }
 
