@@ -4,6 +4,7 @@ Pure. Carries out what the feeds want, numbers every arrival, and tells its audi
 of each entry and status at once: who is moved out of a tail must find the ring as it was then.
 """
 
+import json
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from gateway.feed.effects import (
 from gateway.feed.feed import Feed
 from gateway.feed.history import Fills, Stretch
 from gateway.feed.reorder import HeldTotal, Reorder
-from gateway.packets import Gap, reading_frame
+from gateway.packets import Gap, reading_frame, reading_payload
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.reading import CheckedReading, Reading, Status
@@ -66,6 +67,11 @@ class Device:
     def status_body(self) -> dict[str, object]:
         """Give the payload of ``device_status``."""
         return status_body(self.device_id, self.feed)
+
+    def latest_reading(self) -> object | None:
+        """Give the newest reading held, as an object."""
+        index = self.ring.newest_reading()
+        return None if index is None else json.loads(reading_payload(self.ring.frame_at(index)))
 
 
 class Audience(Protocol):

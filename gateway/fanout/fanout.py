@@ -4,7 +4,6 @@ Pure. The devices tell it what happened (it is their audience); the shell asks w
 due, and takes as many bytes for a client as its connection accepts. Nothing is queued here.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 
@@ -17,7 +16,7 @@ from gateway.fanout.rates import RateQueue
 from gateway.fanout.statuses import StatusLog
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, Subscribe, Unsubscribe
 from gateway.feed.effects import Now
-from gateway.packets import event_frame, reading_payload
+from gateway.packets import event_frame
 from shared.cursor import START, Cursor
 from shared.errors import TooManyDevices
 
@@ -159,7 +158,7 @@ class Fanout:
         return {
             "online": device is not None and device.feed.online,
             "cursor": str(client.position_in(device_id, head)),
-            "latest": None if device is None else latest_reading(device),
+            "latest": None if device is None else device.latest_reading(),
         }
 
     # --- positions -----------------------------------------------------------------------
@@ -314,10 +313,6 @@ class Fanout:
         self._statuses_due = False
         return [*everybody, *self._behind, *self._rates.due(now)]
 
-    def is_live(self, client_id: str) -> bool:
-        """Tell whether a client is at the head of everything it watches in full."""
-        return client_id not in self._behind
-
     def has_due(self, client_id: str) -> bool:
         """Tell whether a client, once writable, would be sent something."""
         client = self.clients[client_id]
@@ -396,9 +391,3 @@ class Fanout:
         device = self.devices.get(device_id)
         at_head = isinstance(position, At) and device is not None
         return at_head and not self._is_behind(device_id, position)
-
-
-def latest_reading(device: Device) -> object | None:
-    """Give the newest reading held, as an object."""
-    index = device.ring.newest_reading()
-    return None if index is None else json.loads(reading_payload(device.ring.frame_at(index)))

@@ -8,7 +8,7 @@ feed repairs.
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from threading import Thread
+from functools import partial
 from time import monotonic
 
 import zmq
@@ -25,6 +25,7 @@ from gateway.links.links import (
 )
 from gateway.links.replay_routes import Route
 from gateway.links.turns import Turns
+from shared.contexts import end_within
 from shared.errors import SettingsError
 
 TAKE_MESSAGES = 256
@@ -141,10 +142,7 @@ class Subscriber:
     def stop(self) -> None:
         """End the thread and close every socket; nothing is sent or received any more."""
         if self._turns.stop():
-            # libzmq 4.3.5 sometimes never ends a context (https://github.com/zeromq/libzmq/issues/2586)
-            ending = Thread(target=self._context.destroy, args=(0,), name="ending", daemon=True)
-            ending.start()
-            ending.join(ENDING_MAX_S)
+            end_within(ENDING_MAX_S, partial(self._context.destroy, 0))
         else:
             self._notice("links_stuck", note="the thread did not end, its sockets stay open")
 

@@ -2,8 +2,7 @@
 
 A loop over what Python calls ``sock.send`` touches two small objects for each connection. Asking a
 connection whether it can be written to, and finding its socket, touches five more, which are out
-of the processor's caches by the time the kernel has sent to a thousand others: that was half of the
-time outside the kernel.
+of the processor's caches by the time the kernel has sent to a thousand others.
 """
 
 from collections.abc import Callable

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
+from time import monotonic
 from typing import Any
 
 import gevent
@@ -29,6 +30,10 @@ from gateway.transport.takeover import HANDOVER, duplicate
 IDLE_TIMEOUT_S = 75.0
 # The head of a request is a packet or two. Apache's default for the first byte to the last is 20 s.
 HEAD_TIMEOUT_S = 20.0
+
+# Who sends what is no HTTP fills no disk with it: a line a minute, of the first characters.
+REFUSALS_TOLD_S = 60.0
+REFUSAL_CHARACTERS = 200
 
 HEAD_END = b"\r\n\r\n"
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -60,6 +65,7 @@ class WebHandler(WSGIHandler):
     _head = b""
     _is_alone = False
     _successor: Successor | None = None
+    _quiet_until_s = 0.0  # of all handlers together
 
     def handle_one_request(self) -> Any:
         """Serve one request; refuse one whose head does not come in time."""
@@ -132,6 +138,15 @@ class WebHandler(WSGIHandler):
             super()._sendall(data)  # type: ignore[misc]  # as above
         else:
             self._held += data
+
+    def log_error(self, msg: str, *args: Any) -> None:
+        """Say that a request was no HTTP; rarely, and shortly: anybody can send such."""
+        if monotonic() < WebHandler._quiet_until_s:
+            return
+        WebHandler._quiet_until_s = monotonic() + REFUSALS_TOLD_S
+        what = (msg % args if args else msg)[:REFUSAL_CHARACTERS]
+        again = f"others are not told for {REFUSALS_TOLD_S:.0f} s"
+        self.server.error_log.write(f"a request was refused ({again}): {what}\n")
 
     def log_request(self) -> None:
         """Write the access log, if there is one."""

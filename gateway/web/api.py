@@ -14,7 +14,6 @@ from flask import Blueprint, Response, current_app, render_template, request, ur
 
 from gateway import __version__
 from gateway.devices.devices import Device
-from gateway.fanout.fanout import latest_reading
 from gateway.hub import Hub
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.past import Past
@@ -119,7 +118,7 @@ def _find(hub: Hub, device_id: str) -> Device:
 
 def _summary(device: Device) -> dict[str, object]:
     head = device.feed.head or START
-    return device.status_body() | {"cursor": str(head), "latest": latest_reading(device)}
+    return device.status_body() | {"cursor": str(head), "latest": device.latest_reading()}
 
 
 def _read(hub: Hub, past: Past, device: Device, query: Query) -> Page:

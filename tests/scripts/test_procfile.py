@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -63,8 +64,10 @@ def test_a_killed_process_comes_back_and_the_other_goes_on(
 
 def test_four_gateways_listen_on_ports_in_a_row(honcho: Honcho) -> None:
     process = honcho.start("-c", "gateway=4")
-    for number in range(4):
-        wait_for_gateway(honcho.port + number)
+    ports = range(honcho.port, honcho.port + 4)
+    for port in ports:
+        wait_for_gateway(port)
+    assert [urlopen(f"http://127.0.0.1:{port}/healthz").status for port in ports] == [200] * 4
     stop(process)
 
 

@@ -411,6 +411,7 @@ def test_no_number_is_published_twice_on_a_real_disk(steps: list[str | int]) -> 
             journey.take(step)
             journey.rider.ride()
         journey.end()
+        assert len(journey.seen) == journey.count >= len(steps)
 
 
 class Journey:
@@ -422,7 +423,8 @@ class Journey:
         self._folder = folder
         self._path = folder / "first" / "journal.sqlite"
         self._copy: Path | None = None
-        self._seen: set[tuple[str, Cursor]] = set()
+        self.seen: set[tuple[str, Cursor]] = set()
+        self.count = 0
 
     def take(self, step: str | int) -> None:
         if isinstance(step, int):
@@ -447,8 +449,9 @@ class Journey:
         self.rider.journal.close()
         for one in self.rider.published:
             number = (one.device_id, one.cursor)
-            assert number not in self._seen, number
-            self._seen.add(number)
+            assert number not in self.seen, number
+            self.seen.add(number)
+            self.count += 1
 
     def _new_folder(self) -> Path:
         return self._folder / str(len(list(self._folder.iterdir())))

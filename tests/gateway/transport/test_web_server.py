@@ -32,7 +32,7 @@ class AccessLog:
 
 
 @contextmanager
-def serving(log: Any = None) -> Iterator[tuple[int, list[Any]]]:
+def serving(log: Any = None, error_log: Any = "default") -> Iterator[tuple[int, list[Any]]]:
     """Serve an application that repeats the body; give the port, and the environments it got."""
     environs: list[Any] = []
 
@@ -42,12 +42,31 @@ def serving(log: Any = None) -> Iterator[tuple[int, list[Any]]]:
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 
-    server: Any = WSGIServer(("127.0.0.1", 0), app, log=log, handler_class=WebHandler)
+    server: Any = WSGIServer(
+        ("127.0.0.1", 0), app, log=log, error_log=error_log, handler_class=WebHandler
+    )
     server.start()
     try:
         yield int(server.address[1]), environs
     finally:
         server.stop(timeout=0.1)
+
+
+def test_rubbish_is_refused_each_time_and_logged_once_and_shortly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(WebHandler, "_quiet_until_s", 0.0)
+    errors = AccessLog()
+    with serving(error_log=errors) as (port, environs):
+        for _ in range(3):
+            client = TcpClient(port)
+            client.send(b"\xff" * 5000 + b" / HTTP/9\r\n\r\n")
+            assert b"400 Bad Request" in client.read_until(b"\r\n")
+            client.close()
+    assert environs == []
+    [line] = errors.lines
+    assert line.startswith("a request was refused")
+    assert len(line) < 300
 
 
 def dribble(client: TcpClient, data: bytes) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from werkzeug.test import Client
+from werkzeug.wrappers import Response
 
 from gateway.web.doors import guard, handshake_check, host_check, origin_check
 from shared.errors import BadRequest, Forbidden, Unavailable
@@ -18,7 +20,9 @@ def handshake(query: str = "EIO=4", path: str = "/socket.io/") -> dict[str, Any]
     ["localhost", "LOCALHOST:5000", "127.0.0.1", "192.168.1.7:80", "[::1]:5000", "Bikes.Example"],
 )
 def test_a_host_that_is_ours_may_in(host: str) -> None:
-    host_check(["bikes.example"])({"HTTP_HOST": host})
+    answer = Response()
+    app = guard(answer, [host_check(["bikes.example"])])
+    assert Client(app).get("/", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
