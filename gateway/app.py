@@ -75,7 +75,7 @@ def create_hub(settings: Settings) -> Hub:
     return Hub(
         Devices(limits, partial(is_own, patterns=settings.devices)),
         Replay(routes, partial(token_hex, QUESTION_ID_BYTES), settings.max_devices),
-        lambda wake, notice: Subscriber(link_settings(settings), wake, notice),
+        partial(Subscriber, link_settings(settings)),
         Multicast,
         flush_s=settings.flush_ms / 1000,
         stalled_s=settings.stalled_s,

@@ -6,7 +6,7 @@ of it runs in one greenlet, so nothing needs a lock; what dies here ends the pro
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import gevent
 from gevent.event import Event as Wake
@@ -17,6 +17,7 @@ from gateway.fanout.fanout import Fanout
 from gateway.fanout.groups import OpenMulticast
 from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.feed.effects import Now
+from gateway.links.arrivals import Watch
 from gateway.links.links import Incoming
 from gateway.links.replay import Aside, Replay
 from gateway.links.subscriber import Subscriber
@@ -26,7 +27,11 @@ from shared.once import OncePerKind
 from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message
 
 TURN_S = 0.025
-"""The loop looks at timeouts this often; the shortest of them is 50 ms."""
+"""While something is unsettled its timeouts are looked at this often; the shortest is 50 ms."""
+IDLE_S = 0.1
+"""With nothing to settle the loop turns this often."""
+REST_S = 0.001
+"""The least time between turns: a turn has a price, and what comes meanwhile shares the next."""
 EVERYONE_S = 0.5
 """How often the timeouts of devices with nothing to settle are judged."""
 LATE_S = 0.25
@@ -35,6 +40,8 @@ JUDGE_LATEST_S = 1.0
 """Under a flood that never ends, timeouts are judged at least this often."""
 CATCH_UP_S = 0.005
 """What sending to those who are not plainly live may take of a turn: live goes first."""
+READABLE = 1
+"""libev's name for it."""
 
 
 class Connection(Protocol):
@@ -58,6 +65,22 @@ class Connection(Protocol):
         """Close the transport, so that a stock client comes back."""
 
 
+OpenLinks: TypeAlias = Callable[[Watch, Callable[[], None], Callable[..., None]], Subscriber]
+"""Makes the links; given are the arguments of :class:`Subscriber` but for the settings."""
+
+
+def watch_descriptor(descriptor: int, on_readable: Callable[[], None]) -> Callable[[], None]:
+    """Have the event loop call whenever a descriptor is readable; returns what ends that."""
+    watcher = gevent.get_hub().loop.io(descriptor, READABLE)
+    watcher.start(on_readable)
+
+    def end() -> None:
+        watcher.stop()
+        watcher.close()
+
+    return end
+
+
 def read_clocks() -> Now:
     """Read both clocks."""
     return Now(time.monotonic(), time.time_ns() // 1_000_000)
@@ -70,7 +93,7 @@ class Hub:
         self,
         devices: Devices,
         replay: Replay,
-        open_links: Callable[[Callable[[], None], Callable[[str], None]], Subscriber],
+        open_links: OpenLinks,
         open_multicast: OpenMulticast,
         *,
         flush_s: float = 0.0,
@@ -87,31 +110,38 @@ class Hub:
         self._replay = replay
         self._open_links = open_links
         self._flush_s, self._stalled_s = flush_s, stalled_s
-        self._turn_s = min(TURN_S, flush_s) if flush_s else TURN_S
+        self._rest_s = max(REST_S, min(TURN_S, flush_s))
         self._clock = clock
         self._wake = Wake()
         self._once = OncePerKind()
         self._lagging: dict[str, float] = {}  # who could not be sent all, since when
         self._flushed_s = self._judged_s = self._judged_all_s = self._turned_s = 0.0
         self._judge_not_before_s = 0.0
+        self._has_more = False  # to do that waits for nothing
 
     # --- life ----------------------------------------------------------------------------
 
     def start(self) -> None:
         """Open the links; raises SettingsError for an endpoint that cannot be had."""
-        watcher = gevent.get_hub().loop.async_()
-        watcher.start(self._wake.set)
-        self.links = self._open_links(watcher.send, logger.warning)
+        self.links = self._open_links(watch_descriptor, self._wake.set, logger.warning)
         self.links.start()
         self.started_s = self._turned_s = self._clock().monotonic_s
 
     def run(self) -> None:
         """Turn for ever."""
         while True:
-            self._wake.wait(self._turn_s)
+            if self._wake.is_set():
+                gevent.sleep(0)  # the others' share
+            else:
+                self._wake.wait(TURN_S if self._is_unsettled() else IDLE_S)
+            rest_s = self._turned_s + self._rest_s - self._clock().monotonic_s
+            if rest_s > 0 and not self._has_more:
+                gevent.sleep(rest_s)
             self._wake.clear()
             self.turn()
-            gevent.sleep(0)
+
+    def _is_unsettled(self) -> bool:
+        return bool(self._lagging or self.devices.is_unsettled or self.fanout.is_unsettled)
 
     def stop(self) -> None:
         """Close the links."""
@@ -124,11 +154,11 @@ class Hub:
         if now.monotonic_s - self._turned_s > LATE_S:
             self._judge_not_before_s = now.monotonic_s + LATE_S
         self._turned_s = now.monotonic_s
-        is_all = self._take_in(now)
-        if now.monotonic_s - self._judged_s >= (TURN_S if is_all else JUDGE_LATEST_S):
+        self._has_more = not self._take_in(now)
+        if now.monotonic_s - self._judged_s >= (JUDGE_LATEST_S if self._has_more else TURN_S):
             self._judge(now)
         self._ask_for_wanted(now)
-        if now.monotonic_s - self._flushed_s >= self._flush_s:
+        if now.monotonic_s - self._flushed_s >= self._flush_s - REST_S:  # timers fire early, too
             self._flushed_s = now.monotonic_s
             self._send_due(now)
 
@@ -229,7 +259,7 @@ class Hub:
                 self._send(client_id, self.connections[client_id], now)
             else:  # who lags longest goes first in the next turn
                 self._lagging.setdefault(client_id, now.monotonic_s)
-                self._wake.set()
+                self._go_on()
 
     def _send(self, client_id: str, connection: Connection, now: Now) -> None:
         if connection.transport == "polling":
@@ -246,7 +276,12 @@ class Hub:
         self._lagging.pop(client_id, None)
         if self.fanout.has_due(client_id):
             self._lagging[client_id] = now.monotonic_s
-            self._wake.set()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Turn again without a rest: there is more that could be sent right now."""
+        self._has_more = True
+        self._wake.set()
 
     def _wait_for(self, client_id: str, connection: Connection, now: Now) -> None:
         """Leave a client what it is due where it is; end it when it takes nothing for too long."""

@@ -122,6 +122,7 @@ class Devices:
         self._ours = ours
         self._held, self._fills = HeldTotal(), Fills()  # what all feeds share
         self._table: OrderedDict[str, Device] = OrderedDict()  # the longest silent first
+        self._unsettled: dict[str, Device] = {}
 
     def __len__(self) -> int:
         return len(self._table)
@@ -187,8 +188,14 @@ class Devices:
 
     def tick(self, now: Now, *, everyone: bool) -> None:
         """Judge the timeouts of feeds that are at work, or of all."""
-        for device in [d for d in self if everyone or d.feed.is_settling()]:
+        settling = [d for d in self._unsettled.values() if d.feed.is_settling()]
+        for device in list(self) if everyone else settling:
             self._apply(device, device.feed.tick(now), now)
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Tell whether :meth:`tick` may have more to do soon than judge who is online."""
+        return bool(self._unsettled)
 
     def _with(self, device_id: str, now: Now, act: Callable[[Feed], Sequence[Effect]]) -> None:
         device = self._table.get(device_id)
@@ -202,6 +209,10 @@ class Devices:
         for effect in effects:
             self._carry_out(device, effect, now)
         self.size_bytes += device.ring.size_bytes - before
+        if device.feed.is_unsettled:
+            self._unsettled[device.device_id] = device
+        elif self._unsettled:
+            self._unsettled.pop(device.device_id, None)
         if self.size_bytes > self.limits.total_bytes:
             self._shrink()
 
@@ -286,6 +297,7 @@ class Devices:
     def _evict(self, device: Device) -> None:
         self.audience.before_loss(device, self.arrival)
         del self._table[device.device_id]
+        self._unsettled.pop(device.device_id, None)
         self.counts["evicted"] += 1
         device.feed.forget()
         device.feed.online = False

@@ -313,6 +313,11 @@ class Fanout:
         self._statuses_due = False
         return [*everybody, *self._behind, *self._rates.due(now)]
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Tell whether something may become due without anything happening."""
+        return bool(self._behind or self._statuses_due or self._rates or self._groups.are_dirty)
+
     def has_due(self, client_id: str) -> bool:
         """Tell whether a client, once writable, would be sent something."""
         client = self.clients[client_id]

@@ -263,6 +263,11 @@ class Groups:
                 group.is_dirty = True
                 self._dirty.append(group)
 
+    @property
+    def are_dirty(self) -> bool:
+        """Tell whether a group got entries since :meth:`take_dirty`."""
+        return bool(self._dirty)
+
     def take_dirty(self) -> list[Group]:
         """Take note of the groups that got entries since the last time."""
         dirty, self._dirty = self._dirty, []

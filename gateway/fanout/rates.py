@@ -20,6 +20,9 @@ class RateQueue:
         self._clients = clients
         self._queue: list[tuple[float, str]] = []  # a heap; may hold times that are over
 
+    def __bool__(self) -> bool:
+        return bool(self._queue)
+
     def settle(self, client: Client, now: Now) -> None:
         """Look at once for a client that has a rate now, never again for one that has none."""
         client.rate_due_s, client.is_rate_due = None, False

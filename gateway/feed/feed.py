@@ -209,6 +209,12 @@ class Feed:
         is_due = history is not None and (history.is_whole or history.may_begin())
         return self._order.is_waiting or self._asking.question is not None or is_due
 
+    @property
+    def is_unsettled(self) -> bool:
+        """Tell whether :meth:`is_settling` may become true without anything coming in."""
+        order, asking = self._order, self._asking
+        return self._history is not None or order.is_waiting or asking.question is not None
+
     def forget(self) -> None:
         """Give back what this feed holds of what all share; it will not be used again."""
         self._order.held.clear()

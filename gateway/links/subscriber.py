@@ -1,18 +1,17 @@
 """The links at work: what devices say comes in here, and questions to them go out.
 
-Everything runs in the event loop but the waiting, which ``turns`` does in a thread. What the
-loop does not get to stays in libzmq's queues, which are bounded; what those drop is a hole that the
-feed repairs.
+All of it runs in the event loop. What the loop does not get to stays in libzmq's queues, which are
+bounded; what those drop is a hole that the feed repairs.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from time import monotonic
 
 import zmq
 
+from gateway.links.arrivals import Arrivals, Watch
 from gateway.links.links import (
     Incoming,
     Link,
@@ -24,7 +23,6 @@ from gateway.links.links import (
     subscribe,
 )
 from gateway.links.replay_routes import Route
-from gateway.links.turns import Turns
 from shared.contexts import end_within
 from shared.errors import SettingsError
 
@@ -37,10 +35,6 @@ SILENCE_S = 10.0
 """Devices say something every second, and a subscription can go dead for ever (libzmq #1199)."""
 ENDING_MAX_S = 0.5
 """Closing takes a ms; nothing waits to be sent."""
-REQUESTS_WAITING_MAX = 20_000
-"""Requests wait for the loop's turn only, about a ms; a question a device is far less."""
-REQUESTS_A_TURN = 500
-"""Sending these takes some 3 ms; after a restart every device is asked at once."""
 
 
 @dataclass(slots=True)
@@ -60,13 +54,14 @@ class _Batch:
 class Subscriber:
     """All ZeroMQ sockets of the gateway.
 
-    ``wake`` leads to a call of :meth:`take` in the loop, and is called in whatever thread.
-    ``notice(event, **fields)`` is told what an operator should know.
+    ``watch`` is the event loop's (see :data:`~gateway.links.arrivals.Watch`); ``wake`` leads to a
+    call of :meth:`take`, soon. ``notice(event, **fields)`` is told what an operator should know.
     """
 
     def __init__(
         self,
         settings: LinkSettings,
+        watch: Watch,
         wake: Callable[[], None],
         notice: Callable[..., None],
         clock: Callable[[], float] = monotonic,
@@ -79,72 +74,51 @@ class Subscriber:
         self._wake = wake
         self._notice = notice
         self._clock = clock
-        self._requests: deque[tuple[Route, bytes]] = deque()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._links: deque[Link] = deque()
-        self._live: list[Link] = []
         self._replay: dict[str, Link] = {}
-        self._turns = Turns(wake)
-
-    @property
-    def failed(self) -> BaseException | None:
-        """What the thread died of; :meth:`take` raises it too."""
-        return self._turns.failed
-
-    @property
-    def is_alive(self) -> bool:
-        """Tell whether devices are being listened to."""
-        return self._turns.is_alive
+        self._arrivals = Arrivals(watch, wake)
 
     def start(self) -> None:
         """Open the sockets and listen; raises SettingsError for an endpoint that cannot be had."""
         try:
             for link in open_links(self._context, self._settings):
                 self._links.append(link)
-                self._turns.add(link.socket)
+                self._listen(link)
         except SettingsError:
             self.stop()
             raise
-        self._live = [link for link in self._links if link.kind == "live"]
         self._replay = {link.endpoint: link for link in self._links if link.kind == "replay"}
-        for link in self._live:
-            subscribe(link)
-        self._turns.start()
 
     def take(self) -> list[Incoming]:
         """Hand out what came in, in order for each link, up to a bounded amount.
 
-        What is left to do wakes the loop again. Raises what the thread died of.
+        What is left to do wakes the loop again.
         """
-        if self.failed is not None:
-            raise self.failed
-        if not self._turns.begin():
-            return []
-        self._send_requests()
-        batch = self._read(self._clock())
+        now_s = self._clock()
+        batch = self._read(now_s)
         self.is_emptied = not batch.is_full
-        if batch.is_full or self._requests:
+        if batch.is_full:
             self._wake()
         else:
-            self._renew_silent(self._clock())
-            self._turns.give_back()
+            self._renew_silent(now_s)
         return batch.messages
 
     def ask(self, requests: Iterable[tuple[Route, bytes]]) -> None:
-        """Send requests, in order, as soon as it is the loop's turn."""
-        for request in requests:
-            if len(self._requests) < REQUESTS_WAITING_MAX:
-                self._requests.append(request)
-            else:
+        """Send requests, in order."""
+        for route, payload in requests:
+            link = self._replay.get(route.endpoint)
+            if link is None or not send(link, route.peer, payload):
                 self.unsent += 1
-        self._turns.ask_for()
+        self._wake()  # for a message that came meanwhile: sending takes its signal
 
     def stop(self) -> None:
-        """End the thread and close every socket; nothing is sent or received any more."""
-        if self._turns.stop():
-            end_within(ENDING_MAX_S, partial(self._context.destroy, 0))
-        else:
-            self._notice("links_stuck", note="the thread did not end, its sockets stay open")
+        """Close every socket; nothing is sent or received any more."""
+        self._arrivals.clear()
+        self._replay.clear()
+        while self._links:
+            self._links.pop().socket.close()
+        end_within(ENDING_MAX_S, self._context.term)
 
     def _read(self, now_s: float) -> _Batch:
         """Read the links in turns until all are empty or the batch is full."""
@@ -158,28 +132,26 @@ class Subscriber:
                 link.quiet_since_s, link.is_renewed = now_s, False
         return batch
 
-    def _send_requests(self) -> None:
-        for _ in range(min(len(self._requests), REQUESTS_A_TURN)):
-            route, payload = self._requests.popleft()
-            if not send(self._replay[route.endpoint], route.peer, payload):
-                self.unsent += 1
-
     def _renew_silent(self, now_s: float) -> None:
         """Connect anew where devices were heard and are silent; said once for each silence."""
-        for link in self._live:
+        for link in self._links:
             quiet_s = 0.0 if link.quiet_since_s is None else now_s - link.quiet_since_s
-            if quiet_s >= SILENCE_S and not link.binds:
+            if quiet_s >= SILENCE_S and link.kind == "live" and not link.binds:
                 if not link.is_renewed:
                     self._notice("devices_silent", endpoint=link.endpoint, note="connecting anew")
                 link.quiet_since_s, link.is_renewed = now_s, True
                 self._renew(link)
 
     def _renew(self, link: Link) -> None:
-        self._turns.remove(link.socket)
+        self._arrivals.remove(link.socket)
         link.socket.close()
         link.socket = open_socket(self._context, link.setting, link.endpoint, self._settings)
-        subscribe(link)
-        self._turns.add(link.socket)
+        self._listen(link)
+
+    def _listen(self, link: Link) -> None:
+        if link.kind == "live":
+            subscribe(link)
+        self._arrivals.add(link.socket)
 
 
 def _read_some(link: Link, batch: _Batch) -> int:

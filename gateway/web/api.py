@@ -101,7 +101,7 @@ def libraries_missing() -> bool:
 
 
 def _is_ready(hub: Hub) -> bool:
-    if hub.started_s is None or hub.links is None or not hub.links.is_alive:
+    if hub.started_s is None:
         return False
     now = hub.now()
     if now.monotonic_s - hub.started_s >= FIRST_FILLS_S:

@@ -24,7 +24,7 @@ def start_links() -> Iterator[StartLinks]:
 
         def start_one(settings: LinkSettings) -> Loop:
             loop = Loop(settings)
-            stack.callback(loop.subscriber.stop)
+            stack.callback(loop.close)
             loop.subscriber.start()
             return loop
 

@@ -1,8 +1,8 @@
 """What stands at the other ends of the gateway's links: devices, hostile ones, and its own loop."""
 
+import selectors
 import socket
 import struct
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,34 +30,58 @@ Socket: TypeAlias = "zmq.Socket[bytes]"
 
 
 class Loop:
-    """Stands for the event loop: takes what the subscriber has whenever it wakes.
-
-    Like the real one it must never stop turning, so all waiting of a test is done here.
-    """
+    """Stands for the event loop: watches descriptors, and takes what came when it was woken."""
 
     def __init__(self, settings: LinkSettings) -> None:
-        self.woken = threading.Event()
+        self.is_woken = False
         self.wakes = 0
         self.notices: list[tuple[str, dict[str, object]]] = []
         self.now_s = 0.0
         self.batches: list[list[Incoming]] = []
-        self.subscriber = Subscriber(settings, self.wake, self.notice, lambda: self.now_s)
+        self._selector = selectors.DefaultSelector()
+        self.subscriber = Subscriber(
+            settings, self.watch, self.wake, self.notice, lambda: self.now_s
+        )
 
     def notice(self, event: str, **fields: object) -> None:
         self.notices.append((event, fields))
 
     def wake(self) -> None:
         self.wakes += 1
-        self.woken.set()
+        self.is_woken = True
+
+    def watch(self, descriptor: int, on_readable: Callable[[], None]) -> Callable[[], None]:
+        self._selector.register(descriptor, selectors.EVENT_READ, on_readable)
+
+        def end() -> None:
+            self._selector.unregister(descriptor)
+
+        return end
+
+    @property
+    def watched(self) -> int:
+        """How many descriptors are watched."""
+        return len(self._selector.get_map())
+
+    def look(self, timeout_s: float = 0.01) -> None:
+        """Call what waits for the descriptors that are readable."""
+        for key, _events in self._selector.select(timeout_s):
+            key.data()
 
     def run_until(self, condition: Callable[[], bool], *, what: str) -> None:
-        """Turn until something is so."""
+        """Turn until something is so; only what woke the loop makes it take."""
         deadline = monotonic() + scaled_s(WAIT_S)
         while not condition():
             assert monotonic() < deadline, f"{what} did not come"
-            if self.woken.wait(0.01):
-                self.woken.clear()
+            self.look()
+            if self.is_woken:
+                self.is_woken = False
                 self.batches.append(self.subscriber.take())
+
+    def close(self) -> None:
+        """End it."""
+        self.subscriber.stop()
+        self._selector.close()
 
     def take(self, count: int) -> list[Incoming]:
         """Turn until so many messages came, and hand them out."""

@@ -121,7 +121,7 @@ def stage() -> Stage:
     ids = (f"q{number}" for number in count())
     replay = Replay(ReplayRoutes([REPLAY.endpoint], 10), ids.__next__, 10)
     devices = Devices(Limits(10, 100, 1_000_000, 5.0))
-    hub = Hub(devices, replay, lambda _wake, _notice: wire, NoMulticast, clock=clock)  # type: ignore[arg-type, return-value]  # as much of links as the hub needs
+    hub = Hub(devices, replay, lambda _watch, _wake, _notice: wire, NoMulticast, clock=clock)  # type: ignore[arg-type, return-value]  # as much of links as the hub needs
     hub.start()
     return Stage(hub, wire, clock)
 

@@ -73,6 +73,7 @@ def test_an_address_in_use_is_one_sentence_that_says_what_to_do(peers: Peers, se
     assert "\n" not in text
     flag = setting.removeprefix("SPOKE_").lower().replace("_", "-")
     assert f"another address with {setting} or --{flag}" in text
+    loop.close()
     assert (threading.active_count(), open_descriptors()) == (threads, descriptors)
 
 
@@ -86,8 +87,8 @@ def test_an_address_in_use_is_one_sentence_that_says_what_to_do(peers: Peers, se
 def test_an_endpoint_that_cannot_be_had_is_a_wrong_setting(
     settings: LinkSettings, expected: str
 ) -> None:
-    with pytest.raises(SettingsError, match=expected):
-        Loop(settings).subscriber.start()
+    with closing(Loop(settings)) as loop, pytest.raises(SettingsError, match=expected):
+        loop.subscriber.start()
 
 
 def test_a_publisher_that_ignores_subscriptions_is_handed_on_and_starves_nobody(
