@@ -19,7 +19,7 @@ from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.feed.effects import Now
 from gateway.links.arrivals import Watch
 from gateway.links.links import Incoming
-from gateway.links.replay import Aside, Replay
+from gateway.links.replay import Aside, Replay, Reply
 from gateway.links.subscriber import Subscriber
 from shared.cursor import Cursor
 from shared.errors import BadMessage
@@ -181,12 +181,12 @@ class Hub:
             self.devices.receive(decode_message(message.frames), now)
             return
         match self._replay.receive(message.route, message.frames, now.monotonic_s):
-            case ReplayAnswer() as answer:
-                self.devices.answer(answer, now)
-            case ReplayRefusal(device_id=device_id, code="busy"):
-                self.devices.busy(device_id, now)
-            case ReplayRefusal(device_id=device_id):
-                self.devices.no_answer(device_id, now)
+            case Reply(purpose, ReplayAnswer() as answer):
+                self.devices.answer(purpose, answer, now)
+            case Reply(purpose, ReplayRefusal(device_id=device_id, code="busy")):
+                self.devices.busy(device_id, purpose, now)
+            case Reply(purpose, ReplayRefusal(device_id=device_id)):
+                self.devices.no_answer(device_id, purpose, now)
             case Aside(reply):
                 self.on_aside(reply)
             case Serve(devices=offered):
@@ -207,12 +207,12 @@ class Hub:
     def _ask_questions(self, now: Now) -> None:
         """Ask what the feeds want to know; with nobody to ask, that is the answer."""
         while self.devices.questions:
-            device_id, after, limit = self.devices.questions.pop(0)
-            requests = self._replay.ask(device_id, after, limit, now.monotonic_s)
+            question = self.devices.questions.pop(0)
+            requests = self._replay.ask(*question, now.monotonic_s)
             if requests and self.links is not None:
                 self.links.ask(requests)
             else:
-                self.devices.no_answer(device_id, now)
+                self.devices.no_answer(question.device_id, question.purpose, now)
 
     def ask_aside(self, device_id: str, after: Cursor | None, limit: int) -> str | None:
         """Ask a device for somebody who waits; returns the question's id, None with nobody to ask.

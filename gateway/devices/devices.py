@@ -12,6 +12,7 @@ from itertools import chain
 from typing import NamedTuple, Protocol
 
 from gateway.devices.ring import Entry, Ring, gap_entry, reading_entry
+from gateway.feed.asking import Purpose
 from gateway.feed.effects import (
     Announce,
     Ask,
@@ -47,6 +48,7 @@ class Question(NamedTuple):
     """Ask the device for readings after ``after`` (None: from the oldest it holds)."""
 
     device_id: str
+    purpose: Purpose
     after: Cursor | None
     limit: int
 
@@ -165,18 +167,18 @@ class Devices:
         elif device is not None and error.reason == "unsupported_version":
             self._apply(device, device.feed.refuse(error.reason, now), now)
 
-    def answer(self, answer: ReplayAnswer, now: Now) -> None:
-        """Take in the answer to the last question about a device."""
+    def answer(self, purpose: Purpose, answer: ReplayAnswer, now: Now) -> None:
+        """Take in the answer to the last question about a device for a purpose."""
         timed = replace(answer, readings=tuple(with_time(r, now) for r in answer.readings))
-        self._with(answer.device_id, now, lambda feed: feed.receive_answer(timed, now))
+        self._with(answer.device_id, now, lambda feed: feed.receive_answer(purpose, timed, now))
 
-    def no_answer(self, device_id: str, now: Now) -> None:
+    def no_answer(self, device_id: str, purpose: Purpose, now: Now) -> None:
         """Take in that nobody can answer for a device."""
-        self._with(device_id, now, lambda feed: feed.receive_no_answer(now))
+        self._with(device_id, now, lambda feed: feed.receive_no_answer(purpose, now))
 
-    def busy(self, device_id: str, now: Now) -> None:
+    def busy(self, device_id: str, purpose: Purpose, now: Now) -> None:
         """Take in that a device's replay asks for patience."""
-        self._with(device_id, now, lambda feed: feed.receive_busy(now))
+        self._with(device_id, now, lambda feed: feed.receive_busy(purpose, now))
 
     def replay_offered(self, device_id: str, now: Now) -> None:
         """Take in that a peer serves a device's replay from now on."""
@@ -223,8 +225,8 @@ class Devices:
             case Announce(gap):
                 self.counts[f"gap_{gap.reason}"] += 1
                 self._append(device, gap_entry(gap, self.arrival + 1))
-            case Ask(after, limit):
-                self.questions.append(Question(device.device_id, after, limit))
+            case Ask(purpose, after, limit):
+                self.questions.append(Question(device.device_id, purpose, after, limit))
             case Changed():
                 self.audience.note_status(device.device_id)
             case Start(front):

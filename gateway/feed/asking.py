@@ -1,6 +1,10 @@
-"""The questions a feed has for the replay of its device: one at a time, repeated, given up."""
+"""The questions a feed has for the replay of its device: repeated, and given up.
 
-from dataclasses import dataclass
+One is open at a time for what is missing, and one for the history, so that on a line which loses
+something all the time neither waits for the other.
+"""
+
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from shared.cursor import Cursor
@@ -15,6 +19,8 @@ PAGE_MAX = 250
 """Readings asked for at once: taking them in keeps the event loop for some 5 ms."""
 
 Kind: TypeAlias = Literal["repair", "history", "newest"]
+Purpose: TypeAlias = Literal["repair", "history"]
+"""What an open question is for; ``newest`` is asked where there is nothing to repair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,13 @@ class Question:
     limit: int
     known: Cursor
     """The greatest position known to exist when it was asked first."""
+    asked_s: float = 0.0
+    """When it was asked first: its answer may be from then."""
+
+    @property
+    def purpose(self) -> Purpose:
+        """Tell what it is for."""
+        return _purpose(self.kind)
 
     def answered_up_to(self, reached: Cursor | None, newest: Cursor | None) -> Cursor:
         """Say up to where an answer is the last word: what it lacks there will never come.
@@ -42,18 +55,36 @@ class Question:
 
 
 @dataclass(slots=True)
-class Asking:
-    """The question that is open, and how far the replay can be relied on."""
+class _Thread:
+    """The question for one purpose: open, or not answered so that it would be asked again."""
 
     question: Question | None = None
+    repeatable: Question | None = None
+    asked_s: float = 0.0
+    misses: int = 0
+
+
+@dataclass(slots=True)
+class Asking:
+    """The questions that are open, and how far the replay can be relied on."""
+
     wants_newest: bool = False
     """Whether somebody needs to know what the device holds last."""
-    _asked_s: float = 0.0
-    _repeatable: Question | None = None  # not answered: asked again, it stays the same question
-    _misses: int = 0
+    _threads: dict[Purpose, _Thread] = field(
+        default_factory=lambda: {"repair": _Thread(), "history": _Thread()}
+    )
     _answers: bool = False  # it answered, and since then never failed a whole repair
     _not_before_s: float = float("-inf")
     _rest_until_s: float = float("-inf")
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether an answer is waited for."""
+        return any(thread.question is not None for thread in self._threads.values())
+
+    def question(self, purpose: Purpose) -> Question | None:
+        """Give the open question for a purpose."""
+        return self._threads[purpose].question
 
     @property
     def is_silent(self) -> bool:
@@ -61,7 +92,11 @@ class Asking:
 
         One that answered before is given the whole time of one repair to come back.
         """
-        return self._misses >= SILENT_TRIES and not self._answers
+        return self._has_missed and not self._answers
+
+    @property
+    def _has_missed(self) -> bool:
+        return any(thread.misses >= SILENT_TRIES for thread in self._threads.values())
 
     def patience_s(self, repair_s: float) -> float:
         """Give the time after which a hole is given up."""
@@ -72,63 +107,79 @@ class Asking:
         return now_s < self._rest_until_s
 
     def may_ask(self, kind: Kind, now_s: float) -> bool:
-        """Tell whether a question of this kind may be asked now; a repair replaces any other."""
+        """Tell whether a question of this kind may be asked now."""
         if now_s < self._not_before_s:
             return False
+        question = self.question(_purpose(kind))
         if kind != "repair":
-            return self.question is None and not self.rests(now_s)
+            return question is None and not self.rests(now_s)
         if self.is_silent and self.rests(now_s):
             return False
-        return self.question is None or self.question.kind != "repair"
+        return question is None or question.kind != "repair"
 
     def ask(
         self, kind: Kind, after: Cursor | None, limit: int, known: Cursor, now_s: float
     ) -> Question:
         """Open a question, or the one that was not answered again."""
-        open_before = self._repeatable
-        if open_before is not None and (open_before.kind, open_before.after) == (kind, after):
-            self.question = open_before
-        else:
-            self.question = Question(kind, after, limit, known)
-        self._repeatable, self._asked_s = None, now_s
-        return self.question
+        thread = self._threads[_purpose(kind)]
+        question = thread.repeatable
+        if question is None or (question.kind, question.after) != (kind, after):
+            question = Question(kind, after, limit, known, now_s)
+        thread.question, thread.repeatable, thread.asked_s = question, None, now_s
+        return question
 
-    def is_overdue(self, now_s: float) -> bool:
-        """Tell whether the open question has to be repeated."""
-        return self.question is not None and now_s - self._asked_s >= ASK_AGAIN_S
+    def overdue(self, now_s: float) -> list[Purpose]:
+        """Name the open questions that have to be repeated."""
+        return [
+            purpose
+            for purpose, thread in self._threads.items()
+            if thread.question is not None and now_s - thread.asked_s >= ASK_AGAIN_S
+        ]
 
-    def answered(self) -> Question | None:
-        """Close the question with its answer, though that may come after it was missed."""
-        question, self.question = self.question or self._repeatable, None
+    def answered(self, purpose: Purpose) -> Question | None:
+        """Close a question with its answer, though that may come after it was missed."""
+        thread = self._threads[purpose]
+        question, thread.question = thread.question or thread.repeatable, None
         if question is not None:
-            self.wants_newest, self._answers = False, True
+            thread.repeatable = None
+            self.wants_newest &= purpose != "repair"
+            self._answers = True
             self.hope()
         return question
 
     def hope(self) -> None:
         """Forget earlier silence: there is somebody who answers."""
-        self._misses, self._repeatable = 0, None
+        for thread in self._threads.values():
+            thread.misses = 0
         self._not_before_s = self._rest_until_s = float("-inf")
 
-    def missed(self, now_s: float, pause_s: float = 0.0) -> None:
-        """Close the open question without an answer; ask again after a pause."""
-        self._repeatable, self.question = self.question, None
-        self._misses += 1
+    def missed(self, purpose: Purpose, now_s: float, pause_s: float = 0.0) -> None:
+        """Close an open question without an answer; ask again after a pause."""
+        thread = self._threads[purpose]
+        thread.repeatable, thread.question = thread.question, None
+        thread.misses += 1
         self._not_before_s = now_s + pause_s
-        if self._misses >= SILENT_TRIES:
+        if thread.misses >= SILENT_TRIES:
             self._rest_until_s = now_s + SILENT_RETRY_S
 
-    def postponed(self, now_s: float) -> None:
-        """Close the open question: the replay is there, but busy."""
-        self._misses, self._answers = 0, self._answers or self.question is not None
-        self._repeatable, self.question = self.question, None
+    def postponed(self, purpose: Purpose, now_s: float) -> None:
+        """Close an open question: the replay is there, but busy."""
+        thread = self._threads[purpose]
+        self._answers = self._answers or thread.question is not None
+        self.hope()
+        thread.repeatable, thread.question = thread.question, None
         self._not_before_s = now_s + ASK_AGAIN_S
 
     def gave_up(self) -> None:
         """Note that a hole was given up; who answered nothing for so long is not waited for."""
-        if self._misses >= SILENT_TRIES:
+        if self._has_missed:
             self._answers = False
 
     def abandon(self) -> None:
-        """Drop the open question: nobody needs its answer any more."""
-        self.question = self._repeatable = None
+        """Drop the open questions: nobody needs their answers any more."""
+        for thread in self._threads.values():
+            thread.question = thread.repeatable = None
+
+
+def _purpose(kind: Kind) -> Purpose:
+    return "history" if kind == "history" else "repair"

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, TypeAlias
 
+from gateway.feed.asking import Purpose
 from gateway.feed.history import Stretch
 from gateway.packets import Gap
 from shared.cursor import Cursor
@@ -48,6 +49,7 @@ class Start(NamedTuple):
 class Ask(NamedTuple):
     """Ask the device for readings after ``after`` (None: from the oldest it holds)."""
 
+    purpose: Purpose
     after: Cursor | None
     limit: int
 

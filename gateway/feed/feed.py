@@ -11,7 +11,7 @@ before.
 from dataclasses import InitVar, dataclass, field
 
 from gateway.feed.admission import is_future, refusal, strangeness
-from gateway.feed.asking import ASK_AGAIN_S, PAGE_MAX, Asking, Kind, Question
+from gateway.feed.asking import ASK_AGAIN_S, PAGE_MAX, Asking, Kind, Purpose, Question
 from gateway.feed.effects import Ask, Changed, Count, Effects, Now, Prepend, Start, Take
 from gateway.feed.history import Fills, History
 from gateway.feed.order import Order
@@ -46,7 +46,7 @@ class Feed:
     refused: str | None = None
     ts_ms: int = 0
     newest: Cursor | None = None
-    """What the replay said it holds last, at :attr:`newest_s`."""
+    """What the replay said it holds last, to a question of :attr:`newest_s`."""
     newest_s: float = NEVER_S
     oldest: Cursor | None = None
     """The oldest reading the replay said it holds."""
@@ -103,12 +103,12 @@ class Feed:
         self._order.note(position)
         return self._settle(now)
 
-    def receive_answer(self, answer: ReplayAnswer, now: Now) -> Effects:
-        """Take in the answer to the question last asked."""
-        question = self._asking.answered()
+    def receive_answer(self, purpose: Purpose, answer: ReplayAnswer, now: Now) -> Effects:
+        """Take in the answer to the question last asked for a purpose."""
+        question = self._asking.answered(purpose)
         if question is None:
             return [Count("unasked_answer")]
-        self.newest, self.newest_s = answer.newest, now.monotonic_s
+        self.newest, self.newest_s = answer.newest, question.asked_s
         self.oldest = answer.oldest
         if question.kind == "history":
             self._use_history(question, answer, now)
@@ -116,16 +116,16 @@ class Feed:
             self._use_repair(question, answer, now)
         return self._told() + self._next_stretch() + self._settle(now)
 
-    def receive_no_answer(self, now: Now) -> Effects:
+    def receive_no_answer(self, purpose: Purpose, now: Now) -> Effects:
         """Take in that nobody knows the answer, or that there is nobody to ask."""
-        if self._asking.question is None:
+        if self._asking.question(purpose) is None:
             return []
-        self._miss(now, pause_s=ASK_AGAIN_S)
+        self._miss(purpose, now, pause_s=ASK_AGAIN_S)
         return self._settle(now)
 
-    def receive_busy(self, now: Now) -> Effects:
-        """Take in that the question should be asked again later."""
-        self._asking.postponed(now.monotonic_s)
+    def receive_busy(self, purpose: Purpose, now: Now) -> Effects:
+        """Take in that a question should be asked again later."""
+        self._asking.postponed(purpose, now.monotonic_s)
         if self._history is not None and self._history.is_hopeless(now.monotonic_s):
             self._drop_history()
         return []
@@ -152,8 +152,8 @@ class Feed:
             self.online = False
         if now_s - self._refused_s >= REFUSED_SHOWN_S:
             self.refused = None
-        if self._asking.is_overdue(now_s):
-            self._miss(now)
+        for purpose in self._asking.overdue(now_s):
+            self._miss(purpose, now)
         return self._told() + self._next_stretch() + self._settle(now)
 
     # --- what others may know ------------------------------------------------------------
@@ -207,13 +207,12 @@ class Feed:
         """Tell whether :meth:`tick` has more to do soon than judge who is online."""
         history = self._history
         is_due = history is not None and (history.is_whole or history.may_begin())
-        return self._order.is_waiting or self._asking.question is not None or is_due
+        return self._order.is_waiting or self._asking.is_open or is_due
 
     @property
     def is_unsettled(self) -> bool:
         """Tell whether :meth:`is_settling` may become true without anything coming in."""
-        order, asking = self._order, self._asking
-        return self._history is not None or order.is_waiting or asking.question is not None
+        return self._history is not None or self._order.is_waiting or self._asking.is_open
 
     def forget(self) -> None:
         """Give back what this feed holds of what all share; it will not be used again."""
@@ -271,22 +270,27 @@ class Feed:
         effects = self._order.settle(now.monotonic_s, patience_s)
         if self._order.gave_up:
             self._asking.gave_up()
-        return effects + self._next_question(now)
+        return effects + self._next_question(now) + self._next_page(now)
 
     def _next_question(self, now: Now) -> Effects:
-        """Ask what is most wanted, one question at a time; a hole comes before history."""
+        """Ask for what is missing, or for where the device stands."""
         head, now_s, history = self.head, now.monotonic_s, self._history
         if head is None:
             return []
         if self._order.is_waiting:
             return self._ask("repair", head, self._hole_size(head), now_s)
-        if self._asking.wants_newest:
+        # so a replay that came back is found before it is needed
+        is_sought = self._asking.is_silent and self.online and (history is None or history.is_whole)
+        if self._asking.wants_newest or is_sought:
             return self._ask("newest", head, 1, now_s)
-        if history is None or history.is_whole:
-            # so a replay that came back is found before it is needed
-            is_sought = self._asking.is_silent and self.online
-            return self._ask("newest", head, 1, now_s) if is_sought else []
-        if not self._asking.may_ask("history", now_s) or not history.take_turn(now_s):
+        return []
+
+    def _next_page(self, now: Now) -> Effects:
+        """Ask for the next page of history, when it is this device's turn."""
+        now_s, history = now.monotonic_s, self._history
+        if history is None or history.is_whole or not self._asking.may_ask("history", now_s):
+            return []
+        if not history.take_turn(now_s):
             return []
         return self._ask("history", history.after, history.limit, now_s)
 
@@ -300,12 +304,12 @@ class Feed:
         if not self._asking.may_ask(kind, now_s):
             return []
         question = self._asking.ask(kind, after, limit, self.position, now_s)
-        return [Ask(question.after, question.limit)]
+        return [Ask(question.purpose, question.after, question.limit)]
 
-    def _miss(self, now: Now, pause_s: float = 0.0) -> None:
+    def _miss(self, purpose: Purpose, now: Now, pause_s: float = 0.0) -> None:
         """Do without an answer: ask again soon, or rarely once nobody seems to be there."""
         now_s, history = now.monotonic_s, self._history
-        self._asking.missed(now_s, pause_s)
+        self._asking.missed(purpose, now_s, pause_s)
         if history is None or history.is_whole or not self._asking.rests(now_s):
             return
         history.return_turn()

@@ -71,7 +71,7 @@ class Incoming(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """One open socket, and since when it is quiet (None before anything was heard)."""
+    """One open socket, and since when it is quiet: after something was heard, or asked."""
 
     kind: Kind
     endpoint: str
@@ -116,7 +116,8 @@ def open_socket(
     else:
         socket.rcvhwm = socket.sndhwm = REPLAY_QUEUE
         socket.maxmsgsize = REPLAY_FRAME_BYTES_MAX
-        socket.immediate = 1  # nothing is queued for a device that is not there
+        # not IMMEDIATE: with it, a connection that ends while an answer is read takes the rest of
+        # the answer away, and the next read aborts the process (fq.cpp, libzmq 4.3.5; measured)
     if _TYPES[setting] == zmq.ROUTER:
         socket.router_mandatory = 1  # a peer that is gone is an error, not a silent drop
     socket.ipv6 = "[" in endpoint

@@ -1,8 +1,8 @@
 """Questions for what was missed, and which answers belong to them. Pure.
 
-One question a device is open at a time for its feed. It keeps its id while it is repeated, so
-that a late answer is an answer. Others may ask *aside*, once for each question. Only what was
-asked, by a route that was asked, comes back out; all else raises
+For its feed, one question a device is open at a time for each purpose. It keeps its id while it is
+repeated, so that a late answer is an answer. Others may ask *aside*, once for each question. Only
+what was asked, by a route that was asked, comes back out; all else raises
 :class:`~shared.errors.BadMessage` and is counted.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
+from gateway.feed.asking import Purpose
 from gateway.links.replay_routes import ReplayRoutes, Route
 from shared.cursor import Cursor
 from shared.errors import BadMessage
@@ -36,7 +37,11 @@ class Aside(NamedTuple):
     reply: ReplayAnswer | ReplayRefusal
 
 
-Reply: TypeAlias = ReplayAnswer | ReplayRefusal | Aside | Serve
+class Reply(NamedTuple):
+    """The reply to a question of a feed."""
+
+    purpose: Purpose
+    reply: ReplayAnswer | ReplayRefusal
 
 
 @dataclass(slots=True)
@@ -45,6 +50,7 @@ class _Question:
 
     id: str
     device_id: str
+    purpose: Purpose | None
     after: Cursor | None
     limit: int = 0
     asked_s: float = 0.0
@@ -53,7 +59,7 @@ class _Question:
 
 
 class Replay:
-    """The questions that wait for an answer, at most one for each of ``devices_max`` devices.
+    """The questions that wait for an answer, of at most ``devices_max`` devices.
 
     ``new_id`` makes ids of at most 64 characters that nobody can guess who was not asked.
     """
@@ -62,24 +68,26 @@ class Replay:
         self._routes = routes
         self._new_id = new_id
         self._devices_max = devices_max
-        self._questions: OrderedDict[str, _Question] = OrderedDict()  # by device
+        self._questions: OrderedDict[tuple[str, Purpose], _Question] = OrderedDict()
         self._asides: dict[str, _Question] = {}  # by id
 
-    def ask(self, device_id: str, after: Cursor | None, limit: int, now_s: float) -> Requests:
+    def ask(
+        self, device_id: str, purpose: Purpose, after: Cursor | None, limit: int, now_s: float
+    ) -> Requests:
         """Ask for readings after a position; empty when there is nobody to ask.
 
         A question that was not answered yet is repeated, or replaced when it starts elsewhere;
         whoever was silent on it is not relied on any longer.
         """
-        question = self._questions.pop(device_id, None)
+        question = self._questions.pop((device_id, purpose), None)
         if question is not None and now_s - question.asked_s >= SILENT_S:
             self._routes.forget(device_id)
         if question is None or question.after != after:
-            question = _Question(self._new_id(), device_id, after)
+            question = _Question(self._new_id(), device_id, purpose, after)
         question.limit, question.asked_s = limit, now_s
         question.asked.intersection_update(self._routes.candidates(device_id, now_s))
         question.refused.clear()
-        self._keep(device_id, question)
+        self._keep(device_id, purpose, question)
         return self._requests(question, now_s)
 
     def ask_aside(
@@ -89,7 +97,7 @@ class Replay:
 
         Whoever asks waits for an :class:`Aside`, and calls :meth:`drop_aside` at last.
         """
-        question = _Question(self._new_id(), device_id, after, limit, now_s)
+        question = _Question(self._new_id(), device_id, None, after, limit, now_s)
         self._asides[question.id] = question
         return question.id, self._requests(question, now_s)
 
@@ -97,7 +105,9 @@ class Replay:
         """Forget a question that was asked aside, answered or not."""
         self._asides.pop(question_id, None)
 
-    def receive(self, route: Route, frames: Sequence[bytes], now_s: float) -> Reply | None:
+    def receive(
+        self, route: Route, frames: Sequence[bytes], now_s: float
+    ) -> Reply | Aside | Serve | None:
         """Read what came over a replay link.
 
         Returns an answer, trimmed to its question; a refusal once nobody is left who may know, or
@@ -109,12 +119,19 @@ class Replay:
             new = self._routes.claim(route, serve.devices, now_s)
             return Serve(new) if new else None
         message = decode_answer(frames)
-        question = self._asides.get(message.id) or self._questions.get(message.device_id)
+        question = self._asides.get(message.id) or self._open(message)
         if question is None or not _is_answered_by(question, message, route):
             raise BadMessage("stray_answer", "the answer is to no question that waits for one")
         reply = self._reply(question, message, route, now_s)
-        is_aside = question.id in self._asides
-        return reply if reply is None or not is_aside else Aside(reply)
+        if reply is None:
+            return None
+        return Aside(reply) if question.purpose is None else Reply(question.purpose, reply)
+
+    def _open(self, message: ReplayAnswer | ReplayRefusal) -> _Question | None:
+        """Find a feed's question that a message is about."""
+        purposes: tuple[Purpose, ...] = ("repair", "history")
+        asked = (self._questions.get((message.device_id, purpose)) for purpose in purposes)
+        return next((it for it in asked if it is not None and it.id == message.id), None)
 
     def _reply(
         self,
@@ -139,15 +156,15 @@ class Replay:
         payload = encode_request(request)
         return [(route, payload) for route in routes]
 
-    def _keep(self, device_id: str, question: _Question) -> None:
-        self._questions[device_id] = question
-        if len(self._questions) > self._devices_max:
+    def _keep(self, device_id: str, purpose: Purpose, question: _Question) -> None:
+        self._questions[device_id, purpose] = question
+        if len(self._questions) > 2 * self._devices_max:
             self._questions.popitem(last=False)
 
     def _close(self, question: _Question) -> None:
         """Wait for no answer any more; to what is asked aside, who asked does not."""
-        if question.id not in self._asides:
-            del self._questions[question.device_id]
+        if question.purpose is not None:
+            del self._questions[question.device_id, question.purpose]
 
     def _answered(self, question: _Question, route: Route) -> None:
         self._close(question)

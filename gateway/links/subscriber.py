@@ -32,7 +32,8 @@ TAKE_BYTES = 128 * 1024
 LINK_MESSAGES = 64
 """What is read of one link before the next one's turn: a flood on one delays no other."""
 SILENCE_S = 10.0
-"""Devices say something every second, and a subscription can go dead for ever (libzmq #1199)."""
+"""Devices say something every second, and a subscription can go dead for ever (libzmq #1199);
+questions that nobody answered for so long are not kept for whoever comes then."""
 ENDING_MAX_S = 0.5
 """Closing takes a ms; nothing waits to be sent."""
 
@@ -110,6 +111,8 @@ class Subscriber:
             link = self._replay.get(route.endpoint)
             if link is None or not send(link, route.peer, payload):
                 self.unsent += 1
+            elif link.quiet_since_s is None:
+                link.quiet_since_s = self._clock()
         self._wake()  # for a message that came meanwhile: sending takes its signal
 
     def stop(self) -> None:
@@ -129,18 +132,21 @@ class Subscriber:
             count = _read_some(link, batch)
             empty = 0 if count == LINK_MESSAGES else empty + 1
             if count:
-                link.quiet_since_s, link.is_renewed = now_s, False
+                link.quiet_since_s = now_s if link.kind == "live" else None
+                link.is_renewed = False
         return batch
 
     def _renew_silent(self, now_s: float) -> None:
-        """Connect anew where devices were heard and are silent; said once for each silence."""
+        """Connect anew where nothing comes any more; of devices that is said, once a silence."""
         for link in self._links:
             quiet_s = 0.0 if link.quiet_since_s is None else now_s - link.quiet_since_s
-            if quiet_s >= SILENCE_S and link.kind == "live" and not link.binds:
-                if not link.is_renewed:
-                    self._notice("devices_silent", endpoint=link.endpoint, note="connecting anew")
-                link.quiet_since_s, link.is_renewed = now_s, True
-                self._renew(link)
+            if quiet_s < SILENCE_S or link.binds:
+                continue
+            if link.kind == "live" and not link.is_renewed:
+                self._notice("devices_silent", endpoint=link.endpoint, note="connecting anew")
+            link.quiet_since_s = now_s if link.kind == "live" else None
+            link.is_renewed = True
+            self._renew(link)
 
     def _renew(self, link: Link) -> None:
         self._arrivals.remove(link.socket)

@@ -89,7 +89,8 @@ class World:
         """Let every question find nobody: there is no replay in this world."""
         for _ in range(3):
             for device in list(self.devices):
-                self.devices.no_answer(device.device_id, self.now)
+                for purpose in ("repair", "history"):
+                    self.devices.no_answer(device.device_id, purpose, self.now)
 
     def publish(self, device_id: str, count: int = 1, *, skip: int = 0, epoch: int = EPOCH) -> None:
         for _ in range(count):

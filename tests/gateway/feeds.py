@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
+from gateway.feed.asking import Purpose
 from gateway.feed.effects import (
     Announce,
     Ask,
     Changed,
     Count,
     Effect,
+    Effects,
     Empty,
     Now,
     Prepend,
@@ -62,6 +64,30 @@ def answer(
     return ReplayAnswer("id", DEVICE, *ends, tuple(found), len(found), reached or last)
 
 
+def open_purpose(feed: Feed) -> Purpose:
+    """Tell which question is the one to answer: what is missing comes before history."""
+    purposes: tuple[Purpose, ...] = ("repair", "history")
+    threads = [(purpose, feed._asking._threads[purpose]) for purpose in purposes]
+    is_open = [purpose for purpose, thread in threads if thread.question is not None]
+    was_missed = [purpose for purpose, thread in threads if thread.repeatable is not None]
+    return next(iter(is_open + was_missed), "repair")
+
+
+def reply(feed: Feed, told: ReplayAnswer, now: Now) -> Effects:
+    """Answer the question that is open."""
+    return feed.receive_answer(open_purpose(feed), told, now)
+
+
+def leave_unanswered(feed: Feed, now: Now) -> Effects:
+    """Say that there is nobody to answer the question that is open."""
+    return feed.receive_no_answer(open_purpose(feed), now)
+
+
+def be_busy(feed: Feed, now: Now) -> Effects:
+    """Let the replay ask for patience with the question that is open."""
+    return feed.receive_busy(open_purpose(feed), now)
+
+
 def said(effects: Iterable[Effect]) -> list[str]:
     """Put effects into words, one line each."""
     return [_say(effect) for effect in effects]
@@ -86,7 +112,7 @@ def _say(effect: Effect) -> str:
             return f"empty {front}"
         case Start(front):
             return f"start {front}"
-        case Ask(after, limit):
+        case Ask(_purpose, after, limit):
             return f"ask {limit} after {after}"
         case Seen(again):
             return f"seen {again.cursor}"
@@ -105,7 +131,7 @@ def running_feed(seq: int = 4, capacity: int = 6000, held: Reorder | None = None
     """Make a feed that took one reading; its replay answered that there is no history."""
     feed = new_feed(capacity, held)
     feed.receive_reading(reading(seq), at(0))
-    feed.receive_answer(answer(), at(0))
+    reply(feed, answer(), at(0))
     return feed
 
 
@@ -113,7 +139,7 @@ def feed_without_replay(seq: int = 4) -> Feed:
     """Make a feed that took one reading and knows, since 0.5 s, that there is no replay."""
     feed = new_feed()
     feed.receive_reading(reading(seq), at(0))
-    feed.receive_no_answer(at(0))
+    leave_unanswered(feed, at(0))
     feed.tick(at(0.5))
-    feed.receive_no_answer(at(0.5))
+    leave_unanswered(feed, at(0.5))
     return feed

@@ -20,6 +20,7 @@ from shared.wire import ReplayRequest, decode_request, encode_answer, encode_req
 from tests.timing import scaled_s
 
 WAIT_S = 10.0
+ASK_AGAIN_S = 0.5
 TOPIC = reading_topic("ebike-001")
 REQUEST = encode_request(ReplayRequest("q1", "ebike-001", Cursor(7, 1), 5))
 ANSWER = encode_answer(
@@ -193,17 +194,17 @@ def hearing(peers: Peers, start_links: StartLinks) -> tuple[Socket, Loop]:
 
 
 def ask_until_heard(loop: Loop, device: Socket, route: Route) -> bytes:
-    """Send requests until the device's ROUTER got one; returns the asker's name there.
+    """Send a request until the device's ROUTER got it; returns the asker's name there.
 
-    What is sent before the connection stands is not kept, so the first may go nowhere.
+    What was under way when a connection ended is lost, so more than one may be needed.
     """
-    lost = loop.subscriber.unsent
+    deadline_s = 0.0
 
     def is_heard() -> bool:
-        nonlocal lost
-        if loop.subscriber.unsent == lost:
+        nonlocal deadline_s
+        if monotonic() >= deadline_s:
             loop.subscriber.ask([(route, REQUEST)])
-            lost += 1
+            deadline_s = monotonic() + ASK_AGAIN_S
         return bool(device.poll(0))
 
     loop.run_until(is_heard, what="a request")

@@ -86,7 +86,7 @@ def test_a_first_reading_is_told_as_appearing_then_as_a_status_then_as_an_entry(
     table, notebook = open_table()
     say(table, "a", 7)
     assert notebook.told == ["appear a after 1-6", "status a", "append 1-7 as 1"]
-    assert table.questions == [Question("a", Cursor(1, 0), 6)]
+    assert table.questions == [Question("a", "history", Cursor(1, 0), 6)]
 
 
 def test_arrivals_are_numbered_over_all_devices() -> None:
@@ -126,10 +126,10 @@ def test_an_epoch_that_ends_is_a_gap_that_is_counted() -> None:
     table, notebook = open_table()
     say(table, "a", 1)
     say(table, "a", 1, epoch=2)
-    table.no_answer("a", at(0))
+    table.no_answer("a", "repair", at(0))
     for tenth_s in range(1, 80):
         table.tick(at(tenth_s / 10), everyone=True)
-        table.no_answer("a", at(tenth_s / 10))
+        table.no_answer("a", "repair", at(tenth_s / 10))
     appended = [told for told in notebook.told if told.startswith("append")]
     assert appended == ["append 1-1 as 1", "append 2-0 as 2", "append 2-1 as 3"]
     assert table.counts["gap_epoch"] == 1
@@ -140,7 +140,7 @@ def test_what_a_replay_answers_is_put_in_front_with_the_times_of_now() -> None:
     say(table, "a", 3)
     readings = tuple(Reading("a", 1, seq, 0, 20.0) for seq in (1, 2))
     ends = Cursor(1, 1), Cursor(1, 3)
-    table.answer(ReplayAnswer("q", "a", *ends, readings, 2, Cursor(1, 2)), at(1))
+    table.answer("history", ReplayAnswer("q", "a", *ends, readings, 2, Cursor(1, 2)), at(1))
     ring = device_of(table, "a").ring
     assert (ring.front, ring.first, ring.time_at(-1)) == (Cursor(1, 0), -2, WALL_MS)
     assert ring.arrival_at(-1) == 0
@@ -162,9 +162,11 @@ def test_after_long_silence_a_strange_position_empties_the_ring() -> None:
 
 def test_answers_for_nobody_change_nothing() -> None:
     table, notebook = open_table()
-    table.answer(ReplayAnswer("q", "a", None, None, ()), at(0))
-    for tell in (table.no_answer, table.busy, table.replay_offered, table.ask_newest):
-        tell("a", at(0))
+    table.answer("repair", ReplayAnswer("q", "a", None, None, ()), at(0))
+    table.no_answer("a", "repair", at(0))
+    table.busy("a", "history", at(0))
+    table.replay_offered("a", at(0))
+    table.ask_newest("a", at(0))
     assert (len(table), notebook.told, table.questions) == (0, [], [])
 
 
@@ -172,12 +174,12 @@ def test_a_device_that_is_busy_is_asked_again_and_one_that_offers_at_once() -> N
     table, _ = open_table()
     say(table, "a", 5)
     table.questions.clear()
-    table.busy("a", at(0))
+    table.busy("a", "history", at(0))
     table.tick(at(0.6), everyone=True)
-    asked = Question("a", Cursor(1, 0), 4)
+    asked = Question("a", "history", Cursor(1, 0), 4)
     assert table.questions == [asked]
     for _ in range(2):
-        table.no_answer("a", at(0.6))
+        table.no_answer("a", "history", at(0.6))
         table.tick(at(1.2), everyone=True)
     table.questions.clear()
     table.replay_offered("a", at(1.3))
@@ -187,10 +189,10 @@ def test_a_device_that_is_busy_is_asked_again_and_one_that_offers_at_once() -> N
 def test_the_newest_is_asked_for_when_somebody_wants_it() -> None:
     table, _ = open_table()
     say(table, "a", 1)
-    table.answer(ReplayAnswer("q", "a", None, None, ()), at(0))
+    table.answer("history", ReplayAnswer("q", "a", None, None, ()), at(0))
     table.questions.clear()
     table.ask_newest("a", at(1))
-    assert table.questions == [Question("a", Cursor(1, 1), 1)]
+    assert table.questions == [Question("a", "repair", Cursor(1, 1), 1)]
 
 
 # --- what is refused --------------------------------------------------------------------------
@@ -295,7 +297,7 @@ def test_a_device_not_heard_yet_stands_before_everything() -> None:
 def test_only_devices_at_work_are_looked_at_between_the_ticks_for_all() -> None:
     table, notebook = open_table()
     say(table, "a", 1)
-    table.answer(ReplayAnswer("q", "a", None, None, ()), at(0))
+    table.answer("history", ReplayAnswer("q", "a", None, None, ()), at(0))
     count = len(notebook.told)
     table.tick(at(10.0), everyone=False)
     assert len(notebook.told) == count

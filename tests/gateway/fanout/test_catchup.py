@@ -100,9 +100,20 @@ def test_a_position_ahead_waits_until_the_replay_denies_it(world: World) -> None
     assert is_ahead(waiting, device_of(world))
     assert settle(world, at(9)) == (waiting, None)
     world.wait(1.0)
+    device_of(world).feed.replay_offered(world.now)
     world.devices.ask_newest("a", world.now)
-    world.devices.answer(ReplayAnswer("q", "a", at(1), at(5), (), 0, None), world.now)
+    world.devices.answer("repair", ReplayAnswer("q", "a", at(1), at(5), (), 0, None), world.now)
     assert settle(world, at(9)) == (At(0, at(0)), f"{EPOCH}-9 {EPOCH}-1 unknown_cursor")
+
+
+def test_an_answer_to_an_older_question_denies_no_position(world: World) -> None:
+    world.publish("a", 5)
+    device_of(world).feed.replay_offered(world.now)
+    world.devices.ask_newest("a", world.now)
+    world.time_s += 0.4
+    waiting = Waiting(at(9), world.time_s)
+    world.devices.answer("repair", ReplayAnswer("q", "a", at(1), at(5), (), 0, None), world.now)
+    assert resolve(waiting, device_of(world), world.now, was_evicted=False) == (waiting, None)
 
 
 def test_a_position_ahead_is_believed_when_the_replay_has_it(world: World) -> None:

@@ -13,10 +13,13 @@ from tests.gateway.feeds import (
     WALL_MS,
     answer,
     at,
+    be_busy,
     feed_without_replay,
+    leave_unanswered,
     new_feed,
     reading,
     readings,
+    reply,
     running_feed,
     said,
     status,
@@ -58,7 +61,7 @@ def test_history_is_fetched_in_the_background_and_goes_in_front() -> None:
     assert feed.is_fetching_history(at(0))
 
     live = feed.receive_reading(reading(5), at(0.01))
-    history = feed.receive_answer(answer(readings(range(1, 6))), at(0.02))
+    history = reply(feed, answer(readings(range(1, 6))), at(0.02))
 
     assert said(live) == ["take 1-5"]
     assert said(history) == ["prepend 1-0: 1-1, 1-2, 1-3"]
@@ -74,8 +77,8 @@ def test_a_long_history_is_fetched_newest_first_and_bounded_to_what_the_ring_hol
     feed = new_feed(capacity=400)
     first = said(feed.receive_reading(reading(1001), at(0)))
 
-    newest = said(feed.receive_answer(held_since_1(range(751, 1001)), at(0)))
-    oldest = said(feed.receive_answer(held_since_1(range(601, 751)), at(0)))
+    newest = said(reply(feed, held_since_1(range(751, 1001)), at(0)))
+    oldest = said(reply(feed, held_since_1(range(601, 751)), at(0)))
 
     assert (first[-1], newest[-1]) == ("ask 250 after 1-750", "ask 150 after 1-600")
     assert newest[0].startswith("prepend 1-750: 1-751, 1-752")
@@ -89,13 +92,13 @@ def test_the_epochs_before_come_at_last_in_stretches_that_join() -> None:
     feed = new_feed()
     feed.receive_reading(reading(2, epoch=2), at(0))
     before = answer(readings([1], epoch=2), Cursor(2, 2), oldest=Cursor(1, 1))
-    asked = said(feed.receive_answer(before, at(0)))
+    asked = said(reply(feed, before, at(0)))
     for first in range(1, 501, 250):
         page = answer(readings(range(first, first + 250)), Cursor(2, 2), oldest=Cursor(1, 1))
-        feed.receive_answer(page, at(0))
+        reply(feed, page, at(0))
     last = answer([*readings(range(501, 701)), reading(1, epoch=2)], Cursor(2, 2))
 
-    newest = said(feed.receive_answer(last, at(0)))
+    newest = said(reply(feed, last, at(0)))
     assert feed.is_settling()
     assert feed.is_fetching_history(at(0))
     oldest = said(feed.tick(at(0.025)))
@@ -117,7 +120,7 @@ def test_what_a_client_waits_for_is_fetched_before_what_nobody_waits_for() -> No
     assert second.want_history(Cursor(1, 995), 0.0, at(0))
     assert second.is_settling()
     asked = said(second.tick(at(0.025)))
-    found = said(second.receive_answer(held_since_1(range(996, 1001)), at(0.03)))
+    found = said(reply(second, held_since_1(range(996, 1001)), at(0.03)))
 
     assert asked == ["ask 5 after 1-995"]
     assert found == ["prepend 1-995: 1-996, 1-997, 1-998, 1-999, 1-1000"]
@@ -133,7 +136,7 @@ def test_what_a_client_of_an_older_epoch_waits_for_is_fetched_from_where_it_stan
     feed.want_history(Cursor(1, 40), 0.0, at(0))
 
     page = answer(readings([1], epoch=2), Cursor(2, 2), oldest=Cursor(1, 1))
-    assert said(feed.receive_answer(page, at(0)))[-1] == "ask 250 after 1-40"
+    assert said(reply(feed, page, at(0)))[-1] == "ask 250 after 1-40"
 
 
 def test_a_page_of_history_without_a_valid_reading_is_passed_over() -> None:
@@ -141,8 +144,8 @@ def test_a_page_of_history_without_a_valid_reading_is_passed_over() -> None:
     feed.receive_reading(reading(301), at(0))
     void = answer((), Cursor(1, 301), oldest=Cursor(1, 1), reached=Cursor(1, 300))
 
-    assert said(feed.receive_answer(void, at(0))) == ["ask 50 after 1-0"]
-    found = said(feed.receive_answer(answer([reading(50)], Cursor(1, 301)), at(0)))
+    assert said(reply(feed, void, at(0))) == ["ask 50 after 1-0"]
+    found = said(reply(feed, answer([reading(50)], Cursor(1, 301)), at(0)))
     assert found == ["prepend 1-49: 1-50, gap 1-50 1-301 not_recovered"]
 
 
@@ -151,10 +154,10 @@ def test_a_repair_goes_on_after_a_page_without_a_valid_reading() -> None:
     feed.receive_reading(reading(600), at(1))
     void = answer((), Cursor(1, 600), oldest=Cursor(1, 1), reached=Cursor(1, 254))
 
-    passed_over = said(feed.receive_answer(void, at(1.1)))
+    passed_over = said(reply(feed, void, at(1.1)))
 
     assert passed_over == ["gap 1-4 1-255 not_recovered", "ask 250 after 1-254"]
-    found = said(feed.receive_answer(answer(readings(range(255, 505)), Cursor(1, 600)), at(1.2)))
+    found = said(reply(feed, answer(readings(range(255, 505)), Cursor(1, 600)), at(1.2)))
     assert (found[0], found[-1]) == ("take 1-255", "ask 95 after 1-504")
 
 
@@ -163,8 +166,8 @@ def test_the_rest_of_an_old_epoch_is_fetched_after_a_page_without_a_valid_readin
     feed.receive_reading(reading(1, epoch=2), at(1))
     void = answer((), Cursor(2, 1), oldest=Cursor(1, 1), reached=Cursor(1, 254))
 
-    passed_over = said(feed.receive_answer(void, at(1.1)))
-    rest = said(feed.receive_answer(answer([reading(255), reading(1, epoch=2)]), at(1.2)))
+    passed_over = said(reply(feed, void, at(1.1)))
+    rest = said(reply(feed, answer([reading(255), reading(1, epoch=2)]), at(1.2)))
 
     assert passed_over == ["gap 1-4 1-255 not_recovered", "ask 250 after 1-254"]
     assert rest == ["take 1-255", "gap 1-255 2-1 epoch", "take 2-1"]
@@ -180,15 +183,30 @@ def test_history_is_not_waited_for_by_whom_it_will_not_reach() -> None:
     assert not running_feed().want_history(Cursor(1, 1), 0.0, at(0))
 
 
-def test_a_hole_is_asked_for_before_history_which_is_asked_for_again() -> None:
+def test_a_hole_is_asked_for_beside_history() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
 
     hole = feed.receive_reading(reading(6), at(0.1))
-    filled = feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(0.2))
+    filled = feed.receive_answer("repair", answer([reading(5)], Cursor(1, 6)), at(0.2))
+    history = feed.receive_answer("history", answer(readings([1, 2, 3]), Cursor(1, 6)), at(0.3))
 
     assert said(hole) == ["ask 1 after 1-4"]
-    assert said(filled) == ["take 1-5", "take 1-6", "ask 3 after 1-0"]
+    assert said(filled) == ["take 1-5", "take 1-6"]
+    assert said(history) == ["prepend 1-0: 1-1, 1-2, 1-3"]
+
+
+def test_a_hole_that_is_still_open_does_not_keep_history_away() -> None:
+    feed = new_feed(capacity=400)
+    feed.receive_reading(reading(1001), at(0))
+    feed.receive_reading(reading(1003), at(0.1))
+
+    page = said(feed.receive_answer("history", held_since_1(range(751, 1001)), at(0.2)))
+    hole = feed.receive_answer("repair", answer([reading(1002)], Cursor(1, 1003)), at(0.3))
+
+    assert page[0].startswith("prepend 1-750: 1-751, ")
+    assert page[-1] == "ask 150 after 1-600"
+    assert said(hole) == ["take 1-1002", "take 1-1003"]
 
 
 def test_no_more_devices_fetch_history_at_once_than_memory_allows() -> None:
@@ -198,7 +216,7 @@ def test_no_more_devices_fetch_history_at_once_than_memory_allows() -> None:
     first.receive_reading(reading(4), at(0))
     waiting = said(second.receive_reading(reading(4), at(0)))
     assert second.is_fetching_history(at(9))
-    first.receive_answer(answer(), at(3))
+    reply(first, answer(), at(3))
 
     assert "ask 3 after 1-0" not in waiting
     assert said(second.tick(at(3))) == ["changed", "ask 3 after 1-0"]
@@ -220,7 +238,7 @@ def test_an_answer_that_comes_after_a_device_was_forgotten_changes_nothing() -> 
     feed.receive_reading(reading(4), at(0))
     feed.forget()
 
-    assert said(feed.receive_answer(answer(readings([1, 2, 3])), at(0.1))) == []
+    assert said(reply(feed, answer(readings([1, 2, 3])), at(0.1))) == []
 
 
 def test_history_is_given_up_when_nobody_answers_for_a_minute() -> None:
@@ -240,7 +258,7 @@ def test_history_is_given_up_when_its_replay_is_busy_for_a_minute() -> None:
     feed.receive_reading(reading(4), at(0))
     for second in range(1, 62):
         assert fills.used == 1
-        feed.receive_busy(at(second))
+        be_busy(feed, at(second))
         feed.tick(at(second + 0.5))
 
     assert fills.used == 0
@@ -286,7 +304,7 @@ def test_what_is_ahead_is_held_and_the_missing_ones_are_asked_for() -> None:
     feed = running_feed(4)
 
     ahead = feed.receive_reading(reading(8), at(0.1))
-    answered = feed.receive_answer(answer(readings([5, 6, 7]), Cursor(1, 8)), at(0.2))
+    answered = reply(feed, answer(readings([5, 6, 7]), Cursor(1, 8)), at(0.2))
 
     assert said(ahead) == ["ask 3 after 1-4"]
     assert said(answered) == ["take 1-5", "take 1-6", "take 1-7", "take 1-8"]
@@ -297,7 +315,7 @@ def test_a_status_shows_that_the_last_reading_was_lost() -> None:
     feed = running_feed(4)
 
     shown = feed.receive_status(status(6), at(0.1))
-    answered = feed.receive_answer(answer(readings([5, 6])), at(0.2))
+    answered = reply(feed, answer(readings([5, 6])), at(0.2))
 
     assert said(shown) == ["ask 2 after 1-4"]
     assert said(answered) == ["take 1-5", "take 1-6"]
@@ -307,7 +325,7 @@ def test_a_lost_tail_that_is_not_recovered_ends_one_after_its_last_number() -> N
     feed = running_feed(4)
     feed.receive_status(status(6), at(0.1))
 
-    assert said(feed.receive_answer(answer(), at(0.2))) == ["gap 1-4 1-7 not_recovered"]
+    assert said(reply(feed, answer(), at(0.2))) == ["gap 1-4 1-7 not_recovered"]
 
 
 def test_a_thousand_are_held_and_the_rest_is_left_to_the_replay() -> None:
@@ -341,7 +359,7 @@ def test_the_first_payload_of_a_number_wins_and_another_one_is_a_conflict() -> N
     same = feed.receive_reading(reading(6, speed_kmh=1.0), at(0.1))
     other = feed.receive_reading(reading(6, speed_kmh=2.0), at(0.1))
     recovered = [reading(5), reading(6, speed_kmh=2.0)]
-    effects = feed.receive_answer(answer(recovered), at(0.2))
+    effects = reply(feed, answer(recovered), at(0.2))
 
     assert (said(same), said(other)) == (["count duplicate"], ["count conflict"])
     assert effects == [Take(reading(5)), Take(reading(6, speed_kmh=1.0))]
@@ -382,7 +400,7 @@ def test_a_repeated_question_stays_the_same_though_more_is_missing_by_then() -> 
     feed.receive_status(status(9), at(1.2))
 
     assert said(feed.tick(at(1.5))) == ["ask 2 after 1-4"]
-    answered = feed.receive_answer(answer(readings([5, 6]), Cursor(1, 9)), at(1.6))
+    answered = reply(feed, answer(readings([5, 6]), Cursor(1, 9)), at(1.6))
     assert said(answered) == ["take 1-5", "take 1-6", "ask 3 after 1-6"]
 
 
@@ -454,7 +472,7 @@ def test_a_replay_that_answered_before_is_given_the_repair_time_once_to_come_bac
         feed.tick(at(half_s / 2))
 
     assert feed.held_count == 1
-    assert said(feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(4.9))) == [
+    assert said(reply(feed, answer([reading(5)], Cursor(1, 6)), at(4.9))) == [
         "take 1-5",
         "take 1-6",
     ]
@@ -478,7 +496,7 @@ def test_a_silent_replay_is_tried_again_every_10_seconds() -> None:
         effects += feed.tick(at(half_s / 2))
         if any(effect.startswith("ask") for effect in said(effects)):
             asked_s.append(half_s / 2)
-            feed.receive_no_answer(at(half_s / 2))
+            leave_unanswered(feed, at(half_s / 2))
 
     assert asked_s == [10.5, 20.5, 30.5, 40.5]
 
@@ -488,7 +506,7 @@ def test_a_silent_replay_is_still_tried_when_its_history_was_given_up() -> None:
     for second in range(1, 70):
         feed.receive_reading(reading(4 + second), at(second))
         if "ask" in " ".join(said(feed.tick(at(second)))):
-            feed.receive_no_answer(at(second))
+            leave_unanswered(feed, at(second))
 
     assert not feed.is_fetching_history(at(70))
     asked = [said(feed.tick(at(second))) for second in range(70, 82)]
@@ -498,7 +516,7 @@ def test_a_silent_replay_is_still_tried_when_its_history_was_given_up() -> None:
 def test_a_silent_replay_that_answers_is_relied_on_again() -> None:
     feed = feed_without_replay(4)
     assert said(feed.tick(at(10.5)))[-1] == "ask 3 after 1-0"
-    feed.receive_answer(answer([reading(4)]), at(10.6))
+    reply(feed, answer([reading(4)]), at(10.6))
 
     feed.receive_reading(reading(6), at(11.0))
 
@@ -510,11 +528,11 @@ def test_an_answer_that_comes_after_its_question_was_missed_is_one() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
     feed.receive_reading(reading(6), at(0))
-    feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(0.1))
+    reply(feed, answer([reading(5)], Cursor(1, 6)), at(0.1))
     feed.tick(at(0.6))
     feed.tick(at(1.1))
 
-    late = feed.receive_answer(answer(readings([1, 2, 3])), at(1.3))
+    late = reply(feed, answer(readings([1, 2, 3])), at(1.3))
 
     assert said(late) == ["prepend 1-0: 1-1, 1-2, 1-3"]
 
@@ -522,11 +540,11 @@ def test_an_answer_that_comes_after_its_question_was_missed_is_one() -> None:
 def test_a_late_page_of_history_is_dropped_when_the_fetching_began_anew() -> None:
     feed = new_feed()
     feed.receive_reading(reading(400), at(0))
-    feed.receive_answer(answer(readings([150]), Cursor(1, 400)), at(0.1))
+    reply(feed, answer(readings([150]), Cursor(1, 400)), at(0.1))
     feed.tick(at(0.6))
     feed.tick(at(1.1))
 
-    late = feed.receive_answer(answer(readings([151, 152]), Cursor(1, 400)), at(1.3))
+    late = reply(feed, answer(readings([151, 152]), Cursor(1, 400)), at(1.3))
 
     assert said(late) == ["ask 250 after 1-149"]
 
@@ -539,7 +557,7 @@ def test_a_late_page_of_history_is_dropped_while_others_have_their_turn() -> Non
     feed.tick(at(1.0))
     other.receive_reading(reading(400), at(1.1))
 
-    assert said(feed.receive_answer(answer(readings([151, 152])), at(1.2))) == []
+    assert said(reply(feed, answer(readings([151, 152])), at(1.2))) == []
     other.forget()
     assert "ask 250 after 1-149" in said(feed.tick(at(1.3)))
 
@@ -550,7 +568,7 @@ def test_a_replay_that_takes_longer_than_a_second_still_repairs() -> None:
     feed.tick(at(1.5))
     feed.tick(at(2.0))
 
-    late = feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(2.2))
+    late = reply(feed, answer([reading(5)], Cursor(1, 6)), at(2.2))
 
     assert said(late) == ["take 1-5", "take 1-6"]
 
@@ -566,7 +584,7 @@ def test_with_nobody_to_ask_the_question_is_not_repeated_at_once() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1.0))
 
-    assert said(feed.receive_no_answer(at(1.0))) == []
+    assert said(leave_unanswered(feed, at(1.0))) == []
     assert said(feed.tick(at(1.49))) == []
     assert said(feed.tick(at(1.5))) == ["ask 1 after 1-4"]
 
@@ -575,7 +593,7 @@ def test_a_busy_replay_is_asked_again_later_and_not_taken_for_silent() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1.0))
     for _ in range(3):
-        assert said(feed.receive_busy(at(1.0))) == []
+        assert said(be_busy(feed, at(1.0))) == []
 
     assert said(feed.tick(at(1.4))) == []
     assert said(feed.tick(at(1.5))) == ["ask 1 after 1-4"]
@@ -587,7 +605,7 @@ def test_a_replay_that_stays_busy_is_given_up_after_the_repair_time() -> None:
     feed.receive_reading(reading(6), at(1.0))
     effects = []
     for half_s in range(3, 13):
-        feed.receive_busy(at(half_s / 2 - 0.5))
+        be_busy(feed, at(half_s / 2 - 0.5))
         effects += said(feed.tick(at(half_s / 2)))
 
     assert effects[-2:] == ["gap 1-4 1-6 not_recovered", "take 1-6"]
@@ -596,8 +614,8 @@ def test_a_replay_that_stays_busy_is_given_up_after_the_repair_time() -> None:
 def test_an_answer_to_no_question_is_counted() -> None:
     feed = running_feed(4)
 
-    assert said(feed.receive_answer(answer([reading(5)]), at(1))) == ["count unasked_answer"]
-    assert said(feed.receive_no_answer(at(1))) == []
+    assert said(reply(feed, answer([reading(5)]), at(1))) == ["count unasked_answer"]
+    assert said(leave_unanswered(feed, at(1))) == []
 
 
 def test_of_a_hole_larger_than_the_ring_only_the_newest_ring_is_asked_for() -> None:
@@ -616,8 +634,8 @@ def test_a_partial_answer_is_asked_on_from_its_last_reading() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(10), at(1))
 
-    first = feed.receive_answer(answer(readings([5, 6]), Cursor(1, 10)), at(1.1))
-    second = feed.receive_answer(answer(readings([7, 8, 9]), Cursor(1, 10)), at(1.2))
+    first = reply(feed, answer(readings([5, 6]), Cursor(1, 10)), at(1.1))
+    second = reply(feed, answer(readings([7, 8, 9]), Cursor(1, 10)), at(1.2))
 
     assert said(first) == ["take 1-5", "take 1-6", "ask 3 after 1-6"]
     assert said(second) == ["take 1-7", "take 1-8", "take 1-9", "take 1-10"]
@@ -627,7 +645,7 @@ def test_a_hole_inside_an_answer_is_final() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(10), at(1))
 
-    effects = feed.receive_answer(answer(readings([6, 9]), Cursor(1, 10)), at(1.1))
+    effects = reply(feed, answer(readings([6, 9]), Cursor(1, 10)), at(1.1))
 
     assert said(effects) == [
         "gap 1-4 1-6 not_recovered",
@@ -642,7 +660,7 @@ def test_an_answer_that_reaches_the_newest_speaks_for_all_that_was_known() -> No
     feed = running_feed(4)
     feed.receive_reading(reading(10), at(1))
 
-    effects = feed.receive_answer(answer(readings([5]), Cursor(1, 5)), at(1.1))
+    effects = reply(feed, answer(readings([5]), Cursor(1, 5)), at(1.1))
 
     assert said(effects) == ["take 1-5", "gap 1-5 1-10 not_recovered", "take 1-10"]
 
@@ -652,7 +670,7 @@ def test_what_was_published_after_the_question_is_asked_for_in_its_own_right() -
     feed.receive_reading(reading(6), at(1.0))
     feed.receive_reading(reading(9), at(1.05))
 
-    effects = feed.receive_answer(answer([reading(5), reading(6)]), at(1.1))
+    effects = reply(feed, answer([reading(5), reading(6)]), at(1.1))
 
     assert said(effects) == ["take 1-5", "take 1-6", "ask 2 after 1-6"]
 
@@ -663,7 +681,7 @@ def test_an_answer_overtaken_by_live_readings_does_not_judge_the_next_hole() -> 
     for seq in (5, 7, 9):
         feed.receive_reading(reading(seq), at(1.05))
 
-    effects = feed.receive_answer(answer([reading(5)], Cursor(1, 6)), at(1.1))
+    effects = reply(feed, answer([reading(5)], Cursor(1, 6)), at(1.1))
 
     assert said(effects) == ["ask 1 after 1-7"]
 
@@ -681,7 +699,7 @@ def test_an_answer_without_progress_is_not_asked_for_again(found: list[Reading])
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1))
 
-    effects = feed.receive_answer(answer(found, Cursor(9, 9)), at(1.1))
+    effects = reply(feed, answer(found, Cursor(9, 9)), at(1.1))
 
     assert said(effects) == ["gap 1-4 1-6 not_recovered", "take 1-6"]
 
@@ -690,7 +708,7 @@ def test_a_replay_that_makes_up_a_newest_reading_changes_nothing() -> None:
     feed = running_feed(4)
     feed.ask_newest(at(1))
 
-    assert said(feed.receive_answer(answer([], Cursor(1, 2**53 - 1)), at(1.1))) == []
+    assert said(reply(feed, answer([], Cursor(1, 2**53 - 1)), at(1.1))) == []
     assert feed.position == (1, 4)
 
 
@@ -698,22 +716,23 @@ def test_asking_for_the_newest_finds_what_was_lost_at_the_end() -> None:
     feed = running_feed(4)
 
     asked = feed.ask_newest(at(1))
-    told = feed.receive_answer(answer([reading(5)], Cursor(1, 7)), at(1.1))
+    told = reply(feed, answer([reading(5)], Cursor(1, 7)), at(1.1))
 
     assert said(asked) == ["ask 1 after 1-4"]
     assert said(told) == ["take 1-5", "ask 2 after 1-5"]
-    assert (feed.newest, feed.newest_s) == ((1, 7), 1.1)
+    assert (feed.newest, feed.newest_s) == ((1, 7), 1.0)
 
 
-def test_a_question_for_the_newest_waits_for_the_one_that_is_open() -> None:
-    feed = new_feed()
-    feed.receive_reading(reading(4), at(0))
+def test_a_question_for_the_newest_waits_for_the_repair_that_is_open() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(0.5))
 
-    assert said(feed.ask_newest(at(0))) == []
-    assert said(feed.receive_answer(answer(readings([2]), Cursor(1, 4)), at(0.1))) == [
-        "ask 1 after 1-2"
+    assert said(feed.ask_newest(at(0.6))) == []
+    assert said(reply(feed, answer([reading(5)], Cursor(1, 6)), at(0.7))) == [
+        "take 1-5",
+        "take 1-6",
     ]
-    assert feed.newest == (1, 4)
+    assert (feed.newest, feed.newest_s) == ((1, 6), 0.5)
 
 
 def test_before_first_contact_nothing_is_asked() -> None:
@@ -751,7 +770,7 @@ def test_a_refused_number_that_was_taken_after_all_says_nothing_of_a_later_hole(
     for seq in (5, 6, 9):
         feed.receive_reading(reading(seq), at(1.1))
 
-    assert said(feed.receive_answer(answer(), at(1.2))) == ["gap 1-6 1-9 not_recovered", "take 1-9"]
+    assert said(reply(feed, answer(), at(1.2))) == ["gap 1-6 1-9 not_recovered", "take 1-9"]
 
 
 def test_a_run_of_refused_numbers_is_one_gap() -> None:
@@ -785,7 +804,7 @@ def test_refused_numbers_among_lost_ones_are_told_apart() -> None:
     feed.receive_invalid(Cursor(1, 7), at(1))
     asked = feed.receive_reading(reading(9), at(1.1))
 
-    effects = feed.receive_answer(answer([reading(9)]), at(1.2))
+    effects = reply(feed, answer([reading(9)]), at(1.2))
 
     assert said(asked) == ["ask 4 after 1-4"]
     assert said(effects) == [
@@ -802,7 +821,7 @@ def test_only_the_next_thousand_numbers_are_noted() -> None:
     feed.receive_invalid(Cursor(1, 4), at(1))
 
     assert "invalid" not in " ".join(said(feed.receive_reading(reading(1006), at(1))))
-    assert said(feed.receive_answer(answer(), at(1))) == [
+    assert said(reply(feed, answer(), at(1))) == [
         "gap 1-4 1-1006 not_recovered",
         "take 1-1006",
     ]
@@ -836,7 +855,7 @@ def test_a_greater_epoch_first_asks_for_the_rest_of_the_old_one() -> None:
     feed = running_feed(4)
 
     asked = feed.receive_reading(reading(1, epoch=2), at(1))
-    answered = feed.receive_answer(answer([*readings([5, 6]), reading(1, epoch=2)]), at(1.1))
+    answered = reply(feed, answer([*readings([5, 6]), reading(1, epoch=2)]), at(1.1))
 
     assert said(asked) == ["changed", "ask 250 after 1-4"]
     assert said(answered) == ["take 1-5", "take 1-6", "gap 1-6 2-1 epoch", "take 2-1"]
@@ -846,7 +865,7 @@ def test_the_gap_between_epochs_has_no_count() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(1, epoch=2), at(1))
 
-    effects = feed.receive_answer(answer(), at(1.1))
+    effects = reply(feed, answer(), at(1.1))
 
     gaps = [effect.gap.body() for effect in effects if isinstance(effect, Announce)]
     assert gaps[0] == {
@@ -863,7 +882,7 @@ def test_an_epoch_starts_at_one() -> None:
     feed.receive_status(status(4, state="stopping"), at(1))
 
     effects = feed.receive_reading(reading(3, epoch=2), at(1))
-    answered = feed.receive_answer(answer(readings([1, 2, 3], epoch=2)), at(1.1))
+    answered = reply(feed, answer(readings([1, 2, 3], epoch=2)), at(1.1))
 
     assert said(effects) == ["changed", "ask 2 after 2-0"]
     assert said(answered) == ["take 2-1", "take 2-2", "take 2-3"]
@@ -881,7 +900,7 @@ def test_an_epoch_stopped_at_a_reading_that_is_recovered_ends_without_a_gap() ->
     feed.receive_status(status(5, state="stopping"), at(1))
     feed.receive_reading(reading(1, epoch=2), at(1.1))
 
-    effects = feed.receive_answer(answer([reading(5)]), at(1.2))
+    effects = reply(feed, answer([reading(5)]), at(1.2))
 
     assert said(effects) == ["take 1-5", "take 2-1"]
 
@@ -891,8 +910,8 @@ def test_an_epoch_stopped_at_a_reading_that_stays_lost_ends_with_both_gaps() -> 
     feed.receive_status(status(6, state="stopping"), at(1))
     feed.receive_reading(reading(1, epoch=2), at(1.1))
 
-    lost = feed.receive_answer(answer(), at(1.2))
-    changed = feed.receive_answer(answer(), at(1.3))
+    lost = reply(feed, answer(), at(1.2))
+    changed = reply(feed, answer(), at(1.3))
 
     assert said(lost) == ["gap 1-4 1-7 not_recovered", "ask 250 after 1-6"]
     assert said(changed) == ["gap 1-6 2-1 epoch", "take 2-1"]
@@ -901,10 +920,10 @@ def test_an_epoch_stopped_at_a_reading_that_stays_lost_ends_with_both_gaps() -> 
 def test_it_ends_with_both_gaps_too_when_the_loss_was_announced_long_before() -> None:
     feed = running_feed(4)
     feed.receive_status(status(6, state="stopping"), at(1))
-    lost = feed.receive_answer(answer(), at(1.1))
+    lost = reply(feed, answer(), at(1.1))
     feed.receive_reading(reading(1, epoch=2), at(2))
 
-    changed = feed.receive_answer(answer(), at(2.1))
+    changed = reply(feed, answer(), at(2.1))
 
     assert said(lost) == ["gap 1-4 1-7 not_recovered"]
     assert said(changed) == ["gap 1-6 2-1 epoch", "take 2-1"]
@@ -932,9 +951,9 @@ def test_the_lost_tail_of_an_old_epoch_is_announced_before_the_change() -> None:
     feed = running_feed(4)
     feed.receive_status(status(6), at(1))
     feed.receive_reading(reading(1, epoch=2), at(1.1))
-    feed.receive_answer(answer([reading(5)], Cursor(2, 1)), at(1.2))
+    reply(feed, answer([reading(5)], Cursor(2, 1)), at(1.2))
 
-    effects = feed.receive_answer(answer([reading(1, epoch=2)]), at(1.3))
+    effects = reply(feed, answer([reading(1, epoch=2)]), at(1.3))
 
     assert said(effects) == ["gap 1-5 1-7 not_recovered", "gap 1-6 2-1 epoch", "take 2-1"]
 
@@ -954,9 +973,7 @@ def test_several_epochs_are_settled_one_after_the_other() -> None:
     feed.receive_reading(reading(1, epoch=2), at(1))
     feed.receive_reading(reading(1, epoch=3), at(1))
 
-    effects = feed.receive_answer(
-        answer([*readings([1, 2], epoch=2), reading(1, epoch=3)]), at(1.1)
-    )
+    effects = reply(feed, answer([*readings([1, 2], epoch=2), reading(1, epoch=3)]), at(1.1))
 
     assert said(effects) == [
         "gap 1-4 2-1 epoch",
@@ -988,8 +1005,8 @@ def test_more_epochs_than_can_wait_are_passed_over_in_one_gap() -> None:
         feed.receive_reading(reading(1, epoch), at(1))
 
     assert said(feed.receive_reading(reading(2, epoch=2), at(1))) == ["count crowded_out"]
-    assert said(feed.receive_answer(answer(), at(1.1))) == ["ask 250 after 1-4"]
-    effects = said(feed.receive_answer(answer(), at(1.2)))
+    assert said(reply(feed, answer(), at(1.1))) == ["ask 250 after 1-4"]
+    effects = said(reply(feed, answer(), at(1.2)))
     assert effects[:2] == ["gap 1-4 4-1 epoch", "take 4-1"]
     assert effects[-1] == "take 11-1"
     assert feed.held_count == 0
@@ -1000,8 +1017,8 @@ def test_a_replay_may_hold_more_epochs_than_can_wait() -> None:
     for epoch in range(22, 32):
         feed.receive_reading(reading(1, epoch), at(1))
 
-    effects = feed.receive_answer(
-        answer([reading(1, epoch) for epoch in range(2, 22)], Cursor(31, 1)), at(1.1)
+    effects = reply(
+        feed, answer([reading(1, epoch) for epoch in range(2, 22)], Cursor(31, 1)), at(1.1)
     )
 
     assert said(effects)[:3] == ["gap 1-4 2-1 epoch", "take 2-1", "gap 2-1 3-1 epoch"]
@@ -1212,7 +1229,7 @@ def test_a_feed_is_settling_while_a_question_or_a_hole_is_open() -> None:
 
     feed.receive_reading(reading(6), at(0))
     assert feed.is_settling()
-    feed.receive_no_answer(at(0))
+    leave_unanswered(feed, at(0))
     assert feed.is_settling()
     feed.receive_reading(reading(5), at(0.1))
     assert not feed.is_settling()

@@ -7,6 +7,7 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.feed.asking import Purpose
 from gateway.feed.effects import Announce, Ask, Effects, Empty, Start, Take
 from gateway.feed.feed import Feed
 from gateway.feed.reorder import HELD_MAX, HeldTotal, Reorder
@@ -14,7 +15,17 @@ from gateway.packets import Gap
 from shared.cursor import Cursor
 from shared.reading import Reading, Status
 from shared.wire import ReplayAnswer
-from tests.gateway.feeds import DEVICE, WALL_MS, answer, at, reading, status
+from tests.gateway.feeds import (
+    DEVICE,
+    WALL_MS,
+    answer,
+    at,
+    be_busy,
+    leave_unanswered,
+    reading,
+    reply,
+    status,
+)
 
 REPAIR_S = 5.0
 EPOCHS_MAX = 100
@@ -35,7 +46,7 @@ class Output:
     at: Cursor | None = None
     taken: list[Cursor] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
-    question: Ask | None = None
+    questions: dict[Purpose, Ask] = field(default_factory=dict)
     clean_ends: set[Cursor] = field(default_factory=set)
     unheard: set[int] = field(default_factory=set)
     """Epochs that may have passed unheard: an older one was said to end with what was taken."""
@@ -57,8 +68,8 @@ class Output:
                     self._go_from(gap.after)
                     self.at = gap.end
                     self.gaps.append(gap)
-                case Ask():
-                    self.question = effect
+                case Ask(purpose=purpose):
+                    self.questions[purpose] = effect
                 case _:
                     pass
 
@@ -167,21 +178,25 @@ class Road:
     def apply(self, effects: Effects) -> None:
         self.output.apply(effects)
         answers = 0
-        while self.always_answers and self.output.question is not None:
+        while self.always_answers and self.output.questions:
             self.answer()
             answers += 1
             assert answers < ANSWERS_MAX
 
     def answer(self) -> None:
-        question, self.output.question = self.output.question, None
-        if question is not None:
-            found = self.bike.replay(question, self.page)
-            self.output.apply(self.feed.receive_answer(found, at(self.now_s)))
+        if self.output.questions:
+            _purpose, question = self.output.questions.popitem()
+            found, now = self.bike.replay(question, self.page), at(self.now_s)
+            if question.after is not None and found.newest and found.newest < question.after:
+                # Replay takes it for another device's
+                self.output.apply(self.feed.receive_no_answer(question.purpose, now))
+            else:
+                self.output.apply(self.feed.receive_answer(question.purpose, found, now))
 
     def nobody_answers(self) -> None:
-        if self.output.question is not None:
-            self.output.question = None
-            self.output.apply(self.feed.receive_no_answer(at(self.now_s)))
+        while self.output.questions:
+            purpose, _question = self.output.questions.popitem()
+            self.output.apply(self.feed.receive_no_answer(purpose, at(self.now_s)))
 
     def wait(self, duration_s: float) -> None:
         self.now_s += duration_s
@@ -327,11 +342,11 @@ _HOSTILE: st.SearchStrategy[_Hostile] = st.one_of(
     _READINGS.map(lambda r: lambda feed, s: feed.receive_reading(r, at(s))),
     _STATUSES.map(lambda told: lambda feed, s: feed.receive_status(told, at(s))),
     _POSITIONS.map(lambda c: lambda feed, s: feed.receive_invalid(c, at(s))),
-    _ANSWERS.map(lambda told: lambda feed, s: feed.receive_answer(told, at(s))),
+    _ANSWERS.map(lambda told: lambda feed, s: reply(feed, told, at(s))),
     st.sampled_from(
         [
-            lambda feed, s: feed.receive_no_answer(at(s)),
-            lambda feed, s: feed.receive_busy(at(s)),
+            lambda feed, s: leave_unanswered(feed, at(s)),
+            lambda feed, s: be_busy(feed, at(s)),
             lambda feed, s: feed.replay_offered(at(s)),
             lambda feed, s: feed.ask_newest(at(s)),
             lambda feed, s: feed.refuse("unsupported_version", at(s)),

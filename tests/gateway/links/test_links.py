@@ -1,6 +1,7 @@
 """The gateway's sockets: endpoints that cannot be had, and what hostile peers can do."""
 
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from gateway.links.replay_routes import Route
 from shared.contexts import open_context
 from shared.errors import SettingsError
 from shared.settings import load_settings
+from tests.faults.relay import Relay
 from tests.gateway.link_peers import (
     TOPIC,
+    WAIT_S,
     DeafPublisher,
     Loop,
     Peers,
@@ -21,6 +24,7 @@ from tests.gateway.link_peers import (
     ask_until_heard,
     open_descriptors,
 )
+from tests.timing import eventually, scaled_s
 
 
 def test_the_links_are_those_of_the_settings(tmp_path: Path) -> None:
@@ -153,3 +157,30 @@ def test_an_answer_of_too_many_frames_comes_out_bounded(
     many, large = loop.take(2)
     assert len(many.frames) == 1_003
     assert sum(len(frame) for frame in large.frames) <= 2_100_000
+
+
+def test_a_line_cut_while_an_answer_is_read_takes_nothing_of_it_away(
+    peers: Peers, free_port: Callable[[], int]
+) -> None:
+    """With its option IMMEDIATE libzmq drops what is left, and aborts the process soon after."""
+    device, target = peers.bind(zmq.ROUTER)
+    answer = [b"header", *[b"reading"] * 1_000]
+    with (
+        closing(Relay(free_port(), int(target.rpartition(":")[2]))) as relay,
+        open_context() as context,
+        closing(
+            open_socket(
+                context, "SPOKE_REPLAY_CONNECT", f"tcp://127.0.0.1:{relay.port}", LinkSettings()
+            )
+        ) as asker,
+    ):
+        asker.send(b"question")
+        name, _question = device.recv_multipart()
+        device.send_multipart([name, *answer])
+        assert asker.poll(int(scaled_s(WAIT_S) * 1_000))
+        read = [asker.recv()]
+        relay.drop()
+        eventually(lambda: relay.accepted == 2, what="a new connection")
+        while asker.getsockopt(zmq.RCVMORE):
+            read.append(asker.recv(zmq.NOBLOCK))
+        assert read == answer

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.links.replay import SILENT_S, Aside, Replay, Requests
+from gateway.links.replay import SILENT_S, Aside, Replay, Reply, Requests
 from gateway.links.replay_routes import CLAIM_S, ReplayRoutes, Route
 from shared.cursor import Cursor
 from shared.errors import BadMessage
@@ -52,24 +52,29 @@ def refusal(request: ReplayRequest, code: ReplayCode = "unknown_device") -> list
 
 def ask(questions: Replay, now_s: float = 0.0, limit: int = 5) -> ReplayRequest:
     """Ask for device ``a`` and return the question as it went out."""
-    return asked(questions.ask("a", AFTER, limit, now_s))[0][1]
+    return asked(questions.ask("a", "repair", AFTER, limit, now_s))[0][1]
 
 
 def seqs_of(reply: object) -> list[int]:
-    assert isinstance(reply, ReplayAnswer)
-    return [reading.seq for reading in reply.readings]
+    return [reading.seq for reading in answer_of(reply).readings]
+
+
+def answer_of(reply: object) -> ReplayAnswer:
+    assert isinstance(reply, Reply | Aside)
+    assert isinstance(reply.reply, ReplayAnswer)
+    return reply.reply
 
 
 def test_a_question_goes_to_every_endpoint_under_one_id() -> None:
     expected = ReplayRequest("q1", "a", AFTER, 5)
-    assert asked(replay(FIRST, SECOND).ask("a", AFTER, 5, 0)) == [
+    assert asked(replay(FIRST, SECOND).ask("a", "repair", AFTER, 5, 0)) == [
         (FIRST, expected),
         (SECOND, expected),
     ]
 
 
 def test_with_nobody_to_ask_nothing_is_sent() -> None:
-    assert replay().ask("a", None, 5, 0) == []
+    assert replay().ask("a", "repair", None, 5, 0) == []
 
 
 def test_an_answer_comes_back_and_its_endpoint_alone_is_asked_from_then_on() -> None:
@@ -77,8 +82,8 @@ def test_an_answer_comes_back_and_its_endpoint_alone_is_asked_from_then_on() -> 
     request = ask(questions)
     reply = questions.receive(SECOND, answer(request, [11, 12]), 0.1)
     assert seqs_of(reply) == [11, 12]
-    assert [route for route, _ in questions.ask("a", Cursor(7, 12), 5, 0.2)] == [SECOND]
-    assert [route for route, _ in questions.ask("b", None, 5, 0.2)] == [FIRST, SECOND]
+    assert [route for route, _ in questions.ask("a", "repair", Cursor(7, 12), 5, 0.2)] == [SECOND]
+    assert [route for route, _ in questions.ask("b", "repair", None, 5, 0.2)] == [FIRST, SECOND]
 
 
 def test_a_repeated_question_keeps_its_id_so_that_a_late_answer_counts() -> None:
@@ -101,9 +106,21 @@ def test_an_answer_counts_once() -> None:
 def test_a_new_question_makes_the_answer_to_the_old_one_stray() -> None:
     questions = replay(FIRST)
     old = ask(questions)
-    questions.ask("a", Cursor(7, 50), 5, 0.1)
+    questions.ask("a", "repair", Cursor(7, 50), 5, 0.1)
     with pytest.raises(BadMessage, match="no question that waits"):
         questions.receive(FIRST, answer(old, [11]), 0.2)
+
+
+def test_a_question_for_another_purpose_is_open_beside_it() -> None:
+    questions = replay(FIRST)
+    repair = ask(questions)
+    ((_, page),) = asked(questions.ask("a", "history", None, 5, 0.1))
+    reply = questions.receive(FIRST, answer(page, [1, 2]), 0.2)
+    assert isinstance(reply, Reply)
+    assert (reply.purpose, seqs_of(reply)) == ("history", [1, 2])
+    reply = questions.receive(FIRST, answer(repair, [11]), 0.3)
+    assert isinstance(reply, Reply)
+    assert (reply.purpose, seqs_of(reply)) == ("repair", [11])
 
 
 @pytest.mark.parametrize(
@@ -175,39 +192,37 @@ def test_an_answer_says_how_far_it_reached_over_readings_that_are_not_valid(
     after: Cursor | None, sent: list[bytes], reached: Cursor | None
 ) -> None:
     questions = replay(FIRST)
-    ((_, request),) = asked(questions.ask("a", after, 250, 0))
+    ((_, request),) = asked(questions.ask("a", "repair", after, 250, 0))
     frames = encode_answer(request, sent, Cursor(7, 1), Cursor(7, 900))
-    reply = questions.receive(FIRST, frames, 0.1)
-    assert isinstance(reply, ReplayAnswer)
+    reply = answer_of(questions.receive(FIRST, frames, 0.1))
     assert (reply.readings, reply.reached) == ((), reached)
 
 
 def test_an_answer_that_is_cut_reached_no_further() -> None:
     questions = replay(FIRST)
     reply = questions.receive(FIRST, answer(ask(questions, limit=2), [11, 12, 13]), 0.1)
-    assert isinstance(reply, ReplayAnswer)
-    assert reply.reached == (7, 12)
+    assert answer_of(reply).reached == (7, 12)
 
 
 def test_from_the_oldest_on_nothing_is_cut_in_front() -> None:
     questions = replay(FIRST)
-    ((_, request),) = asked(questions.ask("a", None, 5, 0))
+    ((_, request),) = asked(questions.ask("a", "repair", None, 5, 0))
     assert seqs_of(questions.receive(FIRST, answer(request, [1, 2]), 0.1)) == [1, 2]
 
 
 def test_a_silent_endpoint_is_not_relied_on_any_longer() -> None:
     questions = replay(FIRST, SECOND)
     questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
-    assert [route for route, _ in questions.ask("a", AFTER, 5, 1.0)] == [SECOND]
-    assert [route for route, _ in questions.ask("a", AFTER, 5, 1.5)] == [FIRST, SECOND]
+    assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 1.0)] == [SECOND]
+    assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 1.5)] == [FIRST, SECOND]
 
 
 def test_a_question_replaced_at_once_does_not_make_its_endpoint_silent() -> None:
     questions = replay(FIRST, SECOND)
     questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
-    questions.ask("a", AFTER, 5, 1.0)
+    questions.ask("a", "repair", AFTER, 5, 1.0)
     soon = 1.0 + SILENT_S / 2
-    assert [route for route, _ in questions.ask("a", Cursor(7, 20), 5, soon)] == [SECOND]
+    assert [route for route, _ in questions.ask("a", "repair", Cursor(7, 20), 5, soon)] == [SECOND]
 
 
 def test_a_device_is_unknown_once_everybody_said_so() -> None:
@@ -216,7 +231,7 @@ def test_a_device_is_unknown_once_everybody_said_so() -> None:
     assert questions.receive(FIRST, refusal(request), 0.1) is None
     assert questions.receive(FIRST, refusal(request), 0.1) is None
     reply = questions.receive(SECOND, refusal(request), 0.2)
-    assert reply == ReplayRefusal("q1", "a", "unknown_device", "no")
+    assert reply == Reply("repair", ReplayRefusal("q1", "a", "unknown_device", "no"))
     with pytest.raises(BadMessage, match="no question that waits"):
         questions.receive(FIRST, answer(request, [11]), 0.3)
 
@@ -226,7 +241,7 @@ def test_one_that_knows_the_device_answers_though_another_does_not() -> None:
     request = ask(questions)
     assert questions.receive(FIRST, refusal(request), 0.1) is None
     assert seqs_of(questions.receive(SECOND, answer(request, [11]), 0.2)) == [11]
-    assert [route for route, _ in questions.ask("a", Cursor(7, 11), 5, 0.3)] == [SECOND]
+    assert [route for route, _ in questions.ask("a", "repair", Cursor(7, 11), 5, 0.3)] == [SECOND]
 
 
 def test_who_answers_but_never_had_what_was_heard_is_another_device_of_that_name() -> None:
@@ -236,7 +251,7 @@ def test_who_answers_but_never_had_what_was_heard_is_another_device_of_that_name
     assert seqs_of(questions.receive(SECOND, answer(request, [11]), 0.2)) == [11]
     request = ask(questions)
     assert questions.receive(SECOND, answer(request, [], newest=9), 0.3) is None
-    assert [route for route, _ in questions.ask("a", AFTER, 5, 0.8)] == [FIRST, SECOND]
+    assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 0.8)] == [FIRST, SECOND]
 
 
 def test_a_question_aside_changes_nothing_for_the_feed() -> None:
@@ -247,7 +262,7 @@ def test_a_question_aside_changes_nothing_for_the_feed() -> None:
     assert aside == ReplayRequest(aside_id, "a", AFTER, 5)
     reply = questions.receive(FIRST, answer(aside, [11, 12]), 0.2)
     assert isinstance(reply, Aside)
-    assert seqs_of(reply.reply) == [11, 12]
+    assert seqs_of(reply) == [11, 12]
     assert seqs_of(questions.receive(FIRST, answer(request, [11]), 0.3)) == [11]
 
 
@@ -277,28 +292,30 @@ def test_an_aside_is_answered_by_whom_it_was_asked_and_for_its_device_only() -> 
 def test_the_others_are_asked_again_when_the_remembered_one_lost_the_device() -> None:
     questions = replay(FIRST, SECOND)
     questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
-    ((_, request),) = asked(questions.ask("a", Cursor(7, 11), 5, 1.0))
+    ((_, request),) = asked(questions.ask("a", "repair", Cursor(7, 11), 5, 1.0))
     assert questions.receive(SECOND, refusal(request), 1.1) is None
-    assert [route for route, _ in questions.ask("a", Cursor(7, 11), 5, 1.5)] == [FIRST, SECOND]
+    assert [route for route, _ in questions.ask("a", "repair", Cursor(7, 11), 5, 1.5)] == [
+        FIRST,
+        SECOND,
+    ]
 
 
 def test_one_that_is_busy_knows_the_device() -> None:
     questions = replay(FIRST, SECOND)
     request = ask(questions)
     reply = questions.receive(SECOND, refusal(request, "busy"), 0.1)
-    assert isinstance(reply, ReplayRefusal)
-    assert reply.code == "busy"
-    assert [route for route, _ in questions.ask("a", AFTER, 5, 0.6)] == [SECOND]
+    assert reply == Reply("repair", ReplayRefusal(request.id, "a", "busy", "no"))
+    assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 0.6)] == [SECOND]
 
 
 def test_a_bike_that_offers_replay_is_asked_for_what_it_serves() -> None:
     questions = replay()
     assert questions.receive(BIKE, [encode_serve(["a", "b"])], 0.0) == Serve(("a", "b"))
     assert questions.receive(BIKE, [encode_serve(["a", "b"])], 10.0) is None
-    ((route, request),) = asked(questions.ask("a", AFTER, 5, 11.0))
+    ((route, request),) = asked(questions.ask("a", "repair", AFTER, 5, 11.0))
     assert route == BIKE
     assert seqs_of(questions.receive(BIKE, answer(request, [11]), 11.1)) == [11]
-    assert questions.ask("a", AFTER, 5, 10.0 + CLAIM_S) == []
+    assert questions.ask("a", "repair", AFTER, 5, 10.0 + CLAIM_S) == []
 
 
 def test_an_offer_over_an_endpoint_that_we_connect_to_is_no_answer() -> None:
@@ -309,20 +326,20 @@ def test_an_offer_over_an_endpoint_that_we_connect_to_is_no_answer() -> None:
 def test_a_peer_whose_offer_ended_can_still_answer_what_it_was_asked() -> None:
     questions = replay()
     questions.receive(BIKE, [encode_serve(["a"])], 0.0)
-    ((_, request),) = asked(questions.ask("a", AFTER, 5, CLAIM_S - 1))
+    ((_, request),) = asked(questions.ask("a", "repair", AFTER, 5, CLAIM_S - 1))
     assert seqs_of(questions.receive(BIKE, answer(request, [11]), CLAIM_S + 1)) == [11]
 
 
 def test_a_bounded_number_of_questions_is_open() -> None:
     questions = replay(FIRST, devices_max=3)
-    requests = [asked(questions.ask(f"d{n}", AFTER, 5, 0))[0][1] for n in range(10)]
+    requests = [asked(questions.ask(f"d{n}", "repair", AFTER, 5, 0))[0][1] for n in range(10)]
     counts = []
     for request in requests:
         try:
             counts.append(len(seqs_of(questions.receive(FIRST, answer(request, [11]), 0.1))))
         except BadMessage:
             counts.append(0)
-    assert counts == [0] * 7 + [1] * 3
+    assert counts == [0] * 4 + [1] * 6, "two for each device"
 
 
 @pytest.mark.parametrize(
@@ -361,7 +378,7 @@ def test_whatever_is_answered_what_comes_out_ascends_after_the_position_within_t
 ) -> None:
     questions = replay(FIRST)
     cursor = None if after is None else Cursor(7, after)
-    ((_, request),) = asked(questions.ask("a", cursor, limit, 0))
+    ((_, request),) = asked(questions.ask("a", "repair", cursor, limit, 0))
     if sent and after is not None and sent[-1] <= after:
         with pytest.raises(BadMessage, match="ends before"):
             questions.receive(FIRST, answer(request, sent), 0.1)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import zmq
 
 from gateway.links.links import REPLAY_QUEUE, SUBSCRIBE, Incoming, LinkSettings
-from gateway.links.replay import Replay
+from gateway.links.replay import Replay, Reply
 from gateway.links.replay_routes import ReplayRoutes, Route
 from gateway.links.subscriber import (
     LINK_MESSAGES,
@@ -100,7 +100,7 @@ def test_a_question_comes_back_as_an_answer_from_the_endpoint_that_knows_the_dev
     for device, endpoint in (stranger, knower):
         ask_until_heard(loop, device, Route(endpoint))
     replay = Replay(ReplayRoutes(endpoints, 10), lambda: "an-id", 10)
-    loop.subscriber.ask(replay.ask("ebike-001", None, 5, 0.0))
+    loop.subscriber.ask(replay.ask("ebike-001", "history", None, 5, 0.0))
     name, payload = loop.receive(stranger[0])
     stranger[0].send_multipart([name, *encode_refusal("an-id", "ebike-001", "unknown_device", "")])
     (refused,) = loop.take(1)
@@ -113,8 +113,9 @@ def test_a_question_comes_back_as_an_answer_from_the_endpoint_that_knows_the_dev
     knower[0].send_multipart([name, *pages])
     (answered,) = loop.take(1)
     answer = replay.receive(answered.route, answered.frames, 0.2)
-    assert isinstance(answer, ReplayAnswer)
-    assert answer.readings == (reading,)
+    assert isinstance(answer, Reply)
+    assert isinstance(answer.reply, ReplayAnswer)
+    assert answer.reply.readings == (reading,)
 
 
 def test_a_bike_that_connects_out_offers_replay_and_is_asked(
@@ -137,16 +138,40 @@ def test_a_bike_that_connects_out_offers_replay_and_is_asked(
         assert loop.take(1) == [Incoming("replay", route, ANSWER)]
 
 
-def test_requests_to_nobody_are_counted_and_not_sent_later(
+def test_a_request_waits_for_the_device_that_comes_soon(
     peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
 ) -> None:
-    endpoint, offered = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
-    loop = start_links(LinkSettings(replay_connect=(endpoint,), replay_bind=offered))
-    loop.subscriber.ask([(Route(endpoint), b"too early"), (Route(offered, b"gone"), b"too late")])
-    loop.run_until(lambda: loop.subscriber.unsent == 2, what="two requests to nobody")
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    loop = start_links(LinkSettings(replay_connect=(endpoint,)))
+    loop.subscriber.ask([(Route(endpoint), b"early")])
+    device = peers.open(zmq.ROUTER)
+    device.bind(endpoint)
+    assert loop.receive(device)[1:] == [b"early"]
+
+
+def test_requests_that_nobody_answered_for_long_are_not_kept(
+    peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
+) -> None:
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    loop = start_links(LinkSettings(replay_connect=(endpoint,)))
+    loop.subscriber.ask([(Route(endpoint), b"too early")])
+    loop.now_s += SILENCE_S
+    loop.batches.clear()
+    loop.subscriber.ask([])
+    loop.run_until(lambda: bool(loop.batches), what="a turn")
     device = peers.open(zmq.ROUTER)
     device.bind(endpoint)
     assert ask_until_heard(loop, device, Route(endpoint))
+    assert loop.notices == []
+
+
+def test_requests_to_a_bike_that_left_are_counted(
+    start_links: StartLinks, free_port: Callable[[], int]
+) -> None:
+    offered = f"tcp://127.0.0.1:{free_port()}"
+    loop = start_links(LinkSettings(replay_bind=offered))
+    loop.subscriber.ask([(Route(offered, b"gone"), b"too late")])
+    assert loop.subscriber.unsent == 1
 
 
 def test_requests_for_hundreds_of_devices_at_once_all_go_out(

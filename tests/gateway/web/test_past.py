@@ -175,7 +175,7 @@ def test_who_cannot_answer_is_not_asked(device: tuple[JournalLinks, FlaskClient]
     if why == "silent replay":
         for second in (0, 1, 2):
             now = links.hub.now()
-            links.hub.devices.no_answer("a", now)
+            links.hub.devices.no_answer("a", "history", now)
             links.hub.devices.tick(
                 now._replace(monotonic_s=now.monotonic_s + second), everyone=True
             )

@@ -183,7 +183,7 @@ def test_held_from_counts_the_journal_as_long_as_the_device_answers(world: World
     assert held_from(device) == at(100)
     device.feed.replay_offered(world.now)
     world.devices.ask_newest(ID, world.now)
-    world.devices.answer(ReplayAnswer("q", ID, at(31), at(120), (), 0, None), world.now)
+    world.devices.answer("repair", ReplayAnswer("q", ID, at(31), at(120), (), 0, None), world.now)
     assert held_from(device) == at(30)
     world.say_status(ID, "stopping")
     assert held_from(device) == at(100)
