@@ -41,6 +41,8 @@ RATE_HZ_MAX = 1000
 """``interval_ms`` is a whole number of ms, so 1 ms is the shortest."""
 SEED_MAX = 2**53 - 1
 """The largest whole number that every program which may show it can hold."""
+HISTORY_MIN = 3
+"""So that the tail of a group, at least one entry and at most two, is always held in the ring."""
 HISTORY_MAX = HISTORY_MB_MAX = CONNECTIONS_MAX = 1_000_000
 FLUSH_MS_MAX = 1000
 """A reading that waits longer is no longer live."""
@@ -280,7 +282,7 @@ _ROWS = (
         "SPOKE_HISTORY_READINGS",
         GATEWAY,
         "6000",
-        integer(1, HISTORY_MAX),
+        integer(HISTORY_MIN, HISTORY_MAX),
         "readings held of each device",
     ),
     Setting(

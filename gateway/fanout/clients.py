@@ -1,7 +1,8 @@
 """What is known of one browser: what it watches and where it stands.
 
 Nothing of a stream is kept here, only positions. A client is *live* (one arrival number in the
-tail of its group) or *behind* (one position a device, until all are at the head).
+tail of its group) or *behind* (one position a device, until all are at the head). One that is live
+may be behind in few devices, which its group leaves out.
 """
 
 from dataclasses import dataclass, field
@@ -79,6 +80,10 @@ class Client:
     def wants_all(self, device_id: str) -> bool:
         """Tell whether every reading of a device is to be sent."""
         return self.covers(device_id) and self.rate_of(device_id) is None
+
+    def is_live_in(self, device_id: str) -> bool:
+        """Tell whether its group serves a device."""
+        return self.group is not None and self.group.coverage.covers(device_id)
 
     def since_of(self, device_id: str) -> Cursor | None:
         """Give the position a device that appears now is to be followed from."""

@@ -11,7 +11,15 @@ from gateway.devices.devices import Device, Devices
 from gateway.devices.ring import Entry
 from gateway.fanout.catchup import ANY_NUMBER, Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import At, Client, Rated, Waiting
-from gateway.fanout.groups import BATCH_BYTES_MAX, Batch, Group, Groups, Handle, OpenMulticast
+from gateway.fanout.groups import (
+    BATCH_BYTES_MAX,
+    Batch,
+    Coverage,
+    Group,
+    Groups,
+    Handle,
+    OpenMulticast,
+)
 from gateway.fanout.rates import RateQueue
 from gateway.fanout.statuses import StatusLog
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, Subscribe, Unsubscribe
@@ -20,8 +28,13 @@ from gateway.packets import event_frame
 from shared.cursor import START, Cursor
 from shared.errors import TooManyDevices
 
-TAIL_MAX = 256
-"""Entries a group keeps at least; who lags further is served from the rings."""
+TAIL_MAX = 2_048
+"""Entries a group keeps at least, half a second of a large fleet; who lags further is served from
+the rings, which costs as much as there are devices."""
+TAIL_A_NAME = 256
+"""Enough for a group that covers few devices by name, of which there may be many."""
+PARTS_MAX = 64
+"""Devices in which a client may be behind beside its group; with more it leaves the group."""
 AUTOMATIC_RATE_HZ = 1.0
 """What a client gets that only connects and listens, with ``SPOKE_AUTO_SUBSCRIBE``."""
 
@@ -36,14 +49,18 @@ class Fanout:
         self.clients: dict[str, Client] = {}
         self.wanted: set[str] = set()
         """Devices whose newest reading must be asked for, until the shell takes them away."""
-        tail = max(1, min(TAIL_MAX, (devices.limits.readings - 1) // 2))
-        self._groups = Groups(tail, open_multicast, self._expel)
+        self._groups = Groups(self._tail_length, open_multicast, self._expel)
         self._statuses = StatusLog(devices)
         self._statuses_due = False
         self._rates = RateQueue(self.clients)
         self._behind: set[str] = set()
         self._watchers: Counter[str] = Counter()
         devices.audience = self
+
+    def _tail_length(self, coverage: Coverage) -> int:
+        """Choose how many entries a group keeps: all of them must still be in the rings."""
+        wanted = TAIL_MAX if coverage.everything else TAIL_A_NAME * len(coverage.names)
+        return max(1, min(wanted, TAIL_MAX, (self.devices.limits.readings - 1) // 2))
 
     # --- clients and their subscriptions -------------------------------------------------
 
@@ -220,6 +237,28 @@ class Fanout:
                 client.behind[device.device_id] = At(index, cursor)
         self._behind.add(client.client_id)
 
+    def _step_aside(self, client: Client, device_id: str) -> None:
+        """Let a live client be served by itself in one device, and by a group in all others."""
+        group = client.group
+        if group is None or not group.coverage.covers(device_id):
+            return
+        if len(client.behind) >= PARTS_MAX or not self._is_level(client, group):
+            self._step_out(client)
+            return
+        self._leave_group(client)
+        self._enter_group(client, group.coverage.without(device_id))
+
+    def _is_level(self, client: Client, group: Group) -> bool:
+        """Tell whether a client was sent all that came to its group, which is sent on first."""
+        group.send_on()
+        return group.arrival_of(client) == group.last
+
+    def _enter_group(self, client: Client, coverage: Coverage) -> None:
+        """Make a client live in a coverage of which it was sent all that arrived so far."""
+        if coverage.names or coverage.everything:
+            client.arrival = self.devices.arrival
+            client.group = self._groups.join(client, coverage)
+
     def _leave_group(self, client: Client) -> None:
         group, client.group = client.group, None
         if group is not None:
@@ -227,13 +266,10 @@ class Fanout:
 
     def _join(self, client: Client) -> None:
         """Make a client live: it has everything that arrived so far."""
+        self._leave_group(client)
         self._behind.discard(client.client_id)
         client.behind.clear()
-        coverage = client.coverage()
-        if not coverage.names and not coverage.everything:
-            return
-        client.arrival = self.devices.arrival
-        client.group = self._groups.join(client, coverage)
+        self._enter_group(client, client.coverage())
 
     def _expel(self, group: Group, arrival: int) -> None:
         for client in [it for it in group.members if group.arrival_of(it) < arrival]:
@@ -261,9 +297,9 @@ class Fanout:
         since = self._since_before(client, device_id)
         client.since.pop(device_id, None)
         if since is not None:
-            self._step_out(client)
+            self._step_aside(client, device_id)
             self._place(client, device_id, since, now)
-        elif client.group is None and client.wants_all(device_id):
+        elif client.wants_all(device_id) and not client.is_live_in(device_id):
             client.behind[device_id] = At(device.ring.end, device.ring.front or START)
             self._behind.add(client.client_id)
 
@@ -323,8 +359,9 @@ class Fanout:
         client = self.clients[client_id]
         if client.is_rate_due or self._statuses.is_due(client):
             return True
-        if client.group is not None:
-            return client in client.group.apart and client.arrival < client.group.last
+        group = client.group
+        if group is not None and client in group.apart and client.arrival < group.last:
+            return True
         return any(self._is_behind(name, at) for name, at in client.behind.items())
 
     def _is_behind(self, device_id: str, position: At | Waiting) -> bool:
@@ -340,7 +377,7 @@ class Fanout:
     ) -> Batch:
         """Give what is due to a client, as much as there is room for, and move its position."""
         client = self.clients[client_id]
-        plain = not self._statuses.is_due(client) and not client.is_rate_due
+        plain = not (client.behind or client.is_rate_due or self._statuses.is_due(client))
         roomy = room_bytes >= BATCH_BYTES_MAX and room_frames == ANY_NUMBER
         group = client.group
         if group is not None and client in group.apart and plain and roomy:
@@ -377,7 +414,9 @@ class Fanout:
             device = self.devices.get(device_id)
             if device is not None:  # the next turn begins with the others
                 client.behind[device_id] = self._go_on(position, device, out, now)
-        if not client.statuses and all(self._is_at_head(*item) for item in client.behind.items()):
+        if client.statuses or not all(self._is_at_head(*it) for it in client.behind.items()):
+            return
+        if client.group is None or self._is_level(client, client.group):
             self._join(client)
 
     def _go_on(

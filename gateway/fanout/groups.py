@@ -33,6 +33,11 @@ class Coverage(NamedTuple):
         """Tell whether a device belongs to it."""
         return device_id in self.names or (self.everything and device_id not in self.excluded)
 
+    def without(self, device_id: str) -> "Coverage":
+        """Leave one device out."""
+        excluded = self.excluded | {device_id} if self.everything else self.excluded
+        return Coverage(self.names - {device_id}, self.everything, excluded)
+
 
 @dataclass(eq=False)
 class Batch:
@@ -200,7 +205,7 @@ class Groups:
 
     def __init__(
         self,
-        tail_length: int,
+        tail_length: Callable[[Coverage], int],
         open_multicast: OpenMulticast,
         expel: Callable[[Group, int], None],
     ) -> None:
@@ -219,7 +224,8 @@ class Groups:
         """Enter a client, which was sent all that arrived, into the group of a coverage."""
         group = self._groups.get(coverage)
         if group is None:
-            group = Group(coverage, self._tail_length, self._open_multicast, floor=client.arrival)
+            length = self._tail_length(coverage)
+            group = Group(coverage, length, self._open_multicast, floor=client.arrival)
             self._groups[coverage] = group
             for groups in self._places(coverage):
                 groups.append(group)

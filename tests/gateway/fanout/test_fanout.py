@@ -2,8 +2,9 @@ import itertools
 
 import pytest
 
+from gateway.fanout.fanout import PARTS_MAX
 from shared.errors import TooManyDevices
-from tests.gateway.browsers import EPOCH, Browser, World
+from tests.gateway.browsers import EPOCH, Browser, Line, World
 
 
 @pytest.fixture
@@ -75,6 +76,52 @@ def test_a_star_cursor_holds_for_devices_that_appear_later(world: World, browser
     browser.drain()
     assert browser.seqs("a") == [7, 8, 9]
     assert [gap["reason"] for gap in browser.gaps()] == ["expired"]
+
+
+@pytest.mark.parametrize("room", [10**6, None], ids=["in step", "polling"])
+def test_a_new_bike_takes_nobody_out_of_the_group_for_the_others(room: int | None) -> None:
+    world = World()
+    browser = Browser(world, line=Line(room))
+    for device_id in ("a", "b"):
+        world.publish(device_id)
+    browser.subscribe("*", since={"*": "0-0"})
+    world.wait(70.0)  # no history will come
+    browser.drain()
+    client = world.fanout.clients[browser.name]
+    assert client.is_live_in("a")
+
+    world.publish("new")
+
+    assert client.is_live_in("a")
+    assert not client.is_live_in("new")
+    world.publish("a")
+    browser.drain()
+    world.wait(70.0)
+    browser.drain()
+    assert client.is_live_in("new")
+    world.publish("new")
+    browser.drain()
+    assert browser.seqs("a") == [1, 2]
+    assert browser.seqs("new") == [1, 2]
+
+
+def test_very_many_new_bikes_take_a_client_out_of_its_group() -> None:
+    world = World(devices_max=PARTS_MAX + 10)
+    browser = Browser(world, line=Line(10**6))
+    world.publish("a")
+    browser.subscribe("*", since={"*": "0-0"})
+    browser.drain()
+    client = world.fanout.clients[browser.name]
+    bikes = [f"new-{number}" for number in range(PARTS_MAX + 1)]
+    for bike in bikes:
+        world.publish(bike)
+    assert client.group is None
+    world.publish("a")
+    world.wait(70.0)
+    browser.drain()
+    assert client.is_live_in("a")
+    assert browser.seqs("a") == [1, 2]
+    assert [browser.seqs(bike) for bike in bikes] == [[1]] * len(bikes)
 
 
 def test_a_status_change_is_told_once(world: World, browser: Browser) -> None:
