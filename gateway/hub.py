@@ -214,6 +214,11 @@ class Hub:
             else:
                 self.devices.no_answer(question.device_id, question.purpose, now)
 
+    def can_ask(self, device_id: str) -> bool:
+        """Tell whether there is anybody to ask for a device."""
+        now_s = self._clock().monotonic_s
+        return self.links is not None and self._replay.has_route(device_id, now_s)
+
     def ask_aside(self, device_id: str, after: Cursor | None, limit: int) -> str | None:
         """Ask a device for somebody who waits; returns the question's id, None with nobody to ask.
 

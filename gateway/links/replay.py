@@ -90,6 +90,10 @@ class Replay:
         self._keep(device_id, purpose, question)
         return self._requests(question, now_s)
 
+    def has_route(self, device_id: str, now_s: float) -> bool:
+        """Tell whether there is anybody to ask for a device."""
+        return bool(self._routes.candidates(device_id, now_s))
+
     def ask_aside(
         self, device_id: str, after: Cursor | None, limit: int, now_s: float
     ) -> tuple[str, Requests]:

@@ -20,12 +20,13 @@ from gateway.web.past import Past
 from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
 from gateway.web.readings import CSV_KEYS, SLICE, Draft, Page, csv_row, held_from, thin_out
 from shared.cursor import START, Cursor
-from shared.errors import BadRequest, UnknownDevice
+from shared.errors import BadRequest, Unavailable, UnknownDevice
 
 P = ParamSpec("P")
 FIRST_FILLS_S = 5.0
 """Ready at the latest this long after the start: history that still comes is no reason to wait."""
 LIBRARIES = ("socket.io.esm.min.js", "uPlot.esm.js", "uPlot.min.css")
+TOO_SLOW = "the device's journal does not answer in time: ask again"
 INSTALL_HINT = "the dashboard's libraries are not installed: run scripts/install"
 
 
@@ -82,6 +83,8 @@ def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
     def readings(device_id: str) -> Response:
         found, query, wants_csv = _find(hub, device_id), parse_query(request.args), _wants_csv()
         page = _read(hub, past, found, query)
+        if page.is_cut and (wants_csv or not page.payloads):
+            raise Unavailable(TOO_SLOW)
         if not wants_csv:
             return _as_json(found, page)
         is_part = query.is_limited or not query.is_span or query.max_points is not None
@@ -135,13 +138,19 @@ def _read(hub: Hub, past: Past, device: Device, query: Query) -> Page:
 
 
 def _all_pages(hub: Hub, past: Past, device: Device, query: Query, page: Page) -> Iterator[Page]:
-    """Read on after a page, to where the device stands now."""
+    """Read on after a page, to where the device stands now.
+
+    Raises Unavailable where the journal does not answer: a file cannot say that it has a hole, but
+    one that breaks off is no whole file to anybody who fetches it.
+    """
     head = device.feed.head or START
     while page.payloads:
         yield page
         if page.next >= head:
             return
         page = _read(hub, past, device, replace(query, since=page.next))
+        if page.is_cut:
+            raise Unavailable(TOO_SLOW)
 
 
 def _in_slices(parts: Iterator[list[bytes]]) -> list[bytes]:

@@ -40,15 +40,19 @@ class Past:
         device, until_s = draft.device, self._hub.now().monotonic_s + DEADLINE_S
         if not draft.wants_past or not _may_have_more(device):
             return
-        is_span = draft.query.since is None
-        start = self._find(device, draft.query.from_ms, until_s) if is_span else draft.at
-        if start is None:
+        if not self._hub.can_ask(device.device_id):
             return
-        for answer in self._pages(draft, start, until_s):
-            if self._add(draft, start, answer):
-                return
+        begins = draft.query.since is None
+        start = self._find(device, draft.query.from_ms, until_s) if begins else draft.at
+        if start is not None and self._add_pages(draft, start, until_s):
+            return
         if draft.has_past and draft.query.max_points is None:
             draft.end_here()
+        draft.is_cut = not draft.payloads or draft.query.max_points is not None
+
+    def _add_pages(self, draft: Draft, start: Cursor, until_s: float) -> bool:
+        """Add all that the device answers; tell whether nothing is left to ask."""
+        return any(self._add(draft, start, it) for it in self._pages(draft, start, until_s))
 
     def _add(self, draft: Draft, start: Cursor, answer: ReplayAnswer) -> bool:
         """Add an answer to a page; tell whether nothing is left to ask."""
@@ -69,6 +73,8 @@ class Past:
                 return
             yield answer
             at = answer.reached
+            if at is not None and answer.readings[-1:] and draft.is_before(answer.readings[-1]):
+                at = max(at, self._find(draft.device, draft.query.from_ms, until_s) or at)
 
     def _find(self, device: Device, from_ms: int, until_s: float) -> Cursor | None:
         """Find a position not long before a time: how long numbers take is known in no epoch."""

@@ -30,6 +30,8 @@ class Page(NamedTuple):
     payloads: list[bytes]
     gaps: list[Gap]
     next: Cursor
+    is_cut: bool = False
+    """Whether the journal may have more that belongs here, but did not answer in time."""
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class Draft:
     gaps: list[Gap] = field(default_factory=list)
     has_past: bool = False
     """Whether it begins with what the device's journal had."""
+    is_cut: bool = False
+    """Whether the journal may have more that belongs here, but did not answer in time."""
     _first: Cursor | None = None
     _end: Cursor | None = None  # after the last thing in the page
 
@@ -70,6 +74,10 @@ class Draft:
         if self.query.since is not None:
             return ring.front is not None and self.at < ring.front
         return self.query.is_span and self._first_time() > self.query.from_ms
+
+    def is_before(self, reading: Reading) -> bool:
+        """Tell whether a reading, and so all before it, comes before the span."""
+        return self.query.is_span and reading.ts_ms < self.query.from_ms
 
     def add_past(self, start: Cursor, readings: Iterable[Reading]) -> None:
         """Add the readings that came of asking the device for those after ``start``."""
@@ -107,7 +115,8 @@ class Draft:
 
     def page(self) -> Page:
         """Give what came together."""
-        return Page(self.payloads, self._inner_gaps(), self._end or self.query.since or self.at)
+        end = self._end or self.query.since or self.at
+        return Page(self.payloads, self._inner_gaps(), end, self.is_cut)
 
     def _beginning(self) -> Cursor:
         """Find where a page without ``since`` begins in the ring."""

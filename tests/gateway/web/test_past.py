@@ -13,6 +13,7 @@ from gateway.links.links import Incoming
 from gateway.links.replay_routes import Route
 from gateway.web import past
 from shared.cursor import Cursor
+from shared.errors import Unavailable
 from shared.reading import Reading
 from shared.wire import ReplayRequest, decode_request, encode_answer, encode_reading, encode_refusal
 from tests.gateway.apps import EPOCH, START_MS, gateway_of, make_app, publish
@@ -166,6 +167,62 @@ def test_a_page_that_takes_too_long_ends_with_what_came(
     monkeypatch.setattr(past, "DEADLINE_S", 0.2)
     page = read(client, f"since={EPOCH}-5")
     assert (seqs(page), page["gaps"], page["next"]) == (list(range(6, 256)), [], f"{EPOCH}-255")
+
+
+def answer_only(links: JournalLinks, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Let the device fall silent after so many answers."""
+    ask = links.ask
+
+    def ask_on(requests: Iterable[tuple[Route, bytes]]) -> None:
+        links.answers = len(links.questions) < count
+        ask(requests)
+
+    monkeypatch.setattr(links, "ask", ask_on)
+    monkeypatch.setattr(past, "DEADLINE_S", 0.2)
+
+
+def test_a_file_breaks_off_where_the_journal_no_longer_answers(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links, client = device
+    answer_only(links, monkeypatch, 5)
+    parts = client.get(f"{READINGS}?from_ms=0&format=csv").iter_encoded()
+    read_so_far: list[bytes] = []
+    with pytest.raises(Unavailable, match="ask again"):
+        read_so_far.extend(parts)
+    last = b"".join(read_so_far).decode().splitlines()[-1].split(",")
+    assert int(last[3]) < PUBLISHED - RING
+
+
+@pytest.mark.parametrize(
+    "form", ["&format=csv", "&format=csv&limit=10", "&format=csv&max_points=9"]
+)
+def test_a_file_is_refused_that_would_begin_with_a_hole(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    links, client = device
+    answer_only(links, monkeypatch, 0)
+    answer = client.get(f"{READINGS}?from_ms=0&format=csv{form}")
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")  # type: ignore[index]  # JSON
+
+
+@pytest.mark.parametrize("answers", [1, 2, 4])
+def test_an_empty_page_is_never_given_for_the_last_when_time_ran_out(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, answers: int
+) -> None:
+    links, client = device
+    answer_only(links, monkeypatch, answers)
+    answer = client.get(f"{READINGS}?since=0-0&from_ms={START_MS + 1_500_000}")
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")  # type: ignore[index]  # JSON
+
+
+def test_a_span_after_a_cursor_is_found_without_reading_all_before_it(
+    device: tuple[JournalLinks, FlaskClient],
+) -> None:
+    links, client = device
+    page = read(client, f"since=0-0&from_ms={START_MS + 1_500_000}&to_ms={START_MS + 1_509_000}")
+    assert (seqs(page), page["gaps"]) == (list(range(1_500, 1_510)), [])
+    assert len(links.questions) < 15
 
 
 @pytest.mark.parametrize("why", ["silent replay", "offline", "nobody to ask"])
