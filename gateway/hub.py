@@ -42,6 +42,13 @@ CATCH_UP_S = 0.005
 """What sending to those who are not plainly live may take of a turn: live goes first."""
 READABLE = 1
 """libev's name for it."""
+FAULTS = {
+    "conflict": "said something else under a number used before: are there two of this name?",
+    "old_epoch": "went back to an older epoch; believed after 10 s without the newer one",
+    "far_seq": "skipped a million numbers or more; believed after 10 s without others",
+    "future_epoch": "has an epoch of more than a day from now: is its clock right?",
+    "table_full": "is one more than SPOKE_MAX_DEVICES, and none gives way",
+}
 
 
 class Connection(Protocol):
@@ -174,6 +181,7 @@ class Hub:
             except BadMessage as error:
                 self._refuse(error, now)
             self._ask_questions(now)
+        self._tell_faults()
         return self.links.is_emptied
 
     def _receive(self, message: Incoming, now: Now) -> None:
@@ -203,6 +211,18 @@ class Hub:
                 note="counted from now on, not logged again",
             )
         self.devices.refuse(error, now)
+
+    def _tell_faults(self) -> None:
+        """Log what the devices found wrong with positions and values."""
+        while self.devices.faults:
+            reason, device_id = self.devices.faults.pop()
+            logger.warning(
+                "device_fault",
+                reason=reason,
+                device_id=device_id,
+                what=FAULTS[reason],
+                note="counted from now on, not logged again",
+            )
 
     def _ask_questions(self, now: Now) -> None:
         """Ask what the feeds want to know; with nobody to ask, that is the answer."""

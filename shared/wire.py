@@ -162,7 +162,7 @@ def encode_request(request: ReplayRequest) -> bytes:
 def decode_request(payload: bytes) -> ReplayRequest:
     """Read a question for readings; the error's ``reason`` is the code to answer with."""
     raw = _load_request(payload)
-    if raw.get("v") != VERSION:
+    if not _is_exactly(raw.get("v"), VERSION):
         raise BadMessage("unsupported_version", f"v must be {VERSION}")
     if raw.get("op") != "replay":
         raise BadMessage("bad_request", 'op must be "replay"')
@@ -214,12 +214,17 @@ def decode_answer(frames: Sequence[bytes]) -> ReplayAnswer | ReplayRefusal:
         raise BadMessage("bad_answer", "id and device_id must be strings")
     if "error" in header:
         return _refusal(header["error"], str(request_id), device_id)
-    if header.get("v") != VERSION or header.get("count") != len(frames) - 1:
+    count = len(frames) - 1
+    if not (_is_exactly(header.get("v"), VERSION) and _is_exactly(header.get("count"), count)):
         raise BadMessage("bad_answer", "v or count is wrong")
     oldest, newest = (_optional_cursor(header, key, "bad_answer") for key in ("oldest", "newest"))
     readings, reached = _ascending(frames[1:], device_id)
-    count = len(frames) - 1
     return ReplayAnswer(str(request_id), device_id, oldest, newest, readings, count, reached)
+
+
+def _is_exactly(value: object, number: int) -> bool:
+    """Tell whether a value is this integer: in Python ``True`` and ``1.0`` are equal to 1."""
+    return type(value) is int and value == number
 
 
 def encode_serve(devices: Sequence[str]) -> bytes:
@@ -233,7 +238,7 @@ def decode_serve(payload: bytes) -> Serve | None:
     if raw.get("op") != "serve":
         return None
     devices = raw.get("devices")
-    if raw.get("v") != VERSION or not isinstance(devices, list):
+    if not _is_exactly(raw.get("v"), VERSION) or not isinstance(devices, list):
         raise BadMessage("bad_serve", "v must be 1 and devices a list")
     if not all(is_device_id(device_id) for device_id in devices):
         raise BadMessage("bad_serve", "devices must be device ids")

@@ -32,6 +32,7 @@ from gateway.feed.reorder import HeldTotal, Reorder
 from gateway.packets import Gap, reading_frame, reading_payload
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
+from shared.once import OncePerKind
 from shared.reading import CheckedReading, Reading, Status
 from shared.wire import ReplayAnswer, encode_reading
 
@@ -40,6 +41,8 @@ FLEETING_S = 10.0
 LONG_GONE_S = 600.0
 REMEMBERED_MAX = 10_000
 """Evicted devices whose last position is kept, so that a gap can say why."""
+FAULTS = frozenset({"conflict", "old_epoch", "far_seq", "future_epoch", "table_full"})
+"""What an operator is told of, once for each device; the rest is only counted."""
 TRIM_PART = 64
 """Over the memory limit, the longest ring loses this part of itself at a time."""
 
@@ -115,6 +118,8 @@ class Devices:
     def __init__(self, limits: Limits, ours: Callable[[str], bool] = lambda _: False) -> None:
         self.limits = limits
         self.questions: list[Question] = []
+        self.faults: list[tuple[str, str]] = []
+        """Kinds of faults of devices that were not there before, until the shell takes them."""
         self.counts: Counter[str] = Counter()
         self.arrival = 0
         """The number of the last entry that arrived, gateway-wide."""
@@ -122,6 +127,7 @@ class Devices:
         self.evicted: OrderedDict[str, tuple[Cursor, int]] = OrderedDict()
         """The last position and arrival number of devices that had to give way."""
         self._ours = ours
+        self._once = OncePerKind(limits.devices)
         self._held, self._fills = HeldTotal(), Fills()  # what all feeds share
         self._table: OrderedDict[str, Device] = OrderedDict()  # the longest silent first
         self._unsettled: dict[str, Device] = {}
@@ -160,12 +166,13 @@ class Devices:
 
     def refuse(self, error: BadMessage, now: Now) -> None:
         """Count a bad message, and tell the feed what it must know of it."""
-        self.counts[error.reason] += 1
         device = self._table.get(error.device_id or "")
+        if device is not None and error.reason == "unsupported_version":
+            self._apply(device, device.feed.refuse(error.reason, now), now)
+            return
+        self.counts[error.reason] += 1
         if device is not None and error.position is not None:
             self._apply(device, device.feed.receive_invalid(error.position, now), now)
-        elif device is not None and error.reason == "unsupported_version":
-            self._apply(device, device.feed.refuse(error.reason, now), now)
 
     def answer(self, purpose: Purpose, answer: ReplayAnswer, now: Now) -> None:
         """Take in the answer to the last question about a device for a purpose."""
@@ -240,7 +247,7 @@ class Devices:
             case Seen(reading):
                 self._count_seen(device, reading)
             case Count(reason):
-                self.counts[reason] += 1
+                self._count(reason, device.device_id)
 
     def _append(self, device: Device, entry: Entry) -> None:
         self.arrival = entry.arrival
@@ -255,7 +262,12 @@ class Devices:
         if not same:  # the time may be the gateway's own
             timed = replace(reading, ts_ms=ring.time_at(index), written=None)
             same = held == reading_frame(encode_reading(timed))
-        self.counts["duplicate" if same else "conflict"] += 1
+        self._count("duplicate" if same else "conflict", device.device_id)
+
+    def _count(self, reason: str, device_id: str) -> None:
+        self.counts[reason] += 1
+        if reason in FAULTS and self._once.is_first(reason, device_id):
+            self.faults.append((reason, device_id))
 
     def _shrink(self) -> None:
         """Let the longest ring lose its front until all fit together."""
@@ -276,7 +288,7 @@ class Devices:
         if len(self._table) >= self.limits.devices:
             gone = self._least_needed(now)
             if gone is None:
-                self.counts["table_full"] += 1
+                self._count("table_full", device_id)
                 return None
             self._evict(gone)
         held, limits = Reorder(self._held), self.limits

@@ -102,7 +102,7 @@ class Fanout:
     def unsubscribe(self, client_id: str, request: Unsubscribe, now: Now) -> None:
         """Take from a subscription; ``*`` ends everything, a name its own entry."""
         client = self.clients[client_id]
-        if request.everything or client.is_automatic:
+        if request.everything:
             self._end_everything(client)
         else:
             self._step_out(client)

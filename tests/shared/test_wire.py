@@ -261,3 +261,16 @@ def test_a_wrong_offer_is_refused(changes: dict[str, object], reason: str) -> No
     with pytest.raises(BadMessage) as caught:
         decode_serve(offer)
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("version", ["true", "1.0", '"1"', "null"])
+def test_only_the_integer_1_is_a_version_of_the_replay(version: str) -> None:
+    v = f'"v":{version}'.encode()
+    request = encode_request(ReplayRequest("q", "a", None, 1)).replace(b'"v":1', v)
+    [header] = encode_answer(ReplayRequest("q", "a", None, 1), [], None, None)
+    with pytest.raises(BadMessage):
+        decode_request(request)
+    with pytest.raises(BadMessage):
+        decode_answer([header.replace(b'"v":1', v)])
+    with pytest.raises(BadMessage):
+        decode_serve(encode_serve(["a"]).replace(b'"v":1', v))

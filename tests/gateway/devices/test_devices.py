@@ -222,6 +222,26 @@ def test_a_reading_refused_for_its_values_is_a_gap_once_the_next_came() -> None:
     assert device_of(table, "a").feed.head == (1, 3)
 
 
+def test_faults_are_told_once_for_each_kind_and_device() -> None:
+    table, _ = open_table()
+    for seq in (1, 2):
+        say(table, "a", seq, epoch=9)
+    for _ in range(3):
+        say(table, "a", 2, epoch=3)
+        other = Reading("a", 9, 2, 5, 99.0)
+        table.receive(CheckedReading(other, (), ()), at(0))
+    assert table.faults == [("old_epoch", "a"), ("conflict", "a")]
+    assert table.counts["old_epoch"] == table.counts["conflict"] == 3
+
+
+def test_a_version_nobody_knows_is_counted_once_a_message() -> None:
+    table, _ = open_table()
+    say(table, "a", 1)
+    for _ in range(2):
+        table.refuse(BadMessage("unsupported_version", "v", device_id="a"), at(0))
+    assert table.counts["unsupported_version"] == 2
+
+
 # --- who gives way ----------------------------------------------------------------------------
 
 

@@ -320,6 +320,16 @@ def test_an_automatic_subscription_ends_with_the_first_own_one(
     assert browser.seqs("a") == [1]
 
 
+def test_an_automatic_subscription_outlives_the_end_of_a_name(
+    world: World, browser: Browser
+) -> None:
+    world.fanout.subscribe_automatically("browser", world.now)
+    browser.unsubscribe(["a"])
+    assert world.fanout.clients["browser"].everything
+    browser.unsubscribe("*")
+    assert not world.fanout.clients["browser"].everything
+
+
 def test_a_client_that_subscribed_first_gets_nothing_automatically(
     world: World, browser: Browser
 ) -> None:
