@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 AGE_MAX_MS = 7 * 24 * 3_600_000
 """A week: whoever was away for longer does not catch up with single readings any more."""
 SLICE_ROWS = 256
-"""So many go at a time, which takes a millisecond."""
+"""So many go at a time at least, which takes a millisecond."""
 BUSY_MAX_S = 0.2
 """Nobody else writes here. A tool that somebody opens the file with may for a moment; publishing
 makes up for a delay of half a second without a trace."""
@@ -119,7 +119,9 @@ class Store:
         ]
         with _transaction(self._connection):
             self._connection.executemany(_APPEND, rows)
-            first = self._sweep(self.rows + len(rows), now_ms)
+            # more than was added, or a large batch would let the file grow for ever
+            count = max(SLICE_ROWS, 2 * len(rows))
+            first = self._sweep(self.rows + len(rows), count, now_ms)
         self._first, self.rows = first, self.rows + len(rows)
         if self._checkpoints is not None and self._checkpoints.is_behind:
             move_log(self._connection)
@@ -157,12 +159,12 @@ class Store:
         first, last = self._connection.execute("SELECT min(row), max(row) FROM reading").fetchone()
         return (1, 0) if last is None else (first, last)
 
-    def _sweep(self, last: int, now_ms: int) -> int:
-        """Delete a slice of the oldest when it is due; returns the number of the first row left.
+    def _sweep(self, last: int, count: int, now_ms: int) -> int:
+        """Delete the oldest ``count`` when all are due; returns the number of the first row left.
 
         The newest number of each device is kept, also of one that was silent for so long.
         """
-        end = self._first + SLICE_ROWS
+        end = self._first + count
         if end > last or not (end <= last - self._rows_max or self._is_old(end, now_ms)):
             return self._first
         swept = self._connection.execute(

@@ -65,6 +65,15 @@ def test_the_oldest_go_in_slices_and_the_file_stops_growing(tmp_path: Path) -> N
     assert max(sizes) <= 1.2 * sizes[1]
 
 
+@pytest.mark.parametrize("batch", [SLICE_ROWS // 2, SLICE_ROWS, 4 * SLICE_ROWS])
+def test_the_file_is_bounded_however_large_the_batches_are(tmp_path: Path, batch: int) -> None:
+    with opened(tmp_path) as store:
+        store.begin(EPOCH, {"fast": 0})
+        for first in range(1, 20 * batch, batch):
+            append(store, *map(reading, range(first, first + batch)))
+        assert len(kept(store)) < KEPT_ROWS + max(SLICE_ROWS, 2 * batch)
+
+
 def test_the_number_of_a_bike_that_was_silent_for_long_is_kept(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         store.begin(EPOCH, {"fast": 0, "slow": 0})
