@@ -7,9 +7,9 @@ from collections import Counter
 from contextlib import ExitStack
 from random import Random
 
-from scripts.fault_runs.faults import FAULTS
+from scripts.fault_runs.faults import FAULTS, GAPS
 from scripts.fault_runs.scene import Scene
-from scripts.fault_runs.table import is_kept, render
+from scripts.fault_runs.table import is_kept, reasons, render
 from tests.faults.stage import assert_back
 
 SEED_MAX = 10_000
@@ -50,11 +50,14 @@ def break_one(scene: Scene, done: Counter[str]) -> None:
     """Apply a fault drawn from all, mend it, and wait until everybody has everything."""
     name = scene.draw.choice(sorted(FAULTS))
     began_s = time.monotonic()
+    told = reasons(scene.witnesses)
     done[name] += 1
     FAULTS[name](scene)
     broke_s = time.monotonic()
     scene.settle()
     settled_s = time.monotonic() - broke_s
+    more = reasons(scene.witnesses) - told
+    assert more.keys() <= GAPS.get(name, frozenset()), f"{name} led to gaps: {dict(more)}"
     say(f"{done.total():4} {name}: {broke_s - began_s:.1f} s, settled in {settled_s:.1f} s")
 
 

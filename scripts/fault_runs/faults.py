@@ -22,6 +22,13 @@ TRICKLE_BYTES_PER_S = 30_000
 Fault: TypeAlias = Callable[[Scene], None]
 FAULTS: dict[str, Fault] = {}
 fault = partial(registered, FAULTS)
+GAPS: dict[str, frozenset[str]] = {
+    "device killed, journal lost": frozenset({"epoch"}),
+    "device killed, journal's log cut short": frozenset({"epoch"}),
+    "replay lying while the live link is lossy": frozenset({"not_recovered"}),
+    "replay away while the live link is lossy": frozenset({"not_recovered"}),
+}
+"""The gaps that a fault may lead to, by reason; all others lead to none."""
 
 
 @fault("gateway killed")
@@ -190,6 +197,16 @@ def no_replay(scene: Scene) -> None:
     scene.stage.replay.cut()
     lose(scene)
     scene.stage.replay.mend()
+
+
+@fault("gateway killed while the live link is lossy and the replay slow")
+def kill_gateway_in_bad_weather(scene: Scene) -> None:
+    """Let clients resume at a gateway that has to fetch history and to repair at once."""
+    scene.link.harm = Harm(lost=0.1, repeated=0.1, swapped=0.1)
+    scene.replay.delay_s = scene.draw.uniform(0.0, 0.3)
+    _restart_gateway(scene, signal.SIGKILL)
+    _last(scene)
+    scene.link.harm, scene.replay.delay_s = Harm(), 0.0
 
 
 @fault("client stood still")

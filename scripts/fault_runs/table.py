@@ -15,6 +15,12 @@ def is_kept(witnesses: Mapping[str, Witnesses]) -> bool:
     return bool(verdicts) and all(verdict.is_whole for verdict in verdicts)
 
 
+def reasons(witnesses: Mapping[str, Witnesses]) -> Counter[str]:
+    """Count the gaps that all witnesses were told, by reason."""
+    verdicts = (verdict for seen in witnesses.values() for verdict in seen.verdicts())
+    return Counter(reason for verdict in verdicts for reason in verdict.reasons)
+
+
 def render(witnesses: Mapping[str, Witnesses], faults: Counter[str]) -> str:
     """Write both tables in Markdown."""
     judged = {name: seen.verdicts() for name, seen in witnesses.items()}
@@ -22,12 +28,12 @@ def render(witnesses: Mapping[str, Witnesses], faults: Counter[str]) -> str:
     rows = [_row(name, verdicts) for name, verdicts in judged.items()]
     rows.append(_row("**all**", everything))
     readings = sum(_published(seen) for seen in judged["control"])
-    reasons = Counter(reason for verdict in everything for reason in verdict.reasons)
+    told = _list(reasons(witnesses))
     return "\n\n".join(
         [
             _lines(("fault", "times"), [(name, str(n)) for name, n in sorted(faults.items())]),
             _lines(HEAD, rows),
-            f"{faults.total()} faults, {readings:,} readings, gaps announced: {_list(reasons)}",
+            f"{faults.total()} faults, {readings:,} readings, gaps announced: {told}",
         ]
     )
 

@@ -73,6 +73,7 @@ class Verdict:
                 first = behind + 1
             self.missing += max(0, first - self.position.seq - 1)
         if first <= run.last:
+            self.repeated += self._count_seen(Run(run.epoch, first, run.last))
             self._note(Run(run.epoch, first, run.last))
             self.position = Cursor(run.epoch, run.last)
 
@@ -87,6 +88,8 @@ class Verdict:
         leads_back = gap.reason in ("epoch_back", "unknown_cursor")
         if end < self.position and not leads_back:
             self.misfits.append(f"{gap} leads back from {self.position}")
+        if gap.reason == "epoch_back":  # the device began to number anew from there
+            self._seen = [run for run in self._seen if Cursor(run.epoch, run.last) <= end]
         self.position = end
 
     def _note(self, run: Run) -> None:
@@ -99,14 +102,18 @@ class Verdict:
 
     def _see_again(self, run: Run) -> None:
         """Tell what was seen before from what comes late."""
-        count = run.last - run.first + 1
+        count, again = run.last - run.first + 1, self._count_seen(run)
+        self.repeated += again
+        self.out_of_order += count - again
+
+    def _count_seen(self, run: Run) -> int:
+        """Count the readings of a run that were seen before."""
         again = sum(
             max(0, min(run.last, old.last) - max(run.first, old.first) + 1)
             for old in self._seen
             if old.epoch == run.epoch
         )
-        self.repeated += min(again, count)
-        self.out_of_order += count - min(again, count)
+        return min(again, run.last - run.first + 1)
 
 
 def judge(items: Iterable[Item], start: Cursor = START) -> Verdict:

@@ -69,3 +69,15 @@ def test_an_epoch_that_begins_behind_a_gap_is_whole() -> None:
 
 def test_a_stream_may_begin_anywhere() -> None:
     assert judge([Run(7, 4, 5)], Cursor(7, 3)).is_whole
+
+
+def test_a_gap_that_leads_back_does_not_make_what_was_seen_new() -> None:
+    back = Told(Cursor(7, 20), Cursor(7, 2), None, "unknown_cursor")
+    verdict = judge([Run(7, 1, 20), back, Run(7, 2, 25)])
+    assert (verdict.repeated, verdict.is_whole) == (19, False)
+
+
+def test_a_device_that_begins_to_number_anew_repeats_nothing() -> None:
+    back = Told(Cursor(7, 20), Cursor(7, 1), None, "epoch_back")
+    verdict = judge([Run(7, 1, 20), back, Run(7, 1, 25)])
+    assert verdict.is_whole

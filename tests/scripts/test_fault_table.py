@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scripts.fault_runs.faults import FAULTS
+from scripts.fault_runs.faults import FAULTS, GAPS
 from scripts.fault_runs.table import is_kept, render
 from tests.conftest import StartProcess
 from tests.faults.witnesses import Witnesses
@@ -51,3 +51,7 @@ def test_nothing_seen_at_all_is_not_kept(witness_of: Prints) -> None:
 def test_every_fault_has_a_name_that_tells_what_breaks() -> None:
     assert len(FAULTS) >= 20
     assert all(" " in name for name in FAULTS)
+
+
+def test_the_gaps_allowed_are_those_of_faults_there_are() -> None:
+    assert GAPS.keys() < FAULTS.keys()
