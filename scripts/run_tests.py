@@ -64,8 +64,8 @@ def node(extra: Sequence[str], folder: Path) -> Count:
 
 
 def browser(extra: Sequence[str], folder: Path) -> Count:
-    """Run the tests of the page in Chromium, one file at a time: each starts a browser."""
-    return run_node("browser", ["--test-concurrency=1", *extra], folder)
+    """Run the tests of the page in Chromium, two files at a time: each starts a browser."""
+    return run_node("browser", ["--test-concurrency=2", *extra], folder)
 
 
 PARTS: dict[str, Callable[[Sequence[str], Path], Count]] = {
