@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol
 
-from gateway.transport.frames import frame, packet_frame
+from gateway.transport.frames import close_frame, frame, packet_frame
 from gateway.transport.multicast import Multicast
 from gateway.transport.reader import Violation
 from gateway.transport.websocket import READABLE, Readers, WebSocketLink
@@ -328,6 +328,19 @@ def test_an_application_can_fail_a_connection() -> None:
     rig.link.fail(Violation(1002, "no"))
     assert frames_of(bytes(rig.sock.taken)) == [(1002, "no")]
     assert rig.loop.watchers[READABLE].active
+
+
+def test_what_opens_a_connection_only_to_fail_it_leaves_with_the_reason_in_one_call() -> None:
+    rig = Rig()
+    calls: list[bytes] = []
+
+    def take(data: bytes) -> int:
+        calls.append(data)
+        return len(data)
+
+    rig.sock.send = take  # type: ignore[assignment,method-assign]  # this one socket
+    rig.link.fail(Violation(1008, "no"), prefix=b"101")
+    assert calls == [b"101" + close_frame(1008, "no")]
 
 
 def test_many_links_share_one_reader_while_they_are_between_messages() -> None:
