@@ -143,6 +143,13 @@ class WebSocketLink:
         if sent != len(data):
             self._keep(memoryview(data)[sent:])
 
+    def send_ahead(self, data: bytes) -> None:
+        """Write ready frames before what waits and is not begun; of a bounded number only."""
+        if self._outbox is None or self.closing:
+            self.send(data)
+        else:
+            self._outbox.push_ahead(data)
+
     def _keep(self, data: bytes | memoryview) -> None:
         if self._outbox is None:
             self._block()

@@ -198,6 +198,40 @@ def test_whatever_the_network_takes_the_stream_is_whole_frames_in_order(
     assert rig.link.pending_bytes == 0
 
 
+ahead_or_not = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.text(max_size=300)),
+        st.tuples(st.just("ahead"), st.binary(max_size=20)),
+        st.tuples(st.just("room"), st.integers(0, 400)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ahead_or_not)
+def test_what_goes_ahead_breaks_no_frame_and_leaves_the_rest_in_order(
+    script: list[tuple[str, Any]],
+) -> None:
+    rig = Rig()
+    for kind, value in script:
+        if kind == "send":
+            rig.link.send(packet_frame(value))
+        elif kind == "ahead":
+            rig.link.send_ahead(packet_frame(value))
+        else:
+            rig.sock.room = value
+            rig.loop.turn()
+    rig.sock.room = 10**9
+    rig.loop.turn()
+    got = frames_of(bytes(rig.sock.taken))
+    behind = [it for kind, it in script if kind == "send"]
+    ahead = [it for kind, it in script if kind == "ahead"]
+    assert [it for it in got if isinstance(it, str)] == behind
+    assert sorted(it for it in got if isinstance(it, bytes)) == sorted(ahead)
+    assert rig.link.pending_bytes == 0
+
+
 def test_who_cannot_take_all_closes_or_fails_leaves_the_multicast_and_is_named_once() -> None:
     left: list[str] = []
     together = Multicast[str](left.append)
