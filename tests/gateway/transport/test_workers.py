@@ -104,6 +104,15 @@ def test_a_second_websocket_is_closed_in_its_handshake_and_the_first_lives(port:
     first.close()
 
 
+def test_nothing_but_a_close_frame_follows_a_garbage_packet(port: int) -> None:
+    client = WebSocketClient(port, path=ENGINE)
+    client.next_message()
+    client.text("garbage")
+    assert client.close_code() == 1002
+    assert client.receive() == b""
+    client.close()
+
+
 def test_a_client_that_gives_up_its_get_ends_the_session(port: int) -> None:
     polls = Polls(port, ENGINE)
     sid = polls.open()
