@@ -28,6 +28,8 @@ from gateway.transport.websocket import WebSocketLink
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
 
+PING_FRAME = packet_frame(PING)
+
 
 class BadPacket(ValueError):
     """A packet that the protocol does not allow; the connection is closed for it."""
@@ -135,13 +137,6 @@ class Connection:
         if frame is None:
             frame = packet.frame = packet_frame(packet.encode())
         link.send(frame)
-
-    def send_text(self, packet: str) -> None:
-        """Send one encoded text packet."""
-        if self.link is not None:
-            self.link.send(packet_frame(packet))
-        else:
-            self._enqueue(packet)
 
     def _enqueue(self, packet: str | bytes) -> None:
         polling = self.polling
@@ -265,8 +260,11 @@ class Connection:
         return self._room is None
 
     def send_ping(self) -> None:
-        """Send a ping."""
-        self.send_text(PING)
+        """Send a ping, ahead of what waits: who takes that slowly is not silent."""
+        if self.link is not None:
+            self.link.send_ahead(PING_FRAME)
+        elif self.polling is not None:
+            self.polling.push_ahead(PING)
 
     def expire(self) -> None:
         """End: no pong came in time."""
@@ -277,7 +275,7 @@ class Connection:
     def disconnect(self) -> None:
         """End by the server's own wish; the client is told by a close packet."""
         if self.link is not None:
-            self.send_text(CLOSE)
+            self.link.send(packet_frame(CLOSE))
         self.close(self._server.reason.SERVER_DISCONNECT, farewell=CLOSE, linger=True)
 
     def hang_up(self) -> None:

@@ -21,6 +21,11 @@ class Outbox:
         self._chunks.append(memoryview(data))
         self.size += len(data)
 
+    def push_ahead(self, data: bytes) -> None:
+        """Put whole frames before what is not begun: the first chunk may be the rest of a frame."""
+        self._chunks.insert(1, memoryview(data))
+        self.size += len(data)
+
     def peek(self) -> list[memoryview]:
         """Return what to write next."""
         return list(islice(self._chunks, MAX_CHUNKS_PER_WRITE))

@@ -50,6 +50,12 @@ class PollingLink:
         self.size += len(packet)
         self.wake()
 
+    def push_ahead(self, packet: str) -> None:
+        """Put a packet before what is waiting; a bounded number only."""
+        self._queue.appendleft(packet)
+        self.size += len(packet)
+        self.wake()
+
     def wake(self) -> None:
         """Have the waiting GET look again, once whoever sends has sent everything."""
         if self.waiting:

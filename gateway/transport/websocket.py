@@ -143,6 +143,13 @@ class WebSocketLink:
         if sent != len(data):
             self._keep(memoryview(data)[sent:])
 
+    def send_ahead(self, data: bytes) -> None:
+        """Write ready frames before what waits and is not begun; of a bounded number only."""
+        if self._outbox is None or self.closing:
+            self.send(data)
+        else:
+            self._outbox.push_ahead(data)
+
     def _keep(self, data: bytes | memoryview) -> None:
         if self._outbox is None:
             self._block()
@@ -248,11 +255,11 @@ class WebSocketLink:
             self._release()
         self.owner.on_lost(self, None)
 
-    def fail(self, violation: Violation) -> None:
-        """Say what was violated and listen to nothing more (RFC 6455, 7.1.7)."""
+    def fail(self, violation: Violation, prefix: bytes = b"") -> None:
+        """Say, behind ``prefix``, what was violated and hear no more (RFC 6455, 7.1.7)."""
         if self.closed or self.closing:
             return
-        self.close(violation.code, violation.reason)
+        self.close(violation.code, violation.reason, prefix)
         self._failed = True
         if self._outbox is None:
             self._shut_down()
@@ -273,14 +280,14 @@ class WebSocketLink:
 
     # Closing
 
-    def close(self, code: int = NORMAL, reason: str = "") -> None:
+    def close(self, code: int = NORMAL, reason: str = "", prefix: bytes = b"") -> None:
         """Start the closing handshake behind what is still to be written (RFC 6455, 7.1.2).
 
         The owner calls ``abort`` when the client takes too long to answer.
         """
         if self.closed or self.closing:
             return
-        self.send(close_frame(code, reason))
+        self.send(prefix + close_frame(code, reason))
         self.closing = True
         self._block()
         self.resume()

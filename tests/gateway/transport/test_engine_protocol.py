@@ -193,6 +193,7 @@ def test_a_garbage_websocket_packet_closes_with_a_close_frame_and_nothing_else(
         frame = client.next_frame()
         assert frame is not None
         assert (frame[0], frame[1][0]) == (8, 1002)
+        assert client.receive() == b""
         client.close()
         happenings.wait_for(("disconnect", "transport error"))
 

@@ -295,6 +295,44 @@ def test_a_client_that_takes_nothing_is_closed_at_the_bound_of_its_outbox(transp
             client.close()
 
 
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_ping_does_not_wait_behind_the_backlog(transport: str) -> None:
+    count, size = 200, 20_000
+    with flask_app(ping_interval=0.1, max_outbox_bytes=count * size * 2) as (sockets, port):
+        polls = Polls(port)
+        if transport == "websocket":
+            client = WebSocketClient(port, receive_buffer=SMALL_BUFFER)
+            connect_namespace(client)
+        else:
+            sid = polls.open()
+            polls.post(sid, "40")
+            assert polls.get(sid).body.startswith("40")
+        connection = only_connection(sockets)
+        for _ in range(count):
+            sockets.emit("fill", "x" * size)
+        until(lambda: connection.pong_due is not None)
+        if transport == "polling":
+            assert polls.get(sid).body.startswith("2\x1e42")
+            return
+        got = [frame[1] for _ in range(count + 1) if (frame := client.next_frame()) is not None]
+        assert got.index("2") < count / 4
+        assert [len(message) > size for message in got].count(True) == count
+        client.close()
+
+
+def test_a_client_that_does_not_answer_a_close_frame_is_cut_off() -> None:
+    with flask_app(close_timeout=0.1) as (sockets, port):
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        connection = only_connection(sockets)
+        sockets.server.eio.disconnect(connection.sid)
+        link = connection.link
+        assert link is not None
+        assert not link.closed
+        until(lambda: link.closed)
+        client.close()
+
+
 def test_disconnecting_a_stalled_client_returns_at_once() -> None:
     with flask_app(close_timeout=0.1) as (sockets, port):
         client = WebSocketClient(port, receive_buffer=SMALL_BUFFER)
@@ -393,6 +431,10 @@ def test_a_rebound_name_is_refused_by_its_host() -> None:
         polls = Polls(port, "/engine.io/")
         rebound = {"Host": "evil.example:80", "Origin": "http://evil.example:80"}
         assert polls.request("GET", polls.target(), None, rebound).status == 400
+        del rebound["Origin"]  # a request without one is nobody's page, but its host is checked
+        assert polls.request("GET", polls.target(), None, rebound).status == 400
+        socket = upgrade_headers(rebound)
+        assert polls.request("GET", polls.target("websocket"), None, socket).status == 400
         assert polls.request("GET", polls.target(), None, {"Host": "LOCALHOST:1"}).status == 200
 
 

@@ -21,6 +21,16 @@ def test_bytes_come_out_in_order_in_pieces_of_any_size(chunks: list[bytes], rand
     assert box.peek() == []
 
 
+def test_what_is_put_ahead_waits_for_the_rest_of_what_was_begun() -> None:
+    box = Outbox()
+    for chunk in (b"begun", b"next"):
+        box.push(chunk)
+    box.advance(2)
+    box.push_ahead(b"ahead")
+    assert b"".join(box.peek()) == b"gunaheadnext"
+    assert box.size == len(b"gunaheadnext")
+
+
 def test_one_write_is_offered_a_bounded_number_of_chunks() -> None:
     box = Outbox()
     for _ in range(1000):

@@ -64,6 +64,24 @@ def test_a_client_that_never_asks_for_a_namespace_is_closed() -> None:
         client.close()
 
 
+def test_answering_pings_does_not_keep_a_client_that_never_asks_for_a_namespace() -> None:
+    with flask_app(connect_timeout=0.3, ping_interval=0.05) as (_, port):
+        client = WebSocketClient(port)
+        polls, pings = Polls(port), 0
+        sid = polls.open()
+        while (body := polls.get(sid).body) == "2":
+            polls.post(sid, "3")
+            pings += 1
+        assert body == "1"
+        assert pings > 1
+        assert client.next_message()[0] == "0"
+        while (frame := client.next_frame()) == (1, "2"):
+            client.text("3")
+        assert frame is not None
+        assert (frame[0], frame[1][0]) == (8, 1000)
+        client.close()
+
+
 def test_a_client_whose_namespace_was_refused_is_closed_as_well() -> None:
     with flask_app(connect_timeout=0.1) as (_, port):
         client = WebSocketClient(port)

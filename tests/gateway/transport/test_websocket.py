@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol
 
-from gateway.transport.frames import frame, packet_frame
+from gateway.transport.frames import close_frame, frame, packet_frame
 from gateway.transport.multicast import Multicast
 from gateway.transport.reader import Violation
 from gateway.transport.websocket import READABLE, Readers, WebSocketLink
@@ -198,6 +198,40 @@ def test_whatever_the_network_takes_the_stream_is_whole_frames_in_order(
     assert rig.link.pending_bytes == 0
 
 
+ahead_or_not = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.text(max_size=300)),
+        st.tuples(st.just("ahead"), st.binary(max_size=20)),
+        st.tuples(st.just("room"), st.integers(0, 400)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ahead_or_not)
+def test_what_goes_ahead_breaks_no_frame_and_leaves_the_rest_in_order(
+    script: list[tuple[str, Any]],
+) -> None:
+    rig = Rig()
+    for kind, value in script:
+        if kind == "send":
+            rig.link.send(packet_frame(value))
+        elif kind == "ahead":
+            rig.link.send_ahead(packet_frame(value))
+        else:
+            rig.sock.room = value
+            rig.loop.turn()
+    rig.sock.room = 10**9
+    rig.loop.turn()
+    got = frames_of(bytes(rig.sock.taken))
+    behind = [it for kind, it in script if kind == "send"]
+    ahead = [it for kind, it in script if kind == "ahead"]
+    assert [it for it in got if isinstance(it, str)] == behind
+    assert sorted(it for it in got if isinstance(it, bytes)) == sorted(ahead)
+    assert rig.link.pending_bytes == 0
+
+
 def test_who_cannot_take_all_closes_or_fails_leaves_the_multicast_and_is_named_once() -> None:
     left: list[str] = []
     together = Multicast[str](left.append)
@@ -328,6 +362,19 @@ def test_an_application_can_fail_a_connection() -> None:
     rig.link.fail(Violation(1002, "no"))
     assert frames_of(bytes(rig.sock.taken)) == [(1002, "no")]
     assert rig.loop.watchers[READABLE].active
+
+
+def test_what_opens_a_connection_only_to_fail_it_leaves_with_the_reason_in_one_call() -> None:
+    rig = Rig()
+    calls: list[bytes] = []
+
+    def take(data: bytes) -> int:
+        calls.append(data)
+        return len(data)
+
+    rig.sock.send = take  # type: ignore[assignment,method-assign]  # this one socket
+    rig.link.fail(Violation(1008, "no"), prefix=b"101")
+    assert calls == [b"101" + close_frame(1008, "no")]
 
 
 def test_many_links_share_one_reader_while_they_are_between_messages() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.transport.frames import close_frame
 from tests.conftest import StartProcess
 from tests.gateway.transport.clients import (
     Polls,
@@ -78,6 +79,37 @@ def test_polling_and_upgrade_work_over_kept_alive_connections(port: int) -> None
     client.text("5")
     client.text("4three")
     assert [client.next_message() for _ in range(2)] == ["3probe", "4three"]
+    client.close()
+
+
+def test_a_second_websocket_is_closed_in_its_handshake_and_the_first_lives(port: int) -> None:
+    polls = Polls(port, ENGINE)
+    sid = polls.open()
+    kept = TcpClient(port)
+    kept.send(request_bytes("POST", polls.target(sid=sid), b"4one", None))
+    assert read_answer(kept).body == "ok"
+    first = WebSocketClient(port, sid, ENGINE)
+    first.text("2probe")
+    first.text("5")
+    assert [first.next_message() for _ in range(2)] == ["3probe", "4one"]
+    handshake = request_bytes("GET", polls.target("websocket", sid), None, upgrade_headers())
+    kept.send(handshake + client_frame(1, b"2probe"))
+    answer = kept.receive()
+    assert answer.startswith(b"HTTP/1.1 101")
+    assert answer.endswith(b"\r\n\r\n" + close_frame(1008, "the session has a WebSocket"))
+    assert kept.receive() == b""
+    kept.close()
+    first.text("4two")
+    assert first.next_message() == "4two"
+    first.close()
+
+
+def test_nothing_but_a_close_frame_follows_a_garbage_packet(port: int) -> None:
+    client = WebSocketClient(port, path=ENGINE)
+    client.next_message()
+    client.text("garbage")
+    assert client.close_code() == 1002
+    assert client.receive() == b""
     client.close()
 
 
