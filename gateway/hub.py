@@ -30,8 +30,11 @@ TURN_S = 0.025
 """While something is unsettled its timeouts are looked at this often; the shortest is 50 ms."""
 IDLE_S = 0.1
 """With nothing to settle the loop turns this often."""
-REST_S = 0.001
-"""The least time between turns: a turn has a price, and what comes meanwhile shares the next."""
+REST_S, REST_MAX_S = 0.001, 0.004
+"""From one turn to the next at least: a turn has a price, and what comes meanwhile shares the next.
+"""
+REST_PART = 3
+"""How many times what the last turn took is left until the next one, within these bounds."""
 EVERYONE_S = 0.5
 """How often the timeouts of devices with nothing to settle are judged."""
 LATE_S = 0.25
@@ -117,7 +120,7 @@ class Hub:
         self._replay = replay
         self._open_links = open_links
         self._flush_s, self._stalled_s = flush_s, stalled_s
-        self._rest_s = max(REST_S, min(TURN_S, flush_s))
+        self._rest_s = REST_S
         self._clock = clock
         self._wake = Wake()
         self._once = OncePerKind()
@@ -136,19 +139,28 @@ class Hub:
 
     def run(self) -> None:
         """Turn for ever."""
+        # One timer for all turns: a timeout for each costs as much as taking in a reading.
+        timer = gevent.get_hub().loop.timer(TURN_S, TURN_S)
+        timer.start(self._wake_in_time)
         while True:
             if self._wake.is_set():
                 gevent.sleep(0)  # the others' share
             else:
-                self._wake.wait(TURN_S if self._is_unsettled() else IDLE_S)
+                self._wake.wait()
             rest_s = self._turned_s + self._rest_s - self._clock().monotonic_s
             if rest_s > 0 and not self._has_more:
                 gevent.sleep(rest_s)
             self._wake.clear()
             self.turn()
+            took_s = self._clock().monotonic_s - self._turned_s
+            least_s = max(REST_S, min(self._flush_s, TURN_S))
+            self._rest_s = max(least_s, min(REST_PART * took_s, REST_MAX_S))
 
-    def _is_unsettled(self) -> bool:
-        return bool(self._lagging or self.devices.is_unsettled or self.fanout.is_unsettled)
+    def _wake_in_time(self) -> None:
+        """Have a turn made where something may fall due without anything coming in."""
+        is_unsettled = self._lagging or self.devices.is_settling or self.fanout.is_unsettled
+        if is_unsettled or self._clock().monotonic_s - self._turned_s >= IDLE_S:
+            self._wake.set()
 
     def stop(self) -> None:
         """Close the links."""

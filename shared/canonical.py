@@ -1,9 +1,9 @@
-"""Readings that came as they are sent on: checked by msgspec, and their bytes kept. Pure.
+"""Messages written as most publishers write them: checked by msgspec while it parses. Pure.
 
-Most publishers write a reading as the gateway would: known keys in their order, compact, each
-once. Such a reading need not be written again, and msgspec checks its types and limits while it
-parses. Anything else is None here, good or bad: :func:`shared.wire.decode_reading` then reads it
-with the standard library, and says what is wrong.
+A reading as the gateway would write it, known keys in their order, compact, each once, need not
+be written again: its bytes are kept. Of a status, only known keys, each once, are asked. Anything
+else is None here, good or bad: :mod:`shared.wire` then reads it with the standard library, and says
+what is wrong.
 
 msgspec takes the last of two equal keys silently and passes over unknown ones. Both leave more
 quotation marks in the bytes than the result accounts for, and so are found by counting those.
@@ -20,12 +20,15 @@ from shared.reading import (
     EXTRA_KEY,
     EXTRA_KEYS_MAX,
     EXTRA_TEXT_MAX,
+    MODEL_MAX,
     NUMBER_RANGES,
     OPTIONAL_KEYS,
     REQUIRED_KEYS,
     SPEED_RANGE_KMH,
     VERSION,
     Reading,
+    State,
+    Status,
 )
 
 _BELOW_LIMIT: Final = INTEGER_LIMIT - 1
@@ -57,6 +60,24 @@ _KEYS: dict[str, Any] = {
 }
 _read = msgspec.json.Decoder(TypedDict("_Raw", _KEYS, total=False)).decode  # type: ignore[operator]  # made at run time
 
+
+class _RawStatus(msgspec.Struct, gc=False):
+    """A status as it is written, of one version; ``model`` is shown as it is, or not at all."""
+
+    v: Literal[VERSION]  # type: ignore[valid-type]  # a Final
+    device_id: str
+    epoch: _Count
+    last_seq: _Count
+    ts_ms: _Count
+    state: State
+    interval_ms: _Count
+    model: Annotated[str, Meta(min_length=1, max_length=MODEL_MAX)] | None = None
+
+
+_read_status = msgspec.json.Decoder(_RawStatus).decode
+_STATUS_STRINGS: Final = 7 + 2
+"""The keys but for ``model``, the id and the state."""
+
 _in_order: dict[tuple[str, ...], int] = {}
 """Keys as they were seen, in their order, and how many of them stand before a string or are
 followed by one; at most the 8,192 choices that there are of 13 optional keys."""
@@ -83,6 +104,23 @@ def read_canonical(payload: bytes, device_id: str) -> Reading | None:
     take("device_id")
     position = take("epoch"), take("seq")
     return Reading(device_id, *position, take("ts_ms"), take("speed_kmh"), raw, payload)
+
+
+def read_plain_status(payload: bytes, device_id: str) -> Status | None:
+    """Read a valid status of ``device_id`` that has only known keys, each once; else None."""
+    if b"\\" in payload:
+        return None
+    try:
+        raw = _read_status(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    model = raw.model
+    strings = _STATUS_STRINGS if model is None else _STATUS_STRINGS + 2
+    if raw.device_id != device_id or payload.count(b'"') != 2 * strings:
+        return None
+    if model is not None and not model.isprintable():
+        return None
+    return Status(device_id, raw.epoch, raw.last_seq, raw.ts_ms, raw.state, raw.interval_ms, model)
 
 
 def _strings_of(keys: tuple[str, ...]) -> int | None:

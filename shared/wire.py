@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NoReturn, TypeAlias, TypeGuard
 
-from shared.canonical import read_canonical
+from shared.canonical import read_canonical, read_plain_status
 from shared.cursor import Cursor, parse_cursor
 from shared.errors import BadMessage
 from shared.reading import (
@@ -131,6 +131,9 @@ def encode_status(status: Status) -> bytes:
 
 def decode_status(payload: bytes, device_id: str) -> Status:
     """Read and check a status of ``device_id``."""
+    status = read_plain_status(payload, device_id) if len(payload) <= STATUS_BYTES_MAX else None
+    if status is not None:
+        return status
     return check_status(_load(payload, STATUS_BYTES_MAX), device_id)
 
 

@@ -69,8 +69,8 @@ def waited_for_by_a_thread(pull: Socket, wake: Callable[[], None]) -> Iterator[C
 @contextmanager
 def waited_for_by_the_loop(pull: Socket, wake: Callable[[], None]) -> Iterator[Callable[[], None]]:
     """Watch the descriptor, as the gateway does."""
-    arrivals = Arrivals(watch_descriptor, wake)
-    arrivals.add(pull)
+    arrivals = Arrivals(watch_descriptor)
+    arrivals.add(pull, wake)
     yield lambda: None
     arrivals.clear()
 

@@ -68,15 +68,22 @@ class Device:
     status_told: tuple[object, ...] = ()
     """What :attr:`status_frame` says."""
     status_frame: bytes = b""
+    _latest_frame: bytes = b""
+    _latest: object | None = None
 
     def status_body(self) -> dict[str, object]:
         """Give the payload of ``device_status``."""
         return status_body(self.device_id, self.feed)
 
     def latest_reading(self) -> object | None:
-        """Give the newest reading held, as an object."""
+        """Give the newest reading held, as an object that is not to be changed."""
         index = self.ring.newest_reading()
-        return None if index is None else json.loads(reading_payload(self.ring.frame_at(index)))
+        if index is None:
+            return None
+        frame = self.ring.frame_at(index)
+        if frame is not self._latest_frame:  # a thousand clients may ask for the same one
+            self._latest_frame, self._latest = frame, json.loads(reading_payload(frame))
+        return self._latest
 
 
 class Audience(Protocol):
@@ -130,7 +137,7 @@ class Devices:
         self._once = OncePerKind(limits.devices)
         self._held, self._fills = HeldTotal(), Fills()  # what all feeds share
         self._table: OrderedDict[str, Device] = OrderedDict()  # the longest silent first
-        self._unsettled: dict[str, Device] = {}
+        self._settling: dict[str, Device] = {}
 
     def __len__(self) -> int:
         return len(self._table)
@@ -158,11 +165,22 @@ class Devices:
         device.last_heard_s = now.monotonic_s
         self._table.move_to_end(told.device_id)
         if isinstance(message, Status):
-            effects = device.feed.receive_status(message, now)
+            self._apply(device, device.feed.receive_status(message, now), now)
         else:
-            self.counts["dropped_keys"] += len(message.dropped) + len(message.unknown)
-            effects = device.feed.receive_reading(with_time(message.reading, now), now)
-        self._apply(device, effects, now)
+            self._receive_reading(device, message, now)
+
+    def _receive_reading(self, device: Device, message: CheckedReading, now: Now) -> None:
+        reading, dropped, unknown = message
+        if dropped or unknown:
+            self.counts["dropped_keys"] += len(dropped) + len(unknown)
+        if not reading.ts_ms:
+            reading = with_time(reading, now)
+        if not device.feed.take_next(reading, now):
+            self._apply(device, device.feed.receive_reading(reading, now), now)
+            return
+        before = device.ring.size_bytes  # as below, but without an effect to say it by
+        self._append(device, reading_entry(reading, self.arrival + 1))
+        self._grow(device.ring.size_bytes - before)
 
     def refuse(self, error: BadMessage, now: Now) -> None:
         """Count a bad message, and tell the feed what it must know of it."""
@@ -197,14 +215,18 @@ class Devices:
 
     def tick(self, now: Now, *, everyone: bool) -> None:
         """Judge the timeouts of feeds that are at work, or of all."""
-        settling = [d for d in self._unsettled.values() if d.feed.is_settling()]
-        for device in list(self) if everyone else settling:
+        restless = [d for d in self if not d.feed.is_calm(now)] if everyone else self._at_work()
+        for device in restless:
             self._apply(device, device.feed.tick(now), now)
 
+    def _at_work(self) -> list[Device]:
+        next_in_line = (self._table.get(name) for name in self._fills.pop_waiting())
+        return [*self._settling.values(), *(d for d in next_in_line if d is not None)]
+
     @property
-    def is_unsettled(self) -> bool:
-        """Tell whether :meth:`tick` may have more to do soon than judge who is online."""
-        return bool(self._unsettled)
+    def is_settling(self) -> bool:
+        """Tell whether :meth:`tick` has more to do soon than judge who is online."""
+        return bool(self._settling)
 
     def _with(self, device_id: str, now: Now, act: Callable[[Feed], Sequence[Effect]]) -> None:
         device = self._table.get(device_id)
@@ -217,13 +239,11 @@ class Devices:
         before = device.ring.size_bytes
         for effect in effects:
             self._carry_out(device, effect, now)
-        self.size_bytes += device.ring.size_bytes - before
-        if device.feed.is_unsettled:
-            self._unsettled[device.device_id] = device
-        elif self._unsettled:
-            self._unsettled.pop(device.device_id, None)
-        if self.size_bytes > self.limits.total_bytes:
-            self._shrink()
+        if device.feed.is_settling():
+            self._settling[device.device_id] = device
+        elif self._settling:
+            self._settling.pop(device.device_id, None)
+        self._grow(device.ring.size_bytes - before)
 
     def _carry_out(self, device: Device, effect: Effect, now: Now) -> None:
         match effect:
@@ -269,8 +289,9 @@ class Devices:
         if reason in FAULTS and self._once.is_first(reason, device_id):
             self.faults.append((reason, device_id))
 
-    def _shrink(self) -> None:
-        """Let the longest ring lose its front until all fit together."""
+    def _grow(self, by_bytes: int) -> None:
+        """Count what is held; the longest ring loses its front until all fit together."""
+        self.size_bytes += by_bytes
         while self.size_bytes > self.limits.total_bytes:
             longest = max(self, key=lambda device: device.ring.size_bytes)
             ring = longest.ring
@@ -311,7 +332,7 @@ class Devices:
     def _evict(self, device: Device) -> None:
         self.audience.before_loss(device, self.arrival)
         del self._table[device.device_id]
-        self._unsettled.pop(device.device_id, None)
+        self._settling.pop(device.device_id, None)
         self.counts["evicted"] += 1
         device.feed.forget()
         device.feed.online = False

@@ -340,7 +340,8 @@ class Fanout:
         left: list[str] = []
         for group in self._groups.take_dirty():
             group.send_on()
-            left += [client.client_id for client in group.apart]
+            if group.apart:
+                left += [client.client_id for client in group.apart]
         return left
 
     def due(self, now: Now) -> list[str]:

@@ -91,15 +91,17 @@ class Group:
     """Where those in step stand: the arrival number they were sent last."""
     is_dirty: bool = False
     """Has entries that some members were not sent yet."""
+    room: int = field(init=False)
+    """How many more entries there is room for before the tail has to be cut."""
     _in_step: Multicast = field(init=False)
     _arrivals: list[int] = field(default_factory=list)
     _frames: list[bytes] = field(default_factory=list)
-    _unsent: list[bytes] = field(default_factory=list)
+    _unsent: int = 0  # the last so many
     _unsent_bytes: int = 0
     _shared: dict[int, tuple[Batch, int]] = field(default_factory=dict)
 
     def __post_init__(self, open_multicast: OpenMulticast) -> None:
-        self.step = self.floor
+        self.step, self.room = self.floor, 2 * self.length
         self._in_step = open_multicast(self._on_left)
 
     @property
@@ -146,37 +148,40 @@ class Group:
 
     def append(self, arrival: int, frame: bytes) -> None:
         """Put an entry behind the others; sends on first what would be more than one send."""
-        if self._unsent_bytes + len(frame) > BATCH_BYTES_MAX:
+        size = self._unsent_bytes + len(frame)
+        if size > BATCH_BYTES_MAX:
             self.send_on()
+            size = len(frame)
         self._arrivals.append(arrival)
         self._frames.append(frame)
-        self._unsent.append(frame)
-        self._unsent_bytes += len(frame)
-        self._shared.clear()
+        self._unsent += 1
+        self._unsent_bytes = size
+        self.room -= 1
+        if self._shared:
+            self._shared.clear()
 
     def send_on(self) -> None:
         """Send those in step what they were not sent yet. The hot path."""
-        if not self._unsent:
+        count = self._unsent
+        if not count:
             return
-        data = b"".join(self._unsent)
-        self._unsent.clear()
-        self._unsent_bytes = 0
-        self.step = self.last  # before it is sent: who leaves now has it in its outbox
+        data = self._frames[-1] if count == 1 else b"".join(self._frames[-count:])
+        self._unsent = self._unsent_bytes = 0
+        self.step = self._arrivals[-1]  # before it is sent: who leaves now has it in its outbox
         self._in_step.send(data)
-
-    @property
-    def is_full(self) -> bool:
-        """Tell whether the tail has to be cut before the next entry."""
-        return len(self._arrivals) >= 2 * self.length
 
     def next_floor(self) -> int:
         """Tell where the floor will be after :meth:`cut`."""
         return self._arrivals[-self.length - 1] if len(self._arrivals) > self.length else self.floor
 
     def cut(self) -> None:
-        """Shorten the tail; who stands below the new floor must have left before."""
+        """Shorten the tail; who stands below the new floor must have left before.
+
+        Everything must have been sent on before.
+        """
         self.floor = self.next_floor()
         del self._arrivals[: -self.length], self._frames[: -self.length]
+        self.room = 2 * self.length - len(self._arrivals)
         self._shared.clear()
 
     # --- for those apart -----------------------------------------------------------------
@@ -260,7 +265,7 @@ class Groups:
     def append(self, device_id: str, arrival: int, frame: bytes) -> None:
         """Put an entry into each tail that covers its device."""
         for group in self.covering(device_id):
-            if group.is_full:
+            if not group.room:
                 group.send_on()
                 self._expel(group, group.next_floor())
                 group.cut()

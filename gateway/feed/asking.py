@@ -80,7 +80,8 @@ class Asking:
     @property
     def is_open(self) -> bool:
         """Tell whether an answer is waited for."""
-        return any(thread.question is not None for thread in self._threads.values())
+        threads = self._threads
+        return threads["repair"].question is not None or threads["history"].question is not None
 
     def question(self, purpose: Purpose) -> Question | None:
         """Give the open question for a purpose."""

@@ -64,10 +64,19 @@ class Feed:
 
     # --- what comes in -------------------------------------------------------------------
 
+    def take_next(self, reading: Reading, now: Now) -> bool:
+        """Take a live reading that simply is the next one, as nearly all are.
+
+        False when it needs more thought: that of :meth:`receive_reading`.
+        """
+        if not (self.online and self._order.take_next(reading)):
+            return False
+        self.ts_ms, self._alive_s = reading.ts_ms or now.wall_ms, now.monotonic_s
+        return True
+
     def receive_reading(self, reading: Reading, now: Now) -> Effects:
         """Take in a live reading."""
-        if self.online and self._order.take_next(reading):
-            self.ts_ms, self._alive_s = reading.ts_ms or now.wall_ms, now.monotonic_s
+        if self.take_next(reading, now):
             return [Take(reading)]
         cursor = reading.cursor
         reason = self._refusal(cursor, now)
@@ -82,6 +91,9 @@ class Feed:
     def receive_status(self, status: Status, now: Now) -> Effects:
         """Take in what the device says of itself; it shows that a last reading was lost."""
         cursor = status.cursor
+        if self._says_nothing_new(status, cursor):
+            self.ts_ms, self._alive_s = status.ts_ms or now.wall_ms, now.monotonic_s
+            return []
         reason = self._refusal(cursor, now)
         if reason is not None:
             return self.refuse(reason, now)
@@ -203,21 +215,39 @@ class Feed:
         history.want(cursor)
         return True
 
+    def is_calm(self, now: Now) -> bool:
+        """Tell whether :meth:`tick` would find nothing to do now."""
+        now_s, history = now.monotonic_s, self._history
+        is_fresh = self.online == (now_s - self._alive_s < ONLINE_S)
+        if not (is_fresh and self._shown and self.refused is None) or self.is_settling():
+            return False
+        if history is not None and history.may_go_on and self._asking.may_ask("history", now_s):
+            return False
+        return not self._asking.wants_newest and (not self.online or not self._is_seeking(now_s))
+
+    def _is_seeking(self, now_s: float) -> bool:
+        """Tell whether a replay that was silent for long may be asked again."""
+        return self._asking.is_silent and not self._asking.rests(now_s)
+
     def is_settling(self) -> bool:
         """Tell whether :meth:`tick` has more to do soon than judge who is online."""
         history = self._history
-        is_due = history is not None and (history.is_whole or history.may_begin())
-        return self._order.is_waiting or self._asking.is_open or is_due
-
-    @property
-    def is_unsettled(self) -> bool:
-        """Tell whether :meth:`is_settling` may become true without anything coming in."""
-        return self._history is not None or self._order.is_waiting or self._asking.is_open
+        has_stretch = history is not None and history.is_whole
+        return has_stretch or self._order.is_waiting or self._asking.is_open
 
     def forget(self) -> None:
         """Give back what this feed holds of what all share; it will not be used again."""
         self._order.held.clear()
         self._drop_history()
+
+    def _says_nothing_new(self, status: Status, cursor: Cursor) -> bool:
+        """Tell whether a status only shows that the device is alive, as nearly all of them do."""
+        return (
+            self.online
+            and status.state == "online"
+            and self._order.is_settled_at(cursor)
+            and (status.model is None or status.model == self.model)
+        )
 
     # --- admission -----------------------------------------------------------------------
 

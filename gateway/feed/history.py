@@ -48,6 +48,15 @@ class Fills:
 
     limit: int = FILLS_MAX
     used: int = 0
+    waiting: dict[str, None] = field(default_factory=dict)
+    """Devices that a client waits for and that have no turn yet, the first to ask first."""
+
+    def pop_waiting(self) -> list[str]:
+        """Name those who may try to get a turn now; who is still waited for will wait again."""
+        if not self.waiting or not self.have_room(wanted=True):
+            return []
+        waiting, self.waiting = list(self.waiting), {}
+        return waiting
 
     def have_room(self, *, wanted: bool) -> bool:
         """Tell whether one more may fetch."""
@@ -115,6 +124,8 @@ class History:
         """Note that a client waits for what follows a position."""
         if cursor < self.bound:
             self.wanted = cursor if self.wanted is None else min(cursor, self.wanted)
+            if self._turn_s is None and not self._rests:
+                self.fills.waiting[self.device_id] = None
 
     def is_moving(self, now_s: float, asked_s: float = float("-inf")) -> bool:
         """Tell whether it is worth waiting for, for somebody who asked at ``asked_s``."""
@@ -126,15 +137,16 @@ class History:
         """Tell whether it is time to stop asking."""
         return self.progress_s is not None and now_s - self.progress_s > HOPELESS_S
 
-    def may_begin(self) -> bool:
-        """Tell whether a client waits, and there is room for a turn."""
-        is_waiting = self.wanted is not None and self._turn_s is None and not self._rests
-        return is_waiting and self.fills.have_room(wanted=True)
+    @property
+    def may_go_on(self) -> bool:
+        """Tell whether it has its turn, or could get one now."""
+        return self._turn_s is not None or self.fills.have_room(wanted=self.wanted is not None)
 
     def take_turn(self, now_s: float) -> bool:
         """Become one of the devices that fetch; False while there are enough of them."""
         if self._turn_s is None and self.fills.have_room(wanted=self.wanted is not None):
             self.fills.used += 1
+            self.fills.waiting.pop(self.device_id, None)
             self._turn_s, self._rests = now_s, False
             self.progress_s = now_s if self.progress_s is None else self.progress_s
             self._begin()
@@ -142,6 +154,7 @@ class History:
 
     def return_turn(self) -> None:
         """Let another device fetch; a window that is not whole is fetched again later."""
+        self.fills.waiting.pop(self.device_id, None)
         if self._turn_s is not None:
             self.fills.used -= 1
             self._turn_s, self._rests = None, True

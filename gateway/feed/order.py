@@ -40,6 +40,10 @@ class Order:
     _final: Cursor = START  # what is missing up to here will not come
     _is_smooth: bool = False  # nothing is missing, held, void or ended: just count on
 
+    def is_settled_at(self, cursor: Cursor) -> bool:
+        """Tell whether nothing is known beyond ``cursor`` and nothing missing before it."""
+        return self._is_smooth and self.head == cursor
+
     # --- what is known -------------------------------------------------------------------
 
     @property

@@ -16,18 +16,27 @@ Watch: TypeAlias = Callable[[int, Callable[[], None]], Callable[[], None]]
 """Calls a function whenever a descriptor is readable, until what it returned is called."""
 
 
-class Arrivals:
-    """The descriptors of some sockets; ``wake`` is called when one of them has a message."""
+EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
+"""As plain integers: pyzmq's enumerations cost more than what they are asked for."""
 
-    def __init__(self, watch: Watch, wake: Callable[[], None]) -> None:
+
+class Arrivals:
+    """The descriptors of some sockets, and who is told when one of them has a message."""
+
+    def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._wake = wake
         self._endings: dict[zmq.Socket[bytes], Callable[[], None]] = {}
 
-    def add(self, socket: "zmq.Socket[bytes]") -> None:
-        """Watch a socket too, and look at it at once: what came before made no signal."""
-        self._endings[socket] = self._watch(socket.fileno(), lambda: self._look_at(socket))
-        self._wake()
+    def add(self, socket: "zmq.Socket[bytes]", on_message: Callable[[], None]) -> None:
+        """Watch a socket too, and have it read at once: what came before made no signal."""
+
+        def look() -> None:
+            """Take the signal, which would come again at once; it may have been for nothing."""
+            if int(cast("int", socket.getsockopt(EVENTS))) & POLLIN:
+                on_message()
+
+        self._endings[socket] = self._watch(socket.fileno(), look)
+        on_message()
 
     def remove(self, socket: "zmq.Socket[bytes]") -> None:
         """Watch a socket no more; to be called before it is closed."""
@@ -38,9 +47,3 @@ class Arrivals:
         while self._endings:
             _socket, end = self._endings.popitem()
             end()
-
-    def _look_at(self, socket: "zmq.Socket[bytes]") -> None:
-        """Take the signal, which would come again at once, and wake if it was for a message."""
-        events = cast("int", socket.getsockopt(zmq.EVENTS))
-        if events & zmq.POLLIN:
-            self._wake()

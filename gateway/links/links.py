@@ -43,6 +43,8 @@ REPLAY_BYTES_KEPT = REQUEST_BYTES_MAX + REPLAY_LIMIT_MAX * READING_BYTES_MAX
 HOLDER = "a gateway that still runs or a device that listens there itself"
 """Who has an endpoint that is in use, most often."""
 
+NOBLOCK, RCVMORE = int(zmq.NOBLOCK), int(zmq.RCVMORE)
+"""As plain integers: pyzmq's enumerations cost more than what they are asked for."""
 SUBSCRIBE = b"\x01"
 """What an XSUB sends in front of a topic."""
 
@@ -202,13 +204,14 @@ def _why_not(setting: str, endpoint: str, error: zmq.ZMQError, *, is_bound: bool
 def _receive_frames(
     socket: "zmq.Socket[bytes]", frames_kept: int, bytes_kept: int
 ) -> Frames | None:
+    receive, get = socket.recv, socket.getsockopt
     try:
-        frames = [socket.recv(zmq.NOBLOCK)]
+        frames = [receive(NOBLOCK)]
     except zmq.Again:
         return None
     size = len(frames[0])
-    while socket.getsockopt(zmq.RCVMORE):
-        frame = socket.recv(zmq.NOBLOCK)
+    while get(RCVMORE):
+        frame = receive(NOBLOCK)
         size += len(frame)
         if len(frames) < frames_kept and size <= bytes_kept:
             frames.append(frame)

@@ -31,6 +31,8 @@ TAKE_BYTES = 128 * 1024
 """What one turn of the loop hands out: some 5 ms of decoding, then it is others' turn."""
 LINK_MESSAGES = 64
 """What is read of one link before the next one's turn: a flood on one delays no other."""
+LOOK_AT_ALL_S = 0.1
+"""Should a signal ever be lost, what it was for is found within this time."""
 SILENCE_S = 10.0
 """Devices say something every second, and a subscription can go dead for ever (libzmq #1199);
 questions that nobody answered for so long are not kept for whoever comes then."""
@@ -77,8 +79,11 @@ class Subscriber:
         self._clock = clock
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._links: deque[Link] = deque()
+        self._ready: set[Link] = set()
+        """Links that may hold a message; the others were found empty and will say so."""
+        self._looked_s = 0.0
         self._replay: dict[str, Link] = {}
-        self._arrivals = Arrivals(watch, wake)
+        self._arrivals = Arrivals(watch)
 
     def start(self) -> None:
         """Open the sockets and listen; raises SettingsError for an endpoint that cannot be had."""
@@ -97,6 +102,9 @@ class Subscriber:
         What is left to do wakes the loop again.
         """
         now_s = self._clock()
+        if now_s - self._looked_s >= LOOK_AT_ALL_S:
+            self._looked_s = now_s
+            self._ready.update(self._links)
         batch = self._read(now_s)
         self.is_emptied = not batch.is_full
         if batch.is_full:
@@ -113,25 +121,30 @@ class Subscriber:
                 self.unsent += 1
             elif link.quiet_since_s is None:
                 link.quiet_since_s = self._clock()
+        self._ready.update(self._links)
         self._wake()  # for a message that came meanwhile: sending takes its signal
 
     def stop(self) -> None:
         """Close every socket; nothing is sent or received any more."""
         self._arrivals.clear()
         self._replay.clear()
+        self._ready.clear()
         while self._links:
             self._links.pop().socket.close()
         end_within(ENDING_MAX_S, self._context.term)
 
     def _read(self, now_s: float) -> _Batch:
-        """Read the links in turns until all are empty or the batch is full."""
-        batch, empty = _Batch(), 0
-        while empty < len(self._links) and not batch.is_full:
+        """Read those that may hold something, in turns, until none does or the batch is full."""
+        batch = _Batch()
+        while self._ready and not batch.is_full:
             link = self._links[0]
             self._links.rotate(-1)
-            count = _read_some(link, batch)
-            empty = 0 if count == LINK_MESSAGES else empty + 1
-            if count:
+            if link not in self._ready:
+                continue
+            before = len(batch.messages)
+            if _is_emptied(link, batch):
+                self._ready.discard(link)
+            if len(batch.messages) > before:
                 link.quiet_since_s = now_s if link.kind == "live" else None
                 link.is_renewed = False
         return batch
@@ -157,14 +170,20 @@ class Subscriber:
     def _listen(self, link: Link) -> None:
         if link.kind == "live":
             subscribe(link)
-        self._arrivals.add(link.socket)
+        self._arrivals.add(link.socket, lambda: self._on_message(link))
+
+    def _on_message(self, link: Link) -> None:
+        self._ready.add(link)
+        self._wake()
 
 
-def _read_some(link: Link, batch: _Batch) -> int:
-    """Read up to :data:`LINK_MESSAGES` of one link; returns how many came."""
-    for count in range(LINK_MESSAGES):
-        message = None if batch.is_full else receive(link)
+def _is_emptied(link: Link, batch: _Batch) -> bool:
+    """Read up to :data:`LINK_MESSAGES` of one link, and tell whether that was all of it."""
+    for _ in range(LINK_MESSAGES):
+        if batch.is_full:
+            return False
+        message = receive(link)
         if message is None:
-            return count
+            return True
         batch.add(message)
-    return LINK_MESSAGES
+    return False

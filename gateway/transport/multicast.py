@@ -49,15 +49,16 @@ class Multicast(Generic[Key]):
     def send(self, data: bytes) -> None:
         """Write whole frames to everybody, at most 64 kB in one call."""
         size = len(data)
-        short: list[tuple[Send, int]] = []
+        short: list[tuple[Send, int]] | None = None
         for send in self._members:
             try:
                 sent = send(data)
             except OSError:
                 sent = -1
             if sent != size:
+                short = short or []
                 short.append((send, sent))
-        for send, sent in short:
+        for send, sent in short or ():
             self._members[send][0].go_on(data, sent)
 
     def _leave(self, link: WebSocketLink) -> None:

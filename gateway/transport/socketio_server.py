@@ -177,7 +177,8 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
 
     def send_to(self, eio_sid: str, kind: int, namespace: str, data: Any) -> None:
         """Send a packet of the library's own to one client."""
-        self._send_packet(eio_sid, self.packet_class(kind, data=data, namespace=namespace))
+        pkt = self.packet_class(kind, data=data, namespace=namespace, binary=False)
+        self._send_packet(eio_sid, pkt)
 
     def _send_packet(self, eio_sid: str, pkt: Any) -> None:
         encoded = pkt.encode()

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.canonical import read_canonical
-from shared.reading import NUMBER_RANGES, READING_KEYS, CheckedReading, check_reading
-from shared.wire import decode_reading, encode_reading
+from shared.canonical import read_canonical, read_plain_status
+from shared.errors import BadMessage
+from shared.reading import NUMBER_RANGES, READING_KEYS, CheckedReading, Status, check_reading
+from shared.wire import decode_reading, decode_status, encode_reading, encode_status
 
 PLAIN = {"v": 1, "device_id": "e", "epoch": 7, "seq": 3, "ts_ms": 1_700_000_000_000}
 FULL = PLAIN | {
@@ -106,3 +107,77 @@ def test_what_is_taken_is_what_the_strict_reader_takes(
         assert (reading, dropped, unknown) == (strict, (), ())
         assert list(reading.values) == list(strict.values)
         assert json.loads(payload) == json.loads(encode_reading(strict))
+
+
+STATUS = {
+    "v": 1,
+    "device_id": "e",
+    "epoch": 7,
+    "last_seq": 3,
+    "ts_ms": 1_700_000_000_000,
+    "state": "online",
+    "interval_ms": 100,
+    "model": "X 1",
+}
+
+
+def strictly_status(payload: bytes) -> Status | str:
+    """Read with the standard library, where an unknown key sends it; or say what is wrong."""
+    try:
+        return decode_status(payload[:-1] + b',"other":0}', "e")
+    except BadMessage as error:
+        return error.reason
+
+
+def test_a_status_as_most_write_it_is_read_in_one_go() -> None:
+    told = Status("e", 7, 3, 5, "online", 100, "X 1")
+    bare = Status("e", 7, 0, 0, "stopping", 0)
+    assert read_plain_status(encode_status(told), "e") == told
+    assert read_plain_status(json.dumps(STATUS).encode(), "e") is not None
+    assert read_plain_status(encode_status(bare), "e") == bare
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        compact(STATUS | {"device_id": "f"}),
+        compact(STATUS | {"v": 2}),
+        compact(STATUS | {"v": True}),
+        compact(STATUS | {"state": "asleep"}),
+        compact(STATUS | {"epoch": -1}),
+        compact(STATUS | {"last_seq": 2**53}),
+        compact(STATUS | {"ts_ms": 1.5}),
+        compact(STATUS | {"other": 1}),
+        compact(STATUS | {"model": ""}),
+        compact(STATUS | {"model": "a\u0007"}),
+        compact(STATUS | {"model": "x" * 65}),
+        compact(STATUS | {"model": 5}),
+        compact(STATUS).replace(b'"epoch":7', b'"epoch":7,"epoch":7'),
+        compact(STATUS).replace(b"online", b"\\u006fnline"),
+        compact([STATUS]),
+        b"",
+    ],
+)
+def test_any_other_status_is_left_to_the_strict_reader(payload: bytes) -> None:
+    assert read_plain_status(payload, "e") is None
+
+
+STATUS_VALUES = st.one_of(
+    NUMBERS, st.text(max_size=5), st.sampled_from(["online", "stopping", None, "\x7f", "x" * 64])
+)
+STATUS_CHANGES = st.lists(st.tuples(st.sampled_from([*STATUS, "other"]), STATUS_VALUES), max_size=4)
+
+
+@settings(max_examples=500, deadline=None)
+@given(STATUS_CHANGES, st.booleans())
+def test_both_ways_agree_about_every_status(
+    changes: list[tuple[str, Any]],
+    has_model: bool,  # drawn
+) -> None:
+    body = {**STATUS, **dict(changes)}
+    if not has_model:
+        del body["model"]
+    payload = compact(body)
+    status = read_plain_status(payload, "e")
+    if status is not None:
+        assert status == strictly_status(payload)

@@ -16,6 +16,7 @@ from gateway.devices.devices import (
 )
 from gateway.devices.ring import Entry
 from gateway.feed.effects import Now
+from gateway.feed.history import FILLS_MAX
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.reading import CheckedReading, Reading, Status
@@ -312,6 +313,37 @@ def test_a_status_says_what_the_device_said_of_itself() -> None:
 def test_a_device_not_heard_yet_stands_before_everything() -> None:
     told = {"device_id": "a", "online": False, "epoch": 0, "last_seq": 0, "ts_ms": 0}
     assert status_body("a", None) == told
+
+
+def test_history_that_a_client_waits_for_is_begun_between_the_ticks_for_all() -> None:
+    table, _ = open_table()
+    for number in range(FILLS_MAX + 1):
+        say(table, f"bike-{number}", 10)
+    table.questions.clear()
+    last = device_of(table, f"bike-{FILLS_MAX}")
+
+    table.tick(at(0.025), everyone=False)
+    assert table.questions == []
+    assert last.feed.want_history(Cursor(1, 5), 0.0, at(0.03))
+    table.tick(at(0.05), everyone=False)
+
+    assert table.questions == [Question(last.device_id, "history", Cursor(1, 5), 4)]
+
+
+def test_a_device_that_is_gone_is_not_waited_for() -> None:
+    table, _ = open_table(devices=FILLS_MAX + 1)
+    for number in range(FILLS_MAX + 1):
+        say(table, f"bike-{number}", 10)
+    last = device_of(table, f"bike-{FILLS_MAX}")
+    last.feed.want_history(Cursor(1, 5), 0.0, at(0))
+    for number in range(FILLS_MAX + 1):
+        say(table, f"other-{number}", 10, seconds=1.0)
+    table.questions.clear()
+
+    table.tick(at(1.025), everyone=False)
+
+    assert table.get(last.device_id) is None
+    assert table.questions == []
 
 
 def test_only_devices_at_work_are_looked_at_between_the_ticks_for_all() -> None:

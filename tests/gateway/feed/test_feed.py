@@ -118,7 +118,7 @@ def test_what_a_client_waits_for_is_fetched_before_what_nobody_waits_for() -> No
     second.receive_reading(reading(1001), at(0))
 
     assert second.want_history(Cursor(1, 995), 0.0, at(0))
-    assert second.is_settling()
+    assert fills.pop_waiting() == [DEVICE]
     asked = said(second.tick(at(0.025)))
     found = said(reply(second, held_since_1(range(996, 1001)), at(0.03)))
 

@@ -201,7 +201,10 @@ class Road:
     def wait(self, duration_s: float) -> None:
         self.now_s += duration_s
         self.link = [m for m in self.link if self.now_s - m[0] < LINK_KEEPS_S]
-        self.apply(self.feed.tick(at(self.now_s)))
+        is_calm = self.feed.is_calm(at(self.now_s))
+        effects = self.feed.tick(at(self.now_s))
+        assert not (is_calm and effects)
+        self.apply(effects)
 
     def run_out(self) -> None:
         """Let everything that can still come arrive, and every wait end."""

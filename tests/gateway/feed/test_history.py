@@ -199,12 +199,30 @@ def test_a_client_that_waits_finds_room_where_others_fill() -> None:
     first, second = (_history(Cursor(1, 4), fills=fills) for _ in range(2))
 
     assert not second.take_turn(0.1)
-    assert not second.may_begin()
+    assert fills.pop_waiting() == []
+    first.want(Cursor(1, 2))  # has a turn
     second.want(Cursor(1, 2))
-    assert second.may_begin()
+    assert fills.pop_waiting() == [DEVICE]
     assert second.take_turn(0.2)
-    assert not second.may_begin()
-    assert not first.may_begin()
+
+
+def test_who_waits_is_named_once_for_each_time_it_says_so_while_there_is_room() -> None:
+    fills = Fills(limit=1 - WANTED_FILLS_MAX)
+    first, second = (_history(Cursor(1, 4), fills=fills) for _ in range(2))
+    second.want(Cursor(1, 2))
+    first.want(Cursor(1, 2))
+
+    assert fills.pop_waiting() == [DEVICE]
+    assert fills.pop_waiting() == []
+    second.want(Cursor(1, 2))
+    assert first.take_turn(0.1)
+    assert fills.pop_waiting() == []
+    first.return_turn()
+    second.want(Cursor(1, 2))
+    assert fills.pop_waiting() == [DEVICE]
+    second.want(Cursor(1, 2))
+    second.return_turn()
+    assert fills.pop_waiting() == []
 
 
 def test_there_is_room_for_so_many_clients_and_no_more() -> None:
@@ -278,13 +296,15 @@ def test_a_turn_is_taken_and_returned_once() -> None:
 
 
 def test_who_returned_a_turn_waits_for_the_same_page_and_is_not_looked_at_for_it() -> None:
-    history = History.before(DEVICE, Cursor(1, 1000), 6000, Fills(), 0.0)
+    fills = Fills()
+    history = History.before(DEVICE, Cursor(1, 1000), 6000, fills, 0.0)
     history.want(Cursor(1, 990))
     history.take_turn(0.0)
 
     history.return_turn()
+    history.want(Cursor(1, 990))
 
-    assert not history.may_begin()
+    assert fills.pop_waiting() == []
     assert history.take_turn(0.6)
     assert history.after == (1, 990)
 

@@ -157,7 +157,7 @@ def test_a_wrong_argument_ends_it_with_2(
 def test_a_reader_that_has_enough_ends_it_without_a_word(pair: Pair) -> None:
     pair.start_device(SPOKE_RATE_HZ="100")
     pair.start_gateway()
-    command = f"python -m gateway.watch {pair.url} | head -n 3; echo ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m gateway.watch {pair.url} | head -n 3; echo ${{PIPESTATUS[0]}}"
     process = pair.start_process(["bash", "-c", command])
     assert process.wait() == 0
     *lines, code = [line for line in process.output.splitlines() if "watch:" not in line]
