@@ -63,6 +63,20 @@ export function waitForSeq(page, seq) {
   return eventually(`reading ${seq}`, async () => (await readTally(page)).last >= seq);
 }
 
+/** Nothing is wider than the window, with the fonts there are and with letters a sixth wider. */
+export async function assertNothingSticksOut(page) {
+  for (const font of ["DejaVu Sans", ""]) {
+    const [content, window, wide] = await page.evaluate((name) => {
+      document.body.style.fontFamily = name;
+      const { scrollWidth, clientWidth } = document.documentElement;
+      const sticksOut = (element) => element.getBoundingClientRect().right > clientWidth + 0.5;
+      const wide = [...document.querySelectorAll("body *")].filter(sticksOut);
+      return [scrollWidth, clientWidth, wide.map(({ id, tagName }) => id || tagName)];
+    }, font);
+    assert.ok(content <= window, `${content} px in ${window} px: ${wide}`);
+  }
+}
+
 /** The text of the file that a press on `selector` saves. */
 export async function download(page, selector) {
   const [file] = await Promise.all([page.waitForEvent("download"), page.click(selector)]);

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { showState, startBrowser, waitForText } from "./browser.mjs";
+import { assertNothingSticksOut, showState, startBrowser, waitForText } from "./browser.mjs";
 import { createPair } from "./pair.mjs";
 import { eventually } from "./waiting.mjs";
 
 const FLEET_SIZE = 500;
 const SIZES = [
+  ["narrow", 320, 640, "dark"],
   ["phone", 360, 780, "light"],
   ["wall", 2560, 1440, "dark"],
 ];
@@ -99,8 +100,7 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
   const { page } = await openFleet(t);
   for (const [name, width, height, scheme] of SIZES) {
     await page.setViewportSize({ width, height });
-    const content = await page.evaluate(() => document.documentElement.scrollWidth);
-    assert.ok(content <= width, `${content} px in ${width} px`);
+    await assertNothingSticksOut(page);
     await showState(page, `fleet-${name}`, [scheme]);
   }
   await page.selectOption("#find-state", "offline");
