@@ -337,12 +337,13 @@ class Fanout:
 
     def send_live(self) -> list[str]:
         """Send all who are in step with others what is new; names those who are left to be sent."""
-        left: list[str] = []
-        for group in self._groups.take_dirty():
-            group.send_on()
-            if group.apart:
-                left += [client.client_id for client in group.apart]
-        return left
+        dirty = self._groups.take_dirty()
+        # All is joined before any is sent: the kernel's work empties the processor's caches.
+        unsent = [(group.in_step, group.take_unsent()) for group in dirty]
+        for in_step, data in unsent:
+            if data:
+                in_step.send(data)
+        return [client.client_id for group in dirty if group.apart for client in group.apart]
 
     def due(self, now: Now) -> list[str]:
         """Name the clients that may have something due, but for those that are only live."""

@@ -93,7 +93,7 @@ class Group:
     """Has entries that some members were not sent yet."""
     room: int = field(init=False)
     """How many more entries there is room for before the tail has to be cut."""
-    _in_step: Multicast = field(init=False)
+    in_step: Multicast = field(init=False)
     _arrivals: list[int] = field(default_factory=list)
     _frames: list[bytes] = field(default_factory=list)
     _unsent: int = 0  # the last so many
@@ -102,7 +102,7 @@ class Group:
 
     def __post_init__(self, open_multicast: OpenMulticast) -> None:
         self.step, self.room = self.floor, 2 * self.length
-        self._in_step = open_multicast(self._on_left)
+        self.in_step = open_multicast(self._on_left)
 
     @property
     def last(self) -> int:
@@ -127,13 +127,13 @@ class Group:
         in_step = client.arrival == self.step or (
             client.arrival > self.step and self.step == self.last
         )
-        if client in self.apart and in_step and self._in_step.add(client.connection, client):
+        if client in self.apart and in_step and self.in_step.add(client.connection, client):
             self.apart.discard(client)
 
     def step_aside(self, client: "Client") -> None:
         """Give a client a place of its own, where it stands."""
         if client not in self.apart:
-            self._in_step.discard(client.connection)
+            self.in_step.discard(client.connection)
             self._on_left(client)
 
     def arrival_of(self, client: "Client") -> int:
@@ -161,14 +161,19 @@ class Group:
             self._shared.clear()
 
     def send_on(self) -> None:
-        """Send those in step what they were not sent yet. The hot path."""
+        """Send those in step what they were not sent yet."""
+        data = self.take_unsent()
+        if data:
+            self.in_step.send(data)
+
+    def take_unsent(self) -> bytes:
+        """Take what those in step were not sent yet, to be sent before anything else is done."""
         count = self._unsent
         if not count:
-            return
-        data = self._frames[-1] if count == 1 else b"".join(self._frames[-count:])
+            return b""
         self._unsent = self._unsent_bytes = 0
         self.step = self._arrivals[-1]  # before it is sent: who leaves now has it in its outbox
-        self._in_step.send(data)
+        return self._frames[-1] if count == 1 else b"".join(self._frames[-count:])
 
     def next_floor(self) -> int:
         """Tell where the floor will be after :meth:`cut`."""
