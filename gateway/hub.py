@@ -142,19 +142,26 @@ class Hub:
         # One timer for all turns: a timeout for each costs as much as taking in a reading.
         timer = gevent.get_hub().loop.timer(TURN_S, TURN_S)
         timer.start(self._wake_in_time)
-        while True:
-            if self._wake.is_set():
-                gevent.sleep(0)  # the others' share
-            else:
-                self._wake.wait()
-            rest_s = self._turned_s + self._rest_s - self._clock().monotonic_s
-            if rest_s > 0 and not self._has_more:
-                gevent.sleep(rest_s)
-            self._wake.clear()
-            self.turn()
-            took_s = self._clock().monotonic_s - self._turned_s
-            least_s = max(REST_S, min(self._flush_s, TURN_S))
-            self._rest_s = max(least_s, min(REST_PART * took_s, REST_MAX_S))
+        try:
+            while True:
+                self._turn_in_time()
+        finally:
+            timer.close()
+
+    def _turn_in_time(self) -> None:
+        """Make the next turn once there is something to do, and the last one was long enough ago."""
+        if self._wake.is_set():
+            gevent.sleep(0)  # the others' share
+        else:
+            self._wake.wait()
+        rest_s = self._turned_s + self._rest_s - self._clock().monotonic_s
+        if rest_s > 0 and not self._has_more:
+            gevent.sleep(rest_s)
+        self._wake.clear()
+        self.turn()
+        took_s = self._clock().monotonic_s - self._turned_s
+        least_s = max(REST_S, min(self._flush_s, TURN_S))
+        self._rest_s = max(least_s, min(REST_PART * took_s, REST_MAX_S))
 
     def _wake_in_time(self) -> None:
         """Have a turn made where something may fall due without anything coming in."""

@@ -260,10 +260,10 @@ class Groups:
             yield self._of_everything
 
     def covering(self, device_id: str) -> Sequence[Group]:
-        """Find the groups a device belongs to."""
+        """Find the groups a device belongs to; a list of its own, as groups end meanwhile."""
         named = self._by_name.get(device_id, ())
         if not self._of_everything:
-            return named
+            return [*named]
         others = (g for g in self._of_everything if device_id not in g.coverage.names)
         return [*named, *(g for g in others if g.coverage.covers(device_id))]
 

@@ -9,8 +9,12 @@ from gateway.fanout.clients import Client, Rated
 from gateway.feed.effects import Now
 from shared.cursor import START
 
-LOOK_MIN_S, LOOK_MAX_S = 0.02, 0.25
+LOOK_MIN_S, LOOK_MAX_S = 0.01, 0.25
 """Newest readings are looked for no more often and no less often than this."""
+LOOK_FOR_NEW_S = 0.05
+"""Where nothing new was found, newest readings are not looked for more often than this."""
+LOOK_A_DEVICE_S = 0.000_1
+"""And not more often than so long for each device: who watches 1,000 gets 10 a second of each."""
 
 
 class RateQueue:
@@ -44,14 +48,18 @@ class RateQueue:
         if not client.is_rate_due:
             return
         client.is_rate_due = False
-        next_s = now.monotonic_s + LOOK_MAX_S
-        for device in _rated_devices(client, devices):
+        next_s, count = now.monotonic_s + LOOK_MAX_S, 0
+        for count, device in enumerate(_rated_devices(client, devices), 1):
             rated = _rated(client, device.device_id)
             if rated.due_s > now.monotonic_s:
                 next_s = min(next_s, rated.due_s)
             elif not out.is_full and _take_newest(rated, device, out):
                 rated.due_s = now.monotonic_s + rated.interval_s
-        self._look_at(client, max(next_s, now.monotonic_s + LOOK_MIN_S))
+                next_s = min(next_s, rated.due_s)
+            else:
+                next_s = min(next_s, now.monotonic_s + max(rated.interval_s, LOOK_FOR_NEW_S))
+        least_s = max(LOOK_MIN_S, count * LOOK_A_DEVICE_S)
+        self._look_at(client, max(next_s, now.monotonic_s + least_s))
 
     def _look_at(self, client: Client, due_s: float) -> None:
         client.rate_due_s = due_s

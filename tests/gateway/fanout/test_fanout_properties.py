@@ -6,7 +6,7 @@ import types
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.devices.devices import Device
@@ -213,6 +213,62 @@ def test_in_step_or_apart_each_entry_comes_once_and_in_order(
         browser.drain()
         for device_id in ("a", "b"):
             assert browser.seqs(device_id) == [*range(1, world.seqs.get(device_id, 0) + 1)]
+
+
+WATCHED = st.sampled_from([["a"], ["b"], ["a", "b"], ["a", "b", "c"]])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    watched=st.lists(WATCHED, min_size=2, max_size=4),
+    everything=st.booleans(),
+    total_bytes=st.sampled_from([3_000, 100_000]),
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("publish"), st.sampled_from(["a", "b"]), st.sampled_from([1, 8, 40])),
+            st.tuples(st.just("flush"), st.none(), st.none()),
+            st.tuples(st.just("block"), st.integers(0, 3), st.none()),
+        ),
+        min_size=5,
+        max_size=20,
+    ),
+)
+@example([["a"], ["a", "b"]], False, 100_000, [("block", 0, None), ("publish", "a", 40)])
+@example(
+    [["a"], ["a", "b"]],
+    False,
+    3_000,
+    [("block", 0, None), ("block", 1, None)] + [("publish", "a", 8)] * 9,
+)
+def test_groups_that_share_a_device_end_without_a_loss_to_the_others(
+    watched: list[list[str]],
+    everything: bool,
+    total_bytes: int,
+    steps: list[tuple[str, Any, Any]],
+) -> None:
+    world = World(readings=20, total_bytes=total_bytes)
+    world.publish("a")
+    world.publish("b")
+    wishes: list[Any] = [*watched, *(["*"] if everything else [])]
+    witnesses = [
+        Witness(world, Browser(world, str(number), line=Line(10**6)))
+        for number in range(len(wishes))
+    ]
+    for witness, wish in zip(witnesses, wishes, strict=True):
+        witness.subscribe(wish, None)
+        witness.judge(witness.browser.drain())
+    for kind, what, more in steps:
+        if kind == "publish":
+            world.publish(what, more)
+        elif kind == "flush":
+            world.fanout.send_live()
+        elif what < len(witnesses):
+            witnesses[what].browser.line.block()
+    for witness in witnesses:
+        witness.judge(witness.browser.drain())
+        for device_id in ("a", "b"):
+            if witness.covers(device_id):
+                assert witness.at[device_id] == world.head(device_id)
 
 
 def test_who_takes_everything_is_sent_to_in_step_with_the_others() -> None:

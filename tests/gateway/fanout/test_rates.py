@@ -6,7 +6,7 @@ import pytest
 
 from gateway.fanout.catchup import Outbound
 from gateway.fanout.clients import Client
-from gateway.fanout.rates import LOOK_MAX_S, LOOK_MIN_S, RateQueue
+from gateway.fanout.rates import LOOK_A_DEVICE_S, LOOK_MAX_S, LOOK_MIN_S, RateQueue
 from gateway.packets import packet_of
 from shared.cursor import Cursor
 from tests.gateway.browsers import EPOCH, Line, World
@@ -48,6 +48,49 @@ def test_the_newest_goes_out_at_once_and_then_once_an_interval(
         world.wait(0.1)
     assert times[0] == 0.0
     assert 9 <= len(times) <= 10
+
+
+@pytest.mark.parametrize("rate_hz", [10.0, 50.0, 100.0])
+def test_a_greater_rate_is_kept_to_while_there_is_something_new(
+    world: World, rate_hz: float
+) -> None:
+    client = Client("c", Line(), {"a": rate_hz})
+    queue = RateQueue({"c": client})
+    queue.settle(client, world.now)
+    count = 0
+    for _ in range(2_000):
+        world.publish("a")
+        world.wait(0.001)
+        count += len(sent(queue, client, world))
+    assert 1.8 * rate_hz <= count <= 2 * rate_hz + 1
+
+
+def test_a_bike_that_is_slower_than_the_rate_is_sent_soon_and_whole(world: World) -> None:
+    client = Client("c", Line(), {"a": 50.0})
+    queue = RateQueue({"c": client})
+    queue.settle(client, world.now)
+    got: list[int] = []
+    for tenth in range(20):
+        world.publish("a")
+        for _ in range(100):
+            got += sent(queue, client, world)
+            world.wait(0.001)
+        assert got == [*range(1, tenth + 2)]
+
+
+def test_who_watches_many_bikes_at_a_rate_is_not_looked_after_all_the_time(world: World) -> None:
+    for number in range(50):
+        world.publish(f"bike-{number}")
+    client = Client("c", Line(), {f"bike-{number}": 100.0 for number in range(50)})
+    queue = RateQueue({"c": client})
+    queue.settle(client, world.now)
+    looks = 0
+    for _ in range(1_000):
+        world.publish("bike-7")
+        looks += len(list(queue.due(world.now)))
+        queue.send_newest(client, world.devices, Outbound(100_000), world.now)
+        world.wait(0.001)
+    assert looks <= 1 / (50 * LOOK_A_DEVICE_S) + 1
 
 
 def test_a_newest_reading_is_sent_once(queue: RateQueue, client: Client, world: World) -> None:
