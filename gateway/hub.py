@@ -34,7 +34,7 @@ REST_S, REST_MAX_S = 0.001, 0.004
 """From one turn to the next at least: a turn has a price, and what comes meanwhile shares the next.
 """
 REST_PART = 3
-"""How many times what the last turn took is left until the next one, within these bounds."""
+"""A turn begins so many times what the last one took after that began, within these bounds."""
 EVERYONE_S = 0.5
 """How often the timeouts of devices with nothing to settle are judged."""
 LATE_S = 0.25
@@ -124,9 +124,11 @@ class Hub:
         self._clock = clock
         self._wake = Wake()
         self._once = OncePerKind()
-        self._lagging: dict[str, float] = {}  # who could not be sent all, since when
+        self._lagging: dict[str, None] = {}  # who can be sent more at once, who waits longest first
+        self._blocked: dict[str, float] = {}  # whose kernel is full, since when; in that order
         self._flushed_s = self._judged_s = self._judged_all_s = self._turned_s = 0.0
         self._judge_not_before_s = 0.0
+        self._late_since_s: float | None = None
         self._has_more = False  # to do that waits for nothing
 
     # --- life ----------------------------------------------------------------------------
@@ -149,7 +151,7 @@ class Hub:
             timer.close()
 
     def _turn_in_time(self) -> None:
-        """Make the next turn once there is something to do, and the last one was long enough ago."""
+        """Make the next turn, once there is something to do and the last one is long enough ago."""
         if self._wake.is_set():
             gevent.sleep(0)  # the others' share
         else:
@@ -165,7 +167,8 @@ class Hub:
 
     def _wake_in_time(self) -> None:
         """Have a turn made where something may fall due without anything coming in."""
-        is_unsettled = self._lagging or self.devices.is_settling or self.fanout.is_unsettled
+        is_owing = self._lagging or self._blocked
+        is_unsettled = is_owing or self.devices.is_settling or self.fanout.is_unsettled
         if is_unsettled or self._clock().monotonic_s - self._turned_s >= IDLE_S:
             self._wake.set()
 
@@ -177,9 +180,7 @@ class Hub:
     def turn(self) -> None:
         """Take in what came, judge timeouts, send what is due."""
         now = self._clock()
-        if now.monotonic_s - self._turned_s > LATE_S:
-            self._judge_not_before_s = now.monotonic_s + LATE_S
-        self._turned_s = now.monotonic_s
+        self._note_lateness(now.monotonic_s)
         self._has_more = not self._take_in(now)
         if now.monotonic_s - self._judged_s >= (JUDGE_LATEST_S if self._has_more else TURN_S):
             self._judge(now)
@@ -187,6 +188,16 @@ class Hub:
         if now.monotonic_s - self._flushed_s >= self._flush_s - REST_S:  # timers fire early, too
             self._flushed_s = now.monotonic_s
             self._send_due(now)
+
+    def _note_lateness(self, now_s: float) -> None:
+        """Put judging off after a pause, once for a row of late turns and not for ever."""
+        if now_s - self._turned_s <= LATE_S:
+            self._late_since_s = None
+        else:
+            self._late_since_s = now_s if self._late_since_s is None else self._late_since_s
+            latest_s = self._late_since_s + JUDGE_LATEST_S
+            self._judge_not_before_s = min(now_s + LATE_S, latest_s)
+        self._turned_s = now_s
 
     # --- in ------------------------------------------------------------------------------
 
@@ -294,15 +305,18 @@ class Hub:
     # --- out -----------------------------------------------------------------------------
 
     def _send_due(self, now: Now) -> None:
+        self._end_stalled(now.monotonic_s)
         waiting = [*self._lagging, *self.fanout.send_live(), *self.fanout.due(now)]
         until_s = self._clock().monotonic_s + CATCH_UP_S
         for number, client_id in enumerate(dict.fromkeys(waiting)):
+            if client_id in self._blocked:
+                continue
             if client_id not in self.connections:
                 self._lagging.pop(client_id, None)
             elif number == 0 or self._clock().monotonic_s < until_s:
                 self._send(client_id, self.connections[client_id], now)
             else:  # who lags longest goes first in the next turn
-                self._lagging.setdefault(client_id, now.monotonic_s)
+                self._lagging.setdefault(client_id)
                 self._go_on()
 
     def _send(self, client_id: str, connection: Connection, now: Now) -> None:
@@ -311,15 +325,15 @@ class Hub:
             if self.fanout.has_due(client_id):
                 connection.wake_poll()
             return
+        self._lagging.pop(client_id, None)
         if not connection.writable:
-            self._wait_for(client_id, connection, now)
+            self._blocked[client_id] = now.monotonic_s  # until on_writable
             return
         batch = self.fanout.take(client_id, now)
         if batch.frames:
             connection.send_frames(batch.joined)
-        self._lagging.pop(client_id, None)
         if self.fanout.has_due(client_id):
-            self._lagging[client_id] = now.monotonic_s
+            self._lagging[client_id] = None
             self._go_on()
 
     def _go_on(self) -> None:
@@ -327,12 +341,15 @@ class Hub:
         self._has_more = True
         self._wake.set()
 
-    def _wait_for(self, client_id: str, connection: Connection, now: Now) -> None:
-        """Leave a client what it is due where it is; end it when it takes nothing for too long."""
-        since_s = self._lagging.setdefault(client_id, now.monotonic_s)
-        if now.monotonic_s - since_s >= self._stalled_s:
+    def _end_stalled(self, now_s: float) -> None:
+        """End the connections that took nothing for too long."""
+        while self._blocked:
+            client_id, since_s = next(iter(self._blocked.items()))
+            if now_s - since_s < self._stalled_s:
+                return
+            del self._blocked[client_id]
             logger.warning("client_stalled", client=client_id, stalled_s=self._stalled_s)
-            connection.close_transport()
+            self.connections[client_id].close_transport()
 
     def now(self) -> Now:
         """Read the clocks the hub lives by."""
@@ -346,8 +363,9 @@ class Hub:
 
     def on_writable(self, client_id: str) -> None:
         """Go on with a client that took all it was sent, or that polls no longer."""
+        self._blocked.pop(client_id, None)
         if client_id in self.connections and self.fanout.has_due(client_id):
-            self._lagging.setdefault(client_id, self._clock().monotonic_s)
+            self._lagging.setdefault(client_id)
             self._wake.set()
 
     # --- clients -------------------------------------------------------------------------
@@ -361,12 +379,13 @@ class Hub:
         """Forget a client."""
         self.connections.pop(client_id, None)
         self._lagging.pop(client_id, None)
+        self._blocked.pop(client_id, None)
         self.fanout.remove(client_id)
 
     def subscribe(self, client_id: str, request: Subscribe) -> dict[str, object]:
         """Subscribe a client; returns the answer. What it is due follows in a later turn."""
         devices = self.fanout.subscribe(client_id, request, self._clock())
-        self._lagging.setdefault(client_id, self._clock().monotonic_s)
+        self._lagging.setdefault(client_id)
         self._wake.set()
         return {"ok": True, "devices": devices}
 

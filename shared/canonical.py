@@ -1,9 +1,9 @@
 """Messages written as most publishers write them: checked by msgspec while it parses. Pure.
 
 A reading as the gateway would write it, known keys in their order, compact, each once, need not
-be written again: its bytes are kept. Of a status, only known keys, each once, are asked. Anything
-else is None here, good or bad: :mod:`shared.wire` then reads it with the standard library, and says
-what is wrong.
+be written again: its bytes are kept, and with them how it spelled its numbers. Of a status, only
+known keys, each once, are asked. Anything else is None here, good or bad: :mod:`shared.wire` then
+reads it with the standard library, and says what is wrong.
 
 msgspec takes the last of two equal keys silently and passes over unknown ones. Both leave more
 quotation marks in the bytes than the result accounts for, and so are found by counting those.

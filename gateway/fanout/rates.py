@@ -48,8 +48,9 @@ class RateQueue:
         if not client.is_rate_due:
             return
         client.is_rate_due = False
-        next_s, count = now.monotonic_s + LOOK_MAX_S, 0
-        for count, device in enumerate(_rated_devices(client, devices), 1):
+        next_s, least_s = now.monotonic_s + LOOK_MAX_S, 0.0
+        for device in _rated_devices(client, devices):
+            least_s += LOOK_A_DEVICE_S
             rated = _rated(client, device.device_id)
             if rated.due_s > now.monotonic_s:
                 next_s = min(next_s, rated.due_s)
@@ -58,8 +59,7 @@ class RateQueue:
                 next_s = min(next_s, rated.due_s)
             else:
                 next_s = min(next_s, now.monotonic_s + max(rated.interval_s, LOOK_FOR_NEW_S))
-        least_s = max(LOOK_MIN_S, count * LOOK_A_DEVICE_S)
-        self._look_at(client, max(next_s, now.monotonic_s + least_s))
+        self._look_at(client, max(next_s, now.monotonic_s + max(LOOK_MIN_S, least_s)))
 
     def _look_at(self, client: Client, due_s: float) -> None:
         client.rate_due_s = due_s

@@ -148,7 +148,12 @@ class Feed:
         return self._settle(now)
 
     def ask_newest(self, now: Now) -> Effects:
-        """Find out what the device holds last, for a client that claims to be ahead."""
+        """Find out what the device holds last, for a client that claims to be ahead.
+
+        Not sooner after the last answer than any question is asked again.
+        """
+        if now.monotonic_s - self.newest_s < ASK_AGAIN_S:
+            return []
         self._asking.wants_newest = True
         return self._settle(now)
 

@@ -162,9 +162,14 @@ class Subscriber:
             self._renew(link)
 
     def _renew(self, link: Link) -> None:
+        try:
+            socket = open_socket(self._context, link.setting, link.endpoint, self._settings)
+        except (zmq.ZMQError, SettingsError) as error:  # no descriptor is left, most likely
+            self._notice("link_not_renewed", endpoint=link.endpoint, why=str(error))
+            return
         self._arrivals.remove(link.socket)
         link.socket.close()
-        link.socket = open_socket(self._context, link.setting, link.endpoint, self._settings)
+        link.socket = socket
         self._listen(link)
 
     def _listen(self, link: Link) -> None:

@@ -17,7 +17,7 @@ from gateway.hub import Hub
 from gateway.transport import SocketIO
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.error_handlers import translate
-from gateway.web.limits import Allowance
+from gateway.web.limits import Allowance, cost_of
 from gateway.web.sockets import is_answer_awaited, open_browser
 from shared.decorators import registered, validated
 from shared.errors import NotFound, RateLimited, RequestError, describe
@@ -127,12 +127,13 @@ def _serve(
 
 
 def _call(session: Session, name: str, arguments: tuple[Any, ...], allowance: Allowance) -> Answer:
-    if not allowance.spend(session.hub.now().monotonic_s):
+    argument = arguments[0] if arguments else None
+    if not allowance.spend(session.hub.now().monotonic_s, cost_of(argument)):
         raise RateLimited("too many requests; ask again in a second")
     handler = EVENTS.get(name)
     if handler is None:
         raise NotFound(f"there is no event {name[:80]!r}; there are {', '.join(EVENTS)}")
-    return handler(session, arguments[0] if arguments else None)
+    return handler(session, argument)
 
 
 def _welcome(server: SocketIO, session: Session, auth: dict[str, object], automatic: bool) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 REQUESTS_PER_S = 20.0
 """A person clicks five times a second at most; a page subscribes a few times when it loads."""
 REQUESTS_BURST = 100.0
+CURSORS_A_REQUEST = 250
+"""Cursors that are as much work as a request: 10,000 of them, the most there may be, take 0.1 s."""
 
 
 @dataclass(slots=True)
@@ -14,12 +16,19 @@ class Allowance:
     left: float = REQUESTS_BURST
     counted_s: float = 0.0
 
-    def spend(self, now_s: float) -> bool:
-        """Take one request out; False when there is none left."""
+    def spend(self, now_s: float, cost: float = 1.0) -> bool:
+        """Take a request out that is worth so many; False when not so many are left."""
         refill = (now_s - self.counted_s) * REQUESTS_PER_S
         self.left = min(REQUESTS_BURST, self.left + refill)
         self.counted_s = now_s
-        if self.left < 1:
+        if self.left < cost:
             return False
-        self.left -= 1
+        self.left -= cost
         return True
+
+
+def cost_of(argument: object) -> float:
+    """Tell how many requests one is worth, by what it brings along; at most a whole burst."""
+    since = argument.get("since") if isinstance(argument, dict) else None
+    count = len(since) if isinstance(since, dict) else 0
+    return min(1 + count / CURSORS_A_REQUEST, REQUESTS_BURST)

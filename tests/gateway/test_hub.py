@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.devices.devices import Devices, Limits
+from gateway.fanout.subscription import Subscribe
 from gateway.feed.effects import Now
 from gateway.hub import JUDGE_LATEST_S, LATE_S, TURN_S, Hub
 from gateway.links.links import Incoming
@@ -227,3 +228,84 @@ def test_while_messages_wait_judging_waits_but_not_for_ever(stage: Stage) -> Non
         stage.turn(TURN_S)
         turns += 1
     assert 3.0 <= turns * TURN_S <= 3.0 + JUDGE_LATEST_S + 1.0
+
+
+# --- who is sent to ---------------------------------------------------------------------------
+
+
+class Browser:
+    """A connection by WebSocket: what was sent, and whether the kernel takes more."""
+
+    transport = "websocket"
+
+    def __init__(self, *, writable: bool = True) -> None:
+        self.writable = writable
+        self.sent = b""
+        self.is_closed = False
+
+    def send_frames(self, data: bytes) -> None:
+        assert self.writable
+        self.sent += data
+
+    def wake_poll(self) -> None:
+        raise AssertionError("it does not poll")
+
+    def close_transport(self) -> None:
+        assert not self.is_closed
+        self.is_closed = True
+
+
+def _come(stage: Stage, name: str, browser: Browser) -> None:
+    stage.hub.connect(name, browser)
+    stage.hub.subscribe(name, Subscribe(("a",), everything=False))
+
+
+def test_who_takes_nothing_is_no_work_and_keeps_nobody_waiting(stage: Stage) -> None:
+    deaf = [Browser(writable=False) for _ in range(3_000)]
+    for number, browser in enumerate(deaf):
+        _come(stage, f"deaf-{number}", browser)
+    hearing = Browser()
+    _come(stage, "hearing", hearing)
+    stage.hub.turn()  # each is found to be full once, as many in a turn as there is time for
+    while stage.hub._has_more:
+        stage.hub.turn()
+    for seq in range(1, 21):
+        before = hearing.sent
+        stage.wire.publish(seq)
+        stage.turn(TURN_S)
+        assert hearing.sent != before
+        assert not stage.hub._has_more
+
+
+def test_who_takes_something_again_goes_on(stage: Stage) -> None:
+    browser = Browser(writable=False)
+    _come(stage, "browser", browser)
+    stage.wire.publish(1)
+    stage.turn()
+    assert browser.sent == b""
+    browser.writable = True
+    stage.hub.on_writable("browser")
+    stage.turn(TURN_S)
+    assert b'"seq":1' in browser.sent
+
+
+def test_who_takes_nothing_for_too_long_is_closed_once(stage: Stage) -> None:
+    browser = Browser(writable=False)
+    _come(stage, "browser", browser)
+    stage.wire.publish(1)
+    stage.turn()
+    stage.pass_time(29.9)
+    closed = [browser.is_closed]
+    stage.pass_time(0.2)
+    closed.append(browser.is_closed)
+    assert closed == [False, True]
+    stage.hub.disconnect("browser")
+    stage.pass_time(31.0)
+
+
+def test_in_a_row_of_late_turns_judging_waits_but_not_for_ever(stage: Stage) -> None:
+    stage.wire.publish(1)
+    stage.turn()
+    for _ in range(20):
+        stage.turn(LATE_S + 0.05)
+    assert not stage.is_online

@@ -1,6 +1,9 @@
 """The gateway's links at work, over real sockets: what comes in and what goes out."""
 
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import zmq
 
@@ -249,6 +252,40 @@ def test_a_subscription_that_went_dead_is_made_anew_and_said_once(
     [(event, fields)] = loop.notices
     assert event == "devices_silent"
     assert str(fields["endpoint"]).startswith("tcp://127.0.0.1:")
+
+
+def test_without_a_free_descriptor_a_dead_subscription_is_kept_and_made_anew_later(
+    peers: Peers, start_links: StartLinks
+) -> None:
+    publisher, loop = hearing(peers, start_links)
+    publisher.xpub_verbose = 1
+    publisher.send_multipart([TOPIC, b"before"])
+    loop.take(1)
+    loop.now_s += SILENCE_S
+    with no_descriptor_left():
+        loop.subscriber.take()
+    assert [event for event, _ in loop.notices] == ["devices_silent", "link_not_renewed"]
+    publisher.send_multipart([TOPIC, b"meanwhile"])
+    assert loop.payloads(1) == [b"meanwhile"]
+    loop.now_s += SILENCE_S
+    loop.subscriber.ask([])
+    topics: list[bytes] = []
+    while len(topics) < 2:
+        topics += [m for m in loop.receive(publisher) if m.startswith(SUBSCRIBE)]
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Open files until no more may be opened."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    greatest = max(int(entry.name) for entry in Path("/dev/fd").iterdir())
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (greatest + 1, hard))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with suppress(OSError):
+            while True:
+                stack.enter_context(Path("/dev/null").open("rb"))
+        yield
 
 
 def test_a_publisher_never_heard_is_waited_for_in_peace(

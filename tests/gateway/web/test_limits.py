@@ -1,4 +1,10 @@
-from gateway.web.limits import REQUESTS_BURST, REQUESTS_PER_S, Allowance
+from gateway.web.limits import (
+    CURSORS_A_REQUEST,
+    REQUESTS_BURST,
+    REQUESTS_PER_S,
+    Allowance,
+    cost_of,
+)
 
 BURST = int(REQUESTS_BURST)
 
@@ -27,3 +33,13 @@ def test_a_long_silence_saves_up_no_more_than_a_burst() -> None:
     allowance = Allowance()
     spend_all(allowance, 1_000.0)
     assert spend_all(allowance, 1_000_000.0) == BURST
+
+
+def test_many_cursors_are_worth_many_requests_but_never_more_than_a_burst() -> None:
+    assert cost_of(None) == cost_of({"devices": "*", "since": []}) == 1
+    assert cost_of({"since": dict.fromkeys(range(2 * CURSORS_A_REQUEST))}) == 3
+    most = cost_of({"since": dict.fromkeys(range(1_000_000))})
+    assert most == REQUESTS_BURST
+    allowance = Allowance()
+    assert allowance.spend(1_000.0, most)
+    assert not allowance.spend(1_000.0)
