@@ -85,12 +85,12 @@ def test_who_watches_many_bikes_at_a_rate_is_not_looked_after_all_the_time(world
     queue = RateQueue({"c": client})
     queue.settle(client, world.now)
     looks = 0
-    for _ in range(1_000):
+    for _ in range(200):
         world.publish("bike-7")
         looks += len(list(queue.due(world.now)))
         queue.send_newest(client, world.devices, Outbound(100_000), world.now)
         world.wait(0.001)
-    assert looks <= 1 / (50 * LOOK_A_DEVICE_S) + 1
+    assert 1 < looks <= 0.2 / (50 * LOOK_A_DEVICE_S) + 1
 
 
 def test_a_newest_reading_is_sent_once(queue: RateQueue, client: Client, world: World) -> None:
