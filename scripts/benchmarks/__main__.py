@@ -142,7 +142,9 @@ def report(
     """Write the whole result as Markdown."""
     titles = {name: server.title for name, server in SERVERS.items()}
     parts = ["\n".join(f"- {line}" for line in [*machine, *notes])]
-    parts.append(verdict_table(judge(demand, found) for demand in DEMANDS))
+    names = {workload.name for workload in chosen}
+    asked = [demand for demand in DEMANDS if demand.workload in names]
+    parts.append(verdict_table(judge(demand, found) for demand in asked))
     for workload in chosen:
         if any(name == workload.name for name, _ in found):
             parts.append(f"### {workload.title}")
@@ -175,7 +177,7 @@ def _is_chosen(workload: Workload, options: argparse.Namespace) -> bool:
         return workload.name in options.only
     if options.against:
         return workload.name == "steady"
-    return bool(workload.quick) or not options.quick
+    return bool(workload.quick) or not (options.quick or workload.by_name)
 
 
 def _parser() -> argparse.ArgumentParser:

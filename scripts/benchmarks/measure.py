@@ -18,6 +18,9 @@ BACKLOG_S = 10.0
 DRAIN_S = 2.0
 """What a server still owes when the publisher stopped must arrive within this time."""
 DEAF = 100
+FLAT_AFTER_S, FLAT_S = 25.0, 600.0
+"""When a ring of 1,000 readings is full, and no deaf client is closed yet; and for how long then.
+"""
 CROWD, PER_CLIENT = 100, ("connects_hz", "client_kb")
 """What a client costs is no figure of a handful: the first one pays for what all use."""
 KEPT_UP_PART = 0.98
@@ -93,13 +96,27 @@ def _most(trial: Trial, times: Times) -> Figures:
 
 def _deaf(trial: Trial, times: Times) -> Figures:
     """Have some clients never read, and see what that costs the others."""
+    _deafen(trial)
+    time.sleep(WARM_S)
+    return _figures(trial.window(times.window_s), trial)
+
+
+def _flat(trial: Trial, _times: Times) -> Figures:
+    """Have some clients never read for long, and see whether the memory grows.
+
+    They fill their kernels, lag, and are closed as stalled; the ring is full before it begins.
+    """
+    _deafen(trial)
+    time.sleep(FLAT_AFTER_S)
+    before_kb = trial.growth_kb
+    figures = _figures(trial.window(FLAT_S), trial)
+    return {**figures, "growth_mb": (trial.growth_kb - before_kb) / 1024}
+
+
+def _deafen(trial: Trial) -> None:
     trial.load.ask(f"deafen {DEAF}")
     trial.plan = trial.plan[DEAF:]
     trial.set_rate(trial.workload.rate_hz * trial.workload.devices)
-    time.sleep(WARM_S)
-    warm_kb = trial.growth_kb
-    figures = _figures(trial.window(times.window_s), trial)
-    return {**figures, "growth_kb": trial.growth_kb - warm_kb}
 
 
 def _rings(trial: Trial, times: Times) -> Figures:
@@ -125,6 +142,7 @@ _KINDS = {
     "steady": _steady,
     "most": _most,
     "deaf": _deaf,
+    "flat": _flat,
     "resume": _resume,
     "rings": _rings,
 }

@@ -91,6 +91,7 @@ DEMANDS = (
         None,
         ("hearing", "spoke"),
     ),
+    Demand("100 never read, 10 minutes: MB grown", "flat", "growth_mb", 1),
     Demand(
         "1,000 resume at once: p99 of the rest / none such",
         "resume",

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from scripts.benchmarks.publisher import device_names
 
 Devices: TypeAlias = Sequence[str]
-Kind: TypeAlias = Literal["steady", "most", "deaf", "resume", "rings"]
+Kind: TypeAlias = Literal["steady", "most", "deaf", "flat", "resume", "rings"]
 ALL_AT_1000 = ("spoke", "loop", "node", "gevent", "threading", "nchan", "mosquitto")
 FEW_OF, SEED = 5, 1
 RINGS_MB = 64
@@ -36,6 +36,8 @@ class Workload:
     rates_hz: tuple[float, ...] = ()
     """Readings a second that are tried one after the other, for as long as a server keeps up."""
     settings: Mapping[str, str] = field(default_factory=dict)
+    by_name: bool = False
+    """Measured only where ``--only`` names it: it takes long."""
 
 
 WORKLOADS = (
@@ -136,6 +138,17 @@ WORKLOADS = (
         rate_hz=50,
         servers=("spoke",),
         kind="deaf",
+    ),
+    Workload(
+        "flat",
+        "1,000 clients of which 100 never read, 1 device at 50 Hz, for 10 minutes",
+        clients=1000,
+        devices=1,
+        rate_hz=50,
+        servers=("spoke",),
+        kind="flat",
+        settings={"SPOKE_HISTORY_READINGS": "1000"},
+        by_name=True,
     ),
     Workload(
         "hearing",

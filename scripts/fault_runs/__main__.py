@@ -1,6 +1,11 @@
-"""``python -m scripts.fault_runs``: random faults, then a table; 1 when a promise was broken."""
+"""``python -m scripts.fault_runs``: random faults, then a table; 1 when a promise was broken.
+
+With ``--named`` the faults of ``tests/faults`` instead, one by one, each for as long as promised.
+"""
 
 import argparse
+import os
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -13,6 +18,8 @@ from scripts.fault_runs.table import is_kept, reasons, render
 from tests.faults.stage import assert_back
 
 SEED_MAX = 10_000
+LONGEST_S = 900
+"""One of them, every byte included, takes some minutes."""
 
 
 def main() -> int:
@@ -20,12 +27,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=None, help="the same seed, the same faults")
+    parser.add_argument("--named", action="store_true", help="those of tests/faults, at length")
     options = parser.parse_args()
+    if options.named:
+        return run_named()
     seed = Random().randrange(SEED_MAX) if options.seed is None else options.seed
     say(f"seed {seed}, {options.minutes:g} minutes")
     with ExitStack() as stack:
         scene = Scene(stack, Random(seed))
         return run(scene, options.minutes * 60)
+
+
+def run_named() -> int:
+    """Run the fault tests at full length; returns the exit code."""
+    pytest = [sys.executable, "-m", "pytest", "--verbose", f"--timeout={LONGEST_S}", "tests/faults"]
+    environ = {**os.environ, "FAULTS_AT_FULL_LENGTH": "1"}
+    return subprocess.run(pytest, env=environ, check=False).returncode
 
 
 def run(scene: Scene, lasts_s: float) -> int:

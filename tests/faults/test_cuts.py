@@ -1,7 +1,11 @@
 """Lines that are cut, swallow everything, or end in the middle of a frame."""
 
 import random
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
+from tests.faults.lengths import lasting
+from tests.faults.relay import Relay
 from tests.faults.stage import (
     Stage,
     assert_back,
@@ -12,7 +16,7 @@ from tests.faults.stage import (
 from tests.faults.witnesses import Json
 from tests.timing import eventually
 
-CUT_S = 2.0
+CUT_S = lasting(2.0, 10.0)
 TRICKLE_BYTES_PER_S = 50_000
 """About a fifth of what 1,000 readings a second take."""
 RING = 200
@@ -30,6 +34,26 @@ BROWSER_BYTES = 2_400
 """From the handshake over the answer into the backlog."""
 DEVICE_BYTES = 700
 """From the greeting of ZeroMQ over the subscriptions into the second reading."""
+AT_ONCE, DEVICE_AT_ONCE = 120, 25
+"""Cuts in a row; while they last next to nothing gets through, and that must stay in the ring."""
+CUTS_WAIT_S = 20.0
+Places: TypeAlias = Sequence[tuple[int | None, int | None]]
+"""Bytes up or down after which a connection is to end."""
+
+
+def cut_at_each(relay: Relay, places: Places, at_once: int, settle: Callable[[], None]) -> None:
+    """End connections after so many bytes up or down, some of them at once."""
+    for begin in range(0, len(places), at_once):
+        cut_at(relay, places[begin : begin + at_once])
+        settle()
+
+
+def cut_at(relay: Relay, places: Places) -> None:
+    """End one connection after the other after so many bytes."""
+    wanted = relay.cuts + len(places)
+    relay.end_each_after(places)
+    relay.drop()
+    eventually(lambda: relay.cuts == wanted, what="all cuts", timeout_s=CUTS_WAIT_S)
 
 
 def test_both_legs_cut_cost_no_reading(stage: Stage) -> None:
@@ -128,11 +152,9 @@ def test_a_clients_line_cut_at_any_byte_costs_no_reading(stage: Stage) -> None:
     witness, control = stage.watch(options=HASTY), stage.control()
     stage.warm_up(witness, control)
     before = footprint(gateway.pid)
-    places = SEED.sample(range(1, BROWSER_BYTES), 120)
-    stage.web.end_each_after([(None, place) for place in places])
-    stage.web.drop()
-    eventually(lambda: stage.web.cuts == len(places), what="all cuts", timeout_s=15)
-    stage.settle(witness, control)
+    places = SEED.sample(range(1, BROWSER_BYTES), lasting(120, BROWSER_BYTES - 1))
+    downs = [(None, place) for place in places]
+    cut_at_each(stage.web, downs, AT_ONCE, lambda: stage.settle(witness, control))
     assert_whole(witness)
     assert_undisturbed(control)
     assert_back(gateway.pid, before)
@@ -146,11 +168,9 @@ def test_a_clients_question_cut_at_any_byte_costs_no_reading(stage: Stage) -> No
     before = footprint(gateway.pid)
     with witness.expecting("subscribed"):
         stage.web.drop()
-    places = range(1, stage.web.passed_up(), 4)
-    stage.web.end_each_after([(place, None) for place in places])
-    stage.web.drop()
-    eventually(lambda: stage.web.cuts == len(places), what="all cuts", timeout_s=15)
-    stage.settle(witness, control)
+    places = range(1, stage.web.passed_up(), lasting(4, 1))
+    ups = [(place, None) for place in places]
+    cut_at_each(stage.web, ups, AT_ONCE, lambda: stage.settle(witness, control))
     assert_whole(witness)
     assert_undisturbed(control)
     assert_back(gateway.pid, before)
@@ -159,11 +179,9 @@ def test_a_clients_question_cut_at_any_byte_costs_no_reading(stage: Stage) -> No
 def test_the_devices_line_cut_at_any_byte_costs_no_reading(stage: Stage) -> None:
     gateway, witness, control = stage.play()
     before = footprint(gateway.pid)
-    places = SEED.sample(range(1, DEVICE_BYTES), 25)
-    stage.live.end_each_after([(None, place) for place in places])
-    stage.live.drop()
-    eventually(lambda: stage.live.cuts == len(places), what="all cuts", timeout_s=20)
-    stage.settle(witness, control)
+    places = SEED.sample(range(1, DEVICE_BYTES), lasting(25, DEVICE_BYTES - 1))
+    downs = [(None, place) for place in places]
+    cut_at_each(stage.live, downs, DEVICE_AT_ONCE, lambda: stage.settle(witness, control))
     assert_whole(witness)
     assert_whole(control)
     assert_back(gateway.pid, before)

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 
+from tests.faults.lengths import lasting
 from tests.faults.lossy import Harm, LossyLink
 from tests.faults.stage import (
     Stage,
@@ -16,7 +17,7 @@ from tests.faults.witnesses import Witnesses
 from tests.timing import eventually, scaled_s
 
 HARM = Harm(lost=0.1, repeated=0.1, swapped=0.1)
-LASTS_S = 3.0
+LASTS_S = lasting(3.0, 30.0)
 WINDOW_S = 2.0
 DELAY_P99_MAX_MS = 200
 

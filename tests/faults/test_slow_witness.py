@@ -1,12 +1,13 @@
 """A client that takes less than is sent, and one that never stays."""
 
+from tests.faults.lengths import lasting
 from tests.faults.stage import Stage, assert_back, assert_undisturbed, assert_whole, footprint
 
-SLOW_S = 4.0
+SLOW_S = lasting(4.0, 15.0)
 SLOW_BYTES_PER_S = 25_000
 """About a tenth of what 1,000 readings a second take."""
 RING = 200
-MOVES = 6
+MOVES, STAYS_S = 6, lasting(0.0, 2.0)
 
 
 def test_a_slow_client_is_told_what_it_missed_and_recovers(stage: Stage) -> None:
@@ -44,6 +45,7 @@ def test_a_client_that_moves_between_gateways_misses_nothing(stage: Stage) -> No
         with witness.expecting("subscribed"):
             stage.web.retarget(port)
         stage.settle(witness)
+        stage.pass_time(STAYS_S)
     stage.settle(control)
     assert_whole(witness)
     assert_undisturbed(control)

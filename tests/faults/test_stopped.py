@@ -2,9 +2,10 @@
 
 import signal
 
+from tests.faults.lengths import lasting
 from tests.faults.stage import Stage, assert_back, assert_undisturbed, assert_whole, footprint
 
-STOPPED_S = 3.5
+STOPPED_S = lasting(3.5, 15.0)
 """Longer than it takes to be called offline."""
 
 
