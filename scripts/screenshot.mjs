@@ -17,8 +17,8 @@ const WAIT_MS = 600_000;
 
 const browser = await launchChromium();
 try {
-  await takeFleet();
   await takeBike();
+  await takeFleet(); // last, when the small pictures have something to show
 } catch (error) {
   console.error(`screenshot: ${url} cannot be pictured: ${error.message.split("\n")[0]}`);
   process.exitCode = 1;
@@ -34,7 +34,9 @@ async function takeFleet() {
   await page.goto(new URL("#/bikes", url).href);
   await page.click("th.speed-cell button");
   await page.waitForFunction(() => document.querySelectorAll("#fleet canvas").length > 8);
+  await page.mouse.move(0, 0);
   await page.waitForTimeout(4_000); // the small pictures are fetched one after the other
+  await page.waitForFunction(isInOrder);
   await save(page, "dashboard-fleet.png");
 }
 
@@ -46,6 +48,12 @@ async function takeBike() {
   await page.goto(new URL("#/bikes/ebike-001", url).href);
   await eventually("a ride", () => page.evaluate(isWorthIt, [RIDE_MS, SPEED_MIN_KMH]), WAIT_MS);
   await save(page, "dashboard.png");
+}
+
+/** In the page: whether the bikes are sorted by what they ride now, not by a second ago. */
+function isInOrder() {
+  const speeds = [...document.querySelectorAll("#fleet .speed-cell .figure")].map((it) => parseFloat(it.innerText));
+  return speeds.length > 8 && speeds.every((it, row) => row === 0 || it <= speeds[row - 1]);
 }
 
 /** In the page: whether the ride is long enough, the bike moves, and the page came to rest. */

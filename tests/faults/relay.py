@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TypeAlias
 
 from tests.timing import scaled_s
 
@@ -21,6 +22,9 @@ FLOW_BYTES_MAX = 65_536
 KERNEL_BYTES = 32_768
 """Asked for as buffers of both sockets, for the same reason."""
 TURN_MAX_S = 0.5
+Limits: TypeAlias = tuple[int | None, int | None]
+"""Bytes up and down after which a connection is to end."""
+NO_LIMITS: Limits = (None, None)
 RESET = struct.pack("ii", 1, 0)
 SLICES_A_SECOND = 20
 """A throttled direction passes its bytes in so many parts."""
@@ -60,6 +64,14 @@ class _Link:
     def flows(self) -> tuple[_Flow, _Flow]:
         return self.up, self.down
 
+    @property
+    def limits(self) -> Limits:
+        return self.up.limit, self.down.limit
+
+    @property
+    def is_at_limit(self) -> bool:
+        return any(flow.passed == flow.limit for flow in self.flows)
+
 
 class Relay:
     """Listens on ``port`` and forwards to ``target``, as long as it is not told otherwise."""
@@ -72,7 +84,7 @@ class Relay:
         self._delay_s = 0.0
         self._bytes_per_s: float | None = None
         self._is_hole = False
-        self._limits: Iterator[tuple[int | None, int | None]] = iter(())
+        self._limits: deque[Limits] = deque()
         self._links: list[_Link] = []
         self._listener: socket.socket | None = _listen(port)
         self._wake, self._waker = socket.socketpair()
@@ -99,7 +111,9 @@ class Relay:
         """Let everything through again, as fast as it goes."""
         with self._change():
             self._is_hole, self._delay_s, self._bytes_per_s = False, 0.0, None
-            self._limits = iter(())
+            self._limits.clear()
+            for flow in self._flows():
+                flow.limit = None
             if self._listener is None:
                 self._listener = _listen(self.port)
 
@@ -124,10 +138,13 @@ class Relay:
             self.target = target
             self._drop_links()
 
-    def end_each_after(self, limits: Iterable[tuple[int | None, int | None]]) -> None:
-        """End each new connection after so many bytes up or down, the next pair for each."""
+    def end_each_after(self, limits: Iterable[Limits]) -> None:
+        """End each new connection after so many bytes up or down, the next pair for each.
+
+        The pair of one that ends otherwise goes back behind the others.
+        """
         with self._change():
-            self._limits = iter(limits)
+            self._limits = deque(limits)
 
     def passed_up(self) -> int:
         """Tell how many bytes the latest connection has sent to the target."""
@@ -191,22 +208,23 @@ class Relay:
                 self._end(link)
                 continue
             if any(flow.is_done for flow in link.flows):
-                self.cuts += any(flow.passed == flow.limit for flow in link.flows)
                 self._end(link)
 
     def _accept(self, listener: socket.socket) -> None:
         client, _address = listener.accept()
         self.accepted += 1
-        up, down = next(self._limits, (None, None))
+        limits = self._limits.popleft() if self._limits else NO_LIMITS
         try:
             server = socket.create_connection(("127.0.0.1", self.target), timeout=1)
         except OSError:  # as it would be without a relay
             _reset(client)
+            self._give_back(limits)
             return
         for end in (client, server):
             end.setblocking(False)
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+        up, down = limits
         self._links.append(_Link(_Flow(client, server, up), _Flow(server, client, down)))
 
     def _read(self, flow: _Flow, now_s: float) -> None:
@@ -236,9 +254,17 @@ class Relay:
 
     def _end(self, link: _Link) -> None:
         """Close both ends; what was passed on still arrives."""
+        if link.is_at_limit:
+            self.cuts += 1
+        else:
+            self._give_back(link.limits)
         self._links.remove(link)
         link.up.source.close()
         link.down.source.close()
+
+    def _give_back(self, limits: Limits) -> None:
+        if limits != NO_LIMITS:
+            self._limits.append(limits)
 
     def _drop_links(self) -> None:
         for link in self._links:

@@ -2,10 +2,9 @@
 
 import random
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
 
 from tests.faults.lengths import lasting
-from tests.faults.relay import Relay
+from tests.faults.relay import Limits, Relay
 from tests.faults.stage import (
     Stage,
     assert_back,
@@ -37,18 +36,18 @@ DEVICE_BYTES = 700
 AT_ONCE, DEVICE_AT_ONCE = 120, 25
 """Cuts in a row; while they last next to nothing gets through, and that must stay in the ring."""
 CUTS_WAIT_S = 20.0
-Places: TypeAlias = Sequence[tuple[int | None, int | None]]
-"""Bytes up or down after which a connection is to end."""
 
 
-def cut_at_each(relay: Relay, places: Places, at_once: int, settle: Callable[[], None]) -> None:
+def cut_at_each(
+    relay: Relay, places: Sequence[Limits], at_once: int, settle: Callable[[], None]
+) -> None:
     """End connections after so many bytes up or down, some of them at once."""
     for begin in range(0, len(places), at_once):
         cut_at(relay, places[begin : begin + at_once])
         settle()
 
 
-def cut_at(relay: Relay, places: Places) -> None:
+def cut_at(relay: Relay, places: Sequence[Limits]) -> None:
     """End one connection after the other after so many bytes."""
     wanted = relay.cuts + len(places)
     relay.end_each_after(places)
