@@ -19,7 +19,7 @@ from gateway.transport.handshake import (
     parse_request,
 )
 from gateway.transport.poll_connection import PollConnection
-from gateway.transport.polling import PollingLink, plain_socket, read_body
+from gateway.transport.polling import PollingLink, is_repetition, plain_socket, read_body
 from gateway.transport.reader import Violation
 from gateway.transport.websocket import Owner, Readers, WebSocketLink
 
@@ -52,9 +52,10 @@ class Endpoint:
             return self._open(request, environ)
         connection = self._find(request.sid)
         if request.method == "POST":
-            return self._take_post(connection, environ)
+            return self._take_post(connection, request, environ)
         if request.transport == "websocket":
             self._upgrade(connection, environ)
+        self._refuse_repetition(connection, request)
         answer = self._answer_poll(connection, environ, [])
         self._keep_polling(connection, environ)
         return answer
@@ -104,6 +105,16 @@ class Endpoint:
 
     # Polling
 
+    def _refuse_repetition(self, connection: Connection, request: Request) -> None:
+        """End a session whose client asks again for what was sent, as that was lost on the way."""
+        polling = connection.polling
+        if polling is None:
+            return
+        if is_repetition(request.stamp, polling.asked):
+            connection.close(self._server.reason.TRANSPORT_ERROR, farewell=payload.CLOSE)
+            raise bad_request("The answer to this GET was sent before")
+        polling.asked = request.stamp
+
     def _answer_poll(self, connection: Connection, environ: Environ, headers: Headers) -> Answer:
         if connection.probe is not None:
             connection.probe.link.read_now()  # the upgrade may be done already
@@ -128,16 +139,20 @@ class Endpoint:
             accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
             handover(partial(PollConnection, self._server, connection, accepted))
 
-    def _take_post(self, connection: Connection, environ: Environ) -> Answer:
+    def _take_post(self, connection: Connection, request: Request, environ: Environ) -> Answer:
         polling = connection.polling
         if polling is None or connection.closed:
             raise bad_request("Unexpected HTTP request: the session uses WebSocket")
+        answer = ("200 OK", [("Content-Type", "text/plain")], b"ok")
+        if is_repetition(request.stamp, polling.posted):
+            return answer
         try:
             self._read_packets(connection, polling, environ)
         except (BadPacket, payload.BadPayload, Refusal) as error:
             connection.close(self._server.reason.TRANSPORT_ERROR, farewell=payload.CLOSE)
             raise error if isinstance(error, Refusal) else bad_request(str(error)) from error
-        return "200 OK", [("Content-Type", "text/plain")], b"ok"
+        polling.posted = request.stamp
+        return answer
 
     def _read_packets(self, connection: Connection, polling: PollingLink, environ: Environ) -> None:
         if polling.posting:

@@ -14,6 +14,7 @@ from gateway.transport.endpoint import Answer, Endpoint, Environ
 from gateway.transport.handshake import Headers, Refusal
 from gateway.transport.heartbeat import Heartbeat
 from gateway.transport.poll_connection import PollConnection
+from gateway.transport.polling import is_repetition
 from gateway.transport.timers import Clock, Schedule
 from gateway.transport.upgrade import Probe
 from gateway.transport.web_server import IDLE_TIMEOUT_S
@@ -174,12 +175,13 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
             self._lingering[connection.sid] = connection
             self._lingers.add(connection)
 
-    def takes_poll(self, connection: Connection) -> bool:
+    def takes_poll(self, connection: Connection, stamp: str) -> bool:
         """Say whether another GET of a session is to be answered as usual."""
         polling = connection.polling
         return (
             polling is not None
             and not polling.occupied
+            and not is_repetition(stamp, polling.asked)
             and connection.probe is None
             and not connection.closed
             and not self.heart.is_overdue(connection, time.monotonic())

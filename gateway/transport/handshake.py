@@ -45,6 +45,8 @@ class Request:
     method: str
     transport: str
     sid: str | None
+    stamp: str
+    """What stock clients put into ``t``, against caches: another one for each request."""
 
 
 def parse_request(environ: Environ, transports: list[str]) -> Request:
@@ -62,7 +64,7 @@ def parse_request(environ: Environ, transports: list[str]) -> Request:
         raise bad_request("Invalid method")
     if method == "POST" and "sid" not in query:
         raise bad_request("Invalid session None")
-    return Request(method, transport, query.get("sid"))
+    return Request(method, transport, query.get("sid"), query.get("t", ""))
 
 
 def _query(environ: Environ) -> dict[str, str]:

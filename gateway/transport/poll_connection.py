@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 READABLE = 1
 # What the stamp may add to the request that was seen first.
 LONGEST_STAMP_BYTES = 64
-STAMP = re.compile(rb"([?&])t=[^&# ]*")
+# As a query spells and means the same.
+STAMP = re.compile(rb"[?&]t=([A-Za-z0-9._~-]*)(?=[&# ])")
 # Of these each answer has its own.
 OWN_HEADERS = frozenset({b"content-length", b"content-encoding", b"date"})
 
@@ -53,7 +54,7 @@ class PollConnection:
         self._session = session
         self._accepted = {"HTTP_ACCEPT_ENCODING": accepted}
         self._exchange: Exchange | None = exchange
-        self._request = without_stamp(exchange.request)
+        self._request, _ = split_stamp(exchange.request)
         self._head = answer_head(exchange.status, exchange.headers)
         self._used = True
         self._watcher: Any = get_hub().loop.io(exchange.sock.fileno(), READABLE)
@@ -81,21 +82,21 @@ class PollConnection:
             came = exchange.sock.recv(len(exchange.request) + LONGEST_STAMP_BYTES)
         except BlockingIOError:
             return
-        except OSError:
-            came = b""
+        except OSError:  # a reset: what was sent last may not have been read
+            self._lose()
+            return
+        request, stamp = split_stamp(came)
         if not came:
             self.close()
-        elif self._is_repetition(came):
-            self._poll()
+        elif request == self._request and self._server.takes_poll(self._session, stamp):
+            self._poll(stamp)
         else:
             self._give_back(unread=came)
 
-    def _is_repetition(self, came: bytes) -> bool:
-        return without_stamp(came) == self._request and self._server.takes_poll(self._session)
-
-    def _poll(self) -> None:
+    def _poll(self, stamp: str) -> None:
         polling = self._session.polling
         assert polling is not None
+        polling.asked = stamp
         packets = polling.ask(self._answer_later)
         if packets is None:
             self._watcher.stop()
@@ -117,8 +118,7 @@ class PollConnection:
         except OSError:
             gone = True
         if gone:
-            self.close()
-            self._session.hang_up()
+            self._lose()
 
     # Out
 
@@ -141,7 +141,7 @@ class PollConnection:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self.close()
+            self._lose()
             return
         if sent < len(answer) or self._session.closed:
             self._give_back(rest=answer[sent:])
@@ -151,6 +151,12 @@ class PollConnection:
     def _give_back(self, rest: bytes = b"", unread: bytes = b"") -> None:
         exchange = self._end()
         exchange.give_back(exchange.sock, rest, unread)
+
+    def _lose(self) -> None:
+        """End the session too: something that was sent did not arrive, and nobody has it now."""
+        self.close()
+        if self._session.polling is not None:
+            self._session.hang_up()
 
     def close(self) -> None:
         """Close at once."""
@@ -165,10 +171,12 @@ class PollConnection:
         return exchange
 
 
-def without_stamp(request: bytes) -> bytes:
-    """Return the request without the field of its query that differs each time."""
-    line, end, headers = request.partition(b"\r\n")
-    return STAMP.sub(rb"\1", line, count=1) + end + headers
+def split_stamp(request: bytes) -> tuple[bytes, str]:
+    """Return the request without the field of its query that differs each time, and that."""
+    found = STAMP.search(request, 0, request.find(b"\r\n") + 1)
+    if found is None:
+        return request, ""
+    return request[: found.start() + 1] + request[found.end() :], found[1].decode()
 
 
 def answer_head(status: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

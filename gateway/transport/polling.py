@@ -22,7 +22,18 @@ READABLE = 1
 class PollingLink:
     """The packets of a polling client, and its GET while it waits."""
 
-    __slots__ = ("_answer", "_farewell", "_queue", "_woken", "ended", "on_poll", "posting", "size")
+    __slots__ = (
+        "_answer",
+        "_farewell",
+        "_queue",
+        "_woken",
+        "asked",
+        "ended",
+        "on_poll",
+        "posted",
+        "posting",
+        "size",
+    )
 
     def __init__(self) -> None:
         self._queue: deque[str | bytes] = deque()
@@ -33,6 +44,8 @@ class PollingLink:
         self.size = 0
         self.ended = False
         self.posting = False
+        self.asked = self.posted = ""
+        """The stamps of the last GET and of the last POST: see :func:`is_repetition`."""
 
     @property
     def occupied(self) -> bool:
@@ -141,6 +154,15 @@ class PollingLink:
         if self.on_poll is None or self.ended or max_packets <= 0 or max_bytes <= 0:
             return []
         return self.on_poll(max_packets, max_bytes)
+
+
+def is_repetition(stamp: str, last: str) -> bool:
+    """Tell whether a request is the last one, sent again.
+
+    A browser does that by itself when a kept connection breaks before the answer came. Stock
+    clients give each request a stamp of its own; who sends none is believed each time.
+    """
+    return stamp != "" and stamp == last
 
 
 def plain_socket(environ: Environ) -> gevent_socket.socket | None:

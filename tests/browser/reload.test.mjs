@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
+import { startBrokenLine } from "./broken_line.mjs";
 import { startBrowser } from "./browser.mjs";
 import { startOrigin } from "./origin.mjs";
 import { createPair } from "./pair.mjs";
@@ -14,11 +15,12 @@ const PAGE = `<!doctype html><title>Follower</title><link rel="icon" href="data:
 <script type="module">
   import { io } from "/client.js";
   import { follow } from "/spoke.js";
-  const { gateway, devices } = Object.fromEntries(new URLSearchParams(location.search));
+  const { gateway, devices, ...options } = Object.fromEntries(new URLSearchParams(location.search));
   const tape = JSON.parse(sessionStorage.getItem("tape") ?? "[]");
   window.seen = [];
   window.gaps = [];
-  follow(io(gateway), {
+  const transports = options.transports?.split(",") ?? ["polling", "websocket"];
+  follow(io(gateway, { transports, reconnectionDelay: 50 }), {
     devices: devices === "*" ? "*" : [devices],
     onReading({ seq }) {
       window.seen.push(seq);
@@ -39,8 +41,8 @@ async function startPair(t, settings = {}) {
   return { url: pair.url, start, gateway: await start() };
 }
 
-function address(url, devices = BIKE) {
-  return `${origin}/?${new URLSearchParams({ gateway: url, devices })}`;
+function address(url, devices = BIKE, more = {}) {
+  return `${origin}/?${new URLSearchParams({ gateway: url, devices, ...more })}`;
 }
 
 async function waitForMore(page, count) {
@@ -73,6 +75,19 @@ for (const devices of [BIKE, "*"]) {
     assert.deepEqual(complaints, []);
   });
 }
+
+test("a page that only polls misses nothing when answers are lost and asked for again", async (t) => {
+  const { url } = await startPair(t);
+  const line = await startBrokenLine(t, url);
+  const { page } = await browser.newPage(t);
+  await page.goto(address(line.url, BIKE, { transports: "polling" }));
+  for (let count = 0; count < 8; count += 1) {
+    await line.breakNext();
+    await waitForMore(page, (await page.evaluate(() => window.seen.length)) + 10);
+  }
+  assertEachOnceInOrder(await readTape(page));
+  assert.deepEqual(await page.evaluate(() => window.gaps), []);
+});
 
 test("a tab that comes back after its gateway was killed misses nothing", async (t) => {
   const { url, start, gateway } = await startPair(t);

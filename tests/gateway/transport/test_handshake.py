@@ -27,9 +27,9 @@ def request(method: str, query: str) -> Request:
 
 
 def test_a_complete_query_is_a_request() -> None:
-    assert request("GET", "EIO=4&transport=polling&t=abc") == Request("GET", "polling", None)
-    assert request("POST", "EIO=4&transport=polling&sid=s") == Request("POST", "polling", "s")
-    assert request("GET", "EIO=4&transport=websocket&sid=s") == Request("GET", "websocket", "s")
+    assert request("GET", "EIO=4&transport=polling&t=abc") == Request("GET", "polling", None, "abc")
+    assert request("POST", "EIO=4&transport=polling&sid=s") == Request("POST", "polling", "s", "")
+    assert request("GET", "EIO=4&transport=websocket&sid=s") == Request("GET", "websocket", "s", "")
 
 
 @pytest.mark.parametrize("query", ["", "EIO=4", "transport=polling", "&".join(["a=b"] * 200)])

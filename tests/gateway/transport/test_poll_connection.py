@@ -2,6 +2,8 @@
 
 import gc
 import gzip
+import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +14,7 @@ from greenlet import greenlet
 
 from gateway.transport import EngineServer, engine_server
 from gateway.transport.engine_server import MAX_OUTBOX_BYTES
-from gateway.transport.poll_connection import answer_head, own_headers, without_stamp
+from gateway.transport.poll_connection import answer_head, own_headers, split_stamp
 from tests.gateway.transport.clients import (
     Answer,
     Polls,
@@ -109,6 +111,39 @@ def test_a_stamp_against_caches_makes_no_difference() -> None:
         for number in range(5):
             assert polls.get("x", f"&t=Pq{number}{'z' * number}").body == "4x"
         assert service.asked == ["GET"] * 3
+
+
+@pytest.mark.parametrize("words", ["a", "abcd"], ids=["by the web server", "without it"])
+def test_a_get_that_is_sent_again_ends_the_session_as_its_answer_was_lost(words: str) -> None:
+    with serving() as (service, port):
+        polls = KeptPolls(service, port)
+        for word in words:
+            assert polls.get(word, f"&t={word}").body == f"4{word}"
+        again = polls.get("more", f"&t={words[-1]}")
+        assert again.status == 400
+        assert "sent before" in again.body
+        assert service.engine.connection(polls.sid) is None
+
+
+def test_a_post_that_is_sent_again_is_taken_once() -> None:
+    with serving() as (service, port):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        for stamp in ("p1", "p1", "p2"):
+            target = f"{polls.target(sid=sid)}&t={stamp}"
+            assert polls.request("POST", target, f"4{stamp}".encode()).body == "ok"
+        until(lambda: service.told == ["p1", "p2"])
+
+
+def test_a_client_that_resets_its_connection_is_not_believed_to_have_read_the_answer() -> None:
+    with serving() as (service, port):
+        polls = KeptPolls(service, port).rest()
+        connection = service.engine.connection(polls.sid)
+        assert connection is not None
+        linger = struct.pack("ii", 1, 0)
+        polls.client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        polls.client.close()
+        until(lambda: connection.closed)
 
 
 def test_a_get_waits_without_a_greenlet() -> None:
@@ -289,16 +324,18 @@ def test_a_get_may_wait_longer_than_a_connection_may_rest(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("request_line", "without"),
+    ("request_line", "without", "stamp"),
     [
-        (b"GET /?a=1&t=xyz&b=2 HTTP/1.1", b"GET /?a=1&&b=2 HTTP/1.1"),
-        (b"GET /?t=x HTTP/1.1", b"GET /? HTTP/1.1"),
-        (b"GET /?start=1&at=2 HTTP/1.1", b"GET /?start=1&at=2 HTTP/1.1"),
+        (b"GET /?a=1&t=xyz&b=2 HTTP/1.1", b"GET /?a=1&&b=2 HTTP/1.1", "xyz"),
+        (b"GET /?t=1732.25 HTTP/1.1", b"GET /? HTTP/1.1", "1732.25"),
+        (b"GET /?t= HTTP/1.1", b"GET /? HTTP/1.1", ""),
+        (b"GET /?t=a%20b HTTP/1.1", b"GET /?t=a%20b HTTP/1.1", ""),
+        (b"GET /?start=1&at=2 HTTP/1.1", b"GET /?start=1&at=2 HTTP/1.1", ""),
     ],
 )
-def test_the_stamp_is_a_field_of_the_query(request_line: bytes, without: bytes) -> None:
+def test_the_stamp_is_a_field_of_the_query(request_line: bytes, without: bytes, stamp: str) -> None:
     headers = b"\r\nReferer: http://a/?t=1\r\n\r\n"
-    assert without_stamp(request_line + headers) == without + headers
+    assert split_stamp(request_line + headers) == (without + headers, stamp)
 
 
 def test_an_answer_has_its_own_length_encoding_and_date() -> None:

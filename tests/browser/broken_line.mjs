@@ -1,0 +1,41 @@
+/** A line to a gateway that breaks when told to: an answer is on its way then, and never arrives. */
+
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+
+/** Listen on a free port; `breakNext()` resolves when an answer to a kept connection was lost. */
+export async function startBrokenLine(t, url) {
+  const target = new URL(url);
+  const open = new Set();
+  let broke = null;
+  const server = createServer((client) => {
+    const gateway = connect(Number(target.port), target.hostname);
+    let answers = 0;
+    for (const socket of [client, gateway]) {
+      open.add(socket);
+      socket.on("error", () => socket.destroy()); // either side may go first
+      socket.on("close", () => [client, gateway].forEach((one) => one.destroy()));
+    }
+    client.pipe(gateway);
+    gateway.on("data", (part) => {
+      if (!broke || answers === 0) {
+        answers += 1;
+        client.write(part);
+        return;
+      }
+      const done = broke;
+      broke = null;
+      client.resetAndDestroy();
+      done();
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of open) socket.destroy();
+    server.close();
+  });
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    breakNext: () => new Promise((resolve) => (broke = resolve)),
+  };
+}
