@@ -15,7 +15,7 @@ const ROWS = "#fleet tbody[role=rowgroup] tr";
 
 const pair = await createPair({ after });
 const browser = await startBrowser(after);
-pair.startDevice({ SPOKE_FLEET_SIZE: `${FLEET_SIZE}`, SPOKE_RATE_HZ: "0.5" });
+const device = pair.startDevice({ SPOKE_FLEET_SIZE: `${FLEET_SIZE}`, SPOKE_RATE_HZ: "0.5" });
 await pair.startGateway();
 
 async function openFleet(t, options) {
@@ -105,4 +105,9 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
   }
   await page.selectOption("#find-state", "offline");
   await waitForText(page, "no-match", /No bike is like that/);
+  await device.stop("SIGKILL");
+  await waitForText(page, "bikes-count", /^0 of 500 online$/);
+  await waitForText(page, "fastest", /^–$/);
+  await eventually("the offline bikes", async () => (await namesOf(page))[0] === "ebike-001");
+  await showState(page, "fleet-offline");
 });

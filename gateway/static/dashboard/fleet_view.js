@@ -7,7 +7,7 @@ import { createPace } from "./loop.js";
 import { arrange, pressed, sortOf, sortWord } from "./order.js";
 import { recall, remember } from "./preferences.js";
 import { hashOfBike } from "./route.js";
-import { batteryWord, clockWord, describeBike, speedWord } from "./words.js";
+import { NONE, batteryWord, clockWord, describeBike, speedWord } from "./words.js";
 
 const DRAW_EVERY_MS = 250; // a number that changes faster cannot be read
 const SORT_EVERY_MS = 1_500; // nor can a list that moves all the time
@@ -139,14 +139,13 @@ function best(bikes, value) {
   return judged.reduce((one, other) => (value(other) > value(one) ? other : one));
 }
 
-/** Name a bike with its value, as a link to it. */
+/** Name a bike with its value, as a link to it; a dash when there is none. */
 function setPick(element, bike, text) {
   const [anchor, value] = element.children;
-  element.hidden = !bike;
-  if (!bike) return;
-  setText(anchor, bike.id);
-  setAttribute(anchor, "href", hashOfBike(bike.id));
-  setText(value, text);
+  anchor.hidden = !bike;
+  if (bike) setAttribute(anchor, "href", hashOfBike(bike.id));
+  setText(anchor, bike?.id ?? "");
+  setText(value, bike ? text : NONE);
 }
 
 function drawNews(list, items) {
