@@ -43,6 +43,7 @@ class PollConnection:
         "_request",
         "_server",
         "_session",
+        "_stamp",
         "_used",
         "_watcher",
     )
@@ -54,7 +55,7 @@ class PollConnection:
         self._session = session
         self._accepted = {"HTTP_ACCEPT_ENCODING": accepted}
         self._exchange: Exchange | None = exchange
-        self._request, _ = split_stamp(exchange.request)
+        self._request, self._stamp = split_stamp(exchange.request)
         self._head = answer_head(exchange.status, exchange.headers)
         self._used = True
         self._watcher: Any = get_hub().loop.io(exchange.sock.fileno(), READABLE)
@@ -82,8 +83,8 @@ class PollConnection:
             came = exchange.sock.recv(len(exchange.request) + LONGEST_STAMP_BYTES)
         except BlockingIOError:
             return
-        except OSError:  # a reset: what was sent last may not have been read
-            self._lose()
+        except OSError:
+            self._reset()
             return
         request, stamp = split_stamp(came)
         if not came:
@@ -96,7 +97,7 @@ class PollConnection:
     def _poll(self, stamp: str) -> None:
         polling = self._session.polling
         assert polling is not None
-        polling.asked = stamp
+        polling.asked = self._stamp = stamp
         packets = polling.ask(self._answer_later)
         if packets is None:
             self._watcher.stop()
@@ -151,6 +152,14 @@ class PollConnection:
     def _give_back(self, rest: bytes = b"", unread: bytes = b"") -> None:
         exchange = self._end()
         exchange.give_back(exchange.sock, rest, unread)
+
+    def _reset(self) -> None:
+        """Take what was answered last for unread, unless the client has asked on by another way."""
+        polling = self._session.polling
+        if polling is None or polling.occupied or polling.asked != self._stamp:
+            self.close()
+        else:
+            self._lose()
 
     def _lose(self) -> None:
         """End the session too: something that was sent did not arrive, and nobody has it now."""

@@ -61,7 +61,7 @@ function chartOptions(element, definition, context) {
       y: { range: (_plot, low, high) => axisBounds(definition, low, high) },
     },
     axes: axesOf(context, element),
-    padding: [10, 14, 0, 0], // room for half a label
+    padding: [10, remOf() * 1.8, 0, 0], // room for half a label
     series: [{}, ...definition.lines.map((_line, place) => lineStyle(place, context.palette))],
     hooks: {
       drawClear: [(plot) => drawHoles(plot, context)],
@@ -84,7 +84,7 @@ function lineStyle(place, palette) {
 }
 
 function axesOf({ palette }, element) {
-  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const rem = remOf();
   const axis = {
     stroke: () => palette.colours.quiet,
     grid: { stroke: () => palette.colours.line, width: 1 },
@@ -97,6 +97,11 @@ function axesOf({ palette }, element) {
     { ...axis, space: rem * 4.75, size: rem * 1.6, values: times },
     { ...axis, space, size: rem * AXIS_REM },
   ];
+}
+
+/** The size of letters the reader has chosen, in px. */
+function remOf() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 
 /** Hatch where readings are missing, lighter than any line. */

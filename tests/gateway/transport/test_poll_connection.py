@@ -68,6 +68,12 @@ class KeptPolls:
         self.ask(more, headers)
         return read_answer(self.client)
 
+    def reset(self, client: TcpClient | None = None) -> None:
+        """Close a connection as one that has broken."""
+        sock = (client or self.client).sock
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+
     def rest(self) -> "KeptPolls":
         """Poll until the connection is out of the web server's hands."""
         for word in ("1", "2"):
@@ -140,10 +146,19 @@ def test_a_client_that_resets_its_connection_is_not_believed_to_have_read_the_an
         polls = KeptPolls(service, port).rest()
         connection = service.engine.connection(polls.sid)
         assert connection is not None
-        linger = struct.pack("ii", 1, 0)
-        polls.client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        polls.client.close()
+        polls.reset()
         until(lambda: connection.closed)
+
+
+def test_a_reset_means_nothing_once_the_client_has_asked_on_by_another_connection() -> None:
+    with serving() as (service, port):
+        polls = KeptPolls(service, port).rest()
+        first, polls.client = polls.client, TcpClient(port)
+        polls.park()
+        polls.reset(first)
+        until(lambda: len(service.engine.resting) == 0)
+        service.engine.send(polls.sid, "on")
+        assert read_answer(polls.client).body == "4on"
 
 
 def test_a_get_waits_without_a_greenlet() -> None:
