@@ -127,10 +127,11 @@ test("an answer is broken where a gap is named or the bike was silent", () => {
 });
 
 test("what is not kept is told once the gateway answered, where it is in sight", () => {
-  const asked = { from: 600, isAsking: false };
+  const asked = { from: 600, oldest: 900, isAsking: false };
   assert.equal(past.notKeptBefore(asked, 900, [700, 1000]), 900);
   assert.equal(past.notKeptBefore({ ...asked, isAsking: true }, 900, [700, 1000]), null);
   assert.equal(past.notKeptBefore(past.NOTHING_ASKED, 900, [700, 1000]), null);
   assert.equal(past.notKeptBefore(asked, 701, [700, 1000]), null);
   assert.equal(past.notKeptBefore(asked, null, [700, 1000]), null);
+  assert.equal(past.notKeptBefore({ ...asked, oldest: 300 }, 900, [700, 1000]), null, "silent");
 });

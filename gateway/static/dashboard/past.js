@@ -5,8 +5,11 @@ const POINTS = 1_500; // about a point a pixel, and 500 kB on the way
 const SLACK_S = 2; // the first reading of a window is rarely at its very edge
 const SILENCE_S = 5; // as in the track, where no point was left out
 
-/** Nothing was asked yet. `from` is how far back was asked; `isAsking` while an answer is due. */
-export const NOTHING_ASKED = Object.freeze({ from: Infinity, isAsking: false });
+/**
+ * Nothing was asked yet. `from` is how far back was asked, `oldest` the time of the oldest reading
+ * anybody keeps; `isAsking` while an answer is due.
+ */
+export const NOTHING_ASKED = Object.freeze({ from: Infinity, oldest: Infinity, isAsking: false });
 
 /**
  * The span to ask for, `{from, to}` in seconds of the reader's clock; null when all that the
@@ -23,6 +26,11 @@ export function pastUrl(id, { from, to }, offset_ms, points = POINTS) {
   const from_ms = Math.max(Math.floor(from * 1000 - offset_ms), 0);
   const to_ms = Math.max(Math.ceil(to * 1000 - offset_ms), from_ms);
   return `${readingsUrl(id)}?from_ms=${from_ms}&to_ms=${to_ms}&max_points=${points}`;
+}
+
+/** Where the oldest reading that is kept of a bike can be fetched. */
+export function oldestUrl(id) {
+  return `${readingsUrl(id)}?from_ms=0&limit=1`;
 }
 
 /** Where all that is kept of a bike can be fetched as CSV. */
@@ -48,9 +56,12 @@ export function rowsOf({ readings, gaps }, offset_ms, after, before) {
   });
 }
 
-/** The time before which nothing is kept although it would be shown; null when there is none. */
+/**
+ * The time before which nothing is kept although it would be shown; null when there is none. Where
+ * older readings are kept, the bike was silent.
+ */
 export function notKeptBefore(past, first, [from]) {
-  const isAnswered = !past.isAsking && past.from <= from;
+  const isAnswered = !past.isAsking && past.from <= from && past.oldest >= from;
   return isAnswered && first !== null && first > from + SLACK_S ? first : null;
 }
 
