@@ -117,13 +117,19 @@ test("an answer becomes rows in the reader's time, only those asked for", () => 
 
 test("an answer is broken where a gap is named or the bike was silent", () => {
   const gap = { after: "1-2", before: "1-4", lost: 1 };
-  const rows = past.rowsOf(answerOf([1, 2, 4, 5], [gap]), 0, 0, 1e9);
+  const rows = past.rowsOf(answerOf([1, 2, 4, 5], [gap]), 0, 0, 6);
   assert.deepEqual(
     rows.map(({ t }) => t),
     [1, 2, 3, 4, 5],
   );
-  const silent = past.rowsOf(answerOf([1, 2, 3, 4, 5, 6, 7, 90]), 0, 0, 1e9);
+  const silent = past.rowsOf(answerOf([1, 2, 3, 4, 5, 6, 7, 90]), 0, 0, 91);
   assert.equal(silent.filter((row) => row.reading === null).length, 1);
+});
+
+test("an answer is broken at its end where what is on the page goes on long after it", () => {
+  const seam = past.rowsOf(answerOf([1, 2, 3]), 0, 0, 63);
+  assert.deepEqual(seam.at(-1), { t: 33, reading: null });
+  assert.deepEqual(past.rowsOf(answerOf([]), 0, 0, 63), []);
 });
 
 test("what is not kept is told once the gateway answered, where it is in sight", () => {

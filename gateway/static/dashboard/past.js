@@ -40,7 +40,7 @@ export function wholeRideUrl(id) {
 
 /**
  * Make rows of an answer, those strictly between two times, with breaks where the gateway names
- * a gap or the bike was silent.
+ * a gap or the bike was silent, also until `before`, where what is known goes on.
  */
 export function rowsOf({ readings, gaps }, offset_ms, after, before) {
   const rows = readings
@@ -48,12 +48,14 @@ export function rowsOf({ readings, gaps }, offset_ms, after, before) {
     .filter(({ t }) => t > after && t < before);
   const span_s = rows.length > 1 ? rows.at(-1).t - rows[0].t : 0;
   const silence_s = SILENCE_S + (2 * span_s) / Math.max(rows.length, 1);
-  return rows.flatMap((row, place) => {
+  const broken = rows.flatMap((row, place) => {
     const previous = rows[place - 1];
     const isBroken =
       previous && (row.t - previous.t > silence_s || isGapBetween(gaps, previous, row));
-    return isBroken ? [{ t: (previous.t + row.t) / 2, reading: null }, row] : [row];
+    return isBroken ? [breakBetween(previous.t, row.t), row] : [row];
   });
+  const isSilentAtLast = rows.length > 0 && before - rows.at(-1).t > silence_s;
+  return isSilentAtLast ? [...broken, breakBetween(rows.at(-1).t, before)] : broken;
 }
 
 /**
@@ -63,6 +65,10 @@ export function rowsOf({ readings, gaps }, offset_ms, after, before) {
 export function notKeptBefore(past, first, [from]) {
   const isAnswered = !past.isAsking && past.from <= from && past.oldest >= from;
   return isAnswered && first !== null && first > from + SLACK_S ? first : null;
+}
+
+function breakBetween(one, other) {
+  return { t: (one + other) / 2, reading: null };
 }
 
 function readingsUrl(id) {
