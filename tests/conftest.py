@@ -1,5 +1,6 @@
 """Fixtures every test may use: free ports, and processes that are gone after the test."""
 
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,9 @@ from tests.ports import free_port as draw_free_port
 # On a machine that does other things as well, how long an example takes says nothing.
 settings.register_profile("spoke", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("spoke")
+
+# Shells have what they run in the background ignore Ctrl-C, and what that starts inherits it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class StartProcess(Protocol):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +182,10 @@ def test_in_a_terminal_it_is_a_table(pair: Pair, terminal: tuple[int, int]) -> N
     program, person = terminal
     environ = clean_environment({"TERM": "xterm-256color", "COLUMNS": "140", "LINES": "30"})
     command = [sys.executable, "-m", "gateway.watch", pair.url]
-    with subprocess.Popen(command, stdout=program, stderr=program, env=environ) as process:
+    with ExitStack() as stack:
+        process = subprocess.Popen(command, stdout=program, stderr=program, env=environ)
+        stack.callback(process.wait)
+        stack.callback(process.kill)  # nobody reads the terminal any more: it would wait for ever
         seen = bytearray()
         eventually(lambda: b"online" in read_into(seen, person) and b"km/h" in seen)
         process.send_signal(signal.SIGINT)
