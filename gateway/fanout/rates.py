@@ -93,7 +93,8 @@ def _take_newest(rated: Rated, device: Device, out: Outbound) -> bool:
         return False
     cursor = device.ring.cursor_at(index + 1) or START
     is_known = rated.arrival < 0 and cursor <= rated.cursor
-    rated.arrival, rated.cursor = device.ring.arrival_at(index), max(cursor, rated.cursor)
+    rated.arrival = device.ring.arrival_at(index)
     if not is_known:
+        rated.cursor = cursor  # a lower one after "epoch_back"
         out.add(device.ring.frame_at(index))
     return not is_known

@@ -112,6 +112,18 @@ def test_what_the_client_has_is_not_sent_again(
     assert sent(queue, client, world) == [4]
 
 
+def test_the_position_of_a_client_with_a_rate_follows_a_bike_that_went_back_an_epoch(
+    queue: RateQueue, client: Client, world: World
+) -> None:
+    world.publish("a", 3)
+    assert sent(queue, client, world) == [3]
+    world.wait(20.0)
+    world.seqs["a"] = 0
+    world.publish("a", epoch=EPOCH - 1)
+    assert sent(queue, client, world) == [1]
+    assert client.rated["a"].cursor == Cursor(EPOCH - 1, 1)
+
+
 def test_it_is_looked_no_more_often_than_is_of_use(
     queue: RateQueue, client: Client, world: World
 ) -> None:
