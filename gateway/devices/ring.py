@@ -53,8 +53,11 @@ class Ring:
         self.capacity = capacity
         self.front: Cursor | None = None
         """The position before the first entry held; None before first contact."""
-        self.emptied_at = 0
-        """Below this index everything was thrown away by :meth:`empty`, not by age."""
+        self.emptied_at: int | None = None
+        """Below this index all was thrown away by :meth:`empty`, not by age; None before that.
+
+        History in front of the ring has indexes below 0.
+        """
         self.size_bytes = 0
         self._base = 0  # the index of slot 0
         self._skip = 0  # slots in front that are trimmed but not yet deleted

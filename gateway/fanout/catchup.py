@@ -100,7 +100,7 @@ def _from_front(device: Device, since: Cursor, front: Cursor, reason: str) -> tu
 def _over_the_lost(position: At, device: Device, out: Outbound) -> At:
     """Announce what was lost at the front of the ring since the client stood there."""
     ring = device.ring
-    if position.index < ring.emptied_at:
+    if ring.emptied_at is not None and position.index < ring.emptied_at:
         reset = ring.gap_at(ring.emptied_at)
         if reset is not None:
             return _tell(

@@ -215,8 +215,8 @@ class Fanout:
             since = before.cursor
         if rated is None or since is not None:
             client.rated[device_id] = Rated(interval_s, since or START)
-        else:
-            rated.interval_s = interval_s
+        elif rated.interval_s != interval_s:
+            rated.interval_s, rated.due_s = interval_s, 0.0  # what is new counts from now on
 
     def _forget_position(self, client: Client, device_id: str) -> None:
         client.behind.pop(device_id, None)

@@ -5,11 +5,13 @@ import json
 import pytest
 
 from gateway.devices.devices import Device
+from gateway.devices.ring import gap_entry, reading_entry
 from gateway.fanout.catchup import UNKNOWN_CURSOR_S, Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import At, Waiting
 from gateway.feed.effects import Now
-from gateway.packets import packet_of
+from gateway.packets import Gap, packet_of
 from shared.cursor import START, Cursor
+from shared.reading import Reading
 from shared.wire import ReplayAnswer
 from tests.gateway.browsers import EPOCH, World
 
@@ -180,3 +182,15 @@ def test_who_stood_in_what_was_thrown_away_is_told_why(world: World) -> None:
     out = Outbound(10_000)
     advance(At(2, at(2)), device_of(world), out)
     assert told(out) == [f"gap {EPOCH}-2 {EPOCH - 1}-1 epoch_back", f"{EPOCH - 1}-1"]
+
+
+def test_history_in_front_of_a_ring_that_begins_with_a_gap_is_sent(world: World) -> None:
+    world.seqs["a"] = 3
+    world.say_status("a")
+    ring = device_of(world).ring
+    ring.append(gap_entry(Gap("a", at(3), at(5), "not_recovered"), arrival=1))
+    readings = (Reading("a", EPOCH, seq, 1, 20.0) for seq in (2, 3))
+    ring.prepend([reading_entry(reading, 0) for reading in readings], at(1))
+    out = Outbound(10_000)
+    advance(At(ring.index_after(at(1)), at(1)), device_of(world), out)
+    assert told(out) == [f"{EPOCH}-2", f"{EPOCH}-3", f"gap {EPOCH}-3 {EPOCH}-5 not_recovered"]

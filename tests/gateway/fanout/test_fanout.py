@@ -260,6 +260,17 @@ def test_a_rate_sends_the_newest_at_most_that_often(world: World, browser: Brows
     assert browser.gaps() == []
 
 
+def test_a_greater_rate_counts_from_now_on(world: World, browser: Browser) -> None:
+    world.publish("a")
+    browser.subscribe(["a"], max_rate_hz=0.01)
+    browser.drain()
+    browser.subscribe(["a"], max_rate_hz=10)
+    world.publish("a")
+    world.wait(0.3)
+    browser.drain()
+    assert browser.seqs("a") == [1, 2]
+
+
 def test_with_a_rate_since_only_suppresses_what_the_client_has(
     world: World, browser: Browser
 ) -> None:
