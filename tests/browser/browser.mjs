@@ -77,6 +77,17 @@ export async function assertNothingSticksOut(page) {
   }
 }
 
+/** With letters twice as large nothing is wider than the window either (WCAG 2.2, 1.4.4 and 1.4.10). */
+export async function assertLargeLettersFit(page) {
+  const setLetters = (size) => (document.documentElement.style.fontSize = size);
+  await page.evaluate(setLetters, "200%");
+  for (const width of [1280, 390, 320]) {
+    await page.setViewportSize({ width, height: 800 });
+    await assertNothingSticksOut(page);
+  }
+  await page.evaluate(setLetters, "");
+}
+
 /** The text of the file that a press on `selector` saves. */
 export async function download(page, selector) {
   const [file] = await Promise.all([page.waitForEvent("download"), page.click(selector)]);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
 import {
+  assertLargeLettersFit,
   assertNothingSticksOut,
   readTally,
   showState,
@@ -137,6 +138,7 @@ test("from a phone to a wall the page shows everything without scrolling sideway
     await assertNothingSticksOut(page);
     await showState(page, `bike-${name}`, [scheme]);
   }
+  await assertLargeLettersFit(page);
 });
 
 test("without JavaScript the page says that it needs it", async (t) => {

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { assertNothingSticksOut, showState, startBrowser, waitForText } from "./browser.mjs";
+import {
+  assertLargeLettersFit,
+  assertNothingSticksOut,
+  showState,
+  startBrowser,
+  waitForText,
+} from "./browser.mjs";
 import { createPair } from "./pair.mjs";
 import { eventually } from "./waiting.mjs";
 
@@ -36,6 +42,15 @@ function isDrawn(canvas) {
   const context = copy.getContext("2d", { willReadFrequently: true });
   context.drawImage(canvas, 0, 0);
   return context.getImageData(0, 0, copy.width, copy.height).data.some(Boolean);
+}
+
+/** In the page: rows that something of them, or the row before, reaches out of. */
+function overlaps(rows) {
+  const bottomOf = (row) => row?.getBoundingClientRect().bottom ?? -Infinity;
+  const isWrong = (row) =>
+    row.scrollHeight > row.clientHeight + 1 ||
+    bottomOf(row.previousElementSibling) > row.getBoundingClientRect().top + 0.5;
+  return rows.filter(isWrong).map((row) => row.innerText);
 }
 
 async function speedsOf(page) {
@@ -103,6 +118,12 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
     await assertNothingSticksOut(page);
     await showState(page, `fleet-${name}`, [scheme]);
   }
+  await assertLargeLettersFit(page);
+  await page.evaluate(() => (document.documentElement.style.fontSize = "200%"));
+  await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+  await eventually("the last bike", async () => (await namesOf(page)).at(-1) === "ebike-500");
+  assert.deepEqual(await page.$$eval(ROWS, overlaps), []);
+  await page.evaluate(() => (document.documentElement.style.fontSize = ""));
   await page.selectOption("#find-state", "offline");
   await waitForText(page, "no-match", /No bike is like that/);
   await device.stop("SIGKILL");

@@ -11,6 +11,13 @@ export function setAttribute(element, name, value) {
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
 
+/** Set a style only when it differs; the browser may write it in its own way. */
+export function setStyle(element, name, value) {
+  if (element.dataset[name] === value) return;
+  element.dataset[name] = value;
+  element.style.setProperty(name, value);
+}
+
 /** Show a state as a word, with the kind for its colour. */
 export function setState(element, kind, label) {
   setText(element, label);

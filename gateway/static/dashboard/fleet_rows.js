@@ -1,13 +1,11 @@
 /** The rows of the fleet: only those near the window exist, each changed where something changed. */
 
-import { create, setAttribute, setState, setText } from "./elements.js";
+import { create, setAttribute, setState, setStyle, setText } from "./elements.js";
 import { hashOfBike } from "./route.js";
 import { createSpark, sparkPoints } from "./spark.js";
-import { createSparkline, drawSparkline } from "./sparkline.js";
+import { createSparkline, drawSparkline, sparkScale } from "./sparkline.js";
 import { rowsInSight } from "./visible.js";
 import { batteryWord, describeBike, powerWord, speedWord } from "./words.js";
-
-const ROW_PX = 56; // the same as the style sheet's
 
 /** Keep the rows of `table` in step with the ids, in their order. */
 export function createFleetRows(table, palette) {
@@ -20,8 +18,10 @@ export function createFleetRows(table, palette) {
      */
     draw(ids, state, now_ms) {
       const top_px = above.getBoundingClientRect().top;
-      const [first, end] = rowsInSight(top_px, innerHeight, ROW_PX, ids.length);
+      const row_px = parseFloat(getComputedStyle(above).lineHeight);
+      const [first, end] = rowsInSight(top_px, innerHeight, row_px, ids.length);
       const shown = ids.slice(first, end);
+      const look = { colours: palette.colours, scale: sparkScale() };
       setPad(above, first);
       setPad(below, ids.length - end);
       setAttribute(table, "aria-rowcount", ids.length + 1);
@@ -31,7 +31,7 @@ export function createFleetRows(table, palette) {
         const row = rows.get(id);
         if (body.rows[place] !== row.item) body.insertBefore(row.item, body.rows[place] ?? null);
         setAttribute(row.item, "aria-rowindex", first + place + 2);
-        drawRow(row, state.bikes.get(id), state, now_ms, palette.colours);
+        drawRow(row, state.bikes.get(id), state, now_ms, look);
       });
       return shown;
     },
@@ -40,8 +40,7 @@ export function createFleetRows(table, palette) {
 
 /** Stand in for rows that do not exist. */
 function setPad(pad, count) {
-  const height = `${count * ROW_PX}px`;
-  if (pad.style.height !== height) pad.style.height = height;
+  setStyle(pad, "height", `calc(${count} * var(--row))`);
 }
 
 function keepOnly(rows, ids) {
@@ -55,6 +54,7 @@ function keepOnly(rows, ids) {
 function createRow(id) {
   const item = create("tr");
   item.setAttribute("role", "row");
+  item.dataset.id = id;
   const cells = ["name", "bike-status", "speed-cell", "battery-cell", "power-cell", "trend"].map(
     (part) => {
       const cell = create("td", part, item);
@@ -77,7 +77,7 @@ function createRow(id) {
   };
 }
 
-function drawRow(row, bike, { sparks, link, unit }, now_ms, colours) {
+function drawRow(row, bike, { sparks, link, unit }, now_ms, look) {
   const { kind, label } = describeBike(bike.id, bike, link);
   setText(row.model, bike.model ?? "");
   setState(row.state, kind, label);
@@ -87,5 +87,6 @@ function drawRow(row, bike, { sparks, link, unit }, now_ms, colours) {
   setText(row.power, powerWord(bike.reading));
   row.item.classList.toggle("stale", kind !== "online");
   const spark = sparks.get(bike.id) ?? createSpark();
-  drawSparkline(row.canvas, sparkPoints(spark, now_ms), colours, kind !== "online");
+  const points = sparkPoints(spark, now_ms);
+  drawSparkline(row.canvas, points, look.scale, look.colours, kind !== "online");
 }

@@ -45,6 +45,7 @@ export function createFleetView(part, palette, request, fillSparks) {
   table.tBodies[1].addEventListener("pointermove", () => (view.moved_ms = performance.now()));
   table.tBodies[1].addEventListener("keydown", moveFocus);
   for (const event of ["scroll", "resize"]) addEventListener(event, moved);
+  new ResizeObserver(moved).observe(table.tHead); // it grows with the letters, as the rows do
   palette.onChange(changed);
   return {
     draw(state, now_ms) {

@@ -3,7 +3,8 @@
 const SPEED_MAX_KMH = 45; // one scale for the fleet: bikes are compared by it
 const BRIDGED_S = 3; // what is silent for longer is offline: there the line breaks
 const LINE_PX = 1.5;
-const SIZE = { width: 96, height: 28 };
+const SIZE = { width: 96, height: 28 }; // 6 by 1.75 rem, as the style sheet says
+const LETTER_PX = 16; // a rem where nobody chose larger letters
 
 /** Make the canvas; its picture repeats the speed beside it, so it has no words of its own. */
 export function createSparkline(parent) {
@@ -12,9 +13,15 @@ export function createSparkline(parent) {
   return canvas;
 }
 
+/** How many pixels of the screen one of a sparkline is: pictures grow with the letters. */
+export function sparkScale() {
+  const letter_px = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  return (devicePixelRatio * letter_px) / LETTER_PX;
+}
+
 /** Draw points, oldest first; NaN breaks the line. */
-export function drawSparkline(canvas, points, { accent, quiet }, isStale) {
-  const context = fitted(canvas);
+export function drawSparkline(canvas, points, scale, { accent, quiet }, isStale) {
+  const context = fitted(canvas, scale);
   context.strokeStyle = isStale ? quiet : accent;
   context.lineWidth = LINE_PX;
   context.lineJoin = "round";
@@ -43,12 +50,12 @@ function yOf(speed_kmh) {
   return SIZE.height - LINE_PX - share * (SIZE.height - 2 * LINE_PX);
 }
 
-function fitted(canvas) {
-  const scale = devicePixelRatio;
+function fitted(canvas, scale) {
   const context = canvas.getContext("2d");
-  if (canvas.width !== SIZE.width * scale) {
-    canvas.width = SIZE.width * scale;
-    canvas.height = SIZE.height * scale;
+  const width = Math.round(SIZE.width * scale);
+  if (canvas.width !== width) {
+    canvas.width = width;
+    canvas.height = Math.round(SIZE.height * scale);
   }
   context.setTransform(scale, 0, 0, scale, 0, 0);
   context.clearRect(0, 0, SIZE.width, SIZE.height);
