@@ -163,6 +163,17 @@ function showWhatIsAsked(shown) {
   if (id !== state.selected) show(id);
 }
 
+/** Show another view, and lead the keyboard and the eye to where it goes on. */
+function changeRoute() {
+  const before = state.selected;
+  if (before === null) fleet.leave();
+  showWhatIsAsked(null);
+  drawRoute(part, state);
+  if (state.selected === null && fleet.comeBack(state, before)) return;
+  scrollTo(0, 0);
+  part(state.selected === null ? "fleet-title" : "bike-id").focus();
+}
+
 function setLink(link) {
   state.link = link;
   redrawBike();
@@ -187,14 +198,7 @@ part("connect").addEventListener("click", () => {
   setLink(CONNECTING);
   socket.connect();
 });
-addEventListener(
-  "hashchange",
-  drawn(() => {
-    showWhatIsAsked(null);
-    drawRoute(part, state);
-    part(state.selected === null ? "fleet-title" : "bike-id").focus();
-  }),
-);
+addEventListener("hashchange", drawn(changeRoute));
 part("charts-panel").addEventListener("keydown", (event) => {
   if (event.target !== event.currentTarget) return;
   const move = keyMove(event, moves, step);
@@ -232,6 +236,7 @@ setInterval(() => {
   if (news !== null && state.selected === null) announcer.tell(news);
   request();
 }, TICK_MS);
+window.history.scrollRestoration = "manual"; // the browser would go by what is not drawn yet
 showWhatIsAsked(null);
 part("app").hidden = false;
 request();

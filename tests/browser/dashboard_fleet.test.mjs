@@ -92,6 +92,7 @@ test("a press on Speed puts the fastest first, and the order is remembered", asy
 
 test("with the keyboard alone a bike is looked for, found, opened and left again", async (t) => {
   const { page } = await openFleet(t, { viewport: { width: 360, height: 780 } });
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
   await page.focus("#find");
   await page.keyboard.type("tandem");
   await waitForText(page, "no-match", /No bike is like that/);
@@ -99,16 +100,42 @@ test("with the keyboard alone a bike is looked for, found, opened and left again
   await page.keyboard.type("ebike-20");
   await eventually("the bikes found", async () => (await namesOf(page)).length === 10);
   for (let press = 0; press < 6; press += 1) await page.keyboard.press("Tab");
-  const focused = () => page.evaluate(() => document.activeElement.textContent);
   assert.equal(await focused(), "ebike-200");
   await page.keyboard.press("ArrowDown");
   assert.equal(await focused(), "ebike-201");
+  await page.keyboard.press("Tab");
+  await page.waitForSelector("#scheme:focus"); // the list is one stop
+  await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");
   await waitForText(page, "bike-id", /^ebike-201$/);
   await page.waitForSelector("#bike-id:focus");
   assert.match(page.url(), /#\/bikes\/ebike-201$/);
   await page.goBack();
-  await page.waitForSelector("#fleet-title:focus");
+  await page.waitForSelector("a[href$=ebike-201]:focus");
+});
+
+test("a bike keeps the focus wherever the list goes, and it is there on the way back", async (t) => {
+  const { page } = await openFleet(t);
+  const focused = () => page.evaluate(() => document.activeElement.textContent);
+  const press = async (key, name) => {
+    await page.keyboard.press(key);
+    assert.equal(await focused(), name);
+  };
+  await page.focus(`${ROWS} a`);
+  await press("End", "ebike-500");
+  await press("Home", "ebike-001");
+  await press("PageDown", "ebike-015");
+  await page.mouse.wheel(0, 9_000);
+  await eventually("far rows", async () => (await namesOf(page)).includes("ebike-170"));
+  assert.equal(await focused(), "ebike-015");
+  await showState(page, "fleet-focus-far", ["light"]);
+  await page.evaluate(() => scrollTo(0, 5_000));
+  await page.click("a[href$=ebike-090]");
+  await page.waitForSelector("#bike-id:focus");
+  assert.equal(await page.evaluate(() => scrollY), 0);
+  await page.click(".back");
+  await page.waitForSelector("a[href$=ebike-090]:focus");
+  assert.equal(await page.evaluate(() => scrollY), 5_000);
 });
 
 test("from a phone to a wall the fleet fits, and only the state asked for is listed", async (t) => {

@@ -21,7 +21,8 @@ import {
   SPARK_POINTS,
   sparkPoints,
 } from "../../gateway/static/dashboard/spark.js";
-import { rowsInSight } from "../../gateway/static/dashboard/visible.js";
+import { placeAfter } from "../../gateway/static/dashboard/roving.js";
+import { rowsInSight, withKept } from "../../gateway/static/dashboard/visible.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -107,6 +108,29 @@ test("only rows near the window exist", () => {
   assert.deepEqual(rowsInSight(200, 900, 56, 500), [0, 21]);
   assert.deepEqual(rowsInSight(-27_100, 900, 56, 500), [475, 500]);
   assert.deepEqual(rowsInSight(200, 900, 56, 3), [0, 3]);
+});
+
+test("the row that has the focus exists wherever the list is scrolled to", () => {
+  assert.deepEqual(withKept([40, 60], 45), [[40, 60]]);
+  assert.deepEqual(withKept([40, 60], -1), [[40, 60]]);
+  assert.deepEqual(withKept([40, 60], 3), [
+    [3, 4],
+    [40, 60],
+  ]);
+  assert.deepEqual(withKept([40, 60], 60), [
+    [40, 60],
+    [60, 61],
+  ]);
+});
+
+test("keys lead from row to row, from page to page and to the ends, and no further", () => {
+  const after = (key, more) => placeAfter({ key, ...more }, 3, 20, 10);
+  const keys = ["ArrowDown", "ArrowUp", "PageDown", "PageUp", "Home", "End"];
+  assert.deepEqual(keys.map((key) => after(key)), [4, 2, 13, 0, 0, 19]);
+  assert.equal(placeAfter({ key: "ArrowDown" }, 19, 20, 10), 19);
+  assert.equal(after("a"), null);
+  assert.equal(after("toString"), null);
+  assert.equal(after("End", { ctrlKey: true }), null);
 });
 
 test("a sparkline ends now, holds one speed a second, and leaves out what is unknown", () => {

@@ -1,92 +1,130 @@
-/** The rows of the fleet: only those near the window exist, each changed where something changed. */
+/**
+ * The rows of the fleet. Only those near the window exist, and the one that Tab leads to: it is
+ * the one that had the focus last, and keeps it wherever the list is scrolled or sorted to.
+ */
 
-import { create, setAttribute, setState, setStyle, setText } from "./elements.js";
-import { hashOfBike } from "./route.js";
-import { createSpark, sparkPoints } from "./spark.js";
-import { createSparkline, drawSparkline, sparkScale } from "./sparkline.js";
-import { rowsInSight } from "./visible.js";
-import { batteryWord, describeBike, powerWord, speedWord } from "./words.js";
+import { create, setAttribute, setStyle } from "./elements.js";
+import { createRow, drawRow } from "./fleet_row.js";
+import { placeAfter } from "./roving.js";
+import { sparkScale } from "./sparkline.js";
+import { rowsInSight, withKept } from "./visible.js";
 
 /** Keep the rows of `table` in step with the ids, in their order. */
 export function createFleetRows(table, palette) {
   const [above, body, below] = table.tBodies;
+  const between = create("tr", "pad");
+  between.setAttribute("aria-hidden", "true");
   const rows = new Map();
+  const stop = { id: null, place: 0 };
+  let ids = [];
+  let state = null;
+
+  function draw() {
+    const hadFocus = hasFocus();
+    moveStop(stop, ids);
+    const runs = withKept(rowsInSight(...sightOf(above), ids.length), stop.place);
+    setPad(above, runs[0][0]);
+    setPad(between, runs.length > 1 ? runs[1][0] - runs[0][1] : 0);
+    setPad(below, ids.length - runs.at(-1)[1]);
+    setAttribute(table, "aria-rowcount", ids.length + 1);
+    const shown = runs.map(([first, end]) => ids.slice(first, end));
+    const [items, apart = []] = shown.map((run) => run.map(itemOf));
+    putInOrder(body, apart.length > 0 ? [...items, between, ...apart] : items);
+    for (const [id, { item }] of rows) if (!item.isConnected) rows.delete(id);
+    drawRows(runs);
+    if (hadFocus && !hasFocus()) focus();
+    return shown.flat();
+  }
+
+  function itemOf(id) {
+    if (!rows.has(id)) rows.set(id, createRow(id));
+    return rows.get(id).item;
+  }
+
+  function drawRows(runs) {
+    const look = { colours: palette.colours, scale: sparkScale() };
+    const now_ms = Date.now();
+    for (const [first, end] of runs) {
+      ids.slice(first, end).forEach((id, offset) => {
+        const isStop = first + offset === stop.place;
+        const where = { place: first + offset, isStop, now_ms, look };
+        drawRow(rows.get(id), state.bikes.get(id), state, where);
+      });
+    }
+  }
+
+  function hasFocus() {
+    return body.contains(document.activeElement);
+  }
+
+  function focus() {
+    rows.get(stop.id)?.anchor.focus({ preventScroll: true });
+  }
+
+  function goTo(id) {
+    Object.assign(stop, { id, place: ids.indexOf(id) });
+    draw();
+    focus();
+    rows.get(id).item.scrollIntoView({ block: "nearest" });
+  }
+
+  body.addEventListener("focusin", ({ target }) => {
+    const { id } = target.closest("tr").dataset;
+    Object.assign(stop, { id, place: ids.indexOf(id) });
+  });
+  body.addEventListener("keydown", (event) => {
+    const [, window_px, row_px] = sightOf(above);
+    const page = Math.max(Math.floor(window_px / row_px) - 2, 1); // what covers its edges apart
+    const place = placeAfter(event, stop.place, ids.length, page);
+    if (place === null) return;
+    event.preventDefault();
+    goTo(ids[place]);
+  });
+
   return {
     /**
-     * @param state `{bikes, sparks, link, unit}`
+     * @param shown `{bikes, sparks, link, unit}`
      * @returns {string[]} the ids of the rows that exist
      */
-    draw(ids, state, now_ms) {
-      const top_px = above.getBoundingClientRect().top;
-      const row_px = parseFloat(getComputedStyle(above).lineHeight);
-      const [first, end] = rowsInSight(top_px, innerHeight, row_px, ids.length);
-      const shown = ids.slice(first, end);
-      const look = { colours: palette.colours, scale: sparkScale() };
-      setPad(above, first);
-      setPad(below, ids.length - end);
-      setAttribute(table, "aria-rowcount", ids.length + 1);
-      keepOnly(rows, new Set(shown));
-      shown.forEach((id, place) => {
-        if (!rows.has(id)) rows.set(id, createRow(id));
-        const row = rows.get(id);
-        if (body.rows[place] !== row.item) body.insertBefore(row.item, body.rows[place] ?? null);
-        setAttribute(row.item, "aria-rowindex", first + place + 2);
-        drawRow(row, state.bikes.get(id), state, now_ms, look);
-      });
-      return shown;
+    draw(order, shown) {
+      [ids, state] = [order, shown];
+      return draw();
     },
+    /** Give the focus to a bike's row; false when it is not in the list. */
+    goTo(id) {
+      const isListed = ids.includes(id);
+      if (isListed) goTo(id);
+      return isListed;
+    },
+    /** Let Tab lead to the first row: the list is another one. */
+    forget: () => (stop.id = null),
   };
+}
+
+/** Where the list begins, how high the window is and a row of it, in px, as for `rowsInSight`. */
+function sightOf(above) {
+  const row_px = parseFloat(getComputedStyle(above).lineHeight);
+  return [above.getBoundingClientRect().top, innerHeight, row_px];
+}
+
+/** Find where the row that Tab leads to is now; one that went leaves that to its neighbour. */
+function moveStop(stop, ids) {
+  const place = ids.indexOf(stop.id);
+  if (place >= 0) stop.place = place;
+  else stop.place = stop.id === null ? 0 : Math.min(stop.place, ids.length - 1);
+  stop.id = stop.id === null ? null : (ids[stop.place] ?? null);
+}
+
+/** Make `wanted` the children of `body`, and move no more than has to be. */
+function putInOrder(body, wanted) {
+  const kept = new Set(wanted);
+  for (const item of [...body.rows]) if (!kept.has(item)) item.remove();
+  wanted.forEach((item, place) => {
+    if (body.rows[place] !== item) body.insertBefore(item, body.rows[place] ?? null);
+  });
 }
 
 /** Stand in for rows that do not exist. */
 function setPad(pad, count) {
   setStyle(pad, "height", `calc(${count} * var(--row))`);
-}
-
-function keepOnly(rows, ids) {
-  for (const [id, { item }] of rows) {
-    if (ids.has(id)) continue;
-    item.remove();
-    rows.delete(id);
-  }
-}
-
-function createRow(id) {
-  const item = create("tr");
-  item.setAttribute("role", "row");
-  item.dataset.id = id;
-  const cells = ["name", "bike-status", "speed-cell", "battery-cell", "power-cell", "trend"].map(
-    (part) => {
-      const cell = create("td", part, item);
-      cell.setAttribute("role", "cell");
-      return cell;
-    },
-  );
-  const [name, status, speed, battery, power, trend] = cells;
-  const anchor = create("a", "", name, id);
-  anchor.href = hashOfBike(id);
-  return {
-    item,
-    model: create("span", "model", name),
-    state: create("span", "state", status),
-    speed: create("span", "figure", speed),
-    unit: create("span", "unit", speed),
-    battery,
-    power,
-    canvas: createSparkline(trend),
-  };
-}
-
-function drawRow(row, bike, { sparks, link, unit }, now_ms, look) {
-  const { kind, label } = describeBike(bike.id, bike, link);
-  setText(row.model, bike.model ?? "");
-  setState(row.state, kind, label);
-  setText(row.speed, speedWord(bike.reading, unit));
-  setText(row.unit, ` ${unit.speed}`);
-  setText(row.battery, batteryWord(bike.reading));
-  setText(row.power, powerWord(bike.reading));
-  row.item.classList.toggle("stale", kind !== "online");
-  const spark = sparks.get(bike.id) ?? createSpark();
-  const points = sparkPoints(spark, now_ms);
-  drawSparkline(row.canvas, points, look.scale, look.colours, kind !== "online");
 }

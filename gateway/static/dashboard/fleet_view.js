@@ -27,6 +27,7 @@ export function createFleetView(part, palette, request, fillSparks) {
     filter: { words: "", kind: "all" },
     order: [],
     moved_ms: -Infinity,
+    scroll_px: 0,
     drawPace: createPace(DRAW_EVERY_MS),
     sortPace: createPace(SORT_EVERY_MS),
   };
@@ -43,7 +44,6 @@ export function createFleetView(part, palette, request, fillSparks) {
   listenToSorting(table, view, changed);
   listenToFilter(part, view, changed);
   table.tBodies[1].addEventListener("pointermove", () => (view.moved_ms = performance.now()));
-  table.tBodies[1].addEventListener("keydown", moveFocus);
   for (const event of ["scroll", "resize"]) addEventListener(event, moved);
   new ResizeObserver(moved).observe(table.tHead); // it grows with the letters, as the rows do
   palette.onChange(changed);
@@ -56,9 +56,19 @@ export function createFleetView(part, palette, request, fillSparks) {
       drawNews(part("news"), state.news.items);
       drawSorting(table, view.sort);
       drawEmpty(part, entries, view.order, state.link);
-      fillSparks(rows.draw(view.order, state, Date.now()));
+      fillSparks(rows.draw(view.order, state));
     },
     hurry: changed,
+    /** Remember the place in the list: another view is shown. */
+    leave: () => (view.scroll_px = scrollY),
+    /** Lead back to that place, and to the bike that was looked at; false when it is not listed. */
+    comeBack(state, id) {
+      view.moved_ms = performance.now(); // the hand is where it was: rows wait for it
+      view.drawPace.hurry();
+      this.draw(state, view.moved_ms);
+      scrollTo(0, view.scroll_px);
+      return rows.goTo(id);
+    },
   };
 }
 
@@ -97,15 +107,6 @@ function listenToFilter(part, view, changed) {
     view.filter = { ...view.filter, kind: target.value };
     changed();
   });
-}
-
-/** Move from bike to bike with the arrow keys. */
-function moveFocus(event) {
-  const way = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
-  const row = way && event.target.closest("tr")[way];
-  if (!row) return;
-  event.preventDefault();
-  row.querySelector("a").focus();
 }
 
 function drawSorting(table, sort) {

@@ -1,6 +1,6 @@
-/** Which rows of a long list are near enough to the window to exist. Pure. */
+/** Which rows of a long list exist: those near the window, and the one that has the focus. Pure. */
 
-const OVERSCAN = 8; // rows beyond each edge: the next one by Tab is there, and scrolling shows no hole
+const OVERSCAN = 8; // rows beyond each edge: scrolling shows no hole
 
 /**
  * The rows `[first, end)` of `count` rows of `row_px`, when the list begins `top_px` below the
@@ -11,4 +11,11 @@ export function rowsInSight(top_px, window_px, row_px, count) {
   const end = Math.ceil((window_px - top_px) / row_px) + OVERSCAN;
   const clamp = (place) => Math.min(Math.max(place, 0), count);
   return [clamp(first), clamp(end)];
+}
+
+/** The runs of rows that exist when the one at `kept` does, wherever the list is scrolled to. */
+export function withKept([first, end], kept) {
+  if (kept < 0 || (kept >= first && kept < end)) return [[first, end]];
+  const alone = [kept, kept + 1];
+  return kept < first ? [alone, [first, end]] : [[first, end], alone];
 }

@@ -1,0 +1,57 @@
+/** One row of the fleet: made once, changed where something changed. */
+
+import { create, setAttribute, setState, setText } from "./elements.js";
+import { hashOfBike } from "./route.js";
+import { createSpark, sparkPoints } from "./spark.js";
+import { createSparkline, drawSparkline } from "./sparkline.js";
+import { batteryWord, describeBike, powerWord, speedWord } from "./words.js";
+
+const PARTS = ["name", "bike-status", "speed-cell", "battery-cell", "power-cell", "trend"];
+
+/** Make the row of a bike; `anchor` is what takes the focus. */
+export function createRow(id) {
+  const item = create("tr");
+  item.setAttribute("role", "row");
+  item.dataset.id = id;
+  const [name, status, speed, battery, power, trend] = PARTS.map((part) => createCell(part, item));
+  const anchor = create("a", "", name, id);
+  anchor.href = hashOfBike(id);
+  return {
+    item,
+    anchor,
+    model: create("span", "model", name),
+    state: create("span", "state", status),
+    speed: create("span", "figure", speed),
+    unit: create("span", "unit", speed),
+    battery,
+    power,
+    canvas: createSparkline(trend),
+  };
+}
+
+function createCell(part, item) {
+  const cell = create("td", part, item);
+  cell.setAttribute("role", "gridcell");
+  return cell;
+}
+
+/**
+ * Show a bike in its row.
+ * @param place in the whole list
+ * @param isStop whether Tab leads here
+ * @param look `{colours, scale}` of sparklines
+ */
+export function drawRow(row, bike, { sparks, link, unit }, { place, isStop, now_ms, look }) {
+  const { kind, label } = describeBike(bike.id, bike, link);
+  setAttribute(row.item, "aria-rowindex", place + 2); // the headings are the first
+  setAttribute(row.anchor, "tabindex", isStop ? 0 : -1);
+  setText(row.model, bike.model ?? "");
+  setState(row.state, kind, label);
+  setText(row.speed, speedWord(bike.reading, unit));
+  setText(row.unit, ` ${unit.speed}`);
+  setText(row.battery, batteryWord(bike.reading));
+  setText(row.power, powerWord(bike.reading));
+  row.item.classList.toggle("stale", kind !== "online");
+  const points = sparkPoints(sparks.get(bike.id) ?? createSpark(), now_ms);
+  drawSparkline(row.canvas, points, look.scale, look.colours, kind !== "online");
+}
