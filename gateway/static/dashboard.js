@@ -39,6 +39,8 @@ const TICK_MS = 1_000; // time goes on when no reading comes
 const part = (id) => document.getElementById(id);
 const state = {
   link: CONNECTING,
+  down_ms: null, // since when there is no line, where there was one
+  isAnswered: false, // whether this gateway has said which bikes there are
   problem: null,
   ...createFleet(),
   selected: null,
@@ -51,7 +53,12 @@ const palette = createPalette(document);
 const request = createLoop(draw);
 const announcer = createAnnouncer(part("announcer"));
 const moves = listenToRange(part, () => ({ range: state.range, now: newestMoment() }), setRange);
-const fleet = createFleetView(part, palette, request, createSparkHistory(state, request));
+const fleet = createFleetView(part, {
+  palette,
+  request,
+  fillSparks: createSparkHistory(state, request),
+  tell: announcer.tell,
+});
 const bike = createBikeView(part, { palette, request, ...moves });
 const history = createHistory((shown) => shown === state.shown, redrawBike);
 const socket = io(RECONNECT_MS);
@@ -175,7 +182,9 @@ function changeRoute() {
 }
 
 function setLink(link) {
-  state.link = link;
+  const isUp = link === CONNECTED;
+  if (isUp || state.link === CONNECTED) state.down_ms = isUp ? null : Date.now();
+  Object.assign(state, { link, isAnswered: false });
   redrawBike();
   fleet.hurry();
   sayWhatChanged();
@@ -228,7 +237,10 @@ follow(socket, {
   maxRateHz: FLEET_RATE_HZ,
   onReading: drawn((reading) => takeFleetReading(state, reading, Date.now())),
   onStatus,
-  onSubscribed: onAnswer,
+  onSubscribed(devices) {
+    state.isAnswered = true;
+    onAnswer(devices);
+  },
   onError,
 });
 setInterval(() => {

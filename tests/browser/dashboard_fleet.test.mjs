@@ -26,6 +26,7 @@ await pair.startGateway();
 
 async function openFleet(t, options) {
   const { page, complaints } = await browser.newPage(t, options);
+  await page.addInitScript(noteFlash);
   await page.goto(pair.url);
   await waitForText(page, "bikes-count", /^500 of 500 online$/);
   await page.waitForSelector(ROWS);
@@ -53,8 +54,33 @@ function overlaps(rows) {
   return rows.filter(isWrong).map((row) => row.innerText);
 }
 
-async function speedsOf(page) {
-  return (await page.locator(`${ROWS} .figure`).allInnerTexts()).map(Number);
+/** In the page: what is drawn until so many pictures were, as `[id, speed]` of each row. */
+function watchPictures([rows, count]) {
+  const seen = [];
+  const look = () =>
+    [...document.querySelectorAll(rows)].map(({ dataset, children }) => [
+      dataset.id,
+      Number(children[2].firstElementChild.textContent),
+    ]);
+  return new Promise((done) => {
+    (function watch() {
+      const picture = look();
+      if (JSON.stringify(picture) !== JSON.stringify(seen.at(-1))) seen.push(picture);
+      if (seen.length < count) requestAnimationFrame(watch);
+      else done(seen);
+    })();
+  });
+}
+
+/** In the page, before it is there: note whether it ever says that there is no bike. */
+function noteFlash() {
+  const note = () => (window.saidNone ||= document.getElementById("nothing")?.hidden === false);
+  const options = { subtree: true, attributes: true, attributeFilter: ["hidden"] };
+  new MutationObserver(note).observe(document, options);
+}
+
+function topOfList(page) {
+  return page.$eval("#fleet", (table) => table.getBoundingClientRect().top + scrollY);
 }
 
 test("five hundred bikes have speed, battery, state and sparkline; those in sight are elements", async (t) => {
@@ -80,14 +106,42 @@ test("a press on Speed puts the fastest first, and the order is remembered", asy
   const { page } = await openFleet(t);
   await page.click("th.speed-cell button");
   await page.waitForSelector("th.speed-cell[aria-sort=descending]");
-  await eventually("falling speeds", async () => {
-    const speeds = await speedsOf(page);
-    return speeds.length > 0 && speeds[0] === Math.max(...speeds);
-  });
+  for (const picture of await page.evaluate(watchPictures, [ROWS, 3])) {
+    const speeds = picture.map(([, speed]) => speed);
+    assert.deepEqual(
+      speeds,
+      speeds.toSorted((a, b) => b - a),
+    );
+  }
+  await page.hover(`${ROWS}:nth-child(3)`);
+  await page.waitForSelector("#held.is-held");
+  const held = await page.evaluate(watchPictures, [ROWS, 3]);
+  const orders = new Set(held.map((picture) => picture.map(([id]) => id).join()));
+  assert.equal(orders.size, 1);
+  await page.hover("#fleet-title");
+  await page.waitForSelector("#held:not(.is-held)", { state: "attached" });
   await page.reload();
   await page.waitForSelector("th.speed-cell[aria-sort=descending]");
   await page.click("th.speed-cell button");
   await page.waitForSelector("th.speed-cell[aria-sort=ascending]");
+});
+
+test("a line that goes is told over the list, and moves nothing in it", async (t) => {
+  const { page } = await openFleet(t);
+  assert.equal(await page.evaluate(() => window.saidNone), false);
+  await page.fill("#find", "ebike-20");
+  await waitForText(page, "listed", /^10 of 500 bikes match$/);
+  await eventually("the count said", async () =>
+    /^10 of 500/.test(await page.textContent("#announcer")),
+  );
+  const top = await topOfList(page);
+  await page.click("#disconnect");
+  await waitForText(page, "listed", /^Disconnected since [\d:]{8}\. What is shown was heard before\.$/);
+  await page.waitForSelector("#notice:not([hidden])");
+  assert.equal(await topOfList(page), top);
+  await page.selectOption("#find-state", "online");
+  await waitForText(page, "no-match", /^Without the gateway nobody knows which bikes are online\.$/);
+  await showState(page, "fleet-disconnected");
 });
 
 test("with the keyboard alone a bike is looked for, found, opened and left again", async (t) => {
@@ -95,7 +149,7 @@ test("with the keyboard alone a bike is looked for, found, opened and left again
   const focused = () => page.evaluate(() => document.activeElement.textContent);
   await page.focus("#find");
   await page.keyboard.type("tandem");
-  await waitForText(page, "no-match", /No bike is like that/);
+  await waitForText(page, "no-match", /^No bike has “tandem” in its name or model/);
   await page.keyboard.press("Control+A");
   await page.keyboard.type("ebike-20");
   await eventually("the bikes found", async () => (await namesOf(page)).length === 10);
@@ -152,10 +206,15 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
   assert.deepEqual(await page.$$eval(ROWS, overlaps), []);
   await page.evaluate(() => (document.documentElement.style.fontSize = ""));
   await page.selectOption("#find-state", "offline");
-  await waitForText(page, "no-match", /No bike is like that/);
+  await waitForText(page, "no-match", /^No bike is offline\.$/);
+  await page.selectOption("#find-state", "all");
+  const top = await topOfList(page);
   await device.stop("SIGKILL");
   await waitForText(page, "bikes-count", /^0 of 500 online$/);
   await waitForText(page, "fastest", /^–$/);
+  await waitForText(page, "news", /offline/);
+  assert.equal(await topOfList(page), top);
+  await page.selectOption("#find-state", "offline");
   await eventually("the offline bikes", async () => (await namesOf(page))[0] === "ebike-001");
   await showState(page, "fleet-offline");
 });

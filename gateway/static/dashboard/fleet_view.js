@@ -1,71 +1,83 @@
 /** The fleet: what all bikes do, who came and went, and the list to choose from. */
 
 import { heardBikes } from "./bikes.js";
-import { create, setAttribute, setText } from "./elements.js";
+import { drawListed, drawNews, drawSorting, drawSummary } from "./fleet_head.js";
 import { createFleetRows } from "./fleet_rows.js";
 import { createPace } from "./loop.js";
 import { arrange, pressed, sortOf, sortWord } from "./order.js";
 import { recall, remember } from "./preferences.js";
-import { hashOfBike } from "./route.js";
-import { NONE, batteryWord, clockWord, describeBike, speedWord } from "./words.js";
+import { describeBike } from "./words.js";
 
-const DRAW_EVERY_MS = 250; // a number that changes faster cannot be read
-const SORT_EVERY_MS = 1_500; // nor can a list that moves all the time
-const HOLD_MS = 3_000; // a row must not move away from under a hand that is about to press it
+const PICTURE_EVERY_MS = 1_000; // numbers and order change together: faster, neither can be read
+const HOLD_MS = 2_000; // a finger that scrolled, or a hand that comes back, is about to press
 
 /**
- * Take over the fleet's part of the page.
+ * Take over the fleet's part of the page. What it shows is a picture taken once a second: the
+ * numbers in sight are those the order was made of, also where it is scrolled in between.
  * @param part finds an element by its id
- * @param request asks for a frame
- * @param fillSparks told which bikes are in sight
+ * @param actions `{palette, request, fillSparks, tell}`: `request` asks for a frame, `fillSparks` is
+ *   told which bikes are in sight, `tell` what was found
  */
-export function createFleetView(part, palette, request, fillSparks) {
+export function createFleetView(part, { palette, request, fillSparks, tell }) {
   const table = part("fleet");
   const rows = createFleetRows(table, palette);
   const view = {
     sort: sortOf(recall("sort")),
     filter: { words: "", kind: "all" },
     order: [],
-    moved_ms: -Infinity,
+    isHeld: false,
+    isOver: false,
+    isAsked: false, // whether somebody waits for what the filter finds
+    left_ms: -Infinity,
     scroll_px: 0,
-    drawPace: createPace(DRAW_EVERY_MS),
-    sortPace: createPace(SORT_EVERY_MS),
+    picture: null,
+    isMoved: false,
+    pace: createPace(PICTURE_EVERY_MS),
   };
-  function changed() {
-    view.drawPace.hurry();
-    view.sortPace.hurry();
-    view.moved_ms = -Infinity;
+  function hurry() {
+    view.pace.hurry();
     request();
+  }
+  function rearrange() {
+    view.order = [];
+    rows.forget();
+    hurry();
   }
   function moved() {
-    view.drawPace.hurry();
+    view.isMoved = true;
     request();
   }
-  listenToSorting(table, view, changed);
-  listenToFilter(part, view, changed);
-  table.tBodies[1].addEventListener("pointermove", () => (view.moved_ms = performance.now()));
-  for (const event of ["scroll", "resize"]) addEventListener(event, moved);
+  function draw(state, now_ms) {
+    const isDue = view.pace.isDue(now_ms);
+    if (isDue) takePicture(part, table, view, state, now_ms);
+    if (!isDue && !view.isMoved) return;
+    fillSparks(rows.draw(view.order, view.picture));
+    view.isMoved = false;
+    if (!isDue || !view.isAsked) return;
+    view.isAsked = false;
+    tell(part("no-match").textContent || part("listed").textContent);
+  }
+  listenToSorting(table, view, rearrange);
+  listenToFilter(part, view, rearrange);
+  listenToHand(table.tBodies[1], view, hurry);
+  addEventListener("resize", moved);
+  addEventListener("scroll", () => {
+    view.left_ms = performance.now();
+    moved();
+  });
   new ResizeObserver(moved).observe(table.tHead); // it grows with the letters, as the rows do
-  palette.onChange(changed);
+  palette.onChange(hurry);
   return {
-    draw(state, now_ms) {
-      if (!view.drawPace.isDue(now_ms)) return;
-      const entries = entriesOf(state);
-      if (view.sortPace.isDue(now_ms)) view.order = nextOrder(view, entries, table, now_ms);
-      drawSummary(part, entries, state);
-      drawNews(part("news"), state.news.items);
-      drawSorting(table, view.sort);
-      drawEmpty(part, entries, view.order, state.link);
-      fillSparks(rows.draw(view.order, state));
-    },
-    hurry: changed,
+    draw,
+    hurry,
     /** Remember the place in the list: another view is shown. */
     leave: () => (view.scroll_px = scrollY),
     /** Lead back to that place, and to the bike that was looked at; false when it is not listed. */
     comeBack(state, id) {
-      view.moved_ms = performance.now(); // the hand is where it was: rows wait for it
-      view.drawPace.hurry();
-      this.draw(state, view.moved_ms);
+      const now_ms = performance.now();
+      view.left_ms = now_ms; // the hand is where it was: rows wait for it
+      view.pace.hurry();
+      draw(state, now_ms);
       scrollTo(0, view.scroll_px);
       return rows.goTo(id);
     },
@@ -77,14 +89,31 @@ export function entriesOf({ bikes, link }) {
   return heardBikes(bikes).map((bike) => ({ bike, kind: describeBike(bike.id, bike, link).kind }));
 }
 
-/** The ids in their order; while a hand is in the list, rows stay where they are. */
-function nextOrder(view, entries, table, now_ms) {
-  const ids = arrange(entries, view.filter, view.sort).map(({ bike }) => bike.id);
-  const hasFocus = table.tBodies[1].contains(document.activeElement);
-  const isHeld = hasFocus || now_ms - view.moved_ms < HOLD_MS;
+function takePicture(part, table, view, state, now_ms) {
+  view.picture = { ...state, bikes: new Map(state.bikes) };
+  const entries = entriesOf(state);
+  view.isHeld = isHeld(view, table, now_ms);
+  view.order = nextOrder(view, entries, state.link);
+  drawSummary(part, entries, state);
+  drawNews(part("news"), state.news.items);
+  drawSorting(table, view.sort);
+  drawListed(part, view, entries, state);
+}
+
+/** Whether somebody is in the list: a row must not move away from under a hand or the keyboard. */
+function isHeld({ isOver, left_ms }, table, now_ms) {
+  const hasFocus = table.tBodies[1].querySelector(":focus-visible") !== null;
+  return hasFocus || isOver || now_ms - left_ms < HOLD_MS;
+}
+
+/** The ids in their order. One that is held takes in what is new at its end. */
+function nextOrder({ order, filter, sort, isHeld }, entries, link) {
+  const isUp = link.state === "connected";
+  if (!isUp && order.length > 0) return order; // nobody knows better
+  const ids = arrange(entries, filter, sort).map(({ bike }) => bike.id);
   if (!isHeld) return ids;
   const present = new Set(ids);
-  const kept = view.order.filter((id) => present.delete(id));
+  const kept = order.filter((id) => present.delete(id));
   return [...kept, ...present];
 }
 
@@ -100,77 +129,23 @@ function listenToSorting(table, view, changed) {
 
 function listenToFilter(part, view, changed) {
   part("find").addEventListener("input", ({ target }) => {
-    view.filter = { ...view.filter, words: target.value };
+    Object.assign(view, { filter: { ...view.filter, words: target.value }, isAsked: true });
     changed();
   });
   part("find-state").addEventListener("change", ({ target }) => {
-    view.filter = { ...view.filter, kind: target.value };
+    Object.assign(view, { filter: { ...view.filter, kind: target.value }, isAsked: true });
     changed();
   });
 }
 
-function drawSorting(table, sort) {
-  for (const header of table.tHead.rows[0].cells) {
-    const key = header.firstElementChild.dataset.sort;
-    const isSorted = key !== undefined && key === sort.key;
-    setAttribute(
-      header,
-      "aria-sort",
-      isSorted ? (sort.descends ? "descending" : "ascending") : null,
-    );
-  }
-}
-
-function drawSummary(part, entries, { link, unit }) {
-  const online = entries.filter(({ kind }) => kind === "online").map(({ bike }) => bike);
-  const isKnown = link.state === "connected";
-  setText(
-    part("bikes-count"),
-    isKnown ? `${online.length} of ${entries.length} online` : "unknown",
-  );
-  const fastest = best(online, ({ reading }) => reading?.speed_kmh);
-  setPick(part("fastest"), fastest, `${speedWord(fastest?.reading, unit)} ${unit.speed}`);
-  const emptiest = best(online, ({ reading }) => reading && -reading.battery_pct);
-  setPick(part("emptiest"), emptiest, batteryWord(emptiest?.reading));
-}
-
-/** The bike with the greatest value; undefined when none has one. */
-function best(bikes, value) {
-  const judged = bikes.filter((bike) => Number.isFinite(value(bike)));
-  if (judged.length === 0) return undefined;
-  return judged.reduce((one, other) => (value(other) > value(one) ? other : one));
-}
-
-/** Name a bike with its value, as a link to it; a dash when there is none. */
-function setPick(element, bike, text) {
-  const [anchor, value] = element.children;
-  anchor.hidden = !bike;
-  if (bike) setAttribute(anchor, "href", hashOfBike(bike.id));
-  setText(anchor, bike?.id ?? "");
-  setText(value, bike ? text : NONE);
-}
-
-function drawNews(list, items) {
-  list.parentElement.hidden = items.length === 0;
-  const told = items.map(({ id, at_ms }) => `${id}@${at_ms}`).join();
-  if (list.dataset.told === told) return;
-  list.dataset.told = told;
-  list.replaceChildren(...items.map(newsItem));
-}
-
-function newsItem({ id, kind, at_ms }) {
-  const item = create("li");
-  create("time", "", item, clockWord(at_ms));
-  create("a", "", item, id).href = hashOfBike(id);
-  create("span", "state", item, kind).dataset.kind = kind;
-  return item;
-}
-
-/** Say why the list is empty, and what to do. */
-function drawEmpty(part, entries, order, link) {
-  const isNone = entries.length === 0;
-  part("nothing").hidden = !isNone || link.state !== "connected";
-  part("no-match").hidden = isNone || order.length > 0;
-  part("fleet").hidden = isNone;
-  part("fleet-head").hidden = isNone;
+function listenToHand(body, view, hurry) {
+  body.addEventListener("pointerenter", () => {
+    view.isOver = true;
+    hurry();
+  });
+  body.addEventListener("pointerleave", () => {
+    view.isOver = false;
+    view.left_ms = performance.now();
+  });
+  body.addEventListener("focusin", hurry);
 }

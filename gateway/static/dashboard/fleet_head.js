@@ -1,0 +1,79 @@
+/** What stands over the list of bikes: what all do, who came and went, and what is listed. */
+
+import { create, setAttribute, setNotice, setText } from "./elements.js";
+import { downWord, listedWord, noMatchWord } from "./fleet_words.js";
+import { hashOfBike } from "./route.js";
+import { NONE, batteryWord, clockWord, speedWord } from "./words.js";
+
+/** Show how many are online, which is the fastest, and which needs its battery charged. */
+export function drawSummary(part, entries, { link, unit }) {
+  const online = entries.filter(({ kind }) => kind === "online").map(({ bike }) => bike);
+  const isKnown = link.state === "connected";
+  const count = isKnown ? `${online.length} of ${entries.length} online` : `${entries.length}`;
+  setText(part("bikes-count"), count);
+  const fastest = best(online, ({ reading }) => reading?.speed_kmh);
+  setPick(part("fastest"), fastest, `${speedWord(fastest?.reading, unit)} ${unit.speed}`);
+  const emptiest = best(online, ({ reading }) => reading && -reading.battery_pct);
+  setPick(part("emptiest"), emptiest, batteryWord(emptiest?.reading));
+}
+
+/** Show the newest changes; there is a line for them from the beginning, so that nothing moves. */
+export function drawNews(list, items) {
+  const told = items.map(({ id, at_ms }) => `${id}@${at_ms}`).join();
+  if (list.dataset.told === told) return;
+  list.dataset.told = told;
+  list.replaceChildren(...items.map(newsItem));
+  if (items.length === 0) create("li", "quiet", list, "No bike came or went.");
+}
+
+/** Show by what the list is sorted. */
+export function drawSorting(table, sort) {
+  for (const header of table.tHead.rows[0].cells) {
+    const isSorted = header.firstElementChild.dataset.sort === sort.key;
+    const way = sort.descends ? "descending" : "ascending";
+    setAttribute(header, "aria-sort", isSorted ? way : null);
+  }
+}
+
+/** Say what is listed, why no more, and whether its order is held. */
+export function drawListed(part, { filter, order, sort, isHeld }, entries, state) {
+  const { link, isAnswered } = state;
+  const isUp = link.state === "connected";
+  const isNone = entries.length === 0;
+  setText(part("listed"), listWord(filter, order.length, entries.length, state));
+  const isMoving = sort.key !== "name"; // names do not change places
+  part("held").classList.toggle("is-held", isUp && isHeld && isMoving);
+  const isEmpty = !isNone && order.length === 0;
+  setNotice(part("no-match"), isEmpty ? noMatchWord(filter, link) : null);
+  part("nothing").hidden = !(isNone && isUp && isAnswered);
+  for (const id of ["fleet", "fleet-head"]) part(id).hidden = isNone;
+}
+
+function listWord(filter, listed, total, { link, down_ms }) {
+  if (link.state !== "connected") return downWord(link, down_ms, total);
+  return total === 0 ? "" : listedWord(filter, listed, total);
+}
+
+/** The bike with the greatest value; undefined when none has one. */
+function best(bikes, value) {
+  const judged = bikes.filter((bike) => Number.isFinite(value(bike)));
+  if (judged.length === 0) return undefined;
+  return judged.reduce((one, other) => (value(other) > value(one) ? other : one));
+}
+
+/** Name a bike with its value, as a link to it; a dash when there is none. */
+function setPick(element, bike, text) {
+  const [anchor, value] = element.children;
+  anchor.hidden = !bike;
+  if (bike) setAttribute(anchor, "href", hashOfBike(bike.id));
+  setText(anchor, bike?.id ?? "");
+  setText(value, bike ? text : NONE);
+}
+
+function newsItem({ id, kind, at_ms }) {
+  const item = create("li");
+  create("time", "", item, clockWord(at_ms));
+  create("a", "", item, id).href = hashOfBike(id);
+  create("span", "state", item, kind).dataset.kind = kind;
+  return item;
+}
