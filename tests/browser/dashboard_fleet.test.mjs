@@ -216,5 +216,9 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
   assert.equal(await topOfList(page), top);
   await page.selectOption("#find-state", "offline");
   await eventually("the offline bikes", async () => (await namesOf(page))[0] === "ebike-001");
+  await page.reload();
+  const row = page.locator(ROWS).first();
+  await eventually("since when", async () => /Offline since [\d:]{8}/.test(await row.textContent()));
+  await eventually("its last speeds", () => row.locator("canvas").evaluate(isDrawn));
   await showState(page, "fleet-offline");
 });

@@ -19,6 +19,7 @@ import {
   createSpark,
   fillSpark,
   SPARK_POINTS,
+  sparkEnd,
   sparkPoints,
 } from "../../gateway/static/dashboard/spark.js";
 import { placeAfter } from "../../gateway/static/dashboard/roving.js";
@@ -155,6 +156,22 @@ test("the past fills a sparkline where it is empty, and nowhere else", () => {
     HOUR_MS,
   );
   assert.deepEqual(sparkPoints(spark, 1_003_000).slice(-4), [7, NaN, 12, NaN]);
+});
+
+test("a bike that was offline from the beginning has the picture of its last readings", () => {
+  const spark = createSpark();
+  fillSpark(
+    spark,
+    [1_000, 1_001].map((s) => ({ ts_ms: s * 1000, speed_kmh: s })),
+    0,
+  );
+  const end_ms = sparkEnd(spark, false, 9_000_000);
+  assert.equal(end_ms, 1_011_000);
+  assert.deepEqual(sparkPoints(spark, end_ms).slice(-13, -9), [NaN, 1_000, 1_001, NaN]);
+  assert.equal(sparkEnd(spark, false, 1_003_000), 1_003_000);
+  assert.equal(sparkEnd(spark, true, 9_000_000), 9_000_000);
+  addSpeed(spark, 5, 990_000); // it is back, by a clock that was fast
+  assert.deepEqual(sparkPoints(spark, 990_000).slice(-2), [NaN, 5]);
 });
 
 test("what is kept of bikes goes with them", () => {

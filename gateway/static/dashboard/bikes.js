@@ -18,9 +18,9 @@ export function takeAnswer(bikes, devices) {
   }
 }
 
-/** Take a `device_status`. */
-export function takeStatus(bikes, { device_id, online, epoch, model, refused }) {
-  update(bikes, device_id, { online, epoch, model, refused });
+/** Take a `device_status`; `ts_ms` is when the bike was heard last, by its own clock. */
+export function takeStatus(bikes, { device_id, online, epoch, model, refused, ts_ms }) {
+  update(bikes, device_id, { online, epoch, model, refused, heard_ms: ts_ms });
 }
 
 /** Forget who is online: only a connected gateway can say, and it may be another one by then. */

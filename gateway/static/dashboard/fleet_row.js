@@ -1,8 +1,9 @@
 /** One row of the fleet: made once, changed where something changed. */
 
 import { create, setAttribute, setState, setText } from "./elements.js";
+import { sinceWord } from "./fleet_words.js";
 import { hashOfBike } from "./route.js";
-import { createSpark, sparkPoints } from "./spark.js";
+import { createSpark, sparkEnd, sparkPoints } from "./spark.js";
 import { createSparkline, drawSparkline } from "./sparkline.js";
 import { batteryWord, describeBike, powerWord, speedWord } from "./words.js";
 
@@ -21,12 +22,20 @@ export function createRow(id) {
     anchor,
     model: create("span", "model", name),
     state: create("span", "state", status),
+    since: createSince(status),
     speed: create("span", "figure", speed),
     unit: create("span", "unit", speed),
     battery,
     power,
     canvas: createSparkline(trend),
   };
+}
+
+/** The time is all that a phone has room for. */
+function createSince(status) {
+  const since = create("span", "since", status);
+  create("span", "since-word", since, " since ");
+  return { part: since, time: create("time", "", since) };
 }
 
 function createCell(part, item) {
@@ -41,17 +50,22 @@ function createCell(part, item) {
  * @param isStop whether Tab leads here
  * @param look `{colours, scale}` of sparklines
  */
-export function drawRow(row, bike, { sparks, link, unit }, { place, isStop, now_ms, look }) {
+export function drawRow(row, bike, { sparks, clocks, link, unit }, { place, isStop, now_ms, look }) {
   const { kind, label } = describeBike(bike.id, bike, link);
   setAttribute(row.item, "aria-rowindex", place + 2); // the headings are the first
   setAttribute(row.anchor, "tabindex", isStop ? 0 : -1);
   setText(row.model, bike.model ?? "");
   setState(row.state, kind, label);
+  const since = kind === "offline" ? sinceWord(bike, clocks.get(bike.id), now_ms) : null;
+  row.since.part.hidden = since === null;
+  setText(row.since.time, since ?? "");
   setText(row.speed, speedWord(bike.reading, unit));
   setText(row.unit, ` ${unit.speed}`);
   setText(row.battery, batteryWord(bike.reading));
   setText(row.power, powerWord(bike.reading));
   row.item.classList.toggle("stale", kind !== "online");
-  const points = sparkPoints(sparks.get(bike.id) ?? createSpark(), now_ms);
-  drawSparkline(row.canvas, points, look.scale, look.colours, kind !== "online");
+  const isOnline = kind === "online";
+  const spark = sparks.get(bike.id) ?? createSpark();
+  const points = sparkPoints(spark, sparkEnd(spark, isOnline, now_ms));
+  drawSparkline(row.canvas, points, look.scale, look.colours, !isOnline);
 }

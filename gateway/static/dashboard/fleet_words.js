@@ -1,5 +1,6 @@
 /** What the fleet says of its list, in words. Pure. */
 
+import { offsetOf } from "./clock.js";
 import { clockWord } from "./words.js";
 
 const HEARD_BEFORE = " What is shown was heard before.";
@@ -38,10 +39,10 @@ export function noMatchWord({ words, kind }, { state }) {
 }
 
 /** When an offline bike was heard last, "14:03:22", or with the day where that is another one. */
-export function sinceWord({ heard_ms, reading }, offset_ms, now_ms) {
+export function sinceWord({ heard_ms, reading }, clock, now_ms) {
   const last_ms = Math.max(heard_ms ?? 0, reading?.ts_ms ?? 0);
   if (last_ms === 0) return null;
-  const own_ms = last_ms + offset_ms;
+  const own_ms = last_ms + (clock ? offsetOf(clock) : 0);
   const dayOf = (ms) => new Date(ms).toLocaleDateString([], { day: "numeric", month: "short" });
   const day = dayOf(own_ms);
   return day === dayOf(now_ms) ? clockWord(own_ms) : `${day}, ${clockWord(own_ms)}`;

@@ -2,6 +2,7 @@
 
 export const SPARK_POINTS = 90; // a minute and a half, one pixel a second
 const STEP_MS = 1_000;
+const ENDED_MS = 10_000; // a picture goes on this long after a bike's last reading, as its charts do
 
 export function createSpark() {
   return { speeds: new Float32Array(SPARK_POINTS).fill(NaN), slot: null };
@@ -9,23 +10,33 @@ export function createSpark() {
 
 /** Note a speed at a time; seconds without one stay empty. */
 export function addSpeed(spark, speed_kmh, now_ms) {
-  clearUntil(spark, Math.floor(now_ms / STEP_MS));
+  const slot = Math.floor(now_ms / STEP_MS);
+  if (spark.slot > slot) Object.assign(spark, createSpark()); // filled by a clock that is fast
+  clearUntil(spark, slot);
   spark.speeds[spark.slot % SPARK_POINTS] = speed_kmh;
 }
 
-/** Put readings of the past into seconds that are still empty. */
-export function fillSpark({ speeds, slot: newest }, readings, offset_ms) {
-  for (const { ts_ms, speed_kmh } of readings) {
-    const slot = Math.floor((ts_ms + offset_ms) / STEP_MS);
+/** Put readings of the past, oldest first, into seconds that are still empty. */
+export function fillSpark(spark, readings, offset_ms) {
+  const slotOf = ({ ts_ms }) => Math.floor((ts_ms + offset_ms) / STEP_MS);
+  if (spark.slot === null && readings.length > 0) clearUntil(spark, slotOf(readings.at(-1)));
+  const { speeds, slot: newest } = spark;
+  for (const reading of readings) {
+    const slot = slotOf(reading);
     const isKept = slot <= newest && slot > newest - SPARK_POINTS;
     if (isKept && Number.isNaN(speeds[slot % SPARK_POINTS]))
-      speeds[slot % SPARK_POINTS] = speed_kmh;
+      speeds[slot % SPARK_POINTS] = reading.speed_kmh;
   }
 }
 
-/** The speeds, oldest first, ending now; NaN where none is known. */
-export function sparkPoints(spark, now_ms) {
-  const end = Math.floor(now_ms / STEP_MS);
+/** The moment a picture ends with: now, or soon after the last reading of a bike that is silent. */
+export function sparkEnd({ slot }, isOnline, now_ms) {
+  return isOnline || slot === null ? now_ms : Math.min(now_ms, slot * STEP_MS + ENDED_MS);
+}
+
+/** The speeds, oldest first, ending with a moment; NaN where none is known. */
+export function sparkPoints(spark, end_ms) {
+  const end = Math.floor(end_ms / STEP_MS);
   return Array.from({ length: SPARK_POINTS }, (_, place) => {
     const slot = end - SPARK_POINTS + 1 + place;
     const isKept = spark.slot !== null && slot <= spark.slot && slot > spark.slot - SPARK_POINTS;

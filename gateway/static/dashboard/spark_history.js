@@ -2,33 +2,37 @@
 
 import { offsetOf } from "./clock.js";
 import { pastUrl } from "./past.js";
-import { fillSpark, SPARK_POINTS } from "./spark.js";
+import { createSpark, fillSpark, SPARK_POINTS } from "./spark.js";
 
 const PAUSE_MS = 50; // between two questions: a fleet is not asked for in one burst
 
 /**
- * @param fleet `{sparks, clocks}` by id
- * @returns {(ids: string[]) => void} asks for those that were not asked for, one after the other
+ * @param fleet `{bikes, sparks, clocks}` by id, and how many `reconnects` there were
+ * @returns {(ids: string[]) => void} asks for those that were not asked for since the line is up,
+ *   one after the other
  */
 export function createSparkHistory(fleet, onFilled) {
-  const asked = new Set();
+  const asked = new Map();
   let wanted = [];
   let isBusy = false;
   async function askNext() {
-    const id = wanted.find((one) => !asked.has(one) && fleet.sparks.has(one));
+    const { bikes, reconnects } = fleet;
+    const id = wanted.find((one) => asked.get(one) !== reconnects && bikes.get(one)?.reading);
     isBusy = id !== undefined;
     if (!isBusy) return;
-    asked.add(id);
+    asked.set(id, reconnects);
     await fill(id).catch(() => {}); // the picture fills by itself as time goes on
     setTimeout(askNext, PAUSE_MS);
   }
   async function fill(id) {
-    const now_s = Date.now() / 1000;
+    const { online, reading } = fleet.bikes.get(id);
     const offset_ms = fleet.clocks.has(id) ? offsetOf(fleet.clocks.get(id)) : 0;
-    const span = { from: now_s - SPARK_POINTS, to: now_s };
+    const to = (online ? Date.now() : reading.ts_ms + offset_ms) / 1000;
+    const span = { from: to - SPARK_POINTS, to };
     const answer = await fetch(pastUrl(id, span, offset_ms, SPARK_POINTS));
-    if (!answer.ok || !fleet.sparks.has(id)) return;
-    const { readings } = await answer.json();
+    const { readings } = answer.ok ? await answer.json() : { readings: [] };
+    if (!fleet.bikes.has(id)) return;
+    if (!fleet.sparks.has(id)) fleet.sparks.set(id, createSpark());
     fillSpark(fleet.sparks.get(id), readings, offset_ms);
     onFilled();
   }
