@@ -79,6 +79,13 @@ function noteFlash() {
   new MutationObserver(note).observe(document, options);
 }
 
+/** In the page: the colours that two elements, or parts of them, are filled with; for each pair. */
+function areasOf(pairs) {
+  const areaOf = (selector, pseudo) =>
+    getComputedStyle(document.querySelector(selector), pseudo).backgroundColor;
+  return pairs.map(([one, other, pseudo]) => [areaOf(one, pseudo), areaOf(other, pseudo)]);
+}
+
 function topOfList(page) {
   return page.$eval("#fleet", (table) => table.getBoundingClientRect().top + scrollY);
 }
@@ -221,4 +228,11 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
   await eventually("since when", async () => /Offline since [\d:]{8}/.test(await row.textContent()));
   await eventually("its last speeds", () => row.locator("canvas").evaluate(isDrawn));
   await showState(page, "fleet-offline");
+  await page.emulateMedia({ forcedColors: "active" });
+  const areas = await page.evaluate(areasOf, [
+    ["#units :checked + span", "#units input:not(:checked) + span"],
+    ["#link", `${ROWS} .state`, "::before"],
+  ]);
+  for (const [one, other] of areas) assert.notEqual(one, other);
+  await showState(page, "fleet-forced-colours");
 });
