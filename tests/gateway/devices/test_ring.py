@@ -1,9 +1,13 @@
 """The ring of one device: what is held, where it begins, what is found in it."""
 
 import json
+import re
+from itertools import islice
+from pathlib import Path
 
 import pytest
 
+from device.sources.simulator import simulate
 from gateway.devices.ring import (
     COMPACT_PART,
     ENTRY_OVERHEAD_BYTES,
@@ -14,6 +18,7 @@ from gateway.devices.ring import (
 )
 from gateway.packets import Gap, packet_of, reading_payload
 from shared.cursor import Cursor
+from shared.reading import Reading
 from shared.wire import decode_reading
 from tests.gateway.feeds import DEVICE, WALL_MS, reading
 
@@ -236,3 +241,16 @@ def test_the_size_is_that_of_the_frames_and_what_each_costs_besides() -> None:
     frames = [len(entry.frame) for entry in _entries(3, 4, 5, 6)]
 
     assert ring.size_bytes == sum(frames) + 4 * ENTRY_OVERHEAD_BYTES
+
+
+def test_the_settings_page_says_what_a_reading_of_a_simulated_bike_takes() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/settings.md").read_text(encoding="utf-8")
+    ring = Ring(1_000)
+    for seq, sample in enumerate(islice(simulate("7", 0.1), 1_000), 1):
+        position = ("ebike-001", WALL_MS, seq, WALL_MS + 100 * seq)
+        ring.append(reading_entry(Reading(*position, sample.speed_kmh, sample.values)))
+    found = re.search(r"simulated bike takes (\d+) bytes", page)
+    assert found is not None
+    assert ring.size_bytes / len(ring) == pytest.approx(int(found[1]), rel=0.02)
+    minutes = 256 * 2**20 / (200 * 10 * 60 * int(found[1]))
+    assert f"| 200 | 58 min | 12 min | {minutes:.0f} min |" in page
