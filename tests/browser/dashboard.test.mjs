@@ -94,6 +94,7 @@ test("a line that is down when the page opens is told, and used when it is up", 
   await page.goto(shared.url);
   await waitForText(page, "link", /^Reconnecting/);
   await waitForText(page, "notice", /gateway does not answer/);
+  await waitForText(page, "listed", /^The gateway does not answer\. Which bikes there are is not known/);
   await page.unroute("**/socket.io/**");
   await waitForText(page, "link", /^Connected$/);
   await waitForSeq(page, 1);

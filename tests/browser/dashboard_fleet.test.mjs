@@ -122,7 +122,7 @@ test("a press on Speed puts the fastest first, and the order is remembered", asy
   }
   await page.hover(`${ROWS}:nth-child(3)`);
   await page.waitForSelector("#held.is-held");
-  const held = await page.evaluate(watchPictures, [ROWS, 3]);
+  const held = await page.evaluate(watchPictures, [ROWS, 2]);
   const orders = new Set(held.map((picture) => picture.map(([id]) => id).join()));
   assert.equal(orders.size, 1);
   await page.hover("#fleet-title");
@@ -197,6 +197,14 @@ test("a bike keeps the focus wherever the list goes, and it is there on the way 
   await page.click(".back");
   await page.waitForSelector("a[href$=ebike-090]:focus");
   assert.equal(await page.evaluate(() => scrollY), 5_000);
+  await page.click("th.speed-cell button");
+  await page.click(`${ROWS} a`);
+  await page.click(".back"); // with the mouse: the order goes on, and takes the focus along
+  await page.waitForSelector(`${ROWS} a:focus`);
+  const [name, order] = [await focused(), (await namesOf(page)).join()];
+  await page.hover("#fleet-title");
+  await eventually("another order", async () => (await namesOf(page)).join() !== order);
+  assert.equal(await focused(), name);
 });
 
 test("from a phone to a wall the fleet fits, and only the state asked for is listed", async (t) => {
@@ -234,5 +242,5 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
     ["#link", `${ROWS} .state`, "::before"],
   ]);
   for (const [one, other] of areas) assert.notEqual(one, other);
-  await showState(page, "fleet-forced-colours");
+  await showState(page, "fleet-forced-colours", ["dark"]);
 });

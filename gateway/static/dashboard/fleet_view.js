@@ -71,7 +71,7 @@ export function createFleetView(part, { palette, request, fillSparks, tell }) {
     draw,
     hurry,
     /** Remember the place in the list: another view is shown. */
-    leave: () => (view.scroll_px = scrollY),
+    leave: () => Object.assign(view, { scroll_px: scrollY, isOver: false }),
     /** Lead back to that place, and to the bike that was looked at; false when it is not listed. */
     comeBack(state, id) {
       const now_ms = performance.now();
