@@ -41,6 +41,7 @@ export function drawListed(part, { filter, order, sort, isHeld }, entries, state
   const isUp = link.state === "connected";
   const isNone = entries.length === 0;
   setText(part("listed"), listWord(filter, order.length, entries.length, state));
+  part("listed").classList.toggle("is-down", !isUp);
   const isMoving = sort.key !== "name"; // names do not change places
   part("held").classList.toggle("is-held", isUp && isHeld && isMoving);
   const isEmpty = !isNone && order.length === 0;

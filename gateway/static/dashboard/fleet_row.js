@@ -46,11 +46,11 @@ function createCell(part, item) {
 
 /**
  * Show a bike in its row.
- * @param place in the whole list
- * @param isStop whether Tab leads here
- * @param look `{colours, scale}` of sparklines
+ * @param where `{place, isStop, now_ms, look}`: its place in the whole list, whether Tab leads to it,
+ *   and `{colours, scale}` of sparklines
  */
-export function drawRow(row, bike, { sparks, clocks, link, unit }, { place, isStop, now_ms, look }) {
+export function drawRow(row, bike, { sparks, clocks, link, unit }, where) {
+  const { place, isStop, now_ms, look } = where;
   const { kind, label } = describeBike(bike.id, bike, link);
   setAttribute(row.item, "aria-rowindex", place + 2); // the headings are the first
   setAttribute(row.anchor, "tabindex", isStop ? 0 : -1);

@@ -15,8 +15,8 @@ const HOLD_MS = 2_000; // a finger that scrolled, or a hand that comes back, is 
  * Take over the fleet's part of the page. What it shows is a picture taken once a second: the
  * numbers in sight are those the order was made of, also where it is scrolled in between.
  * @param part finds an element by its id
- * @param actions `{palette, request, fillSparks, tell}`: `request` asks for a frame, `fillSparks` is
- *   told which bikes are in sight, `tell` what was found
+ * @param actions `{palette, request, fillSparks, tell}`: `request` asks for a frame, `fillSparks`
+ *   is told which bikes are in sight, `tell` what was found
  */
 export function createFleetView(part, { palette, request, fillSparks, tell }) {
   const table = part("fleet");

@@ -13,7 +13,7 @@ export function listedWord(filter, listed, total) {
   return `${listed} of ${bikes} ${listed === 1 ? "matches" : "match"}`;
 }
 
-/** Why the list stands still while there is no line to the gateway, which is down since `down_ms`. */
+/** Why the list stands still while the line to the gateway is down, since `down_ms`. */
 export function downWord({ state }, down_ms, total) {
   const time = down_ms === null ? null : clockWord(down_ms);
   const words = {

@@ -2,7 +2,7 @@
 
 export const SPARK_POINTS = 90; // a minute and a half, one pixel a second
 const STEP_MS = 1_000;
-const ENDED_MS = 10_000; // a picture goes on this long after a bike's last reading, as its charts do
+const ENDED_MS = 10_000; // as the charts, it goes on this long after the last reading
 
 export function createSpark() {
   return { speeds: new Float32Array(SPARK_POINTS).fill(NaN), slot: null };
