@@ -79,11 +79,11 @@ function noteFlash() {
   new MutationObserver(note).observe(document, options);
 }
 
-/** In the page: the colours that two elements, or parts of them, are filled with; for each pair. */
-function areasOf(pairs) {
-  const areaOf = (selector, pseudo) =>
-    getComputedStyle(document.querySelector(selector), pseudo).backgroundColor;
-  return pairs.map(([one, other, pseudo]) => [areaOf(one, pseudo), areaOf(other, pseudo)]);
+/** The pixel in which an element's dot or ground is seen; computed styles know no forced colours. */
+async function pixelOf(page, selector) {
+  const { x, y, height } = await page.locator(selector).first().boundingBox();
+  const clip = { x: Math.round(x + 4), y: Math.round(y + height / 2), width: 1, height: 1 };
+  return (await page.screenshot({ clip })).toString("base64");
 }
 
 function topOfList(page) {
@@ -237,10 +237,9 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
   await eventually("its last speeds", () => row.locator("canvas").evaluate(isDrawn));
   await showState(page, "fleet-offline");
   await page.emulateMedia({ forcedColors: "active" });
-  const areas = await page.evaluate(areasOf, [
-    ["#units :checked + span", "#units input:not(:checked) + span"],
-    ["#link", `${ROWS} .state`, "::before"],
-  ]);
-  for (const [one, other] of areas) assert.notEqual(one, other);
+  await page.setViewportSize({ width: 1280, height: 900 });
+  const [chosen, other] = ["#units :checked + span", "#units input:not(:checked) + span"];
+  assert.notEqual(await pixelOf(page, chosen), await pixelOf(page, other));
+  assert.notEqual(await pixelOf(page, "#link"), await pixelOf(page, `${ROWS} .state`));
   await showState(page, "fleet-forced-colours", ["dark"]);
 });
