@@ -341,6 +341,7 @@ class Devices:
         if len(self.evicted) > REMEMBERED_MAX:
             self.evicted.popitem(last=False)
         self.audience.evict(device)
+        self.arrival += 1  # so that who comes from now on was not there
 
 
 def status_body(device_id: str, feed: Feed | None) -> dict[str, object]:
