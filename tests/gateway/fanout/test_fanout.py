@@ -394,6 +394,23 @@ def test_what_was_not_taken_of_an_evicted_device_is_told_whatever_else_is_waited
     assert (gap["after"], gap["before"]) == (f"{EPOCH}-1", f"{EPOCH}-8")
 
 
+def test_who_is_sent_nothing_yet_of_an_older_epoch_stands_where_it_stood() -> None:
+    world = World()
+    browser = Browser(world, line=Line(10**6))
+    world.publish("a", 3)
+    browser.subscribe(["a"])
+    browser.drain()
+    browser.line.block()
+    world.wait(20.0)
+    world.seqs["a"] = 0
+    world.publish("a", 2, epoch=EPOCH - 1)
+    assert browser.subscribe(["a"])["a"]["cursor"] == f"{EPOCH}-3"
+    browser.drain()
+    [gap] = browser.gaps()
+    assert (gap["after"], gap["before"]) == (f"{EPOCH}-3", f"{EPOCH - 1}-1")
+    assert browser.seqs("a") == [1, 2]
+
+
 def test_who_comes_after_an_eviction_begins_with_what_comes_then() -> None:
     world = World(devices_max=1)
     world.publish("a", 2)
