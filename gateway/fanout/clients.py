@@ -102,10 +102,10 @@ class Client:
         rates = [*self.names.values(), self.everything_rate_hz if self.everything else None]
         return max((rate for rate in rates if rate is not None), default=None)
 
-    def position_in(self, device_id: str, head: Cursor | None) -> Cursor:
-        """Give the position this client's stream of a device starts after."""
+    def position_in(self, device_id: str) -> Cursor | None:
+        """Give the position it was sent a device up to; None where its group serves it, or none."""
         if device_id in self.behind:
             return self.behind[device_id].cursor
         if device_id in self.rated and self.rated[device_id].cursor > START:
             return self.rated[device_id].cursor
-        return self.since_of(device_id) or head or START
+        return None

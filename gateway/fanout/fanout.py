@@ -172,9 +172,10 @@ class Fanout:
     def _answer(self, client: Client, device_id: str) -> dict[str, object]:
         device = self.devices.get(device_id)
         head = None if device is None else device.feed.head
+        at = client.position_in(device_id) or self._since_before(client, device_id) or head
         return {
             "online": device is not None and device.feed.online,
-            "cursor": str(client.position_in(device_id, head)),
+            "cursor": str(at or START),
             "latest": None if device is None else device.latest_reading(),
         }
 
