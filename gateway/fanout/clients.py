@@ -63,6 +63,11 @@ class Client:
     rate_due_s: float | None = None
     """When to look for newest readings next; None without any rate."""
     is_rate_due: bool = False
+    rate_pause_s: float = 0.0
+    """How long the last look at newest readings said the next one can wait."""
+    rated_up_to: int = -1
+    """The arrival number up to which there is nothing to look for; -1 when something is held back.
+    """
     statuses: dict[str, None] = field(default_factory=dict)
     """Devices whose status is owed, in order: an ordered set."""
     status_seen: int = 0

@@ -479,3 +479,17 @@ def test_clients_at_the_same_place_share_one_batch(world: World) -> None:
     world.publish("a")
     batches = {id(world.fanout.take(client.name, world.now)) for client in clients}
     assert len(batches) == 1
+
+
+def test_a_slow_rate_of_a_name_ends_with_the_name() -> None:
+    world = World()
+    browser = Browser(world)
+    browser.subscribe("*", max_rate_hz=10)
+    browser.subscribe(["a"], max_rate_hz=0.01)
+    world.publish("a")
+    browser.drain()
+    browser.unsubscribe(["a"])
+    world.publish("a")
+    world.wait(0.3)
+    browser.drain()
+    assert browser.seqs("a") == [1, 2]

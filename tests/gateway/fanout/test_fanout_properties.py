@@ -81,6 +81,7 @@ class Witness:
                 self.at[device_id] = cursor
             else:
                 self.at.pop(device_id, None)
+        self.forget_what_is_not_full()
 
     def unsubscribe(self, devices: Any) -> None:
         self.judge(self.browser.hear())
@@ -90,9 +91,10 @@ class Witness:
             self.star = False
         for device_id in [] if devices == "*" else devices:
             self.names.pop(device_id, None)
-        for device_id in list(self.at):
-            if not self.is_full(device_id):
-                del self.at[device_id]
+        self.forget_what_is_not_full()
+
+    def forget_what_is_not_full(self) -> None:
+        self.at = {d: cursor for d, cursor in self.at.items() if self.is_full(d)}
 
     def judge(self, events: list[tuple[str, dict[str, Any]]]) -> None:
         for name, body in events:
