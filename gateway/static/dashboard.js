@@ -25,7 +25,7 @@ import { noteChanges } from "./dashboard/news.js";
 import { drawLink, drawRoute, stateSentence, titleOf } from "./dashboard/page.js";
 import { createPalette } from "./dashboard/palette.js";
 import { wholeRideUrl } from "./dashboard/past.js";
-import { boundsOf, fitted, following, isFollowing } from "./dashboard/range.js";
+import { following, isFollowing } from "./dashboard/range.js";
 import { bikeInHash } from "./dashboard/route.js";
 import { createSparkHistory } from "./dashboard/spark_history.js";
 import { readingsIn, viewOf } from "./dashboard/view.js";
@@ -50,7 +50,7 @@ const state = {
 const palette = createPalette(document);
 const request = createLoop(draw);
 const announcer = createAnnouncer(part("announcer"));
-const moves = listenToRange(part, () => ({ range: state.range, now: newestMoment() }), setRange);
+const moves = listenToRange(part, sight, setRange);
 const fleet = createFleetView(part, palette, request, createSparkHistory(state, request));
 const bike = createBikeView(part, { palette, request, ...moves });
 const history = createHistory((shown) => shown === state.shown, redrawBike);
@@ -64,11 +64,11 @@ function draw(now_ms) {
   drawLink(part, state);
   if (document.title !== titleOf(state)) document.title = titleOf(state);
   if (state.selected === null) return fleet.draw(state, now_ms);
-  const window = boundsOf(state.range, newestMoment());
-  if (state.shown.latest) history.fill(state.selected, state.shown, window);
-  const notKept = shownBike.notKeptIn(state.shown, window);
-  const bounds = fitted(state.range, window, notKept);
-  const hasMore = bike.draw({ ...state, ...state.shown, bounds, notKept }, now_ms);
+  const inSight = sight();
+  if (state.shown.latest ?? inSight.first) {
+    history.fill(state.selected, state.shown, inSight.window);
+  }
+  const hasMore = bike.draw({ ...state, ...state.shown, ...inSight }, now_ms);
   return hasMore || (isFollowing(state.range) && isOnline());
 }
 
@@ -76,8 +76,10 @@ function isOnline() {
   return state.link === CONNECTED && Boolean(state.bikes.get(state.selected)?.online);
 }
 
-function newestMoment() {
-  return shownBike.momentOf(state.shown, isOnline(), Date.now() / 1000);
+/** What the charts show at this moment. */
+function sight() {
+  const now = shownBike.momentOf(state.shown, isOnline(), Date.now() / 1000);
+  return shownBike.sightOf(state.shown, state.range, now);
 }
 
 /** Make a handler that changes the state and has it drawn. */
@@ -111,6 +113,8 @@ const onAnswer = drawn((devices) => {
   fleet.hurry();
 });
 const onStatus = drawn((status) => {
+  const isBack = status.online && !state.bikes.get(status.device_id)?.online;
+  if (isBack && status.device_id === state.selected) shownBike.askAgain(state.shown);
   takeStatus(state.bikes, status);
   showWhatIsAsked(state.selected);
   redrawBike();
@@ -204,7 +208,7 @@ part("charts-panel").addEventListener("keydown", (event) => {
   request();
 });
 part("csv-view").addEventListener("click", () => {
-  const view = viewOf(state.shown.track, boundsOf(state.range, newestMoment()), Infinity, null);
+  const view = viewOf(state.shown.track, sight().bounds, Infinity);
   saveText(`${state.selected}.csv`, csvOf(readingsIn(view)));
 });
 listenToScheme(part, palette.refresh);

@@ -15,15 +15,26 @@ await eventually("a ride of some seconds", async () => (await newestSeq(pair.url
 
 async function openBike(t) {
   const { page, complaints } = await browser.newPage(t);
+  let answer;
+  const asked = new Promise((resolve) => (answer = resolve));
+  await page.route("**/readings?**", (route) => asked.then(() => route.continue()));
   await page.goto(`${pair.url}/#/bikes/${BIKE}`);
   await waitForSeq(page, 1);
-  await waitForText(page, "not-kept", /^Not kept before \d\d:\d\d:\d\d$/);
+  await waitForText(page, "missing", /^Loading earlier readings…$/);
+  answer();
+  await waitForText(page, "missing", /^No readings are kept from before \d\d:\d\d:\d\d$/);
   return { page, complaints };
 }
 
 /** The times shown on the first chart, as its words for screen readers tell them. */
 function describeChart(page) {
   return page.getAttribute(".chart-speed .plot", "aria-label");
+}
+
+/** Zoom in as far as it goes, once there is more than that to move in. */
+async function zoomIn(page) {
+  await eventually("a longer ride", async () => (await newestSeq(pair.url, BIKE)) > 800);
+  for (let i = 0; i < 3; i += 1) await page.click("#zoom-in");
 }
 
 /** The numbers of the readings in a CSV file, by its header. */
@@ -62,7 +73,7 @@ test("the whole ride can be downloaded, every reading of it", async (t) => {
 test("the window is chosen, moved, zoomed and led back by buttons", async (t) => {
   const { page } = await openBike(t);
   await page.check("input[name=window][value='60']");
-  await page.click("#zoom-in");
+  await zoomIn(page);
   assert.equal(await page.locator("input[name=window]:checked").count(), 0);
   await page.click("#earlier");
   await waitForText(page, "follow", /^Back to latest$/);
@@ -80,11 +91,21 @@ test("the charts move under the mouse, and show the values under it", async (t) 
   const box = await page.locator(".chart-speed .u-over").boundingBox();
   await page.mouse.move(box.x + box.width - 5, box.y + 20); // the ride began a moment ago
   await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d$/);
-  await page.mouse.move(box.x + box.width / 2, box.y + 20);
-  await page.mouse.down();
-  await page.mouse.move(box.x + box.width * 0.9, box.y + 20);
-  await page.mouse.up();
+  const drag = async (from, to) => {
+    await page.mouse.move(box.x + from, box.y + 20);
+    await page.mouse.down();
+    await page.mouse.move(box.x + to, box.y + 20);
+    await page.mouse.up();
+  };
+  await drag(10, box.width); // all there is of the ride is in sight already
+  await waitForText(page, "follow", /^Latest$/);
+  await zoomIn(page);
+  for (let i = 0; i < 20; i += 1) await drag(10, box.width); // much further than anything is kept
   await waitForText(page, "follow", /^Back to latest$/);
+  await waitForText(page, "missing", /^No readings are kept/);
+  await waitForText(page, "charts", /Speed, km\/h\s*\d/);
+  await page.mouse.move(box.x + 2, box.y + 20);
+  await waitForText(page, "charts", /Speed, km\/h\s*–/);
   await page.mouse.dblclick(box.x + box.width / 2, box.y + 20);
   await waitForText(page, "follow", /^Latest$/);
   await page.keyboard.down("Control");
@@ -104,6 +125,8 @@ test("the charts are moved and read with the keyboard alone", async (t) => {
   await eventually("the values said", async () =>
     /^\d\d:\d\d:\d\d: Speed \d+\.\d, Rider \d+, Motor/.test(await page.textContent("#announcer")),
   );
+  await zoomIn(page);
+  await page.focus("#charts-panel");
   await page.keyboard.press("Shift+ArrowLeft");
   await waitForText(page, "follow", /^Back to latest$/);
   await page.keyboard.press("End");

@@ -14,6 +14,7 @@ import {
   describeAssist,
   describeBike,
   gapsWord,
+  missingWord,
   otherValues,
   spanWord,
   speedWord,
@@ -50,7 +51,7 @@ export function createBikeView(part, actions) {
 }
 
 function drawNow(part, state, bike, gauge) {
-  const { selected, link, unit, range, notKept } = state;
+  const { selected, link, unit, range } = state;
   const { kind, label, notice } = describeBike(selected, bike, link);
   setText(part("bike-id"), selected);
   setText(part("bike-model"), bike?.model ?? "");
@@ -62,10 +63,7 @@ function drawNow(part, state, bike, gauge) {
   drawReading(part, bike.reading, state);
   gauge.set(bike.reading.speed_kmh, unit);
   drawAssist(part, bike.reading, unit);
-  setNotice(
-    part("not-kept"),
-    notKept === null ? "" : `Not kept before ${clockWord(notKept * 1000)}`,
-  );
+  setNotice(part("missing"), missingWord(state));
   setAttribute(part("follow"), "aria-pressed", isFollowing(range));
   setText(part("follow"), isFollowing(range) ? "Latest" : "Back to latest");
 }

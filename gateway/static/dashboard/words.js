@@ -125,6 +125,13 @@ export function clockWord(ts_ms) {
   return new Date(ts_ms).toLocaleTimeString([], { hourCycle: "h23" });
 }
 
+/** Why there is nothing before the `first` reading in sight; empty where nothing is missing. */
+export function missingWord({ missing, first, link }) {
+  if (missing === "not kept") return `No readings are kept from before ${clockWord(first * 1000)}`;
+  if (missing === null) return "";
+  return link.state === "connected" ? "Loading earlier readings…" : "Earlier readings are not here";
+}
+
 /** How many gaps, and what is known to be lost in them; not every gap can be counted. */
 export function gapsWord({ gaps, lost }) {
   if (gaps === 0) return "none";
