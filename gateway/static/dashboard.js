@@ -14,8 +14,7 @@ import {
   listenToUnit,
   recallRange,
 } from "./dashboard/controls.js";
-import { csvOf } from "./dashboard/csv.js";
-import { saveText } from "./dashboard/download.js";
+import { createDownload } from "./dashboard/download.js";
 import { clockOf, createFleet, takeFleetReading } from "./dashboard/fleet_state.js";
 import { createFleetView, entriesOf } from "./dashboard/fleet_view.js";
 import { createHistory } from "./dashboard/history.js";
@@ -24,11 +23,10 @@ import { createLoop } from "./dashboard/loop.js";
 import { noteChanges } from "./dashboard/news.js";
 import { drawLink, drawRoute, stateSentence, titleOf } from "./dashboard/page.js";
 import { createPalette } from "./dashboard/palette.js";
-import { wholeRideUrl } from "./dashboard/past.js";
+import { allCsvUrl, spanCsvUrl } from "./dashboard/past.js";
 import { following, isFollowing } from "./dashboard/range.js";
 import { bikeInHash } from "./dashboard/route.js";
 import { createSparkHistory } from "./dashboard/spark_history.js";
-import { readingsIn, viewOf } from "./dashboard/view.js";
 import { follow } from "./spoke.js";
 import { io } from "./vendor/socket.io.esm.min.js";
 
@@ -50,6 +48,7 @@ const state = {
 const palette = createPalette(document);
 const request = createLoop(draw);
 const announcer = createAnnouncer(part("announcer"));
+const download = createDownload(part("saving"), announcer);
 const moves = listenToRange(part, sight, setRange);
 const fleet = createFleetView(part, palette, request, createSparkHistory(state, request));
 const bike = createBikeView(part, { palette, request, ...moves });
@@ -134,7 +133,7 @@ function show(id) {
   if (id === null) return;
   const shown = shownBike.createShown(clockOf(state, id));
   Object.assign(state, { shown, range: following(recallRange().span_s) });
-  part("csv-all").href = wholeRideUrl(id);
+  part("saving").hidden = true;
   // Not kept over a reload: the page begins with now, and what was before comes from the API.
   const options = { devices: [id], keep: false, onStatus, onError };
   following_one = follow(socket, { ...options, ...handlersOf(id, shown) });
@@ -208,9 +207,12 @@ part("charts-panel").addEventListener("keydown", (event) => {
   request();
 });
 part("csv-view").addEventListener("click", () => {
-  const view = viewOf(state.shown.track, sight().bounds, Infinity);
-  saveText(`${state.selected}.csv`, csvOf(readingsIn(view)));
+  const [from, to] = sight().bounds;
+  download(state.selected, spanCsvUrl(state.selected, { from, to }, state.shown.offset_ms));
 });
+part("csv-all").addEventListener("click", () =>
+  download(state.selected, allCsvUrl(state.selected)),
+);
 listenToScheme(part, palette.refresh);
 listenToUnit(part, (unit) => {
   state.unit = unit;

@@ -77,10 +77,10 @@ export async function assertNothingSticksOut(page) {
   }
 }
 
-/** The text of the file that a press on `selector` saves. */
+/** The file that a press on `selector` saves: its name and its text. */
 export async function download(page, selector) {
   const [file] = await Promise.all([page.waitForEvent("download"), page.click(selector)]);
-  return readFileSync(await file.path(), "utf8");
+  return { name: file.suggestedFilename(), text: readFileSync(await file.path(), "utf8") };
 }
 
 /**

@@ -167,6 +167,8 @@ test("a killed gateway is told and nothing is missing later, a dead bike is offl
   await waitForText(page, "notice", /gateway does not answer/);
   await waitForText(page, "bike-state", /^Unknown$/);
   assert.match(await page.title(), /^Reconnecting/);
+  await page.click("#csv-all");
+  await waitForText(page, "saving", /^No file was saved: the gateway does not answer/);
   await showState(page, "gateway-down");
   const { last } = await readTally(page);
   await pair.startGateway();

@@ -9,9 +9,14 @@ const BIKE = "ebike-001";
 
 const pair = await createPair({ after });
 const browser = await startBrowser(after);
-pair.startDevice({ SPOKE_RATE_HZ: "100" });
+pair.startDevice({ SPOKE_RATE_HZ: "400" });
 await pair.startGateway();
-await eventually("a ride of some seconds", async () => (await newestSeq(pair.url, BIKE)) > 300);
+await rideUntil(1_600); // more than is fetched to be drawn
+
+/** Wait until the bike has sent so many readings. */
+function rideUntil(seq) {
+  return eventually(`reading ${seq}`, async () => (await newestSeq(pair.url, BIKE)) > seq);
+}
 
 async function openBike(t) {
   const { page, complaints } = await browser.newPage(t);
@@ -33,41 +38,43 @@ function describeChart(page) {
 
 /** Zoom in as far as it goes, once there is more than that to move in. */
 async function zoomIn(page) {
-  await eventually("a longer ride", async () => (await newestSeq(pair.url, BIKE)) > 800);
+  await rideUntil(3_200);
   for (let i = 0; i < 3; i += 1) await page.click("#zoom-in");
 }
 
-/** The numbers of the readings in a CSV file, by its header. */
-function seqsOf(csv) {
-  const [header, ...lines] = csv.trimEnd().split("\r\n");
+/** The numbers of the readings in a CSV file, by its header; every reading is there, once. */
+function seqsOf({ text }) {
+  const [header, ...lines] = text.trimEnd().split("\r\n");
   const place = header.split(",").indexOf("seq");
-  return lines.map((line) => Number(line.split(",")[place]));
-}
-
-test("what happened before the page was open is there", async (t) => {
-  const { page, complaints } = await openBike(t);
-  const first = Number((await page.textContent("#first")).split("-")[1]);
-  const seqs = seqsOf(await download(page, "#csv-view"));
-  assert.ok(seqs[0] < 5, `begins at ${seqs[0]}`);
-  assert.ok(
-    seqs.some((seq) => seq < first - 100),
-    "nothing from before",
-  );
+  const seqs = lines.map((line) => Number(line.split(",")[place]));
   assert.deepEqual(
     seqs,
-    seqs.toSorted((a, b) => a - b),
+    seqs.map((_, line) => seqs[0] + line),
   );
+  return seqs;
+}
+
+test("what happened before the page was open is there, and can be downloaded, every reading", async (t) => {
+  const { page, complaints } = await openBike(t);
+  const first = Number((await page.textContent("#first")).split("-")[1]);
+  const shown = await download(page, "#csv-view");
+  const seqs = seqsOf(shown);
+  assert.ok(seqs[0] === 1 && first > 100, `begins at ${seqs[0]}, the page at ${first}`);
+  assert.ok(seqs.at(-1) > first, `ends at ${seqs.at(-1)}`);
+  const time = String.raw`\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ`;
+  assert.match(shown.name, new RegExp(`^${BIKE}_${time}_to_${time}\\.csv$`));
+  assert.match(shown.text, /^time_utc,v,.*\r\n\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z,/);
+  await waitForText(page, "saving", /^Saved ebike-001_.*csv: [\d,]+ readings$/);
   assert.deepEqual(complaints, []);
 });
 
-test("the whole ride can be downloaded, every reading of it", async (t) => {
+test("all that is kept can be downloaded, and of a zoomed chart what it shows", async (t) => {
   const { page } = await openBike(t);
-  const seqs = seqsOf(await download(page, "#csv-all"));
-  assert.ok(seqs.length > 300);
-  assert.deepEqual(
-    seqs,
-    seqs.map((_, place) => place + 1),
-  );
+  const all = seqsOf(await download(page, "#csv-all"));
+  assert.ok(all[0] === 1 && all.length > 1_600);
+  await zoomIn(page);
+  const shown = seqsOf(await download(page, "#csv-view"));
+  assert.ok(shown[0] > 1 && shown.length > 1_000 && shown.length < 3_000, `${shown.length}`);
 });
 
 test("the window is chosen, moved, zoomed and led back by buttons", async (t) => {

@@ -28,11 +28,14 @@ export function missingSpan(past, first, [from, to]) {
   return { from: from - (to - from) * MARGIN, to: end };
 }
 
-/** The address to ask for at most `points`; the bike's clock is `offset_ms` behind the reader's. */
-export function pastUrl(id, { from, to }, offset_ms, points = POINTS) {
-  const from_ms = Math.max(Math.floor(from * 1000 - offset_ms), 0);
-  const to_ms = Math.max(Math.ceil(to * 1000 - offset_ms), from_ms);
-  return `${readingsUrl(id)}?from_ms=${from_ms}&to_ms=${to_ms}&max_points=${points}`;
+/** The address to ask for what is drawn; the bike's clock is `offset_ms` behind the reader's. */
+export function pastUrl(id, span, offset_ms) {
+  return `${spanUrl(id, span, offset_ms)}&max_points=${POINTS}`;
+}
+
+/** Where every reading of a span can be fetched as CSV. */
+export function spanCsvUrl(id, span, offset_ms) {
+  return `${spanUrl(id, span, offset_ms)}&format=csv`;
 }
 
 /** Where the oldest reading that is kept of a bike can be fetched. */
@@ -41,7 +44,7 @@ export function oldestUrl(id) {
 }
 
 /** Where all that is kept of a bike can be fetched as CSV. */
-export function wholeRideUrl(id) {
+export function allCsvUrl(id) {
   return `${readingsUrl(id)}?from_ms=0&format=csv`;
 }
 
@@ -83,6 +86,12 @@ export function missingBefore(past, first, [from, to]) {
 
 function breakBetween(one, other) {
   return { t: (one + other) / 2, reading: null };
+}
+
+function spanUrl(id, { from, to }, offset_ms) {
+  const from_ms = Math.max(Math.floor(from * 1000 - offset_ms), 0);
+  const to_ms = Math.max(Math.ceil(to * 1000 - offset_ms), from_ms);
+  return `${readingsUrl(id)}?from_ms=${from_ms}&to_ms=${to_ms}`;
 }
 
 function readingsUrl(id) {

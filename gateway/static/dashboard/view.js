@@ -45,13 +45,6 @@ export function stepFrom({ rows }, t, way) {
   return readings.findLast((row) => row.t < t) ?? null;
 }
 
-/** The readings in sight, for a file. */
-export function readingsIn({ rows, from, to }) {
-  return rows
-    .filter(({ t, reading }) => reading && t >= from && t <= to)
-    .map(({ reading }) => reading);
-}
-
 function holeAround(rows, place) {
   const { t } = rows[place];
   return { from: rows[place - 1]?.t ?? t, to: rows[place + 1]?.t ?? t };
