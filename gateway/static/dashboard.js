@@ -19,7 +19,7 @@ import { clockOf, createFleet, takeFleetReading } from "./dashboard/fleet_state.
 import { createFleetView, entriesOf } from "./dashboard/fleet_view.js";
 import { createHistory } from "./dashboard/history.js";
 import { afterConnectError, afterDisconnect, CONNECTED, CONNECTING } from "./dashboard/link.js";
-import { createLoop } from "./dashboard/loop.js";
+import { createLoop, createRest } from "./dashboard/loop.js";
 import { noteChanges } from "./dashboard/news.js";
 import { drawLink, drawRoute, stateSentence, titleOf } from "./dashboard/page.js";
 import { createPalette } from "./dashboard/palette.js";
@@ -27,11 +27,13 @@ import { allCsvUrl, spanCsvUrl } from "./dashboard/past.js";
 import { following, isFollowing } from "./dashboard/range.js";
 import { bikeInHash } from "./dashboard/route.js";
 import { createSparkHistory } from "./dashboard/spark_history.js";
+import { shownWord } from "./dashboard/words.js";
 import { follow } from "./spoke.js";
 import { io } from "./vendor/socket.io.esm.min.js";
 
 const FLEET_RATE_HZ = 2; // a number in a list that changes faster cannot be read
 const RECONNECT_MS = { reconnectionDelay: 500, reconnectionDelayMax: 3_000 };
+const REST_MS = 700; // keys pressed one after the other are one move
 const TICK_MS = 1_000; // time goes on when no reading comes
 
 const part = (id) => document.getElementById(id);
@@ -50,6 +52,7 @@ const request = createLoop(draw);
 const announcer = createAnnouncer(part("announcer"));
 const download = createDownload(part("saving"), announcer);
 const moves = listenToRange(part, sight, setRange);
+const sayShown = createRest(() => announcer.tell(shownWord(sight())), REST_MS);
 const fleet = createFleetView(part, palette, request, createSparkHistory(state, request));
 const bike = createBikeView(part, { palette, request, ...moves });
 const history = createHistory((shown) => shown === state.shown, redrawBike);
@@ -97,6 +100,7 @@ function redrawBike() {
 function setRange(range) {
   state.range = range;
   redrawBike();
+  sayShown();
 }
 
 function sayWhatChanged() {

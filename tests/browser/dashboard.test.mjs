@@ -65,6 +65,8 @@ test("one bike is shown: its speed moves, nothing is missing, and no script or s
   await waitForText(page, "latency", /^\d+ ms \(worst \d+ ms\)$/);
   await waitForText(page, "reconnects", /^none$/);
   await assertNothingMissing(page);
+  const assist = await page.textContent("#levels [aria-current]");
+  assert.equal(await page.getAttribute("#levels", "aria-label"), `Assist mode: ${assist}`);
   await showState(page, "bike");
   assert.deepEqual(complaints, []);
 });

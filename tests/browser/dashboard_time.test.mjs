@@ -18,8 +18,8 @@ function rideUntil(seq) {
   return eventually(`reading ${seq}`, async () => (await newestSeq(pair.url, BIKE)) > seq);
 }
 
-async function openBike(t) {
-  const { page, complaints } = await browser.newPage(t);
+async function openBike(t, options) {
+  const { page, complaints } = await browser.newPage(t, options);
   let answer;
   const asked = new Promise((resolve) => (answer = resolve));
   await page.route("**/readings?**", (route) => asked.then(() => route.continue()));
@@ -136,8 +136,12 @@ test("the charts are moved and read with the keyboard alone", async (t) => {
   await page.focus("#charts-panel");
   await page.keyboard.press("Shift+ArrowLeft");
   await waitForText(page, "follow", /^Back to latest$/);
+  const heard = (pattern) =>
+    eventually(`${pattern}`, async () => pattern.test(await page.textContent("#announcer")));
+  await heard(/^Showing 5 s, from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d/);
   await page.keyboard.press("End");
   await waitForText(page, "follow", /^Latest$/);
+  await heard(/^Showing the latest \d+ s/);
   await page.keyboard.press("Escape");
   await waitForText(page, "pointed", /^$/);
 });
@@ -148,3 +152,26 @@ test("each chart says in words what it shows", async (t) => {
     /^Speed, km\/h, .* to \d\d:\d\d:\d\d: from/.test(await describeChart(page)),
   );
 });
+
+test("in forced colours what is chosen stands out, and so do the lines of the charts", async (t) => {
+  const { page } = await openBike(t, { forcedColors: "active", colorScheme: "dark" });
+  const grounds = await page.$$eval("#windows :checked + span, #levels [aria-current]", (found) =>
+    found.map((element) => getComputedStyle(element).backgroundColor),
+  );
+  assert.equal(new Set(grounds).size, 1);
+  const highlight = grounds[0].match(/\d+/g).slice(0, 3).map(Number);
+  await eventually("a line in the colour of what is chosen", () =>
+    page.evaluate(colourIsIn, [".chart-speed canvas", highlight]),
+  );
+  await showState(page, "forced-colours");
+});
+
+/** Whether a canvas has a pixel of about a colour. */
+function colourIsIn([selector, colour]) {
+  const canvas = document.querySelector(selector);
+  if (!canvas) return false;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const isNear = (_value, i) =>
+    i % 4 === 0 && data[i + 3] > 99 && colour.every((own, k) => Math.abs(own - data[i + k]) < 9);
+  return data.some(isNear);
+}

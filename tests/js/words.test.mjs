@@ -18,8 +18,10 @@ import {
   describeAssist,
   describeBike,
   gapsWord,
+  missingWord,
   otherValues,
   powerWord,
+  shownWord,
   spanWord,
   speedWord,
   windowWord,
@@ -156,6 +158,21 @@ test("a clock that differs is told with its direction, one that agrees is not", 
 
 test("the length of a window is told in minutes, a short one in seconds", () => {
   assert.deepEqual([20, 60, 450].map(windowWord), ["20 s", "1 min", "7.5 min"]);
+});
+
+test("what the charts show is told with its times, unless it is the latest", () => {
+  const at = (to) => ({ range: { span_s: 60, to }, bounds: [40, 100], first: 50, missing: null });
+  assert.equal(shownWord(at(null)), "Showing the latest 1 min");
+  assert.match(shownWord(at(100)), /^Showing 1 min, from \d\d:\d\d:40 to \d\d:\d\d:40$/);
+  assert.match(shownWord({ ...at(null), missing: "not kept" }), /min\. No readings are kept from before/);
+});
+
+test("why there is nothing before the first reading is told", () => {
+  const told = (missing, state) => missingWord({ missing, first: 50, link: { state } });
+  assert.match(told("not kept", "lost"), /^No readings are kept from before \d\d:\d\d:50$/);
+  assert.match(told("loading", "connected"), /^Loading/);
+  assert.match(told("loading", "lost"), /not here$/);
+  assert.equal(told(null, "connected"), "");
 });
 
 test("an address names a bike or none", () => {

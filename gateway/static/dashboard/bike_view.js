@@ -84,6 +84,8 @@ function drawAssist(part, reading, unit) {
   for (const level of part("levels").children) {
     setAttribute(level, "aria-current", level.dataset.level === reading.assist ? "true" : null);
   }
+  // a list item that is current is not read out by every screen reader; the name of the list is
+  setAttribute(part("levels"), "aria-label", `Assist mode: ${reading.assist}`);
   part("levels").hidden = reading.assist === undefined;
   setText(part("cut-off"), label ?? "");
   part("assist").classList.toggle("is-cut-off", isCutOff);

@@ -13,13 +13,15 @@ export function createPalette(document) {
     palette.colours = readColours(document);
     for (const call of listeners) call();
   }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
+  for (const query of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
+    matchMedia(query).addEventListener("change", refresh);
   return palette;
 }
 
 /** A canvas does not know light-dark(): an element turns each name into a plain colour. */
 function readColours(document) {
   const probe = document.body.appendChild(document.createElement("span"));
+  probe.style.forcedColorAdjust = "none"; // else every name is the colour of text
   const entries = NAMES.map((name) => {
     probe.style.color = `var(--${name})`;
     return [name, getComputedStyle(probe).color];

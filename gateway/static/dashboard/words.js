@@ -1,6 +1,7 @@
 /** Numbers and states in words. Pure. */
 
 import { isHeard } from "./bikes.js";
+import { isFollowing } from "./range.js";
 import { EU_CUT_OFF_KMH } from "./units.js";
 
 export const NONE = "–";
@@ -130,6 +131,16 @@ export function missingWord({ missing, first, link }) {
   if (missing === "not kept") return `No readings are kept from before ${clockWord(first * 1000)}`;
   if (missing === null) return "";
   return link.state === "connected" ? "Loading earlier readings…" : "Earlier readings are not here";
+}
+
+/** Which stretch of time the charts show, for those who hear it. */
+export function shownWord(sight) {
+  const { range, missing } = sight;
+  const [from, to] = sight.bounds;
+  const span = windowWord(to - from);
+  const times = `from ${clockWord(from * 1000)} to ${clockWord(to * 1000)}`;
+  const shown = isFollowing(range) ? `the latest ${span}` : `${span}, ${times}`;
+  return `Showing ${shown}${missing === "not kept" ? `. ${missingWord(sight)}` : ""}`;
 }
 
 /** How many gaps, and what is known to be lost in them; not every gap can be counted. */
