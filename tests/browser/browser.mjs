@@ -33,11 +33,13 @@ export async function startBrowser(after) {
   };
 }
 
-/** Wait until the text of an element matches. */
+/** Wait until the text of an element matches, also in details that are closed. */
 export async function waitForText(page, id, pattern) {
   await page.waitForFunction(
-    ([element, source]) =>
-      new RegExp(source).test(document.getElementById(element)?.innerText ?? ""),
+    ([id, source]) => {
+      const element = document.getElementById(id);
+      return new RegExp(source).test(element?.innerText || (element?.textContent ?? ""));
+    },
     [id, pattern.source],
     { polling: POLL_MS },
   );

@@ -39,7 +39,8 @@ function describeChart(page) {
 /** Zoom in as far as it goes, once there is more than that to move in. */
 async function zoomIn(page) {
   await rideUntil(3_200);
-  for (let i = 0; i < 3; i += 1) await page.click("#zoom-in");
+  for (let i = 0; i < 6; i += 1) await page.click("#zoom-in");
+  await waitForText(page, "missing", /^$/);
 }
 
 /** The numbers of the readings in a CSV file, by its header; every reading is there, once. */
@@ -74,7 +75,7 @@ test("all that is kept can be downloaded, and of a zoomed chart what it shows", 
   assert.ok(all[0] === 1 && all.length > 1_600);
   await zoomIn(page);
   const shown = seqsOf(await download(page, "#csv-view"));
-  assert.ok(shown[0] > 1 && shown.length > 1_000 && shown.length < 3_000, `${shown.length}`);
+  assert.ok(shown[0] > 1 && shown.at(-1) > all.at(-1), `${shown[0]} to ${shown.at(-1)}`);
 });
 
 test("the window is chosen, moved, zoomed and led back by buttons", async (t) => {
@@ -97,7 +98,7 @@ test("the charts move under the mouse, and show the values under it", async (t) 
   const { page } = await openBike(t);
   const box = await page.locator(".chart-speed .u-over").boundingBox();
   await page.mouse.move(box.x + box.width - 5, box.y + 20); // the ride began a moment ago
-  await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d$/);
+  await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d\.\d$/);
   const drag = async (from, to) => {
     await page.mouse.move(box.x + from, box.y + 20);
     await page.mouse.down();
@@ -107,9 +108,12 @@ test("the charts move under the mouse, and show the values under it", async (t) 
   await drag(10, box.width); // all there is of the ride is in sight already
   await waitForText(page, "follow", /^Latest$/);
   await zoomIn(page);
-  for (let i = 0; i < 20; i += 1) await drag(10, box.width); // much further than anything is kept
+  await eventually("the first reading kept", async () => {
+    await drag(10, box.width);
+    return /^No readings are kept/.test(await page.innerText("#missing"));
+  });
+  for (let i = 0; i < 5; i += 1) await drag(10, box.width); // nothing leads further than that
   await waitForText(page, "follow", /^Back to latest$/);
-  await waitForText(page, "missing", /^No readings are kept/);
   await waitForText(page, "charts", /Speed, km\/h\s*\d/);
   await page.mouse.move(box.x + 2, box.y + 20);
   await waitForText(page, "charts", /Speed, km\/h\s*–/);
@@ -128,9 +132,9 @@ test("the charts are moved and read with the keyboard alone", async (t) => {
   const { page } = await openBike(t);
   await page.focus("#charts-panel");
   await page.keyboard.press("ArrowLeft");
-  await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d$/);
+  await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d\.\d$/);
   await eventually("the values said", async () =>
-    /^\d\d:\d\d:\d\d: Speed \d+\.\d, Rider \d+, Motor/.test(await page.textContent("#announcer")),
+    /^\d\d:\d\d:\d\d\.\d: Speed \d+\.\d, Rider \d+, Motor/.test(await page.textContent("#announcer")),
   );
   await zoomIn(page);
   await page.focus("#charts-panel");
@@ -175,3 +179,23 @@ function colourIsIn([selector, colour]) {
     i % 4 === 0 && data[i + 3] > 99 && colour.every((own, k) => Math.abs(own - data[i + k]) < 9);
   return data.some(isNear);
 }
+
+test("odd bikes are told: a wrong clock, a motor cut off, own values, and one that is refused", async (t) => {
+  const odd = await createPair(t);
+  odd.startPublisher("tests.browser.odd_bike");
+  await odd.startGateway();
+  const { page } = await browser.newPage(t);
+  await page.goto(`${odd.url}/#/bikes/clock-7`);
+  await waitForText(page, "clock", /^The bike's clock is 1 h 0 min behind yours/);
+  await waitForText(page, "latency", /^\d+ ms \(worst \d+ ms\)$/);
+  await waitForText(page, "lag", /^\d+ ms$/);
+  await waitForText(page, "cut-off", /^EU cut-off: no motor above 25 km\/h$/);
+  await waitForText(page, "charts", /tyre_bar[^]*4.2/);
+  await waitForText(page, "values", /mood[^]*good/);
+  assert.equal(await page.textContent("#levels [aria-current]"), "tour");
+  await showState(page, "clock-and-cut-off");
+  await page.goto(`${odd.url}/#/bikes/version-2`);
+  await waitForText(page, "bike-state", /^Refused$/);
+  await waitForText(page, "bike-notice", /another version of the protocol. Update the bike/);
+  await showState(page, "refused");
+});

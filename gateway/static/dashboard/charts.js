@@ -5,7 +5,7 @@ import { createChart } from "./chart.js";
 import { create, setAttribute, setText } from "./elements.js";
 import { listenToGestures } from "./gestures.js";
 import { readingAt, readingAtEnd, stepFrom, viewOf } from "./view.js";
-import { clockWord, windowWord } from "./words.js";
+import { clockWord, momentWord, windowWord } from "./words.js";
 
 const BUDGET_MS = 5; // of a frame's 16: the rest of the charts is drawn in the next one
 const DRAW_MS = [100, 250]; // as often as a point moves by a pixel, within these
@@ -148,7 +148,7 @@ function drawPoint(charts, part) {
     );
   }
   const t = pointed === null ? null : (row?.t ?? pointed);
-  setText(part("pointed"), t === null ? "" : `at ${clockWord(t * 1000)}`);
+  setText(part("pointed"), t === null ? "" : `at ${momentWord(t * 1000)}`);
 }
 
 function titleOf({ title, unit }, { speed }) {
@@ -167,7 +167,7 @@ function sayPoint(charts, row) {
   const words = charts.list.flatMap(({ definition }) =>
     definition.lines.map((line) => `${line.label} ${valueWord(row, line, definition, charts)}`),
   );
-  return `${clockWord(row.t * 1000)}: ${words.join(", ")}`;
+  return `${momentWord(row.t * 1000)}: ${words.join(", ")}`;
 }
 
 /** Name each chart by what it shows. */
