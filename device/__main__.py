@@ -1,4 +1,4 @@
-"""``python -m device``: settings → sources → publish, until SIGTERM or SIGINT.
+"""``python -m device``: settings → sources → publish, until SIGTERM, SIGINT or SIGHUP.
 
 Exits 0 when it was stopped, 1 because of a bug, 2 when a setting, the source or a port is wrong.
 """
@@ -29,6 +29,7 @@ from shared.contexts import open_context
 from shared.errors import JournalError, SettingsError, SourceError
 from shared.logs import log_name, setup_logging
 from shared.settings import Settings, load_settings
+from shared.signals import ending_signals
 
 STOPPED, MISCONFIGURED = 0, 2
 
@@ -92,12 +93,12 @@ def wire(bikes: Sequence[Bike], journal: Journal, sockets: Sockets) -> Publisher
 
 @contextmanager
 def stop_signals() -> Iterator[socket.socket]:
-    """Give a socket that becomes readable on SIGTERM and SIGINT; neither kills any more."""
+    """Give a socket that becomes readable on a signal to end; none of them kills any more."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     with reader, writer:
         signal.set_wakeup_fd(writer.fileno())
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             signal.signal(number, _take_note)
         try:
             yield reader

@@ -1,4 +1,4 @@
-"""``python -m gateway``: settings → links and hub → web server, until SIGTERM or SIGINT.
+"""``python -m gateway``: settings → links and hub → web server, until SIGTERM, SIGINT or SIGHUP.
 
 Exits 0 when it was stopped, 1 because of a bug, 2 when a setting or a port is wrong.
 """
@@ -7,7 +7,6 @@ import errno
 import gc
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,12 +27,15 @@ from shared.decorators import stops_process_on_error
 from shared.errors import SettingsError
 from shared.logs import setup_logging
 from shared.settings import Settings, load_settings
+from shared.signals import ending_signals
 
 STOPPED, CRASHED, MISCONFIGURED = 0, 1, 2
 CYCLES_AFTER = 20_000
 """New objects that lead to a look for cycles; Python's default is 700."""
 SPARE_DESCRIPTORS = 64
 """For logs, ZeroMQ and the listening socket; the rest may be connections."""
+DESCRIPTORS_MIN = 100
+"""With fewer it is not worth to start."""
 BACKLOG = 4096
 """Browsers that come back all at once after a restart wait here."""
 
@@ -43,7 +45,7 @@ def main() -> int:
     try:
         settings = load_settings("gateway", sys.argv[1:], os.environ, Path.cwd())
         setup_logging(settings, "gateway")
-        return run(_within_descriptors(settings))
+        return run(*_within_descriptors(settings))
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return MISCONFIGURED
@@ -52,13 +54,13 @@ def main() -> int:
         return CRASHED
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, http_connections: int) -> int:
     """Serve until a signal comes or something dies; returns the exit code."""
     gevent.get_hub().print_exception = _log_greenlet_error  # type: ignore[assignment,method-assign]  # it prints
     app = create_app(settings)
     gateway: Gateway = app.extensions["spoke"]
     ended: AsyncResult[int] = AsyncResult()
-    server = open_server(settings, gateway)
+    server = open_server(settings, gateway, http_connections)
     gateway.hub.start()
     _end_on_signals(ended)
     gevent.spawn(stops_process_on_error(_end_by_crash(ended))(gateway.hub.run))
@@ -72,14 +74,18 @@ def run(settings: Settings) -> int:
     return code
 
 
-def open_server(settings: Settings, gateway: Gateway) -> WSGIServer:
-    """Listen for browsers; raises SettingsError when the port cannot be had."""
+def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> WSGIServer:
+    """Listen for browsers; raises SettingsError when the port cannot be had.
+
+    Serves so many connections at once that are no session's.
+    """
     address = (settings.gateway_host, settings.gateway_port)
     errors = getLogger("web_server")
     server = WSGIServer(
         address,
         gateway.app,
         backlog=BACKLOG,
+        spawn=http_connections,
         log=None,
         error_log=errors,
         handler_class=WebHandler,
@@ -115,7 +121,7 @@ def _look_for_cycles_rarely() -> None:
 
 
 def _end_on_signals(ended: "AsyncResult[int]") -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         gevent.signal_handler(number, ended.set, STOPPED)
 
 
@@ -133,7 +139,9 @@ def _log_greenlet_error(
     error: BaseException | str | None,
     _trace: object,
 ) -> None:
-    if kind is not None and issubclass(kind, Exception) and isinstance(error, Exception):
+    if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+        logger.error("descriptors_used_up", why=error.strerror, then="new connections wait")
+    elif kind is not None and issubclass(kind, Exception) and isinstance(error, Exception):
         logger.opt(exception=error).error("greenlet_failed", where=str(context))
 
 
@@ -150,18 +158,38 @@ def _report_start(settings: Settings, gateway: Gateway) -> None:
             logger.warning("dashboard_unavailable", why=INSTALL_HINT)
 
 
-def _within_descriptors(settings: Settings) -> Settings:
-    """Raise the descriptor limit as far as it goes, and expect no more connections than that."""
-    needed = settings.max_connections + SPARE_DESCRIPTORS
+def _within_descriptors(settings: Settings) -> tuple[Settings, int]:
+    """Raise the descriptor limit as far as it goes, and expect no more connections than that.
+
+    Returns how many may be no session's: the web server's own, as many as the sessions'.
+    """
+    wanted = settings.max_connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = descriptor_limit(soft, hard, needed)
+    limit = descriptor_limit(soft, hard, 2 * wanted + SPARE_DESCRIPTORS)
     if limit != soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    if needed <= limit or limit == resource.RLIM_INFINITY:
-        return settings
-    room = max(0, limit - SPARE_DESCRIPTORS)
-    logger.warning("max_connections_lowered", to=room, why=f"the descriptor limit is {limit}")
-    return replace(settings, max_connections=room)
+    sessions, http = share_out(limit, wanted)
+    if sessions < wanted:
+        why = f"the descriptor limit is {limit}"
+        logger.warning("max_connections_lowered", to=sessions, why=why)
+    return replace(settings, max_connections=sessions), http
+
+
+def share_out(limit: int, wanted: int) -> tuple[int, int]:
+    """Give sessions, then other HTTP connections, their part of a descriptor limit.
+
+    Raises SettingsError for a limit under which nobody could be served.
+    """
+    if limit == resource.RLIM_INFINITY:
+        return wanted, wanted
+    if limit < DESCRIPTORS_MIN:
+        raise SettingsError(
+            f"this process may open {limit} files, the gateway needs at least {DESCRIPTORS_MIN}: "
+            f"raise the limit (ulimit -n {DESCRIPTORS_MIN}, or LimitNOFILE= of its service)"
+        )
+    room = limit - SPARE_DESCRIPTORS
+    sessions = min(wanted, room * 2 // 3)
+    return sessions, min(wanted, room - sessions)
 
 
 def descriptor_limit(soft: int, hard: int, needed: int) -> int:

@@ -19,6 +19,7 @@ from gateway.schema.routes import create_documents
 from gateway.transport import Multicast, SocketIO
 from gateway.web.api import create_api, create_pages
 from gateway.web.auth import Authenticate, let_everybody_in
+from gateway.web.detours import create_detours
 from gateway.web.doors import Check, guard, handshake_check, host_check, origin_check
 from gateway.web.error_handlers import register_error_handlers
 from gateway.web.events import register_events
@@ -54,6 +55,7 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     app.extensions["spoke"] = gateway
     register_error_handlers(app)
     app.register_blueprint(create_pages(hub, lambda: gateway.is_draining))
+    app.register_blueprint(create_detours())
     app.register_blueprint(create_api(hub, authenticate))
     app.register_blueprint(create_documents())
     CORS(app, resources=r"/api/*", origins=list(settings.cors_origins), expose_headers=["Link"])

@@ -6,7 +6,7 @@ of it runs in one greenlet, so nothing needs a lock; what dies here ends the pro
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import gevent
 from gevent.event import Event as Wake
@@ -65,6 +65,10 @@ class Connection(Protocol):
     def writable(self) -> bool:
         """Tell whether more can be sent without piling it up."""
 
+    @property
+    def pending_bytes(self) -> int:
+        """What was sent and is not taken yet."""
+
     def wake_poll(self) -> None:
         """Let a client that polls, and waits, look again."""
 
@@ -73,6 +77,13 @@ class Connection(Protocol):
 
     def close_transport(self) -> None:
         """Close the transport, so that a stock client comes back."""
+
+
+class _Blocked(NamedTuple):
+    """A client whose kernel is full (until :meth:`Hub.on_writable`), as it was at some time."""
+
+    since_s: float
+    pending_bytes: int
 
 
 OpenLinks: TypeAlias = Callable[[Watch, Callable[[], None], Callable[..., None]], Subscriber]
@@ -125,7 +136,7 @@ class Hub:
         self._wake = Wake()
         self._once = OncePerKind()
         self._lagging: dict[str, None] = {}  # who can be sent more at once, who waits longest first
-        self._blocked: dict[str, float] = {}  # whose kernel is full, since when; in that order
+        self._blocked: dict[str, _Blocked] = {}  # whose kernel is full; who is longest goes first
         self._flushed_s = self._judged_s = self._judged_all_s = self._turned_s = 0.0
         self._judge_not_before_s = 0.0
         self._late_since_s: float | None = None
@@ -327,7 +338,7 @@ class Hub:
             return
         self._lagging.pop(client_id, None)
         if not connection.writable:
-            self._blocked[client_id] = now.monotonic_s  # until on_writable
+            self._blocked[client_id] = _Blocked(now.monotonic_s, connection.pending_bytes)
             return
         batch = self.fanout.take(client_id, now)
         if batch.frames:
@@ -344,12 +355,17 @@ class Hub:
     def _end_stalled(self, now_s: float) -> None:
         """End the connections that took nothing for too long."""
         while self._blocked:
-            client_id, since_s = next(iter(self._blocked.items()))
-            if now_s - since_s < self._stalled_s:
+            client_id, blocked = next(iter(self._blocked.items()))
+            if now_s - blocked.since_s < self._stalled_s:
                 return
             del self._blocked[client_id]
+            connection = self.connections[client_id]
+            pending_bytes = connection.pending_bytes
+            if pending_bytes < blocked.pending_bytes:  # slow, but it does take something
+                self._blocked[client_id] = _Blocked(now_s, pending_bytes)
+                continue
             logger.warning("client_stalled", client=client_id, stalled_s=self._stalled_s)
-            self.connections[client_id].close_transport()
+            connection.close_transport()
 
     def now(self) -> Now:
         """Read the clocks the hub lives by."""

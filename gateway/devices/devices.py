@@ -129,7 +129,7 @@ class Devices:
         """Kinds of faults of devices that were not there before, until the shell takes them."""
         self.counts: Counter[str] = Counter()
         self.arrival = 0
-        """The number of the last entry that arrived, gateway-wide."""
+        """The number of the last entry that arrived, gateway-wide; not every number is one's."""
         self.size_bytes = 0
         self.evicted: OrderedDict[str, tuple[Cursor, int]] = OrderedDict()
         """The last position and arrival number of devices that had to give way."""
@@ -261,6 +261,7 @@ class Devices:
                 self.audience.appear(device, now)
             case Prepend(stretch):
                 device.ring.prepend(_entries(stretch), stretch.front)
+                self.arrival += 1  # of nothing: its newest reading may be another one now
             case Empty(front):
                 self.audience.before_loss(device, self.arrival)
                 device.ring.empty(front)
@@ -341,6 +342,7 @@ class Devices:
         if len(self.evicted) > REMEMBERED_MAX:
             self.evicted.popitem(last=False)
         self.audience.evict(device)
+        self.arrival += 1  # so that who comes from now on was not there
 
 
 def status_body(device_id: str, feed: Feed | None) -> dict[str, object]:

@@ -165,7 +165,12 @@ class Ring:
         return Cursor(self._epochs[slot], self._seqs[slot])
 
     def cursor_at(self, index: int) -> Cursor | None:
-        """Give the position before the entry at ``index`` (which may be :attr:`end`)."""
+        """Give the position before the entry at ``index`` (which may be :attr:`end`).
+
+        Before the gap that tells of a return to an older epoch this is the one before the return.
+        """
+        if index == self.emptied_at and index in self._gaps:
+            return self._gaps[index].after
         return self.front if index <= self.first else self._end_of(index - 1 - self._base)
 
     def frame_at(self, index: int) -> bytes:

@@ -63,6 +63,11 @@ class Client:
     rate_due_s: float | None = None
     """When to look for newest readings next; None without any rate."""
     is_rate_due: bool = False
+    rate_pause_s: float = 0.0
+    """How long the last look at newest readings said the next one can wait."""
+    rated_up_to: int = -1
+    """The arrival number up to which there is nothing to look for; -1 when something is held back.
+    """
     statuses: dict[str, None] = field(default_factory=dict)
     """Devices whose status is owed, in order: an ordered set."""
     status_seen: int = 0
@@ -102,10 +107,10 @@ class Client:
         rates = [*self.names.values(), self.everything_rate_hz if self.everything else None]
         return max((rate for rate in rates if rate is not None), default=None)
 
-    def position_in(self, device_id: str, head: Cursor | None) -> Cursor:
-        """Give the position this client's stream of a device starts after."""
+    def position_in(self, device_id: str) -> Cursor | None:
+        """Give the position it was sent a device up to; None where its group serves it, or none."""
         if device_id in self.behind:
             return self.behind[device_id].cursor
         if device_id in self.rated and self.rated[device_id].cursor > START:
             return self.rated[device_id].cursor
-        return self.since_of(device_id) or head or START
+        return None

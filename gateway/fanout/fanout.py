@@ -7,7 +7,7 @@ due, and takes as many bytes for a client as its connection accepts. Nothing is 
 from collections import Counter
 from collections.abc import Iterable
 
-from gateway.devices.devices import Device, Devices
+from gateway.devices.devices import REMEMBERED_MAX, Device, Devices
 from gateway.devices.ring import Entry
 from gateway.fanout.catchup import ANY_NUMBER, Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import At, Client, Rated, Waiting
@@ -172,9 +172,10 @@ class Fanout:
     def _answer(self, client: Client, device_id: str) -> dict[str, object]:
         device = self.devices.get(device_id)
         head = None if device is None else device.feed.head
+        at = client.position_in(device_id) or self._since_before(client, device_id) or head
         return {
             "online": device is not None and device.feed.online,
-            "cursor": str(client.position_in(device_id, head)),
+            "cursor": str(at or START),
             "latest": None if device is None else device.latest_reading(),
         }
 
@@ -315,9 +316,12 @@ class Fanout:
             self._behind.add(client.client_id)
 
     def _since_before(self, client: Client, device_id: str) -> Cursor | None:
-        """Find where a client stood in a device that was evicted, or asked to begin."""
+        """Find where a client stood in a device that was evicted, or asked to begin.
+
+        Who watched it then did so by ``*``: what is watched by name is not evicted.
+        """
         gone = self.devices.evicted.get(device_id)
-        was_there = gone is not None and client.everything_from <= gone[1]
+        was_there = gone is not None and client.everything and client.everything_from <= gone[1]
         if gone is not None and was_there and device_id not in client.since:
             return gone[0]
         return client.since_of(device_id)
@@ -339,7 +343,7 @@ class Fanout:
         for client_id in self._behind:
             client = self.clients[client_id]
             position = client.behind.pop(device.device_id, None)
-            if position is not None and len(client.since) < SINCE_MAX:
+            if position is not None and len(client.since) < SINCE_MAX + REMEMBERED_MAX:
                 client.since[device.device_id] = position.cursor
         for client in self.clients.values():
             client.rated.pop(device.device_id, None)

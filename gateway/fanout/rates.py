@@ -29,7 +29,7 @@ class RateQueue:
 
     def settle(self, client: Client, now: Now) -> None:
         """Look at once for a client that has a rate now, never again for one that has none."""
-        client.rate_due_s, client.is_rate_due = None, False
+        client.rate_due_s, client.is_rate_due, client.rated_up_to = None, False, -1
         if client.top_rate_hz() is not None:
             self._look_at(client, now.monotonic_s)
 
@@ -48,18 +48,27 @@ class RateQueue:
         if not client.is_rate_due:
             return
         client.is_rate_due = False
-        next_s, least_s = now.monotonic_s + LOOK_MAX_S, 0.0
+        if client.rated_up_to == devices.arrival:  # most devices are silent most of the time
+            self._look_at(client, now.monotonic_s + client.rate_pause_s)
+            return
+        next_s, least_s, is_all_sent = now.monotonic_s + LOOK_MAX_S, 0.0, True
         for device in _rated_devices(client, devices):
             least_s += LOOK_A_DEVICE_S
             rated = _rated(client, device.device_id)
             if rated.due_s > now.monotonic_s:
+                is_all_sent = False
                 next_s = min(next_s, rated.due_s)
-            elif not out.is_full and _take_newest(rated, device, out):
+            elif out.is_full:
+                is_all_sent = False
+                next_s = min(next_s, now.monotonic_s + LOOK_FOR_NEW_S)
+            elif _take_newest(rated, device, out):
                 rated.due_s = now.monotonic_s + rated.interval_s
                 next_s = min(next_s, rated.due_s)
             else:
                 next_s = min(next_s, now.monotonic_s + max(rated.interval_s, LOOK_FOR_NEW_S))
-        self._look_at(client, max(next_s, now.monotonic_s + max(LOOK_MIN_S, least_s)))
+        client.rated_up_to = devices.arrival if is_all_sent else -1
+        client.rate_pause_s = max(next_s - now.monotonic_s, LOOK_MIN_S, least_s)
+        self._look_at(client, now.monotonic_s + client.rate_pause_s)
 
     def _look_at(self, client: Client, due_s: float) -> None:
         client.rate_due_s = due_s

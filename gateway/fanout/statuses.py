@@ -42,7 +42,8 @@ class StatusLog:
         client.status_seen = self.count
         changed: Iterable[str] = [self._log[-i] for i in range(min(missed, len(self._log)), 0, -1)]
         if missed > len(self._log):
-            changed = [*client.names, *(device.device_id for device in self._devices)]
+            known = (device.device_id for device in self._devices)
+            changed = [*client.names, *self._devices.evicted, *known]
         client.statuses.update(dict.fromkeys(name for name in changed if client.covers(name)))
 
     def tell(self, client: Client, out: Outbound) -> None:

@@ -60,6 +60,7 @@ class _Thread:
 
     question: Question | None = None
     repeatable: Question | None = None
+    answered: Question | None = None
     asked_s: float = 0.0
     misses: int = 0
 
@@ -118,6 +119,17 @@ class Asking:
             return False
         return question is None or question.kind != "repair"
 
+    def was_answered(self, kind: Kind, after: Cursor | None, known: Cursor, now_s: float) -> bool:
+        """Tell whether just this was answered, too short ago for another answer to help.
+
+        Of an epoch its device knows nothing of any more a replay says nothing, again and again.
+        """
+        thread = self._threads[_purpose(kind)]
+        last = thread.answered
+        if last is None or (last.kind, last.after, last.known.epoch) != (kind, after, known.epoch):
+            return False
+        return now_s - thread.asked_s < ASK_AGAIN_S
+
     def ask(
         self, kind: Kind, after: Cursor | None, limit: int, known: Cursor, now_s: float
     ) -> Question:
@@ -142,7 +154,7 @@ class Asking:
         thread = self._threads[purpose]
         question, thread.question = thread.question or thread.repeatable, None
         if question is not None:
-            thread.repeatable = None
+            thread.repeatable, thread.answered = None, question
             self.wants_newest &= purpose != "repair"
             self._answers = True
             self.hope()
@@ -179,7 +191,7 @@ class Asking:
     def abandon(self) -> None:
         """Drop the open questions: nobody needs their answers any more."""
         for thread in self._threads.values():
-            thread.question = thread.repeatable = None
+            thread.question = thread.repeatable = thread.answered = None
 
 
 def _purpose(kind: Kind) -> Purpose:

@@ -336,9 +336,10 @@ class Feed:
         return max(1, min(missing.last.seq - head.seq, PAGE_MAX))
 
     def _ask(self, kind: Kind, after: Cursor | None, limit: int, now_s: float) -> Effects:
-        if not self._asking.may_ask(kind, now_s):
+        asking, known = self._asking, self.position
+        if not asking.may_ask(kind, now_s) or asking.was_answered(kind, after, known, now_s):
             return []
-        question = self._asking.ask(kind, after, limit, self.position, now_s)
+        question = asking.ask(kind, after, limit, known, now_s)
         return [Ask(question.purpose, question.after, question.limit)]
 
     def _miss(self, purpose: Purpose, now: Now, pause_s: float = 0.0) -> None:

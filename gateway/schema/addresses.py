@@ -84,6 +84,9 @@ def _problem() -> Schema:
 def _addresses() -> dict[str, Schema]:
     return {
         "/": _page("The dashboard."),
+        "/bikes": _detour("The dashboard, at all bikes."),
+        "/bikes/{device_id}": _detour("The dashboard, at one bike.", [_ID]),
+        "/favicon.ico": _question("The icon of the page.", {"302": _lead("To the icon.")}),
         "/docs": _page("This document and that of the events, to be read."),
         "/asyncapi.json": _document("The events, as an AsyncAPI document."),
         "/openapi.json": _document("The addresses, as an OpenAPI document."),
@@ -116,6 +119,15 @@ def _question(about: str, answers: Schema, parameters: list[Schema] | None = Non
 def _page(about: str) -> Schema:
     answer = {"description": "A page.", "content": {HTML: {"schema": {"type": "string"}}}}
     return _question(about, {"200": answer})
+
+
+def _detour(about: str, parameters: list[Schema] | None = None) -> Schema:
+    answers = {"302": _lead("To the page."), "404": _refusal("For whoever asks for no HTML.")}
+    return _question(about, answers, parameters)
+
+
+def _lead(about: str) -> Schema:
+    return {"description": about, "content": {HTML: {"schema": {"type": "string"}}}}
 
 
 def _document(about: str) -> Schema:

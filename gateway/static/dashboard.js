@@ -14,26 +14,26 @@ import {
   listenToUnit,
   recallRange,
 } from "./dashboard/controls.js";
-import { csvOf } from "./dashboard/csv.js";
-import { saveText } from "./dashboard/download.js";
+import { createDownload } from "./dashboard/download.js";
 import { clockOf, createFleet, takeFleetReading } from "./dashboard/fleet_state.js";
 import { createFleetView, entriesOf } from "./dashboard/fleet_view.js";
 import { createHistory } from "./dashboard/history.js";
 import { afterConnectError, afterDisconnect, CONNECTED, CONNECTING } from "./dashboard/link.js";
-import { createLoop } from "./dashboard/loop.js";
+import { createLoop, createRest } from "./dashboard/loop.js";
 import { noteChanges } from "./dashboard/news.js";
 import { drawLink, drawRoute, stateSentence, titleOf } from "./dashboard/page.js";
 import { createPalette } from "./dashboard/palette.js";
-import { wholeRideUrl } from "./dashboard/past.js";
-import { boundsOf, fitted, following, isFollowing } from "./dashboard/range.js";
+import { allCsvUrl, spanCsvUrl } from "./dashboard/past.js";
+import { following, isFollowing } from "./dashboard/range.js";
 import { bikeInHash } from "./dashboard/route.js";
 import { createSparkHistory } from "./dashboard/spark_history.js";
-import { readingsIn, viewOf } from "./dashboard/view.js";
+import { shownWord } from "./dashboard/words.js";
 import { follow } from "./spoke.js";
 import { io } from "./vendor/socket.io.esm.min.js";
 
 const FLEET_RATE_HZ = 2; // a number in a list that changes faster cannot be read
 const RECONNECT_MS = { reconnectionDelay: 500, reconnectionDelayMax: 3_000 };
+const REST_MS = 700; // keys pressed one after the other are one move
 const TICK_MS = 1_000; // time goes on when no reading comes
 
 const part = (id) => document.getElementById(id);
@@ -52,7 +52,9 @@ const state = {
 const palette = createPalette(document);
 const request = createLoop(draw);
 const announcer = createAnnouncer(part("announcer"));
-const moves = listenToRange(part, () => ({ range: state.range, now: newestMoment() }), setRange);
+const download = createDownload(part("saving"), announcer);
+const moves = listenToRange(part, sight, setRange);
+const sayShown = createRest(() => announcer.tell(shownWord(sight())), REST_MS);
 const fleet = createFleetView(part, {
   palette,
   request,
@@ -71,11 +73,11 @@ function draw(now_ms) {
   drawLink(part, state);
   if (document.title !== titleOf(state)) document.title = titleOf(state);
   if (state.selected === null) return fleet.draw(state, now_ms);
-  const window = boundsOf(state.range, newestMoment());
-  if (state.shown.latest) history.fill(state.selected, state.shown, window);
-  const notKept = shownBike.notKeptIn(state.shown, window);
-  const bounds = fitted(state.range, window, notKept);
-  const hasMore = bike.draw({ ...state, ...state.shown, bounds, notKept }, now_ms);
+  const inSight = sight();
+  if (state.shown.latest ?? inSight.first) {
+    history.fill(state.selected, state.shown, inSight.window);
+  }
+  const hasMore = bike.draw({ ...state, ...state.shown, ...inSight }, now_ms);
   return hasMore || (isFollowing(state.range) && isOnline());
 }
 
@@ -83,8 +85,10 @@ function isOnline() {
   return state.link === CONNECTED && Boolean(state.bikes.get(state.selected)?.online);
 }
 
-function newestMoment() {
-  return shownBike.momentOf(state.shown, isOnline(), Date.now() / 1000);
+/** What the charts show at this moment. */
+function sight() {
+  const now = shownBike.momentOf(state.shown, isOnline(), Date.now() / 1000);
+  return shownBike.sightOf(state.shown, state.range, now);
 }
 
 /** Make a handler that changes the state and has it drawn. */
@@ -103,6 +107,7 @@ function redrawBike() {
 function setRange(range) {
   state.range = range;
   redrawBike();
+  sayShown();
 }
 
 function sayWhatChanged() {
@@ -118,6 +123,8 @@ const onAnswer = drawn((devices) => {
   fleet.hurry();
 });
 const onStatus = drawn((status) => {
+  const isBack = status.online && !state.bikes.get(status.device_id)?.online;
+  if (isBack && status.device_id === state.selected) shownBike.askAgain(state.shown);
   takeStatus(state.bikes, status);
   showWhatIsAsked(state.selected);
   redrawBike();
@@ -137,7 +144,7 @@ function show(id) {
   if (id === null) return;
   const shown = shownBike.createShown(clockOf(state, id));
   Object.assign(state, { shown, range: following(recallRange().span_s) });
-  part("csv-all").href = wholeRideUrl(id);
+  part("saving").hidden = true;
   // Not kept over a reload: the page begins with now, and what was before comes from the API.
   const options = { devices: [id], keep: false, onStatus, onError };
   following_one = follow(socket, { ...options, ...handlersOf(id, shown) });
@@ -217,9 +224,12 @@ part("charts-panel").addEventListener("keydown", (event) => {
   request();
 });
 part("csv-view").addEventListener("click", () => {
-  const view = viewOf(state.shown.track, boundsOf(state.range, newestMoment()), Infinity, null);
-  saveText(`${state.selected}.csv`, csvOf(readingsIn(view)));
+  const [from, to] = sight().bounds;
+  download(state.selected, spanCsvUrl(state.selected, { from, to }, state.shown.offset_ms));
 });
+part("csv-all").addEventListener("click", () =>
+  download(state.selected, allCsvUrl(state.selected)),
+);
 listenToScheme(part, palette.refresh);
 listenToUnit(part, (unit) => {
   state.unit = unit;

@@ -39,6 +39,7 @@ class Connection:
     """A client of an ``EngineServer``. Only ``wait_for_room`` blocks."""
 
     __slots__ = (
+        "__weakref__",
         "_lane",
         "_room",
         "_server",

@@ -3,9 +3,13 @@
 ``WebHandler`` is a ``handler_class`` for ``gevent.pywsgi.WSGIServer``. A WSGI application finds a
 function under ``environ[HANDOVER]`` when the connection could be served by somebody else after the
 answer to a GET; whoever takes it gives it back for what is not theirs.
+
+A server with a pool (``spawn=N``) serves so many connections at once that nobody took; when all are
+in use, the one that rests longest between two requests gives way to the next.
 """
 
 import _socket
+import errno
 import re
 import socket
 from collections.abc import Callable
@@ -14,8 +18,10 @@ from functools import partial
 from io import BufferedReader
 from time import monotonic
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gevent
+from gevent import Greenlet
 from gevent import socket as gevent_socket
 from gevent.pywsgi import (  # type: ignore[attr-defined]  # the stubs leave _NoopLog out
     OldMessage,
@@ -30,6 +36,10 @@ from gateway.transport.takeover import HANDOVER, duplicate
 IDLE_TIMEOUT_S = 75.0
 # The head of a request is a packet or two. Apache's default for the first byte to the last is 20 s.
 HEAD_TIMEOUT_S = 20.0
+# Who takes nothing of an answer for so long is not waited for: nginx's default is 60 s.
+SEND_TIMEOUT_S = 30.0
+# The send timeout is for each piece of this size, so that a slow line may take its time.
+SEND_PIECE = 65_536
 
 # Who sends what is no HTTP fills no disk with it: a line a minute, of the first characters.
 REFUSALS_TOLD_S = 60.0
@@ -66,6 +76,8 @@ class WebHandler(WSGIHandler):
     _is_alone = False
     _successor: Successor | None = None
     _quiet_until_s = 0.0  # of all handlers together
+    _is_fresh = True
+    _has_two_lengths = False
 
     def handle_one_request(self) -> Any:
         """Serve one request; refuse one whose head does not come in time."""
@@ -88,12 +100,27 @@ class WebHandler(WSGIHandler):
         if self.rfile.closed:
             return b""
         self.socket.settimeout(IDLE_TIMEOUT_S)
+        resting = RESTING.setdefault(self.server, {})
+        resting[self] = None
         try:
+            self._make_room(resting)
             came: bytes = self.rfile.peek(1)
         except OSError:
             return b""
+        finally:
+            resting.pop(self, None)
+            self._is_fresh = False
         self.socket.settimeout(None)
         return came
+
+    def _make_room(self, resting: "dict[WebHandler, None]") -> None:
+        """Let the connection that rests longest end when the server can take no other."""
+        pool = self.server.pool
+        longest = next(iter(resting))
+        is_served_first = longest is self and self._is_fresh
+        if pool is not None and pool.full() and not is_served_first:
+            del resting[longest]
+            longest.socket.shutdown(socket.SHUT_RDWR)
 
     def _serve_in_time(self) -> Any:
         deadline = None if self._head else gevent.Timeout.start_new(HEAD_TIMEOUT_S)
@@ -108,22 +135,28 @@ class WebHandler(WSGIHandler):
             self._stop_deadline()
 
     def read_request(self, raw_requestline: str) -> Any:
-        """Read the headers: here the head is complete."""
+        """Read the headers: here the head is complete.
+
+        False refuses a body of two lengths: a proxy may have believed the other (RFC 9112, 6.1).
+        """
         try:
-            return super().read_request(raw_requestline)
+            is_read = super().read_request(raw_requestline)
         finally:
             self._stop_deadline()
+        return is_read and not self._has_two_lengths
 
     def MessageClass(self, *args: Any) -> Any:  # noqa: N802  # pywsgi's name for reading headers
         """Read the headers; the stock way, four times as long, those that are not plain."""
         plain = plain_headers(self._head)
         if plain is None:
             self._is_alone = False
-            return super().MessageClass(*args)
-        self.rfile.read(len(self._head) - self._head.index(b"\n") - 1)
-        message = OldMessage()
-        for name, value in plain:
-            message[name] = value
+            message = super().MessageClass(*args)
+        else:
+            self.rfile.read(len(self._head) - self._head.index(b"\n") - 1)
+            message = OldMessage()
+            for name, value in plain:
+                message[name] = value
+        self._has_two_lengths = "content-length" in message and "transfer-encoding" in message
         return message
 
     def _write_with_headers(self, data: bytes) -> None:
@@ -134,10 +167,17 @@ class WebHandler(WSGIHandler):
         self._sendall(bytes(held))
 
     def _sendall(self, data: bytes) -> None:
-        if self._held is None:
-            super()._sendall(data)  # type: ignore[misc]  # as above
-        else:
+        if self._held is not None:
             self._held += data
+            return
+        self.socket.settimeout(SEND_TIMEOUT_S)
+        try:
+            for start in range(0, len(data), SEND_PIECE):
+                piece = data[start : start + SEND_PIECE]
+                super()._sendall(piece)  # type: ignore[misc]  # as above
+        except TimeoutError as error:  # as if it had hung up, which is no fault of ours
+            raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing") from error
+        self.socket.settimeout(None)
 
     def log_error(self, msg: str, *args: Any) -> None:
         """Say that a request was no HTTP; rarely, and shortly: anybody can send such."""
@@ -197,6 +237,10 @@ class WebHandler(WSGIHandler):
         successor(exchange)
 
 
+RESTING: "WeakKeyDictionary[WSGIServer, dict[WebHandler, None]]" = WeakKeyDictionary()
+"""Who waits for the next request of its connection, at each server; the longest first."""
+
+
 def plain_headers(head: bytes) -> list[tuple[str, str]] | None:
     """Return names and values of a head's headers; None when it holds anything unusual."""
     text = head[head.find(b"\n") + 1 : -2].decode("latin-1")
@@ -225,9 +269,18 @@ class Unread(socket.SocketIO):
 def give_back(
     server: WSGIServer, address: Any, sock: _socket.socket, rest: bytes, unread: bytes
 ) -> None:
-    """Have ``server`` write ``rest`` and serve ``sock`` from ``unread`` on, as if just accepted."""
+    """Have ``server`` write ``rest`` and serve ``sock`` from ``unread`` on, as if just accepted.
+
+    A server that can take no other closes it.
+    """
     theirs = gevent_socket.socket(sock.family, socket.SOCK_STREAM, 0, sock.detach())
-    gevent.spawn(_serve, server, address, theirs, rest, unread)
+    handler: Any = Greenlet(_serve, server, address, theirs, rest, unread)
+    if server.pool is None:
+        handler.start()
+    elif server.pool.full():
+        theirs.close()
+    else:
+        server.pool.start(handler)
 
 
 def _serve(

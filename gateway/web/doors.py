@@ -88,9 +88,11 @@ def guard(app: "WSGIApplication", checks: Iterable[Check]) -> "WSGIApplication":
 def _host_of(header: str) -> str:
     """Read the name in a Host header, without its port; empty when there is none to read."""
     try:
-        return urlsplit(f"//{header}").hostname or ""
+        parts = urlsplit(f"//{header}")
+        name = parts.hostname
     except ValueError:  # such as "[::1"
         return ""
+    return name or "" if parts.username is None else ""
 
 
 def _is_address(host: str) -> bool:

@@ -4,9 +4,12 @@ A handler is a function ``(session, request) -> answer`` entered in a table by a
 raises what cannot be served. One wrapper around all of them checks the rate and translates.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
+from weakref import WeakKeyDictionary
 
 import gevent
 from loguru import logger
@@ -14,11 +17,11 @@ from socketio import exceptions as socketio_exceptions
 
 from gateway.fanout.subscription import Subscribe, Unsubscribe, parse_subscribe, parse_unsubscribe
 from gateway.hub import Hub
-from gateway.transport import SocketIO
+from gateway.transport import Connection, SocketIO
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.error_handlers import translate
 from gateway.web.limits import Allowance, cost_of
-from gateway.web.sockets import is_answer_awaited, open_browser
+from gateway.web.sockets import is_answer_awaited, serve_browser
 from shared.decorators import registered, validated
 from shared.errors import NotFound, RateLimited, RequestError, describe
 
@@ -54,54 +57,77 @@ def register_events(
     server: SocketIO, hub: Hub, authenticate: Authenticate, *, automatic: bool
 ) -> None:
     """Enter every event, and connect and disconnect, at the server."""
-    allowances: dict[str, Allowance] = {}
-
-    def connect(client_id: str, environ: Mapping[str, object], auth: object = None) -> None:
-        given = auth if isinstance(auth, dict) else {}
-        _authenticate(authenticate, environ, given)
-        browser = open_browser(
-            server,
-            client_id,
-            pull=partial(hub.pull, client_id),
-            go_on=partial(hub.on_writable, client_id),
-        )
-        if browser is None:
-            return
-        allowances[client_id] = Allowance()
-        hub.connect(client_id, browser)
-        if automatic or "subscribe" in given:
-            # CONNECT goes out when this handler has returned, and must go first
-            gevent.spawn(_welcome, server, Session(client_id, hub), given, automatic)
-
-    def disconnect(client_id: str, _reason: object = None) -> None:
-        allowances.pop(client_id, None)
-        hub.disconnect(client_id)
-
-    def serve(name: str, client_id: str, *arguments: object) -> Answer | None:
-        allowance = allowances.get(client_id)
-        if allowance is None:  # it left before it was let in, and said this on the way
-            return None
-        return _serve(server, Session(client_id, hub), name, arguments, allowance)
-
+    callers = Callers(server, hub, authenticate, automatic)
     # At the server below Flask-SocketIO: it makes a Flask request for each event, which nobody here
     # looks at and which is a third of what a connection costs.
     events = server.server
-    events.on("connect", connect)
-    events.on("disconnect", disconnect)
+    events.on("connect", callers.connect)
+    events.on("disconnect", callers.disconnect)
     for name in EVENTS:
-        events.on(name, partial(serve, name))
-    events.on("*", serve)
+        events.on(name, partial(callers.serve, name))
+    events.on("*", callers.serve)
 
 
-def _authenticate(
-    authenticate: Authenticate, environ: Mapping[str, object], auth: dict[str, object]
-) -> None:
+@dataclass(eq=False)
+class Callers:
+    """Everybody who is connected, and how much each may still ask for."""
+
+    server: SocketIO
+    hub: Hub
+    authenticate: Authenticate
+    automatic: bool
+    _allowances: dict[str, Allowance] = field(default_factory=dict)
+    # One for each connection, over which a client may come and go as often as it likes.
+    _of_connections: WeakKeyDictionary[Connection, Allowance] = field(
+        default_factory=WeakKeyDictionary
+    )
+
+    def connect(self, client_id: str, environ: Mapping[str, object], auth: object = None) -> None:
+        """Let a client in, and serve what its ``auth`` asks for."""
+        given = auth if isinstance(auth, dict) else {}
+        with _refusing():
+            self.authenticate(Credentials(_headers(environ), given))
+        browser = self.server.connection(client_id)
+        if browser is None:  # it has ended already
+            return
+        allowance = self._of_connections.setdefault(browser, Allowance())
+        with _refusing():
+            _spend(allowance, self.hub)
+        self._allowances[client_id] = allowance
+        pull, go_on = partial(self.hub.pull, client_id), partial(self.hub.on_writable, client_id)
+        serve_browser(browser, pull=pull, go_on=go_on)
+        self.hub.connect(client_id, browser)
+        if self.automatic or "subscribe" in given:
+            # CONNECT goes out when this handler has returned, and must go first
+            gevent.spawn(_welcome, self.server, Session(client_id, self.hub), given, allowance)
+
+    def disconnect(self, client_id: str, _reason: object = None) -> None:
+        """Forget a client."""
+        self._allowances.pop(client_id, None)
+        self.hub.disconnect(client_id)
+
+    def serve(self, name: str, client_id: str, *arguments: object) -> Answer | None:
+        """Serve one event of a client."""
+        allowance = self._allowances.get(client_id)
+        if allowance is None:  # it left before it was let in, and said this on the way
+            return None
+        return _serve(self.server, Session(client_id, self.hub), name, arguments, allowance)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Refuse a CONNECT for what goes wrong, with the code of the error."""
     try:
-        authenticate(Credentials(_headers(environ), auth))
+        yield
     except RequestError as error:
         body, _status = describe(error)
         refusal = socketio_exceptions.ConnectionRefusedError
         raise refusal(body["message"], {"code": body["code"]}) from error
+
+
+def _spend(allowance: Allowance, hub: Hub, argument: object = None) -> None:
+    if not allowance.spend(hub.now().monotonic_s, cost_of(argument)):
+        raise RateLimited("too many requests; ask again in a second")
 
 
 def _headers(environ: Mapping[str, object]) -> dict[str, str]:
@@ -128,24 +154,24 @@ def _serve(
 
 def _call(session: Session, name: str, arguments: tuple[Any, ...], allowance: Allowance) -> Answer:
     argument = arguments[0] if arguments else None
-    if not allowance.spend(session.hub.now().monotonic_s, cost_of(argument)):
-        raise RateLimited("too many requests; ask again in a second")
+    _spend(allowance, session.hub, argument)
     handler = EVENTS.get(name)
     if handler is None:
         raise NotFound(f"there is no event {name[:80]!r}; there are {', '.join(EVENTS)}")
     return handler(session, argument)
 
 
-def _welcome(server: SocketIO, session: Session, auth: dict[str, object], automatic: bool) -> None:
-    """Serve what a client asked for in its ``auth``, right after CONNECT."""
+def _welcome(
+    server: SocketIO, session: Session, auth: dict[str, object], allowance: Allowance
+) -> None:
+    """Serve what a client asked for in its ``auth``, or everything, right after CONNECT."""
     if session.client_id not in session.hub.connections:
         return
     if "subscribe" not in auth:
-        if automatic:
-            session.hub.subscribe_automatically(session.client_id)
+        session.hub.subscribe_automatically(session.client_id)
         return
     try:
-        answer = EVENTS["subscribe"](session, auth["subscribe"])
+        answer = _call(session, "subscribe", (auth["subscribe"],), allowance)
     except Exception as error:
         server.emit("error", translate(error, event="connect")[0], to=session.client_id)
         return

@@ -7,6 +7,7 @@ position, so that it does not matter what the ring loses meanwhile.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 
 from gateway.devices.devices import Device
@@ -21,7 +22,8 @@ SLICE = 250
 """Readings looked at between two chances for others: about 2 ms."""
 SPAN_READINGS_MAX = 100_000
 """Of a span that is thinned: 25 MB for as long as it takes. What follows is told by ``next``."""
-CSV_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
+CSV_KEYS = ("time_utc", *REQUIRED_KEYS, *OPTIONAL_KEYS)
+_1970 = datetime(1970, 1, 1)  # noqa: DTZ001  # all are UTC, and an aware one would print +00:00
 
 
 class Page(NamedTuple):
@@ -200,9 +202,19 @@ def held_from(device: Device) -> Cursor:
 
 
 def csv_row(payload: bytes) -> list[object]:
-    """Give the cells of a reading, empty where a key is absent."""
+    """Give the cells of a reading, empty where a key is absent, its time also to be read."""
     reading = json.loads(payload)
+    reading["time_utc"] = _time_word(reading["ts_ms"])
     return [_cell(reading.get(key)) for key in CSV_KEYS]
+
+
+def _time_word(ts_ms: int) -> str | None:
+    """Write a time as ISO 8601 has it; None after the year 9999, which it does not have."""
+    try:
+        moment = _1970 + timedelta(milliseconds=ts_ms)
+    except OverflowError:
+        return None
+    return f"{moment.isoformat(timespec='milliseconds')}Z"
 
 
 def _cell(value: object) -> object:

@@ -35,24 +35,19 @@ def create_server(app: Flask, is_allowed_origin: OriginCheck) -> SocketIO:
     return server
 
 
-def open_browser(
-    server: SocketIO,
-    client_id: str,
+def serve_browser(
+    connection: Connection,
     *,
     pull: Callable[[int, int], Sequence[bytes]],
     go_on: Callable[[], None],
-) -> Connection | None:
-    """Take over the connection of a client; None when it has ended already.
+) -> None:
+    """Let a connection be sent frames.
 
     ``pull`` gives frames to a client that polls, at most so many and so many bytes; ``go_on`` is
     told when a client can be sent more.
     """
-    connection = server.connection(client_id)
-    if connection is None:
-        return None
     connection.on_poll = lambda count, size: [packet_of(f).decode() for f in pull(count, size)]
     connection.on_writable = connection.on_upgrade = go_on
-    return connection
 
 
 def connection_count(server: SocketIO) -> int:

@@ -169,7 +169,7 @@ def write_page(text: str, found: Medians) -> None:
 
 def _how(rounds: int, times: Times) -> list[str]:
     turns = "one round" if rounds == 1 else f"medians of {rounds} rounds"
-    return [f"{turns}, windows of {times.window_s:.0f} s"]
+    return [f"{turns}, windows of {times.window_s:.0f} s (flat: ten minutes)"]
 
 
 def _is_chosen(workload: Workload, options: argparse.Namespace) -> bool:

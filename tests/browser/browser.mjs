@@ -33,11 +33,13 @@ export async function startBrowser(after) {
   };
 }
 
-/** Wait until the text of an element matches. */
+/** Wait until the text of an element matches, also in details that are closed. */
 export async function waitForText(page, id, pattern) {
   await page.waitForFunction(
-    ([element, source]) =>
-      new RegExp(source).test(document.getElementById(element)?.innerText ?? ""),
+    ([id, source]) => {
+      const element = document.getElementById(id);
+      return new RegExp(source).test(element?.innerText || (element?.textContent ?? ""));
+    },
     [id, pattern.source],
     { polling: POLL_MS },
   );
@@ -88,10 +90,10 @@ export async function assertLargeLettersFit(page) {
   await page.evaluate(setLetters, "");
 }
 
-/** The text of the file that a press on `selector` saves. */
+/** The file that a press on `selector` saves: its name and its text. */
 export async function download(page, selector) {
   const [file] = await Promise.all([page.waitForEvent("download"), page.click(selector)]);
-  return readFileSync(await file.path(), "utf8");
+  return { name: file.suggestedFilename(), text: readFileSync(await file.path(), "utf8") };
 }
 
 /**

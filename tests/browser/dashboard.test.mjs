@@ -62,10 +62,14 @@ test("one bike is shown: its speed moves, nothing is missing, and no script or s
     /Speed, km\/h[^]*Power, W[^]*Cadence, rpm[^]*Battery, %[^]*Altitude, m/,
   );
   await page.waitForSelector("#charts .chart-speed canvas");
+  await waitForText(page, "arrival", /^Readings arrive .*, about \d+ a second. None is missing.$/);
+  await page.click("summary");
   await waitForText(page, "rate", /^\d+ per second$/);
   await waitForText(page, "latency", /^\d+ ms \(worst \d+ ms\)$/);
   await waitForText(page, "reconnects", /^none$/);
   await assertNothingMissing(page);
+  const assist = await page.textContent("#levels [aria-current]");
+  assert.equal(await page.getAttribute("#levels", "aria-label"), `Assist mode: ${assist}`);
   await showState(page, "bike");
   assert.deepEqual(complaints, []);
 });
@@ -95,9 +99,17 @@ test("a line that is down when the page opens is told, and used when it is up", 
   await waitForText(page, "link", /^Reconnecting/);
   await waitForText(page, "notice", /gateway does not answer/);
   await waitForText(page, "listed", /^The gateway does not answer\. Which bikes there are is not known/);
+  await page.goto(`${shared.url}/#/bikes/${BIKE}`);
+  await waitForText(page, "not-here", /readings of ebike-001 show here as soon as the gateway answers/);
+  await page.click("#disconnect");
+  await waitForText(page, "not-here", /To see the readings of ebike-001, connect to the gateway/);
+  await showState(page, "opened-disconnected", ["light"]);
   await page.unroute("**/socket.io/**");
+  await page.click("#connect-here");
   await waitForText(page, "link", /^Connected$/);
+  await page.waitForSelector("#bike-id:focus");
   await waitForSeq(page, 1);
+  assert.equal(await page.isVisible("#not-here"), false);
 });
 
 test("the buttons keep the keyboard's focus, and a screen reader hears what changes", async (t) => {
@@ -127,6 +139,7 @@ test("unit and appearance are the reader's choice, also the next time", async (t
   await waitForText(page, "speed-unit", /^mph$/);
   await waitForText(page, "charts", /Speed, mph/);
   await waitForText(page, "cut-off", /15.5 mph/);
+  assert.equal(await page.textContent(".gauge-limit-word"), "15.5");
   await page.reload();
   await waitForText(page, "speed-unit", /^mph$/);
   assert.equal(await ground(), "rgb(244, 245, 245)");
@@ -170,6 +183,8 @@ test("a killed gateway is told and nothing is missing later, a dead bike is offl
   await waitForText(page, "notice", /gateway does not answer/);
   await waitForText(page, "bike-state", /^Unknown$/);
   assert.match(await page.title(), /^Reconnecting/);
+  await page.click("#csv-all");
+  await waitForText(page, "saving", /^No file was saved: the gateway does not answer/);
   await showState(page, "gateway-down");
   const { last } = await readTally(page);
   await pair.startGateway();
@@ -228,24 +243,4 @@ test("a bike that was not heard yet shows by itself, chosen by its address or no
   await waitForText(named, "bike-state", /^Online$/);
   await Promise.all([waitForSeq(any, 1), waitForSeq(named, 1)]);
   assert.equal(await any.locator("#nothing").isVisible(), false);
-});
-
-test("odd bikes are told: a wrong clock, a motor cut off, own values, and one that is refused", async (t) => {
-  const pair = await createPair(t);
-  pair.startPublisher("tests.browser.odd_bike");
-  await pair.startGateway();
-  const { page } = await browser.newPage(t);
-  await page.goto(`${pair.url}/#/bikes/clock-7`);
-  await waitForText(page, "clock", /^The bike's clock is 1 h 0 min behind yours/);
-  await waitForText(page, "latency", /^\d+ ms \(worst \d+ ms\)$/);
-  await waitForText(page, "lag", /^\d+ ms$/);
-  await waitForText(page, "cut-off", /^EU cut-off: no motor above 25 km\/h$/);
-  await waitForText(page, "charts", /tyre_bar[^]*4.2/);
-  await waitForText(page, "values", /mood[^]*good/);
-  assert.equal(await page.textContent("#levels [aria-current]"), "tour");
-  await showState(page, "clock-and-cut-off");
-  await page.goto(`${pair.url}/#/bikes/version-2`);
-  await waitForText(page, "bike-state", /^Refused$/);
-  await waitForText(page, "bike-notice", /another version of the protocol. Update the bike/);
-  await showState(page, "refused");
 });

@@ -9,15 +9,25 @@ const BIKE = "ebike-001";
 
 const pair = await createPair({ after });
 const browser = await startBrowser(after);
-pair.startDevice({ SPOKE_RATE_HZ: "100" });
+pair.startDevice({ SPOKE_RATE_HZ: "400" });
 await pair.startGateway();
-await eventually("a ride of some seconds", async () => (await newestSeq(pair.url, BIKE)) > 300);
+await rideUntil(1_600); // more than is fetched to be drawn
 
-async function openBike(t) {
-  const { page, complaints } = await browser.newPage(t);
+/** Wait until the bike has sent so many readings. */
+function rideUntil(seq) {
+  return eventually(`reading ${seq}`, async () => (await newestSeq(pair.url, BIKE)) > seq);
+}
+
+async function openBike(t, options) {
+  const { page, complaints } = await browser.newPage(t, options);
+  let answer;
+  const asked = new Promise((resolve) => (answer = resolve));
+  await page.route("**/readings?**", (route) => asked.then(() => route.continue()));
   await page.goto(`${pair.url}/#/bikes/${BIKE}`);
   await waitForSeq(page, 1);
-  await waitForText(page, "not-kept", /^Not kept before \d\d:\d\d:\d\d$/);
+  await waitForText(page, "missing", /^Loading earlier readings…$/);
+  answer();
+  await waitForText(page, "missing", /^No readings are kept from before \d\d:\d\d:\d\d$/);
   return { page, complaints };
 }
 
@@ -26,43 +36,52 @@ function describeChart(page) {
   return page.getAttribute(".chart-speed .plot", "aria-label");
 }
 
-/** The numbers of the readings in a CSV file, by its header. */
-function seqsOf(csv) {
-  const [header, ...lines] = csv.trimEnd().split("\r\n");
-  const place = header.split(",").indexOf("seq");
-  return lines.map((line) => Number(line.split(",")[place]));
+/** Zoom in as far as it goes, once there is more than that to move in. */
+async function zoomIn(page) {
+  await rideUntil(3_200);
+  for (let i = 0; i < 6; i += 1) await page.click("#zoom-in");
+  await waitForText(page, "missing", /^$/);
 }
 
-test("what happened before the page was open is there", async (t) => {
-  const { page, complaints } = await openBike(t);
-  const first = Number((await page.textContent("#first")).split("-")[1]);
-  const seqs = seqsOf(await download(page, "#csv-view"));
-  assert.ok(seqs[0] < 5, `begins at ${seqs[0]}`);
-  assert.ok(
-    seqs.some((seq) => seq < first - 100),
-    "nothing from before",
-  );
+/** The numbers of the readings in a CSV file, by its header; every reading is there, once. */
+function seqsOf({ text }) {
+  const [header, ...lines] = text.trimEnd().split("\r\n");
+  const place = header.split(",").indexOf("seq");
+  const seqs = lines.map((line) => Number(line.split(",")[place]));
   assert.deepEqual(
     seqs,
-    seqs.toSorted((a, b) => a - b),
+    seqs.map((_, line) => seqs[0] + line),
   );
+  return seqs;
+}
+
+test("what happened before the page was open is there, and can be downloaded, every reading", async (t) => {
+  const { page, complaints } = await openBike(t);
+  const first = Number((await page.textContent("#first")).split("-")[1]);
+  const shown = await download(page, "#csv-view");
+  const seqs = seqsOf(shown);
+  assert.ok(seqs[0] === 1 && first > 100, `begins at ${seqs[0]}, the page at ${first}`);
+  assert.ok(seqs.at(-1) > first, `ends at ${seqs.at(-1)}`);
+  const time = String.raw`\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ`;
+  assert.match(shown.name, new RegExp(`^${BIKE}_${time}_to_${time}\\.csv$`));
+  assert.match(shown.text, /^time_utc,v,.*\r\n\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z,/);
+  await waitForText(page, "saving", /^Saved ebike-001_.*csv: [\d,]+ readings$/);
   assert.deepEqual(complaints, []);
 });
 
-test("the whole ride can be downloaded, every reading of it", async (t) => {
+test("all that is kept can be downloaded, and of a zoomed chart what it shows", async (t) => {
   const { page } = await openBike(t);
-  const seqs = seqsOf(await download(page, "#csv-all"));
-  assert.ok(seqs.length > 300);
-  assert.deepEqual(
-    seqs,
-    seqs.map((_, place) => place + 1),
-  );
+  const all = seqsOf(await download(page, "#csv-all"));
+  assert.ok(all[0] === 1 && all.length > 1_600);
+  await zoomIn(page);
+  const shown = seqsOf(await download(page, "#csv-view"));
+  assert.ok(shown[0] > 1 && shown.at(-1) > all.at(-1), `${shown[0]} to ${shown.at(-1)}`);
 });
 
 test("the window is chosen, moved, zoomed and led back by buttons", async (t) => {
   const { page } = await openBike(t);
   await page.check("input[name=window][value='60']");
-  await page.click("#zoom-in");
+  await zoomIn(page);
   assert.equal(await page.locator("input[name=window]:checked").count(), 0);
   await page.click("#earlier");
   await waitForText(page, "follow", /^Back to latest$/);
@@ -79,12 +98,25 @@ test("the charts move under the mouse, and show the values under it", async (t) 
   const { page } = await openBike(t);
   const box = await page.locator(".chart-speed .u-over").boundingBox();
   await page.mouse.move(box.x + box.width - 5, box.y + 20); // the ride began a moment ago
-  await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d$/);
-  await page.mouse.move(box.x + box.width / 2, box.y + 20);
-  await page.mouse.down();
-  await page.mouse.move(box.x + box.width * 0.9, box.y + 20);
-  await page.mouse.up();
+  await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d\.\d$/);
+  const drag = async (from, to) => {
+    await page.mouse.move(box.x + from, box.y + 20);
+    await page.mouse.down();
+    await page.mouse.move(box.x + to, box.y + 20);
+    await page.mouse.up();
+  };
+  await drag(10, box.width); // all there is of the ride is in sight already
+  await waitForText(page, "follow", /^Latest$/);
+  await zoomIn(page);
+  await eventually("the first reading kept", async () => {
+    await drag(10, box.width);
+    return /^No readings are kept/.test(await page.innerText("#missing"));
+  });
+  for (let i = 0; i < 5; i += 1) await drag(10, box.width); // nothing leads further than that
   await waitForText(page, "follow", /^Back to latest$/);
+  await waitForText(page, "charts", /Speed, km\/h\s*\d/);
+  await page.mouse.move(box.x + 2, box.y + 20);
+  await waitForText(page, "charts", /Speed, km\/h\s*–/);
   await page.mouse.dblclick(box.x + box.width / 2, box.y + 20);
   await waitForText(page, "follow", /^Latest$/);
   await page.keyboard.down("Control");
@@ -100,14 +132,20 @@ test("the charts are moved and read with the keyboard alone", async (t) => {
   const { page } = await openBike(t);
   await page.focus("#charts-panel");
   await page.keyboard.press("ArrowLeft");
-  await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d$/);
+  await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d\.\d$/);
   await eventually("the values said", async () =>
-    /^\d\d:\d\d:\d\d: Speed \d+\.\d, Rider \d+, Motor/.test(await page.textContent("#announcer")),
+    /^\d\d:\d\d:\d\d\.\d: Speed \d+\.\d, Rider \d+, Motor/.test(await page.textContent("#announcer")),
   );
+  await zoomIn(page);
+  await page.focus("#charts-panel");
   await page.keyboard.press("Shift+ArrowLeft");
   await waitForText(page, "follow", /^Back to latest$/);
+  const heard = (pattern) =>
+    eventually(`${pattern}`, async () => pattern.test(await page.textContent("#announcer")));
+  await heard(/^Showing 5 s, from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d/);
   await page.keyboard.press("End");
   await waitForText(page, "follow", /^Latest$/);
+  await heard(/^Showing the latest \d+ s/);
   await page.keyboard.press("Escape");
   await waitForText(page, "pointed", /^$/);
 });
@@ -117,4 +155,47 @@ test("each chart says in words what it shows", async (t) => {
   await eventually("words", async () =>
     /^Speed, km\/h, .* to \d\d:\d\d:\d\d: from/.test(await describeChart(page)),
   );
+});
+
+test("in forced colours what is chosen stands out, and so do the lines of the charts", async (t) => {
+  const { page } = await openBike(t, { forcedColors: "active", colorScheme: "dark" });
+  const grounds = await page.$$eval("#windows :checked + span, #levels [aria-current]", (found) =>
+    found.map((element) => getComputedStyle(element).backgroundColor),
+  );
+  assert.equal(new Set(grounds).size, 1);
+  const highlight = grounds[0].match(/\d+/g).slice(0, 3).map(Number);
+  await eventually("a line in the colour of what is chosen", () =>
+    page.evaluate(colourIsIn, [".chart-speed canvas", highlight]),
+  );
+  await showState(page, "forced-colours");
+});
+
+/** Whether a canvas has a pixel of about a colour. */
+function colourIsIn([selector, colour]) {
+  const canvas = document.querySelector(selector);
+  if (!canvas) return false;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const isNear = (_value, i) =>
+    i % 4 === 0 && data[i + 3] > 99 && colour.every((own, k) => Math.abs(own - data[i + k]) < 9);
+  return data.some(isNear);
+}
+
+test("odd bikes are told: a wrong clock, a motor cut off, own values, and one that is refused", async (t) => {
+  const odd = await createPair(t);
+  odd.startPublisher("tests.browser.odd_bike");
+  await odd.startGateway();
+  const { page } = await browser.newPage(t);
+  await page.goto(`${odd.url}/#/bikes/clock-7`);
+  await waitForText(page, "clock", /^The bike's clock is 1 h 0 min behind yours/);
+  await waitForText(page, "latency", /^\d+ ms \(worst \d+ ms\)$/);
+  await waitForText(page, "lag", /^\d+ ms$/);
+  await waitForText(page, "cut-off", /^EU cut-off: no motor above 25 km\/h$/);
+  await waitForText(page, "charts", /tyre_bar[^]*4.2/);
+  await waitForText(page, "values", /mood[^]*good/);
+  assert.equal(await page.textContent("#levels [aria-current]"), "tour");
+  await showState(page, "clock-and-cut-off");
+  await page.goto(`${odd.url}/#/bikes/version-2`);
+  await waitForText(page, "bike-state", /^Refused$/);
+  await waitForText(page, "bike-notice", /another version of the protocol. Update the bike/);
+  await showState(page, "refused");
 });

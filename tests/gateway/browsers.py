@@ -1,11 +1,13 @@
 """A browser for tests of the core: it reads its frames as a stock client would, and judges them."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import dropwhile
+from typing import Any, Literal
 
-from gateway.devices.devices import Devices, Limits
+from gateway.devices.devices import Devices, Limits, Question
 from gateway.fanout.clients import Client
 from gateway.fanout.fanout import Fanout
 from gateway.fanout.subscription import parse_subscribe, parse_unsubscribe
@@ -13,6 +15,7 @@ from gateway.feed.effects import Now
 from gateway.packets import packet_of
 from shared.cursor import Cursor, parse_cursor
 from shared.reading import CheckedReading, Reading, Status
+from shared.wire import ReplayAnswer
 
 EPOCH = 1_000
 
@@ -101,14 +104,88 @@ class World:
             self.devices.receive(CheckedReading(reading, (), ()), self.now)
         self.answer_nothing()
 
-    def say_status(self, device_id: str, state: Any = "online") -> None:
-        status = Status(device_id, EPOCH, self.seqs.get(device_id, 0), 1, state, 100)
+    def say_status(self, device_id: str, state: Any = "online", *, epoch: int = EPOCH) -> None:
+        status = Status(device_id, epoch, self.seqs.get(device_id, 0), 1, state, 100)
         self.devices.receive(status, self.now)
         self.answer_nothing()
+
+    def follows(self, device_id: str, before: Cursor, after: Cursor) -> bool:
+        """Tell whether nothing was ever said between two positions."""
+        return after == Cursor(before.epoch, before.seq + 1)
 
     def head(self, device_id: str) -> Cursor | None:
         device = self.devices.get(device_id)
         return None if device is None else device.feed.head
+
+
+@dataclass
+class WorldOfJournals(World):
+    """Devices that keep all they said, restart, and answer for it as honestly as they can."""
+
+    replay: Literal["answers", "silent", "absent"] = "answers"
+    restarts: int = 0
+    epochs: dict[str, int] = field(default_factory=dict)
+    journals: dict[str, list[Reading]] = field(default_factory=dict)
+    ends: dict[str, dict[int, int]] = field(default_factory=dict)
+    """The last number a device said of each epoch."""
+
+    def follows(self, device_id: str, before: Cursor, after: Cursor) -> bool:
+        """Tell whether nothing was ever said between two positions, also over an epoch's end."""
+        ends = self.ends.get(device_id, {})
+        is_end = after.seq == 1 and before.seq >= ends.get(before.epoch, 0)
+        since_then = dropwhile(lambda epoch: epoch != before.epoch, ends)
+        between = [it for it in since_then if before.epoch < it < after.epoch and ends[it]]
+        return super().follows(device_id, before, after) or (is_end and not between)
+
+    def wait(self, seconds: float) -> None:
+        self.time_s += seconds
+        self.devices.tick(self.now, everyone=True)
+        self.answer()
+
+    def ride(self, device_id: str, count: int, *, lost: int = 0) -> None:
+        """Publish, of which the first ``lost`` do not arrive."""
+        epoch = self.epochs.setdefault(device_id, EPOCH)
+        for number in range(count):
+            seq = self.seqs[device_id] = self.seqs.get(device_id, 0) + 1
+            reading = Reading(device_id, epoch, seq, 1_700_000_000_000, float(seq % 200))
+            self.journals.setdefault(device_id, []).append(reading)
+            self.ends.setdefault(device_id, {})[epoch] = seq
+            if number >= lost:
+                self.devices.receive(CheckedReading(reading, (), ()), self.now)
+            self.answer()
+
+    def restart(self, device_id: str, *, back: bool = False) -> None:
+        """Begin another epoch that was never there; one of the past has nothing of the journal."""
+        self.restarts += 1
+        self.epochs[device_id] = EPOCH + (-self.restarts if back else self.restarts)
+        self.seqs[device_id] = 0
+        self.ends.setdefault(device_id, {})[self.epochs[device_id]] = 0
+        if back:
+            self.journals.pop(device_id, None)
+
+    def answer(self) -> None:
+        """Let the replay do what it does now, as long as there are questions."""
+        while self.devices.questions and self.replay != "silent":
+            for question in self._take_questions():
+                if self.replay == "answers":
+                    answer = self._page(question)
+                    self.devices.answer(question.purpose, answer, self.now)
+                else:
+                    self.devices.no_answer(question.device_id, question.purpose, self.now)
+        self._take_questions()
+
+    def _take_questions(self) -> list[Question]:
+        questions, self.devices.questions = self.devices.questions, []
+        return questions
+
+    def _page(self, question: Question) -> ReplayAnswer:
+        device_id, after = question.device_id, question.after
+        journal = self.journals.get(device_id, [])
+        begin = 0 if after is None else bisect_right(journal, after, key=lambda it: it.cursor)
+        page = tuple(journal[begin : begin + question.limit])
+        oldest, newest = (journal[0].cursor, journal[-1].cursor) if journal else (None, None)
+        reached = page[-1].cursor if page else None
+        return ReplayAnswer("1", device_id, oldest, newest, page, len(page), reached)
 
 
 @dataclass

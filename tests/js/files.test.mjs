@@ -3,21 +3,30 @@ import { readFile, readdir } from "node:fs/promises";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { csvOf } from "../../gateway/static/dashboard/csv.js";
+import * as csv from "../../gateway/static/dashboard/csv.js";
 
 const GATEWAY = fileURLToPath(new URL("../../gateway", import.meta.url));
 
-function reading(seq, ts_ms, values = {}) {
-  return { device_id: "b", epoch: 1, seq, ts_ms, speed_kmh: seq, ...values };
+const HEADER = "time_utc,v,device_id";
+
+function csvOf(...lines) {
+  return [HEADER, ...lines, ""].join("\r\n");
 }
 
-test("a CSV file has the columns of the protocol, quotes and line ends of RFC 4180", () => {
-  const [header, line, end] = csvOf([reading(1, 2, { v: 1, extra: { mood: "so, so" } })]).split(
-    "\r\n",
-  );
-  assert.match(header, /^v,device_id,epoch,seq,ts_ms,speed_kmh,power_w,.*,assist,extra$/);
-  assert.equal(line, '1,b,1,1,2,1,,,,,,,,,,,,,"{""mood"":""so, so""}"');
-  assert.equal(end, "");
+test("a CSV file is called by the bike and the times of its first and last reading", () => {
+  const [one, other] = ["2026-01-31T12:30:00.250Z,1,b", "2026-01-31T12:31:07.900Z,1,b"];
+  const name = (...lines) => csv.fileName("b", csvOf(...lines));
+  assert.equal(name(one, one, other), "b_2026-01-31T12-30-00Z_to_2026-01-31T12-31-07Z.csv");
+  assert.equal(name(one), "b_2026-01-31T12-30-00Z_to_2026-01-31T12-30-00Z.csv");
+  assert.equal(name(",1,b", other), "b.csv", "a clock beyond the year 9999");
+});
+
+test("what is said of a file counts its readings, and tells why there is none", () => {
+  assert.equal(csv.linesIn(csvOf("1", "2")), 3);
+  assert.equal(csv.savedWord("b.csv", 1), "Saved b.csv: 1 reading");
+  assert.match(csv.fetchingWord("b", 12_000), /of b: 12,000 so far/);
+  assert.match(csv.failureWord("ask again"), /gateway says: ask again\.$/);
+  assert.match(csv.failureWord(undefined), /does not answer.*Try again once/);
 });
 
 test("the page asks for all its modules at once, and for no other", async () => {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import * as past from "../../gateway/static/dashboard/past.js";
 import * as range from "../../gateway/static/dashboard/range.js";
 import { addGap, addReading, createTrack } from "../../gateway/static/dashboard/track.js";
-import { readingAt, readingsIn, stepFrom, viewOf } from "../../gateway/static/dashboard/view.js";
+import { readingAt, readingAtEnd, stepFrom, viewOf } from "../../gateway/static/dashboard/view.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -12,23 +12,44 @@ function reading(seq, ts_ms, values = {}) {
   return { device_id: "b", epoch: 1, seq, ts_ms, speed_kmh: seq, ...values };
 }
 
+/** What is in sight of a range at 1000 s, of a bike whose readings are kept from `oldest`. */
+function sightOf(given, oldest = 0) {
+  const bounds = range.fitted(given, range.boundsOf(given, 1000), oldest);
+  return { range: given, bounds, oldest, now: 1000 };
+}
+
 test("a range follows the newest moment until it is moved to the past, and again when moved back", () => {
-  const moved = range.panned(range.following(60), -30, 1000);
+  const moved = range.panned(sightOf(range.following(60)), -30);
   assert.deepEqual(range.boundsOf(moved, 2000), [910, 970]);
   assert.equal(range.isFollowing(moved), false);
-  assert.equal(range.isFollowing(range.panned(moved, 30, 1000)), true);
+  assert.equal(range.isFollowing(range.panned(sightOf(moved), 30)), true);
 });
 
 test("zooming keeps the moment under the pointer where it is", () => {
-  const held = range.panned(range.following(100), -500, 1000);
-  const zoomed = range.zoomed(held, 0.5, 425, 1000);
+  const held = range.panned(sightOf(range.following(100)), -500);
+  const zoomed = range.zoomed(sightOf(held), 0.5, 425);
   assert.deepEqual(range.boundsOf(zoomed, 1000), [412.5, 462.5]);
 });
 
 test("zooming has limits, and while following it keeps following", () => {
-  const near = range.zoomed(range.following(60), 0.001, 0, 1000);
+  const near = range.zoomed(sightOf(range.following(60)), 0.001, 0);
   assert.deepEqual(range.boundsOf(near, 1000), [995, 1000]);
-  assert.equal(range.zoomed(near, 1e9, 0, 1000).span_s, 21_600);
+  assert.equal(range.zoomed(sightOf(near), 1e9, 0).span_s, 21_600);
+});
+
+test("nothing leads to where no reading is kept", () => {
+  const held = range.panned(sightOf(range.following(60), 800), -1e9);
+  assert.deepEqual(range.boundsOf(held, 1000), [797.6, 857.6]);
+  const wider = range.zoomed(sightOf(held, 800), 2, 1000);
+  assert.deepEqual(range.boundsOf(wider, 1000), [795.2, 915.2]);
+  assert.equal(range.isFollowing(range.zoomed(sightOf(wider, 800), 2, 800)), true);
+});
+
+test("a ride shorter than its window stays where it is, and is zoomed from what is seen", () => {
+  const all = range.following(300);
+  assert.deepEqual(range.panned(sightOf(all, 960), -10), all);
+  assert.deepEqual(range.zoomed(sightOf(all, 960), 2, 980), all);
+  assert.equal(range.zoomed(sightOf(all, 950), 0.5, 980).span_s, 26);
 });
 
 test("a ride that just began fills the charts, and one that is held still does not move", () => {
@@ -36,7 +57,7 @@ test("a ride that just began fills the charts, and one that is held still does n
   assert.ok(from > 890 && from < 900, `${from}`);
   assert.deepEqual(range.fitted(range.following(300), [700, 1000], 999), [968.8, 1000]);
   assert.deepEqual(range.fitted(range.following(300), [700, 1000], null), [700, 1000]);
-  const held = range.panned(range.following(300), -10, 1000);
+  const held = range.panned(sightOf(range.following(300)), -10);
   assert.deepEqual(range.fitted(held, [690, 990], 900), [690, 990]);
 });
 
@@ -53,28 +74,32 @@ function trackWithGap() {
   return track;
 }
 
-test("a view tells the holes between its rows, and what is not kept", () => {
-  const view = viewOf(trackWithGap(), [90, 110], 100, 100);
+test("a view tells the holes between its rows, and before the first", () => {
+  const view = viewOf(trackWithGap(), [90, 110], 100);
   assert.deepEqual(view.holes, [
-    { from: 90, to: 100 },
+    { from: -Infinity, to: 100 },
     { from: 100, to: 104 },
   ]);
-  assert.deepEqual(
-    readingsIn(view).map(({ seq }) => seq),
-    [1, 4, 5],
-  );
 });
 
 test("the pointer finds the nearest reading, and nothing in a gap or far away", () => {
-  const view = viewOf(trackWithGap(), [90, 110], 100, null);
+  const view = viewOf(trackWithGap(), [90, 110], 100);
   assert.equal(readingAt(view, 104.4).reading.seq, 4);
   assert.equal(readingAt(view, 102), null);
   assert.equal(readingAt(view, 109), null);
+  assert.equal(readingAt(view, 99.4), null, "before the first");
   assert.equal(readingAt({ ...view, rows: [] }, 104), null);
 });
 
+test("the right edge shows the last reading in sight, and nothing where none is", () => {
+  const endOf = (...bounds) => readingAtEnd(viewOf(trackWithGap(), bounds, 100))?.reading.seq;
+  assert.deepEqual([endOf(90, 110), endOf(104, 104.9), endOf(90, 100)], [5, 4, undefined]);
+  assert.deepEqual([endOf(80, 99), endOf(101, 103), endOf(106, 110)], Array(3).fill(undefined));
+  assert.equal(readingAtEnd(viewOf(createTrack(), [0, 1], 100)), null);
+});
+
 test("the pointer steps from reading to reading, over gaps", () => {
-  const view = viewOf(trackWithGap(), [90, 110], 100, null);
+  const view = viewOf(trackWithGap(), [90, 110], 100);
   assert.equal(stepFrom(view, 104, -1).reading.seq, 1);
   assert.equal(stepFrom(view, 100, 1).reading.seq, 4);
   assert.equal(stepFrom(view, 105, 1), null);
@@ -89,6 +114,15 @@ test("what the charts show and the track does not hold is asked for once, with a
   assert.equal(past.missingSpan(past.NOTHING_ASKED, 699, [700, 1000]), null);
 });
 
+test("nothing is asked for that nobody keeps, until somebody comes back who may", () => {
+  const answered = { from: 550, oldest: 950, isAsking: false };
+  assert.equal(past.missingSpan(answered, 950, [100, 1000]), null);
+  const anew = past.missingSpan(past.askedAnew(answered), 950, [100, 1000]);
+  assert.deepEqual(anew, { from: -350, to: 950 });
+  assert.equal(past.oldestKept(past.askedAnew(answered), 950), 950);
+  assert.equal(past.oldestKept(past.NOTHING_ASKED, 950), null);
+});
+
 test("a bike without readings on the page is asked for all that is in sight", () => {
   assert.deepEqual(past.missingSpan(past.NOTHING_ASKED, null, [0, 100]), { from: -50, to: 100 });
 });
@@ -100,7 +134,8 @@ test("the address asks in the bike's time, never before 1970", () => {
     /^\/api\/v1\/devices\/b\/readings\?from_ms=3600000&to_ms=3700000&max_points=1500$/,
   );
   assert.match(past.pastUrl("b", { from: -5, to: -4 }, 0), /from_ms=0&to_ms=0/);
-  assert.match(past.wholeRideUrl("b"), /from_ms=0&format=csv$/);
+  assert.match(past.spanCsvUrl("b", { from: 1, to: 2 }, 0), /from_ms=1000&to_ms=2000&format=csv$/);
+  assert.match(past.allCsvUrl("b"), /from_ms=0&format=csv$/);
 });
 
 function answerOf(seqs, gaps = []) {
@@ -132,12 +167,12 @@ test("an answer is broken at its end where what is on the page goes on long afte
   assert.deepEqual(past.rowsOf(answerOf([]), 0, 0, 63), []);
 });
 
-test("what is not kept is told once the gateway answered, where it is in sight", () => {
+test("what is missing is loading until the gateway answered, and then not kept", () => {
   const asked = { from: 600, oldest: 900, isAsking: false };
-  assert.equal(past.notKeptBefore(asked, 900, [700, 1000]), 900);
-  assert.equal(past.notKeptBefore({ ...asked, isAsking: true }, 900, [700, 1000]), null);
-  assert.equal(past.notKeptBefore(past.NOTHING_ASKED, 900, [700, 1000]), null);
-  assert.equal(past.notKeptBefore(asked, 701, [700, 1000]), null);
-  assert.equal(past.notKeptBefore(asked, null, [700, 1000]), null);
-  assert.equal(past.notKeptBefore({ ...asked, oldest: 300 }, 900, [700, 1000]), null, "silent");
+  const told = (given, first) => past.missingBefore(given, first, [700, 1000]);
+  assert.equal(told(asked, 900), "not kept");
+  assert.equal(told({ ...asked, isAsking: true }, 900), "loading");
+  for (const first of [900, null]) assert.equal(told(past.NOTHING_ASKED, first), "loading");
+  assert.deepEqual([told(asked, 701), told(asked, null)], [null, null]);
+  assert.equal(told({ ...asked, oldest: 300 }, 900), null, "silent");
 });

@@ -13,15 +13,21 @@ import { bikeInHash, hashOfBike } from "../../gateway/static/dashboard/route.js"
 import { countGap, countReading, EMPTY_TALLY } from "../../gateway/static/dashboard/tally.js";
 import { UNITS } from "../../gateway/static/dashboard/units.js";
 import {
+  arrivalWord,
   batteryWord,
   clockDifferenceWord,
   describeAssist,
   describeBike,
   gapsWord,
+  missingWord,
+  momentWord,
+  notHereWord,
   otherValues,
   powerWord,
+  shownWord,
   spanWord,
   speedWord,
+  tickWord,
   windowWord,
 } from "../../gateway/static/dashboard/words.js";
 
@@ -156,6 +162,48 @@ test("a clock that differs is told with its direction, one that agrees is not", 
 
 test("the length of a window is told in minutes, a short one in seconds", () => {
   assert.deepEqual([20, 60, 450].map(windowWord), ["20 s", "1 min", "7.5 min"]);
+});
+
+test("what the charts show is told with its times, unless it is the latest", () => {
+  const at = (to) => ({ range: { span_s: 60, to }, bounds: [40, 100], first: 50, missing: null });
+  assert.equal(shownWord(at(null)), "Showing the latest 1 min");
+  assert.match(shownWord(at(100)), /^Showing 1 min, from \d\d:\d\d:40 to \d\d:\d\d:40$/);
+  assert.match(shownWord({ ...at(null), missing: "not kept" }), /min\. No readings are kept from before/);
+});
+
+test("why there is nothing before the first reading is told", () => {
+  const told = (missing, state) => missingWord({ missing, first: 50, link: { state } });
+  assert.match(told("not kept", "lost"), /^No readings are kept from before \d\d:\d\d:50$/);
+  assert.match(told("loading", "connected"), /^Loading/);
+  assert.match(told("loading", "lost"), /not here$/);
+  assert.equal(told(null, "connected"), "");
+});
+
+test("a moment has tenths of a second, and between the marks of an axis nothing else", () => {
+  const time = new Date(2026, 0, 31, 14, 3, 22, 380).getTime();
+  assert.deepEqual([momentWord(time), momentWord(time + 600)], ["14:03:22.4", "14:03:23.0"]);
+  assert.equal(tickWord((time + 620) / 1000), "14:03:23");
+  assert.equal(tickWord((time + 120) / 1000), ".5");
+});
+
+test("how readings arrive is told in a sentence", () => {
+  const well = { rate_hz: 9.8, latency_ms: 12, age_ms: 90, tally: EMPTY_TALLY, link: CONNECTED };
+  const told = (changes) => arrivalWord({ ...well, ...changes });
+  assert.equal(told({}), "Readings arrive at once, about 10 a second. None is missing.");
+  assert.match(told({ latency_ms: 1_200, rate_hz: 0.4 }), /arrive within 2 s, less than one a second/);
+  assert.match(told({ latency_ms: 4_000 }), /arrive 4.0 s late, so the line is too slow/);
+  const lost = [0, 1, 1_200].map((lost) => told({ tally: { gaps: 1, lost } }).split(". ")[1]);
+  assert.deepEqual(lost, ["Some are missing.", "One is missing.", "1,200 are missing."]);
+  assert.equal(told({ latency_ms: null, age_ms: 12_000 }), "Nothing has arrived for 12 s.");
+  assert.match(told({ age_ms: null }), /yet/);
+  assert.match(told({ link: { state: "lost" } }), /not connected/);
+});
+
+test("a bike opened without a gateway says why it is empty, and no other", () => {
+  const told = (state) => notHereWord("b", { state });
+  assert.deepEqual(["connected", "connecting"].map(told), [null, null]);
+  assert.match(told("lost"), /as soon as the gateway answers/);
+  for (const state of ["disconnected", "closed", "refused"]) assert.match(told(state), /connect to/);
 });
 
 test("an address names a bike or none", () => {

@@ -2,6 +2,8 @@
 
 import signal
 
+import pytest
+
 from tests.processes import assert_nothing_left
 from tests.system.pair import Pair, numbers
 
@@ -28,15 +30,16 @@ def test_without_the_setting_a_client_that_only_listens_gets_nothing(pair: Pair)
     assert [name for name, _body in listener.events] == ["connect"]
 
 
-def test_sigterm_closes_transports_and_ends_both_with_0(pair: Pair) -> None:
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_closes_transports_and_ends_both_with_0(pair: Pair, signum: int) -> None:
     device = pair.start_device()
     gateway = pair.start_gateway()
     witness = pair.watch(emit=[["subscribe", {"devices": "*"}]])
     witness.wait_for("speed_change", count=3)
-    assert gateway.stop(signal.SIGTERM, timeout_s=5) == 0
+    assert gateway.stop(signum, timeout_s=5) == 0
     # a DISCONNECT would make a stock client stay away: "io server disconnect"
     assert witness.wait_for("disconnect")["reason"] in ("transport close", "transport error")
-    assert device.stop(signal.SIGINT, timeout_s=5) == 0
+    assert device.stop(signum, timeout_s=5) == 0
     assert_nothing_left(gateway)
     assert_nothing_left(device)
 

@@ -56,6 +56,18 @@ def test_a_client_that_leaves_as_it_comes_is_no_error(pair: Pair) -> None:
     assert "Traceback" not in gateway.output
 
 
+def test_who_comes_and_goes_over_one_connection_has_no_more_requests_for_it(pair: Pair) -> None:
+    pair.start_gateway()
+    come = masked(TEXT, b'40{"subscribe":{"devices":"*"}}')
+    with socket.create_connection(("127.0.0.1", pair.web), timeout=scaled_s(10)) as line:
+        line.sendall(HANDSHAKE + (come + masked(TEXT, b"41")) * 120)
+        heard = b""
+        while b"rate_limited" not in heard:
+            heard += line.recv(65_536)
+    assert b'44{"message":"too many requests' in heard
+    assert 40 < heard.count(b'40{"sid"') < 120
+
+
 def masked(kind: int, payload: bytes) -> bytes:
     """Frame what a client sends, with a mask that changes nothing."""
     return bytes((kind, 0x80 | len(payload))) + bytes(4) + payload

@@ -2,7 +2,8 @@
 
 import { createClock, observe, offsetOf } from "./clock.js";
 import { countArrival, createHealth } from "./health.js";
-import { NOTHING_ASKED, notKeptBefore } from "./past.js";
+import { askedAnew, missingBefore, NOTHING_ASKED, oldestKept } from "./past.js";
+import { boundsOf, fitted } from "./range.js";
 import { countGap, countReading, EMPTY_TALLY } from "./tally.js";
 import { addGap, addReading, createTrack, firstTime, lastTime } from "./track.js";
 
@@ -46,7 +47,13 @@ export function takeShownGap(shown, gap) {
 /** Take the answer to a subscription: where the stream begins, and a newest reading not of it. */
 export function takeShownAnswer(shown, { online, latest }, arrival_ms) {
   if (online && latest) observe(shown.clock, latest, arrival_ms);
-  Object.assign(shown, { latest, offset_ms: offsetOf(shown.clock), past: NOTHING_ASKED });
+  Object.assign(shown, { latest, offset_ms: offsetOf(shown.clock) });
+  askAgain(shown);
+}
+
+/** Ask for the past once more: a bike that is back answers for what its journal has. */
+export function askAgain(shown) {
+  shown.past = askedAnew(shown.past);
 }
 
 /** The newest moment of the charts: now, or soon after the last reading of a bike that is silent. */
@@ -55,7 +62,15 @@ export function momentOf({ track, latest, offset_ms }, isOnline, now_s) {
   return isOnline || last === null ? now_s : Math.min(now_s, last + ENDED_S);
 }
 
-/** The time before which nothing is kept of what is in sight; null when all of it is. */
-export function notKeptIn({ past, track }, bounds) {
-  return notKeptBefore(past, firstTime(track), bounds);
+/**
+ * What is in sight of a range: the `window` asked for, the `bounds` shown, and between which times
+ * they may be moved; `missing` is what is said of the time before `first`.
+ */
+export function sightOf({ past, track }, range, now) {
+  const window = boundsOf(range, now);
+  const first = firstTime(track);
+  const oldest = oldestKept(past, first);
+  const bounds = fitted(range, window, oldest);
+  const missing = missingBefore(past, first, window);
+  return { range, window, bounds, first, oldest: oldest ?? first ?? now, now, missing };
 }

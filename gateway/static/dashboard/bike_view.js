@@ -5,15 +5,19 @@ import { createCharts } from "./charts.js";
 import { createGauge } from "./gauge.js";
 import { offsetOf } from "./clock.js";
 import { sumUp } from "./health.js";
+import { isWanted } from "./link.js";
 import { createPace } from "./loop.js";
 import { isFollowing } from "./range.js";
 import { lastTime } from "./track.js";
 import {
+  arrivalWord,
   clockDifferenceWord,
   clockWord,
   describeAssist,
   describeBike,
   gapsWord,
+  missingWord,
+  notHereWord,
   otherValues,
   spanWord,
   speedWord,
@@ -31,6 +35,10 @@ export function createBikeView(part, actions) {
   const charts = createCharts(part, actions);
   const textPace = createPace(TEXT_EVERY_MS);
   const healthPace = createPace(HEALTH_EVERY_MS);
+  part("connect-here").addEventListener("click", () => {
+    part("connect").click();
+    part("bike-id").focus(); // the button goes
+  });
   return {
     charts,
     /** Draw at the next frame whatever was drawn a moment ago. */
@@ -50,24 +58,34 @@ export function createBikeView(part, actions) {
 }
 
 function drawNow(part, state, bike, gauge) {
-  const { selected, link, unit, range, notKept } = state;
+  const { selected, link, unit, range } = state;
   const { kind, label, notice } = describeBike(selected, bike, link);
   setText(part("bike-id"), selected);
   setText(part("bike-model"), bike?.model ?? "");
   setState(part("bike-state"), kind, label);
   setNotice(part("bike-notice"), notice);
   part("bike").classList.toggle("stale", kind !== "online");
-  for (const id of ["live", "downloads"]) part(id).hidden = !bike?.reading;
+  drawParts(part, state, Boolean(bike?.reading));
   if (!bike?.reading) return;
   drawReading(part, bike.reading, state);
   gauge.set(bike.reading.speed_kmh, unit);
   drawAssist(part, bike.reading, unit);
-  setNotice(
-    part("not-kept"),
-    notKept === null ? "" : `Not kept before ${clockWord(notKept * 1000)}`,
-  );
+  setNotice(part("missing"), missingWord(state));
   setAttribute(part("follow"), "aria-pressed", isFollowing(range));
   setText(part("follow"), isFollowing(range) ? "Latest" : "Back to latest");
+}
+
+/** Show what there is something in; for a bike opened without a gateway, why there is nothing. */
+function drawParts(part, { selected, link, track }, hasReading) {
+  const why = lastTime(track) === null ? notHereWord(selected, link) : null;
+  part("live").hidden = !hasReading && why === null;
+  part("live").classList.toggle("alone", !hasReading);
+  part("now").hidden = !hasReading;
+  part("downloads").hidden = !hasReading || why !== null;
+  for (const id of ["history", "health"]) part(id).hidden = why !== null;
+  part("not-here").hidden = why === null;
+  setText(part("not-here-why"), why ?? "");
+  part("connect-here").hidden = isWanted(link);
 }
 
 function drawReading(part, reading, { unit, offset_ms }) {
@@ -86,6 +104,8 @@ function drawAssist(part, reading, unit) {
   for (const level of part("levels").children) {
     setAttribute(level, "aria-current", level.dataset.level === reading.assist ? "true" : null);
   }
+  // a list item that is current is not read out by every screen reader; the name of the list is
+  setAttribute(part("levels"), "aria-label", `Assist mode: ${reading.assist}`);
   part("levels").hidden = reading.assist === undefined;
   setText(part("cut-off"), label ?? "");
   part("assist").classList.toggle("is-cut-off", isCutOff);
@@ -109,18 +129,19 @@ function valueElement({ label }) {
 
 function drawHealth(part, { health, tally, clock, track, reconnects, link }) {
   const { rate_hz, latency_ms, worst_ms } = sumUp(health, Date.now());
-  const offset_ms = offsetOf(clock);
   const last = lastTime(track);
+  const age_ms = last === null ? null : Math.max(Date.now() - last * 1000, 0);
   const isUp = link.state === "connected";
+  setText(part("arrival"), arrivalWord({ rate_hz, latency_ms, age_ms, tally, link }));
   setText(part("latency"), latency_ms === null || !isUp ? "–" : latencyWord(latency_ms, worst_ms));
   setText(part("rate"), isUp ? `${rate_hz.toFixed(rate_hz < 10 ? 1 : 0)} per second` : "–");
-  setText(part("lag"), last === null ? "–" : spanWord(Math.max(Date.now() - last * 1000, 0)));
+  setText(part("lag"), age_ms === null ? "–" : spanWord(age_ms));
   setText(part("reconnects"), reconnects === 0 ? "none" : `${reconnects}`);
   setText(part("gaps"), gapsWord(tally));
   setText(part("received"), tally.received.toLocaleString("en"));
   setText(part("first"), tally.first ?? "–");
   setText(part("last"), tally.last ?? "–");
-  setNotice(part("clock"), clockDifferenceWord(offset_ms));
+  setNotice(part("clock"), clockDifferenceWord(offsetOf(clock)));
 }
 
 function latencyWord(latency_ms, worst_ms) {

@@ -3,9 +3,14 @@
 import uPlot from "../vendor/uPlot.esm.js";
 import { axisBounds, valueOf } from "./channels.js";
 import { EU_CUT_OFF_KMH } from "./units.js";
-import { clockWord } from "./words.js";
+import { tickWord } from "./words.js";
 
 const AXIS_REM = 2.75;
+const TIME_REM = 4.75; // between two times that are written in full
+const TIME_STEPS_S = [
+  ...[0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30],
+  ...[60, 120, 300, 600, 900, 1_800, 3_600, 7_200],
+];
 const FONT = '-apple-system, "Segoe UI", Roboto, Arial, sans-serif';
 const SYNC_KEY = "bike"; // the charts of a bike have one pointer
 
@@ -91,10 +96,13 @@ function axesOf({ palette }, element) {
     ticks: { show: false },
     font: `${Math.round(rem * 0.75)}px ${FONT}`,
   };
-  const times = (_plot, seconds) => seconds.map((time) => clockWord(time * 1000));
+  const times = (_plot, seconds) => seconds.map(tickWord);
+  // where whole seconds are that far apart, the tenths between them need half the room
+  const apart = (_plot, _axis, from, to, width) =>
+    rem * (width / (to - from) < rem * TIME_REM ? TIME_REM : TIME_REM / 2);
   const space = () => (element.clientHeight < 160 ? 26 : 40);
   return [
-    { ...axis, space: rem * 4.75, size: rem * 1.6, values: times },
+    { ...axis, space: apart, size: rem * 1.6, incrs: TIME_STEPS_S, values: times },
     { ...axis, space, size: rem * AXIS_REM },
   ];
 }

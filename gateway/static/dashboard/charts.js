@@ -4,8 +4,8 @@ import { chartsFor, noteKeys, valueOf } from "./channels.js";
 import { createChart } from "./chart.js";
 import { create, setAttribute, setText } from "./elements.js";
 import { listenToGestures } from "./gestures.js";
-import { readingAt, stepFrom, viewOf } from "./view.js";
-import { clockWord, windowWord } from "./words.js";
+import { readingAt, readingAtEnd, stepFrom, viewOf } from "./view.js";
+import { clockWord, momentWord, windowWord } from "./words.js";
 
 const BUDGET_MS = 5; // of a frame's 16: the rest of the charts is drawn in the next one
 const DRAW_MS = [100, 250]; // as often as a point moves by a pixel, within these
@@ -122,9 +122,8 @@ function isDue(charts, { bounds: [from, to] }, now_ms) {
 }
 
 /** Read the track once for all charts; those in sight wait for their turn. */
-function begin(charts, stack, { track, bounds, notKept }, now_ms) {
-  const buckets = Math.max(stack.clientWidth, 200);
-  charts.view = viewOf(track, bounds, buckets, notKept);
+function begin(charts, stack, { track, bounds }, now_ms) {
+  charts.view = viewOf(track, bounds, Math.max(stack.clientWidth, 200));
   charts.waiting = charts.list.filter(({ figure }) => figure.dataset.inSight === "true");
   charts.drawn_ms = now_ms;
   charts.isPointedAnew = true;
@@ -140,16 +139,16 @@ function drawSome(charts) {
 /** Show the values under the pointer, or the newest ones. */
 function drawPoint(charts, part) {
   charts.isPointedAnew = false;
-  const row =
-    charts.pointed === null ? charts.view.rows.at(-1) : readingAt(charts.view, charts.pointed);
+  const { view, pointed } = charts;
+  const row = pointed === null ? readingAtEnd(view) : readingAt(view, pointed);
   for (const { definition, values, title } of charts.list) {
     setText(title, titleOf(definition, charts.unit));
     definition.lines.forEach((line, place) =>
       setText(values[place], valueWord(row, line, definition, charts)),
     );
   }
-  const isPointed = charts.pointed !== null && row;
-  setText(part("pointed"), isPointed ? `at ${clockWord(row.t * 1000)}` : "");
+  const t = pointed === null ? null : (row?.t ?? pointed);
+  setText(part("pointed"), t === null ? "" : `at ${momentWord(t * 1000)}`);
 }
 
 function titleOf({ title, unit }, { speed }) {
@@ -168,7 +167,7 @@ function sayPoint(charts, row) {
   const words = charts.list.flatMap(({ definition }) =>
     definition.lines.map((line) => `${line.label} ${valueWord(row, line, definition, charts)}`),
   );
-  return `${clockWord(row.t * 1000)}: ${words.join(", ")}`;
+  return `${momentWord(row.t * 1000)}: ${words.join(", ")}`;
 }
 
 /** Name each chart by what it shows. */

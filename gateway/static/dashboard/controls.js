@@ -43,7 +43,7 @@ export function listenToScheme(part, onChange) {
 
 /**
  * Let the reader choose what the charts show.
- * @param get the range and the newest moment, `{range, now}`
+ * @param get what is in sight, as `sightOf` tells it
  * @param set takes the new range
  */
 export function listenToRange(part, get, set) {
@@ -71,10 +71,11 @@ export function listenToRange(part, get, set) {
 }
 
 function createMoves(get, set) {
-  const pan = (by_s) => set(panned(get().range, by_s, get().now));
+  const pan = (by_s) => set(panned(get(), by_s));
   const zoom = (factor, at) => {
-    const { range, now } = get();
-    set(zoomed(range, factor, at ?? (range.to ?? now) - range.span_s / 2, now));
+    const sight = get();
+    const [from, to] = sight.bounds;
+    set(zoomed(sight, factor, at ?? (from + to) / 2));
   };
   return {
     pan,

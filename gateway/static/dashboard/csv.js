@@ -1,19 +1,42 @@
-/** Readings as CSV (RFC 4180), the same columns as the gateway's. Pure. */
+/** What a CSV file of readings is called, and what is said of it. Pure. */
 
-const COLUMNS = [
-  ...["v", "device_id", "epoch", "seq", "ts_ms", "speed_kmh", "power_w", "motor_power_w"],
-  ...["cadence_rpm", "heart_rate_bpm", "battery_pct", "odometer_km", "gradient_pct", "altitude_m"],
-  ...["latitude_deg", "longitude_deg", "temperature_c", "assist", "extra"],
-];
+const SECONDS = "2026-01-31T12:30:00".length;
 
-/** The text of a file with a header and a line for each reading. */
-export function csvOf(readings) {
-  const lines = readings.map((reading) => COLUMNS.map((key) => cell(reading[key])).join());
-  return [COLUMNS.join(), ...lines, ""].join("\r\n");
+/** How many readings a part of a file ends: each line is one, and so is the header. */
+export function linesIn(text) {
+  return text.split("\r\n").length - 1;
 }
 
-function cell(value) {
-  if (value === undefined) return "";
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+/** The name of a file by the times in its first column: "ebike-001_<first>_to_<last>.csv". */
+export function fileName(id, csv) {
+  const first = csv.indexOf("\r\n") + 2;
+  const last = csv.lastIndexOf("\r\n", csv.length - 3) + 2;
+  const [from, to] = [first, last].map((place) => csv.slice(place, csv.indexOf(",", place)));
+  return from && to ? `${id}_${timeInName(from)}_to_${timeInName(to)}.csv` : `${id}.csv`;
+}
+
+/** What to say while it is fetched. */
+export function fetchingWord(id, count) {
+  return `Fetching the readings of ${id}: ${count.toLocaleString("en")} so far…`;
+}
+
+/** What to say once it is saved. */
+export function savedWord(name, count) {
+  return `Saved ${name}: ${count.toLocaleString("en")} ${count === 1 ? "reading" : "readings"}`;
+}
+
+export const NOTHING_THERE = "No file was saved: no readings of that time are kept.";
+
+/** What to say when there is no file, and what to do; `detail` is what the gateway said, if it did. */
+export function failureWord(detail) {
+  if (detail) return `No file was saved. The gateway says: ${detail}.`;
+  return (
+    "No file was saved: the gateway does not answer, or stopped half way. Try again once this page " +
+    "says “Connected”."
+  );
+}
+
+/** No colons: not every system lets a file have them in its name. */
+function timeInName(time) {
+  return `${time.slice(0, SECONDS).replaceAll(":", "-")}Z`;
 }

@@ -1,8 +1,61 @@
-/** Hand the reader a file made here. */
+/** Fetch readings as a file, say how far it is, and hand it to the reader. */
 
-/** Save a text under a name. */
-export function saveText(name, text) {
-  const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+import { failureWord, fetchingWord, fileName, linesIn, NOTHING_THERE, savedWord } from "./csv.js";
+import { setNotice } from "./elements.js";
+
+/** @returns {(id: string, url: string) => Promise<void>} fetches one file at a time */
+export function createDownload(element, announcer) {
+  let isBusy = false;
+  return async (id, url) => {
+    if (isBusy) return;
+    isBusy = true;
+    const begun = fetchingWord(id, 0);
+    announcer.tell(begun);
+    show(element, begun);
+    const { text, isProblem } = await save(id, url, (count) =>
+      show(element, fetchingWord(id, count)),
+    );
+    isBusy = false;
+    announcer.tell(text);
+    show(element, text, isProblem);
+  };
+}
+
+function show(element, text, isProblem = false) {
+  setNotice(element, text);
+  element.classList.toggle("notice", isProblem);
+}
+
+/** Save a file; what came of it in words. */
+async function save(id, url, onCount) {
+  try {
+    const { parts, count } = await fetchParts(url, onCount);
+    if (count <= 0) return { text: NOTHING_THERE, isProblem: true };
+    const name = fileName(id, parts.join(""));
+    handOver(name, parts);
+    return { text: savedWord(name, count), isProblem: false };
+  } catch (error) {
+    return { text: failureWord(error.cause), isProblem: true };
+  }
+}
+
+/** The parts of a file as they come, and how many readings are in them. */
+async function fetchParts(url, onCount) {
+  const answer = await fetch(url);
+  if (!answer.ok) throw new Error("refused", { cause: (await answer.json()).detail });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  const parts = [];
+  let lines = 0;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    parts.push(part.value);
+    lines += linesIn(part.value);
+    onCount(Math.max(lines - 1, 0)); // the first is the header
+  }
+  return { parts, count: lines - 1 };
+}
+
+function handOver(name, parts) {
+  const url = URL.createObjectURL(new Blob(parts, { type: "text/csv" }));
   const anchor = document.createElement("a");
   anchor.href = url;
   anchor.download = name;

@@ -1,6 +1,6 @@
 /** The large gauge: an arc that follows the speed, with the mark where assistance ends. */
 
-import { EU_CUT_OFF_KMH, gaugeMax } from "./units.js";
+import { cutOffIn, EU_CUT_OFF_KMH, gaugeMax } from "./units.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const FROM_DEG = 150; // the arc opens downwards: the number and its unit stand in the opening
@@ -47,7 +47,7 @@ function drawMarks(group, max, unit) {
     addMark(group, place / TICKS, (max * place) / TICKS);
   const share = (EU_CUT_OFF_KMH * unit.factor) / max;
   addLine(group, share, "gauge-limit", RADIUS - 10, RADIUS + 9);
-  addWord(group, share, RADIUS - 20, Math.round(EU_CUT_OFF_KMH * unit.factor), "gauge-limit-word");
+  addWord(group, share, RADIUS - 20, cutOffIn(unit), "gauge-limit-word");
 }
 
 function addMark(group, share, value) {

@@ -22,18 +22,19 @@ const WORDS = {
   connected: { label: "Connected", notice: null },
   disconnected: {
     label: "Disconnected",
-    notice: "You disconnected. Connect goes on from the last reading shown here.",
+    notice:
+      "You disconnected. Press “Connect” to go on: the readings sent in the meantime are then fetched.",
   },
   lost: {
     label: "Reconnecting…",
     notice:
-      "The gateway does not answer. This page keeps trying, and goes on from the last reading " +
-      "shown here.",
+      "The gateway does not answer. This page keeps trying, and then fetches the readings that " +
+      "were sent in the meantime.",
   },
   refused: { label: "Refused", notice: "The gateway refused the connection." },
   closed: {
     label: "Closed",
-    notice: "The gateway closed the connection for good. Connect asks again.",
+    notice: "The gateway closed the connection. Press “Connect” to open it again.",
   },
 };
 

@@ -16,6 +16,15 @@ export function createLoop(draw) {
   return request;
 }
 
+/** Call once nothing was asked for `rest_ms`: what is being moved is told when it rests. */
+export function createRest(call, rest_ms) {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(call, rest_ms);
+  };
+}
+
 /** Let something happen at most every `every_ms`; `isDue` says whether it is time, and notes it. */
 export function createPace(every_ms) {
   let last_ms = -Infinity;

@@ -28,24 +28,36 @@ export function boundsOf({ span_s, to }, now) {
   return [end - span_s, end];
 }
 
-/** What to show while nothing is kept before `first`: a ride that just began fills the charts. */
-export function fitted(range, [from, to], first) {
-  if (!isFollowing(range) || first === null || first <= from) return [from, to];
-  const span_s = Math.max(to - first, FITTED_MIN_S) * (1 + EDGE_PART);
+/** What to show while nothing is kept before `oldest`: a ride that just began fills the charts. */
+export function fitted(range, [from, to], oldest) {
+  if (!isFollowing(range) || oldest === null || oldest <= from) return [from, to];
+  const span_s = Math.max(to - oldest, FITTED_MIN_S) * (1 + EDGE_PART);
   return [Math.max(to - span_s, from), to];
 }
 
-/** Move by seconds, to the past where negative; one that reaches the newest moment follows it. */
-export function panned(range, by_s, now) {
-  const to = boundsOf(range, now)[1] + by_s;
-  return to >= now ? following(range.span_s) : Object.freeze({ ...range, to });
+/**
+ * Move by seconds, to the past where negative; one that reaches the newest moment follows it, and
+ * none goes on to where nothing is kept.
+ * @param sight `{range, oldest, now}`: the times of the oldest reading kept and of the newest moment
+ */
+export function panned({ range, oldest, now }, by_s) {
+  const [, to] = boundsOf(range, now);
+  return endingAt(to + by_s, range.span_s, { oldest, now });
 }
 
-/** Change the span by a factor, with the moment `at` staying where it is. */
-export function zoomed(range, factor, at, now) {
-  const span_s = Math.min(Math.max(range.span_s * factor, SPAN_MIN_S), SPAN_MAX_S);
-  if (isFollowing(range)) return following(span_s);
-  const [from, to] = boundsOf(range, now);
-  const end = at + (to - at) * (span_s / (to - from));
+/**
+ * Change the span by a factor, with the moment `at` staying where it is.
+ * @param sight as for `panned`, with the `bounds` that are shown
+ */
+export function zoomed({ range, bounds: [from, to], oldest, now }, factor, at) {
+  const span_s = Math.min(Math.max((to - from) * factor, SPAN_MIN_S), SPAN_MAX_S);
+  // a ride that does not fill its window is shown whole: its window stays, and it grows into it
+  if (isFollowing(range)) return following(factor > 1 ? Math.max(range.span_s, span_s) : span_s);
+  return endingAt(at + (to - at) * (span_s / (to - from)), span_s, { oldest, now });
+}
+
+/** A span held where it ends at `to`, or as near to it as readings are kept. */
+function endingAt(to, span_s, { oldest, now }) {
+  const end = Math.max(to, oldest + span_s * (1 - EDGE_PART));
   return end >= now ? following(span_s) : Object.freeze({ span_s, to: end });
 }

@@ -28,6 +28,11 @@ export function unitOf(key) {
   return Object.hasOwn(UNITS, key ?? "") ? UNITS[key] : UNITS.kmh;
 }
 
+/** Where assistance has to end, in the unit: 25 km/h or 15.5 mph. */
+export function cutOffIn({ factor }) {
+  return Math.round(EU_CUT_OFF_KMH * factor * 10) / 10;
+}
+
 /** Where the gauge's scale ends for a speed, in the unit. */
 export function gaugeMax(speed_kmh, unit) {
   const speed = speed_kmh * unit.factor;

@@ -2,22 +2,27 @@
 
 import { rowsBetween } from "./track.js";
 
+const NEAR_PARTS = 200; // of the width: so near to a hole's edge, the reading there is meant
+
 /**
- * Read the rows between two times, at most two for each of `buckets`, with the holes between them.
- * @param notKept the time before which nothing is kept, null when that is not in sight
+ * Read the rows between two times, at most two for each of `buckets`, with the holes between them
+ * and before the first: what is not kept, or not here yet.
  * @returns {{from: number, to: number, rows: object[], holes: {from: number, to: number}[]}}
  */
-export function viewOf(track, [from, to], buckets, notKept) {
+export function viewOf(track, [from, to], buckets) {
   const rows = rowsBetween(track, from, to, buckets);
   const holes = rows.flatMap((row, place) =>
     row.reading === null ? [holeAround(rows, place)] : [],
   );
-  if (notKept !== null && notKept > from) holes.unshift({ from, to: Math.min(notKept, to) });
+  const first = rows[0]?.t ?? to;
+  if (first > from) holes.unshift({ from: -Infinity, to: Math.min(first, to) });
   return { from, to, rows, holes };
 }
 
-/** The reading nearest to a time; null when the nearest moment is a break or far away. */
-export function readingAt({ rows, from, to }, t) {
+/** The reading nearest to a time; null in a hole and where the nearest one is far away. */
+export function readingAt({ rows, holes, from, to }, t) {
+  const near_s = (to - from) / NEAR_PARTS; // about the width of the pointer
+  if (holes.some((hole) => t > hole.from + near_s && t < hole.to - near_s)) return null;
   let nearest = null;
   for (const row of rows) {
     if (nearest === null || Math.abs(row.t - t) < Math.abs(nearest.t - t)) nearest = row;
@@ -26,18 +31,18 @@ export function readingAt({ rows, from, to }, t) {
   return nearest.reading && nearest;
 }
 
+/** The last reading in sight; null where the line ended before the right edge. */
+export function readingAtEnd({ rows, from, to }) {
+  const place = rows.findLastIndex(({ t }) => t <= to);
+  const isBroken = rows[place + 1]?.reading === null;
+  return !isBroken && rows[place]?.reading && rows[place].t >= from ? rows[place] : null;
+}
+
 /** The row beside a time, one step to the past (-1) or on (1); null where there is none. */
 export function stepFrom({ rows }, t, way) {
   const readings = rows.filter(({ reading }) => reading !== null);
   if (way > 0) return readings.find((row) => row.t > t) ?? null;
   return readings.findLast((row) => row.t < t) ?? null;
-}
-
-/** The readings in sight, for a file. */
-export function readingsIn({ rows, from, to }) {
-  return rows
-    .filter(({ t, reading }) => reading && t >= from && t <= to)
-    .map(({ reading }) => reading);
 }
 
 function holeAround(rows, place) {

@@ -1,7 +1,10 @@
 /** Numbers and states in words. Pure. */
 
 import { isHeard } from "./bikes.js";
-import { EU_CUT_OFF_KMH } from "./units.js";
+import { isFollowing } from "./range.js";
+import { cutOffIn, EU_CUT_OFF_KMH } from "./units.js";
+
+const SLOW_MS = 2_000; // later than this, what is shown is not what is
 
 export const NONE = "–";
 
@@ -59,7 +62,7 @@ export function describeAssist(reading, unit) {
   if (!reading || (reading.assist === undefined && reading.motor_power_w === undefined)) {
     return { label: null, isCutOff: false };
   }
-  const limit = `${Math.round(EU_CUT_OFF_KMH * unit.factor * 10) / 10} ${unit.speed}`;
+  const limit = `${cutOffIn(unit)} ${unit.speed}`;
   const isCutOff = reading.speed_kmh >= EU_CUT_OFF_KMH && (reading.motor_power_w ?? 0) <= 0;
   if (isCutOff) return { label: `EU cut-off: no motor above ${limit}`, isCutOff };
   if (reading.assist === "off") return { label: "The motor is switched off", isCutOff };
@@ -78,10 +81,17 @@ export function describeBike(id, bike, link) {
   return { kind: "offline", label: "Offline", notice: offlineNotice(bike) };
 }
 
+/** Why the readings of a bike opened without a gateway are not on the page; null while they come. */
+export function notHereWord(id, { state }) {
+  if (state === "connected" || state === "connecting") return null;
+  if (state !== "lost") return `To see the readings of ${id}, connect to the gateway.`;
+  return `The readings of ${id} show here as soon as the gateway answers.`;
+}
+
 function unheardNotice(id) {
   return (
-    `Nothing was heard from ${id} yet. Its readings show here as soon as it sends; is its name ` +
-    "right, and is it switched on?"
+    `Nothing was heard from ${id} yet. Its readings show here as soon as it sends some. Is its ` +
+    "name right, and is it switched on?"
   );
 }
 
@@ -96,7 +106,7 @@ function refusedNotice({ id, refused }) {
 
 function offlineNotice({ id, reading }) {
   const shown = reading ? " What is shown is its last reading." : "";
-  return `${id} is offline: nothing is heard from it.${shown} It goes on by itself when it is back.`;
+  return `${id} is offline: nothing is heard from it.${shown} New ones show as soon as it is back.`;
 }
 
 /** Why a gateway refuses a bike, and what to do; the words are those of `device_status`. */
@@ -123,6 +133,56 @@ function adviceFor(reason) {
 /** The time of a reading on the reader's clock face, "14:03:22". */
 export function clockWord(ts_ms) {
   return new Date(ts_ms).toLocaleTimeString([], { hourCycle: "h23" });
+}
+
+/** That time with tenths of a second, "14:03:22.4". */
+export function momentWord(ts_ms) {
+  const tenths = Math.round(ts_ms / 100);
+  return `${clockWord(tenths * 100)}.${tenths % 10}`;
+}
+
+/** The time at a mark of an axis: between whole seconds only the tenth, ".5". */
+export function tickWord(t_s) {
+  const tenths = Math.round(t_s * 10);
+  return tenths % 10 === 0 ? clockWord(tenths * 100) : `.${tenths % 10}`;
+}
+
+/** Why there is nothing before the `first` reading in sight; empty where nothing is missing. */
+export function missingWord({ missing, first, link }) {
+  if (missing === "not kept") return `No readings are kept from before ${clockWord(first * 1000)}`;
+  if (missing === null) return "";
+  return link.state === "connected" ? "Loading earlier readings…" : "Earlier readings are not here";
+}
+
+/** Which stretch of time the charts show, for those who hear it. */
+export function shownWord(sight) {
+  const { range, missing } = sight;
+  const [from, to] = sight.bounds;
+  const span = windowWord(to - from);
+  const times = `from ${clockWord(from * 1000)} to ${clockWord(to * 1000)}`;
+  const shown = isFollowing(range) ? `the latest ${span}` : `${span}, ${times}`;
+  return `Showing ${shown}${missing === "not kept" ? `. ${missingWord(sight)}` : ""}`;
+}
+
+/** How readings arrive, for whoever only wants to know whether all is well. */
+export function arrivalWord({ rate_hz, latency_ms, age_ms, tally, link }) {
+  if (link.state !== "connected") return "Nothing arrives: this page is not connected.";
+  if (age_ms === null) return "Nothing has arrived yet.";
+  if (latency_ms === null) return `Nothing has arrived for ${spanWord(age_ms)}.`;
+  const pace = rate_hz < 1 ? "less than one" : `about ${Math.round(rate_hz).toLocaleString("en")}`;
+  return `Readings arrive ${lateWord(latency_ms)}, ${pace} a second. ${lostWord(tally)}`;
+}
+
+function lateWord(latency_ms) {
+  if (latency_ms < 300) return "at once";
+  if (latency_ms < SLOW_MS) return `within ${Math.ceil(latency_ms / 1000)} s`;
+  return `${spanWord(latency_ms)} late, so the line is too slow`;
+}
+
+function lostWord({ gaps, lost }) {
+  if (gaps === 0) return "None is missing.";
+  if (lost === 0) return "Some are missing.";
+  return lost === 1 ? "One is missing." : `${lost.toLocaleString("en")} are missing.`;
 }
 
 /** How many gaps, and what is known to be lost in them; not every gap can be counted. */

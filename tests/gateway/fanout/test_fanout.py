@@ -3,6 +3,7 @@ import itertools
 import pytest
 
 from gateway.fanout.fanout import PARTS_MAX
+from gateway.fanout.subscription import SINCE_MAX
 from shared.errors import TooManyDevices
 from tests.gateway.browsers import EPOCH, Browser, Line, World
 
@@ -378,6 +379,55 @@ def test_an_evicted_device_is_told_offline_and_resumes_with_a_gap() -> None:
     )
 
 
+def test_what_was_not_taken_of_an_evicted_device_is_told_whatever_else_is_waited_for() -> None:
+    world = World(devices_max=1)
+    browser = Browser(world)
+    world.publish("a", 2)
+    browser.subscribe("*", since={f"bike-{n}": f"{EPOCH}-1" for n in range(SINCE_MAX)})
+    browser.subscribe("*", since={"a": f"{EPOCH}-1"})  # and takes nothing of it
+    world.publish("b")
+    world.seqs["a"] += 5
+    world.publish("a")
+    world.wait(2.1)
+    browser.drain()
+    [gap] = [gap for gap in browser.gaps() if gap["device_id"] == "a"]
+    assert (gap["after"], gap["before"]) == (f"{EPOCH}-1", f"{EPOCH}-8")
+
+
+def test_who_is_sent_nothing_yet_of_an_older_epoch_stands_where_it_stood() -> None:
+    world = World()
+    browser = Browser(world, line=Line(10**6))
+    world.publish("a", 3)
+    browser.subscribe(["a"])
+    browser.drain()
+    browser.line.block()
+    world.wait(20.0)
+    world.seqs["a"] = 0
+    world.publish("a", 2, epoch=EPOCH - 1)
+    assert browser.subscribe(["a"])["a"]["cursor"] == f"{EPOCH}-3"
+    browser.drain()
+    [gap] = browser.gaps()
+    assert (gap["after"], gap["before"]) == (f"{EPOCH}-3", f"{EPOCH - 1}-1")
+    assert browser.seqs("a") == [1, 2]
+
+
+def test_who_comes_after_an_eviction_begins_with_what_comes_then() -> None:
+    world = World(devices_max=1)
+    world.publish("a", 2)
+    world.publish("b")
+    named, everything = Browser(world, "named"), Browser(world, "everything")
+    named.subscribe(["a"])
+    everything.subscribe("*")
+    world.seqs["a"] += 5
+    world.wait(1_000)
+    world.publish("a")
+    world.wait(2.1)
+    for browser in (named, everything):
+        browser.drain()
+        assert [gap for gap in browser.gaps() if gap["device_id"] == "a"] == []
+        assert browser.seqs("a") == [8]
+
+
 def test_a_device_watched_by_name_never_gives_way() -> None:
     world = World(devices_max=1)
     browser = Browser(world)
@@ -429,3 +479,17 @@ def test_clients_at_the_same_place_share_one_batch(world: World) -> None:
     world.publish("a")
     batches = {id(world.fanout.take(client.name, world.now)) for client in clients}
     assert len(batches) == 1
+
+
+def test_a_slow_rate_of_a_name_ends_with_the_name() -> None:
+    world = World()
+    browser = Browser(world)
+    browser.subscribe("*", max_rate_hz=10)
+    browser.subscribe(["a"], max_rate_hz=0.01)
+    world.publish("a")
+    browser.drain()
+    browser.unsubscribe(["a"])
+    world.publish("a")
+    world.wait(0.3)
+    browser.drain()
+    assert browser.seqs("a") == [1, 2]

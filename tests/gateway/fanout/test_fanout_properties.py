@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from gateway.devices.devices import Device
 from gateway.fanout.groups import BATCH_BYTES_MAX, Group
 from gateway.packets import packet_of
-from shared.cursor import Cursor, parse_cursor
-from tests.gateway.browsers import EPOCH, Browser, Line, World
+from shared.cursor import START, Cursor, parse_cursor
+from tests.gateway.browsers import EPOCH, Browser, Line, World, WorldOfJournals
 
 DEVICES = ("a", "b", "c")
+MORE_DEVICES = (*DEVICES, "d", "e")
+"""More than are known at once, where some have to give way."""
 SUBSETS = st.lists(st.sampled_from(DEVICES), unique=True, max_size=3)
 SINCE = st.one_of(st.none(), st.just("0-0"), st.integers(0, 60).map(lambda seq: f"{EPOCH}-{seq}"))
-ACTIONS = st.one_of(
-    st.tuples(st.just("publish"), st.sampled_from(DEVICES), st.integers(1, 30)),
-    st.tuples(st.just("lose"), st.sampled_from(DEVICES), st.integers(1, 4)),
+ACTIONS_OF_BROWSERS = st.one_of(
     st.tuples(st.just("subscribe"), st.one_of(SUBSETS, st.just("*")), SINCE),
     st.tuples(st.just("rate"), st.one_of(SUBSETS, st.just("*")), st.sampled_from([1, 10])),
     st.tuples(st.just("unsubscribe"), st.one_of(SUBSETS, st.just("*")), st.none()),
@@ -28,6 +28,11 @@ ACTIONS = st.one_of(
     st.tuples(st.just("wait"), st.just(""), st.sampled_from([0.1, 1.0, 3.0, 31.0])),
     st.tuples(st.just("resume"), st.just(""), st.none()),
     st.tuples(st.just("room"), st.just(""), st.sampled_from([None, 0, 300, 5_000, 10**6])),
+)
+ACTIONS = st.one_of(
+    st.tuples(st.just("publish"), st.sampled_from(DEVICES), st.integers(1, 30)),
+    st.tuples(st.just("lose"), st.sampled_from(DEVICES), st.integers(1, 4)),
+    ACTIONS_OF_BROWSERS,
 )
 
 
@@ -55,25 +60,28 @@ class Witness:
 
     def subscribe(self, devices: Any, since: str | None, rate: int | None = None) -> None:
         self.judge(self.browser.hear())
-        wanted = list(DEVICES) if devices == "*" else devices
         more: dict[str, Any] = {} if since is None else {"since": dict.fromkeys(devices, since)}
         if rate is not None:
             more["max_rate_hz"] = rate
         if since is not None and devices == "*":
             more["since"] = {"*": since}
+        before = {d for d, c in self.at.items() if c != START}
         answer = self.browser.subscribe(devices, **more)
         if devices == "*":
             self.star, self.star_rate = True, rate
         else:
             self.names |= dict.fromkeys(devices, rate)
-        assert set(answer) <= set(wanted)
+        assert devices == "*" or set(answer) <= set(devices)
         for device_id, told in answer.items():
             cursor = parse_cursor(told["cursor"])
             assert cursor is not None
-            if self.is_full(device_id):
+            if self.is_full(device_id) and (since is not None or cursor != START):
+                kept = since is None and device_id in before
+                assert not kept or self.is_at(device_id, cursor), "its place moved by itself"
                 self.at[device_id] = cursor
             else:
                 self.at.pop(device_id, None)
+        self.forget_what_is_not_full()
 
     def unsubscribe(self, devices: Any) -> None:
         self.judge(self.browser.hear())
@@ -83,9 +91,10 @@ class Witness:
             self.star = False
         for device_id in [] if devices == "*" else devices:
             self.names.pop(device_id, None)
-        for device_id in list(self.at):
-            if not self.is_full(device_id):
-                del self.at[device_id]
+        self.forget_what_is_not_full()
+
+    def forget_what_is_not_full(self) -> None:
+        self.at = {d: cursor for d, cursor in self.at.items() if self.is_full(d)}
 
     def judge(self, events: list[tuple[str, dict[str, Any]]]) -> None:
         for name, body in events:
@@ -97,17 +106,30 @@ class Witness:
 
     def judge_reading(self, body: dict[str, Any]) -> None:
         cursor, before = Cursor(body["epoch"], body["seq"]), self.at.get(body["device_id"])
-        if before is not None and before.epoch == cursor.epoch:
-            assert cursor.seq == before.seq + 1, "missing or repeated without a gap"
+        if before is not None and before != START:
+            follows = self.world.follows(body["device_id"], before, cursor)
+            assert follows, f"{cursor} after {before}: missing or repeated without a gap"
         self.at[body["device_id"]] = cursor
 
     def judge_gap(self, body: dict[str, Any]) -> None:
-        device_id, before = body["device_id"], parse_cursor(body["before"])
+        device_id = body["device_id"]
+        before, after = parse_cursor(body["before"]), parse_cursor(body["after"])
         assert before is not None
+        assert after is not None
         assert self.is_full(device_id), "a gap to a client with a rate"
-        if device_id in self.at and self.at[device_id] != Cursor(0, 0):
-            assert body["after"] == str(self.at[device_id]), "a gap from elsewhere"
+        if device_id in self.at and self.at[device_id] != START:
+            assert self.is_at(device_id, after), f"a gap from {after}, elsewhere"
         self.at[device_id] = Cursor(before.epoch, before.seq - 1)
+
+    def is_at(self, device_id: str, position: Cursor) -> bool:
+        """Tell whether it was sent all up to a position, and nothing behind it.
+
+        The end of an epoch and the beginning of the next are the same place.
+        """
+        at = self.at[device_id]
+        is_ahead = self.world.follows(device_id, at, Cursor(position.epoch, position.seq + 1))
+        is_behind = self.world.follows(device_id, position, Cursor(at.epoch, at.seq + 1))
+        return at == position or is_ahead or is_behind
 
     def resume(self) -> None:
         """Lose the connection, and come back with the cursors."""
@@ -148,12 +170,75 @@ def test_any_life_of_browsers_obeys_the_algebra(
                 assert witness.at[device_id] >= head, "the stream stopped before the head"
 
 
+HAPPENINGS = st.one_of(
+    st.tuples(st.just("ride"), st.sampled_from(MORE_DEVICES), st.integers(1, 15)),
+    st.tuples(st.just("ride_lossy"), st.sampled_from(MORE_DEVICES), st.integers(1, 4)),
+    st.tuples(
+        st.just("restart"), st.sampled_from(MORE_DEVICES), st.sampled_from(["on", "on", "back"])
+    ),
+    st.tuples(
+        st.just("status"), st.sampled_from(MORE_DEVICES), st.sampled_from(["online", "stopping"])
+    ),
+    st.tuples(st.just("replay"), st.sampled_from(["answers", "silent", "absent"]), st.none()),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["x", "y"]), st.one_of(ACTIONS_OF_BROWSERS, HAPPENINGS)),
+        min_size=12,
+        max_size=40,
+    )
+)
+def test_whatever_becomes_of_the_devices_the_algebra_is_obeyed(
+    life: list[tuple[str, tuple[str, Any, Any]]],
+) -> None:
+    world = WorldOfJournals(readings=10, devices_max=3)
+    witnesses = {name: Witness(world, Browser(world, name)) for name in ("x", "y")}
+    for name, (action, what, more) in life:
+        happen(world, witnesses[name], action, what, more)
+    finish(world, witnesses)
+    for witness in witnesses.values():
+        for device in world.devices:
+            device_id, head = device.device_id, device.feed.head or START
+            at = witness.at.get(device_id, START)
+            from_nothing = at == START and head.seq == 0  # no reading was before it
+            if device_id in witness.at and witness.is_full(device_id) and not from_nothing:
+                assert witness.is_at(device_id, head), f"stands at {at}, the head is at {head}"
+    if not any(action == "replay" and what != "answers" for _, (action, what, _) in life):
+        assert not world.devices.counts["gap_not_recovered"]
+
+
+def happen(world: WorldOfJournals, witness: Witness, action: str, what: Any, more: Any) -> None:
+    match action:
+        case "ride":
+            world.ride(what, more)
+        case "ride_lossy":
+            world.ride(what, more + 1, lost=more)
+        case "restart":
+            world.restart(what, back=more == "back")
+        case "status":
+            world.say_status(what, more, epoch=world.epochs.setdefault(what, EPOCH))
+        case "replay":
+            world.replay = what
+        case _:
+            act_as(witness, action, what, more)
+    world.answer()
+
+
 def act(world: World, witness: Witness, action: str, what: Any, more: Any) -> None:
     match action:
         case "publish":
             world.publish(what, more)
         case "lose":
             world.publish(what, skip=more)
+        case _:
+            act_as(witness, action, what, more)
+
+
+def act_as(witness: Witness, action: str, what: Any, more: Any) -> None:
+    match action:
         case "subscribe":
             witness.subscribe(what, more)
         case "rate":
@@ -163,7 +248,7 @@ def act(world: World, witness: Witness, action: str, what: Any, more: Any) -> No
         case "take":
             witness.judge(witness.browser.take(more))
         case "wait":
-            world.wait(more)
+            witness.world.wait(more)
         case "resume":
             witness.resume()
         case "room":

@@ -4,11 +4,16 @@ import json
 
 import pytest
 
+from gateway.devices.devices import Device
+from gateway.fanout import rates
 from gateway.fanout.catchup import Outbound
-from gateway.fanout.clients import Client
+from gateway.fanout.clients import Client, Rated
 from gateway.fanout.rates import LOOK_A_DEVICE_S, LOOK_MAX_S, LOOK_MIN_S, RateQueue
+from gateway.feed.effects import Prepend
+from gateway.feed.history import Stretch
 from gateway.packets import packet_of
 from shared.cursor import Cursor
+from shared.reading import Reading
 from tests.gateway.browsers import EPOCH, Line, World
 
 
@@ -24,9 +29,9 @@ def client() -> Client:
 
 @pytest.fixture
 def queue(client: Client, world: World) -> RateQueue:
-    rates = RateQueue({"c": client})
-    rates.settle(client, world.now)
-    return rates
+    queue = RateQueue({"c": client})
+    queue.settle(client, world.now)
+    return queue
 
 
 def sent(queue: RateQueue, client: Client, world: World, room_frames: int = 100) -> list[int]:
@@ -163,3 +168,40 @@ def test_everything_at_a_rate_leaves_out_what_is_wanted_in_full(
     world.publish("a")
     world.publish("b", 2)
     assert sent(queue, client, world) == [1]
+
+
+def test_where_nothing_came_no_device_is_looked_at(
+    queue: RateQueue, client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def look(rated: Rated, device: Device, out: Outbound) -> bool:
+        looks.append(device.device_id)
+        return look_really(rated, device, out)
+
+    look_really = rates._take_newest
+    monkeypatch.setattr(rates, "_take_newest", look)
+    world.publish("a")
+    for _ in range(20):
+        sent(queue, client, world)
+        world.time_s += 0.1
+    assert looks == ["a"]
+    world.publish("a")
+    world.time_s += 1.0
+    assert sent(queue, client, world) == [2]
+
+
+def test_a_newest_reading_that_comes_with_the_history_is_sent(
+    queue: RateQueue, client: Client, world: World
+) -> None:
+    world.seqs["a"] = 3
+    world.say_status("a")
+    for _ in range(20):
+        assert sent(queue, client, world) == []
+        world.time_s += 0.1
+    device = world.devices.get("a")
+    assert device is not None
+    readings = (Reading("a", EPOCH, 3, 1, 20.0),)
+    world.devices._carry_out(device, Prepend(Stretch(Cursor(EPOCH, 2), readings)), world.now)
+    world.time_s += 1.0
+    assert sent(queue, client, world) == [3]

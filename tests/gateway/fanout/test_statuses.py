@@ -88,6 +88,19 @@ def test_a_status_is_written_once_for_all_who_are_told_the_same(
     assert device.status_frame is not frame
 
 
+def test_who_lags_far_behind_is_told_of_a_device_that_gave_way_too(
+    world: World, log: StatusLog
+) -> None:
+    world.publish("a", 3)
+    world.publish("b")
+    world.publish("c")
+    for _ in range(LOG_MAX + 1):
+        log.note("c")
+    client = client_of()
+    client.everything = True
+    assert ("a", 3) in told(log, client)
+
+
 def test_of_a_device_that_gave_way_the_last_position_is_told(world: World, log: StatusLog) -> None:
     world.publish("a", 3)
     world.publish("b")

@@ -1012,6 +1012,17 @@ def test_more_epochs_than_can_wait_are_passed_over_in_one_gap() -> None:
     assert feed.held_count == 0
 
 
+def test_a_replay_that_knows_nothing_of_an_epoch_is_not_asked_for_it_without_a_pause() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(2, epoch=3), at(1))
+    lives_in_epoch_2 = answer([], Cursor(2, 9), oldest=Cursor(2, 1))
+
+    assert said(reply(feed, lives_in_epoch_2, at(1.1)))[-1] == "ask 1 after 3-0"
+    assert said(reply(feed, lives_in_epoch_2, at(1.2))) == []
+    assert said(feed.tick(at(1.5))) == []
+    assert said(feed.tick(at(1.6))) == ["ask 1 after 3-0"]
+
+
 def test_a_replay_may_hold_more_epochs_than_can_wait() -> None:
     feed = running_feed(4)
     for epoch in range(22, 32):

@@ -32,7 +32,9 @@ class AccessLog:
 
 
 @contextmanager
-def serving(log: Any = None, error_log: Any = "default") -> Iterator[tuple[int, list[Any]]]:
+def serving(
+    log: Any = None, error_log: Any = "default", at_most: int | None = None
+) -> Iterator[tuple[int, list[Any]]]:
     """Serve an application that repeats the body; give the port, and the environments it got."""
     environs: list[Any] = []
 
@@ -43,7 +45,12 @@ def serving(log: Any = None, error_log: Any = "default") -> Iterator[tuple[int, 
         return [body]
 
     server: Any = WSGIServer(
-        ("127.0.0.1", 0), app, log=log, error_log=error_log, handler_class=WebHandler
+        ("127.0.0.1", 0),
+        app,
+        log=log,
+        error_log=error_log,
+        handler_class=WebHandler,
+        spawn=at_most or "default",
     )
     server.start()
     try:
@@ -136,6 +143,44 @@ def test_a_long_answer_arrives_whole_at_a_slow_reader() -> None:
         client = TcpClient(port, receive_buffer=4096)
         client.send(request_bytes("POST", "/", body, {}))
         assert read_answer(client).body == body.decode()
+
+
+def test_who_takes_nothing_of_a_long_answer_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(web_server, "SEND_TIMEOUT_S", SLOW_S)
+    errors = AccessLog()
+    with serving(error_log=errors, at_most=1) as (port, _), within(10):
+        deaf = TcpClient(port, receive_buffer=4096)
+        deaf.send(request_bytes("POST", "/", b"x" * 20_000_000, {}))
+        other = TcpClient(port)
+        other.send(request_bytes("POST", "/", b"hello", {}))
+        assert read_answer(other).body == "hello"
+    assert errors.lines == []
+
+
+def test_at_a_full_server_the_connection_that_rests_longest_gives_way() -> None:
+    with serving(at_most=3) as (port, _), within(5):
+        clients = [TcpClient(port) for _ in range(2)]
+        for client in reversed(clients):
+            client.send(request_bytes("POST", "/", b"hello", {}))
+            assert read_answer(client).body == "hello"
+        newest = TcpClient(port)
+        assert clients[1].receive() == b""
+        for client in (newest, clients[0]):
+            client.send(request_bytes("POST", "/", b"again", {}))
+            assert read_answer(client).body == "again"
+
+
+def test_a_body_of_two_lengths_is_refused() -> None:
+    with serving() as (port, environs):
+        client = TcpClient(port)
+        client.send(
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        )
+        assert read_answer(client).status == 400
+        assert environs == []
 
 
 def test_an_access_log_gets_every_request() -> None:

@@ -26,7 +26,16 @@ def test_a_host_that_is_ours_may_in(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", "evil.example", "[::1", "127.0.0.1.evil.example", "bikes.example.evil", "a b"]
+    "host",
+    [
+        "",
+        "evil.example",
+        "[::1",
+        "127.0.0.1.evil.example",
+        "bikes.example.evil",
+        "a b",
+        "a@localhost",
+    ],
 )
 def test_a_host_that_is_not_is_forbidden(host: str) -> None:
     with pytest.raises(Forbidden):
