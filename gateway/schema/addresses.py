@@ -5,7 +5,7 @@ from typing import Any
 from gateway import __version__
 from gateway.schema.payloads import Schema, array_of, integer, object_of, ref, schemas
 from gateway.web.queries import LIMIT_DEFAULT, LIMIT_MAX, POINTS_MAX
-from gateway.web.readings import CSV_KEYS
+from gateway.web.readings import CSV_KEYS, TIME_KEY
 
 VERSION = "3.1.0"
 JSON, CSV, HTML, PROBLEM = "application/json", "text/csv", "text/html", "application/problem+json"
@@ -179,4 +179,5 @@ _QUERY: list[Schema] = [
         "Of the whole span: of each part the slowest and the fastest.",
     ),
     _query("format", {"enum": ["json", "csv"]}, "Instead of the Accept header."),
+    _query("times", {"enum": ["utc"]}, f"CSV begins with {TIME_KEY}: ts_ms as ISO 8601."),
 ]

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -18,7 +18,16 @@ from gateway.hub import Hub
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.past import Past
 from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
-from gateway.web.readings import CSV_KEYS, SLICE, Draft, Page, csv_row, held_from, thin_out
+from gateway.web.readings import (
+    CSV_KEYS,
+    SLICE,
+    TIME_KEY,
+    Draft,
+    Page,
+    csv_row,
+    held_from,
+    thin_out,
+)
 from shared.cursor import START, Cursor
 from shared.errors import BadRequest, Unavailable, UnknownDevice
 
@@ -82,6 +91,7 @@ def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
     @_varies_by_accept
     def readings(device_id: str) -> Response:
         found, query, wants_csv = _find(hub, device_id), parse_query(request.args), _wants_csv()
+        columns = _columns()
         page = _read(hub, past, found, query)
         if page.is_cut and (wants_csv or not page.payloads):
             raise Unavailable(TOO_SLOW)
@@ -89,7 +99,7 @@ def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
             return _as_json(found, page)
         is_part = query.is_limited or not query.is_span or query.max_points is not None
         pages = iter([page]) if is_part else _all_pages(hub, past, found, query, page)
-        response = _as_csv(found, pages)
+        response = _as_csv(found, pages, columns)
         if is_part:
             response.headers["Link"] = f'<{_next_url(found, page.next)}>; rel="next"'
         return response
@@ -170,6 +180,13 @@ def _wants_csv() -> bool:
     return asked == "csv" or (asked is None and best == "text/csv")
 
 
+def _columns() -> tuple[str, ...]:
+    asked = request.args.get("times")
+    if asked not in (None, "utc"):
+        raise BadRequest("times must be utc")
+    return CSV_KEYS if asked is None else (TIME_KEY, *CSV_KEYS)
+
+
 def _as_json(device: Device, page: Page) -> Response:
     head = {
         "device_id": device.device_id,
@@ -182,8 +199,8 @@ def _as_json(device: Device, page: Page) -> Response:
     return Response(body, mimetype="application/json")
 
 
-def _as_csv(device: Device, pages: Iterator[Page]) -> Response:
-    response = Response(_csv_parts(pages), mimetype="text/csv")
+def _as_csv(device: Device, pages: Iterator[Page], columns: Sequence[str]) -> Response:
+    response = Response(_csv_parts(pages, columns), mimetype="text/csv")
     name = f"{device.device_id}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
@@ -192,17 +209,20 @@ def _as_csv(device: Device, pages: Iterator[Page]) -> Response:
 def _next_url(device: Device, cursor: Cursor) -> str:
     limit = request.args.get("limit", LIMIT_DEFAULT)
     values = {"device_id": device.device_id, "since": str(cursor), "limit": limit, "format": "csv"}
-    values |= {key: request.args[key] for key in ("from_ms", "to_ms") if key in request.args}
+    values |= {
+        key: request.args[key] for key in ("from_ms", "to_ms", "times") if key in request.args
+    }
     return url_for("api.readings", **values)  # type: ignore[arg-type]  # no name of these is taken
 
 
-def _csv_parts(pages: Iterator[Page]) -> Iterator[str]:
+def _csv_parts(pages: Iterator[Page], columns: Sequence[str]) -> Iterator[str]:
     text = io.StringIO()
     writer = csv.writer(text)  # RFC 4180: comma, CRLF, quotes doubled
-    writer.writerow(CSV_KEYS)
+    writer.writerow(columns)
     for page in pages:
         for start in range(0, len(page.payloads), SLICE):
-            writer.writerows(csv_row(payload) for payload in page.payloads[start : start + SLICE])
+            part = page.payloads[start : start + SLICE]
+            writer.writerows(csv_row(payload, columns) for payload in part)
             yield text.getvalue()
             text.seek(0)
             text.truncate()

@@ -5,7 +5,7 @@ position, so that it does not matter what the ring loses meanwhile.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple, Self
@@ -22,7 +22,9 @@ SLICE = 250
 """Readings looked at between two chances for others: about 2 ms."""
 SPAN_READINGS_MAX = 100_000
 """Of a span that is thinned: 25 MB for as long as it takes. What follows is told by ``next``."""
-CSV_KEYS = ("time_utc", *REQUIRED_KEYS, *OPTIONAL_KEYS)
+CSV_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
+TIME_KEY = "time_utc"
+"""A column for people, of those who ask for it: others may read the rest by their places."""
 _1970 = datetime(1970, 1, 1)  # noqa: DTZ001  # all are UTC, and an aware one would print +00:00
 
 
@@ -201,11 +203,12 @@ def held_from(device: Device) -> Cursor:
     return min(front, Cursor(oldest.epoch, oldest.seq - 1))
 
 
-def csv_row(payload: bytes) -> list[object]:
-    """Give the cells of a reading, empty where a key is absent, its time also to be read."""
+def csv_row(payload: bytes, columns: Sequence[str] = CSV_KEYS) -> list[object]:
+    """Give the cells of a reading, empty where a key is absent."""
     reading = json.loads(payload)
-    reading["time_utc"] = _time_word(reading["ts_ms"])
-    return [_cell(reading.get(key)) for key in CSV_KEYS]
+    if TIME_KEY in columns:
+        reading[TIME_KEY] = _time_word(reading["ts_ms"])
+    return [_cell(reading.get(key)) for key in columns]
 
 
 def _time_word(ts_ms: int) -> str | None:

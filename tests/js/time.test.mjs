@@ -134,8 +134,8 @@ test("the address asks in the bike's time, never before 1970", () => {
     /^\/api\/v1\/devices\/b\/readings\?from_ms=3600000&to_ms=3700000&max_points=1500$/,
   );
   assert.match(past.pastUrl("b", { from: -5, to: -4 }, 0), /from_ms=0&to_ms=0/);
-  assert.match(past.spanCsvUrl("b", { from: 1, to: 2 }, 0), /from_ms=1000&to_ms=2000&format=csv$/);
-  assert.match(past.allCsvUrl("b"), /from_ms=0&format=csv$/);
+  assert.match(past.spanCsvUrl("b", { from: 1, to: 2 }, 0), /from_ms=1000&to_ms=2000&format=csv&times=utc$/);
+  assert.match(past.allCsvUrl("b"), /from_ms=0&format=csv&times=utc$/);
 });
 
 function answerOf(seqs, gaps = []) {

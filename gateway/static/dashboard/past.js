@@ -1,5 +1,6 @@
 /** What happened before the page was open: what to ask the gateway, and what its answer says. Pure. */
 
+const CSV = "format=csv&times=utc";
 const MARGIN = 0.5; // of the span shown: the past is there before somebody moves to it
 const POINTS = 1_500; // about a point a pixel, and 500 kB on the way
 const SLACK_S = 2; // the first reading of a window is rarely at its very edge
@@ -35,7 +36,7 @@ export function pastUrl(id, span, offset_ms) {
 
 /** Where every reading of a span can be fetched as CSV. */
 export function spanCsvUrl(id, span, offset_ms) {
-  return `${spanUrl(id, span, offset_ms)}&format=csv`;
+  return `${spanUrl(id, span, offset_ms)}&${CSV}`;
 }
 
 /** Where the oldest reading that is kept of a bike can be fetched. */
@@ -45,7 +46,7 @@ export function oldestUrl(id) {
 
 /** Where all that is kept of a bike can be fetched as CSV. */
 export function allCsvUrl(id) {
-  return `${readingsUrl(id)}?from_ms=0&format=csv`;
+  return `${readingsUrl(id)}?from_ms=0&${CSV}`;
 }
 
 /**

@@ -163,12 +163,21 @@ def test_csv_has_every_key_of_a_reading_and_leads_on(hub: Hub, client: FlaskClie
     assert answer.headers["Link"].endswith('; rel="next"')
     assert f"since={EPOCH}-5" in answer.headers["Link"]
     header, *rows = csv.reader(io.StringIO(answer.text, newline=""))
-    assert tuple(header) == ("time_utc", *READING_KEYS)
-    assert rows[0][0] == "2023-11-14T22:13:24.000Z"
+    assert tuple(header) == READING_KEYS
     assert [row[header.index("seq")] for row in rows] == ["4", "5"]
     assert rows[0][header.index("extra")] == '{"note": "a \\"quoted\\", text"}'
     assert rows[0][header.index("cadence_rpm")] == ""
     assert answer.text.count("\r\n") == 3
+
+
+def test_csv_has_times_to_be_read_for_who_asks(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 6))
+    answer = client.get(f"{READINGS}?limit=2&format=csv&times=utc")
+    header, *rows = csv.reader(io.StringIO(answer.text, newline=""))
+    assert tuple(header) == ("time_utc", *READING_KEYS)
+    assert rows[0][0] == "2023-11-14T22:13:24.000Z"
+    assert "times=utc" in answer.headers["Link"]
+    assert client.get(f"{READINGS}?format=csv&times=local").status_code == 400
 
 
 @pytest.mark.parametrize(
