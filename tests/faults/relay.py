@@ -86,6 +86,7 @@ class Relay:
         self._is_hole = False
         self._limits: deque[Limits] = deque()
         self._links: list[_Link] = []
+        self._place = _keep(port)
         self._listener: socket.socket | None = _listen(port)
         self._wake, self._waker = socket.socketpair()
         self._wake.setblocking(False)
@@ -159,6 +160,7 @@ class Relay:
         assert not self._thread.is_alive()
         self._stop_listening()
         self._drop_links()
+        self._place.close()
         self._wake.close()
         self._waker.close()
 
@@ -290,6 +292,14 @@ class _Changing:
 
     def __exit__(self, *_error: object) -> None:
         self._lock.release()
+
+
+def _keep(port: int) -> socket.socket:
+    """Keep a port from others, also while nothing listens: a connection is refused then."""
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", port))
+    return place
 
 
 def _listen(port: int) -> socket.socket:
