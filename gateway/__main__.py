@@ -15,13 +15,12 @@ from pathlib import Path
 
 import gevent
 from gevent.event import AsyncResult
-from gevent.pywsgi import WSGIServer
 from loguru import logger
 
 from gateway import __version__
 from gateway.app import Gateway, create_app
 from gateway.goodbye import say_goodbye
-from gateway.transport import WebHandler
+from gateway.transport import WebServer
 from gateway.web.api import INSTALL_HINT, libraries_missing
 from shared.decorators import stops_process_on_error
 from shared.errors import SettingsError
@@ -34,6 +33,8 @@ CYCLES_AFTER = 20_000
 """New objects that lead to a look for cycles; Python's default is 700."""
 SPARE_DESCRIPTORS = 64
 """For logs, ZeroMQ and the listening socket; the rest may be connections."""
+HTTP_SPARE = 16
+"""A session that polls may wait at the web server; so many others are served even if all do."""
 DESCRIPTORS_MIN = 100
 """With fewer it is not worth to start."""
 BACKLOG = 4096
@@ -74,21 +75,20 @@ def run(settings: Settings, http_connections: int) -> int:
     return code
 
 
-def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> WSGIServer:
+def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> WebServer:
     """Listen for browsers; raises SettingsError when the port cannot be had.
 
     Serves so many connections at once that are no session's.
     """
     address = (settings.gateway_host, settings.gateway_port)
     errors = getLogger("web_server")
-    server = WSGIServer(
+    server = WebServer(
         address,
         gateway.app,
         backlog=BACKLOG,
-        spawn=http_connections,
+        at_most=http_connections,
         log=None,
         error_log=errors,
-        handler_class=WebHandler,
     )
     try:
         server.start()
@@ -140,7 +140,7 @@ def _log_greenlet_error(
     _trace: object,
 ) -> None:
     if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
-        logger.error("descriptors_used_up", why=error.strerror, then="new connections wait")
+        logger.error("descriptors_used_up", why=error.strerror, where=str(context)[:80])
     elif kind is not None and issubclass(kind, Exception) and isinstance(error, Exception):
         logger.opt(exception=error).error("greenlet_failed", where=str(context))
 
@@ -161,11 +161,11 @@ def _report_start(settings: Settings, gateway: Gateway) -> None:
 def _within_descriptors(settings: Settings) -> tuple[Settings, int]:
     """Raise the descriptor limit as far as it goes, and expect no more connections than that.
 
-    Returns how many may be no session's: the web server's own, as many as the sessions'.
+    Returns how many the web server itself may serve at once.
     """
     wanted = settings.max_connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = descriptor_limit(soft, hard, 2 * wanted + SPARE_DESCRIPTORS)
+    limit = descriptor_limit(soft, hard, 2 * wanted + HTTP_SPARE + SPARE_DESCRIPTORS)
     if limit != soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     sessions, http = share_out(limit, wanted)
@@ -176,20 +176,20 @@ def _within_descriptors(settings: Settings) -> tuple[Settings, int]:
 
 
 def share_out(limit: int, wanted: int) -> tuple[int, int]:
-    """Give sessions, then other HTTP connections, their part of a descriptor limit.
+    """Give sessions, and the web server's own connections, their part of a descriptor limit.
 
     Raises SettingsError for a limit under which nobody could be served.
     """
     if limit == resource.RLIM_INFINITY:
-        return wanted, wanted
+        return wanted, wanted + HTTP_SPARE
     if limit < DESCRIPTORS_MIN:
         raise SettingsError(
             f"this process may open {limit} files, the gateway needs at least {DESCRIPTORS_MIN}: "
             f"raise the limit (ulimit -n {DESCRIPTORS_MIN}, or LimitNOFILE= of its service)"
         )
     room = limit - SPARE_DESCRIPTORS
-    sessions = min(wanted, room * 2 // 3)
-    return sessions, min(wanted, room - sessions)
+    sessions = min(wanted, (room - HTTP_SPARE) // 2)
+    return sessions, min(wanted + HTTP_SPARE, room - sessions)
 
 
 def descriptor_limit(soft: int, hard: int, needed: int) -> int:

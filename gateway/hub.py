@@ -66,8 +66,8 @@ class Connection(Protocol):
         """Tell whether more can be sent without piling it up."""
 
     @property
-    def pending_bytes(self) -> int:
-        """What was sent and is not taken yet."""
+    def taken_bytes(self) -> int:
+        """What was taken since it is not writable."""
 
     def wake_poll(self) -> None:
         """Let a client that polls, and waits, look again."""
@@ -83,7 +83,7 @@ class _Blocked(NamedTuple):
     """A client whose kernel is full (until :meth:`Hub.on_writable`), as it was at some time."""
 
     since_s: float
-    pending_bytes: int
+    taken_bytes: int
 
 
 OpenLinks: TypeAlias = Callable[[Watch, Callable[[], None], Callable[..., None]], Subscriber]
@@ -338,7 +338,7 @@ class Hub:
             return
         self._lagging.pop(client_id, None)
         if not connection.writable:
-            self._blocked[client_id] = _Blocked(now.monotonic_s, connection.pending_bytes)
+            self._blocked[client_id] = _Blocked(now.monotonic_s, connection.taken_bytes)
             return
         batch = self.fanout.take(client_id, now)
         if batch.frames:
@@ -360,9 +360,9 @@ class Hub:
                 return
             del self._blocked[client_id]
             connection = self.connections[client_id]
-            pending_bytes = connection.pending_bytes
-            if pending_bytes < blocked.pending_bytes:  # slow, but it does take something
-                self._blocked[client_id] = _Blocked(now_s, pending_bytes)
+            taken_bytes = connection.taken_bytes
+            if taken_bytes > blocked.taken_bytes:  # slow, but it does take something
+                self._blocked[client_id] = _Blocked(now_s, taken_bytes)
                 continue
             logger.warning("client_stalled", client=client_id, stalled_s=self._stalled_s)
             connection.close_transport()

@@ -54,7 +54,9 @@ class Client:
     everything_from: int = 0
     """The arrival number at which ``*`` was subscribed."""
     since: dict[str, Cursor] = field(default_factory=dict)
-    """Positions in devices that are not known now."""
+    """Positions in devices that are not known now, as the client gave them."""
+    left: dict[str, Cursor] = field(default_factory=dict)
+    """Positions in devices that gave way before all of them was sent."""
     group: Group | None = None
     arrival: int = 0
     """Where it stands in the tail of its group, when it stands there by itself."""
@@ -93,7 +95,7 @@ class Client:
     def since_of(self, device_id: str) -> Cursor | None:
         """Give the position a device that appears now is to be followed from."""
         default = None if device_id in self.names else self.everything_since
-        return self.since.get(device_id, default)
+        return self.since.get(device_id) or self.left.get(device_id, default)
 
     def coverage(self) -> Coverage:
         """Name the devices of which every reading is wanted."""

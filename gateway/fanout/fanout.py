@@ -159,6 +159,7 @@ class Fanout:
         client.behind.clear()
         client.rated.clear()
         client.since.clear()
+        client.left.clear()
         client.statuses.clear()
         client.everything = client.is_automatic = False
         client.everything_since = client.everything_rate_hz = None
@@ -223,6 +224,7 @@ class Fanout:
         client.behind.pop(device_id, None)
         client.rated.pop(device_id, None)
         client.since.pop(device_id, None)
+        client.left.pop(device_id, None)
         client.statuses.pop(device_id, None)
 
     def _step_out(self, client: Client) -> None:
@@ -308,6 +310,7 @@ class Fanout:
         device_id = device.device_id
         since = self._since_before(client, device_id)
         client.since.pop(device_id, None)
+        client.left.pop(device_id, None)
         if since is not None:
             self._step_aside(client, device_id)
             self._place(client, device_id, since, now)
@@ -322,7 +325,8 @@ class Fanout:
         """
         gone = self.devices.evicted.get(device_id)
         was_there = gone is not None and client.everything and client.everything_from <= gone[1]
-        if gone is not None and was_there and device_id not in client.since:
+        has_own = device_id in client.since or device_id in client.left
+        if gone is not None and was_there and not has_own:
             return gone[0]
         return client.since_of(device_id)
 
@@ -343,8 +347,8 @@ class Fanout:
         for client_id in self._behind:
             client = self.clients[client_id]
             position = client.behind.pop(device.device_id, None)
-            if position is not None and len(client.since) < SINCE_MAX + REMEMBERED_MAX:
-                client.since[device.device_id] = position.cursor
+            if position is not None and len(client.left) < REMEMBERED_MAX:
+                client.left[device.device_id] = position.cursor
         for client in self.clients.values():
             client.rated.pop(device.device_id, None)
 

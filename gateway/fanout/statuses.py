@@ -43,7 +43,9 @@ class StatusLog:
         changed: Iterable[str] = [self._log[-i] for i in range(min(missed, len(self._log)), 0, -1)]
         if missed > len(self._log):
             known = (device.device_id for device in self._devices)
-            changed = [*client.names, *self._devices.evicted, *known]
+            evicted = self._devices.evicted.items()
+            gone = (name for name, (_, at) in evicted if at >= client.everything_from)
+            changed = [*client.names, *gone, *known]
         client.statuses.update(dict.fromkeys(name for name in changed if client.covers(name)))
 
     def tell(self, client: Client, out: Outbound) -> None:

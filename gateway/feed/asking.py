@@ -166,6 +166,12 @@ class Asking:
             thread.misses = 0
         self._not_before_s = self._rest_until_s = float("-inf")
 
+    def offered(self) -> None:
+        """Note that somebody answers from now on, who may know what another one did not."""
+        self.hope()
+        for thread in self._threads.values():
+            thread.answered = None
+
     def missed(self, purpose: Purpose, now_s: float, pause_s: float = 0.0) -> None:
         """Close an open question without an answer; ask again after a pause."""
         thread = self._threads[purpose]

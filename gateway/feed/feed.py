@@ -144,7 +144,7 @@ class Feed:
 
     def replay_offered(self, now: Now) -> Effects:
         """Take in that somebody answers for the device from now on."""
-        self._asking.hope()
+        self._asking.offered()
         return self._settle(now)
 
     def ask_newest(self, now: Now) -> Effects:

@@ -18,7 +18,10 @@ names our handler to the web server.
 
 ``WebHandler`` overrides of ``gevent.pywsgi.WSGIHandler``: ``handle_one_request``,
 ``read_request``, ``MessageClass``, ``get_environ``, ``log_request``, ``_write_with_headers``,
-``_sendall``; it uses ``OldMessage`` and ``_NoopLog``.
+``_sendall``, ``handle``, ``run_application``; it uses ``OldMessage``, ``_NoopLog`` and of its
+``Input`` ``_discard``, ``chunked_input``, ``position`` and ``_chunked_input_error``.
+``WebServer`` overrides of ``gevent.pywsgi.WSGIServer``: ``full``, ``do_handle``, ``handle``,
+``start_accepting``, ``stop_accepting``; it uses ``started`` and ``loop``.
 """
 
 import logging

@@ -93,6 +93,11 @@ class Connection:
         return self.polling.size if self.polling is not None else 0
 
     @property
+    def taken_bytes(self) -> int:
+        """Bytes that were taken since it is not ``writable``; of a WebSocket only."""
+        return self.link.taken_bytes if self.link is not None else 0
+
+    @property
     def poll_waiting(self) -> bool:
         """True while a GET of the client waits for packets."""
         return self.polling is not None and self.polling.waiting

@@ -8,13 +8,13 @@ MAX_CHUNKS_PER_WRITE = 64
 
 
 class Outbox:
-    """Bytes waiting to be written; ``size`` is their number."""
+    """Bytes waiting to be written: ``size`` is their number, ``taken`` that of those that were."""
 
-    __slots__ = ("_chunks", "size")
+    __slots__ = ("_chunks", "size", "taken")
 
     def __init__(self) -> None:
         self._chunks: deque[memoryview] = deque()
-        self.size = 0
+        self.size = self.taken = 0
 
     def push(self, data: bytes | memoryview) -> None:
         """Put ``data`` behind what is already waiting; shared bytes are not copied."""
@@ -33,6 +33,7 @@ class Outbox:
     def advance(self, written: int) -> None:
         """Forget the first ``written`` bytes."""
         self.size -= written
+        self.taken += written
         while written:
             first = self._chunks[0]
             if written < len(first):

@@ -19,7 +19,7 @@ from gevent import get_hub
 
 from gateway.transport import payload
 from gateway.transport.connection import Connection
-from gateway.transport.web_server import Exchange
+from gateway.transport.handover import Exchange
 
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
@@ -62,6 +62,19 @@ class PollConnection:
         self._watcher.start(self._readable)
         server.resting.add(self)
         server.rests.add(self)
+        self._take_the_place()
+
+    def _take_the_place(self) -> None:
+        """Be the only one its session keeps: a client could have any number of them."""
+        polling = self._session.polling
+        if polling is None:
+            return
+        if polling.kept is not None and polling.occupied:  # it went on while this was passed on
+            self.close()
+            return
+        if polling.kept is not None:
+            polling.kept.close()
+        polling.kept = self
 
     def check(self) -> None:
         """Close a connection on which nothing came for a while; called again and again."""
@@ -151,7 +164,9 @@ class PollConnection:
 
     def _give_back(self, rest: bytes = b"", unread: bytes = b"") -> None:
         exchange = self._end()
-        exchange.give_back(exchange.sock, rest, unread)
+        was_taken = exchange.give_back(exchange.sock, rest, unread)
+        if not was_taken and self._session.polling is not None:
+            self._session.hang_up()  # what was on its way is lost: the client resumes
 
     def _reset(self) -> None:
         """Take what was answered last for unread, unless the client has asked on by another way."""
@@ -175,6 +190,9 @@ class PollConnection:
         exchange, self._exchange = self._exchange, None
         assert exchange is not None
         self._server.resting.discard(self)
+        polling = self._session.polling
+        if polling is not None and polling.kept is self:
+            polling.kept = None
         self._watcher.stop()
         self._watcher.close()
         return exchange

@@ -3,7 +3,7 @@
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 from gevent import get_hub
@@ -19,6 +19,13 @@ Environ = Mapping[str, Any]
 READABLE = 1
 
 
+class Kept(Protocol):
+    """A connection that rests between two GETs."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
 class PollingLink:
     """The packets of a polling client, and its GET while it waits."""
 
@@ -29,6 +36,7 @@ class PollingLink:
         "_woken",
         "asked",
         "ended",
+        "kept",
         "on_poll",
         "posted",
         "posting",
@@ -44,6 +52,8 @@ class PollingLink:
         self.size = 0
         self.ended = False
         self.posting = False
+        self.kept: Kept | None = None
+        """Its connection that nobody but the event loop watches."""
         self.asked = self.posted = ""
         """The stamps of the last GET and of the last POST: see :func:`is_repetition`."""
 

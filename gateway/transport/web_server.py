@@ -1,27 +1,20 @@
 """gevent's pywsgi with deadlines, and with connections that it can pass on between two requests.
 
-``WebHandler`` is a ``handler_class`` for ``gevent.pywsgi.WSGIServer``. A WSGI application finds a
-function under ``environ[HANDOVER]`` when the connection could be served by somebody else after the
-answer to a GET; whoever takes it gives it back for what is not theirs.
-
-A server with a pool (``spawn=N``) serves so many connections at once that nobody took; when all are
-in use, the one that rests longest between two requests gives way to the next.
+``WebServer`` is a ``gevent.pywsgi.WSGIServer`` of such handlers; ``WebHandler`` is good as the
+``handler_class`` of another one. A WSGI application finds a function under ``environ[HANDOVER]``
+when the connection could be served by somebody else after the answer to a GET; whoever takes it
+gives it back for what is not theirs.
 """
 
-import _socket
 import errno
-import re
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import partial
-from io import BufferedReader
 from time import monotonic
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import gevent
-from gevent import Greenlet
 from gevent import socket as gevent_socket
 from gevent.pywsgi import (  # type: ignore[attr-defined]  # the stubs leave _NoopLog out
     OldMessage,
@@ -30,41 +23,25 @@ from gevent.pywsgi import (  # type: ignore[attr-defined]  # the stubs leave _No
     _NoopLog,
 )
 
+from gateway.transport.handover import Exchange, Successor, give_back, send_in_time
+from gateway.transport.heads import is_length_clear, plain_headers
 from gateway.transport.takeover import HANDOVER, duplicate
 
 # A connection may rest between two requests for this long: nginx's default.
 IDLE_TIMEOUT_S = 75.0
 # The head of a request is a packet or two. Apache's default for the first byte to the last is 20 s.
 HEAD_TIMEOUT_S = 20.0
-# Who takes nothing of an answer for so long is not waited for: nginx's default is 60 s.
-SEND_TIMEOUT_S = 30.0
-# The send timeout is for each piece of this size, so that a slow line may take its time.
-SEND_PIECE = 65_536
+# A body that nobody asked for is read to its end, for as long as nginx lingers, or the connection
+# ends: what follows on it would be taken for the next request.
+BODY_TIMEOUT_S = 5.0
 
 # Who sends what is no HTTP fills no disk with it: a line a minute, of the first characters.
 REFUSALS_TOLD_S = 60.0
 REFUSAL_CHARACTERS = 200
 
+READABLE = 1
 HEAD_END = b"\r\n\r\n"
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A GET that was answered, and its connection, on which nothing is under way."""
-
-    sock: _socket.socket
-    request: bytes
-    status: bytes
-    headers: list[tuple[bytes, bytes]]
-    give_back: Callable[[_socket.socket, bytes, bytes], None]
-
-
-# A line of a head as nearly every client writes it (RFC 9112, 5), and how many pywsgi takes.
-PLAIN_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)\r\n")
-MAX_HEADERS = 100
-
-Successor = Callable[[Exchange], object]
 
 
 class WebHandler(WSGIHandler):
@@ -74,10 +51,21 @@ class WebHandler(WSGIHandler):
     _held: bytearray | None = None
     _head = b""
     _is_alone = False
+    _is_length_clear = True
     _successor: Successor | None = None
     _quiet_until_s = 0.0  # of all handlers together
-    _is_fresh = True
-    _has_two_lengths = False
+
+    def handle(self) -> None:
+        """Serve the connection until it ends or is passed on."""
+        try:
+            super().handle()
+        finally:
+            if self._room is not None:
+                self._room.forget(self)
+
+    @property
+    def _room(self) -> "WebServer | None":
+        return self.server if isinstance(self.server, WebServer) else None
 
     def handle_one_request(self) -> Any:
         """Serve one request; refuse one whose head does not come in time."""
@@ -99,28 +87,32 @@ class WebHandler(WSGIHandler):
         """Wait for a request; b"" when none comes."""
         if self.rfile.closed:
             return b""
-        self.socket.settimeout(IDLE_TIMEOUT_S)
-        resting = RESTING.setdefault(self.server, {})
-        resting[self] = None
         try:
-            self._make_room(resting)
-            came: bytes = self.rfile.peek(1)
+            return self._at_hand() or self._rest()
         except OSError:
             return b""
-        finally:
-            resting.pop(self, None)
-            self._is_fresh = False
+
+    def _at_hand(self) -> bytes:
+        """Look for what came already: who sent something is served before it can rest."""
+        self.socket.settimeout(0.0)
+        came: bytes = self.rfile.peek(1)
         self.socket.settimeout(None)
         return came
 
-    def _make_room(self, resting: "dict[WebHandler, None]") -> None:
-        """Let the connection that rests longest end when the server can take no other."""
-        pool = self.server.pool
-        longest = next(iter(resting))
-        is_served_first = longest is self and self._is_fresh
-        if pool is not None and pool.full() and not is_served_first:
-            del resting[longest]
-            longest.socket.shutdown(socket.SHUT_RDWR)
+    def _rest(self) -> bytes:
+        self.socket.settimeout(IDLE_TIMEOUT_S)
+        if self._room is not None and not self._room.let_rest(self):
+            return b""
+        came: bytes = self.rfile.peek(1)
+        if self._room is not None:
+            self._room.forget(self)
+        self.socket.settimeout(None)
+        return came
+
+    def leave(self) -> None:
+        """End while resting: the wait for a request ends with nothing."""
+        with suppress(OSError):  # its client may have gone just now
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def _serve_in_time(self) -> Any:
         deadline = None if self._head else gevent.Timeout.start_new(HEAD_TIMEOUT_S)
@@ -137,13 +129,13 @@ class WebHandler(WSGIHandler):
     def read_request(self, raw_requestline: str) -> Any:
         """Read the headers: here the head is complete.
 
-        False refuses a body of two lengths: a proxy may have believed the other (RFC 9112, 6.1).
+        False refuses a body whose length can be read in two ways.
         """
         try:
             is_read = super().read_request(raw_requestline)
         finally:
             self._stop_deadline()
-        return is_read and not self._has_two_lengths
+        return is_read and self._is_length_clear
 
     def MessageClass(self, *args: Any) -> Any:  # noqa: N802  # pywsgi's name for reading headers
         """Read the headers; the stock way, four times as long, those that are not plain."""
@@ -156,8 +148,29 @@ class WebHandler(WSGIHandler):
             message = OldMessage()
             for name, value in plain:
                 message[name] = value
-        self._has_two_lengths = "content-length" in message and "transfer-encoding" in message
+        self._is_length_clear = is_length_clear(message.items())
         return message
+
+    def run_application(self) -> None:
+        """Answer, then read what is left of the body, if it comes."""
+        try:
+            super().run_application()
+        finally:
+            body: Any = self.wsgi_input
+            if body.chunked_input or body.position < (body.content_length or 0):
+                self._read_rest(body)
+
+    def _read_rest(self, body: Any) -> None:
+        deadline = gevent.Timeout.start_new(BODY_TIMEOUT_S)
+        try:
+            body._discard()  # noqa: SLF001  # pywsgi calls it next, without a deadline
+        except gevent.Timeout as expired:
+            if expired is not deadline:
+                raise
+            self.close_connection = True
+            body._chunked_input_error = True  # noqa: SLF001  # which it takes as: leave it there
+        finally:
+            deadline.close()
 
     def _write_with_headers(self, data: bytes) -> None:
         """Send head and body at once: in two, the second waits 40 ms for the client's ACK."""
@@ -170,14 +183,10 @@ class WebHandler(WSGIHandler):
         if self._held is not None:
             self._held += data
             return
-        self.socket.settimeout(SEND_TIMEOUT_S)
         try:
-            for start in range(0, len(data), SEND_PIECE):
-                piece = data[start : start + SEND_PIECE]
-                super()._sendall(piece)  # type: ignore[misc]  # as above
+            send_in_time(self.socket, data, super()._sendall)  # type: ignore[misc]  # as above
         except TimeoutError as error:  # as if it had hung up, which is no fault of ours
             raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing") from error
-        self.socket.settimeout(None)
 
     def log_error(self, msg: str, *args: Any) -> None:
         """Say that a request was no HTTP; rarely, and shortly: anybody can send such."""
@@ -237,62 +246,91 @@ class WebHandler(WSGIHandler):
         successor(exchange)
 
 
-RESTING: "WeakKeyDictionary[WSGIServer, dict[WebHandler, None]]" = WeakKeyDictionary()
-"""Who waits for the next request of its connection, at each server; the longest first."""
+class WebServer(WSGIServer):
+    """Serves WSGI, at most ``at_most`` connections at once that nobody took; others wait.
 
-
-def plain_headers(head: bytes) -> list[tuple[str, str]] | None:
-    """Return names and values of a head's headers; None when it holds anything unusual."""
-    text = head[head.find(b"\n") + 1 : -2].decode("latin-1")
-    plain: list[tuple[str, str]] = PLAIN_HEADER.findall(text)
-    if not plain or len(plain) > MAX_HEADERS or PLAIN_HEADER.sub("", text):
-        return None
-    return plain
-
-
-class Unread(socket.SocketIO):
-    """What comes by a connection, behind what somebody has read of it already."""
-
-    def __init__(self, sock: gevent_socket.socket, unread: bytes) -> None:
-        super().__init__(sock, "rb")
-        self._unread = unread
-
-    def readinto(self, buffer: Any) -> int | None:
-        """Read into ``buffer``; return how much."""
-        if not self._unread:
-            return super().readinto(buffer)
-        size = min(len(buffer), len(self._unread))
-        buffer[:size], self._unread = self._unread[:size], self._unread[size:]
-        return size
-
-
-def give_back(
-    server: WSGIServer, address: Any, sock: _socket.socket, rest: bytes, unread: bytes
-) -> None:
-    """Have ``server`` write ``rest`` and serve ``sock`` from ``unread`` on, as if just accepted.
-
-    A server that can take no other closes it.
+    While one waits, that which rests longest between two requests gives way: clients take that
+    for the end of a connection that was not used for long, and make another one.
     """
-    theirs = gevent_socket.socket(sock.family, socket.SOCK_STREAM, 0, sock.detach())
-    handler: Any = Greenlet(_serve, server, address, theirs, rest, unread)
-    if server.pool is None:
-        handler.start()
-    elif server.pool.full():
-        theirs.close()
-    else:
-        server.pool.start(handler)
 
+    handler_class = WebHandler
 
-def _serve(
-    server: WSGIServer, address: Any, sock: gevent_socket.socket, rest: bytes, unread: bytes
-) -> None:
-    try:
-        sock.sendall(rest)
-        handler = server.handler_class(sock, address, server)
-        if unread:
-            handler.rfile = BufferedReader(Unread(sock, unread))
-        handler.handle()
-    except OSError:
-        return  # the client went away
-    finally:
-        sock.close()
+    def __init__(self, *args: Any, at_most: int | None = None, **options: Any) -> None:
+        self._at_most, self._count = at_most, 0
+        self._resting: dict[WebHandler, None] = {}  # the longest first
+        self._leaving: WebHandler | None = None
+        self._lookout: Any = None  # for who comes while nobody is accepted
+        self._is_waited_for = False
+        super().__init__(*args, **options)
+
+    def full(self) -> bool:
+        """Tell whether no other connection can be served now."""
+        return self._at_most is not None and self._count >= self._at_most
+
+    def do_handle(self, *args: Any) -> None:
+        """Serve a connection that was accepted, in a greenlet."""
+        self._count += 1
+        super().do_handle(*args)
+
+    def handle(self, *args: Any) -> None:
+        """Serve a connection to its end."""
+        self._serve_one(partial(super().handle, *args))
+
+    def spawn_one(self, serve: Callable[[], object]) -> None:
+        """Serve a connection that was given back, in a greenlet."""
+        self._count += 1
+        gevent.spawn(self._serve_one, serve)
+
+    def _serve_one(self, serve: Callable[[], object]) -> None:
+        try:
+            serve()
+        finally:
+            self._count -= 1
+            if self.started:
+                self.start_accepting()
+
+    # --- who waits, and who gives way ----------------------------------------------------
+
+    def start_accepting(self) -> None:
+        """Accept whoever comes."""
+        self._end_lookout()
+        self._is_waited_for = False
+        super().start_accepting()
+
+    def stop_accepting(self) -> None:
+        """Accept nobody, but for a full server look out for who comes."""
+        super().stop_accepting()
+        self._end_lookout()
+        if self.started and self.full():
+            self._lookout = self.loop.io(self.socket.fileno(), READABLE)
+            self._lookout.start(self._note_newcomer)
+
+    def _note_newcomer(self) -> None:
+        self._end_lookout()
+        self._is_waited_for = True
+        self._make_room()
+
+    def _end_lookout(self) -> None:
+        if self._lookout is not None:
+            self._lookout.stop()
+            self._lookout.close()
+            self._lookout = None
+
+    def let_rest(self, handler: WebHandler) -> bool:
+        """Note that a handler waits for its next request; False when it has to end instead."""
+        self._resting[handler] = None
+        self._make_room()
+        return handler in self._resting
+
+    def forget(self, handler: WebHandler) -> None:
+        """Note that a handler rests no more."""
+        self._resting.pop(handler, None)
+        if self._leaving is handler:
+            self._leaving = None
+
+    def _make_room(self) -> None:
+        """Let one connection end for who waits, unless one is ending already."""
+        if self._is_waited_for and self._leaving is None and self._resting:
+            self._leaving = next(iter(self._resting))
+            del self._resting[self._leaving]
+            self._leaving.leave()

@@ -116,6 +116,11 @@ class WebSocketLink:
         return self._outbox.size if self._outbox is not None else 0
 
     @property
+    def taken_bytes(self) -> int:
+        """Bytes that the kernel took since it could not take all."""
+        return self._outbox.taken if self._outbox is not None else 0
+
+    @property
     def sender(self) -> Callable[[bytes], int]:
         """How the kernel is handed bytes; whoever calls it hands the result to ``go_on``."""
         return self._sock.send

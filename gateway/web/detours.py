@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from flask import Blueprint, abort, redirect, request, url_for
+from flask import Blueprint, abort, after_this_request, redirect, request, url_for
 from werkzeug.wrappers import Response
 
 
@@ -27,8 +27,12 @@ def create_detours() -> Blueprint:
 
 def _to_page(fragment: str) -> Response:
     """Lead a browser to the page; a program, which cannot use that, is told there is nothing."""
+    after_this_request(_vary_by_accept)
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
         abort(404)
-    answer = redirect(url_for("pages.dashboard") + fragment)
+    return redirect(url_for("pages.dashboard") + fragment)
+
+
+def _vary_by_accept(answer: Response) -> Response:
     answer.vary.add("Accept")
     return answer

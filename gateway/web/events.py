@@ -85,14 +85,13 @@ class Callers:
     def connect(self, client_id: str, environ: Mapping[str, object], auth: object = None) -> None:
         """Let a client in, and serve what its ``auth`` asks for."""
         given = auth if isinstance(auth, dict) else {}
-        with _refusing():
-            self.authenticate(Credentials(_headers(environ), given))
         browser = self.server.connection(client_id)
         if browser is None:  # it has ended already
             return
         allowance = self._of_connections.setdefault(browser, Allowance())
         with _refusing():
-            _spend(allowance, self.hub)
+            _spend(allowance, self.hub)  # first, so that nobody tries one password after the other
+            self.authenticate(Credentials(_headers(environ), given))
         self._allowances[client_id] = allowance
         pull, go_on = partial(self.hub.pull, client_id), partial(self.hub.on_writable, client_id)
         serve_browser(browser, pull=pull, go_on=go_on)

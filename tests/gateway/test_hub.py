@@ -240,7 +240,7 @@ class Browser:
 
     def __init__(self, *, writable: bool = True) -> None:
         self.writable = writable
-        self.pending_bytes = 0 if writable else 1_000
+        self.taken_bytes = 0
         self.sent = b""
         self.is_closed = False
 
@@ -310,7 +310,7 @@ def test_who_takes_a_little_is_not_closed_before_it_takes_nothing_for_long(stage
     stage.wire.publish(1)
     stage.turn()
     for _ in range(3):
-        browser.pending_bytes -= 100
+        browser.taken_bytes += 100
         stage.pass_time(30.1)
         assert not browser.is_closed
     stage.pass_time(30.1)

@@ -26,12 +26,12 @@ def test_the_descriptor_limit_is_raised_as_far_as_it_goes(
 @pytest.mark.parametrize(
     ("limit", "wanted", "shares"),
     [
-        (524_288, 10_000, (10_000, 10_000)),
-        (RLIM_INFINITY, 10_000, (10_000, 10_000)),
-        (12_064, 10_000, (8_000, 4_000)),
-        (1_024, 10_000, (640, 320)),
-        (1_024, 10, (10, 10)),
-        (100, 10_000, (24, 12)),
+        (524_288, 10_000, (10_000, 10_016)),
+        (RLIM_INFINITY, 10_000, (10_000, 10_016)),
+        (12_080, 10_000, (6_000, 6_016)),
+        (1_024, 10_000, (472, 488)),
+        (1_024, 10, (10, 26)),
+        (100, 10_000, (10, 26)),
     ],
 )
 def test_a_low_limit_is_shared_out_to_sessions_and_other_connections(

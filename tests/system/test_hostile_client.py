@@ -56,16 +56,37 @@ def test_a_client_that_leaves_as_it_comes_is_no_error(pair: Pair) -> None:
     assert "Traceback" not in gateway.output
 
 
+COME, GO = b'40{"subscribe":{"devices":"*"}}', b"41"
+
+
 def test_who_comes_and_goes_over_one_connection_has_no_more_requests_for_it(pair: Pair) -> None:
     pair.start_gateway()
-    come = masked(TEXT, b'40{"subscribe":{"devices":"*"}}')
     with socket.create_connection(("127.0.0.1", pair.web), timeout=scaled_s(10)) as line:
-        line.sendall(HANDSHAKE + (come + masked(TEXT, b"41")) * 120)
-        heard = b""
-        while b"rate_limited" not in heard:
-            heard += line.recv(65_536)
+        line.sendall(HANDSHAKE + (masked(TEXT, COME) + masked(TEXT, GO)) * 120)
+        heard = receive_until(line, b"rate_limited")
     assert b'44{"message":"too many requests' in heard
-    assert 40 < heard.count(b'40{"sid"') < 120
+    assert heard.count(b'40{"sid"') >= 100
+
+
+def test_what_is_asked_for_at_connect_is_a_request_too(pair: Pair) -> None:
+    pair.start_gateway()
+    lives, heard = 0, b""
+    with socket.create_connection(("127.0.0.1", pair.web), timeout=scaled_s(10)) as line:
+        line.sendall(HANDSHAKE)
+        while b"rate_limited" not in heard:
+            line.sendall(masked(TEXT, COME))
+            heard = receive_until(line, b'"subscribed"', b"rate_limited")
+            line.sendall(masked(TEXT, GO))
+            lives += 1
+    assert 50 <= lives < 90  # a hundred requests at once, and some more while it lasts
+
+
+def receive_until(line: socket.socket, *marks: bytes) -> bytes:
+    """Read until one of them was heard."""
+    heard = b""
+    while not any(mark in heard for mark in marks):
+        heard += line.recv(65_536)
+    return heard
 
 
 def masked(kind: int, payload: bytes) -> bytes:

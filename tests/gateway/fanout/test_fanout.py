@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from gateway.fanout.fanout import PARTS_MAX
-from gateway.fanout.subscription import SINCE_MAX
+from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX
 from shared.errors import TooManyDevices
 from tests.gateway.browsers import EPOCH, Browser, Line, World
 
@@ -493,3 +493,38 @@ def test_a_slow_rate_of_a_name_ends_with_the_name() -> None:
     world.wait(0.3)
     browser.drain()
     assert browser.seqs("a") == [1, 2]
+
+
+def test_who_watched_a_bike_that_gave_way_is_told_where_it_stands_when_it_names_it() -> None:
+    world = World(devices_max=1)
+    browser = Browser(world)
+    world.publish("a", 2)
+    browser.subscribe("*")
+    browser.drain()
+    world.publish("b")
+    assert browser.subscribe(["a"])["a"]["cursor"] == f"{EPOCH}-2"
+
+
+def test_who_comes_right_after_an_eviction_was_not_there() -> None:
+    world = World(devices_max=1)
+    world.publish("a", 2)
+    world.say_status("b")  # which has no reading that would be another arrival
+    browser = Browser(world)
+    browser.subscribe("*")
+    world.seqs["a"] += 5
+    world.wait(1_000)
+    world.publish("a")
+    world.wait(2.1)
+    browser.drain()
+    assert [gap for gap in browser.gaps() if gap["device_id"] == "a"] == []
+
+
+def test_bikes_that_give_way_do_not_use_up_the_cursors_of_a_client() -> None:
+    world = World(devices_max=1)
+    browser = Browser(world, line=Line(10**6))
+    browser.subscribe("*")
+    browser.drain()
+    browser.line.block()
+    for number in range(SINCE_MAX + NAMES_MAX + 1):
+        world.publish(f"bike-{number}")
+    browser.subscribe(["mine"])

@@ -205,3 +205,29 @@ def test_a_newest_reading_that_comes_with_the_history_is_sent(
     world.devices._carry_out(device, Prepend(Stretch(Cursor(EPOCH, 2), readings)), world.now)
     world.time_s += 1.0
     assert sent(queue, client, world) == [3]
+
+
+def test_what_came_before_the_next_was_due_is_sent_then(
+    queue: RateQueue, client: Client, world: World
+) -> None:
+    world.publish("a")
+    assert sent(queue, client, world) == [1]
+    world.publish("a")
+    times = []
+    for _ in range(20):
+        world.time_s += 0.1
+        times += [world.time_s - 100.0] * len(sent(queue, client, world))
+    assert times == [pytest.approx(0.5, abs=0.15)]
+
+
+def test_a_rate_that_comes_to_a_silent_fleet_gets_what_is_newest(
+    queue: RateQueue, client: Client, world: World
+) -> None:
+    world.publish("a")
+    world.publish("b")
+    assert sent(queue, client, world) == [1]
+    world.time_s += 1.0
+    assert sent(queue, client, world) == []
+    client.names["b"] = 2.0
+    queue.settle(client, world.now)
+    assert sent(queue, client, world) == [1]

@@ -108,3 +108,16 @@ def test_of_a_device_that_gave_way_the_last_position_is_told(world: World, log: 
     log.note("a")
     assert world.devices.evicted["a"][0] == Cursor(EPOCH, 3)
     assert told(log, client_of("a")) == [("a", 3)]
+
+
+def test_who_lags_far_behind_is_not_told_of_what_gave_way_before_it_came(
+    world: World, log: StatusLog
+) -> None:
+    world.publish("a", 3)
+    world.publish("b")
+    world.publish("c")
+    for _ in range(LOG_MAX + 1):
+        log.note("c")
+    client = client_of()
+    client.everything, client.everything_from = True, world.devices.arrival
+    assert [name for name, _ in told(log, client)] == ["b", "c"]

@@ -1023,6 +1023,19 @@ def test_a_replay_that_knows_nothing_of_an_epoch_is_not_asked_for_it_without_a_p
     assert said(feed.tick(at(1.6))) == ["ask 1 after 3-0"]
 
 
+@pytest.mark.parametrize("how", ["offered", "adopted"])
+def test_who_is_new_is_asked_at_once_what_another_did_not_know(how: str) -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(2, epoch=3), at(1))
+    lives_in_epoch_2 = answer([], Cursor(2, 9), oldest=Cursor(2, 1))
+    reply(feed, lives_in_epoch_2, at(1.1))
+    assert said(reply(feed, lives_in_epoch_2, at(1.2))) == []
+    assert how == "adopted" or said(feed.replay_offered(at(1.25))) == ["ask 1 after 3-0"]
+    if how == "adopted":  # another life of the same numbers
+        feed._asking.abandon()
+        assert said(feed.tick(at(1.25))) == ["ask 1 after 3-0"]
+
+
 def test_a_replay_may_hold_more_epochs_than_can_wait() -> None:
     feed = running_feed(4)
     for epoch in range(22, 32):

@@ -363,3 +363,32 @@ def test_an_answer_has_its_own_length_encoding_and_date() -> None:
     assert lines[4].startswith(b"Date: ")
     assert lines[4].endswith(b" GMT")
     assert lines[5:] == [b"", b""]
+
+
+def test_a_session_keeps_one_connection_however_many_it_makes() -> None:
+    with serving() as (service, port), within(10):
+        polls = KeptPolls(service, port)
+        made = []
+        for _ in range(5):
+            polls.rest()
+            made.append(polls.client)
+            polls.client = TcpClient(port)
+        assert len(service.engine.resting) == 1
+        for client in made[:-1]:
+            assert client.receive() == b""
+        polls.client = made[-1]
+        assert polls.get("more").body == "4more"
+
+
+def test_who_is_given_back_to_a_full_server_loses_its_session() -> None:
+    with serving() as (service, port), within(10):
+        polls = KeptPolls(service, port).rest()
+        [kept] = service.engine.resting
+        exchange = kept._exchange
+        assert exchange is not None
+        server = exchange.give_back.args[0]  # type: ignore[attr-defined]  # is a partial
+        server.full = lambda: True
+        polls.post("4hello")
+        assert polls.client.receive() == b""
+        until(lambda: service.engine.connection(polls.sid) is None)
+        del server.full

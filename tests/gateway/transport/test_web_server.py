@@ -1,5 +1,7 @@
 """pywsgi with deadlines: who is slow is refused, and everybody else notices nothing."""
 
+import _socket
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import parse_headers
@@ -8,13 +10,14 @@ from typing import Any
 
 import gevent
 import pytest
-from gevent.pywsgi import OldMessage, WSGIServer
+from gevent.pywsgi import OldMessage
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.transport import WebHandler, web_server
+from gateway.transport import WebHandler, WebServer, handover, web_server
+from gateway.transport.handover import SEND_PIECE, give_back
+from gateway.transport.heads import MAX_HEADERS, is_length_clear, plain_headers
 from gateway.transport.takeover import HANDOVER
-from gateway.transport.web_server import MAX_HEADERS, plain_headers
 from tests.gateway.transport.clients import TcpClient, read_answer, request_bytes, until, within
 
 PACE_S = 0.01
@@ -40,18 +43,12 @@ def serving(
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         environs.append(environ)
-        body = environ["wsgi.input"].read()
+        body = b"" if environ["PATH_INFO"] == "/unread" else environ["wsgi.input"].read()
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 
-    server: Any = WSGIServer(
-        ("127.0.0.1", 0),
-        app,
-        log=log,
-        error_log=error_log,
-        handler_class=WebHandler,
-        spawn=at_most or "default",
-    )
+    where = ("127.0.0.1", 0)
+    server: Any = WebServer(where, app, log=log, error_log=error_log, at_most=at_most)
     server.start()
     try:
         yield int(server.address[1]), environs
@@ -148,7 +145,7 @@ def test_a_long_answer_arrives_whole_at_a_slow_reader() -> None:
 def test_who_takes_nothing_of_a_long_answer_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(web_server, "SEND_TIMEOUT_S", SLOW_S)
+    monkeypatch.setattr(handover, "SEND_TIMEOUT_S", SLOW_S)
     errors = AccessLog()
     with serving(error_log=errors, at_most=1) as (port, _), within(10):
         deaf = TcpClient(port, receive_buffer=4096)
@@ -159,25 +156,140 @@ def test_who_takes_nothing_of_a_long_answer_is_not_waited_for(
     assert errors.lines == []
 
 
-def test_at_a_full_server_the_connection_that_rests_longest_gives_way() -> None:
+def ask(client: TcpClient, body: bytes = b"hello", path: str = "/") -> str:
+    client.send(request_bytes("POST", path, body, {}))
+    return read_answer(client).body
+
+
+def test_while_somebody_waits_the_connection_that_rests_longest_gives_way() -> None:
     with serving(at_most=3) as (port, _), within(5):
-        clients = [TcpClient(port) for _ in range(2)]
-        for client in reversed(clients):
-            client.send(request_bytes("POST", "/", b"hello", {}))
-            assert read_answer(client).body == "hello"
-        newest = TcpClient(port)
-        assert clients[1].receive() == b""
-        for client in (newest, clients[0]):
-            client.send(request_bytes("POST", "/", b"again", {}))
-            assert read_answer(client).body == "again"
+        clients = [TcpClient(port) for _ in range(3)]
+        for number in (1, 0, 2, 1):
+            assert ask(clients[number]) == "hello"
+        newcomer = TcpClient(port)
+        assert ask(newcomer) == "hello"
+        assert clients[0].receive() == b""
+        for client in (clients[2], clients[1], newcomer):
+            assert ask(client, b"again") == "again"
 
 
-def test_a_body_of_two_lengths_is_refused() -> None:
+def test_while_nobody_waits_a_full_server_keeps_its_connections() -> None:
+    with serving(at_most=3) as (port, _), within(5):
+        clients = [TcpClient(port) for _ in range(3)]
+        for _ in range(5):
+            assert [ask(client) for client in clients] == ["hello"] * 3
+
+
+def test_a_newcomer_has_to_wait_only_until_somebody_rests() -> None:
+    with serving(at_most=1) as (port, environs), within(5):
+        whole = request_bytes("POST", "/", b"hello", {})
+        busy = TcpClient(port)
+        busy.send(whole[:-1])
+        until(lambda: len(environs) == 1)
+        newcomer = TcpClient(port)
+        newcomer.send(whole)
+        gevent.sleep(PACE_S)
+        busy.send(whole[-1:])
+        assert read_answer(busy).body == "hello"
+        assert read_answer(newcomer).body == "hello"
+        assert busy.receive() == b""
+
+
+def test_what_was_asked_already_is_answered_before_a_connection_gives_way() -> None:
+    with serving(at_most=1) as (port, environs), within(5):
+        client = TcpClient(port)
+        client.send(b"".join(request_bytes("POST", "/", body, {}) for body in (b"1", b"2")))
+        newcomer = TcpClient(port)
+        assert [read_answer(client).body for _ in range(2)] == ["1", "2"]
+        assert ask(newcomer) == "hello"
+        assert len(environs) == 3
+
+
+def test_a_body_that_nobody_asked_for_and_that_never_comes_ends_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(web_server, "BODY_TIMEOUT_S", SLOW_S)
+    errors = AccessLog()
+    with serving(error_log=errors, at_most=1) as (port, _), within(5):
+        unfinished = TcpClient(port)
+        unfinished.send(request_bytes("POST", "/unread", b"whole", {})[:-1])
+        newcomer = TcpClient(port)
+        assert read_answer(unfinished).status == 200
+        assert ask(newcomer) == "hello"
+        assert unfinished.receive() == b""
+    assert errors.lines == []
+
+
+def test_a_body_that_nobody_asked_for_is_passed_over() -> None:
+    with serving() as (port, _):
+        client = TcpClient(port)
+        assert ask(client, b"x" * 100_000, "/unread") == ""
+        assert ask(client) == "hello"
+
+
+def test_a_slow_line_may_take_its_time_and_its_connection_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handover, "SEND_TIMEOUT_S", SLOW_S)
+    size = 40 * SEND_PIECE
+    with serving() as (port, _), within(20):
+        client = TcpClient(port, receive_buffer=4096)
+        client.send(request_bytes("POST", "/", b"x" * size, {}))
+        client.read_until(b"\r\n\r\n")
+        for _ in range(40):
+            client.read_exactly(SEND_PIECE)
+            gevent.sleep(SLOW_S / 10)
+        gevent.sleep(2 * SLOW_S)
+        assert ask(client) == "hello"
+
+
+def test_a_connection_given_back_has_to_take_the_rest_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(handover, "SEND_TIMEOUT_S", SLOW_S)
+    server: Any = WebServer(("127.0.0.1", 0), lambda *_: [b""], log=None, at_most=1)
+    ends = [socket.socketpair() for _ in range(2)]
+    with within(5):
+        assert give_back(server, None, _plain(ends[0][0]), b"x" * 5_000_000, b"")
+        assert not give_back(server, None, _plain(ends[1][0]), b"rest", b"")
+        assert ends[1][1].recv(10) == b""
+        until(lambda: not server.full())
+    for _, end in ends:
+        end.close()
+
+
+def _plain(end: socket.socket) -> _socket.socket:
+    plain = _socket.socket(fileno=end.detach())
+    plain.setblocking(False)
+    return plain
+
+
+@pytest.mark.parametrize(
+    ("headers", "is_clear"),
+    [
+        ([("Content-Length", "5")], True),
+        ([("Transfer-Encoding", "Chunked")], True),
+        ([("Host", "a")], True),
+        ([("Content-Length", "5"), ("Transfer-Encoding", "chunked")], False),
+        ([("Content-Length", "5"), ("content-length", "5")], False),
+        *(([("Content-Length", value)], False) for value in ("+5", "0_5", "-1", "", "5, 5")),
+        *(([("Transfer-Encoding", value)], False) for value in ("gzip, chunked", "x", "")),
+    ],
+)
+def test_a_body_of_which_the_length_is_not_clear_is_told(
+    headers: list[tuple[str, str]], is_clear: bool
+) -> None:
+    assert is_length_clear(headers) is is_clear
+
+
+@pytest.mark.parametrize("folded", [b"", b"X: y\r\n z\r\n"], ids=["plain", "folded"])
+def test_a_body_of_two_lengths_is_refused(folded: bytes) -> None:
     with serving() as (port, environs):
         client = TcpClient(port)
         client.send(
             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            + folded
+            + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
         )
         assert read_answer(client).status == 400
         assert environs == []
