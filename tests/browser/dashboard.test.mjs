@@ -45,6 +45,14 @@ async function assertNothingMissing(page) {
   assert.equal(received, last - first + 1);
 }
 
+/** The gauge and the charts show the last reading of a bike that is offline. */
+function assertLastReadingShown(page) {
+  return eventually("the last reading", async () => {
+    const shown = await page.$$eval("#speed, .chart .value b", (all) => all.map((one) => one.textContent));
+    return shown.length > 5 && !shown.includes("–") && shown[0] === shown[1];
+  });
+}
+
 test("one bike is shown: its speed moves, nothing is missing, and no script or style is inline", async (t) => {
   const { page, complaints } = await browser.newPage(t);
   const policy = (await page.goto(shared.url)).headers()["content-security-policy"];
@@ -194,13 +202,20 @@ test("a killed gateway is told and nothing is missing later, a dead bike is offl
   await assertNothingMissing(page);
   await bike.stop("SIGKILL");
   await waitForText(page, "bike-state", /^Offline$/);
+  assert.match(await page.textContent("#arrival"), /: the bike is offline\.$/);
   await waitForText(page, "bike-notice", /ebike-001 is offline/);
   await waitForText(page, "speed", /^\d+\.\d$/);
+  await assertLastReadingShown(page);
   assert.equal(await page.title(), "ebike-001 offline – Spoke");
   await showState(page, "device-offline");
   await page.click(".back");
   await waitForText(page, "bikes-count", /^0 of 1 online$/);
   await waitForText(page, "news", /ebike-001\s+offline/);
+  await page.reload();
+  await page.click("text=ebike-001");
+  await waitForText(page, "bike-state", /^Offline$/);
+  await assertLastReadingShown(page);
+  await showState(page, "device-offline-opened");
 });
 
 test("a thousand readings a second add nothing to the page, and what is lost is a gap", async (t) => {

@@ -3,7 +3,8 @@ import { test } from "node:test";
 
 import * as past from "../../gateway/static/dashboard/past.js";
 import * as range from "../../gateway/static/dashboard/range.js";
-import { addGap, addReading, createTrack } from "../../gateway/static/dashboard/track.js";
+import { createShown, momentOf, takeShownAnswer } from "../../gateway/static/dashboard/bike_state.js";
+import { addGap, addReading, countRows, createTrack, lastTime } from "../../gateway/static/dashboard/track.js";
 import { readingAt, readingAtEnd, stepFrom, viewOf } from "../../gateway/static/dashboard/view.js";
 
 const HOUR_MS = 3_600_000;
@@ -80,6 +81,24 @@ test("a view tells the holes between its rows, and before the first", () => {
     { from: -Infinity, to: 100 },
     { from: 100, to: 104 },
   ]);
+});
+
+test("what follows the last reading is hatched once a bike is silent, and its values stay", () => {
+  const view = viewOf(trackWithGap(), [95, 115], 100, 115);
+  assert.deepEqual(view.holes.at(-1), { from: 105, to: Infinity });
+  assert.equal(readingAtEnd(view).reading.seq, 5);
+  assert.equal(readingAt(view, 110), null);
+  assert.equal(viewOf(trackWithGap(), [95, 109], 100).holes.at(-1).to, 104, "not silent yet");
+  assert.equal(viewOf(trackWithGap(), [90, 103], 100, 115).holes.at(-1).to, 104, "not in sight");
+});
+
+test("a bike opened after its end has its last reading, and ends soon after it, as an open one does", () => {
+  const shown = createShown();
+  const latest = reading(9, 50_000);
+  takeShownAnswer(shown, { online: false, latest }, 99_000);
+  takeShownAnswer(shown, { online: false, latest }, 100_000);
+  assert.deepEqual([countRows(shown.track), lastTime(shown.track)], [1, 50]);
+  assert.equal(momentOf(shown, false, 100), 60);
 });
 
 test("the pointer finds the nearest reading, and nothing in a gap or far away", () => {

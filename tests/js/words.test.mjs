@@ -187,7 +187,7 @@ test("a moment has tenths of a second, and between the marks of an axis nothing 
 });
 
 test("how readings arrive is told in a sentence", () => {
-  const well = { rate_hz: 9.8, latency_ms: 12, age_ms: 90, tally: EMPTY_TALLY, link: CONNECTED };
+  const well = { kind: "online", rate_hz: 9.8, latency_ms: 12, age_ms: 90, tally: EMPTY_TALLY };
   const told = (changes) => arrivalWord({ ...well, ...changes });
   assert.equal(told({}), "Readings arrive at once, about 10 a second. None is missing.");
   assert.match(told({ latency_ms: 1_200, rate_hz: 0.4 }), /arrive within 2 s, less than one a second/);
@@ -196,7 +196,8 @@ test("how readings arrive is told in a sentence", () => {
   assert.deepEqual(lost, ["Some are missing.", "One is missing.", "1,200 are missing."]);
   assert.equal(told({ latency_ms: null, age_ms: 12_000 }), "Nothing has arrived for 12 s.");
   assert.match(told({ age_ms: null }), /yet/);
-  assert.match(told({ link: { state: "lost" } }), /not connected/);
+  assert.match(told({ kind: "unknown" }), /not connected/);
+  assert.equal(told({ kind: "offline", age_ms: 3_000 }), "Nothing has arrived for 3.0 s: the bike is offline.");
 });
 
 test("a bike opened without a gateway says why it is empty, and no other", () => {

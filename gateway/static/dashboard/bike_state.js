@@ -44,10 +44,16 @@ export function takeShownGap(shown, gap) {
   if (from !== null) shown.hole ??= { from };
 }
 
-/** Take the answer to a subscription: where the stream begins, and a newest reading not of it. */
+/**
+ * Take the answer to a subscription: where the stream begins, and a newest reading not of it. That
+ * of a bike that is silent is its last one: the charts end soon after it.
+ */
 export function takeShownAnswer(shown, { online, latest }, arrival_ms) {
   if (online && latest) observe(shown.clock, latest, arrival_ms);
   Object.assign(shown, { latest, offset_ms: offsetOf(shown.clock) });
+  if (!online && latest && lastTime(shown.track) === null) {
+    addReading(shown.track, latest, (latest.ts_ms + shown.offset_ms) / 1000);
+  }
   askAgain(shown);
 }
 

@@ -49,7 +49,7 @@ export function createBikeView(part, actions) {
     draw(state, now_ms) {
       const bike = state.bikes.get(state.selected);
       if (textPace.isDue(now_ms)) drawNow(part, state, bike, gauge);
-      if (healthPace.isDue(now_ms)) drawHealth(part, state);
+      if (healthPace.isDue(now_ms)) drawHealth(part, state, bike);
       if (!bike?.reading) return false;
       const hasMore = charts.draw(state, now_ms);
       return gauge.step(now_ms) || hasMore;
@@ -127,12 +127,13 @@ function valueElement({ label }) {
   return group;
 }
 
-function drawHealth(part, { health, tally, clock, track, reconnects, link }) {
+function drawHealth(part, { selected, health, tally, clock, track, reconnects, link }, bike) {
+  const { kind } = describeBike(selected, bike, link);
   const { rate_hz, latency_ms, worst_ms } = sumUp(health, Date.now());
   const last = lastTime(track);
   const age_ms = last === null ? null : Math.max(Date.now() - last * 1000, 0);
   const isUp = link.state === "connected";
-  setText(part("arrival"), arrivalWord({ rate_hz, latency_ms, age_ms, tally, link }));
+  setText(part("arrival"), arrivalWord({ kind, rate_hz, latency_ms, age_ms, tally }));
   setText(part("latency"), latency_ms === null || !isUp ? "–" : latencyWord(latency_ms, worst_ms));
   setText(part("rate"), isUp ? `${rate_hz.toFixed(rate_hz < 10 ? 1 : 0)} per second` : "–");
   setText(part("lag"), age_ms === null ? "–" : spanWord(age_ms));

@@ -122,8 +122,8 @@ function isDue(charts, { bounds: [from, to] }, now_ms) {
 }
 
 /** Read the track once for all charts; those in sight wait for their turn. */
-function begin(charts, stack, { track, bounds }, now_ms) {
-  charts.view = viewOf(track, bounds, Math.max(stack.clientWidth, 200));
+function begin(charts, stack, { track, bounds, now }, now_ms) {
+  charts.view = viewOf(track, bounds, Math.max(stack.clientWidth, 200), now);
   charts.waiting = charts.list.filter(({ figure }) => figure.dataset.inSight === "true");
   charts.drawn_ms = now_ms;
   charts.isPointedAnew = true;

@@ -12,7 +12,7 @@ const LEVELS = [
   { bucket_s: 5, rows_max: 8_000 }, // some five hours
   { bucket_s: 60, rows_max: 8_000 }, // some days; then it is forgotten
 ];
-const SILENCE_S = 5; // a line across a longer silence would claim values nobody measured
+export const SILENCE_S = 5; // a line across a longer silence would claim values nobody measured
 const CLOCK_BACK_S = 5; // a clock set back further starts another time axis
 
 /** An empty track. */

@@ -1,21 +1,24 @@
 /** What the charts show at one moment, read from a track. Pure. */
 
-import { rowsBetween } from "./track.js";
+import { lastTime, rowsBetween, SILENCE_S } from "./track.js";
 
 const NEAR_PARTS = 200; // of the width: so near to a hole's edge, the reading there is meant
 
 /**
  * Read the rows between two times, at most two for each of `buckets`, with the holes between them
- * and before the first: what is not kept, or not here yet.
+ * before the first, and since the last where nothing comes any more.
+ * @param now the newest moment of the charts
  * @returns {{from: number, to: number, rows: object[], holes: {from: number, to: number}[]}}
  */
-export function viewOf(track, [from, to], buckets) {
+export function viewOf(track, [from, to], buckets, now = to) {
   const rows = rowsBetween(track, from, to, buckets);
   const holes = rows.flatMap((row, place) =>
     row.reading === null ? [holeAround(rows, place)] : [],
   );
   const first = rows[0]?.t ?? to;
   if (first > from) holes.unshift({ from: -Infinity, to: Math.min(first, to) });
+  const last = lastTime(track) ?? to;
+  if (last < to && now - last > SILENCE_S) holes.push({ from: last, to: Infinity });
   return { from, to, rows, holes };
 }
 
