@@ -111,6 +111,7 @@ test("a line that is down when the page opens is told, and used when it is up", 
   await waitForText(page, "not-here", /readings of ebike-001 show here as soon as the gateway answers/);
   await page.click("#disconnect");
   await waitForText(page, "not-here", /To see the readings of ebike-001, connect to the gateway/);
+  assert.equal(await page.isVisible("#notice"), false, "it would cover what says the same");
   await showState(page, "opened-disconnected", ["light"]);
   await page.unroute("**/socket.io/**");
   await page.click("#connect-here");

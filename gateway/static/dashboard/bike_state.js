@@ -6,6 +6,7 @@ import { askedAnew, missingBefore, NOTHING_ASKED, oldestKept } from "./past.js";
 import { boundsOf, fitted } from "./range.js";
 import { countGap, countReading, EMPTY_TALLY } from "./tally.js";
 import { addGap, addReading, createTrack, firstTime, lastTime } from "./track.js";
+import { notHereWord } from "./words.js";
 
 const ENDED_S = 10; // charts go on this long after a bike's last reading: that it stopped is seen
 
@@ -60,6 +61,11 @@ export function takeShownAnswer(shown, { online, latest }, arrival_ms) {
 /** Ask for the past once more: a bike that is back answers for what its journal has. */
 export function askAgain(shown) {
   shown.past = askedAnew(shown.past);
+}
+
+/** Why there is nothing of a bike on the page, where that is for want of a gateway; else null. */
+export function whyNotHere(id, link, { track }) {
+  return lastTime(track) === null ? notHereWord(id, link) : null;
 }
 
 /** The newest moment of the charts: now, or soon after the last reading of a bike that is silent. */

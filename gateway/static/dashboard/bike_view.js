@@ -1,5 +1,6 @@
 /** One bike: the gauge and values of now, its charts, and how its readings arrive. */
 
+import { whyNotHere } from "./bike_state.js";
 import { setAttribute, setNotice, setState, setText } from "./elements.js";
 import { createCharts } from "./charts.js";
 import { createGauge } from "./gauge.js";
@@ -17,7 +18,6 @@ import {
   describeBike,
   gapsWord,
   missingWord,
-  notHereWord,
   otherValues,
   spanWord,
   speedWord,
@@ -77,7 +77,7 @@ function drawNow(part, state, bike, gauge) {
 
 /** Show what there is something in; for a bike opened without a gateway, why there is nothing. */
 function drawParts(part, { selected, link, track }, hasReading) {
-  const why = lastTime(track) === null ? notHereWord(selected, link) : null;
+  const why = whyNotHere(selected, link, { track });
   part("live").hidden = !hasReading && why === null;
   part("live").classList.toggle("alone", !hasReading);
   part("now").hidden = !hasReading;

@@ -1,14 +1,16 @@
 /** The frame around the views: the line to the gateway, the choices, and which view is shown. */
 
+import { whyNotHere } from "./bike_state.js";
 import { setAttribute, setEnabled, setNotice, setState } from "./elements.js";
 import { describeLink, isWanted } from "./link.js";
 import { describeBike } from "./words.js";
 
-/** Show the line to the gateway, and what can be done about it. */
-export function drawLink(part, { link, problem }) {
+/** Show the line to the gateway, and what can be done about it; once, where a bike's card says it. */
+export function drawLink(part, { link, problem, selected, shown }) {
   const { label, notice } = describeLink(link);
+  const isInCard = selected !== null && !link.message && whyNotHere(selected, link, shown) !== null;
   setState(part("link"), link.state, label);
-  setNotice(part("notice"), notice ?? problem);
+  setNotice(part("notice"), isInCard ? null : (notice ?? problem));
   setEnabled(part("disconnect"), isWanted(link), part("connect"));
   setEnabled(part("connect"), !isWanted(link), part("disconnect"));
 }
