@@ -24,7 +24,7 @@ import { noteChanges } from "./dashboard/news.js";
 import { drawLink, drawRoute, stateSentence, titleOf } from "./dashboard/page.js";
 import { createPalette } from "./dashboard/palette.js";
 import { allCsvUrl, spanCsvUrl } from "./dashboard/past.js";
-import { following, isFollowing } from "./dashboard/range.js";
+import { isFollowing, latest } from "./dashboard/range.js";
 import { bikeInHash } from "./dashboard/route.js";
 import { createSparkHistory } from "./dashboard/spark_history.js";
 import { shownWord } from "./dashboard/words.js";
@@ -106,6 +106,7 @@ function redrawBike() {
 
 function setRange(range) {
   state.range = range;
+  download.forget();
   redrawBike();
   sayShown();
 }
@@ -143,8 +144,8 @@ function show(id) {
   bike.charts.clear();
   if (id === null) return;
   const shown = shownBike.createShown(clockOf(state, id));
-  Object.assign(state, { shown, range: following(recallRange().span_s) });
-  part("saving").hidden = true;
+  Object.assign(state, { shown, range: latest(state.range) });
+  download.forget();
   // Not kept over a reload: the page begins with now, and what was before comes from the API.
   const options = { devices: [id], keep: false, onStatus, onError };
   following_one = follow(socket, { ...options, ...handlersOf(id, shown) });
@@ -225,10 +226,10 @@ part("charts-panel").addEventListener("keydown", (event) => {
 });
 part("csv-view").addEventListener("click", () => {
   const [from, to] = sight().bounds;
-  download(state.selected, spanCsvUrl(state.selected, { from, to }, state.shown.offset_ms));
+  download.fetch(state.selected, spanCsvUrl(state.selected, { from, to }, state.shown.offset_ms));
 });
 part("csv-all").addEventListener("click", () =>
-  download(state.selected, allCsvUrl(state.selected)),
+  download.fetch(state.selected, allCsvUrl(state.selected)),
 );
 listenToScheme(part, palette.refresh);
 listenToUnit(part, (unit) => {

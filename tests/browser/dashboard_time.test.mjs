@@ -73,25 +73,28 @@ test("all that is kept can be downloaded, and of a zoomed chart what it shows", 
   const { page } = await openBike(t);
   const all = seqsOf(await download(page, "#csv-all"));
   assert.ok(all[0] === 1 && all.length > 1_600);
+  await waitForText(page, "saving", /^Saved/);
   await zoomIn(page);
+  assert.equal(await page.isVisible("#saving"), false, "what was said of another range");
   const shown = seqsOf(await download(page, "#csv-view"));
   assert.ok(shown[0] > 1 && shown.at(-1) > all.at(-1), `${shown[0]} to ${shown.at(-1)}`);
 });
 
 test("the window is chosen, moved, zoomed and led back by buttons", async (t) => {
   const { page } = await openBike(t);
-  await page.check("input[name=window][value='60']");
+  await page.check("input[name=window][value='600']");
   await zoomIn(page);
   assert.equal(await page.locator("input[name=window]:checked").count(), 0);
+  assert.equal(await page.getAttribute("#follow", "aria-pressed"), "false");
   await page.click("#earlier");
   await waitForText(page, "follow", /^Back to latest$/);
   await showState(page, "history");
   await page.click("#follow");
   await waitForText(page, "follow", /^Latest$/);
-  assert.equal(await page.inputValue("input[name=window]:checked"), "60");
+  assert.equal(await page.inputValue("input[name=window]:checked"), "600");
   await page.reload();
   await waitForSeq(page, 1);
-  assert.equal(await page.inputValue("input[name=window]:checked"), "60");
+  assert.equal(await page.inputValue("input[name=window]:checked"), "600");
 });
 
 test("the charts move under the mouse, and show the values under it", async (t) => {

@@ -38,6 +38,17 @@ test("zooming has limits, and while following it keeps following", () => {
   assert.equal(range.zoomed(sightOf(near), 1e9, 0).span_s, 21_600);
 });
 
+test("however it was zoomed and moved, the latest is the window chosen", () => {
+  const near = range.zoomed(sightOf(range.zoomed(sightOf(range.following(600)), 0.5, 0)), 0.5, 0);
+  const moved = range.zoomed(sightOf(range.panned(sightOf(near), -100)), 0.5, 900);
+  assert.deepEqual([near.span_s, moved.span_s], [150, 75]);
+  for (const one of [near, moved]) {
+    assert.equal(range.isLatest(one), false);
+    assert.deepEqual(range.latest(one), range.following(600));
+  }
+  assert.equal(range.isLatest(range.following(600)), true);
+});
+
 test("nothing leads to where no reading is kept", () => {
   const held = range.panned(sightOf(range.following(60), 800), -1e9);
   assert.deepEqual(range.boundsOf(held, 1000), [797.6, 857.6]);

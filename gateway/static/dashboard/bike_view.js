@@ -8,7 +8,7 @@ import { offsetOf } from "./clock.js";
 import { sumUp } from "./health.js";
 import { isWanted } from "./link.js";
 import { createPace } from "./loop.js";
-import { isFollowing } from "./range.js";
+import { isFollowing, isLatest } from "./range.js";
 import { lastTime } from "./track.js";
 import {
   arrivalWord,
@@ -71,7 +71,14 @@ function drawNow(part, state, bike, gauge) {
   gauge.set(bike.reading.speed_kmh, unit);
   drawAssist(part, bike.reading, unit);
   setNotice(part("missing"), missingWord(state));
-  setAttribute(part("follow"), "aria-pressed", isFollowing(range));
+  drawRange(part, range);
+}
+
+function drawRange(part, range) {
+  for (const radio of part("windows").querySelectorAll("input")) {
+    radio.checked = Number(radio.value) === range.span_s;
+  }
+  setAttribute(part("follow"), "aria-pressed", isLatest(range));
   setText(part("follow"), isFollowing(range) ? "Latest" : "Back to latest");
 }
 

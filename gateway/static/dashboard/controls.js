@@ -1,7 +1,7 @@
 /** The choices of the page: unit, scheme, window, and moving in time. */
 
 import { recall, remember } from "./preferences.js";
-import { following, panned, WINDOWS_S, windowOf, zoomed } from "./range.js";
+import { following, latest, panned, windowOf, zoomed } from "./range.js";
 import { unitOf } from "./units.js";
 
 const PAN_PART = 0.5; // of the span, at a press
@@ -47,18 +47,13 @@ export function listenToScheme(part, onChange) {
  * @param set takes the new range
  */
 export function listenToRange(part, get, set) {
-  const radios = [...part("windows").querySelectorAll("input")];
-  for (const radio of radios) {
-    radio.checked = Number(radio.value) === windowOf(get().range.span_s);
+  for (const radio of part("windows").querySelectorAll("input")) {
     radio.addEventListener("change", () => {
       remember("window_s", radio.value);
       set(following(Number(radio.value)));
     });
   }
-  const act = createMoves(get, (range) => {
-    for (const radio of radios) radio.checked = Number(radio.value) === range.span_s;
-    set(range);
-  });
+  const act = createMoves(get, set);
   const moves = {
     earlier: act.earlier,
     later: act.later,
@@ -84,14 +79,8 @@ function createMoves(get, set) {
     later: () => pan(PAN_PART * get().range.span_s),
     zoomIn: () => zoom(1 / ZOOM_FACTOR),
     zoomOut: () => zoom(ZOOM_FACTOR),
-    follow: () => set(following(nearestWindow(get().range.span_s))),
+    follow: () => set(latest(get().range)),
   };
-}
-
-/** Back to a window that is offered: the one nearest to what is shown. */
-function nearestWindow(span_s) {
-  const farther = (one, other) => Math.abs(other - span_s) < Math.abs(one - span_s);
-  return WINDOWS_S.reduce((one, other) => (farther(one, other) ? other : one));
 }
 
 /** What a key does on the charts; undefined for those that mean nothing there. */

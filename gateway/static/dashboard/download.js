@@ -2,11 +2,16 @@
 
 import { failureWord, fetchingWord, fileName, linesIn, NOTHING_THERE, savedWord } from "./csv.js";
 import { setNotice } from "./elements.js";
+import { createRest } from "./loop.js";
 
-/** @returns {(id: string, url: string) => Promise<void>} fetches one file at a time */
+const READ_MS = 60_000; // by then it was read, also by whoever looked elsewhere meanwhile
+
+/** `fetch` fetches one file at a time; `forget` lets go what was said of the last one. */
 export function createDownload(element, announcer) {
   let isBusy = false;
-  return async (id, url) => {
+  const forget = () => isBusy || show(element, null);
+  const forgetRead = createRest(forget, READ_MS);
+  async function fetch(id, url) {
     if (isBusy) return;
     isBusy = true;
     const begun = fetchingWord(id, 0);
@@ -18,7 +23,9 @@ export function createDownload(element, announcer) {
     isBusy = false;
     announcer.tell(text);
     show(element, text, isProblem);
-  };
+    forgetRead();
+  }
+  return { fetch, forget };
 }
 
 function show(element, text, isProblem = false) {

@@ -8,9 +8,19 @@ const FITTED_MIN_S = 30; // a ride of a few seconds is not blown up to the whole
 const EDGE_PART = 0.04; // left of the first reading: that nothing is kept there is seen
 const SPAN_MAX_S = 21_600; // six hours: what is kept finely enough to be worth drawing
 
-/** Follow the newest reading with a window of `span_s`. */
-export function following(span_s) {
-  return Object.freeze({ span_s, to: null });
+/** Follow the newest reading with a span that may be zoomed; `window_s` is the window chosen. */
+export function following(span_s, window_s = span_s) {
+  return Object.freeze({ span_s, to: null, window_s });
+}
+
+/** Back to now, with the window chosen. */
+export function latest({ window_s }) {
+  return following(window_s);
+}
+
+/** Whether this is what `latest` leads to. */
+export function isLatest({ span_s, to, window_s }) {
+  return to === null && span_s === window_s;
 }
 
 /** The window remembered, or the default one. */
@@ -42,7 +52,7 @@ export function fitted(range, [from, to], oldest) {
  */
 export function panned({ range, oldest, now }, by_s) {
   const [, to] = boundsOf(range, now);
-  return endingAt(to + by_s, range.span_s, { oldest, now });
+  return endingAt(to + by_s, range.span_s, { range, oldest, now });
 }
 
 /**
@@ -52,12 +62,15 @@ export function panned({ range, oldest, now }, by_s) {
 export function zoomed({ range, bounds: [from, to], oldest, now }, factor, at) {
   const span_s = Math.min(Math.max((to - from) * factor, SPAN_MIN_S), SPAN_MAX_S);
   // a ride that does not fill its window is shown whole: its window stays, and it grows into it
-  if (isFollowing(range)) return following(factor > 1 ? Math.max(range.span_s, span_s) : span_s);
-  return endingAt(at + (to - at) * (span_s / (to - from)), span_s, { oldest, now });
+  const { window_s } = range;
+  if (isFollowing(range)) {
+    return following(factor > 1 ? Math.max(range.span_s, span_s) : span_s, window_s);
+  }
+  return endingAt(at + (to - at) * (span_s / (to - from)), span_s, { range, oldest, now });
 }
 
 /** A span held where it ends at `to`, or as near to it as readings are kept. */
-function endingAt(to, span_s, { oldest, now }) {
+function endingAt(to, span_s, { range: { window_s }, oldest, now }) {
   const end = Math.max(to, oldest + span_s * (1 - EDGE_PART));
-  return end >= now ? following(span_s) : Object.freeze({ span_s, to: end });
+  return end >= now ? following(span_s, window_s) : Object.freeze({ span_s, to: end, window_s });
 }
