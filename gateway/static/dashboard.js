@@ -141,7 +141,7 @@ function show(id) {
   following_one?.stop();
   following_one = null;
   state.selected = id;
-  bike.charts.clear();
+  bike.clear();
   if (id === null) return;
   const shown = shownBike.createShown(clockOf(state, id));
   Object.assign(state, { shown, range: latest(state.range) });

@@ -197,6 +197,13 @@ test("odd bikes are told: a wrong clock, a motor cut off, own values, and one th
   await waitForText(page, "values", /mood[^]*good/);
   assert.equal(await page.textContent("#levels [aria-current]"), "tour");
   await showState(page, "clock-and-cut-off");
+  const scale = () => page.$$eval(".gauge-word", (words) => words.map((word) => word.textContent).join());
+  assert.equal(await scale(), "0,10,20,30,40,50");
+  await page.goto(`${odd.url}/#/bikes/downhill-9`);
+  await waitForText(page, "speed", /^61.0$/);
+  await waitForText(page, "speed", /^12.0$/);
+  assert.equal(await scale(), "0,15,30,45,60,75");
+  await showState(page, "downhill", ["light"]);
   await page.goto(`${odd.url}/#/bikes/version-2`);
   await waitForText(page, "bike-state", /^Refused$/);
   await waitForText(page, "bike-notice", /another version of the protocol. Update the bike/);

@@ -2,6 +2,7 @@
 
 ``clock-7`` has a clock that is an hour slow, a value of its own, and rides faster than a motor may
 help. ``version-2`` sends one reading, and from then on speaks a protocol that nobody knows.
+``downhill-9`` is very fast every other second.
 """
 
 import json
@@ -16,7 +17,7 @@ INTERVAL_S = 0.1
 
 
 def readings(seq: int, now_ms: int) -> Iterator[dict[str, object]]:
-    """Yield what both bikes send at one moment."""
+    """Yield what the bikes send at one moment."""
     slow_ms = now_ms - HOUR_MS
     yield {
         "v": 1,
@@ -29,6 +30,14 @@ def readings(seq: int, now_ms: int) -> Iterator[dict[str, object]]:
         "motor_power_w": 0,
         "assist": "tour",
         "extra": {"tyre_bar": 4.2, "mood": "good"},
+    }
+    yield {
+        "v": 1,
+        "device_id": "downhill-9",
+        "epoch": 9,
+        "seq": seq,
+        "ts_ms": now_ms,
+        "speed_kmh": 61.0 if seq // 10 % 2 else 12.0,
     }
     version = 1 if seq == 1 else 2
     yield {

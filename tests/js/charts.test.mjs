@@ -21,8 +21,8 @@ test("a unit that nobody knows is km/h", () => {
 
 test("the gauge's scale has room for the speed", () => {
   assert.deepEqual(
-    [0, 50, 51, 199].map((speed) => gaugeMax(speed, UNITS.kmh)),
-    [50, 50, 100, 200],
+    [0, 50, 51, 76, 199].map((speed) => gaugeMax(speed, UNITS.kmh)),
+    [50, 50, 75, 100, 200],
   );
   assert.equal(gaugeMax(48, UNITS.mph), 30);
 });

@@ -41,6 +41,13 @@ export function createBikeView(part, actions) {
   });
   return {
     charts,
+    /** Begin with another bike. */
+    clear() {
+      charts.clear();
+      gauge.clear();
+    },
+    /** Name the charts anew for screen readers, when what they show rests. */
+    name: charts.name,
     /** Draw at the next frame whatever was drawn a moment ago. */
     hurry() {
       for (const pace of [textPace, healthPace, charts]) pace.hurry();

@@ -7,6 +7,7 @@ const FROM_DEG = 150; // the arc opens downwards: the number and its unit stand 
 const SWEEP_DEG = 240;
 const RADIUS = 88;
 const TICKS = 5;
+const WORD_ROOM = 0.06; // of the arc: a number nearer to that of the mark would touch it
 const NEAR = 0.0005; // of the arc: less than a pixel
 const EASE_MS = 120; // the arc reaches a new speed about when the next reading comes
 
@@ -18,10 +19,15 @@ export function createGauge(svg) {
   for (const path of [track, fill]) path.setAttribute("pathLength", "1");
   fill.setAttribute("stroke-dasharray", "0 2");
   const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
-  const gauge = { share: 0, target: 0, scale: "", last_ms: 0 };
+  const gauge = { share: 0, target: 0, scale: "", last_ms: 0, fastest_kmh: 0 };
   return {
+    /** Begin with another bike; the scale of one has room for the fastest it was seen at. */
+    clear() {
+      gauge.fastest_kmh = 0;
+    },
     set(speed_kmh, unit) {
-      const max = gaugeMax(speed_kmh, unit);
+      gauge.fastest_kmh = Math.max(gauge.fastest_kmh, speed_kmh);
+      const max = gaugeMax(gauge.fastest_kmh, unit);
       gauge.target = Math.min((speed_kmh * unit.factor) / max, 1);
       const scale = `${unit.key} ${max}`;
       if (scale !== gauge.scale) drawMarks(marks, max, unit);
@@ -43,16 +49,18 @@ export function createGauge(svg) {
 
 function drawMarks(group, max, unit) {
   group.replaceChildren();
-  for (let place = 0; place <= TICKS; place += 1)
-    addMark(group, place / TICKS, (max * place) / TICKS);
   const share = (EU_CUT_OFF_KMH * unit.factor) / max;
+  for (let place = 0; place <= TICKS; place += 1) {
+    const hasRoom = Math.abs(place / TICKS - share) > WORD_ROOM;
+    addMark(group, place / TICKS, hasRoom ? Math.round((max * place) / TICKS) : "");
+  }
   addLine(group, share, "gauge-limit", RADIUS - 10, RADIUS + 9);
   addWord(group, share, RADIUS - 20, cutOffIn(unit), "gauge-limit-word");
 }
 
-function addMark(group, share, value) {
+function addMark(group, share, word) {
   addLine(group, share, "gauge-tick", RADIUS - 16, RADIUS - 12);
-  addWord(group, share, RADIUS - 25, Math.round(value), "gauge-word");
+  addWord(group, share, RADIUS - 25, word, "gauge-word");
 }
 
 function addWord(group, share, radius, value, className) {

@@ -12,14 +12,14 @@ export const UNITS = Object.freeze({
     speed: "km/h",
     distance: "km",
     factor: 1,
-    gauge: [50, 100, 200],
+    gauge: [50, 75, 100, 200],
   }),
   mph: Object.freeze({
     key: "mph",
     speed: "mph",
     distance: "mi",
     factor: 1 / KM_IN_A_MILE,
-    gauge: [30, 60, 130],
+    gauge: [30, 45, 60, 130],
   }),
 });
 
