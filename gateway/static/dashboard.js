@@ -54,7 +54,11 @@ const request = createLoop(draw);
 const announcer = createAnnouncer(part("announcer"));
 const download = createDownload(part("saving"), announcer);
 const moves = listenToRange(part, sight, setRange);
-const sayShown = createRest(() => announcer.tell(shownWord(sight())), REST_MS);
+const sayShown = createRest(() => {
+  announcer.tell(shownWord(sight()));
+  bike.name();
+  request();
+}, REST_MS);
 const fleet = createFleetView(part, {
   palette,
   request,
@@ -62,7 +66,7 @@ const fleet = createFleetView(part, {
   tell: announcer.tell,
 });
 const bike = createBikeView(part, { palette, request, ...moves });
-const history = createHistory((shown) => shown === state.shown, redrawBike);
+const history = createHistory((shown) => shown === state.shown, takePast);
 const socket = io(RECONNECT_MS);
 let following_one = null;
 let said = stateSentence(state);
@@ -102,6 +106,11 @@ function drawn(change) {
 function redrawBike() {
   bike.hurry();
   request();
+}
+
+function takePast() {
+  bike.name();
+  redrawBike();
 }
 
 function setRange(range) {

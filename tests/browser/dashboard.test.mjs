@@ -47,9 +47,13 @@ async function assertNothingMissing(page) {
 
 /** The gauge and the charts show the last reading of a bike that is offline. */
 function assertLastReadingShown(page) {
-  return eventually("the last reading", async () => {
+  return eventually("the last reading, in grey", async () => {
+    const colours = await page.$$eval("#speed, #cut-off, .chart-speed .value b", (all) =>
+      all.map((one) => getComputedStyle(one).color),
+    );
     const shown = await page.$$eval("#speed, .chart .value b", (all) => all.map((one) => one.textContent));
-    return shown.length > 5 && !shown.includes("–") && shown[0] === shown[1];
+    const isGrey = new Set(colours).size === 1;
+    return isGrey && shown.length > 5 && !shown.includes("–") && shown[0] === shown[1];
   });
 }
 
@@ -162,7 +166,20 @@ test("from a phone to a wall the page shows everything without scrolling sideway
     await showState(page, `bike-${name}`, [scheme]);
   }
   await assertLargeLettersFit(page);
+  await page.setViewportSize({ width: 390, height: 800 });
+  await page.evaluate(() => (document.documentElement.style.fontSize = "200%"));
+  await eventually("charts as wide as a phone lets them be", () => page.evaluate(areChartsWide));
+  await page.locator(".chart-power").scrollIntoViewIfNeeded();
+  await showState(page, "bike-large-letters", ["light"]);
 });
+
+/** Whether titles are whole and lines have more than half of the page. */
+function areChartsWide() {
+  const isWhole = ({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth;
+  const plots = [...document.querySelectorAll(".u-over")];
+  const isWide = (plot) => plot.clientWidth > innerWidth / 2;
+  return plots.length > 4 && plots.every(isWide) && [...document.querySelectorAll(".chart-title")].every(isWhole);
+}
 
 test("without JavaScript the page says that it needs it", async (t) => {
   const { page } = await browser.newPage(t, { javaScriptEnabled: false });

@@ -146,6 +146,8 @@ test("the charts are moved and read with the keyboard alone", async (t) => {
   const heard = (pattern) =>
     eventually(`${pattern}`, async () => pattern.test(await page.textContent("#announcer")));
   await heard(/^Showing 5 s, from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d/);
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  assert.match(await describeChart(page), /^Speed, km\/h, 5 s to /);
   await page.keyboard.press("End");
   await waitForText(page, "follow", /^Latest$/);
   await heard(/^Showing the latest \d+ s/);

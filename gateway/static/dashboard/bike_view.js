@@ -53,10 +53,11 @@ export function createBikeView(part, actions) {
       for (const pace of [textPace, healthPace, charts]) pace.hurry();
     },
     /** Draw a frame; true when the next one is wanted at once. */
-    draw(state, now_ms) {
-      const bike = state.bikes.get(state.selected);
+    draw(given, now_ms) {
+      const bike = given.bikes.get(given.selected);
+      const state = { ...given, is: describeBike(given.selected, bike, given.link) };
       if (textPace.isDue(now_ms)) drawNow(part, state, bike, gauge);
-      if (healthPace.isDue(now_ms)) drawHealth(part, state, bike);
+      if (healthPace.isDue(now_ms)) drawHealth(part, state);
       if (!bike?.reading) return false;
       const hasMore = charts.draw(state, now_ms);
       return gauge.step(now_ms) || hasMore;
@@ -65,8 +66,8 @@ export function createBikeView(part, actions) {
 }
 
 function drawNow(part, state, bike, gauge) {
-  const { selected, link, unit, range } = state;
-  const { kind, label, notice } = describeBike(selected, bike, link);
+  const { selected, unit, range } = state;
+  const { kind, label, notice } = state.is;
   setText(part("bike-id"), selected);
   setText(part("bike-model"), bike?.model ?? "");
   setState(part("bike-state"), kind, label);
@@ -141,13 +142,12 @@ function valueElement({ label }) {
   return group;
 }
 
-function drawHealth(part, { selected, health, tally, clock, track, reconnects, link }, bike) {
-  const { kind } = describeBike(selected, bike, link);
+function drawHealth(part, { is, health, tally, clock, track, reconnects, link }) {
   const { rate_hz, latency_ms, worst_ms } = sumUp(health, Date.now());
   const last = lastTime(track);
   const age_ms = last === null ? null : Math.max(Date.now() - last * 1000, 0);
   const isUp = link.state === "connected";
-  setText(part("arrival"), arrivalWord({ kind, rate_hz, latency_ms, age_ms, tally }));
+  setText(part("arrival"), arrivalWord({ kind: is.kind, rate_hz, latency_ms, age_ms, tally }));
   setText(part("latency"), latency_ms === null || !isUp ? "–" : latencyWord(latency_ms, worst_ms));
   setText(part("rate"), isUp ? `${rate_hz.toFixed(rate_hz < 10 ? 1 : 0)} per second` : "–");
   setText(part("lag"), age_ms === null ? "–" : spanWord(age_ms));

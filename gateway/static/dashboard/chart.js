@@ -6,6 +6,8 @@ import { EU_CUT_OFF_KMH } from "./units.js";
 import { tickWord } from "./words.js";
 
 const AXIS_REM = 2.75;
+const NARROW_REM = 16; // a chart of fewer letters gives them less room, and its line more
+const NARROW_AXIS_REM = 2.2;
 const TIME_REM = 4.75; // between two times that are written in full
 const TIME_STEPS_S = [
   ...[0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30],
@@ -17,7 +19,7 @@ const SYNC_KEY = "bike"; // the charts of a bike have one pointer
 /**
  * Put a chart into `element`.
  * @param definition one of `chartsFor`
- * @param context `{palette, getView, getUnit, onPoint}`; `getView` gives `{from, to, holes}`, `onPoint`
+ * @param context `{palette, getView, getUnit, isStale, onPoint}`; `getView` gives `{from, to, holes}`, `onPoint`
  *   is told where the pointer is, in pixels from the left; null when nowhere
  */
 export function createChart(element, definition, context) {
@@ -66,8 +68,8 @@ function chartOptions(element, definition, context) {
       y: { range: (_plot, low, high) => axisBounds(definition, low, high) },
     },
     axes: axesOf(context, element),
-    padding: [10, remOf() * 1.8, 0, 0], // room for half a label
-    series: [{}, ...definition.lines.map((_line, place) => lineStyle(place, context.palette))],
+    padding: [10, () => remOf() * (isNarrow(element) ? 0.4 : 1.8), 0, 0], // room for half a label
+    series: [{}, ...definition.lines.map((_line, place) => lineStyle(place, context))],
     hooks: {
       drawClear: [(plot) => drawHoles(plot, context)],
       draw: definition.unit === "speed" ? [(plot) => drawLimit(plot, context)] : [],
@@ -76,12 +78,15 @@ function chartOptions(element, definition, context) {
   };
 }
 
-/** The first line is the accent, a second one is dashed: they differ without colour, too. */
-function lineStyle(place, palette) {
+/**
+ * The first line is the accent, a second one is dashed: they differ without colour, too. Both are
+ * grey where a bike is silent.
+ */
+function lineStyle(place, { palette, isStale }) {
   const isFirst = place === 0;
   return {
-    stroke: () => palette.colours[isFirst ? "accent" : "second"],
-    fill: isFirst ? () => palette.colours["accent-wash"] : undefined,
+    stroke: () => palette.colours[isStale() ? "quiet" : isFirst ? "accent" : "second"],
+    fill: isFirst ? () => (isStale() ? "transparent" : palette.colours["accent-wash"]) : undefined,
     dash: isFirst ? undefined : [5, 3],
     width: isFirst ? 1.75 : 1.5,
     points: { size: 3.5 }, // drawn where there is room, and where a reading stands alone
@@ -89,26 +94,33 @@ function lineStyle(place, palette) {
 }
 
 function axesOf({ palette }, element) {
-  const rem = remOf();
+  const rem = remOf(); // charts are made anew when it changes
   const axis = {
     stroke: () => palette.colours.quiet,
     grid: { stroke: () => palette.colours.line, width: 1 },
     ticks: { show: false },
     font: `${Math.round(rem * 0.75)}px ${FONT}`,
   };
-  const times = (_plot, seconds) => seconds.map(tickWord);
+  // in a narrow chart a time that does not end before the edge is left out
+  const fits = (plot, t) =>
+    !isNarrow(element) || plot.valToPos(t, "x") + rem * 1.8 < element.clientWidth - plot.bbox.left / devicePixelRatio;
+  const times = (plot, seconds) => seconds.map((t) => (fits(plot, t) ? tickWord(t) : ""));
   // where whole seconds are that far apart, the tenths between them need half the room
   const apart = (_plot, _axis, from, to, width) =>
     rem * (width / (to - from) < rem * TIME_REM ? TIME_REM : TIME_REM / 2);
-  const space = () => (element.clientHeight < 160 ? 26 : 40);
+  const space = () => rem * (element.clientHeight < rem * 10 ? 1.6 : 2.5);
   return [
     { ...axis, space: apart, size: rem * 1.6, incrs: TIME_STEPS_S, values: times },
-    { ...axis, space, size: rem * AXIS_REM },
+    { ...axis, space, size: () => rem * (isNarrow(element) ? NARROW_AXIS_REM : AXIS_REM) },
   ];
 }
 
+function isNarrow({ clientWidth }) {
+  return clientWidth < remOf() * NARROW_REM;
+}
+
 /** The size of letters the reader has chosen, in px. */
-function remOf() {
+export function remOf() {
   return parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 

@@ -1,7 +1,7 @@
 /** The charts of the bike shown: one view of time, one pointer, drawn in turn. */
 
 import { chartsFor, noteKeys, valueOf } from "./channels.js";
-import { createChart } from "./chart.js";
+import { createChart, remOf } from "./chart.js";
 import { create, setAttribute, setText } from "./elements.js";
 import { listenToGestures } from "./gestures.js";
 import { readingAt, readingAtEnd, stepFrom, viewOf } from "./view.js";
@@ -18,28 +18,40 @@ const WORDS_EVERY_MS = 5_000; // for those who read the charts' names
 export function createCharts(part, context) {
   const charts = createState();
   const stack = part("charts");
-  const shown = { ...context, getView: () => charts.view, getUnit: () => charts.unit, onPoint };
+  const shown = { ...context, getView: () => charts.view, getUnit: () => charts.unit, isStale: () => charts.isStale, onPoint };
   function onPoint(x_px) {
     charts.pointed = x_px === null ? null : timeAt(charts.view, x_px, plotWidth(charts));
     charts.isPointedAnew = true;
     context.request();
   }
   context.palette.onChange(() => hurry(charts));
-  new ResizeObserver(() => hurry(charts)).observe(stack);
+  new ResizeObserver(() => {
+    if (charts.list.length > 0 && charts.rem !== remOf()) remake();
+    hurry(charts);
+    context.request();
+  }).observe(stack);
   const inSight = new IntersectionObserver((changes) => {
     for (const { target, isIntersecting } of changes) target.dataset.inSight = isIntersecting;
     hurry(charts);
     context.request();
   });
   listenToGestures(stack, gesturesOf(charts, context));
+  function empty() {
+    for (const { chart, figure } of charts.list) {
+      inSight.unobserve(figure);
+      chart.destroy();
+    }
+    stack.replaceChildren();
+  }
+  /** Make the charts anew where letters have another size. */
+  function remake() {
+    empty();
+    Object.assign(charts, { list: [], waiting: [], isGrown: true });
+  }
   return {
     /** Begin with another bike. */
     clear() {
-      for (const { chart, figure } of charts.list) {
-        inSight.unobserve(figure);
-        chart.destroy();
-      }
-      stack.replaceChildren();
+      empty();
       Object.assign(charts, createState());
     },
     /** Note which values a reading carries. */
@@ -47,6 +59,8 @@ export function createCharts(part, context) {
       charts.isGrown = noteKeys(reading, charts.keys, charts.extraKeys) || charts.isGrown;
     },
     hurry: () => hurry(charts),
+    /** Name the charts anew as soon as they show what they should. */
+    name: () => nameAnew(charts),
     /** Move the pointer to the reading before (-1) or after (1), and tell what is there. */
     step(way) {
       const from = charts.pointed ?? (way < 0 ? charts.view.to : charts.view.from);
@@ -58,12 +72,13 @@ export function createCharts(part, context) {
     unpoint: () => point(charts, null),
     /** Draw what is due; true when there is more to draw. */
     draw(state, now_ms) {
-      charts.unit = state.unit;
+      if (charts.unit !== state.unit) nameAnew(charts);
+      Object.assign(charts, { unit: state.unit, isStale: state.is.kind !== "online" });
       if (charts.isGrown) grow(charts, stack, shown, inSight);
       if (isDue(charts, state, now_ms)) begin(charts, stack, state, now_ms);
       drawSome(charts);
       if (charts.isPointedAnew) drawPoint(charts, part);
-      if (now_ms - charts.said_ms > WORDS_EVERY_MS) sayAll(charts, now_ms);
+      if (isToBeNamed(charts, now_ms)) sayAll(charts, now_ms);
       return charts.waiting.length > 0;
     },
   };
@@ -75,8 +90,10 @@ function createState() {
     keys: new Set(),
     extraKeys: new Set(),
     isGrown: false,
+    rem: 0, // the size of letters they were made for
     view: { from: 0, to: 1, rows: [], holes: [] },
     unit: { factor: 1, speed: "km/h" },
+    isStale: false,
     waiting: [],
     drawn_ms: -Infinity,
     said_ms: -Infinity,
@@ -89,15 +106,25 @@ function hurry(charts) {
   charts.drawn_ms = -Infinity;
 }
 
+function nameAnew(charts) {
+  charts.said_ms = -Infinity;
+}
+
+/** Not while another view is about to be read: its names would be those of the last one. */
+function isToBeNamed({ drawn_ms, said_ms }, now_ms) {
+  return drawn_ms > -Infinity && now_ms - said_ms > WORDS_EVERY_MS;
+}
+
 /** Make the charts for values seen for the first time. */
 function grow(charts, stack, context, inSight) {
-  charts.isGrown = false;
+  Object.assign(charts, { isGrown: false, rem: remOf() });
   const known = new Map(charts.list.map((one) => [one.definition.key, one]));
   charts.list = chartsFor(charts.keys, charts.extraKeys).map(
     (definition) => known.get(definition.key) ?? createFigure(definition, stack, context, inSight),
   );
   stack.append(...charts.list.map(({ figure }) => figure));
   hurry(charts);
+  nameAnew(charts);
 }
 
 function createFigure(definition, stack, context, inSight) {
