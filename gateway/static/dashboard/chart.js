@@ -102,8 +102,9 @@ function axesOf({ palette }, element) {
     font: `${Math.round(rem * 0.75)}px ${FONT}`,
   };
   // in a narrow chart a time that does not end before the edge is left out
+  const roomOf = ({ bbox }) => element.clientWidth - bbox.left / devicePixelRatio;
   const fits = (plot, t) =>
-    !isNarrow(element) || plot.valToPos(t, "x") + rem * 1.8 < element.clientWidth - plot.bbox.left / devicePixelRatio;
+    !isNarrow(element) || plot.valToPos(t, "x") + rem * 1.8 < roomOf(plot);
   const times = (plot, seconds) => seconds.map((t) => (fits(plot, t) ? tickWord(t) : ""));
   // where whole seconds are that far apart, the tenths between them need half the room
   const apart = (_plot, _axis, from, to, width) =>

@@ -18,7 +18,13 @@ const WORDS_EVERY_MS = 5_000; // for those who read the charts' names
 export function createCharts(part, context) {
   const charts = createState();
   const stack = part("charts");
-  const shown = { ...context, getView: () => charts.view, getUnit: () => charts.unit, isStale: () => charts.isStale, onPoint };
+  const shown = {
+    ...context,
+    getView: () => charts.view,
+    getUnit: () => charts.unit,
+    isStale: () => charts.isStale,
+    onPoint,
+  };
   function onPoint(x_px) {
     charts.pointed = x_px === null ? null : timeAt(charts.view, x_px, plotWidth(charts));
     charts.isPointedAnew = true;

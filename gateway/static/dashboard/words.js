@@ -164,12 +164,13 @@ export function shownWord(sight) {
   return `Showing ${shown}${missing === "not kept" ? `. ${missingWord(sight)}` : ""}`;
 }
 
-/** How readings arrive, for whoever only wants to know whether all is well; `kind` is the bike's state. */
+/** How readings arrive, for whoever only wants to know whether all is well; `kind` as of the bike. */
 export function arrivalWord({ kind, rate_hz, latency_ms, age_ms, tally }) {
   if (kind === "unknown") return "Nothing arrives: this page is not connected.";
   if (age_ms === null) return "Nothing has arrived yet.";
-  if (kind === "offline") return `Nothing has arrived for ${spanWord(age_ms)}: the bike is offline.`;
-  if (latency_ms === null) return `Nothing has arrived for ${spanWord(age_ms)}.`;
+  const silence = `Nothing has arrived for ${spanWord(age_ms)}`;
+  if (kind === "offline") return `${silence}: the bike is offline.`;
+  if (latency_ms === null) return `${silence}.`;
   const pace = rate_hz < 1 ? "less than one" : `about ${Math.round(rate_hz).toLocaleString("en")}`;
   return `Readings arrive ${lateWord(latency_ms)}, ${pace} a second. ${lostWord(tally)}`;
 }
