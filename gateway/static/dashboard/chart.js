@@ -8,6 +8,7 @@ import { tickWord } from "./words.js";
 const AXIS_REM = 2.75;
 const NARROW_REM = 16; // a chart of fewer letters gives them less room, and its line more
 const NARROW_AXIS_REM = 2.2;
+const NARROW_TIME_REM = 3.9;
 const TIME_REM = 4.75; // between two times that are written in full
 const TIME_STEPS_S = [
   ...[0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30],
@@ -68,7 +69,7 @@ function chartOptions(element, definition, context) {
       y: { range: (_plot, low, high) => axisBounds(definition, low, high) },
     },
     axes: axesOf(context, element),
-    padding: [10, () => remOf() * (isNarrow(element) ? 0.4 : 1.8), 0, 0], // room for half a label
+    padding: [10, () => remOf() * (isNarrow(element) ? 1 : 1.8), 0, 0], // room for half a label
     series: [{}, ...definition.lines.map((_line, place) => lineStyle(place, context))],
     hooks: {
       drawClear: [(plot) => drawHoles(plot, context)],
@@ -104,11 +105,12 @@ function axesOf({ palette }, element) {
   // in a narrow chart a time that does not end before the edge is left out
   const roomOf = ({ bbox }) => element.clientWidth - bbox.left / devicePixelRatio;
   const fits = (plot, t) =>
-    !isNarrow(element) || plot.valToPos(t, "x") + rem * 1.8 < roomOf(plot);
+    !isNarrow(element) || plot.valToPos(t, "x") + rem * 1.5 < roomOf(plot);
   const times = (plot, seconds) => seconds.map((t) => (fits(plot, t) ? tickWord(t) : ""));
+  const timeRem = () => (isNarrow(element) ? NARROW_TIME_REM : TIME_REM);
   // where whole seconds are that far apart, the tenths between them need half the room
   const apart = (_plot, _axis, from, to, width) =>
-    rem * (width / (to - from) < rem * TIME_REM ? TIME_REM : TIME_REM / 2);
+    rem * (width / (to - from) < rem * timeRem() ? timeRem() : timeRem() / 2);
   const space = () => rem * (element.clientHeight < rem * 10 ? 1.6 : 2.5);
   return [
     { ...axis, space: apart, size: rem * 1.6, incrs: TIME_STEPS_S, values: times },
