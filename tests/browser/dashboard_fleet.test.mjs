@@ -24,9 +24,11 @@ const browser = await startBrowser(after);
 const device = pair.startDevice({ SPOKE_FLEET_SIZE: `${FLEET_SIZE}`, SPOKE_RATE_HZ: "0.5" });
 await pair.startGateway();
 
-async function openFleet(t, options) {
+/** Open the fleet; `asked` is waited for before the past of bikes is answered. */
+async function openFleet(t, options, asked) {
   const { page, complaints } = await browser.newPage(t, options);
   await page.addInitScript(noteFlash);
+  if (asked) await page.route("**/readings?**", (route) => asked.then(() => route.continue()));
   await page.goto(pair.url);
   await waitForText(page, "bikes-count", /^500 of 500 online$/);
   await page.waitForSelector(ROWS);
@@ -91,13 +93,18 @@ function topOfList(page) {
 }
 
 test("five hundred bikes have speed, battery, state and sparkline; those in sight are elements", async (t) => {
-  const { page, complaints } = await openFleet(t);
+  let answer;
+  const asked = new Promise((resolve) => (answer = resolve));
+  const { page, complaints } = await openFleet(t, {}, asked);
   assert.equal(await page.getAttribute("#fleet", "aria-rowcount"), `${FLEET_SIZE + 1}`);
   assert.deepEqual((await namesOf(page)).slice(0, 2), ["ebike-001", "ebike-002"]);
   const row = page.locator(ROWS).first();
   await eventually("a whole row", async () =>
     /^ebike-001\s.*\s+Online\s+\d+\.\d km\/h\s+\d+ %\s+\d+ W/.test(await row.innerText()),
   );
+  assert.equal(await row.locator("canvas.is-loading").evaluate(isDrawn), false); // no stub
+  answer();
+  await row.locator("canvas:not(.is-loading)").waitFor();
   await eventually("a sparkline", () => row.locator("canvas").evaluate(isDrawn));
   await waitForText(page, "fastest", /^ebike-\d+ \d+\.\d km\/h$/);
   await showState(page, "fleet");

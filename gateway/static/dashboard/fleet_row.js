@@ -66,6 +66,8 @@ export function drawRow(row, bike, { sparks, clocks, link, unit }, where) {
   row.item.classList.toggle("stale", kind !== "online");
   const isOnline = kind === "online";
   const spark = sparks.get(bike.id) ?? createSpark();
-  const points = sparkPoints(spark, sparkEnd(spark, isOnline, now_ms));
+  const isLoading = Boolean(bike.reading) && !spark.isPastKnown;
+  row.canvas.classList.toggle("is-loading", isLoading);
+  const points = isLoading ? [] : sparkPoints(spark, sparkEnd(spark, isOnline, now_ms));
   drawSparkline(row.canvas, points, look.scale, look.colours, !isOnline);
 }
