@@ -25,7 +25,7 @@ import { drawLink, drawRoute, stateSentence, titleOf } from "./dashboard/page.js
 import { createPalette } from "./dashboard/palette.js";
 import { allCsvUrl, spanCsvUrl } from "./dashboard/past.js";
 import { following, isFollowing } from "./dashboard/range.js";
-import { bikeInHash } from "./dashboard/route.js";
+import { bikeInHash, FLEET_HASH, isAstray } from "./dashboard/route.js";
 import { createSparkHistory } from "./dashboard/spark_history.js";
 import { shownWord } from "./dashboard/words.js";
 import { follow } from "./spoke.js";
@@ -172,6 +172,7 @@ function handlersOf(id, shown) {
  * only one there is, else the fleet.
  */
 function showWhatIsAsked(shown) {
+  if (isAstray(location.hash)) window.history.replaceState(null, "", FLEET_HASH);
   const any = location.hash === "" ? (shown ?? onlyBike(state.bikes)) : null;
   const id = bikeInHash(location.hash) ?? any;
   if (id !== state.selected) show(id);

@@ -180,6 +180,10 @@ test("with the keyboard alone a bike is looked for, found, opened and left again
   assert.match(page.url(), /#\/bikes\/ebike-201$/);
   await page.goBack();
   await page.waitForSelector("a[href$=ebike-201]:focus");
+  for (const address of ["#/foo", "bikes/zz%20yy"]) {
+    await page.goto(`${pair.url}/${address}`);
+    await page.waitForURL(`${pair.url}/#/bikes`);
+  }
 });
 
 test("a bike keeps the focus wherever the list goes, and it is there on the way back", async (t) => {
