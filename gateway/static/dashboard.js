@@ -184,9 +184,9 @@ function changeRoute() {
   if (before === null) fleet.leave();
   showWhatIsAsked(null);
   drawRoute(part, state);
-  if (state.selected === null && fleet.comeBack(state, before)) return;
+  if (state.selected === null) return fleet.comeBack(state, before);
   scrollTo(0, 0);
-  part(state.selected === null ? "fleet-title" : "bike-id").focus();
+  part("bike-id").focus();
 }
 
 function setLink(link) {

@@ -209,6 +209,11 @@ test("a bike keeps the focus wherever the list goes, and it is there on the way 
   await page.waitForSelector("a[href$=ebike-090]:focus");
   assert.equal(await page.evaluate(() => scrollY), 5_000);
   await page.click("th.speed-cell button");
+  await page.click("#fastest a");
+  await page.waitForSelector("#bike-id:focus");
+  await page.click(".back");
+  await page.waitForSelector("#fleet-title:focus"); // not its row, far down
+  assert.equal(await page.evaluate(() => scrollY), 0);
   await page.click(`${ROWS} a`);
   await page.click(".back"); // with the mouse: the order goes on, and takes the focus along
   await page.waitForSelector(`${ROWS} a:focus`);
