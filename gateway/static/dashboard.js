@@ -255,7 +255,7 @@ follow(socket, {
   onError,
 });
 setInterval(() => {
-  const news = noteChanges(state.news, entriesOf(state), Date.now());
+  const news = state.isAnswered ? noteChanges(state, entriesOf(state), Date.now()) : null;
   if (news !== null && state.selected === null) announcer.tell(news);
   request();
 }, TICK_MS);

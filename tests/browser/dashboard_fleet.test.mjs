@@ -56,6 +56,15 @@ function overlaps(rows) {
   return rows.filter(isWrong).map((row) => row.innerText);
 }
 
+/** In the page: news of which a part is seen only. */
+function cutOff(items) {
+  const edge = items[0].parentElement.getBoundingClientRect();
+  const isCut = ({ top, bottom, right }) =>
+    top < edge.bottom - 0.5 && (bottom > edge.bottom + 0.5 || right > edge.right + 0.5);
+  const cut = items.map((item) => [item.innerText, item.getBoundingClientRect().toJSON()]);
+  return cut.filter(([, place]) => isCut(place));
+}
+
 /** In the page: what is drawn until so many pictures were, as `[id, speed]` of each row. */
 function watchPictures([rows, count]) {
   const seen = [];
@@ -243,8 +252,11 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
   await device.stop("SIGKILL");
   await waitForText(page, "bikes-count", /^0 of 500 online$/);
   await waitForText(page, "fastest", /^–$/);
-  await waitForText(page, "news", /offline/);
+  await waitForText(page, "news", /(ebike-\d+, ){2}ebike-\d+ and \d+ more\s+offline/);
   assert.equal(await topOfList(page), top);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await showState(page, "fleet-gone-phone", ["light"]);
+  assert.deepEqual(await page.$$eval("#news li", cutOff), []);
   await page.selectOption("#find-state", "offline");
   await eventually("the offline bikes", async () => (await namesOf(page))[0] === "ebike-001");
   await page.reload();

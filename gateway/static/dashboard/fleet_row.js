@@ -31,10 +31,8 @@ export function createRow(id) {
   };
 }
 
-/** The time is all that a phone has room for. */
 function createSince(status) {
-  const since = create("span", "since", status);
-  create("span", "since-word", since, " since ");
+  const since = create("span", "since", status, " since ");
   return { part: since, time: create("time", "", since) };
 }
 

@@ -4,7 +4,7 @@ import { heardBikes } from "./bikes.js";
 import { drawListed, drawNews, drawSorting, drawSummary } from "./fleet_head.js";
 import { createFleetRows } from "./fleet_rows.js";
 import { createPace } from "./loop.js";
-import { arrange, pressed, sortOf, sortWord } from "./order.js";
+import { EVERYTHING, arrange, pressed, sortOf, sortWord } from "./order.js";
 import { recall, remember } from "./preferences.js";
 import { describeBike } from "./words.js";
 
@@ -23,7 +23,7 @@ export function createFleetView(part, { palette, request, fillSparks, tell }) {
   const rows = createFleetRows(table, palette);
   const view = {
     sort: sortOf(recall("sort")),
-    filter: { words: "", kind: "all" },
+    filter: EVERYTHING,
     order: [],
     isHeld: false,
     isOver: false,
