@@ -17,7 +17,7 @@ const SIZES = [
   ["phone", 360, 780, "light"],
   ["wall", 2560, 1440, "dark"],
 ];
-const ROWS = "#fleet tbody[role=rowgroup] tr";
+const ROWS = "#fleet tbody[role=rowgroup] tr[data-id]";
 
 const pair = await createPair({ after });
 const browser = await startBrowser(after);
@@ -137,12 +137,19 @@ test("a press on Speed puts the fastest first, and the order is remembered", asy
     );
   }
   await page.hover(`${ROWS}:nth-child(3)`);
-  await page.waitForSelector("#held.is-held");
+  await page.waitForSelector("#held:not([hidden])");
   const held = await page.evaluate(watchPictures, [ROWS, 2]);
   const orders = new Set(held.map((picture) => picture.map(([id]) => id).join()));
   assert.equal(orders.size, 1);
-  await page.hover("#fleet-title");
-  await page.waitForSelector("#held:not(.is-held)", { state: "attached" });
+  await page.evaluate(() => scrollTo(0, 2_000));
+  assert.ok(await page.$eval("#held", (held) => held.getBoundingClientRect().top > 0));
+  await showState(page, "fleet-held", ["light"]);
+  await page.mouse.move(2, 2);
+  await page.waitForSelector("#held[hidden]", { state: "attached" });
+  const moving = await page.evaluate(watchPictures, [ROWS, 4]);
+  assert.ok(new Set(moving.map((picture) => picture.map(([id]) => id).join())).size > 1);
+  assert.equal(await page.evaluate(() => scrollY), 2_000);
+  assert.equal(await page.isHidden("#held"), true);
   await page.reload();
   await page.waitForSelector("th.speed-cell[aria-sort=descending]");
   await page.click("th.speed-cell button");

@@ -46,7 +46,7 @@ export function drawListed(part, { filter, order, sort, isHeld }, entries, state
   setText(part("listed"), listWord(filter, order.length, entries.length, state));
   part("listed").classList.toggle("is-down", !isUp);
   const isMoving = sort.key !== "name"; // names do not change places
-  part("held").classList.toggle("is-held", isUp && isHeld && isMoving);
+  setNotice(part("held"), isUp && isHeld && isMoving ? HELD : null);
   const isEmpty = !isNone && order.length === 0;
   setNotice(part("no-match"), isEmpty ? noMatchWord(filter, link) : null);
   part("nothing").hidden = !(isNone && isUp && isAnswered);
