@@ -141,9 +141,14 @@ test("a press on Speed puts the fastest first, and the order is remembered", asy
   const held = await page.evaluate(watchPictures, [ROWS, 2]);
   const orders = new Set(held.map((picture) => picture.map(([id]) => id).join()));
   assert.equal(orders.size, 1);
-  await page.evaluate(() => scrollTo(0, 2_000));
-  assert.ok(await page.$eval("#held", (held) => held.getBoundingClientRect().top > 0));
-  await showState(page, "fleet-held", ["light"]);
+  for (const width of [390, 1280]) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.evaluate(() => scrollTo(0, 2_000));
+    await page.waitForSelector("#held:not([hidden])");
+    const { top, bottom } = await page.$eval("#held", (held) => held.getBoundingClientRect().toJSON());
+    assert.ok(top > 0 && bottom < 100, `at ${width} px from ${top} to ${bottom}`);
+    await showState(page, `fleet-held-${width}`, ["light"]);
+  }
   await page.mouse.move(2, 2);
   await page.waitForSelector("#held[hidden]", { state: "attached" });
   const moving = await page.evaluate(watchPictures, [ROWS, 4]);
