@@ -25,7 +25,7 @@ import { drawLink, drawRoute, stateSentence, titleOf } from "./dashboard/page.js
 import { createPalette } from "./dashboard/palette.js";
 import { allCsvUrl, spanCsvUrl } from "./dashboard/past.js";
 import { isFollowing, latest } from "./dashboard/range.js";
-import { bikeInHash } from "./dashboard/route.js";
+import { bikeInHash, FLEET_HASH, isAstray } from "./dashboard/route.js";
 import { createSparkHistory } from "./dashboard/spark_history.js";
 import { shownWord } from "./dashboard/words.js";
 import { follow } from "./spoke.js";
@@ -182,6 +182,7 @@ function handlersOf(id, shown) {
  * only one there is, else the fleet.
  */
 function showWhatIsAsked(shown) {
+  if (isAstray(location.hash)) window.history.replaceState(null, "", FLEET_HASH);
   const any = location.hash === "" ? (shown ?? onlyBike(state.bikes)) : null;
   const id = bikeInHash(location.hash) ?? any;
   if (id !== state.selected) show(id);
@@ -193,9 +194,9 @@ function changeRoute() {
   if (before === null) fleet.leave();
   showWhatIsAsked(null);
   drawRoute(part, state);
-  if (state.selected === null && fleet.comeBack(state, before)) return;
+  if (state.selected === null) return fleet.comeBack(state, before);
   scrollTo(0, 0);
-  part(state.selected === null ? "fleet-title" : "bike-id").focus();
+  part("bike-id").focus();
 }
 
 function setLink(link) {
@@ -264,7 +265,7 @@ follow(socket, {
   onError,
 });
 setInterval(() => {
-  const news = noteChanges(state.news, entriesOf(state), Date.now());
+  const news = state.isAnswered ? noteChanges(state, entriesOf(state), Date.now()) : null;
   if (news !== null && state.selected === null) announcer.tell(news);
   request();
 }, TICK_MS);

@@ -17,16 +17,18 @@ const SIZES = [
   ["phone", 360, 780, "light"],
   ["wall", 2560, 1440, "dark"],
 ];
-const ROWS = "#fleet tbody[role=rowgroup] tr";
+const ROWS = "#fleet tbody[role=rowgroup] tr[data-id]";
 
 const pair = await createPair({ after });
 const browser = await startBrowser(after);
 const device = pair.startDevice({ SPOKE_FLEET_SIZE: `${FLEET_SIZE}`, SPOKE_RATE_HZ: "0.5" });
 await pair.startGateway();
 
-async function openFleet(t, options) {
+/** Open the fleet; `asked` is waited for before the past of bikes is answered. */
+async function openFleet(t, options, asked) {
   const { page, complaints } = await browser.newPage(t, options);
   await page.addInitScript(noteFlash);
+  if (asked) await page.route("**/readings?**", (route) => asked.then(() => route.continue()));
   await page.goto(pair.url);
   await waitForText(page, "bikes-count", /^500 of 500 online$/);
   await page.waitForSelector(ROWS);
@@ -52,6 +54,15 @@ function overlaps(rows) {
     row.scrollHeight > row.clientHeight + 1 ||
     bottomOf(row.previousElementSibling) > row.getBoundingClientRect().top + 0.5;
   return rows.filter(isWrong).map((row) => row.innerText);
+}
+
+/** In the page: news of which a part is seen only. */
+function cutOff(items) {
+  const edge = items[0].parentElement.getBoundingClientRect();
+  const isCut = ({ top, bottom, right }) =>
+    top < edge.bottom - 0.5 && (bottom > edge.bottom + 0.5 || right > edge.right + 0.5);
+  const cut = items.map((item) => [item.innerText, item.getBoundingClientRect().toJSON()]);
+  return cut.filter(([, place]) => isCut(place));
 }
 
 /** In the page: what is drawn until so many pictures were, as `[id, speed]` of each row. */
@@ -91,13 +102,18 @@ function topOfList(page) {
 }
 
 test("five hundred bikes have speed, battery, state and sparkline; those in sight are elements", async (t) => {
-  const { page, complaints } = await openFleet(t);
+  let answer;
+  const asked = new Promise((resolve) => (answer = resolve));
+  const { page, complaints } = await openFleet(t, {}, asked);
   assert.equal(await page.getAttribute("#fleet", "aria-rowcount"), `${FLEET_SIZE + 1}`);
   assert.deepEqual((await namesOf(page)).slice(0, 2), ["ebike-001", "ebike-002"]);
   const row = page.locator(ROWS).first();
   await eventually("a whole row", async () =>
     /^ebike-001\s.*\s+Online\s+\d+\.\d km\/h\s+\d+ %\s+\d+ W/.test(await row.innerText()),
   );
+  assert.equal(await row.locator("canvas.is-loading").evaluate(isDrawn), false); // no stub
+  answer();
+  await row.locator("canvas:not(.is-loading)").waitFor();
   await eventually("a sparkline", () => row.locator("canvas").evaluate(isDrawn));
   await waitForText(page, "fastest", /^ebike-\d+ \d+\.\d km\/h$/);
   await showState(page, "fleet");
@@ -121,12 +137,24 @@ test("a press on Speed puts the fastest first, and the order is remembered", asy
     );
   }
   await page.hover(`${ROWS}:nth-child(3)`);
-  await page.waitForSelector("#held.is-held");
+  await page.waitForSelector("#held:not([hidden])");
   const held = await page.evaluate(watchPictures, [ROWS, 2]);
   const orders = new Set(held.map((picture) => picture.map(([id]) => id).join()));
   assert.equal(orders.size, 1);
-  await page.hover("#fleet-title");
-  await page.waitForSelector("#held:not(.is-held)", { state: "attached" });
+  for (const width of [390, 1280]) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.evaluate(() => scrollTo(0, 2_000));
+    await page.waitForSelector("#held:not([hidden])");
+    const { top, bottom } = await page.$eval("#held", (held) => held.getBoundingClientRect().toJSON());
+    assert.ok(top > 0 && bottom < 100, `at ${width} px from ${top} to ${bottom}`);
+    await showState(page, `fleet-held-${width}`, ["light"]);
+  }
+  await page.mouse.move(2, 2);
+  await page.waitForSelector("#held[hidden]", { state: "attached" });
+  const moving = await page.evaluate(watchPictures, [ROWS, 4]);
+  assert.ok(new Set(moving.map((picture) => picture.map(([id]) => id).join())).size > 1);
+  assert.equal(await page.evaluate(() => scrollY), 2_000);
+  assert.equal(await page.isHidden("#held"), true);
   await page.reload();
   await page.waitForSelector("th.speed-cell[aria-sort=descending]");
   await page.click("th.speed-cell button");
@@ -173,6 +201,10 @@ test("with the keyboard alone a bike is looked for, found, opened and left again
   assert.match(page.url(), /#\/bikes\/ebike-201$/);
   await page.goBack();
   await page.waitForSelector("a[href$=ebike-201]:focus");
+  for (const address of ["#/foo", "bikes/zz%20yy"]) {
+    await page.goto(`${pair.url}/${address}`);
+    await page.waitForURL(`${pair.url}/#/bikes`);
+  }
 });
 
 test("a bike keeps the focus wherever the list goes, and it is there on the way back", async (t) => {
@@ -198,6 +230,11 @@ test("a bike keeps the focus wherever the list goes, and it is there on the way 
   await page.waitForSelector("a[href$=ebike-090]:focus");
   assert.equal(await page.evaluate(() => scrollY), 5_000);
   await page.click("th.speed-cell button");
+  await page.click("#fastest a");
+  await page.waitForSelector("#bike-id:focus");
+  await page.click(".back");
+  await page.waitForSelector("#fleet-title:focus"); // not its row, far down
+  assert.equal(await page.evaluate(() => scrollY), 0);
   await page.click(`${ROWS} a`);
   await page.click(".back"); // with the mouse: the order goes on, and takes the focus along
   await page.waitForSelector(`${ROWS} a:focus`);
@@ -227,8 +264,11 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
   await device.stop("SIGKILL");
   await waitForText(page, "bikes-count", /^0 of 500 online$/);
   await waitForText(page, "fastest", /^–$/);
-  await waitForText(page, "news", /offline/);
+  await waitForText(page, "news", /(ebike-\d+, ){2}ebike-\d+ and \d+ more\s+offline/);
   assert.equal(await topOfList(page), top);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await showState(page, "fleet-gone-phone", ["light"]);
+  assert.deepEqual(await page.$$eval("#news li", cutOff), []);
   await page.selectOption("#find-state", "offline");
   await eventually("the offline bikes", async () => (await namesOf(page))[0] === "ebike-001");
   await page.reload();

@@ -6,7 +6,8 @@ import {
   createFleet,
   takeFleetReading,
 } from "../../gateway/static/dashboard/fleet_state.js";
-import { createNews, noteChanges } from "../../gateway/static/dashboard/news.js";
+import { sinceWord } from "../../gateway/static/dashboard/fleet_words.js";
+import { noteChanges } from "../../gateway/static/dashboard/news.js";
 import {
   arrange,
   pressed,
@@ -24,6 +25,7 @@ import {
 } from "../../gateway/static/dashboard/spark.js";
 import { placeAfter } from "../../gateway/static/dashboard/roving.js";
 import { rowsInSight, withKept } from "../../gateway/static/dashboard/visible.js";
+import { clockWord } from "../../gateway/static/dashboard/words.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -79,30 +81,62 @@ test("an order is remembered as a word, and a strange word is the usual order", 
   for (const word of [null, "", "wheels-", "__proto__+"]) assert.equal(sortOf(word), SORT_DEFAULT);
 });
 
-test("a bike that comes or goes is told, one heard for the first time is not", () => {
-  const news = createNews();
-  assert.equal(noteChanges(news, [entry("a", "online")], 0), null);
-  assert.equal(noteChanges(news, [entry("a", "online"), entry("b", "offline")], 1), null);
-  assert.equal(
-    noteChanges(news, [entry("a", "offline"), entry("b", "offline")], 2),
-    "a is offline.",
-  );
-  assert.deepEqual(news.items, [{ id: "a", kind: "offline", at_ms: 2 }]);
+/** A fleet whose news begin with these entries. */
+function begunWith(...entries) {
+  const fleet = createFleet();
+  assert.equal(noteChanges(fleet, entries, 0), null);
+  return fleet;
+}
+
+function toldOf({ news }) {
+  return news.items.map(({ ids, kind }) => `${ids.join()} ${kind}`);
+}
+
+test("a bike that comes or goes is told, one heard for the first time as new", () => {
+  const fleet = begunWith(entry("a", "online"));
+  const later = [entry("a", "online"), entry("b", "online")];
+  assert.equal(noteChanges(fleet, later, 1), "b is new.");
+  assert.equal(noteChanges(fleet, [entry("a", "offline"), later[1]], 2), "a is offline.");
+  assert.equal(noteChanges(fleet, later, 3), "a is online.");
+  assert.deepEqual(toldOf(fleet), ["a online", "a offline", "b new"]);
+  assert.equal(noteChanges(begunWith(), [entry("a", "online")], 1), "a is new.");
 });
 
-test("a lost line to the gateway is no news of bikes", () => {
-  const news = createNews();
-  for (const kind of ["online", "unknown", "online"]) {
-    assert.equal(noteChanges(news, [entry("a", kind)], 0), null);
+test("a lost line to the gateway is no news of bikes, but those that came meanwhile are", () => {
+  const fleet = begunWith(entry("a", "online"));
+  for (const kind of ["unknown", "online"]) {
+    assert.equal(noteChanges(fleet, [entry("a", kind)], 0), null);
   }
+  const after = [entry("a", "online"), entry("b", "online")];
+  assert.equal(noteChanges(fleet, [entry("a", "unknown")], 1), null);
+  assert.equal(noteChanges(fleet, after, 2), "b is new.");
 });
 
-test("many changes at once are counted, and the news stay few", () => {
-  const news = createNews();
-  const all = (kind) => Array.from({ length: 200 }, (_, i) => entry(`b${i}`, kind));
-  noteChanges(news, all("online"), 0);
-  assert.equal(noteChanges(news, all("offline"), 1), "Bikes that changed: 200 offline.");
-  assert.equal(news.items.length, 5);
+test("a bike went when it gave its last sign, also in the news", () => {
+  const fleet = begunWith(entry("a", "online"));
+  const bike = { id: "a", heard_ms: 7_000, reading: { ts_ms: 6_000 } };
+  noteChanges(fleet, [{ bike, kind: "offline" }], 10_000);
+  assert.equal(fleet.news.items[0].at_ms, 7_000);
+  assert.equal(sinceWord(bike, undefined, 10_000), clockWord(7_000));
+});
+
+test("many changes at once are counted, and are one piece of news", () => {
+  const all = (kind, many) =>
+    Array.from({ length: 200 }, (_, i) => entry(`b${199 - i}`, i < many ? kind : "online"));
+  const fleet = begunWith(...all("online", 0));
+  assert.equal(noteChanges(fleet, all("offline", 150), 1), "Bikes that changed: 150 offline.");
+  assert.equal(noteChanges(fleet, all("offline", 200), 1_001), "Bikes that changed: 50 offline.");
+  assert.equal(fleet.news.items.length, 1);
+  assert.equal(fleet.news.items[0].ids.length, 200);
+  assert.deepEqual(fleet.news.items[0].ids.slice(0, 2), ["b50", "b51"]);
+  noteChanges(fleet, all("online", 0), 60_000);
+  assert.deepEqual(fleet.news.items.map(({ kind }) => kind), ["online", "offline"]);
+});
+
+test("the news stay few", () => {
+  const fleet = begunWith(entry("a", "online"));
+  for (let i = 1; i < 9; i += 1) noteChanges(fleet, [entry("a", i % 2 ? "offline" : "online")], i);
+  assert.equal(fleet.news.items.length, 5);
 });
 
 test("only rows near the window exist", () => {

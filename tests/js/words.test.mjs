@@ -9,7 +9,7 @@ import {
   describeLink,
   isWanted,
 } from "../../gateway/static/dashboard/link.js";
-import { bikeInHash, hashOfBike } from "../../gateway/static/dashboard/route.js";
+import { bikeInHash, FLEET_HASH, hashOfBike, isAstray } from "../../gateway/static/dashboard/route.js";
 import { countGap, countReading, EMPTY_TALLY } from "../../gateway/static/dashboard/tally.js";
 import { UNITS } from "../../gateway/static/dashboard/units.js";
 import {
@@ -209,8 +209,10 @@ test("a bike opened without a gateway says why it is empty, and no other", () =>
 
 test("an address names a bike or none", () => {
   assert.equal(bikeInHash(hashOfBike("ebike-001")), "ebike-001");
-  for (const hash of ["", "#", "#/bikes/", "#/bikes/a b", "#/bikes/<i>", "#/bikes/_x", "#/other"]) {
+  for (const hash of ["", FLEET_HASH, hashOfBike("ebike-001")]) assert.equal(isAstray(hash), false);
+  for (const hash of ["", "#/bikes/", "#/bikes/a b", "#/bikes/<i>", "#/bikes/_x", "#/other"]) {
     assert.equal(bikeInHash(hash), null, hash);
+    assert.equal(isAstray(hash), hash !== "", hash);
   }
 });
 

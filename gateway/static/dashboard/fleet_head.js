@@ -1,9 +1,12 @@
 /** What stands over the list of bikes: what all do, who came and went, and what is listed. */
 
-import { create, setAttribute, setNotice, setText } from "./elements.js";
+import { create, setAttribute, setNotice, setState, setText } from "./elements.js";
 import { downWord, listedWord, noMatchWord } from "./fleet_words.js";
 import { hashOfBike } from "./route.js";
 import { NONE, batteryWord, clockWord, speedWord } from "./words.js";
+
+const NAMED_MAX = 3; // the others are counted
+const HELD = "Order held while you are in the list";
 
 /** Show how many are online, which is the fastest, and which needs its battery charged. */
 export function drawSummary(part, entries, { link, unit }) {
@@ -19,7 +22,7 @@ export function drawSummary(part, entries, { link, unit }) {
 
 /** Show the newest changes; there is a line for them from the beginning, so that nothing moves. */
 export function drawNews(list, items) {
-  const told = items.map(({ id, at_ms }) => `${id}@${at_ms}`).join();
+  const told = items.map(({ ids, kind, at_ms }) => [kind, ids.length, ids[0], at_ms]).join();
   if (list.dataset.told === told) return;
   list.dataset.told = told;
   list.replaceChildren(...items.map(newsItem));
@@ -43,7 +46,7 @@ export function drawListed(part, { filter, order, sort, isHeld }, entries, state
   setText(part("listed"), listWord(filter, order.length, entries.length, state));
   part("listed").classList.toggle("is-down", !isUp);
   const isMoving = sort.key !== "name"; // names do not change places
-  part("held").classList.toggle("is-held", isUp && isHeld && isMoving);
+  setNotice(part("held"), isUp && isHeld && isMoving ? HELD : null);
   const isEmpty = !isNone && order.length === 0;
   setNotice(part("no-match"), isEmpty ? noMatchWord(filter, link) : null);
   part("nothing").hidden = !(isNone && isUp && isAnswered);
@@ -71,10 +74,16 @@ function setPick(element, bike, text) {
   setText(value, bike ? text : NONE);
 }
 
-function newsItem({ id, kind, at_ms }) {
+/** The first bikes by name, as links, and how many more: "ebike-001, ebike-002 and 7 more". */
+function newsItem({ ids, kind, at_ms }) {
   const item = create("li");
   create("time", "", item, clockWord(at_ms));
-  create("a", "", item, id).href = hashOfBike(id);
-  create("span", "state", item, kind).dataset.kind = kind;
+  ids.slice(0, NAMED_MAX).forEach((id, place) => {
+    item.append(place === 0 ? " " : ", ");
+    create("a", "", item, id).href = hashOfBike(id);
+  });
+  const more = ids.length - NAMED_MAX;
+  item.append(more > 0 ? ` and ${more} more ` : " ");
+  setState(create("span", "state", item), kind === "new" ? "online" : kind, kind);
   return item;
 }

@@ -31,10 +31,8 @@ export function createRow(id) {
   };
 }
 
-/** The time is all that a phone has room for. */
 function createSince(status) {
-  const since = create("span", "since", status);
-  create("span", "since-word", since, " since ");
+  const since = create("span", "since", status, " since ");
   return { part: since, time: create("time", "", since) };
 }
 
@@ -66,6 +64,8 @@ export function drawRow(row, bike, { sparks, clocks, link, unit }, where) {
   row.item.classList.toggle("stale", kind !== "online");
   const isOnline = kind === "online";
   const spark = sparks.get(bike.id) ?? createSpark();
-  const points = sparkPoints(spark, sparkEnd(spark, isOnline, now_ms));
+  const isLoading = Boolean(bike.reading) && !spark.isPastKnown;
+  row.canvas.classList.toggle("is-loading", isLoading);
+  const points = isLoading ? [] : sparkPoints(spark, sparkEnd(spark, isOnline, now_ms));
   drawSparkline(row.canvas, points, look.scale, look.colours, !isOnline);
 }

@@ -4,7 +4,7 @@ import { heardBikes } from "./bikes.js";
 import { drawListed, drawNews, drawSorting, drawSummary } from "./fleet_head.js";
 import { createFleetRows } from "./fleet_rows.js";
 import { createPace } from "./loop.js";
-import { arrange, pressed, sortOf, sortWord } from "./order.js";
+import { EVERYTHING, arrange, pressed, sortOf, sortWord } from "./order.js";
 import { recall, remember } from "./preferences.js";
 import { describeBike } from "./words.js";
 
@@ -23,13 +23,14 @@ export function createFleetView(part, { palette, request, fillSparks, tell }) {
   const rows = createFleetRows(table, palette);
   const view = {
     sort: sortOf(recall("sort")),
-    filter: { words: "", kind: "all" },
+    filter: EVERYTHING,
     order: [],
     isHeld: false,
     isOver: false,
     isAsked: false, // whether somebody waits for what the filter finds
     left_ms: -Infinity,
     scroll_px: 0,
+    opened: null, // the bike whose row was pressed last, if nothing else was
     picture: null,
     isMoved: false,
     pace: createPace(PICTURE_EVERY_MS),
@@ -60,6 +61,9 @@ export function createFleetView(part, { palette, request, fillSparks, tell }) {
   listenToSorting(table, view, rearrange);
   listenToFilter(part, view, rearrange);
   listenToHand(table.tBodies[1], view, hurry);
+  part("fleet-view").addEventListener("click", ({ target }) => {
+    view.opened = target.closest("tr[data-id]")?.dataset.id ?? null;
+  });
   addEventListener("resize", moved);
   addEventListener("scroll", () => {
     view.left_ms = performance.now();
@@ -72,14 +76,15 @@ export function createFleetView(part, { palette, request, fillSparks, tell }) {
     hurry,
     /** Remember the place in the list: another view is shown. */
     leave: () => Object.assign(view, { scroll_px: scrollY, isOver: false }),
-    /** Lead back to that place, and to the bike that was looked at; false when it is not listed. */
+    /** Lead back to that place; to the row of the bike that was looked at, if it was opened there. */
     comeBack(state, id) {
       const now_ms = performance.now();
       view.left_ms = now_ms; // the hand is where it was: rows wait for it
       view.pace.hurry();
       draw(state, now_ms);
       scrollTo(0, view.scroll_px);
-      return rows.goTo(id);
+      const isAtRow = view.opened === id && rows.goTo(id);
+      if (!isAtRow) part("fleet-title").focus({ preventScroll: true });
     },
   };
 }

@@ -38,11 +38,16 @@ export function noMatchWord({ words, kind }, { state }) {
   return `No ${bike} has “${text}” in its name or model. Clear “Find” to see the others.`;
 }
 
-/** When an offline bike was heard last, "14:03:22", or with the day where that is another one. */
-export function sinceWord({ heard_ms, reading }, clock, now_ms) {
+/** When a bike gave its last sign, by the reader's clock; null where it never gave one. */
+export function lastSignOf({ heard_ms, reading }, clock) {
   const last_ms = Math.max(heard_ms ?? 0, reading?.ts_ms ?? 0);
-  if (last_ms === 0) return null;
-  const own_ms = last_ms + (clock ? offsetOf(clock) : 0);
+  return last_ms === 0 ? null : last_ms + (clock ? offsetOf(clock) : 0);
+}
+
+/** When an offline bike was heard last, "14:03:22", or with the day where that is another one. */
+export function sinceWord(bike, clock, now_ms) {
+  const own_ms = lastSignOf(bike, clock);
+  if (own_ms === null) return null;
   const dayOf = (ms) => new Date(ms).toLocaleDateString([], { day: "numeric", month: "short" });
   const day = dayOf(own_ms);
   return day === dayOf(now_ms) ? clockWord(own_ms) : `${day}, ${clockWord(own_ms)}`;

@@ -18,6 +18,9 @@ export const SORTS = Object.freeze({
   battery: Object.freeze({ descends: false, value: ({ bike }) => bike.reading?.battery_pct }),
 });
 
+/** The filter that leaves out nothing. */
+export const EVERYTHING = Object.freeze({ words: "", kind: "all" });
+
 export const SORT_DEFAULT = Object.freeze({ key: "name", descends: false });
 
 /** The order after a press on a column: another column its own way, the same one turned round. */

@@ -4,14 +4,15 @@ export const SPARK_POINTS = 90; // a minute and a half, one pixel a second
 const STEP_MS = 1_000;
 const ENDED_MS = 10_000; // as the charts, it goes on this long after the last reading
 
+/** `isPastKnown` says that what came before the page was opened was asked for, and is in it. */
 export function createSpark() {
-  return { speeds: new Float32Array(SPARK_POINTS).fill(NaN), slot: null };
+  return { ...createRing(), isPastKnown: false };
 }
 
 /** Note a speed at a time; seconds without one stay empty. */
 export function addSpeed(spark, speed_kmh, now_ms) {
   const slot = Math.floor(now_ms / STEP_MS);
-  if (spark.slot > slot) Object.assign(spark, createSpark()); // filled by a clock that is fast
+  if (spark.slot > slot) Object.assign(spark, createRing()); // filled by a clock that is fast
   clearUntil(spark, slot);
   spark.speeds[spark.slot % SPARK_POINTS] = speed_kmh;
 }
@@ -42,6 +43,10 @@ export function sparkPoints(spark, end_ms) {
     const isKept = spark.slot !== null && slot <= spark.slot && slot > spark.slot - SPARK_POINTS;
     return isKept && slot >= 0 ? spark.speeds[slot % SPARK_POINTS] : NaN;
   });
+}
+
+function createRing() {
+  return { speeds: new Float32Array(SPARK_POINTS).fill(NaN), slot: null };
 }
 
 function clearUntil(spark, slot) {

@@ -21,20 +21,26 @@ export function createSparkHistory(fleet, onFilled) {
     isBusy = id !== undefined;
     if (!isBusy) return;
     asked.set(id, reconnects);
-    await fill(id).catch(() => {}); // the picture fills by itself as time goes on
+    take(id, await ask(id).catch(() => [])); // the picture fills by itself as time goes on
     setTimeout(askNext, PAUSE_MS);
   }
-  async function fill(id) {
+  async function ask(id) {
     const { online, reading } = fleet.bikes.get(id);
-    const offset_ms = fleet.clocks.has(id) ? offsetOf(fleet.clocks.get(id)) : 0;
+    const offset_ms = offsetFor(id);
     const to = (online ? Date.now() : reading.ts_ms + offset_ms) / 1000;
     const span = { from: to - SPARK_POINTS, to };
     const answer = await fetch(pastUrl(id, span, offset_ms, SPARK_POINTS));
-    const { readings } = answer.ok ? await answer.json() : { readings: [] };
+    return answer.ok ? (await answer.json()).readings : [];
+  }
+  function take(id, readings) {
     if (!fleet.bikes.has(id)) return;
     if (!fleet.sparks.has(id)) fleet.sparks.set(id, createSpark());
-    fillSpark(fleet.sparks.get(id), readings, offset_ms);
+    fillSpark(fleet.sparks.get(id), readings, offsetFor(id));
+    fleet.sparks.get(id).isPastKnown = true;
     onFilled();
+  }
+  function offsetFor(id) {
+    return fleet.clocks.has(id) ? offsetOf(fleet.clocks.get(id)) : 0;
   }
   return (ids) => {
     wanted = ids;
