@@ -29,7 +29,7 @@ from shared.contexts import open_context
 from shared.errors import JournalError, SettingsError, SourceError
 from shared.logs import log_name, setup_logging
 from shared.settings import Settings, load_settings
-from shared.signals import ending_signals
+from shared.signals import ending_signals, exit_in_peace
 
 STOPPED, MISCONFIGURED = 0, 2
 
@@ -135,4 +135,4 @@ def _take_note(_number: int, _frame: object) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_in_peace(main())

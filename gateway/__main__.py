@@ -26,7 +26,7 @@ from shared.decorators import stops_process_on_error
 from shared.errors import SettingsError
 from shared.logs import setup_logging
 from shared.settings import Settings, load_settings
-from shared.signals import ending_signals
+from shared.signals import ending_signals, exit_in_peace
 
 STOPPED, CRASHED, MISCONFIGURED = 0, 1, 2
 CYCLES_AFTER = 20_000
@@ -203,4 +203,4 @@ def descriptor_limit(soft: int, hard: int, needed: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_in_peace(main())

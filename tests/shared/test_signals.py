@@ -1,9 +1,12 @@
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from shared.signals import ending_signals
+from tests.processes import ROOT
 
 
 @pytest.fixture
@@ -21,3 +24,23 @@ def test_a_closed_terminal_ends_what_is_not_run_under_nohup(
     signal.signal(signal.SIGHUP, now)
     assert (signal.SIGHUP in ending_signals()) is ends
     assert {signal.SIGTERM, signal.SIGINT} <= set(ending_signals())
+
+
+ASKED_AS_IT_ENDS = """
+import os, signal
+from shared.signals import exit_in_peace
+
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGTERM):
+        kill(pid, number)  # Python has taken its handlers away by then
+
+last = Last()
+signal.signal(signal.SIGTERM, lambda *_: None)
+{end}(3)
+"""
+
+
+@pytest.mark.parametrize(("end", "code"), [("exit_in_peace", 3), ("exit", -signal.SIGTERM)])
+def test_who_is_asked_again_while_it_ends_ends_with_its_code(end: str, code: int) -> None:
+    script = ASKED_AS_IT_ENDS.format(end=end)
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == code
