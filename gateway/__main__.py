@@ -165,12 +165,13 @@ def _within_descriptors(settings: Settings) -> tuple[Settings, int]:
     """
     wanted = settings.max_connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = descriptor_limit(soft, hard, 2 * wanted + HTTP_SPARE + SPARE_DESCRIPTORS)
+    needed = 2 * wanted + HTTP_SPARE + SPARE_DESCRIPTORS
+    limit = descriptor_limit(soft, hard, needed)
     if limit != soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     sessions, http = share_out(limit, wanted)
     if sessions < wanted:
-        why = f"the descriptor limit is {limit}"
+        why = f"the descriptor limit is {limit}, {needed} would do: raise it with ulimit -n"
         logger.warning("max_connections_lowered", to=sessions, why=why)
     return replace(settings, max_connections=sessions), http
 

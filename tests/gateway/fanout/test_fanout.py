@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 
+from gateway.devices.devices import REMEMBERED_MAX
 from gateway.fanout.fanout import PARTS_MAX
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX
 from shared.errors import TooManyDevices
@@ -527,4 +528,5 @@ def test_bikes_that_give_way_do_not_use_up_the_cursors_of_a_client() -> None:
     browser.line.block()
     for number in range(SINCE_MAX + NAMES_MAX + 1):
         world.publish(f"bike-{number}")
-    browser.subscribe(["mine"])
+    assert len(world.devices.evicted) == REMEMBERED_MAX
+    assert browser.subscribe(["mine"])["mine"]["cursor"] == "0-0"

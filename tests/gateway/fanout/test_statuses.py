@@ -88,14 +88,19 @@ def test_a_status_is_written_once_for_all_who_are_told_the_same(
     assert device.status_frame is not frame
 
 
-def test_who_lags_far_behind_is_told_of_a_device_that_gave_way_too(
-    world: World, log: StatusLog
-) -> None:
+def let_one_give_way_and_lag(world: World, log: StatusLog) -> None:
+    """Have a give way to c, and more change than is remembered."""
     world.publish("a", 3)
     world.publish("b")
     world.publish("c")
     for _ in range(LOG_MAX + 1):
         log.note("c")
+
+
+def test_who_lags_far_behind_is_told_of_a_device_that_gave_way_too(
+    world: World, log: StatusLog
+) -> None:
+    let_one_give_way_and_lag(world, log)
     client = client_of()
     client.everything = True
     assert ("a", 3) in told(log, client)
@@ -113,11 +118,7 @@ def test_of_a_device_that_gave_way_the_last_position_is_told(world: World, log: 
 def test_who_lags_far_behind_is_not_told_of_what_gave_way_before_it_came(
     world: World, log: StatusLog
 ) -> None:
-    world.publish("a", 3)
-    world.publish("b")
-    world.publish("c")
-    for _ in range(LOG_MAX + 1):
-        log.note("c")
+    let_one_give_way_and_lag(world, log)
     client = client_of()
     client.everything, client.everything_from = True, world.devices.arrival
     assert [name for name, _ in told(log, client)] == ["b", "c"]
