@@ -73,7 +73,10 @@ class Incoming(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """One open socket, and since when it is quiet: after something was heard, or asked."""
+    """One open socket, and since when it is quiet: after the start, something heard, or asked.
+
+    ``is_renewed`` while there is nothing to say of its silence: it was said, or none was heard yet.
+    """
 
     kind: Kind
     endpoint: str

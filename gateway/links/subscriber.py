@@ -90,6 +90,8 @@ class Subscriber:
         try:
             for link in open_links(self._context, self._settings):
                 self._links.append(link)
+                if link.kind == "live":  # it may be cut off before its first message
+                    link.quiet_since_s, link.is_renewed = self._clock(), True
                 self._listen(link)
         except SettingsError:
             self.stop()

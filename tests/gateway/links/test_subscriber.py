@@ -5,9 +5,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import pytest
 import zmq
 
-from gateway.links.links import REPLAY_QUEUE, SUBSCRIBE, Incoming, LinkSettings
+from gateway.links.links import (
+    LIVE_FRAME_BYTES_MAX,
+    REPLAY_QUEUE,
+    SUBSCRIBE,
+    Incoming,
+    LinkSettings,
+)
 from gateway.links.replay import Replay, Reply
 from gateway.links.replay_routes import ReplayRoutes, Route
 from gateway.links.subscriber import (
@@ -252,6 +259,24 @@ def test_a_subscription_that_went_dead_is_made_anew_and_said_once(
     [(event, fields)] = loop.notices
     assert event == "devices_silent"
     assert str(fields["endpoint"]).startswith("tcp://127.0.0.1:")
+
+
+@pytest.mark.parametrize("was_heard", [True, False])
+def test_who_was_cut_off_for_a_frame_beyond_the_limit_is_heard_again_after_the_silence(
+    peers: Peers, start_links: StartLinks, was_heard: bool
+) -> None:
+    publisher, loop = hearing(peers, start_links)
+    if was_heard:
+        publisher.send_multipart([TOPIC, b"before"])
+        loop.take(1)
+    publisher.send_multipart([TOPIC, bytes(LIVE_FRAME_BYTES_MAX + 1)])
+    assert all(topic.startswith(b"\0") for topic in loop.subscriptions(publisher))
+    loop.now_s += SILENCE_S
+    loop.subscriber.ask([])
+    assert all(topic.startswith(SUBSCRIBE) for topic in loop.subscriptions(publisher))
+    publisher.send_multipart([TOPIC, b"after"])
+    assert loop.payloads(1) == [b"after"]
+    assert len(loop.notices) == was_heard
 
 
 def test_without_a_free_descriptor_a_dead_subscription_is_kept_and_made_anew_later(
