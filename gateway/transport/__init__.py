@@ -9,6 +9,16 @@ from gateway.transport.connection import Connection
 from gateway.transport.engine_server import EngineServer
 from gateway.transport.multicast import Multicast
 from gateway.transport.socketio import SocketIO
+from gateway.transport.timeslice import give_way, time_slices
 from gateway.transport.web_server import WebHandler, WebServer
 
-__all__ = ["Connection", "EngineServer", "Multicast", "SocketIO", "WebHandler", "WebServer"]
+__all__ = [
+    "Connection",
+    "EngineServer",
+    "Multicast",
+    "SocketIO",
+    "WebHandler",
+    "WebServer",
+    "give_way",
+    "time_slices",
+]
