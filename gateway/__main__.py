@@ -87,6 +87,7 @@ def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> 
         gateway.app,
         backlog=BACKLOG,
         at_most=http_connections,
+        takes_chunks=False,
         log=None,
         error_log=errors,
     )

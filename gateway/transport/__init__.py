@@ -10,7 +10,8 @@ from gateway.transport.engine_server import EngineServer
 from gateway.transport.multicast import Multicast
 from gateway.transport.socketio import SocketIO
 from gateway.transport.timeslice import give_way, time_slices
-from gateway.transport.web_server import WebHandler, WebServer
+from gateway.transport.web_handler import WebHandler
+from gateway.transport.web_server import WebServer
 
 __all__ = [
     "Connection",

@@ -16,12 +16,11 @@
 ``server`` and ``sockio_mw.engineio_app`` with its own after the stock class has wired itself, and
 names our handler to the web server.
 
-``WebHandler`` overrides of ``gevent.pywsgi.WSGIHandler``: ``handle_one_request``,
-``read_request``, ``MessageClass``, ``get_environ``, ``log_request``, ``_write_with_headers``,
-``_sendall``, ``handle``, ``run_application``; it uses ``OldMessage``, ``_NoopLog`` and of its
-``Input`` ``_discard``, ``chunked_input``, ``position`` and ``_chunked_input_error``.
-``WebServer`` overrides of ``gevent.pywsgi.WSGIServer``: ``full``, ``do_handle``, ``handle``,
-``start_accepting``, ``stop_accepting``; it uses ``started`` and ``loop``.
+``WebHandler`` overrides of ``gevent.pywsgi.WSGIHandler``: ``handle``,
+``get_environ``, ``handle_one_response``, ``run_application``, ``start_response``,
+``finalize_headers``, ``process_result``, ``_write``, ``_write_with_headers``, ``_sendall``,
+``log_error`` and ``log_request``; it uses ``_NoopLog``. Its ``Body`` stands for pywsgi's ``Input``.
+``WebServer`` overrides of ``gevent.pywsgi.WSGIServer``: ``do_handle``, ``handle``, ``stop``.
 """
 
 import logging

@@ -17,7 +17,7 @@ from gateway.transport.poll_connection import PollConnection
 from gateway.transport.polling import is_repetition
 from gateway.transport.timers import Clock, Schedule
 from gateway.transport.upgrade import Probe
-from gateway.transport.web_server import IDLE_TIMEOUT_S
+from gateway.transport.web_handler import IDLE_TIMEOUT_S
 from gateway.transport.websocket import WebSocketLink
 
 # The kernel doubles it: this much of what a client does not read is hidden there.

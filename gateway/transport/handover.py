@@ -56,15 +56,18 @@ def give_back(
 ) -> bool:
     """Have ``server`` write ``rest`` and serve ``sock`` from ``unread`` on, as if just accepted.
 
-    False when it serves as many connections as it may; then ``sock`` is closed.
+    False when it has no place for it; then ``sock`` is closed.
     """
     theirs = gevent_socket.socket(sock.family, socket.SOCK_STREAM, 0, sock.detach())
-    if server.full():
-        theirs.close()
-        return False
-    spawn: Any = getattr(server, "spawn_one", gevent.spawn)  # which a WebServer counts
-    spawn(partial(_serve, server, address, theirs, rest, unread))
-    return True
+    serve = partial(_serve, server, address, theirs, rest, unread)
+    serve_again: Any = getattr(server, "serve_again", None)
+    if serve_again is None:  # a stock server, which has a place for everybody
+        gevent.spawn(serve, None)
+        return True
+    if serve_again(address, theirs, serve):
+        return True
+    theirs.close()
+    return False
 
 
 def send_in_time(sock: gevent_socket.socket, data: bytes, send: Callable[[bytes], object]) -> None:
@@ -76,11 +79,17 @@ def send_in_time(sock: gevent_socket.socket, data: bytes, send: Callable[[bytes]
 
 
 def _serve(
-    server: WSGIServer, address: Any, sock: gevent_socket.socket, rest: bytes, unread: bytes
+    server: WSGIServer,
+    address: Any,
+    sock: gevent_socket.socket,
+    rest: bytes,
+    unread: bytes,
+    place: Any,
 ) -> None:
     try:
         send_in_time(sock, rest, sock.sendall)
-        handler = server.handler_class(sock, address, server)
+        handler: Any = server.handler_class(sock, address, server)
+        handler.place = place
         if unread:
             handler.rfile = BufferedReader(Unread(sock, unread))
         handler.handle()

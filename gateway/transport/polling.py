@@ -222,7 +222,10 @@ def read_body(environ: Environ, max_bytes: int, timeout_s: float) -> bytes:
         raise Refusal("413 PAYLOAD TOO LARGE", "Payload too large")
     wanted = length if length >= 0 else max_bytes + 1
     read = environ["wsgi.input"].read
-    body: bytes | None = gevent.with_timeout(timeout_s, read, wanted, timeout_value=None)
+    try:
+        body: bytes | None = gevent.with_timeout(timeout_s, read, wanted, timeout_value=None)
+    except OSError as error:
+        raise bad_request("Body cut short") from error
     if body is None:
         raise Refusal("408 REQUEST TIMEOUT", "Body too slow")
     if len(body) > max_bytes:

@@ -7,7 +7,7 @@ import flask_socketio
 
 from gateway.transport.connection import Connection
 from gateway.transport.socketio_server import SocketIOServer
-from gateway.transport.web_server import WebHandler
+from gateway.transport.web_handler import WebHandler
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 

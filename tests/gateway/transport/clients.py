@@ -32,8 +32,11 @@ class TcpClient:
 
     opened: ClassVar[list["TcpClient"]] = []
 
-    def __init__(self, port: int, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, port: int, receive_buffer: int | None = None, source: str = "127.0.0.1"
+    ) -> None:
         self.sock = socket.socket()
+        self.sock.bind((source, 0))
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(scaled_s(10))

@@ -387,8 +387,8 @@ def test_who_is_given_back_to_a_full_server_loses_its_session() -> None:
         exchange = kept._exchange
         assert exchange is not None
         server = exchange.give_back.args[0]  # type: ignore[attr-defined]  # is a partial
-        server.full = lambda: True
+        server.serve_again = lambda *_: False
         polls.post("4hello")
         assert polls.client.receive() == b""
         until(lambda: service.engine.connection(polls.sid) is None)
-        del server.full
+        del server.serve_again

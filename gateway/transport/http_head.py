@@ -1,0 +1,169 @@
+"""The head of an HTTP/1.0 or 1.1 request: read whole and bounded, then parsed strictly (RFC 9112).
+
+llhttp, the parser of Node.js, reads the head by way of httptools. It refuses what a proxy in front
+might read differently: folded lines, blanks before a colon, bare CR or LF, two lengths of a body.
+``parse_head`` adds the checks that llhttp leaves to its user.
+"""
+
+import re
+from io import BufferedReader
+from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+HEAD_BYTES_MAX = 16 * 1024
+"""Browsers send 1 kB, with large cookies 8 kB. Node.js has the same limit."""
+HEAD_LINES_MAX = 100
+"""Apache's default. It also bounds what one head costs the parser."""
+HEAD_END = b"\r\n\r\n"
+BLANK_LINES = (b"\r\n", b"\n")
+
+# llhttp also takes blank lines before it, several blanks, other protocols and other versions.
+REQUEST_LINE = re.compile(rb"[A-Z-]+ [^\s]+ HTTP/1\.[01]\r\n")
+
+
+class BadHead(ValueError):
+    """A head that is refused; ``status`` is the answer's status line."""
+
+    def __init__(self, why: str, status: str = "400 Bad Request") -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Head(NamedTuple):
+    """A request without its body. Text is Latin-1, as WSGI wants it."""
+
+    method: str
+    target: str
+    version: str
+    """``1.0`` or ``1.1``."""
+    headers: list[tuple[str, str]]
+    """Names as sent, values without blanks around them."""
+
+    def values(self, name: str) -> list[str]:
+        """Return every value of a header; ``name`` is in lower case."""
+        return [value for key, value in self.headers if key.lower() == name]
+
+    @property
+    def content_length(self) -> int | None:
+        """The bytes of the body; None when no length is given."""
+        return next(map(int, self.values("content-length")), None)
+
+    @property
+    def is_chunked(self) -> bool:
+        """True when the body comes in chunks."""
+        return bool(self.values("transfer-encoding"))
+
+    @property
+    def connection_options(self) -> set[str]:
+        """The tokens of the ``Connection`` header, in lower case."""
+        joined = ",".join(self.values("connection"))
+        return {token.strip().lower() for token in joined.split(",")}
+
+    @property
+    def keeps_connection(self) -> bool:
+        """True when the client may send another request on this connection (RFC 9112, 9.3)."""
+        if self.version == "1.1":
+            return "close" not in self.connection_options
+        return "keep-alive" in self.connection_options
+
+
+def read_head(source: "BufferedReader[Any]") -> bytes:
+    """Read up to the blank line that ends the head; what follows stays in ``source``.
+
+    Returns b"" when the client left before that. Raises BadHead beyond the limits.
+    """
+    at_hand = source.peek(1)
+    end = at_hand.find(HEAD_END)
+    if 0 <= end < HEAD_BYTES_MAX and at_hand.count(b"\n", 0, end) < HEAD_LINES_MAX:
+        return source.read(end + len(HEAD_END))
+    return _read_lines(source)
+
+
+def _read_lines(source: "BufferedReader[Any]") -> bytes:
+    lines: list[bytes] = []
+    room = HEAD_BYTES_MAX
+    while not lines or lines[-1] not in BLANK_LINES:
+        line = source.readline(room + 1)
+        if not line.endswith(b"\n") and len(line) <= room:
+            return b""
+        room -= len(line)
+        lines.append(line)
+        if room < 0 or len(lines) > HEAD_LINES_MAX + 1:
+            limits = f"{HEAD_BYTES_MAX} bytes and {HEAD_LINES_MAX} lines"
+            raise BadHead(f"a head may have {limits}", "431 Request Header Fields Too Large")
+    return b"".join(lines)
+
+
+def parse_head(raw: bytes) -> Head:
+    """Parse a whole head. Raises BadHead."""
+    if REQUEST_LINE.match(raw) is None:
+        raise BadHead("no request line of HTTP/1.0 or 1.1")
+    found = _Found()
+    parser = HttpRequestParser(found)
+    try:
+        parser.feed_data(raw)
+    except HttpParserUpgrade:
+        pass
+    except HttpParserError as error:
+        raise BadHead(str(error)) from error
+    head = Head(
+        parser.get_method().decode("latin-1"),
+        found.target.decode("latin-1"),
+        parser.get_http_version(),
+        found.headers,
+    )
+    _check_host(head)
+    _check_coding(head)
+    return head
+
+
+class _Found:
+    """What httptools calls while it parses."""
+
+    __slots__ = ("headers", "target")
+
+    def __init__(self) -> None:
+        self.target = b""
+        self.headers: list[tuple[str, str]] = []
+
+    def on_url(self, part: bytes) -> None:
+        self.target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.decode("latin-1"), value.decode("latin-1").strip(" \t")))
+
+
+def _check_host(head: Head) -> None:
+    hosts = len(head.values("host"))
+    if hosts > 1 or (hosts == 0 and head.version == "1.1"):
+        raise BadHead("a request of HTTP/1.1 has one Host header")
+
+
+def _check_coding(head: Head) -> None:
+    codings = [coding.lower() for coding in head.values("transfer-encoding")]
+    if codings and (codings != ["chunked"] or head.version == "1.0"):
+        raise BadHead("the only transfer coding is chunked, in HTTP/1.1")
+
+
+class Target(NamedTuple):
+    """Where a request goes, as WSGI wants it."""
+
+    path: str
+    query: str
+    host: str | None
+    """The authority of a target in absolute form, which replaces ``Host``."""
+
+
+def split_target(target: str) -> Target:
+    """Split a request's target (RFC 9112, 3.2). Raises BadHead."""
+    host = None
+    if target != "*" and not target.startswith("/"):
+        parts = urlsplit(target)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise BadHead("the target of a request is a path or a URL")
+        host = parts.netloc
+        target = target[target.index(host) + len(host) :] or "/"
+    path, _, query = target.partition("?")
+    return Target(unquote_to_bytes(path).decode("latin-1"), query, host)
