@@ -88,6 +88,7 @@ def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> 
         backlog=BACKLOG,
         at_most=http_connections,
         takes_chunks=False,
+        proxies=gateway.proxies,
         log=None,
         error_log=errors,
     )

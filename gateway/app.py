@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from secrets import token_hex
+from typing import Any
 
 from flask import Flask, Response
 from flask_cors import CORS
+from loguru import logger
 
 from gateway.devices.devices import Devices, Limits
 from gateway.devices.ownership import is_own
@@ -16,14 +18,21 @@ from gateway.links.replay import Replay
 from gateway.links.replay_routes import ReplayRoutes
 from gateway.links.subscriber import Subscriber
 from gateway.schema.routes import create_documents
-from gateway.transport import Multicast, SocketIO
+from gateway.transport import Multicast, SocketIO, TrustedProxies
 from gateway.web.api import create_api, create_pages
 from gateway.web.auth import Authenticate, let_everybody_in
 from gateway.web.detours import create_detours
-from gateway.web.doors import Check, guard, handshake_check, host_check, origin_check
+from gateway.web.doors import (
+    Check,
+    guard,
+    handshake_check,
+    host_check,
+    origin_check,
+    proxy_check,
+)
 from gateway.web.error_handlers import register_error_handlers
 from gateway.web.events import register_events
-from gateway.web.sockets import connection_count, create_server
+from gateway.web.sockets import create_server
 from shared.settings import Settings
 
 CONTENT_POLICY = (
@@ -42,6 +51,7 @@ class Gateway:
     app: Flask
     server: SocketIO
     hub: Hub
+    proxies: TrustedProxies
     is_draining: bool = field(default=False)
 
 
@@ -50,8 +60,11 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     hub = create_hub(settings)
-    server = create_server(app, origin_check(settings.cors_origins))
-    gateway = Gateway(app, server, hub)
+    proxies = TrustedProxies(settings.trusted_proxies)
+    server = create_server(
+        app, origin_check(settings.cors_origins), proxies, settings.max_connections
+    )
+    gateway = Gateway(app, server, hub, proxies)
     app.extensions["spoke"] = gateway
     register_error_handlers(app)
     app.register_blueprint(create_pages(hub, lambda: gateway.is_draining))
@@ -85,10 +98,14 @@ def create_hub(settings: Settings) -> Hub:
 
 
 def _checks(settings: Settings, gateway: Gateway) -> Iterable[Check]:
-    def is_full() -> bool:
-        return gateway.is_draining or connection_count(gateway.server) >= settings.max_connections
+    def has_room_for(environ: dict[str, Any]) -> bool:
+        return not gateway.is_draining and gateway.server.server.eio.has_room_for(environ)
 
-    return host_check((*settings.allowed_hosts, settings.gateway_host)), handshake_check(is_full)
+    return (
+        host_check((*settings.allowed_hosts, settings.gateway_host)),
+        proxy_check(gateway.proxies, logger.warning),
+        handshake_check(has_room_for),
+    )
 
 
 def _harden(response: Response) -> Response:

@@ -20,6 +20,7 @@ from shared.setting_types import (
     integer,
     listed,
     listen_host,
+    network,
     not_built,
     number,
     origin,
@@ -267,8 +268,8 @@ _ROWS = (
         "SPOKE_TRUSTED_PROXIES",
         GATEWAY,
         None,
-        not_built("trusting a proxy"),
-        "proxies that are believed about whom they forward (not in this version)",
+        listed(network),
+        "proxies whose X-Forwarded-For tells the client's address",
         many=True,
     ),
     Setting(

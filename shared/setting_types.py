@@ -6,6 +6,7 @@ None of them repeats the text it was given: it may be a secret.
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
@@ -183,6 +184,16 @@ def allowed_host(text: str) -> str:
     if re.fullmatch(_HOST, text) is None:
         raise ValueError("must be host names without scheme and port, such as bikes.example.org")
     return text.lower()
+
+
+def network(text: str) -> str:
+    """Read an IP address or a network of them."""
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(
+            "must be IP addresses or networks, such as 127.0.0.1 or 10.0.0.0/8"
+        ) from None
 
 
 def _split_endpoint(text: str) -> str:

@@ -5,6 +5,7 @@
 gevent's event loop. This package is general: it may import nothing of the rest of the project.
 """
 
+from gateway.transport.client_address import TrustedProxies
 from gateway.transport.connection import Connection
 from gateway.transport.engine_server import EngineServer
 from gateway.transport.multicast import Multicast
@@ -18,6 +19,7 @@ __all__ = [
     "EngineServer",
     "Multicast",
     "SocketIO",
+    "TrustedProxies",
     "WebHandler",
     "WebServer",
     "give_way",

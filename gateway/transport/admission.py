@@ -117,6 +117,9 @@ class Admission:
     def _admit(self, sid: str, eio_sid: str, held: Held) -> None:
         server, namespace = self._server, held.namespace
         server.manager.connect(sid, namespace)
+        connection = server.eio.connection(eio_sid)
+        if connection is not None:
+            connection.is_joined = True
         server.send_to(eio_sid, packet.CONNECT, namespace, {"sid": sid})
         for engine_packet in held.packets:
             server.eio.send_packet(eio_sid, engine_packet)

@@ -45,6 +45,8 @@ class Connection:
         "_server",
         "closed",
         "connected",
+        "holder",
+        "is_joined",
         "link",
         "on_close",
         "on_upgrade",
@@ -56,8 +58,12 @@ class Connection:
         "sid",
     )
 
-    def __init__(self, server: "EngineServer", sid: str) -> None:
+    def __init__(self, server: "EngineServer", sid: str, holder: str | None = None) -> None:
         self.sid = sid
+        self.holder = holder
+        """The party that the client is of, as far as its address tells."""
+        self.is_joined = False
+        """Whether the client was admitted to a namespace."""
         self.session: dict[Any, Any] | None = None
         self.connected = False
         self.closed = False

@@ -78,10 +78,12 @@ class Endpoint:
     # A new session
 
     def _open(self, request: Request, environ: Environ) -> Answer:
-        if self._server.full:
+        if not self._server.has_room_for(environ):
             raise Refusal("503 SERVICE UNAVAILABLE", "full", [("Retry-After", RETRY_AFTER_S)])
         switch = _switch(environ) if request.transport == "websocket" else None
-        connection = self._server.new_connection(self._offered_upgrades(request, environ))
+        connection = self._server.new_connection(
+            self._offered_upgrades(request, environ), self._server.holder(environ)
+        )
         refusal = self._server.ask_to_connect(connection, environ)
         if refusal is not None:
             return refusal

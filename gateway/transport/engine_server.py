@@ -9,12 +9,14 @@ from engineio import packet as engineio_packet
 from gevent import get_hub
 
 from gateway.transport import compat, payload
+from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.connection import Connection
 from gateway.transport.endpoint import Answer, Endpoint, Environ
 from gateway.transport.handshake import Headers, Refusal
 from gateway.transport.heartbeat import Heartbeat
 from gateway.transport.poll_connection import PollConnection
 from gateway.transport.polling import is_repetition
+from gateway.transport.sessions import Sessions
 from gateway.transport.timers import Clock, Schedule
 from gateway.transport.upgrade import Probe
 from gateway.transport.web_handler import IDLE_TIMEOUT_S
@@ -33,15 +35,16 @@ CLOSE_TIMEOUT_S = 5.0
 class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no types
     """Engine.IO v4 over polling and WebSocket, to the letter and bounded.
 
-    Takes the options of ``engineio.Server`` and ``allowed_hosts``, ``max_connections``,
-    ``max_outbox_bytes``, ``send_buffer_bytes``, ``upgrade_timeout``, ``close_timeout`` (seconds).
-    Raises ValueError for another ``async_mode`` than gevent.
+    Takes the options of ``engineio.Server`` and ``allowed_hosts``, ``proxies``,
+    ``max_connections``, ``max_outbox_bytes``, ``send_buffer_bytes``, ``upgrade_timeout``,
+    ``close_timeout`` (seconds). Raises ValueError for another ``async_mode`` than gevent.
     """
 
     def __init__(
         self,
         *,
         allowed_hosts: tuple[str, ...] = (),
+        proxies: TrustedProxies | None = None,
         max_connections: int | None = None,
         max_outbox_bytes: int = MAX_OUTBOX_BYTES,
         send_buffer_bytes: int = SEND_BUFFER_BYTES,
@@ -52,7 +55,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         super().__init__(**compat.engine_options(kwargs))
         compat.check_versions()
         self.allowed_hosts = tuple(host.lower() for host in allowed_hosts)
-        self.max_connections = max_connections
+        self.proxies = proxies or TrustedProxies()
+        self.sessions: Sessions[Connection] = Sessions(max_connections, Connection.close_transport)
         self.max_outbox_bytes = max_outbox_bytes
         self.send_buffer_bytes = send_buffer_bytes
         self.deliver: Callable[[Connection, str | bytes], None] = self._deliver
@@ -93,21 +97,26 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     # What the endpoint asks for
 
-    @property
-    def full(self) -> bool:
-        """True when there is no room for another session."""
-        return self.max_connections is not None and len(self.sockets) >= self.max_connections
+    def has_room_for(self, environ: Environ) -> bool:
+        """Say whether a client may open a session; that of another client may end for it."""
+        return self.sessions.make_room(self.holder(environ))
+
+    def holder(self, environ: Environ) -> str | None:
+        """Return the party that a request comes from; None for a trusted proxy's own."""
+        client = self.proxies.client(environ)
+        return None if self.proxies.trusts(client) else holder_of(client)
 
     def reachable(self, sid: str) -> Connection | None:
         """Return the connection that a request with ``sid`` is for."""
         found: Connection | None = self.sockets.get(sid) or self._lingering.get(sid)
         return found if found is not None and found.connected else None
 
-    def new_connection(self, upgrades: list[str]) -> Connection:
+    def new_connection(self, upgrades: list[str], holder: str | None) -> Connection:
         """Make a session whose first packet says what the client has to know."""
         sid = self.generate_id()
-        connection: Connection = Connection(self, sid)
+        connection: Connection = Connection(self, sid, holder)
         self.sockets[sid] = connection
+        self.sessions.add(connection)
         hello = {
             "sid": sid,
             "upgrades": upgrades,
@@ -123,7 +132,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         answer = self._trigger_event("connect", connection.sid, environ, run_async=False)
         if answer is None or answer is True:
             return None
-        self.sockets.pop(connection.sid, None)
+        self._take_out(connection)
         refusal = self._unauthorized(answer or None)
         return refusal["status"], refusal["headers"], refusal["response"]
 
@@ -169,11 +178,15 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     def forget(self, connection: Connection, *, linger: bool) -> None:
         """Take a closed connection out; with ``linger`` it may fetch its last packets."""
-        self.sockets.pop(connection.sid, None)
+        self._take_out(connection)
         self._leaving[connection.sid] = connection
         if linger:
             self._lingering[connection.sid] = connection
             self._lingers.add(connection)
+
+    def _take_out(self, connection: Connection) -> None:
+        if self.sockets.pop(connection.sid, None) is not None:
+            self.sessions.remove(connection)
 
     def takes_poll(self, connection: Connection, stamp: str) -> bool:
         """Say whether another GET of a session is to be answered as usual."""

@@ -8,8 +8,10 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
+from gateway.transport import TrustedProxies
 from gateway.web.error_handlers import problem, translate
 from shared.errors import BadRequest, Forbidden, Unavailable
+from shared.once import OncePerKind
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -36,7 +38,7 @@ def host_check(allowed: Collection[str]) -> Check:
     return check
 
 
-def handshake_check(is_full: Callable[[], bool]) -> Check:
+def handshake_check(has_room_for: Callable[[dict[str, Any]], bool]) -> Check:
     """Refuse a Socket.IO handshake that cannot succeed: an old client, or a full gateway."""
 
     def check(environ: "WSGIEnvironment") -> None:
@@ -45,8 +47,24 @@ def handshake_check(is_full: Callable[[], bool]) -> Check:
         query = parse_qs(environ.get("QUERY_STRING", ""))
         if query.get("EIO", [PROTOCOL]) != [PROTOCOL]:
             raise BadRequest("this server speaks Engine.IO 4: use socket.io-client 3 or 4")
-        if "sid" not in query and is_full():
+        if "sid" not in query and not has_room_for(environ):
             raise Unavailable("the gateway is full or stopping; try again later")
+
+    return check
+
+
+def proxy_check(proxies: TrustedProxies, warn: Callable[..., object]) -> Check:
+    """Refuse nothing, but tell once of a proxy that nobody listed: its clients pass for one."""
+    told = OncePerKind()
+
+    def check(environ: "WSGIEnvironment") -> None:
+        if proxies.is_client_hidden(environ) and told.is_first("proxy", None):
+            warn(
+                "forwarded_client_ignored",
+                proxy=environ.get("REMOTE_ADDR"),
+                what="it sends X-Forwarded-For; if it is a proxy of yours, list it in "
+                "SPOKE_TRUSTED_PROXIES, else all its clients share the places of one",
+            )
 
     return check
 

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from flask import Flask
 
 from gateway.packets import packet_of
-from gateway.transport import Connection, SocketIO
+from gateway.transport import Connection, SocketIO, TrustedProxies
 from gateway.web.doors import OriginCheck
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 10, 8
@@ -21,7 +21,9 @@ MESSAGE_BYTES_MAX = 1_000_000
 _is_answer_awaited: ContextVar[bool] = ContextVar("is_answer_awaited", default=True)
 
 
-def create_server(app: Flask, is_allowed_origin: OriginCheck) -> SocketIO:
+def create_server(
+    app: Flask, is_allowed_origin: OriginCheck, proxies: TrustedProxies, max_connections: int
+) -> SocketIO:
     """Create the Socket.IO server of an app; nothing runs yet."""
     server = SocketIO(
         app,
@@ -30,6 +32,8 @@ def create_server(app: Flask, is_allowed_origin: OriginCheck) -> SocketIO:
         ping_interval=PING_INTERVAL_S,
         ping_timeout=PING_TIMEOUT_S,
         max_http_buffer_size=MESSAGE_BYTES_MAX,
+        proxies=proxies,
+        max_connections=max_connections,
     )
     _note_acks(server)
     return server
@@ -48,11 +52,6 @@ def serve_browser(
     """
     connection.on_poll = lambda count, size: [packet_of(f).decode() for f in pull(count, size)]
     connection.on_writable = connection.on_upgrade = go_on
-
-
-def connection_count(server: SocketIO) -> int:
-    """Count the open connections, whether they said CONNECT or not."""
-    return len(server.server.eio.sockets)
 
 
 def is_answer_awaited() -> bool:
