@@ -19,7 +19,8 @@ from gateway.transport.handshake import (
     parse_request,
 )
 from gateway.transport.poll_connection import PollConnection
-from gateway.transport.polling import PollingLink, is_repetition, plain_socket, read_body
+from gateway.transport.polling import PollingLink, is_repetition, plain_socket
+from gateway.transport.post_body import BodyReader
 from gateway.transport.reader import Violation
 from gateway.transport.websocket import Owner, Readers, WebSocketLink
 
@@ -41,6 +42,7 @@ class Endpoint:
     def __init__(self, server: "EngineServer") -> None:
         self._server = server
         self._readers = Readers(server.max_http_buffer_size)
+        self._bodies = BodyReader(server.max_http_buffer_size)
 
     def serve(self, environ: Environ) -> Answer:
         """Answer a request, or take its connection over and leave. Raises Refusal."""
@@ -162,7 +164,7 @@ class Endpoint:
         polling.posting = True
         try:
             timeout_s = self._server.ping_interval + self._server.ping_timeout
-            body = read_body(environ, self._server.max_http_buffer_size, timeout_s)
+            body = self._bodies.read(environ, timeout_s)
             for index, packet in enumerate(payload.decode(body), start=1):
                 connection.receive(packet)
                 if connection.closed:

@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.transport.timeslice import give_way
 
-PIECE_BYTES = 64 * 1024
+PIECE_BYTES = 8 * 1024
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(;[^\r\n]*)?\r\n")
 CHUNK_LINE_BYTES_MAX = 1024
 """A size of 12 digits and an extension. Nobody is known to send extensions."""
@@ -49,7 +49,13 @@ class Body:
         self.rfile = rfile
         self._say_continue = say_continue
         self._raw = ChunkedBody(rfile) if is_chunked else SizedBody(rfile, length or 0)
-        self._reader = BufferedReader(self._raw, PIECE_BYTES)
+        self._buffered: BufferedReader[Any] | None = None  # most requests have no body to buffer
+
+    @property
+    def _reader(self) -> "BufferedReader[Any]":
+        if self._buffered is None:
+            self._buffered = BufferedReader(self._raw, PIECE_BYTES)
+        return self._buffered
 
     @property
     def is_awaited(self) -> bool:

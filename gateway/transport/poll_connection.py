@@ -20,6 +20,7 @@ from gevent import get_hub
 from gateway.transport import payload
 from gateway.transport.connection import Connection
 from gateway.transport.handover import Exchange
+from gateway.transport.timeslice import time_slices
 
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
@@ -92,6 +93,11 @@ class PollConnection:
         exchange = self._exchange
         if exchange is None:
             return
+        slices = time_slices()
+        if slices.is_over:
+            self._watcher.stop()
+            slices.run_later(self._go_on, is_new=True)
+            return
         try:
             came = exchange.sock.recv(len(exchange.request) + LONGEST_STAMP_BYTES)
         except BlockingIOError:
@@ -106,6 +112,11 @@ class PollConnection:
             self._poll(stamp)
         else:
             self._give_back(unread=came)
+
+    def _go_on(self) -> None:
+        if self._exchange is not None:
+            self._watcher.start(self._readable)
+            self._readable()
 
     def _poll(self, stamp: str) -> None:
         polling = self._session.polling

@@ -5,12 +5,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import gevent
 from gevent import get_hub
 from gevent import socket as gevent_socket
 from gevent.event import AsyncResult
 
-from gateway.transport.handshake import Refusal, bad_request
 from gateway.transport.payload import MAX_BYTES_PER_POLL, MAX_PACKETS_PER_POLL
 from gateway.transport.takeover import CannotTake, server_socket
 
@@ -210,26 +208,3 @@ def _peek(sock: gevent_socket.socket) -> bytes:
         return sock.recv(1, socket.MSG_PEEK)
     finally:
         sock.settimeout(timeout_s)
-
-
-def read_body(environ: Environ, max_bytes: int, timeout_s: float) -> bytes:
-    """Return the body of a POST; refuse one that is too large, cut short or too slow."""
-    try:
-        length = int(environ.get("CONTENT_LENGTH") or -1)
-    except ValueError as error:
-        raise bad_request("Invalid Content-Length") from error
-    if length > max_bytes:
-        raise Refusal("413 PAYLOAD TOO LARGE", "Payload too large")
-    wanted = length if length >= 0 else max_bytes + 1
-    read = environ["wsgi.input"].read
-    try:
-        body: bytes | None = gevent.with_timeout(timeout_s, read, wanted, timeout_value=None)
-    except OSError as error:
-        raise bad_request("Body cut short") from error
-    if body is None:
-        raise Refusal("408 REQUEST TIMEOUT", "Body too slow")
-    if len(body) > max_bytes:
-        raise Refusal("413 PAYLOAD TOO LARGE", "Payload too large")
-    if len(body) < length:
-        raise bad_request("Body cut short")
-    return body
