@@ -7,7 +7,6 @@ from secrets import token_hex
 from typing import Any
 
 from flask import Flask, Response
-from flask_cors import CORS
 from loguru import logger
 
 from gateway.devices.devices import Devices, Limits
@@ -21,6 +20,7 @@ from gateway.schema.routes import create_documents
 from gateway.transport import Multicast, SocketIO, TrustedProxies
 from gateway.web.api import create_api, create_pages
 from gateway.web.auth import Authenticate, let_everybody_in
+from gateway.web.cors import share_with_pages
 from gateway.web.detours import create_detours
 from gateway.web.doors import (
     Check,
@@ -32,6 +32,7 @@ from gateway.web.doors import (
 )
 from gateway.web.error_handlers import register_error_handlers
 from gateway.web.events import register_events
+from gateway.web.inputs import check_address, remove_unreadable_headers
 from gateway.web.sockets import create_server
 from shared.settings import Settings
 
@@ -61,9 +62,8 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     hub = create_hub(settings)
     proxies = TrustedProxies(settings.trusted_proxies)
-    server = create_server(
-        app, origin_check(settings.cors_origins), proxies, settings.max_connections
-    )
+    is_allowed_origin = origin_check(settings.cors_origins)
+    server = create_server(app, is_allowed_origin, proxies, settings.max_connections)
     gateway = Gateway(app, server, hub, proxies)
     app.extensions["spoke"] = gateway
     register_error_handlers(app)
@@ -71,7 +71,7 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     app.register_blueprint(create_detours())
     app.register_blueprint(create_api(hub, authenticate))
     app.register_blueprint(create_documents())
-    CORS(app, resources=r"/api/*", origins=list(settings.cors_origins), expose_headers=["Link"])
+    share_with_pages(app, is_allowed_origin)
     app.after_request(_harden)
     register_events(server, hub, authenticate, automatic=settings.auto_subscribe)
     app.wsgi_app = guard(app.wsgi_app, _checks(settings, gateway))  # type: ignore[assignment,method-assign]  # the documented way to wrap
@@ -102,8 +102,10 @@ def _checks(settings: Settings, gateway: Gateway) -> Iterable[Check]:
         return not gateway.is_draining and gateway.server.server.eio.has_room_for(environ)
 
     return (
+        check_address,
         host_check((*settings.allowed_hosts, settings.gateway_host)),
         proxy_check(gateway.proxies, logger.warning),
+        remove_unreadable_headers,
         handshake_check(has_room_for),
     )
 
