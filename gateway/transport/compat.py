@@ -14,7 +14,7 @@
 
 ``SocketIO`` overrides of ``flask_socketio.SocketIO``: ``init_app``, ``run``; it replaces
 ``server`` and ``sockio_mw.engineio_app`` with its own after the stock class has wired itself, and
-names our handler to the web server.
+uses ``run_with_reloader`` of werkzeug's ``_reloader`` as the stock class does.
 
 ``WebHandler`` overrides of ``gevent.pywsgi.WSGIHandler``: ``handle``,
 ``get_environ``, ``handle_one_response``, ``run_application``, ``start_response``,

@@ -1,14 +1,14 @@
 """``EngineServer``: ``engineio.Server`` on connections taken out of the web server."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import engineio
 from engineio import packet as engineio_packet
 from gevent import get_hub
 
-from gateway.transport import compat, payload
+from gateway.transport import compat, payload, takeover
 from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.connection import Connection
 from gateway.transport.endpoint import Answer, Endpoint, Environ
@@ -226,10 +226,12 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     # engineio's own API
 
-    def handle_request(self, environ: Environ, start_response: Any) -> list[bytes]:
+    def handle_request(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Serve one HTTP request: the WSGI application."""
         try:
             status, headers, body = self._endpoint.serve(environ)
+        except takeover.Taken:
+            return takeover.no_answer(environ)
         except Refusal as refusal:
             self.note(refusal.kind, f"refused: {refusal.message}")
             status, body = refusal.status, self._bad_request(refusal.message)["response"]

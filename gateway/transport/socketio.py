@@ -1,13 +1,28 @@
 """``SocketIO``: ``flask_socketio.SocketIO`` on a transport without queues or greenlets."""
 
+import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import flask_socketio
+from gevent import monkey
+from gevent.pywsgi import WSGIServer
+from werkzeug._reloader import run_with_reloader
+from werkzeug.debug import DebuggedApplication
 
 from gateway.transport.connection import Connection
 from gateway.transport.socketio_server import SocketIOServer
 from gateway.transport.web_handler import WebHandler
+
+logger = logging.getLogger(__name__)
+
+HOST, PORT = "127.0.0.1", 5000
+"""Flask's own defaults."""
+NO_WEBSOCKET_BY_TLS = (
+    "with TLS in this process clients can only poll, and a client that allows WebSocket alone is "
+    "refused: let a proxy in front speak TLS, and WebSocket works"
+)
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -32,8 +47,28 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
     def run(
         self, app: Any, host: str | None = None, port: int | None = None, **kwargs: Any
     ) -> None:
-        """Serve with gevent's pywsgi and our handler, unless ``handler_class`` names another."""
-        super().run(app, host, port, **{"handler_class": WebHandler, **kwargs})
+        """Serve with gevent's pywsgi and our handler, unless ``handler_class`` names another.
+
+        Takes what the stock method takes on gevent. The stock method itself names the handler of
+        gevent-websocket where that is installed, so it cannot be told of ours.
+        """
+        app.debug = kwargs.pop("debug", app.debug)
+        log = "default" if kwargs.pop("log_output", app.debug) else None
+        reload = partial(_reload, kwargs.pop("reloader_options", {}), kwargs.pop("extra_files", []))
+        use_reloader = kwargs.pop("use_reloader", app.debug)
+        kwargs.pop("allow_unsafe_werkzeug", None)  # it is of threaded servers
+        if app.debug:
+            self.sockio_mw.wsgi_app = DebuggedApplication(self.sockio_mw.wsgi_app, evalex=True)
+        options = {"handler_class": WebHandler, "log": log, **kwargs}
+        where = (host or HOST, _port_of(app) if port is None else port)
+        server = WSGIServer(where, app, **options)
+        if server.ssl_enabled:
+            logger.warning(NO_WEBSOCKET_BY_TLS)
+        self.wsgi_server = server
+        if use_reloader:
+            reload(server.serve_forever)
+        else:
+            server.serve_forever()
 
     def on(self, message: str, namespace: str | None = None) -> Callable[[Handler], Handler]:
         """Register the decorated function for an event."""
@@ -50,3 +85,16 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
         eio_sid = self.server.manager.eio_sid_from_sid(sid, namespace)
         found: Connection | None = self.server.eio.connection(eio_sid)
         return found
+
+
+def _port_of(app: Any) -> int:
+    """Return the port in an application's ``SERVER_NAME``, else Flask's usual one."""
+    port = str(app.config["SERVER_NAME"] or "").rpartition(":")[2]
+    return int(port) if port.isdigit() else PORT
+
+
+def _reload(options: dict[str, Any], extra_files: Any, serve: Callable[[], None]) -> None:
+    """Serve, and begin anew when a file of the application changes."""
+    monkey.patch_thread()  # the reloader waits in a thread
+    monkey.patch_time()
+    run_with_reloader(serve, **{**options, **({"extra_files": extra_files} if extra_files else {})})

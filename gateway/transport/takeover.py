@@ -1,15 +1,15 @@
 """Take a TCP connection out of the web server that accepted it.
 
 The descriptor is duplicated and the web server's own socket closed, so that the server cannot
-read another byte of it: pywsgi drains a connection before it closes it. The handler is then left
-with a broken pipe, which pywsgi and gunicorn both treat as "the client went away".
+read another byte of it. The application then returns no answer: pywsgi sends nothing for it, and a
+broken pipe tells gunicorn that the client left. No middleware sees an exception.
 """
 
 import _socket
 import errno
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -63,9 +63,28 @@ def duplicate(theirs: gevent_socket.socket) -> _socket.socket:
     return ours
 
 
+class Taken(Exception):
+    """The connection was taken: its request gets no answer by the web server."""
+
+
 def leave() -> NoReturn:
-    """Leave the handler without an answer; call it last."""
-    raise BrokenPipeError(errno.EPIPE, "connection taken over")
+    """End the serving of a request whose connection was taken; call it last."""
+    raise Taken
+
+
+class _BrokenPipe:
+    """An answer that ends when the web server asks for its first part."""
+
+    def __iter__(self) -> "_BrokenPipe":
+        return self
+
+    def __next__(self) -> bytes:
+        raise BrokenPipeError(errno.EPIPE, "connection taken over")
+
+
+def no_answer(environ: Environ) -> Iterable[bytes]:
+    """Return what a WSGI application returns when its connection was taken."""
+    return _BrokenPipe() if "gunicorn.socket" in environ else []
 
 
 def _set_options(sock: _socket.socket, send_buffer_bytes: int) -> None:

@@ -121,6 +121,8 @@ class WebHandler(WSGIHandler):
 
     def _at_hand(self) -> bytes:
         """Look for bytes that came already: a request that is here is served before a rest."""
+        if type(self.socket) is not gevent_socket.socket:  # TLS tells only by waiting
+            return b""
         self.socket.settimeout(0.0)
         came: bytes = self.rfile.peek(1)
         self.socket.settimeout(None)
