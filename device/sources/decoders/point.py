@@ -31,7 +31,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ride:
-    """The contents of a file. ``left_out`` counts points by the reason; ``damage`` is for people."""
+    """The contents of a file. ``left_out`` counts points by reason; ``damage`` is for people."""
 
     form: str
     points: list[Point]

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 
 from device.sources.decoders import fit, xml_ride
 from device.sources.decoders.fit_messages import SIGNATURE, SIGNATURE_AT
@@ -62,16 +63,26 @@ def _unpack(data: bytes) -> tuple[bytes, tuple[str, ...]]:
         while not stream.eof:
             if at >= len(data):
                 return _unpacked(plain), ("the end of its gzip data is missing",)
-            piece = data[at : at + _PIECE]
+            piece, before = data[at : at + _PIECE], stream.copy()
             at += len(piece)
             try:
                 plain += stream.decompress(piece, UNPACKED_BYTES_MAX - len(plain) + 1)
             except zlib.error:
+                plain += _until_damage(before, piece)
                 return _unpacked(plain), ("its gzip data is damaged",)
             if len(plain) > UNPACKED_BYTES_MAX:
                 raise SourceError(f"it is too large for a ride: over {UNPACKED_BYTES_MAX:,} bytes")
         at -= len(stream.unused_data)
     return _unpacked(plain), ()
+
+
+def _until_damage(stream: "zlib._Decompress", piece: bytes) -> bytes:
+    """Unpack byte by byte: a piece with damage in it gives nothing as a whole."""
+    plain = bytearray()
+    with suppress(zlib.error):
+        for at in range(len(piece)):
+            plain += stream.decompress(piece[at : at + 1], UNPACKED_BYTES_MAX)
+    return bytes(plain)
 
 
 def _unpacked(plain: bytearray) -> bytes:

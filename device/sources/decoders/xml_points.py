@@ -52,7 +52,13 @@ class Document:
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Take in a start tag."""
-        self._count()
+        self._depth += 1
+        self._elements += 1
+        if self._depth > DEPTH_MAX or self._elements > ELEMENTS_MAX:
+            raise SourceError(
+                f"it has more than {ELEMENTS_MAX:,} elements, or they are nested more than "
+                f"{DEPTH_MAX} deep"
+            )
         local = _local(name)
         self._text = ""
         if not self.root:
@@ -74,25 +80,17 @@ class Document:
         inside = self._inside
         if inside is None:
             return
-        local, text = _local(name), self._text.strip()
-        self._text = ""
+        local = _local(name)
         if local == inside.kind:
             self._keep(inside)
-        elif text:
+        elif text := self._text.strip():
             inside.texts.setdefault(local, text)
+        self._text = ""
 
     def doctype(self, name: str, system: str | None, public: str | None, internal: int) -> None:
         """Refuse definitions of the file's own: entities are how a small file grows large."""
         if internal:
             raise SourceError("it defines entities of its own, which no ride needs")
-
-    def _count(self) -> None:
-        self._depth += 1
-        self._elements += 1
-        if self._depth > DEPTH_MAX:
-            raise SourceError(f"its elements are nested more than {DEPTH_MAX} deep")
-        if self._elements > ELEMENTS_MAX:
-            raise SourceError(f"it has more than {ELEMENTS_MAX:,} elements")
 
     def _keep(self, point: RawPoint) -> None:
         if len(self.points) >= POINTS_MAX:

@@ -7,8 +7,9 @@ start in one program and the way from the point before in another.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import isfinite
+from typing import Any
 
 from device.sources.decoders.point import Point, Ride
 from device.sources.decoders.times import seconds
@@ -17,16 +18,28 @@ from device.sources.decoders.xml_text import xml_text
 from shared.errors import SourceError
 
 _NAMES = {
-    "speed_mps": ("speed", "sog", "velocity"),
-    "distance_m": ("distancemeters",),
-    "latitude_deg": ("lat", "latitudedegrees"),
-    "longitude_deg": ("lon", "longitudedegrees", "lng"),
-    "altitude_m": ("ele", "altitudemeters"),
-    "power_w": ("power", "watts", "powerinwatts"),
-    "cadence_rpm": ("cad", "cadence"),
-    "temperature_c": ("atemp", "temp", "temperature"),
+    "speed": "speed_mps",
+    "sog": "speed_mps",
+    "velocity": "speed_mps",
+    "distancemeters": "distance_m",
+    "lat": "latitude_deg",
+    "latitudedegrees": "latitude_deg",
+    "lon": "longitude_deg",
+    "longitudedegrees": "longitude_deg",
+    "ele": "altitude_m",
+    "altitudemeters": "altitude_m",
+    "power": "power_w",
+    "watts": "power_w",
+    "powerinwatts": "power_w",
+    "cad": "cadence_rpm",
+    "cadence": "cadence_rpm",
+    "atemp": "temperature_c",
+    "temp": "temperature_c",
+    "temperature": "temperature_c",
 }
-_TIMES = ("time",)
+"""Of several elements for one value, the first with a number counts."""
+
+_TIME = "time"
 _SHOWN_MAX = 40
 
 _ROOTS = {
@@ -50,9 +63,10 @@ def decode(data: bytes) -> Ride:
         raise SourceError(_why_no_points(document))
     points, left_out = [], Counter[str]()
     for one in raw:
-        time_s = seconds(_first(one, _TIMES))
+        text = one.texts.get(_TIME, "")
+        time_s = seconds(text)
         if time_s is None:
-            left_out["unreadable_time" if _first(one, _TIMES) else "no_time"] += 1
+            left_out["unreadable_time" if text else "no_time"] += 1
         else:
             points.append(_point(one, time_s))
     if not points:
@@ -69,12 +83,12 @@ def _track(points: Sequence[RawPoint]) -> list[RawPoint]:
 
 
 def _point(raw: RawPoint, time_s: float) -> Point:
-    measured = {key: _number(_first(raw, names)) for key, names in _NAMES.items()}
+    measured: dict[str, Any] = {}
+    for name, text in raw.texts.items():
+        key = _NAMES.get(name)
+        if key and key not in measured and (value := _number(text)) is not None:
+            measured[key] = value
     return Point(time_s, raw.part, **measured)
-
-
-def _first(raw: RawPoint, names: Iterable[str]) -> str:
-    return next((raw.texts[name] for name in names if name in raw.texts), "")
 
 
 def _number(text: str) -> float | None:
@@ -100,7 +114,7 @@ def _why_no_times(raw: Sequence[RawPoint], left_out: Counter[str]) -> str:
     name = {"rtept": "route point", "wpt": "waypoint"}.get(raw[0].kind, "track point")
     if not left_out["unreadable_time"]:
         return f"no {name} has a time ({len(raw):,} {name}s)"
-    example = next(text for one in raw if (text := _first(one, _TIMES)))
+    example = next(one.texts[_TIME] for one in raw if one.texts.get(_TIME))
     return f"no {name} has a time that can be read, such as {_shown(example)!r}"
 
 
