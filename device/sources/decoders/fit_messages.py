@@ -119,10 +119,11 @@ class Messages:
         begin = start + max(_HEADER_LEAST, data[start])
         size = int.from_bytes(data[start + 4 : start + 8], "little")
         end = begin + size
-        if size and end + 2 <= total:
+        followed = self._begins(end + 2)
+        if end + 2 <= total and (size or followed):
             if _is_checked(data, start, end):
                 return _Body(begin, end, end + 2)
-            if end + 2 == total or self._begins(end + 2):
+            if end + 2 == total or followed:
                 self._note("its checksum is wrong")
                 return _Body(begin, end, end + 2)
         self._note(_wrong_length(size, end - start, total - start))
@@ -243,7 +244,7 @@ def _field(
 def _wrong_length(size: int, expected: int, actual: int) -> str:
     if size == 0:
         return "its header gives no length, as where a recording was not ended"
-    if expected >= actual:
+    if expected + 2 > actual:
         return f"its end is missing ({actual:,} of {expected + 2:,} bytes)"
     return f"its header gives {expected + 2:,} bytes, and it has {actual:,}"
 
