@@ -1,14 +1,16 @@
 """From XML to raw points, one pass over the elements, by their names without a prefix.
 
 The parser is expat, without namespaces: some files declare no namespace, or a wrong one, for a
-prefix they use. Points before the first error are kept, since a file that was cut off holds a
-ride all the same. Everything is bounded: elements, points, depth, and the length of one piece.
+prefix they use. Points before an error are kept, since a file that was cut off holds a ride all the
+same. Behind an error each point is parsed alone, so that damage spoils only the points it is in.
+Everything is bounded: elements, points, depth, the length of one piece, and broken points.
 """
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
-from xml.parsers.expat import ErrorString, ExpatError, ParserCreate
+from xml.parsers.expat import ErrorString, ExpatError, ParserCreate, XMLParserType
 
 from shared.errors import SourceError
 
@@ -24,6 +26,13 @@ DEPTH_MAX = 100
 TEXT_MAX = 64
 """No number and no time is longer."""
 
+_BROKEN_MAX = 1000
+"""A file with so much damage is not looked through further."""
+
+_POINT = re.compile(
+    rb"<((?:[\w.-]+:)?(?:" + "|".join(POINT_NAMES).encode() + rb"))(?=[\s/>])", re.IGNORECASE
+)
+_PART = re.compile(rb"<(?:[\w.-]+:)?(?:trk|trkseg|rte|activity|track)[\s>]", re.IGNORECASE)
 _SLICE = 1 << 20
 _PIECE_MAX = 4 << 20
 """expat scans an unfinished tag or comment anew with each slice, so such a piece may not grow."""
@@ -44,6 +53,8 @@ class Document:
     root: str = ""
     points: list[RawPoint] = field(default_factory=list)
     damage: str | None = None
+    broken: int = 0
+    """Points that could not be read behind the damage."""
     _part: int = 0
     _depth: int = 0
     _elements: int = 0
@@ -92,6 +103,19 @@ class Document:
         if internal:
             raise SourceError("it defines entities of its own, which no ride needs")
 
+    @property
+    def is_inside(self) -> bool:
+        """Tell whether a point has begun and not ended."""
+        return self._inside is not None
+
+    def forget(self) -> None:
+        """Leave a point that is damaged, and the elements around it."""
+        self._inside, self._depth, self._text = None, 0, ""
+
+    def pass_over(self, begins_part: bool) -> None:
+        """Note whether a new part began where the parser did not look."""
+        self._part += begins_part
+
     def _keep(self, point: RawPoint) -> None:
         if len(self.points) >= POINTS_MAX:
             raise SourceError(f"it has more than {POINTS_MAX:,} points")
@@ -101,24 +125,49 @@ class Document:
 
 def read_points(text: str) -> Document:
     """Read all points; raises :class:`SourceError` beyond the bounds."""
-    document, parser = Document(), ParserCreate("utf-8")
+    document, data = Document(), text.encode()
+    parser = _parser(document)
+    try:
+        for begin in range(0, len(data), _SLICE):
+            parser.Parse(data[begin : begin + _SLICE], False)
+            if begin + _SLICE - parser.CurrentByteIndex > _PIECE_MAX:
+                raise SourceError(f"a piece of its XML is longer than {_PIECE_MAX:,} bytes")
+        parser.Parse(b"", True)
+    except ExpatError as error:
+        document.damage = _damage(error)
+        _read_singly(document, data, parser.ErrorByteIndex)
+    return document
+
+
+def _read_singly(document: Document, data: bytes, at: int) -> None:
+    """Parse each point behind an error as a document of its own."""
+    tag = data.rfind(b"<", 0, at)
+    document.broken += document.is_inside or _POINT.match(data, max(0, tag)) is not None
+    document.forget()
+    while (begin := _POINT.search(data, at)) and document.broken < _BROKEN_MAX:
+        end = data.find(b"</" + begin[1], begin.end())
+        stop = data.find(b">", end) + 1
+        if end < 0 or stop == 0:
+            document.broken += 1
+            break
+        *_, own = _POINT.finditer(data, begin.start(), end)  # others before it have no end
+        document.pass_over(_PART.search(data, at, own.start()) is not None)
+        try:
+            _parser(document).Parse(data[own.start() : min(stop, own.start() + _SLICE)], True)
+        except ExpatError:
+            document.broken += 1
+            document.forget()
+        at = stop
+
+
+def _parser(document: Document) -> XMLParserType:
+    parser = ParserCreate("utf-8")
     parser.buffer_text = True
     parser.StartElementHandler = document.start
     parser.EndElementHandler = document.end
     parser.CharacterDataHandler = document.data
     parser.StartDoctypeDeclHandler = document.doctype
-    fed = 0
-    try:
-        for begin in range(0, len(text), _SLICE):
-            part = text[begin : begin + _SLICE].encode()
-            parser.Parse(part, False)
-            fed += len(part)
-            if fed - parser.CurrentByteIndex > _PIECE_MAX:
-                raise SourceError(f"a piece of its XML is longer than {_PIECE_MAX:,} bytes")
-        parser.Parse("", True)
-    except ExpatError as error:
-        document.damage = _damage(error)
-    return document
+    return parser
 
 
 @lru_cache(maxsize=1024)

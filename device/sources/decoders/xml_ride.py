@@ -61,7 +61,7 @@ def decode(data: bytes) -> Ride:
     raw = _track(document.points)
     if not raw:
         raise SourceError(_why_no_points(document))
-    points, left_out = [], Counter[str]()
+    points, left_out = [], Counter({"damaged": document.broken})
     for one in raw:
         text = one.texts.get(_TIME, "")
         time_s = seconds(text)
@@ -72,7 +72,7 @@ def decode(data: bytes) -> Ride:
     if not points:
         raise SourceError(_why_no_times(raw, left_out))
     form = "TCX" if raw[0].kind == "trackpoint" else "GPX"
-    return Ride(form, points, left_out, (document.damage,) if document.damage else ())
+    return Ride(form, points, +left_out, (document.damage,) if document.damage else ())
 
 
 def _track(points: Sequence[RawPoint]) -> list[RawPoint]:
