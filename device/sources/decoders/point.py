@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import NamedTuple
 
 
@@ -37,10 +36,3 @@ class Ride:
     points: list[Point]
     left_out: Counter[str] = field(default_factory=Counter)
     damage: tuple[str, ...] = ()
-
-
-def finite(value: object) -> float | None:
-    """Return a number as it is, and None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if isfinite(value) else None

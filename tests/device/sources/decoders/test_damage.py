@@ -64,5 +64,5 @@ def test_two_files_in_one_are_played_one_after_the_other() -> None:
 def test_much_damage_ends_soon(head: str, rest: str) -> None:
     before_s = time.process_time()
     with pytest.raises(SourceError):
-        read_ride((head + rest * 100_000).encode())
-    assert time.process_time() - before_s < 5
+        read_ride((head + rest * 20_000).encode())
+    assert time.process_time() - before_s < 2
