@@ -15,14 +15,13 @@ from math import sqrt
 from pathlib import Path
 from statistics import fmean
 
-from fitdecode.exceptions import FitError  # type: ignore[import-untyped]  # has no types
-
 from device.ride import Bike, Inputs, State, step
 from device.rider import Rider, brake_on_descent
-from device.sources.decoders import Point
-from device.sources.decoders.fit import decode
+from device.sources.decoders.point import Point
+from device.sources.decoders.ride import read_ride as read_file
 from scripts.recorded_rides import LONG_RIDE, recorded_ride
 from scripts.ride_plot import draw_ride
+from shared.errors import SourceError
 
 R2_LEAST = 0.75
 SLOPE_WITHIN_M = 60.0
@@ -75,8 +74,8 @@ class Agreement:
 
 
 def read_ride(path: Path) -> Ride:
-    """Read a FIT file; raises ValueError unless it has all that is needed, every second."""
-    points = decode(path.read_bytes())
+    """Read a ride; raises ValueError unless it has all that is needed, every second."""
+    points = read_file(path.read_bytes()).points
     steps_s = {b.time_s - a.time_s for a, b in pairwise(points)}
     if steps_s != {1.0}:
         raise ValueError(f"{path} does not have one point every second")
@@ -195,7 +194,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         ride = read_ride(options.ride or recorded_ride(LONG_RIDE))
-    except (OSError, ValueError, FitError) as error:
+    except (OSError, ValueError, SourceError) as error:
         print(f"ride-check: {error}", file=sys.stderr)
         return 2
     parameters = fit(ride) if options.fit else [p.fitted for p in PARAMETERS]

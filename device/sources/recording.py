@@ -1,25 +1,26 @@
 """``ride:<file>``: a recorded ride, FIT, GPX or TCX, point by point at its own pace.
 
-One reading a recorded point. A point without speed gets the way since the point before it over
-the time since then; a point that has no way either is left out and counted in the log. Of values
-only those within a reading's limits are kept.
+One reading a recorded moment, under the name of the file. ``decoders`` read and judge its content;
+this module opens it, tells about it in the log, and replays it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
 from itertools import count, pairwise
 from pathlib import Path
-from statistics import median
 
 from loguru import logger
 
 from device.sources import SOURCES, Sample, Source
-from device.sources.decoders import Point
+from device.sources.decoders.course import Course, plan_course
+from device.sources.decoders.point import Point, Ride
+from device.sources.decoders.ride import read_ride
+from device.sources.decoders.timeline import PAUSE_PLAYED_S, usual_step_s
 from shared.decorators import registered
 from shared.errors import SourceError
-from shared.reading import NUMBER_RANGES, SPEED_RANGE_KMH, Value
+from shared.reading import MODEL_MAX, Value
 from shared.settings import Settings
 
 FILE_BYTES_MAX = 100_000_000
@@ -31,15 +32,10 @@ BETWEEN_BIKES_S = 5.0
 REGULAR_SHARE = 0.9
 """A ride of which so many steps take the usual time is regular, pauses and all."""
 
-REASON_CHARS_MAX = 120
-"""Of what a parser says of a damaged file, as much as fits a line."""
-
-_FORMATS = {".fit": "fit", ".gpx": "gpx", ".tcx": "tcx"}
-
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A ride ready to be replayed: samples due from 0 on, and what one round adds.
+    """A ride ready to be replayed: samples due from 0 on, and the length of one round.
 
     ``step_s`` is the usual time between two points, ``regular`` whether most keep to it.
     """
@@ -86,62 +82,56 @@ def replay(
 @lru_cache(maxsize=1)
 def load_recording(path: Path) -> Recording:
     """Read a recorded ride; a whole fleet reads it once. Raises :class:`SourceError`."""
-    form = _FORMATS.get(path.suffix.lower())
-    if form is None:
-        raise SourceError(f"a recorded ride is a file .fit, .gpx or .tcx, which {path} is not")
-    points = decode_ride(path, form, _read(path))
-    if not points:
-        raise SourceError(f"the {form.upper()} file {path} holds no ride: no point with a time")
-    samples = tuple(sample_points(points))
-    if not samples:
-        raise SourceError(f"the ride in {path} has neither speeds nor distances")
-    skipped = len(points) - len(samples)
-    logger.info("ride_read", file=path, points=len(samples), skipped=skipped)
-    return _recording(f"recorded ride ({form.upper()})", samples)
+    data = _read(path)
+    try:
+        ride = read_ride(data)
+        course = plan_course(ride.points)
+        _check(ride, course)
+    except SourceError as error:
+        raise SourceError(f"the ride {path} cannot be played: {error}") from error
+    _report(path, ride, course)
+    return _recording(_model(path), course)
 
 
-def sample_points(points: Iterable[Point]) -> Iterator[Sample]:
-    """Turn points into samples, due from 0 on; where a clock goes back, no time passes.
-
-    Points for which no valid speed can be told are left out.
-    """
-    due_s, last = 0.0, None
-    for point in points:
-        due_s += max(0.0, point.time_s - last.time_s) if last else 0.0
-        speed_kmh = _speed_kmh(point, last)
-        if speed_kmh is not None and SPEED_RANGE_KMH[0] <= speed_kmh <= SPEED_RANGE_KMH[1]:
-            yield Sample(due_s, speed_kmh, _values(point))
-        last = point
+def _check(ride: Ride, course: Course) -> None:
+    """Raise :class:`SourceError` when nothing can be played, though points have times."""
+    if len(ride.points) > 1 and len({point.time_s for point in ride.points}) == 1:
+        raise SourceError(f"all {len(ride.points):,} points have the same time")
+    if course.moments:
+        return
+    if any(_says_speed_or_place(point) for point in ride.points):
+        raise SourceError("none of its speeds, distances and positions can be right")
+    raise SourceError("it has neither speeds nor distances nor positions")
 
 
-def _speed_kmh(point: Point, last: Point | None) -> float | None:
-    """Give a point's own speed, else its mean since the last point; the first stands still."""
-    if point.speed_mps is not None:
-        return round(3.6 * point.speed_mps, 2)
-    if point.distance_m is None:
-        return None
-    if last is None:
-        return 0.0
-    elapsed_s = point.time_s - last.time_s
-    if last.distance_m is None or elapsed_s <= 0:
-        return None
-    return round(3.6 * (point.distance_m - last.distance_m) / elapsed_s, 2)
+def _says_speed_or_place(point: Point) -> bool:
+    return any(one is not None for one in (point.speed_mps, point.distance_m, point.latitude_deg))
 
 
-def _values(point: Point) -> dict[str, Value]:
-    """Round what was measured besides speed, and keep what a reading may hold."""
-    distance_km = None if point.distance_m is None else point.distance_m / 1000
-    measured = (
-        ("power_w", point.power_w, None),
-        ("cadence_rpm", point.cadence_rpm, None),
-        ("odometer_km", distance_km, 3),
-        ("altitude_m", point.altitude_m, 1),
+def _report(path: Path, ride: Ride, course: Course) -> None:
+    """Log the count of points, the damage, and every change of the recorded times."""
+    left_out = ride.left_out + course.left_out
+    for damage in ride.damage:
+        logger.warning("ride_damaged", file=path, why=damage, played="as far as it can be read")
+    if course.clock_back:
+        logger.warning("ride_clock_went_back", file=path, times=course.clock_back)
+    if course.pauses_s:
+        logger.warning(
+            "ride_pauses_shortened",
+            file=path,
+            pauses=len(course.pauses_s),
+            longest_s=round(max(course.pauses_s)),
+            to_s=PAUSE_PLAYED_S,
+        )
+    logger.info(
+        "ride_read",
+        file=path,
+        form=ride.form,
+        points=len(course.moments),
+        skipped=left_out.total(),
+        merged=course.merged,
+        **left_out,
     )
-    return {
-        key: round(value, digits)
-        for key, value, digits in measured
-        if value is not None and NUMBER_RANGES[key][0] <= value <= NUMBER_RANGES[key][1]
-    }
 
 
 def _later(values: Mapping[str, Value], start_km: float) -> Mapping[str, Value]:
@@ -152,38 +142,42 @@ def _later(values: Mapping[str, Value], start_km: float) -> Mapping[str, Value]:
     return {**values, "odometer_km": round(start_km + kilometres, 3)}
 
 
-def _recording(model: str, samples: tuple[Sample, ...]) -> Recording:
-    due_s = [sample.due_s or 0.0 for sample in samples]
+def _recording(model: str, course: Course) -> Recording:
+    due_s = [moment.due_s for moment in course.moments]
+    step_s = usual_step_s(due_s)
     steps_s = [later - earlier for earlier, later in pairwise(due_s) if later > earlier]
-    step_s = median(steps_s) if steps_s else 1.0
     usual = sum(abs(step - step_s) <= step_s / 10 for step in steps_s)
-    kilometres = samples[-1].values.get("odometer_km")
     return Recording(
         model,
-        samples,
+        tuple(Sample(*moment) for moment in course.moments),
         step_s,
         regular=usual >= REGULAR_SHARE * len(steps_s),
-        length_km=kilometres if isinstance(kilometres, float) else 0.0,
+        length_km=_length_km(course),
     )
+
+
+def _length_km(course: Course) -> float:
+    """Measure a round on the rounded odometer, so that it never goes back."""
+    shown = [one.values["odometer_km"] for one in course.moments if "odometer_km" in one.values]
+    return round(shown[-1] - shown[0], 3) if shown else 0.0
+
+
+def _model(path: Path) -> str:
+    """Name the ride by its file, in the characters and the length that a status may have."""
+    name = "".join(char if char.isprintable() else "?" for char in path.name)
+    return f"recorded ride {name}"[:MODEL_MAX]
 
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise SourceError(f"{path} is too large for a ride: over {FILE_BYTES_MAX} bytes")
-        data = path.read_bytes()
+        if path.exists() and not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
+            raise SourceError(f"the ride {path} cannot be read: it is no ordinary file")
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise SourceError(f"the ride {path} cannot be read: {error.strerror}") from error
-    if not data.strip():
-        raise SourceError(f"the file {path} is empty")
+    if len(data) > FILE_BYTES_MAX:
+        raise SourceError(f"{path} is too large for a ride: over {FILE_BYTES_MAX:,} bytes")
+    if not data.strip(b"\0 \t\r\n"):
+        raise SourceError(f"the file {path} is empty{' but for blanks and zeros' if data else ''}")
     return data
-
-
-def decode_ride(path: Path, form: str, data: bytes) -> list[Point]:
-    """Decode with the parser of this format alone: the others need not be loaded."""
-    decode: Callable[[bytes], list[Point]] = import_module(f"device.sources.decoders.{form}").decode
-    try:
-        return decode(data)
-    except Exception as error:  # parsers meet any bytes here: whatever they raise, it is the file
-        reason = " ".join(str(error).split())[:REASON_CHARS_MAX] or type(error).__name__
-        raise SourceError(f"{path} is no {form.upper()} file, or damaged: {reason}") from error

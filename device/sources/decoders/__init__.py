@@ -1,30 +1,7 @@
-"""From bytes to numbers, purely: one module a format, each ``decode(data) -> points``.
+"""From bytes to numbers, purely: decoders read no file and know no setting.
 
-Decoders read no file and know no setting. Of a recorded ride they let through what a bike
-measures; where the rider was and how the heart beat stays behind.
+A recorded ride takes this way: ``ride`` tells by the content what a file is and unpacks it;
+``fit`` reads FIT; ``xml_text``, ``xml_points`` and ``xml_ride`` read GPX and TCX, with ``times``
+for the clock; all give ``point.Point``. ``course`` then puts the points in order and judges them.
+The decoders pass on what a bike measures. The rider's position and heartbeat stay behind.
 """
-
-from dataclasses import dataclass
-from math import isfinite
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One point of a recorded ride; None is what the file does not say.
-
-    ``time_s`` counts from any fixed moment, ``distance_m`` from the ride's start.
-    """
-
-    time_s: float
-    speed_mps: float | None = None
-    distance_m: float | None = None
-    altitude_m: float | None = None
-    power_w: float | None = None
-    cadence_rpm: float | None = None
-
-
-def finite(value: object) -> float | None:
-    """Take a number as it is, and anything else for nothing."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if isfinite(value) else None

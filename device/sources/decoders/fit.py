@@ -1,53 +1,91 @@
 """FIT, the format of Garmin and most other bike computers: its ``record`` messages."""
 
-from collections.abc import Iterator
-from datetime import datetime
-from io import BytesIO
+from collections import Counter
+from typing import Any
 
-from fitdecode import (  # type: ignore[import-untyped]  # has no types
-    FIT_FRAME_DATA,
-    CrcCheck,
-    ErrorHandling,
-    FitDataMessage,
-    FitReader,
-)
+from device.sources.decoders.fit_messages import RECORD, Message, Messages
+from device.sources.decoders.point import Point, Ride
+from shared.errors import SourceError
 
-from device.sources.decoders import Point, finite
+FIT_BYTES_MAX = 20_000_000
+"""Ten hours at 1 Hz are 1.5 MB."""
+
+_FILE_ID, _FILE_TYPE = 0, 0
+_FILE_TYPES = {
+    1: "a device",
+    2: "settings",
+    3: "a sport",
+    5: "a workout (a plan)",
+    6: "a course (a plan)",
+    9: "weights",
+    15: "daily monitoring",
+    20: "a summary",
+    28: "daily monitoring",
+    32: "daily monitoring",
+    34: "a segment",
+}
+
+_FIELDS: dict[int, tuple[str, float, float]] = {
+    78: ("altitude_m", 5, 500),
+    2: ("altitude_m", 5, 500),
+    73: ("speed_mps", 1000, 0),
+    6: ("speed_mps", 1000, 0),
+    0: ("latitude_deg", 2**31 / 180, 0),
+    1: ("longitude_deg", 2**31 / 180, 0),
+    4: ("cadence_rpm", 1, 0),
+    5: ("distance_m", 100, 0),
+    7: ("power_w", 1, 0),
+    9: ("gradient_pct", 100, 0),
+    13: ("temperature_c", 1, 0),
+    118: ("battery_pct", 1, 0),
+    81: ("battery_pct", 2, 0),
+    82: ("motor_power_w", 1, 0),
+}
+"""Fields of a record: name, scale, offset. Of two with one name the first that is valid counts:
+old devices know only the short one."""
+
+_COMPRESSED = 8
+"""Speed and distance in three bytes, as the first devices wrote them."""
 
 
-def decode(data: bytes) -> list[Point]:
-    """Read the records of a FIT file, in their order.
-
-    Records without a time of day are left out. Raises fitdecode's errors for a file that is cut
-    off or whose checksum is wrong.
-    """
-    return [point for record in _records(data) if (point := _point(record)) is not None]
-
-
-def _records(data: bytes) -> Iterator[FitDataMessage]:
-    # fields of an unknown developer's type are nothing we read: no reason to refuse the file
-    reader = FitReader(BytesIO(data), check_crc=CrcCheck.RAISE, error_handling=ErrorHandling.IGNORE)
-    with reader:
-        for frame in reader:
-            if frame.frame_type == FIT_FRAME_DATA and frame.name == "record":
-                yield frame
-
-
-def _point(record: FitDataMessage) -> Point | None:
-    time = record.get_value("timestamp", fallback=None)
-    if not isinstance(time, datetime):
-        return None
-    return Point(
-        time.timestamp(),
-        speed_mps=_first(record, "enhanced_speed", "speed"),
-        distance_m=_first(record, "distance"),
-        altitude_m=_first(record, "enhanced_altitude", "altitude"),
-        power_w=_first(record, "power"),
-        cadence_rpm=_first(record, "cadence"),
-    )
+def decode(data: bytes) -> Ride:
+    """Read the records that have a time, in their order; raises :class:`SourceError`."""
+    if len(data) > FIT_BYTES_MAX:
+        raise SourceError(f"it is too large for a FIT file: over {FIT_BYTES_MAX:,} bytes")
+    used = {RECORD: frozenset(_FIELDS), _FILE_ID: frozenset({_FILE_TYPE})}
+    messages = Messages(data, used)
+    points: list[Point] = []
+    left_out = Counter[str]()
+    types: list[float] = []
+    for message in messages:
+        if message.kind == RECORD and message.time_s is not None:
+            points.append(_point(message, message.time_s))
+        elif message.kind == RECORD:
+            left_out["no_time"] += 1
+        elif message.kind == _FILE_ID:
+            types.append(message.values.get(_FILE_TYPE, 0))
+    if not points:
+        raise SourceError(_why_no_points(left_out["no_time"], types, messages.damage))
+    return Ride("FIT", points, left_out, tuple(messages.damage))
 
 
-def _first(record: FitDataMessage, *names: str) -> float | None:
-    """Give the first of the fields that has a number; old devices know the short one only."""
-    values = (finite(record.get_value(name, fallback=None)) for name in names)
-    return next((value for value in values if value is not None), None)
+def _point(message: Message, time_s: float) -> Point:
+    measured: dict[str, Any] = {}
+    for number, (name, scale, offset) in _FIELDS.items():
+        value = message.values.get(number)
+        if value is not None and name not in measured:
+            measured[name] = value / scale - offset
+    for number, value in message.developed.items():
+        if number in _FIELDS:
+            measured.setdefault(_FIELDS[number][0], value)
+    return Point(time_s, message.body, **measured)
+
+
+def _why_no_points(untimed: int, types: list[float], damage: list[str]) -> str:
+    if untimed:
+        return f"no record has a time ({untimed:,} records)"
+    if damage:
+        return f"{damage[0]}, and it holds no record of a ride"
+    kind = next((_FILE_TYPES[int(one)] for one in types if int(one) in _FILE_TYPES), None)
+    of = f": it is a FIT file of {kind}" if kind else ""
+    return f"it holds no record of a ride{of}"

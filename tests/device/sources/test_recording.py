@@ -4,17 +4,13 @@ from pathlib import Path
 
 import pytest
 from fitdecode import FIT_FRAME_DATA, FitReader  # type: ignore[import-untyped]  # has no types
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from loguru import logger
 
 from device.sources import Sample, open_source
 from device.sources.recording import (
     BETWEEN_BIKES_S,
-    decode_ride,
     load_recording,
     replay,
-    sample_points,
 )
 from shared.errors import SourceError
 from shared.reading import check_reading
@@ -74,7 +70,7 @@ def test_every_point_of_a_recorded_ride_comes_in_order_with_its_speed(
 def test_every_sample_of_a_recorded_ride_is_a_valid_reading_without_place_or_heart(
     long_ride: list[Sample],
 ) -> None:
-    allowed = {"power_w", "cadence_rpm", "odometer_km", "altitude_m"}
+    allowed = {"power_w", "cadence_rpm", "odometer_km", "altitude_m", "temperature_c"}
     identity = {"v": 1, "device_id": "a", "epoch": 1, "seq": 1, "ts_ms": 1}
     for sample in long_ride:
         raw = {**identity, "speed_kmh": sample.speed_kmh, **sample.values}
@@ -127,7 +123,7 @@ def test_the_settings_choose_file_pace_and_loop(tmp_path: Path) -> None:
     path = written(tmp_path, "a.fit", STEADY_FIT)
     flags = ["--source", f"ride:{path}", "--ride-pace", "2", "--ride-loop"]
     source = open_source(load_settings("device", flags, {}, tmp_path), 0)
-    assert (source.interval_ms, source.model) == (500, "recorded ride (FIT)")
+    assert (source.interval_ms, source.model) == (500, "recorded ride a.fit")
     assert dues(list(islice(source.samples, 6))) == [0, 0.5, 1, 1.5, 2, 2.5]
 
 
@@ -190,17 +186,49 @@ def test_values_beyond_the_limits_of_a_reading_are_left_out(tmp_path: Path) -> N
     assert sample.values == {"odometer_km": 0.0, "altitude_m": 120.2}
 
 
-def test_points_without_a_speed_are_left_out_and_counted(tmp_path: Path) -> None:
-    told: list[tuple[str, dict[object, object]]] = []
-    sink = logger.add(lambda line: told.append((line.record["message"], line.record["extra"])))
-    try:
-        records = [(0, 5_000, None), (1, None, None), (2, 64_000, None), (3, 5_100, None)]
-        path = written(tmp_path, "a.fit", fit_bytes(records))
-        samples = samples_of(path)
-    finally:
-        logger.remove(sink)
+@pytest.fixture
+def told() -> Iterator[list[tuple[str, dict[str, object]]]]:
+    """Collect what is logged: the event and its values, without the file."""
+    records: list[tuple[str, dict[str, object]]] = []
+    sink = logger.add(
+        lambda line: records.append(
+            (
+                line.record["message"],
+                {key: value for key, value in line.record["extra"].items() if key != "file"},
+            )
+        )
+    )
+    yield records
+    logger.remove(sink)
+
+
+def test_left_out_points_are_counted_by_reason(
+    tmp_path: Path, told: list[tuple[str, dict[str, object]]]
+) -> None:
+    records = [(0, 5_000, None), (1, None, None), (2, 64_000, None), (3, 5_100, None)]
+    samples = samples_of(written(tmp_path, "a.fit", fit_bytes(records)))
     assert [(sample.due_s, sample.speed_kmh) for sample in samples] == [(0, 18), (3, 18.36)]
-    assert told == [("ride_read", {"file": path, "points": 2, "skipped": 2})]
+    reasons = {"no_speed": 1, "impossible_speed": 1}
+    counts = {"form": "FIT", "points": 2, "skipped": 2, "merged": 0}
+    assert told == [("ride_read", counts | reasons)]
+
+
+def test_pauses_clock_and_damage_are_told(
+    tmp_path: Path, told: list[tuple[str, dict[str, object]]]
+) -> None:
+    records = [(0, 5_000, 0), (1, 5_000, 500), (7201, 5_000, 900), (7202, 5_000, 1400)]
+    data = bytearray(fit_bytes([*records, (100, 5_000, 1800), (101, 5_000, 2300)]))
+    data[-1] ^= 0xFF
+    samples = samples_of(written(tmp_path, "a.fit", bytes(data)))
+    assert dues(samples) == [0, 1, 11, 12, 12, 13]
+    assert [name for name, _ in told] == [
+        "ride_damaged",
+        "ride_clock_went_back",
+        "ride_pauses_shortened",
+        "ride_read",
+    ]
+    assert told[0][1]["why"] == "its checksum is wrong"
+    assert told[2][1] == {"pauses": 1, "longest_s": 7200, "to_s": 10.0}
 
 
 def test_a_clock_that_went_back_holds_nothing_up(tmp_path: Path) -> None:
@@ -210,21 +238,17 @@ def test_a_clock_that_went_back_holds_nothing_up(tmp_path: Path) -> None:
 
 NOT_A_RIDE: list[tuple[str, str | bytes, str]] = [
     ("empty.fit", b"", "is empty"),
-    ("blank.gpx", "  \n", "is empty"),
-    ("text.fit", "speed;time\n", "no FIT file, or damaged"),
-    ("cut.fit", STEADY_FIT[:-9], "no FIT file, or damaged"),
-    ("flipped.fit", STEADY_FIT[:40] + b"\xff" + STEADY_FIT[41:], "no FIT file, or damaged"),
-    ("fit.gpx", STEADY_FIT, "no GPX file, or damaged"),
-    ("cut.gpx", gpx_text([(0, 0), (1, 5)])[:-20], "no GPX file, or damaged"),
-    ("fit.tcx", STEADY_FIT, "no TCX file, or damaged"),
-    ("cut.tcx", tcx_text(["<Time>2024-05-01T07:00:00Z</Time>"])[:-20], "no TCX file, or damaged"),
-    ("time.tcx", tcx_text(["<Time>soon</Time>"]), "no TCX file, or damaged"),
-    ("notimes.gpx", gpx_text([(None, 0), (None, 5)]), "no point with a time"),
-    ("notimes.tcx", tcx_text(["<Cadence>1</Cadence>"]), "no point with a time"),
-    ("other.tcx", "<a></a>", "no point with a time"),
-    ("norecords.fit", fit_bytes([]), "no point with a time"),
+    ("blank.gpx", "  \n", "is empty but for blanks"),
+    ("zeros.fit", bytes(300), "is empty but for blanks and zeros"),
+    ("text.fit", "speed;time\n", "it is a text file with columns (CSV)"),
+    ("time.tcx", tcx_text(["<Time>soon</Time>"]), "no track point has a time that can be read"),
+    ("notimes.gpx", gpx_text([(None, 0), (None, 5)]), "no track point has a time (2 track points)"),
+    ("notimes.tcx", tcx_text(["<Cadence>1</Cadence>"]), "no track point has a time"),
+    ("other.tcx", "<a></a>", "it is XML that begins with <a>"),
+    ("norecords.fit", fit_bytes([]), "it holds no record of a ride"),
     ("nospeed.fit", fit_bytes([(0, None, None), (1, None, None)]), "neither speeds nor distances"),
-    ("ride.csv", "1;2", "a file .fit, .gpx or .tcx"),
+    ("fast.fit", fit_bytes([(0, 60_000, None)]), "none of its speeds"),
+    ("moment.gpx", gpx_text([(3, 0), (3, 50), (3, 99)]), "all 3 points have the same time"),
 ]
 
 
@@ -259,25 +283,3 @@ def test_a_file_too_large_for_a_ride_is_not_read(tmp_path: Path) -> None:
 def test_the_source_ride_needs_a_file(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="needs a file"):
         open_source(load_settings("device", ["--source", "ride"], {}, tmp_path), 0)
-
-
-@settings(deadline=None, max_examples=60)
-@given(
-    st.sampled_from(["fit", "gpx", "tcx"]),
-    st.integers(0, 400),
-    st.binary(min_size=1, max_size=6),
-)
-def test_damage_anywhere_is_a_ride_or_one_sentence(form: str, at: int, damage: bytes) -> None:
-    whole = {
-        "fit": STEADY_FIT,
-        "gpx": gpx_text([(0, 0), (1, 5)]).encode(),
-        "tcx": tcx_text([f"<Time>{clock(0)}</Time><DistanceMeters>0</DistanceMeters>"]).encode(),
-    }[form]
-    at %= len(whole)
-    damaged, refusal, samples = whole[:at] + damage + whole[at + len(damage) :], "", []
-    try:
-        samples = list(sample_points(decode_ride(Path(f"a.{form}"), form, damaged)))
-    except SourceError as error:
-        refusal = str(error)
-    assert "\n" not in refusal
-    assert all(0 <= sample.speed_kmh <= 200 for sample in samples)
