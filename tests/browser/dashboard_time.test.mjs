@@ -27,7 +27,7 @@ async function openBike(t, options) {
   await waitForSeq(page, 1);
   await waitForText(page, "missing", /^Loading earlier readings…$/);
   answer();
-  await waitForText(page, "missing", /^No readings are kept from before \d\d:\d\d:\d\d$/);
+  await waitForText(page, "missing", /^Recording started at \d\d:\d\d:\d\d$/);
   return { page, complaints };
 }
 
@@ -113,7 +113,7 @@ test("the charts move under the mouse, and show the values under it", async (t) 
   await zoomIn(page);
   await eventually("the first reading kept", async () => {
     await drag(10, box.width);
-    return /^No readings are kept/.test(await page.innerText("#missing"));
+    return /^Recording started/.test(await page.innerText("#missing"));
   });
   for (let i = 0; i < 5; i += 1) await drag(10, box.width); // nothing leads further than that
   await waitForText(page, "follow", /^Back to latest$/);

@@ -2,6 +2,7 @@
 
 import { createClock, observe, offsetOf } from "./clock.js";
 import { countArrival, createHealth } from "./health.js";
+import { tellInterval } from "./line.js";
 import { askedAnew, missingBefore, NOTHING_ASKED, oldestKept } from "./past.js";
 import { boundsOf, fitted } from "./range.js";
 import { countGap, countReading, EMPTY_TALLY } from "./tally.js";
@@ -10,9 +11,9 @@ import { notHereWord } from "./words.js";
 
 const ENDED_S = 10; // charts go on this long after a bike's last reading: that it stopped is seen
 
-/** `clock` is the bike's own, kept while other bikes are shown. */
-export function createShown(clock = createClock()) {
-  return {
+/** `clock` is the bike's own, kept while other bikes are shown; `bike` is what is known of it. */
+export function createShown(clock = createClock(), bike = undefined) {
+  const shown = {
     clock,
     tally: EMPTY_TALLY,
     track: createTrack(),
@@ -22,6 +23,15 @@ export function createShown(clock = createClock()) {
     latest: null,
     offset_ms: offsetOf(clock),
   };
+  tellInterval(shown.track.line, bike?.interval_ms);
+  return shown;
+}
+
+/** Take a status; `bike` is what was known before. A bike of another model makes another ride. */
+export function takeShownStatus(shown, bike, { online, model, interval_ms }) {
+  if (online && !bike?.online) askAgain(shown);
+  if (bike?.model !== undefined && model !== bike.model) addGap(shown.track);
+  tellInterval(shown.track.line, interval_ms);
 }
 
 /** Take a reading that arrived; true when it is the first after a gap. */

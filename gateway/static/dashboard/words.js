@@ -4,6 +4,7 @@ import { isHeard } from "./bikes.js";
 import { isFollowing } from "./range.js";
 import { cutOffIn, EU_CUT_OFF_KMH } from "./units.js";
 
+const ONCE_A_SECOND = 0.9; // Hz: a rate below is better told by the time between two readings
 const SLOW_MS = 2_000; // later than this, what is shown is not what is
 
 export const NONE = "–";
@@ -105,7 +106,7 @@ function refusedNotice({ id, refused }) {
 }
 
 function offlineNotice({ id, reading }) {
-  const shown = reading ? " What is shown is its last reading." : "";
+  const shown = reading ? " This page shows its last reading." : "";
   return `${id} is offline: nothing is heard from it.${shown} New ones show as soon as it is back.`;
 }
 
@@ -149,8 +150,9 @@ export function tickWord(t_s) {
 
 /** Why there is nothing before the `first` reading in sight; empty where nothing is missing. */
 export function missingWord({ missing, first, link }) {
-  if (missing === "not kept") return `No readings are kept from before ${clockWord(first * 1000)}`;
+  if (missing === "not kept") return `Recording started at ${clockWord(first * 1000)}`;
   if (missing === null) return "";
+  if (missing === "unanswered") return "The bike did not send its earlier readings in time";
   return link.state === "connected" ? "Loading earlier readings…" : "Earlier readings are not here";
 }
 
@@ -161,18 +163,41 @@ export function shownWord(sight) {
   const span = windowWord(to - from);
   const times = `from ${clockWord(from * 1000)} to ${clockWord(to * 1000)}`;
   const shown = isFollowing(range) ? `the latest ${span}` : `${span}, ${times}`;
-  return `Showing ${shown}${missing === "not kept" ? `. ${missingWord(sight)}` : ""}`;
+  const isFinal = missing === "not kept" || missing === "unanswered";
+  return `Showing ${shown}${isFinal ? `. ${missingWord(sight)}` : ""}`;
 }
 
-/** How readings arrive, for whoever only wants to know whether all is well; `kind` as of the bike. */
-export function arrivalWord({ kind, rate_hz, latency_ms, age_ms, tally }) {
+/**
+ * How readings arrive, for a reader who only wants to know whether all is well. `kind` is that of
+ * the bike, `interval_ms` what it names; the rest is what `sumUp` tells.
+ */
+export function arrivalWord(told) {
+  const { kind, rate_hz, latency_ms, age_ms, tally, interval_ms, isCatchingUp = false } = told;
   if (kind === "unknown") return "Nothing arrives: this page is not connected.";
   if (age_ms === null) return "Nothing has arrived yet.";
   const silence = `Nothing has arrived for ${spanWord(age_ms)}`;
   if (kind === "offline") return `${silence}: the bike is offline.`;
   if (latency_ms === null) return `${silence}.`;
-  const pace = rate_hz < 1 ? "less than one" : `about ${Math.round(rate_hz).toLocaleString("en")}`;
-  return `Readings arrive ${lateWord(latency_ms)}, ${pace} a second. ${lostWord(tally)}`;
+  if (isCatchingUp) {
+    return `Catching up: readings from ${spanWord(latency_ms)} ago arrive now. ${lostWord(tally)}`;
+  }
+  const regular = interval_ms === 0 ? " and at irregular intervals" : "";
+  const pace = rate_hz > 0 ? `, about ${rateWord(rate_hz, "a")}` : "";
+  return `Readings arrive ${lateWord(latency_ms)}${regular}${pace}. ${lostWord(tally)}`;
+}
+
+/** A rate as it is said, "10 a second", "one every 10 s". */
+function rateWord(rate_hz, per) {
+  if (rate_hz >= ONCE_A_SECOND) return `${Math.round(rate_hz).toLocaleString("en")} ${per} second`;
+  const every_s = 1 / rate_hz;
+  return `one every ${every_s < 9.95 ? `${Number(every_s.toFixed(1))} s` : spanWord(every_s * 1000)}`;
+}
+
+/** A rate as a number, "9.8 per second"; a dash while it is not known. */
+export function measuredRateWord(rate_hz) {
+  if (rate_hz === 0) return NONE;
+  if (rate_hz >= 10 || rate_hz < ONCE_A_SECOND) return rateWord(rate_hz, "per");
+  return `${rate_hz.toFixed(1)} per second`;
 }
 
 function lateWord(latency_ms) {
