@@ -4,6 +4,7 @@ import { chartsFor, noteKeys, valueOf } from "./channels.js";
 import { createChart, remOf } from "./chart.js";
 import { create, setAttribute, setText } from "./elements.js";
 import { listenToGestures } from "./gestures.js";
+import { numberWord } from "./numbers.js";
 import { readingAt, readingAtEnd, stepFrom, viewOf } from "./view.js";
 import { clockWord, momentWord, windowWord } from "./words.js";
 
@@ -20,6 +21,7 @@ export function createCharts(part, context) {
   const stack = part("charts");
   const shown = {
     ...context,
+    room: charts.room,
     getView: () => charts.view,
     getUnit: () => charts.unit,
     isStale: () => charts.isStale,
@@ -53,12 +55,13 @@ export function createCharts(part, context) {
   function remake() {
     empty();
     Object.assign(charts, { list: [], waiting: [], isGrown: true });
+    emptied(charts.room);
   }
   return {
     /** Begin with another bike. */
     clear() {
       empty();
-      Object.assign(charts, createState());
+      Object.assign(charts, createState(), { room: emptied(charts.room) });
     },
     /** Note which values a reading carries. */
     note(reading) {
@@ -100,12 +103,18 @@ function createState() {
     view: { from: 0, to: 1, rows: [], holes: [] },
     unit: { factor: 1, speed: "km/h" },
     isStale: false,
+    room: { axis_px: 0 },
     waiting: [],
     drawn_ms: -Infinity,
     said_ms: -Infinity,
     pointed: null,
     isPointedAnew: false,
   };
+}
+
+/** Charts that are made anew need no more room than what they show. */
+function emptied(room) {
+  return Object.assign(room, { axis_px: 0 });
 }
 
 function hurry(charts) {
@@ -193,7 +202,7 @@ function valueWord(row, line, { unit, key }, charts) {
   const value = valueOf(row?.reading, line);
   if (value === null) return "–";
   if (unit === "speed") return (value * charts.unit.factor).toFixed(1);
-  return key.startsWith("extra-") ? value.toLocaleString("en") : value.toFixed(0);
+  return key.startsWith("extra-") ? numberWord(value) : value.toFixed(0);
 }
 
 function sayPoint(charts, row) {
@@ -213,7 +222,9 @@ function sayAll(charts, now_ms) {
       .map(({ reading }) => valueOf(reading, definition.lines[0]))
       .filter((v) => v !== null);
     const factor = definition.unit === "speed" ? charts.unit.factor : 1;
-    const [low, high] = extremes(values).map((value) => (value * factor).toFixed(1));
+    const isExtra = definition.key.startsWith("extra-");
+    const word = (value) => isExtra ? numberWord(value) : (value * factor).toFixed(1);
+    const [low, high] = extremes(values).map(word);
     const span = `${titleOf(definition, charts.unit)}, ${windowWord(to - from)} to ${clockWord(to * 1000)}`;
     setAttribute(
       box,

@@ -4,6 +4,7 @@ import { isKnown, nearestOffset } from "./clock.js";
 import { pastUrl, waitBefore } from "./past.js";
 import { createSpark, fillSpark, SPARK_POINTS } from "./spark.js";
 
+const CLOCK_MS = 5_000; // a bike whose clock is not known by then sends nothing that tells it
 const PAUSE_MS = 50; // between two questions: a fleet is not asked for in one burst
 
 /**
@@ -14,6 +15,7 @@ const PAUSE_MS = 50; // between two questions: a fleet is not asked for in one b
 export function createSparkHistory(fleet, onFilled) {
   const asked = new Map();
   const tries = new Map();
+  const seen = new Map(); // since when a bike was in sight without a clock that is known
   let wanted = [];
   let isBusy = false;
   async function askNext() {
@@ -30,8 +32,11 @@ export function createSparkHistory(fleet, onFilled) {
   }
   /** Not before a bike's clock is known: it may be years off, and its past lies there. */
   function isReady(id) {
-    const bike = fleet.bikes.get(id);
-    return Boolean(bike?.reading) && (!bike.online || isKnown(fleet.clocks.get(id)));
+    const { reading, online, interval_ms = 0 } = fleet.bikes.get(id) ?? {};
+    if (!reading) return false;
+    if (!online || isKnown(fleet.clocks.get(id))) return true;
+    if (!seen.has(id)) seen.set(id, Date.now());
+    return Date.now() - seen.get(id) > Math.max(CLOCK_MS, 2 * interval_ms);
   }
   async function fill(id) {
     const { online, reading } = fleet.bikes.get(id);

@@ -1,6 +1,7 @@
 /** Numbers and states in words. Pure. */
 
 import { isHeard } from "./bikes.js";
+import { numberWord } from "./numbers.js";
 import { isFollowing } from "./range.js";
 import { cutOffIn, EU_CUT_OFF_KMH } from "./units.js";
 
@@ -49,7 +50,7 @@ export function otherValues(reading, unit) {
 }
 
 function extraValue([key, value]) {
-  const text = typeof value === "number" ? value.toLocaleString("en") : String(value);
+  const text = typeof value === "number" ? numberWord(value) : String(value);
   return { key: `extra.${key}`, label: key, text };
 }
 
@@ -110,6 +111,8 @@ function offlineNotice({ id, reading }) {
   return `${id} is offline: nothing is heard from it.${shown} New ones show as soon as it is back.`;
 }
 
+const CHECK_ADVICE = "“.venv/bin/python -m device.check ENDPOINT” names what is wrong.";
+
 /** Why a gateway refuses a bike, and what to do; the words are those of `device_status`. */
 const ADVICE = {
   old_epoch:
@@ -120,6 +123,15 @@ const ADVICE = {
     "start it again.",
   far_seq:
     "Its numbers jumped by more than a million. Start the bike again: it then counts from 1.",
+  invalid:
+    "Its readings cannot be used: a value is missing, has a wrong type or is out of range. " +
+    CHECK_ADVICE,
+  seq_back:
+    "Its numbers go back or never rise. Each reading needs a number of its own: 1 for the first, " +
+    "then one more for each. " +
+    CHECK_ADVICE,
+  conflict:
+    "Two publishers use this id at the same time. Stop one of them, or give it an id of its own.",
   unsupported_version:
     "It speaks another version of the protocol. Update the bike's program, or the gateway.",
 };
@@ -127,7 +139,7 @@ const ADVICE = {
 function adviceFor(reason) {
   return (
     ADVICE[reason] ??
-    `The reason is: ${reason.replaceAll("_", " ")}. “python -m device.check” says more.`
+    `The reason is: ${reason.replaceAll("_", " ")}. ${CHECK_ADVICE}`
   );
 }
 
