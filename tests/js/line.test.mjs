@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createShown, takeShownStatus } from "../../gateway/static/dashboard/bike_state.js";
+import { createShown, takeShownReading, takeShownStatus } from "../../gateway/static/dashboard/bike_state.js";
 import { tellInterval } from "../../gateway/static/dashboard/line.js";
 import { rowsOf } from "../../gateway/static/dashboard/past.js";
 import {
@@ -133,4 +133,43 @@ test("a slow bike is silent only after more than its interval, and its value sta
   assert.deepEqual(view(T0 + 70).holes, []);
   assert.equal(view(T0 + 76).holes.length, 1);
   assert.equal(readingAt(view(T0 + 70), T0 + 45).reading.seq, 5, "between two readings");
+});
+
+test("a clock that becomes known moves what is there, and the past is asked for anew", () => {
+  for (const off_ms of [30_000, -30_000]) {
+    const shown = createShown();
+    const readings = readingsAt(every(1, 8)).map((one) => ({ ...one, ts_ms: one.ts_ms - off_ms }));
+    insertPast(shown.track, rowsOf({ readings: readings.slice(0, 4), gaps: [] }, 0, -Infinity, Infinity));
+    shown.past = { ...shown.past, from: 0, isAsking: true };
+    for (const one of readings.slice(4)) takeShownReading(shown, one, one.ts_ms + off_ms + 20);
+    const rows = rowsBetween(shown.track, T0 - 100, T0 + 100, 1e4);
+    assert.deepEqual(breaksIn(rows), []);
+    assert.ok(rows.every(({ t }, place) => Math.abs(t - T0 - place) < 0.1), `${off_ms}`);
+    assert.deepEqual([shown.past.from, shown.past.isAsking], [Infinity, false]);
+  }
+});
+
+test("a clock that is set during a ride moves nothing that was before", () => {
+  const shown = createShown();
+  const readings = readingsAt(every(1, 10));
+  readings.forEach((one, place) => {
+    const set_ms = place < 5 ? 0 : 3_600_000;
+    takeShownReading(shown, { ...one, ts_ms: one.ts_ms + set_ms }, one.ts_ms + 20);
+  });
+  const rows = rowsBetween(shown.track, T0 - 100, T0 + 100, 1e4);
+  assert.ok(rows.every(({ t }, place) => Math.abs(t - T0 - place) < 0.1));
+});
+
+test("a bike with a wrong clock that is started again moves nothing of the ride before", () => {
+  for (const off_ms of [30_000, -30_000]) {
+    const shown = createShown();
+    const rides = [...readingsAt(every(1, 6)), ...readingsAt(every(1, 6, 6), { epoch: 2 })];
+    for (const one of rides) {
+      takeShownReading(shown, { ...one, ts_ms: one.ts_ms - off_ms }, one.ts_ms + 20);
+    }
+    const rows = rowsBetween(shown.track, T0 - 100, T0 + 100, 1e4);
+    const times = rows.filter(({ reading }) => reading).map(({ t }) => Math.round(t - T0));
+    assert.deepEqual(times, every(1, 12));
+    assert.equal(breaksIn(rows).length, 1);
+  }
 });

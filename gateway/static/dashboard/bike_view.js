@@ -25,6 +25,7 @@ import {
 } from "./words.js";
 
 const TEXT_EVERY_MS = 100; // ten numbers a second are the most that looks alive and not restless
+const LONG_TEXT = 10; // characters: a longer value has a line of its own and is not cut in the middle
 const HEALTH_EVERY_MS = 500;
 
 /**
@@ -133,7 +134,10 @@ function drawValues(list, values) {
     list.dataset.keys = keys;
     list.replaceChildren(...values.map(valueElement));
   }
-  values.forEach(({ text }, place) => setText(list.children[place].lastElementChild, text));
+  values.forEach(({ text }, place) => {
+    setText(list.children[place].lastElementChild, text);
+    list.children[place].classList.toggle("is-long", text.length > LONG_TEXT);
+  });
 }
 
 function valueElement({ label }) {

@@ -75,6 +75,14 @@ export function lastTime(track) {
   return track.levels.find((level) => level.length > 0)?.at(-1).t ?? null;
 }
 
+/** Move the rows of the last ride in time: the bike's clock is known better now. */
+export function shiftTrack({ levels }, by_s) {
+  const rows = levels.toReversed().flat();
+  const epoch = rows.at(-1)?.reading?.epoch;
+  const end = rows.findLastIndex(({ reading }) => reading && reading.epoch !== epoch);
+  for (const row of rows.slice(end + 1)) row.t = Math.max(row.t + by_s, rows[end]?.t ?? -Infinity);
+}
+
 /** The interval that the bike names, in ms; undefined while it is not known. */
 export function intervalTold({ line: { told_s } }) {
   return told_s === null ? undefined : told_s * 1000;
