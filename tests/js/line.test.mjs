@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { createShown, takeShownReading, takeShownStatus } from "../../gateway/static/dashboard/bike_state.js";
+import { observe } from "../../gateway/static/dashboard/clock.js";
 import { tellInterval } from "../../gateway/static/dashboard/line.js";
 import { rowsOf } from "../../gateway/static/dashboard/past.js";
 import {
@@ -141,7 +142,10 @@ test("a clock that becomes known moves what is there, and the past is asked for 
     const readings = readingsAt(every(1, 8)).map((one) => ({ ...one, ts_ms: one.ts_ms - off_ms }));
     insertPast(shown.track, rowsOf({ readings: readings.slice(0, 4), gaps: [] }, 0, -Infinity, Infinity));
     shown.past = { ...shown.past, from: 0, isAsking: true };
-    for (const one of readings.slice(4)) takeShownReading(shown, one, one.ts_ms + off_ms + 20);
+    for (const one of readings.slice(4)) {
+      observe(shown.clock, one, one.ts_ms + off_ms + 20); // the fleet has the same clock
+      takeShownReading(shown, one, one.ts_ms + off_ms + 20);
+    }
     const rows = rowsBetween(shown.track, T0 - 100, T0 + 100, 1e4);
     assert.deepEqual(breaksIn(rows), []);
     assert.ok(rows.every(({ t }, place) => Math.abs(t - T0 - place) < 0.1), `${off_ms}`);

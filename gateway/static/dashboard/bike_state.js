@@ -22,6 +22,7 @@ export function createShown(clock = createClock(), bike = undefined) {
     hole: null,
     latest: null,
     offset_ms: offsetOf(clock),
+    isClockKnown: isKnown(clock),
   };
   tellInterval(shown.track.line, bike?.interval_ms);
   return shown;
@@ -51,10 +52,10 @@ export function takeShownReading(shown, reading, arrival_ms) {
  * then the rows that are there already move with it.
  */
 function observeClock(shown, reading, arrival_ms) {
-  const { clock, offset_ms } = shown;
-  const wasKnown = isKnown(clock);
-  observe(clock, reading, arrival_ms);
-  if (isKnown(clock)) shown.offset_ms = offsetOf(clock);
+  const { clock, offset_ms, isClockKnown: wasKnown } = shown;
+  observe(clock, reading, arrival_ms); // as the fleet may have done with this reading
+  shown.isClockKnown = isKnown(clock);
+  if (shown.isClockKnown) shown.offset_ms = offsetOf(clock);
   const by_s = (shown.offset_ms - offset_ms) / 1000;
   if (wasKnown || by_s === 0) return;
   shiftTrack(shown.track, by_s);

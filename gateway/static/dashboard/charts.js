@@ -10,6 +10,7 @@ import { clockWord, momentWord, windowWord } from "./words.js";
 
 const BUDGET_MS = 5; // of a frame's 16: the rest of the charts is drawn in the next one
 const DRAW_MS = [100, 250]; // as often as a point moves by a pixel, within these
+const NEAR = "300px"; // so far outside the window a chart is drawn: scrolling shows none that is empty
 const WORDS_EVERY_MS = 5_000; // for those who read the charts' names
 
 /**
@@ -38,11 +39,12 @@ export function createCharts(part, context) {
     hurry(charts);
     context.request();
   }).observe(stack);
-  const inSight = new IntersectionObserver((changes) => {
+  const noteSight = (changes) => {
     for (const { target, isIntersecting } of changes) target.dataset.inSight = isIntersecting;
     hurry(charts);
     context.request();
-  });
+  };
+  const inSight = new IntersectionObserver(noteSight, { rootMargin: NEAR });
   listenToGestures(stack, gesturesOf(charts, context));
   function empty() {
     for (const { chart, figure } of charts.list) {

@@ -220,7 +220,7 @@ function lateWord(latency_ms) {
 
 function lostWord({ gaps, lost }) {
   if (gaps === 0) return "None is missing.";
-  if (lost === 0) return "Some are missing.";
+  if (lost === 0) return "Some may be missing.";
   return lost === 1 ? "One is missing." : `${lost.toLocaleString("en")} are missing.`;
 }
 
