@@ -38,7 +38,8 @@ export function createChart(element, definition, given) {
       const factor = factorOf(definition, context);
       const columns = definition.lines.map((line) => column(rows, line, factor));
       const { toPlot } = (context.scale = scaleFor(definition, columns));
-      const drawn = columns.map((values) => values.map((value) => value === null ? null : toPlot(value)));
+      const inSteps = (value) => (value === null ? null : toPlot(value));
+      const drawn = columns.map((values) => values.map(inSteps));
       plot.setData([rows.map(({ t }) => t), ...drawn]);
     },
     destroy() {

@@ -7,16 +7,22 @@ const SECONDS = 5; // short enough to see a change, long enough for a number tha
 const ENOUGH = 4; // readings in these seconds; with fewer the last ones count, however old
 const RECENT_MAX = 6; // readings of a slow bike: five intervals between them
 const MISSED = 2.5; // intervals: two readings are missing
-const FALL_MS = 2_000; // so much less late than just before: what was waiting arrives
+const FALL_MS = 2_000; // readings are so much less late than just before: the backlog arrives
+
+const NOT_FALLING = Object.freeze({ isFalling: false, late_ms: 0 });
 
 /** `slots` hold one second each: how many arrived in it, when, and how late. */
 export function createHealth() {
-  return { ...createCounts(), peak: { late_ms: 0, at_ms: 0 }, isCatchingUp: false };
+  const peak = { late_ms: 0, at_ms: 0 };
+  return { ...createCounts(), peak, last: NOT_FALLING, isCatchingUp: false };
 }
 
 /** Count a reading that arrived `latency_ms` after it was measured. */
 export function countArrival(health, arrival_ms, latency_ms) {
-  const isFalling = health.peak.late_ms - latency_ms > FALL_MS;
+  const { peak, last } = health;
+  const goesOnFalling = last.isFalling && latency_ms < last.late_ms;
+  const isFalling = peak.late_ms - latency_ms > FALL_MS || goesOnFalling;
+  health.last = { isFalling, late_ms: latency_ms };
   notePeak(health, arrival_ms, latency_ms, isFalling);
   if (isFalling) {
     // readings that waited say nothing of the line as it is now: begin anew with each of them

@@ -11,14 +11,14 @@ const ASK_AGAIN_MS = 3_000; // a gateway that did not answer is left alone for a
  */
 export function createHistory(isShown, onRows) {
   return {
-    /** Ask for what the charts show and the track does not hold. */
+    /** Ask for the part of the charts that the track does not hold. */
     fill(id, shown, bounds) {
       const span = missingSpan(shown.past, firstTime(shown.track), bounds);
       if (span === null) return;
       shown.past = { ...shown.past, isAsking: true };
       fillSpan(id, shown, span).catch(() => setTimeout(giveBack, ASK_AGAIN_MS, shown));
     },
-    /** Ask for what a gap left out: the device's journal may hold what the stream lost. */
+    /** Ask for the readings of a gap: the device's journal may hold them. */
     fillHole(id, shown) {
       const { hole } = shown;
       shown.hole = null;
@@ -28,7 +28,7 @@ export function createHistory(isShown, onRows) {
     },
   };
 
-  /** Ask until the answer is whole. What came of it so far is shown meanwhile. */
+  /** Ask until the answer is whole. The page shows the known part of it meanwhile. */
   async function fillSpan(id, shown, span) {
     const asking = shown.past;
     const isWanted = () => isShown(shown) && shown.past === asking;

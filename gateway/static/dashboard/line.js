@@ -24,7 +24,7 @@ export function createLine(thinned_s = Infinity) {
   return { told_s: null, recent: [], doubts: [], thinned_s };
 }
 
-/** Take the interval that the bike names; with another one, what was measured says no more. */
+/** Take the interval that the bike names. A new one makes the measured ones void. */
 export function tellInterval(line, interval_ms) {
   const told_s = interval_ms === undefined ? null : interval_ms / 1000;
   if (told_s !== line.told_s) Object.assign(line, { told_s, recent: [] });

@@ -64,8 +64,8 @@ export function allCsvUrl(id) {
 
 /**
  * Make rows of an answer, those strictly between two times, with breaks where the gateway names
- * a gap, another ride begins, or the bike was silent, also until `before`, where what is known goes
- * on. `interval_ms` is what the bike names, if it does.
+ * a gap, another ride begins, or the bike was silent, also at the end, where known rows go on at
+ * `before`. `interval_ms` is the interval that the bike names, if it names one.
  */
 export function rowsOf({ readings, gaps }, offset_ms, after, before, interval_ms) {
   const thinned_s = spacingOf(readings);
@@ -95,7 +95,7 @@ function spacingOf(readings) {
   return (2 * span_ms) / 1000 / readings.length;
 }
 
-/** The rows behind the last break: what an incomplete answer knows for certain. */
+/** The rows behind the last break: an incomplete answer is certain of these only. */
 export function unbroken(rows) {
   return rows.slice(rows.findLastIndex(({ reading }) => reading === null) + 1);
 }

@@ -1,8 +1,8 @@
 /**
  * The vertical scale of a chart. Pure.
  *
- * The chart is drawn in steps from the bottom of its axis, and so in numbers of ordinary size:
- * what draws it knows none of 1e-20 or 1e20.
+ * The chart is drawn in steps from the bottom of its axis, and so in numbers of ordinary size. uPlot
+ * could not mark an axis of 1e-20 or 1e20.
  */
 
 import { axisOf } from "./channels.js";

@@ -46,7 +46,7 @@ export function sparkPoints(spark, end_ms) {
 
 /**
  * The lines to draw, each a list of `{place, speed}`: broken between two rides, and where the bike
- * was silent for longer than its own pace explains. `interval_ms` is what it names, if it does.
+ * was silent for longer than its own pace explains. `interval_ms` is the interval that it names.
  */
 export function sparkLines(spark, end_ms, interval_ms = 0) {
   const points = slotsUntil(end_ms)
@@ -67,7 +67,7 @@ export function sparkLines(spark, end_ms, interval_ms = 0) {
   return lines;
 }
 
-/** How many steps a line may go over: by the bike's word, and by what usually lies between points. */
+/** How many steps a line may go over: by the interval named, and by the usual one between points. */
 function bridgedSteps(points, interval_ms) {
   const apart = points.slice(1).map(({ place }, number) => place - points[number].place);
   const usual = apart.sort((a, b) => a - b)[apart.length >> 1] ?? 0;

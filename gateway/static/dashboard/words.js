@@ -181,7 +181,7 @@ export function shownWord(sight) {
 
 /**
  * How readings arrive, for a reader who only wants to know whether all is well. `kind` is that of
- * the bike, `interval_ms` what it names; the rest is what `sumUp` tells.
+ * the bike, `interval_ms` the interval that it names; the rest comes from `sumUp`.
  */
 export function arrivalWord(told) {
   const { kind, rate_hz, latency_ms, age_ms, tally, interval_ms, isCatchingUp = false } = told;
