@@ -145,7 +145,7 @@ def _finding_text(finding: Finding) -> str:
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m device.check", description="Judge a publisher of readings."
+        prog=".venv/bin/python -m device.check", description="Judge a publisher of readings."
     )
     parser.add_argument("endpoint", help="where it publishes, such as tcp://127.0.0.1:5556")
     parser.add_argument("--replay", metavar="ENDPOINT", help="where it answers for past readings")

@@ -1,4 +1,4 @@
-"""Print every reading of every bike: python examples/watch_bikes.py http://localhost:5000."""
+"""Print every reading of every bike: .venv/bin/python examples/watch_bikes.py http://localhost:5000."""
 
 import asyncio
 import sys

@@ -25,6 +25,7 @@ from gateway.web.api import INSTALL_HINT, libraries_missing
 from shared.decorators import stops_process_on_error
 from shared.errors import SettingsError
 from shared.logs import setup_logging
+from shared.setting_table import SETTINGS
 from shared.settings import Settings, load_settings
 from shared.signals import ending_signals, exit_in_peace
 
@@ -35,6 +36,8 @@ SPARE_DESCRIPTORS = 64
 """For logs, ZeroMQ and the listening socket; the rest may be connections."""
 HTTP_SPARE = 16
 """A session that polls may wait at the web server; so many others are served even if all do."""
+CONNECTIONS_ENOUGH = 1_000
+"""So many browsers are more than a default has to serve."""
 DESCRIPTORS_MIN = 100
 """With fewer it is not worth to start."""
 BACKLOG = 4096
@@ -174,8 +177,18 @@ def _within_descriptors(settings: Settings) -> tuple[Settings, int]:
     sessions, http = share_out(limit, wanted)
     if sessions < wanted:
         why = f"the descriptor limit is {limit}, {needed} would do: raise it with ulimit -n"
-        logger.warning("max_connections_lowered", to=sessions, why=why)
+        level = "WARNING" if is_short(sessions, wanted) else "INFO"
+        logger.log(level, "max_connections_lowered", to=sessions, why=why)
     return replace(settings, max_connections=sessions), http
+
+
+def is_short(sessions: int, wanted: int) -> bool:
+    """Tell whether fewer sessions than wanted are worth a warning.
+
+    Nobody chose the default: only a limit that few installations could live with is a problem.
+    """
+    is_chosen = str(wanted) != SETTINGS["SPOKE_MAX_CONNECTIONS"].default
+    return is_chosen or sessions < CONNECTIONS_ENOUGH
 
 
 def share_out(limit: int, wanted: int) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """Check the settings and the ports before anything is started.
 
-Takes honcho's own options, since they decide what is started. Prints the gateway's port for honcho
-on stdout; what people should read goes to stderr. Exits 2 when starting could not work.
+Takes honcho's own options, since they decide what is started. Prints one line on stdout: the
+gateway's port for honcho, and flags for the gateway. Messages for people go to stderr. Exits 2 when
+starting could not work.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from dotenv import dotenv_values
 
 from scripts.port_use import Listener, trouble_with
 from shared.errors import SettingsError
+from shared.setting_table import SETTINGS
 from shared.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,11 +58,40 @@ def environment(plan: Plan, environ: Mapping[str, str], dotenv: Path) -> dict[st
     return {**environ, **({"PORT": port} if port else {})}
 
 
-def listeners(plan: Plan, gateway: Settings, device: Settings) -> Iterator[Listener]:
+def gateway_flags(plan: Plan, gateway: Settings, device: Settings) -> list[str]:
+    """Return flags that lead the gateways to the device that is started with them.
+
+    Both read one environment. There ``SPOKE_PUB_BIND`` and ``SPOKE_REPLAY_BIND`` move the device's
+    ports, and the gateway has to connect to where they went.
+    """
+    if not (plan.gateways and plan.devices):
+        return []
+    flags = []
+    is_default = gateway.device_connect == (SETTINGS["SPOKE_DEVICE_CONNECT"].default,)
+    live = connectable(device.pub_bind or "")
+    if live and is_default and live not in gateway.device_connect:
+        flags += ["--device-connect", live]
+    if device.replay_bind and gateway.replay_bind == device.replay_bind:
+        flags += ["--replay-connect", connectable(device.replay_bind)]
+    return flags
+
+
+def connectable(endpoint: str) -> str:
+    """Return where a neighbour on this machine connects to what binds ``endpoint``."""
+    for everywhere, here in (("*", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("[::]", "[::1]")):  # noqa: S104  # text
+        endpoint = endpoint.replace(f"://{everywhere}:", f"://{here}:")
+    return endpoint
+
+
+def listeners(
+    plan: Plan, gateway: Settings, device: Settings, port_setting: str = "SPOKE_GATEWAY_PORT"
+) -> Iterator[Listener]:
     """Yield every TCP address that the processes of ``plan`` will listen on."""
     for number in range(plan.gateways):
         port = gateway.gateway_port + number
-        yield Listener("the gateway", gateway.gateway_host, port, "SPOKE_GATEWAY_HOST", "PORT")
+        yield Listener(
+            "the gateway", gateway.gateway_host, port, "SPOKE_GATEWAY_HOST", port_setting
+        )
     endpoints = (
         (plan.gateways, "the gateway", "SPOKE_DEVICE_BIND", gateway.device_bind),
         (plan.gateways, "the gateway", "SPOKE_REPLAY_BIND", gateway.replay_bind),
@@ -71,6 +102,13 @@ def listeners(plan: Plan, gateway: Settings, device: Settings) -> Iterator[Liste
         match = ENDPOINT.fullmatch(endpoint or "")
         if count and match is not None:
             yield Listener(owner, match[1], int(match[2]), setting, setting)
+
+
+def port_setting(plan: Plan, environ: Mapping[str, str]) -> str:
+    """Name what decides the gateway's port: what stands below it could not move it."""
+    if plan.port:
+        return "the option -p"
+    return "PORT" if environ.get("PORT") else "SPOKE_GATEWAY_PORT"
 
 
 def wanted_twice(wanted: Sequence[Listener]) -> Iterator[str]:
@@ -99,10 +137,12 @@ def main(arguments: Sequence[str]) -> int:
     try:
         gateway = load_settings("gateway", [], environ, ROOT)
         device = load_settings("device", [], environ, ROOT)
+        flags = gateway_flags(plan, gateway, device)
+        gateway = load_settings("gateway", flags, environ, ROOT)
     except SettingsError as error:
         _say(str(error))
         return CANNOT_START
-    wanted = list(listeners(plan, gateway, device))
+    wanted = list(listeners(plan, gateway, device, port_setting(plan, environ)))
     troubles = [*wanted_twice(wanted), *filter(None, map(trouble_with, wanted))]
     if troubles:
         _say("\nstart: ".join(troubles))
@@ -110,7 +150,7 @@ def main(arguments: Sequence[str]) -> int:
     if plan.gateways:
         _say(f"the dashboard is at {address(gateway.gateway_host, gateway.gateway_port)}")
     _say("Ctrl-C stops everything")
-    print(gateway.gateway_port)
+    print(gateway.gateway_port, *flags)
     return 0
 
 

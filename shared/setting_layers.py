@@ -123,7 +123,7 @@ def _unreadable_lines(place: str, bindings: Sequence[Binding]) -> Iterator[str]:
 
 def _parser(role: Role) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=f"python -m {role}",
+        prog=f".venv/bin/python -m {role}",
         usage="%(prog)s [--flag value ...]",
         description=_DESCRIPTION,
         allow_abbrev=False,

@@ -319,3 +319,27 @@ def name_of(node: ast.AST) -> str | None:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else None
+
+
+GUIDES = [
+    "README.md",
+    "docs/clients.md",
+    "docs/dashboard.md",
+    "docs/settings.md",
+    "docs/protocol.md",
+]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(ROOT / name for name in GUIDES),
+        *(path for path in (ROOT / "examples").glob("*.*")),
+        *(ROOT / "gateway" / "templates").rglob("*.html"),
+        *(ROOT / "gateway" / "static" / "dashboard").glob("*.js"),
+    ],
+    ids=lambda path: path.name,
+)
+def test_commands_name_the_python_that_has_the_packages(path: Path) -> None:
+    bare = re.findall(r"(?<!/)\bpython3? (?:-m (?:gateway|device)|examples/)\S*", path.read_text())
+    assert bare == []

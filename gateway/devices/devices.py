@@ -394,6 +394,8 @@ def status_body(device_id: str, feed: Feed | None) -> dict[str, object]:
     }
     if feed is not None and feed.model is not None:
         body["model"] = feed.model
+    if feed is not None and feed.interval_ms is not None:
+        body["interval_ms"] = feed.interval_ms
     if feed is not None and feed.refused is not None:
         body["refused"] = feed.refused
     return body

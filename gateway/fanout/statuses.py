@@ -62,7 +62,10 @@ class StatusLog:
         feed = None if device is None else device.feed
         if device is None or feed is None or feed.head is None:
             return event_frame("device_status", self._unheard(device_id))
-        told = (feed.position, feed.online, feed.ts_ms, feed.model, feed.refused)
+        told = (
+            *(feed.position, feed.online, feed.ts_ms),
+            *(feed.model, feed.interval_ms, feed.refused),
+        )
         if device.status_told != told:
             device.status_told = told
             device.status_frame = event_frame("device_status", device.status_body())

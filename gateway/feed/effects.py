@@ -67,7 +67,7 @@ class Count(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """``online``, ``epoch``, ``model`` or ``refused`` is another now."""
+    """``online``, ``epoch``, ``model``, ``interval_ms`` or ``refused`` changed."""
 
 
 Effect: TypeAlias = Take | Announce | Prepend | Empty | Start | Ask | Seen | Count | Changed

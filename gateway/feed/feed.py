@@ -43,6 +43,8 @@ class Feed:
 
     online: bool = False
     model: str | None = None
+    interval_ms: int | None = None
+    """Between two readings, as the device says: 0 when irregular, None before its first status."""
     refused: str | None = None
     ts_ms: int = 0
     newest: Cursor | None = None
@@ -105,7 +107,7 @@ class Feed:
         else:
             online = self._order.horizon.go_on(cursor)
         self._hear(cursor.epoch, status.ts_ms, online=online, now=now)
-        self.model = status.model or self.model
+        self.model, self.interval_ms = status.model or self.model, status.interval_ms
         return effects + self._told() + self._settle(now)
 
     def receive_invalid(self, position: Cursor, now: Now) -> Effects:
@@ -252,6 +254,7 @@ class Feed:
             and status.state == "online"
             and self._order.is_settled_at(cursor)
             and (status.model is None or status.model == self.model)
+            and status.interval_ms == self.interval_ms
         )
 
     # --- admission -----------------------------------------------------------------------
@@ -291,7 +294,7 @@ class Feed:
 
     def _told(self) -> Effects:
         """Say so when anything that a ``device_status`` is sent for is another now."""
-        shown = (self.online, self.position.epoch, self.model, self.refused)
+        shown = (self.online, self.position.epoch, self.model, self.interval_ms, self.refused)
         if shown == self._shown:
             return []
         self._shown = shown

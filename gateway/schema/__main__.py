@@ -13,7 +13,7 @@ DOCUMENTS = {"asyncapi": asyncapi, "openapi": openapi}
 
 def main(arguments: Sequence[str]) -> None:
     """Print one document, or an object of both by their names."""
-    parser = argparse.ArgumentParser("python -m gateway.schema", description=__doc__)
+    parser = argparse.ArgumentParser(".venv/bin/python -m gateway.schema", description=__doc__)
     parser.add_argument("name", nargs="?", choices=DOCUMENTS)
     name = parser.parse_args(arguments).name
     made = {key: make() for key, make in DOCUMENTS.items() if name in (None, key)}

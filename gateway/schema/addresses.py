@@ -3,7 +3,15 @@
 from typing import Any
 
 from gateway import __version__
-from gateway.schema.payloads import Schema, array_of, integer, object_of, ref, schemas
+from gateway.schema.payloads import (
+    STATUS_OPTIONAL,
+    Schema,
+    array_of,
+    integer,
+    object_of,
+    ref,
+    schemas,
+)
 from gateway.web.queries import LIMIT_DEFAULT, LIMIT_MAX, POINTS_MAX
 from gateway.web.readings import CSV_KEYS, TIME_KEY
 
@@ -36,9 +44,7 @@ def http_schemas() -> dict[str, Schema]:
         "held_from": ref("Cursor") | {"description": "Before the oldest reading that is held."},
     }
     return {
-        "Device": object_of(
-            device, _required(device, "model", "refused"), "A bike, and its latest."
-        ),
+        "Device": object_of(device, _required(device), "A bike, and its latest."),
         "Devices": object_of({"devices": array_of(ref("Device"))}, ["devices"]),
         "Page": object_of(page, list(page), "Readings, oldest first, and what is missing there."),
         "Health": object_of(
@@ -55,8 +61,8 @@ def _schemas() -> dict[str, Schema]:
     return {name: schema for name, schema in schemas().items() if name in used}
 
 
-def _required(properties: Schema, *optional: str) -> list[str]:
-    return [key for key in properties if key not in optional]
+def _required(properties: Schema) -> list[str]:
+    return [key for key in properties if key not in STATUS_OPTIONAL]
 
 
 def _readiness() -> Schema:

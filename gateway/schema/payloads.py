@@ -42,6 +42,8 @@ REFUSALS = {
     "far_seq": "its number is more than 1,000,000 ahead",
     "unsupported_version": "it speaks another version",
 }
+STATUS_OPTIONAL = ("model", "interval_ms", "refused")
+"""Keys of a ``device_status`` that are absent while there is nothing to say."""
 UNITS = {
     "kmh": "km/h", "w": "W", "rpm": "1/min", "bpm": "1/min", "pct": "%", "km": "km", "m": "m",
     "deg": "degrees", "c": "°C",
@@ -67,7 +69,7 @@ def schemas() -> dict[str, Schema]:
             "examples": ["1732300000000-7", "0-0"],
         },
         "Reading": _reading(),
-        "DeviceStatus": _told(_STATUS, "What is known of a bike.", optional=("model", "refused")),
+        "DeviceStatus": _told(_STATUS, "What is known of a bike.", STATUS_OPTIONAL),
         "Gap": _told(_gap(), "Readings that will not come; both bounds are exclusive."),
         "Error": _told(_error(), "Why something was refused."),
         "Subscribe": _subscribe(),
@@ -177,6 +179,7 @@ _STATUS: Mapping[str, Schema] = {
     "last_seq": integer("Of its newest position."),
     "ts_ms": integer("Of the last it said; 0 before it was heard."),
     "model": {"type": "string", "minLength": 1, "maxLength": MODEL_MAX},
+    "interval_ms": integer("Between two readings, as the bike says; 0 when irregular."),
     "refused": {
         "enum": list(REFUSALS),
         "description": "Why readings of it are refused; absent when they are not. "

@@ -133,8 +133,10 @@ const onAnswer = drawn((devices) => {
   fleet.hurry();
 });
 const onStatus = drawn((status) => {
-  const isBack = status.online && !state.bikes.get(status.device_id)?.online;
-  if (isBack && status.device_id === state.selected) shownBike.askAgain(state.shown);
+  const { device_id } = status;
+  if (device_id === state.selected) {
+    shownBike.takeShownStatus(state.shown, state.bikes.get(device_id), status);
+  }
   takeStatus(state.bikes, status);
   showWhatIsAsked(state.selected);
   redrawBike();
@@ -152,7 +154,7 @@ function show(id) {
   state.selected = id;
   bike.clear();
   if (id === null) return;
-  const shown = shownBike.createShown(clockOf(state, id));
+  const shown = shownBike.createShown(clockOf(state, id), state.bikes.get(id));
   Object.assign(state, { shown, range: latest(state.range) });
   download.forget();
   // Not kept over a reload: the page begins with now, and what was before comes from the API.

@@ -51,6 +51,8 @@ export interface DeviceStatus {
   last_seq: number;
   ts_ms: number;
   model?: string;
+  /** Between two readings, in ms, as the bike says: 0 when irregular, absent before it said so. */
+  interval_ms?: number;
   /** Why readings of this bike are refused; absent when they are not. */
   refused?: string;
 }

@@ -144,7 +144,7 @@ def say(text: str) -> None:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; a wrong one ends the process with 2."""
-    parser = argparse.ArgumentParser("python -m gateway.watch", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(".venv/bin/python -m gateway.watch", description=DESCRIPTION)
     add = parser.add_argument
     add("urls", nargs="*", metavar="URL", type=url_of, help=f"gateways, in turn ({DEFAULT_URL})")
     add("--devices", nargs="+", metavar="ID", type=id_of, help="these bikes only")

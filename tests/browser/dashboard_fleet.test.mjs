@@ -171,7 +171,7 @@ test("a line that goes is told over the list, and moves nothing in it", async (t
   );
   const top = await topOfList(page);
   await page.click("#disconnect");
-  await waitForText(page, "listed", /^Disconnected since [\d:]{8}\. What is shown was heard before\.$/);
+  await waitForText(page, "listed", /^Disconnected since [\d:]{8}\. These are the last readings heard\.$/);
   await page.waitForSelector("#notice:not([hidden])");
   assert.equal(await topOfList(page), top);
   await page.selectOption("#find-state", "online");

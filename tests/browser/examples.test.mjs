@@ -1,10 +1,10 @@
-/** The page of the examples as it stands, with nothing but the stock client. */
+/** The pages of the examples as they stand: with the stock client, and with no library at all. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, test } from "node:test";
 
-import { startBrowser } from "./browser.mjs";
+import { showState, startBrowser, waitForText } from "./browser.mjs";
 import { startOrigin } from "./origin.mjs";
 import { createPair } from "./pair.mjs";
 import { ROOT } from "./processes.mjs";
@@ -14,6 +14,8 @@ const PATHS = [
   "node_modules/socket.io-client/dist/socket.io.esm.min.js",
   "node_modules/socket.io-client/dist/socket.io.esm.min.js.map",
 ];
+
+const MY_PAGE = join(ROOT, "examples/my_page.html");
 
 const browser = await startBrowser(after);
 
@@ -28,4 +30,40 @@ test("the page of the examples shows every bike's speed", async (t) => {
   await page.waitForFunction(() => document.querySelectorAll("#bikes li").length === 2);
   const lines = await page.locator("#bikes li").allInnerTexts();
   for (const line of lines) assert.match(line, /^ebike-00[12]: \d+\.\d km\/h$/);
+});
+
+/** Open the page of one file, served by nobody but itself. */
+async function openMyPage(t, gatewaySettings) {
+  const origin = await startOrigin(t, { files: { "/my_page.html": MY_PAGE } });
+  const pair = await createPair(t);
+  pair.startDevice({ SPOKE_FLEET_SIZE: "2" });
+  const gateway = await pair.startGateway(gatewaySettings(origin));
+  const { page } = await browser.newPage(t);
+  await page.goto(`${origin}/my_page.html?gateway=${pair.url}`);
+  return { page, pair, origin, gateway };
+}
+
+test("the page of one file shows every bike, also after its gateway was started again", async (t) => {
+  const listed = (origin) => ({ SPOKE_CORS_ORIGINS: origin });
+  const { page, pair, origin, gateway } = await openMyPage(t, listed);
+  const forget = () => document.querySelector("#bikes").replaceChildren();
+  for (const restart of [false, true]) {
+    if (restart) {
+      await gateway.stop("SIGTERM");
+      await waitForText(page, "link", /^(Connecting again…|No answer from)/);
+      await page.evaluate(forget);
+      await pair.startGateway(listed(origin));
+    }
+    await waitForText(page, "link", /^Connected to http/);
+    await page.waitForFunction(() => document.querySelectorAll("#bikes li").length === 2);
+    const lines = await page.locator("#bikes li").allInnerTexts();
+    for (const line of lines) assert.match(line, /^ebike-00[12]: \d+\.\d km\/h, \d+ W$/);
+  }
+  await showState(page, "my-page", ["light"]);
+});
+
+test("the page of one file names the setting when its origin is not let in", async (t) => {
+  const { page, origin } = await openMyPage(t, () => ({}));
+  await waitForText(page, "link", /^No answer from http.*SPOKE_CORS_ORIGINS\?$/);
+  assert.ok((await page.innerText("#link")).includes(origin));
 });

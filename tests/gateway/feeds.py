@@ -128,9 +128,10 @@ def new_feed(capacity: int = 6000, held: Reorder | None = None, fills: Fills | N
 
 
 def running_feed(seq: int = 4, capacity: int = 6000, held: Reorder | None = None) -> Feed:
-    """Make a feed that took one reading; its replay answered that there is no history."""
+    """Make a feed that took a reading and a status; its replay answered: there is no history."""
     feed = new_feed(capacity, held)
     feed.receive_reading(reading(seq), at(0))
+    feed.receive_status(status(seq), at(0))
     reply(feed, answer(), at(0))
     return feed
 

@@ -71,7 +71,8 @@ test("rate and latency are those of the last seconds", () => {
 test("a bike that fell silent has no rate and no latency", () => {
   const health = createHealth();
   countArrival(health, 1_000, 20);
-  assert.deepEqual(sumUp(health, 60_000), { rate_hz: 0, latency_ms: null, worst_ms: null });
+  const nothing = { rate_hz: 0, latency_ms: null, worst_ms: null, isCatchingUp: false };
+  assert.deepEqual(sumUp(health, 60_000), nothing);
 });
 
 test("the rate is right from the first second on", () => {

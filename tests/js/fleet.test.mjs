@@ -188,6 +188,7 @@ test("the past fills a sparkline where it is empty, and nowhere else", () => {
     spark,
     seconds.map((s) => ({ ts_ms: s * 1000 - HOUR_MS, speed_kmh: 7 })),
     HOUR_MS,
+    1_002_500,
   );
   assert.deepEqual(sparkPoints(spark, 1_003_000).slice(-4), [7, NaN, 12, NaN]);
 });

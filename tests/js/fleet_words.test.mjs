@@ -36,7 +36,7 @@ test("a line that is down is told with since when, and what that says of the lis
   const time = clockWord(NOON);
   assert.equal(
     downWord(LOST, NOON, 3),
-    `The gateway has not answered since ${time}. What is shown was heard before.`,
+    `The gateway has not answered since ${time}. These are the last readings heard.`,
   );
   assert.equal(
     downWord(LOST, null, 0),

@@ -168,12 +168,12 @@ test("what the charts show is told with its times, unless it is the latest", () 
   const at = (to) => ({ range: { span_s: 60, to }, bounds: [40, 100], first: 50, missing: null });
   assert.equal(shownWord(at(null)), "Showing the latest 1 min");
   assert.match(shownWord(at(100)), /^Showing 1 min, from \d\d:\d\d:40 to \d\d:\d\d:40$/);
-  assert.match(shownWord({ ...at(null), missing: "not kept" }), /min\. No readings are kept from before/);
+  assert.match(shownWord({ ...at(null), missing: "not kept" }), /min\. Recording started at/);
 });
 
 test("why there is nothing before the first reading is told", () => {
   const told = (missing, state) => missingWord({ missing, first: 50, link: { state } });
-  assert.match(told("not kept", "lost"), /^No readings are kept from before \d\d:\d\d:50$/);
+  assert.match(told("not kept", "lost"), /^Recording started at \d\d:\d\d:50$/);
   assert.match(told("loading", "connected"), /^Loading/);
   assert.match(told("loading", "lost"), /not here$/);
   assert.equal(told(null, "connected"), "");
@@ -190,10 +190,10 @@ test("how readings arrive is told in a sentence", () => {
   const well = { kind: "online", rate_hz: 9.8, latency_ms: 12, age_ms: 90, tally: EMPTY_TALLY };
   const told = (changes) => arrivalWord({ ...well, ...changes });
   assert.equal(told({}), "Readings arrive at once, about 10 a second. None is missing.");
-  assert.match(told({ latency_ms: 1_200, rate_hz: 0.4 }), /arrive within 2 s, less than one a second/);
+  assert.match(told({ latency_ms: 1_200, rate_hz: 0.4 }), /arrive within 2 s, about one every 2\.5 s/);
   assert.match(told({ latency_ms: 4_000 }), /arrive 4.0 s late, so the line is too slow/);
   const lost = [0, 1, 1_200].map((lost) => told({ tally: { gaps: 1, lost } }).split(". ")[1]);
-  assert.deepEqual(lost, ["Some are missing.", "One is missing.", "1,200 are missing."]);
+  assert.deepEqual(lost, ["Some may be missing.", "One is missing.", "1,200 are missing."]);
   assert.equal(told({ latency_ms: null, age_ms: 12_000 }), "Nothing has arrived for 12 s.");
   assert.match(told({ age_ms: null }), /yet/);
   assert.match(told({ kind: "unknown" }), /not connected/);

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from scripts.preflight import Plan, address, environment, listeners, read_plan, wanted_twice
+from scripts.preflight import (
+    Plan,
+    address,
+    connectable,
+    environment,
+    gateway_flags,
+    listeners,
+    port_setting,
+    read_plan,
+    wanted_twice,
+)
 from shared.settings import load_settings
 
 
@@ -80,9 +90,11 @@ def test_a_port_wanted_twice_is_named_with_both_settings(tmp_path: Path) -> None
     environ = {"PORT": "5556"}
     gateway = load_settings("gateway", [], environ, tmp_path)
     device = load_settings("device", [], environ, tmp_path)
-    assert list(wanted_twice(list(listeners(Plan(None, 1, 1), gateway, device)))) == [
-        "the gateway and the device both want port 5556: change PORT or SPOKE_PUB_BIND"
-    ]
+    [sentence] = wanted_twice(list(listeners(Plan(None, 1, 1), gateway, device)))
+    assert sentence == (
+        "the gateway and the device both want port 5556: "
+        "change SPOKE_GATEWAY_PORT or SPOKE_PUB_BIND"
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,3 +110,66 @@ def test_a_port_wanted_twice_is_named_with_both_settings(tmp_path: Path) -> None
 )
 def test_the_address_is_one_that_a_browser_here_finds(host: str, url: str) -> None:
     assert address(host, 5000) == url
+
+
+@pytest.mark.parametrize(
+    ("plan", "environ", "setting"),
+    [
+        (Plan("7000", 1, 1), {"PORT": "7000"}, "the option -p"),
+        (Plan(None, 1, 1), {"PORT": "7000", "SPOKE_GATEWAY_PORT": "6000"}, "PORT"),
+        (Plan(None, 1, 1), {"SPOKE_GATEWAY_PORT": "6000"}, "SPOKE_GATEWAY_PORT"),
+        (Plan(None, 1, 1), {}, "SPOKE_GATEWAY_PORT"),
+    ],
+)
+def test_the_setting_named_is_the_one_that_decides(
+    plan: Plan, environ: dict[str, str], setting: str
+) -> None:
+    assert port_setting(plan, environ) == setting
+
+
+def flags_for(plan: Plan, environ: dict[str, str], folder: Path) -> list[str]:
+    """Return the flags for gateways; with them the gateway's settings are right."""
+    gateway = load_settings("gateway", [], environ, folder)
+    device = load_settings("device", [], environ, folder)
+    flags = gateway_flags(plan, gateway, device)
+    load_settings("gateway", flags, environ, folder)
+    return flags
+
+
+def test_gateways_follow_a_device_whose_ports_moved(tmp_path: Path) -> None:
+    environ = {
+        "SPOKE_PUB_BIND": "tcp://*:6556",
+        "SPOKE_REPLAY_BIND": "tcp://127.0.0.1:6557",
+    }
+    expected = [
+        *("--device-connect", "tcp://127.0.0.1:6556"),
+        *("--replay-connect", "tcp://127.0.0.1:6557"),
+    ]
+    assert flags_for(Plan(None, 1, 1), environ, tmp_path) == expected
+
+
+def test_ports_that_did_not_move_need_no_flags(tmp_path: Path) -> None:
+    assert flags_for(Plan(None, 1, 1), {}, tmp_path) == []
+
+
+def test_settings_of_a_gateway_alone_are_left_as_they_are(tmp_path: Path) -> None:
+    environ = {"SPOKE_REPLAY_BIND": "tcp://127.0.0.1:6557"}
+    assert flags_for(Plan(None, 1, 0), environ, tmp_path) == []
+
+
+def test_a_gateway_that_is_told_where_to_connect_does_so(tmp_path: Path) -> None:
+    environ = {"SPOKE_DEVICE_CONNECT": "tcp://10.0.0.8:5556"}
+    assert flags_for(Plan(None, 1, 1), environ, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "here"),
+    [
+        ("tcp://0.0.0.0:1", "tcp://127.0.0.1:1"),
+        ("tcp://[::]:1", "tcp://[::1]:1"),
+        ("tcp://10.0.0.8:1", "tcp://10.0.0.8:1"),
+        ("ipc:///run/bike", "ipc:///run/bike"),
+    ],
+)
+def test_a_neighbour_connects_to_an_address(endpoint: str, here: str) -> None:
+    assert connectable(endpoint) == here

@@ -1,14 +1,17 @@
 """The one command that brings everything up."""
 
+import json
 import os
 import signal
 import socket
+import urllib.request
 
 from tests.conftest import StartProcess
 from tests.ports import free_port
 from tests.processes import assert_nothing_left
 from tests.scripts.conftest import ProjectCopy
 from tests.scripts.under_honcho import START_S, pair_settings, wait_for_gateway
+from tests.timing import eventually
 
 
 def test_it_sets_up_says_where_and_ends_by_ctrl_c(
@@ -25,6 +28,34 @@ def test_it_sets_up_says_where_and_ends_by_ctrl_c(
     assert process.stop(signal.SIGINT) == 128 + signal.SIGINT
     assert f"http://localhost:{port}/" in process.output
     assert_nothing_left(process)
+
+
+def test_three_settings_move_all_ports(
+    installed_project: ProjectCopy, start_process: StartProcess
+) -> None:
+    port, live, replay = free_port(), free_port(), free_port()
+    changes = {
+        **pair_settings(installed_project.folder),
+        "SPOKE_DEVICE_CONNECT": None,
+        "SPOKE_REPLAY_CONNECT": None,
+        "SPOKE_GATEWAY_PORT": str(port),
+        "SPOKE_PUB_BIND": f"tcp://127.0.0.1:{live}",
+        "SPOKE_REPLAY_BIND": f"tcp://127.0.0.1:{replay}",
+    }
+    process = start_process(
+        [str(installed_project.folder / "scripts" / "start")],
+        {**changes, **installed_project.environment()},
+    )
+    process.wait_for_line(f"replay=tcp://127.0.0.1:{replay}", timeout_s=START_S)
+    wait_for_gateway(port)
+    eventually(lambda: _hears_a_bike(port), what="a bike", timeout_s=START_S)
+    process.stop(signal.SIGINT)
+    assert_nothing_left(process)
+
+
+def _hears_a_bike(port: int) -> bool:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/devices", timeout=5) as answer:
+        return any(device["latest"] for device in json.load(answer)["devices"])
 
 
 def test_a_port_that_is_taken_is_named_with_who_has_it(installed_project: ProjectCopy) -> None:

@@ -17,6 +17,7 @@ import {
   describeAssist,
   describeBike,
   gapsWord,
+  measuredRateWord,
   missingWord,
   otherValues,
   spanWord,
@@ -24,6 +25,7 @@ import {
 } from "./words.js";
 
 const TEXT_EVERY_MS = 100; // ten numbers a second are the most that looks alive and not restless
+const LONG_TEXT = 10; // characters: a longer value has a line of its own and is not cut in the middle
 const HEALTH_EVERY_MS = 500;
 
 /**
@@ -57,7 +59,7 @@ export function createBikeView(part, actions) {
       const bike = given.bikes.get(given.selected);
       const state = { ...given, is: describeBike(given.selected, bike, given.link) };
       if (textPace.isDue(now_ms)) drawNow(part, state, bike, gauge);
-      if (healthPace.isDue(now_ms)) drawHealth(part, state);
+      if (healthPace.isDue(now_ms)) drawHealth(part, state, bike);
       if (!bike?.reading) return false;
       const hasMore = charts.draw(state, now_ms);
       return gauge.step(now_ms) || hasMore;
@@ -132,7 +134,10 @@ function drawValues(list, values) {
     list.dataset.keys = keys;
     list.replaceChildren(...values.map(valueElement));
   }
-  values.forEach(({ text }, place) => setText(list.children[place].lastElementChild, text));
+  values.forEach(({ text }, place) => {
+    setText(list.children[place].lastElementChild, text);
+    list.children[place].classList.toggle("is-long", text.length > LONG_TEXT);
+  });
 }
 
 function valueElement({ label }) {
@@ -142,14 +147,17 @@ function valueElement({ label }) {
   return group;
 }
 
-function drawHealth(part, { is, health, tally, clock, track, reconnects, link }) {
-  const { rate_hz, latency_ms, worst_ms } = sumUp(health, Date.now());
+function drawHealth(part, { is, health, tally, clock, track, reconnects, link }, bike) {
+  const { interval_ms } = bike ?? {};
+  const arrivals = sumUp(health, Date.now(), interval_ms);
+  const { rate_hz, latency_ms, worst_ms } = arrivals;
   const last = lastTime(track);
   const age_ms = last === null ? null : Math.max(Date.now() - last * 1000, 0);
   const isUp = link.state === "connected";
-  setText(part("arrival"), arrivalWord({ kind: is.kind, rate_hz, latency_ms, age_ms, tally }));
+  const told = { ...arrivals, kind: is.kind, age_ms, tally, interval_ms };
+  setText(part("arrival"), arrivalWord(told));
   setText(part("latency"), latency_ms === null || !isUp ? "–" : latencyWord(latency_ms, worst_ms));
-  setText(part("rate"), isUp ? `${rate_hz.toFixed(rate_hz < 10 ? 1 : 0)} per second` : "–");
+  setText(part("rate"), isUp ? measuredRateWord(rate_hz) : "–");
   setText(part("lag"), age_ms === null ? "–" : spanWord(age_ms));
   setText(part("reconnects"), reconnects === 0 ? "none" : `${reconnects}`);
   setText(part("gaps"), gapsWord(tally));

@@ -3,7 +3,8 @@
 const BIKES_MAX = 2_000; // twice what a gateway knows by default: invented ids cannot fill a tab
 
 /**
- * A bike is `{id, online, epoch, model, refused, reading}`; entries are replaced, never changed.
+ * A bike is `{id, online, epoch, model, interval_ms, refused, reading}`; entries are replaced, never
+ * changed.
  * @returns {Map<string, object>}
  */
 export function createBikes() {
@@ -19,8 +20,9 @@ export function takeAnswer(bikes, devices) {
 }
 
 /** Take a `device_status`; `ts_ms` is when the bike was heard last, by its own clock. */
-export function takeStatus(bikes, { device_id, online, epoch, model, refused, ts_ms }) {
-  update(bikes, device_id, { online, epoch, model, refused, heard_ms: ts_ms });
+export function takeStatus(bikes, status) {
+  const { device_id, online, epoch, model, interval_ms, refused, ts_ms } = status;
+  update(bikes, device_id, { online, epoch, model, interval_ms, refused, heard_ms: ts_ms });
 }
 
 /** Forget who is online: only a connected gateway can say, and it may be another one by then. */

@@ -2,9 +2,13 @@
 
 const EXTRAS_MAX = 16; // as many as one reading may carry; invented names cannot fill the page
 
+const HUGE = 1e300; // a span of twice that is still a number
+const STILL_PART = 0.1; // of a value: the room above and below one that does not change
+const FINEST_PART = 1e-15; // of a value: a finer difference is the error of a number
+
 /**
  * `lines` are `{key, label}`; `unit` "speed" is the reader's own. `least` is the smallest span of
- * the vertical axis, `from` where it begins at the latest (null: anywhere), `to` where it ends.
+ * the vertical axis (0: what the values need), `from` where it begins at the latest (null: anywhere).
  */
 const CHARTS = [
   chart("speed", "Speed", "speed", [["speed_kmh", "Speed"]], { from: 0, least: 30 }),
@@ -48,12 +52,32 @@ export function valueOf(reading, { key, isExtra }) {
 }
 
 /** The vertical axis for values between `low` and `high`: round, and no smaller than it should be. */
-export function axisBounds({ from, least }, low, high) {
-  if (low === null || high === null) return [from ?? 0, (from ?? 0) + least];
-  const bottom = from === null ? low : Math.min(from, low);
-  const top = Math.max(high, bottom + least);
+export function axisBounds(definition, low, high) {
+  const { first, last, step } = axisOf(definition, low, high);
+  return [first * step, last * step];
+}
+
+/** The same axis in steps: from `first * step` to `last * step`, both whole numbers of steps. */
+export function axisOf({ from, least }, low, high) {
+  if (low === null || high === null) return inSteps(from ?? 0, (from ?? 0) + (least || 1));
+  const [lowest, highest] = [low, high].map((value) => Math.min(Math.max(value, -HUGE), HUGE));
+  if (least === 0) return aroundValues(lowest, highest);
+  const bottom = from === null ? lowest : Math.min(from, lowest);
+  return inSteps(bottom, Math.max(highest, bottom + least));
+}
+
+function inSteps(bottom, top) {
   const step = stepOf(top - bottom);
-  return [Math.floor(bottom / step) * step, Math.ceil(top / step) * step];
+  return { first: Math.floor(bottom / step), last: Math.ceil(top / step), step };
+}
+
+/** An axis for values of any size; one that does not change is a level line in the middle. */
+function aroundValues(low, high) {
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  const finest = size * FINEST_PART;
+  if (high - low > finest) return inSteps(low, high);
+  const room = size * STILL_PART || 1;
+  return inSteps(low - room, high + room);
 }
 
 /** A quarter of the span, rounded to 1, 2 or 5 of a power of ten. */
@@ -76,5 +100,5 @@ function chart(key, title, unit, lines, { from = null, least }) {
 
 function extraChart(key) {
   const lines = [Object.freeze({ key, label: key, isExtra: true })];
-  return Object.freeze({ key: `extra-${key}`, title: key, unit: "", lines, from: null, least: 1 });
+  return Object.freeze({ key: `extra-${key}`, title: key, unit: "", lines, from: null, least: 0 });
 }

@@ -1,10 +1,13 @@
 /** One chart: uPlot over the rows of a track, with breaks and what was not kept marked. */
 
 import uPlot from "../vendor/uPlot.esm.js";
-import { axisBounds, valueOf } from "./channels.js";
+import { valueOf } from "./channels.js";
+import { createScale } from "./scale.js";
 import { EU_CUT_OFF_KMH } from "./units.js";
 import { tickWord } from "./words.js";
 
+const MARKS = [0.5, 1, 2, 5, 10]; // steps of the scale between two marks
+const MARK_GAP_REM = 0.7; // between the words of the vertical axis and what is around them
 const AXIS_REM = 2.75;
 const NARROW_REM = 16; // a chart of fewer letters gives them less room, and its line more
 const NARROW_AXIS_REM = 2.2;
@@ -20,10 +23,12 @@ const SYNC_KEY = "bike"; // the charts of a bike have one pointer
 /**
  * Put a chart into `element`.
  * @param definition one of `chartsFor`
- * @param context `{palette, getView, getUnit, isStale, onPoint}`; `getView` gives `{from, to, holes}`, `onPoint`
- *   is told where the pointer is, in pixels from the left; null when nowhere
+ * @param context `{palette, room, getView, getUnit, isStale, onPoint}`; `room.axis_px` is how wide
+ *   the vertical axes of all charts are, `getView` gives `{from, to, holes}`, `onPoint` is told where
+ *   the pointer is, in pixels from the left; null when nowhere
  */
-export function createChart(element, definition, context) {
+export function createChart(element, definition, given) {
+  const context = { ...given, scale: createScale(definition, null, null) };
   const plot = new uPlot(chartOptions(element, definition, context), [[], []], element);
   const resize = new ResizeObserver(() => plot.setSize(sizeOf(element)));
   resize.observe(element);
@@ -31,10 +36,11 @@ export function createChart(element, definition, context) {
     plot,
     draw(rows) {
       const factor = factorOf(definition, context);
-      plot.setData([
-        rows.map(({ t }) => t),
-        ...definition.lines.map((line) => column(rows, line, factor)),
-      ]);
+      const columns = definition.lines.map((line) => column(rows, line, factor));
+      const { toPlot } = (context.scale = scaleFor(definition, columns));
+      const inSteps = (value) => (value === null ? null : toPlot(value));
+      const drawn = columns.map((values) => values.map(inSteps));
+      plot.setData([rows.map(({ t }) => t), ...drawn]);
     },
     destroy() {
       resize.disconnect();
@@ -48,6 +54,16 @@ function column(rows, line, factor) {
     const value = valueOf(reading, line);
     return value === null ? null : value * factor;
   });
+}
+
+function scaleFor(definition, columns) {
+  let [low, high] = [null, null];
+  for (const value of columns.flat()) {
+    if (value === null) continue;
+    if (low === null || value < low) low = value;
+    if (high === null || value > high) high = value;
+  }
+  return createScale(definition, low, high);
 }
 
 function factorOf({ unit }, { getUnit }) {
@@ -66,7 +82,7 @@ function chartOptions(element, definition, context) {
     },
     scales: {
       x: { time: true, range: () => [context.getView().from, context.getView().to] },
-      y: { range: (_plot, low, high) => axisBounds(definition, low, high) },
+      y: { range: () => [0, context.scale.top] },
     },
     axes: axesOf(context, element),
     padding: [10, () => remOf() * (isNarrow(element) ? 1 : 1.8), 0, 0], // room for half a label
@@ -94,13 +110,14 @@ function lineStyle(place, { palette, isStale }) {
   };
 }
 
-function axesOf({ palette }, element) {
+function axesOf(context, element) {
+  const { palette } = context;
   const rem = remOf(); // charts are made anew when it changes
   const axis = {
     stroke: () => palette.colours.quiet,
     grid: { stroke: () => palette.colours.line, width: 1 },
     ticks: { show: false },
-    font: `${Math.round(rem * 0.75)}px ${FONT}`,
+    font: fontOf(rem),
   };
   // in a narrow chart a time that does not end before the edge is left out
   const roomOf = ({ bbox }) => element.clientWidth - bbox.left / devicePixelRatio;
@@ -114,8 +131,33 @@ function axesOf({ palette }, element) {
   const space = () => rem * (element.clientHeight < rem * 10 ? 1.6 : 2.5);
   return [
     { ...axis, space: apart, size: rem * 1.6, incrs: TIME_STEPS_S, values: times },
-    { ...axis, space, size: () => rem * (isNarrow(element) ? NARROW_AXIS_REM : AXIS_REM) },
+    {
+      ...axis,
+      space,
+      incrs: MARKS,
+      values: (_plot, marks, _axis, _space, every) => context.scale.words(marks, every),
+      size: (_plot, words) => axisWidth(context.room, words ?? [], element),
+    },
   ];
+}
+
+/** The width of the vertical axes: of all charts the same, with room for the longest word so far. */
+function axisWidth(room, words, element) {
+  const rem = remOf();
+  const widest = Math.max(...words.map((word) => widthOf(word, rem)), 0);
+  const least = rem * (isNarrow(element) ? NARROW_AXIS_REM : AXIS_REM);
+  room.axis_px = Math.max(room.axis_px, Math.ceil(widest + rem * MARK_GAP_REM));
+  return Math.max(least, room.axis_px);
+}
+
+function widthOf(word, rem) {
+  const pen = new OffscreenCanvas(1, 1).getContext("2d");
+  pen.font = fontOf(rem);
+  return pen.measureText(word).width;
+}
+
+function fontOf(rem) {
+  return `${Math.round(rem * 0.75)}px ${FONT}`;
 }
 
 function isNarrow({ clientWidth }) {
@@ -156,9 +198,9 @@ function hatch(ctx, colour) {
 }
 
 /** The speed above which no motor helps. */
-function drawLimit(plot, { palette, getUnit }) {
+function drawLimit(plot, { palette, getUnit, scale }) {
   const { ctx, bbox } = plot;
-  const y = plot.valToPos(EU_CUT_OFF_KMH * getUnit().factor, "y", true);
+  const y = plot.valToPos(scale.toPlot(EU_CUT_OFF_KMH * getUnit().factor), "y", true);
   if (y < bbox.top || y > bbox.top + bbox.height) return;
   ctx.save();
   ctx.strokeStyle = palette.colours.quiet;

@@ -4,11 +4,13 @@ import { chartsFor, noteKeys, valueOf } from "./channels.js";
 import { createChart, remOf } from "./chart.js";
 import { create, setAttribute, setText } from "./elements.js";
 import { listenToGestures } from "./gestures.js";
+import { numberWord } from "./numbers.js";
 import { readingAt, readingAtEnd, stepFrom, viewOf } from "./view.js";
 import { clockWord, momentWord, windowWord } from "./words.js";
 
 const BUDGET_MS = 5; // of a frame's 16: the rest of the charts is drawn in the next one
 const DRAW_MS = [100, 250]; // as often as a point moves by a pixel, within these
+const NEAR = "300px"; // so far outside the window a chart is drawn: scrolling shows none that is empty
 const WORDS_EVERY_MS = 5_000; // for those who read the charts' names
 
 /**
@@ -20,6 +22,7 @@ export function createCharts(part, context) {
   const stack = part("charts");
   const shown = {
     ...context,
+    room: charts.room,
     getView: () => charts.view,
     getUnit: () => charts.unit,
     isStale: () => charts.isStale,
@@ -36,11 +39,12 @@ export function createCharts(part, context) {
     hurry(charts);
     context.request();
   }).observe(stack);
-  const inSight = new IntersectionObserver((changes) => {
+  const noteSight = (changes) => {
     for (const { target, isIntersecting } of changes) target.dataset.inSight = isIntersecting;
     hurry(charts);
     context.request();
-  });
+  };
+  const inSight = new IntersectionObserver(noteSight, { rootMargin: NEAR });
   listenToGestures(stack, gesturesOf(charts, context));
   function empty() {
     for (const { chart, figure } of charts.list) {
@@ -53,12 +57,13 @@ export function createCharts(part, context) {
   function remake() {
     empty();
     Object.assign(charts, { list: [], waiting: [], isGrown: true });
+    emptied(charts.room);
   }
   return {
     /** Begin with another bike. */
     clear() {
       empty();
-      Object.assign(charts, createState());
+      Object.assign(charts, createState(), { room: emptied(charts.room) });
     },
     /** Note which values a reading carries. */
     note(reading) {
@@ -100,12 +105,18 @@ function createState() {
     view: { from: 0, to: 1, rows: [], holes: [] },
     unit: { factor: 1, speed: "km/h" },
     isStale: false,
+    room: { axis_px: 0 },
     waiting: [],
     drawn_ms: -Infinity,
     said_ms: -Infinity,
     pointed: null,
     isPointedAnew: false,
   };
+}
+
+/** Charts that are made anew need no more room than what they show. */
+function emptied(room) {
+  return Object.assign(room, { axis_px: 0 });
 }
 
 function hurry(charts) {
@@ -193,7 +204,7 @@ function valueWord(row, line, { unit, key }, charts) {
   const value = valueOf(row?.reading, line);
   if (value === null) return "–";
   if (unit === "speed") return (value * charts.unit.factor).toFixed(1);
-  return key.startsWith("extra-") ? value.toLocaleString("en") : value.toFixed(0);
+  return key.startsWith("extra-") ? numberWord(value) : value.toFixed(0);
 }
 
 function sayPoint(charts, row) {
@@ -213,7 +224,9 @@ function sayAll(charts, now_ms) {
       .map(({ reading }) => valueOf(reading, definition.lines[0]))
       .filter((v) => v !== null);
     const factor = definition.unit === "speed" ? charts.unit.factor : 1;
-    const [low, high] = extremes(values).map((value) => (value * factor).toFixed(1));
+    const isExtra = definition.key.startsWith("extra-");
+    const word = (value) => isExtra ? numberWord(value) : (value * factor).toFixed(1);
+    const [low, high] = extremes(values).map(word);
     const span = `${titleOf(definition, charts.unit)}, ${windowWord(to - from)} to ${clockWord(to * 1000)}`;
     setAttribute(
       box,

@@ -31,9 +31,21 @@ export function observe(clock, { epoch, seq, ts_ms }, arrival_ms) {
   Object.assign(clock, { epoch, seq, ts_ms, least, samples: clock.samples + 1 });
 }
 
+/** Whether enough was heard to tell a clock that is wrong from readings that were merely waiting. */
+export function isKnown(clock) {
+  if (!clock || clock.samples === 0) return false;
+  const apart_ms = Math.abs(nearestOffset(clock));
+  return clock.samples >= SAMPLES_MIN || apart_ms < AGREE_MS || apart_ms >= SURE_MS;
+}
+
+/** What to add to a bike's time to get about the time of arrival, in ms. */
+export function nearestOffset({ least, leastBefore }) {
+  return Math.min(least, leastBefore);
+}
+
 /** What to add to a bike's time to get the reader's, in ms; 0 while the two agree. */
 export function offsetOf(clock) {
-  const offset_ms = Math.min(clock.least, clock.leastBefore);
+  const offset_ms = nearestOffset(clock);
   const enough_ms = clock.samples < SAMPLES_MIN ? SURE_MS : AGREE_MS;
   return Number.isFinite(offset_ms) && Math.abs(offset_ms) >= enough_ms ? offset_ms : 0;
 }

@@ -3,7 +3,7 @@
 import { create, setAttribute, setState, setText } from "./elements.js";
 import { sinceWord } from "./fleet_words.js";
 import { hashOfBike } from "./route.js";
-import { createSpark, sparkEnd, sparkPoints } from "./spark.js";
+import { createSpark, sparkEnd, sparkLines } from "./spark.js";
 import { createSparkline, drawSparkline } from "./sparkline.js";
 import { batteryWord, describeBike, powerWord, speedWord } from "./words.js";
 
@@ -66,6 +66,7 @@ export function drawRow(row, bike, { sparks, clocks, link, unit }, where) {
   const spark = sparks.get(bike.id) ?? createSpark();
   const isLoading = Boolean(bike.reading) && !spark.isPastKnown;
   row.canvas.classList.toggle("is-loading", isLoading);
-  const points = isLoading ? [] : sparkPoints(spark, sparkEnd(spark, isOnline, now_ms));
-  drawSparkline(row.canvas, points, look.scale, look.colours, !isOnline);
+  const end_ms = sparkEnd(spark, isOnline, now_ms);
+  const lines = isLoading ? [] : sparkLines(spark, end_ms, bike.interval_ms);
+  drawSparkline(row.canvas, lines, look.scale, look.colours, !isOnline);
 }

@@ -3,7 +3,7 @@
 import { offsetOf } from "./clock.js";
 import { clockWord } from "./words.js";
 
-const HEARD_BEFORE = " What is shown was heard before.";
+const HEARD_BEFORE = " These are the last readings heard.";
 const NOT_KNOWN = " Which bikes there are is not known.";
 
 /** How many bikes are listed, "12 of 200 bikes match". */

@@ -1,7 +1,8 @@
 /** Draw the last speeds of a bike on a small canvas. */
 
+import { SPARK_POINTS } from "./spark.js";
+
 const SPEED_MAX_KMH = 45; // one scale for the fleet: bikes are compared by it
-const BRIDGED_S = 3; // what is silent for longer is offline: there the line breaks
 const LINE_PX = 1.5;
 const SIZE = { width: 96, height: 28 }; // 6 by 1.75 rem, as the style sheet says
 const LETTER_PX = 16; // a rem where nobody chose larger letters
@@ -19,30 +20,24 @@ export function sparkScale() {
   return (devicePixelRatio * letter_px) / LETTER_PX;
 }
 
-/** Draw points, oldest first; NaN breaks the line. */
-export function drawSparkline(canvas, points, scale, { accent, quiet }, isStale) {
+/** Draw the lines that `sparkLines` tells. */
+export function drawSparkline(canvas, lines, scale, { accent, quiet }, isStale) {
   const context = fitted(canvas, scale);
   context.strokeStyle = isStale ? quiet : accent;
   context.lineWidth = LINE_PX;
   context.lineJoin = "round";
   context.beginPath();
-  let last = -Infinity;
-  points.forEach((speed, place) => {
-    if (Number.isNaN(speed)) return;
-    extend(context, xOf(place, points.length), yOf(speed), place - last <= BRIDGED_S);
-    last = place;
-  });
+  for (const [first, ...others] of lines) {
+    const [x, y] = [xOf(first.place), yOf(first.speed)];
+    context.moveTo(x - 1, y);
+    context.lineTo(x, y); // a point that stands alone is seen
+    for (const { place, speed } of others) context.lineTo(xOf(place), yOf(speed));
+  }
   context.stroke();
 }
 
-function extend(context, x, y, isDrawing) {
-  if (isDrawing) context.lineTo(x, y);
-  else context.moveTo(x - 1, y);
-  context.lineTo(x, y); // a point that stands alone is seen
-}
-
-function xOf(place, count) {
-  return LINE_PX + (place / (count - 1)) * (SIZE.width - 2 * LINE_PX);
+function xOf(place) {
+  return LINE_PX + (place / (SPARK_POINTS - 1)) * (SIZE.width - 2 * LINE_PX);
 }
 
 function yOf(speed_kmh) {

@@ -5,6 +5,8 @@
  * break: nothing is known between the rows beside it.
  */
 
+import { breakBetween, createLine, extendLine, isOtherRide, isSetBack } from "./line.js";
+
 /** Newest first. A level that is full hands its older half down, thinned to two rows a bucket. */
 const LEVELS = [
   { bucket_s: 0, rows_max: 6_000 }, // every reading: ten minutes at 10 Hz
@@ -12,22 +14,21 @@ const LEVELS = [
   { bucket_s: 5, rows_max: 8_000 }, // some five hours
   { bucket_s: 60, rows_max: 8_000 }, // some days; then it is forgotten
 ];
-export const SILENCE_S = 5; // a line across a longer silence would claim values nobody measured
-const CLOCK_BACK_S = 5; // a clock set back further starts another time axis
 
 /** An empty track. */
 export function createTrack() {
-  return { levels: LEVELS.map(() => []), isBroken: false };
+  return { levels: LEVELS.map(() => []), isBroken: false, line: createLine() };
 }
 
 /** Append a reading measured at `t` seconds. */
 export function addReading(track, reading, t) {
   const last = lastTime(track);
-  if (last !== null && t < last - CLOCK_BACK_S) clear(track);
-  else if (last !== null && (track.isBroken || t - last > SILENCE_S))
-    append(track, breakAt(last, t));
-  append(track, { t: Math.max(t, lastTime(track) ?? t), reading });
+  if (last !== null && isSetBack(last, t)) clear(track);
+  const row = { t: Math.max(t, lastTime(track) ?? t), reading };
+  const { levels, line, isBroken } = track;
+  extendLine(line, levels[0], row, isBroken);
   track.isBroken = false;
+  if (levels[0].length > LEVELS[0].rows_max) settle(track);
 }
 
 /** Break the line before the next reading. */
@@ -37,7 +38,7 @@ export function addGap(track) {
 
 /**
  * Put rows of the past, ascending, where they belong: before everything, or into one break.
- * Breaks that they fill go; what else is known stays.
+ * Breaks that they fill go; what else is known stays. Two rides are not joined.
  */
 export function insertPast(track, rows) {
   if (rows.length === 0) return;
@@ -46,7 +47,10 @@ export function insertPast(track, rows) {
   const start = placeAfter(level, rows[0].t);
   const isFilled = level[start - 1]?.reading === null;
   const hasBreakAfter = level[start]?.reading === null && level[start].t <= rows.at(-1).t;
-  level.splice(start - Number(isFilled), Number(isFilled) + Number(hasBreakAfter), ...rows);
+  const [from, to] = [start - Number(isFilled), start + Number(hasBreakAfter)];
+  const before = seam(level[from - 1], rows[0]);
+  const after = seam(rows.at(-1), level[to]);
+  level.splice(from, to - from, ...before, ...rows, ...after);
   if (level.length > rowsMax(track, level)) settle(track);
 }
 
@@ -69,6 +73,19 @@ export function firstTime(track) {
 /** The time of the last row in seconds; null when there is none. */
 export function lastTime(track) {
   return track.levels.find((level) => level.length > 0)?.at(-1).t ?? null;
+}
+
+/** Move the rows of the last ride in time: the bike's clock is known better now. */
+export function shiftTrack({ levels }, by_s) {
+  const rows = levels.toReversed().flat();
+  const epoch = rows.at(-1)?.reading?.epoch;
+  const end = rows.findLastIndex(({ reading }) => reading && reading.epoch !== epoch);
+  for (const row of rows.slice(end + 1)) row.t = Math.max(row.t + by_s, rows[end]?.t ?? -Infinity);
+}
+
+/** The interval that the bike names, in ms; undefined while it is not known. */
+export function intervalTold({ line: { told_s } }) {
+  return told_s === null ? undefined : told_s * 1000;
 }
 
 /** How many rows are kept. */
@@ -107,9 +124,10 @@ function extremes(rows) {
   return slowest < fastest ? [rows[slowest], rows[fastest]] : [rows[fastest], rows[slowest]];
 }
 
-function append(track, row) {
-  track.levels[0].push(row);
-  if (track.levels[0].length > LEVELS[0].rows_max) settle(track);
+/** The break between two rows that come to stand side by side, if there has to be one. */
+function seam(one, other) {
+  const isBroken = one?.reading && other?.reading && isOtherRide(one, other);
+  return isBroken ? [breakBetween(one, other)] : [];
 }
 
 /** Hand down what is too much, level by level; the last one forgets. */
@@ -126,12 +144,9 @@ function rowsMax({ levels }, level) {
   return LEVELS[levels.indexOf(level)].rows_max;
 }
 
-function breakAt(last, t) {
-  return { t: (last + t) / 2, reading: null };
-}
-
 function clear(track) {
   for (const level of track.levels) level.length = 0;
+  Object.assign(track.line, { recent: [], doubts: [] });
 }
 
 /** The place of the first row at `t` or later. */

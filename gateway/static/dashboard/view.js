@@ -1,6 +1,7 @@
 /** What the charts show at one moment, read from a track. Pure. */
 
-import { lastTime, rowsBetween, SILENCE_S } from "./track.js";
+import { silenceOf } from "./line.js";
+import { lastTime, rowsBetween } from "./track.js";
 
 const NEAR_PARTS = 200; // of the width: so near to a hole's edge, the reading there is meant
 
@@ -18,11 +19,11 @@ export function viewOf(track, [from, to], buckets, now = to) {
   const first = rows[0]?.t ?? to;
   if (first > from) holes.unshift({ from: -Infinity, to: Math.min(first, to) });
   const last = lastTime(track) ?? to;
-  if (last < to && now - last > SILENCE_S) holes.push({ from: last, to: Infinity });
+  if (last < to && now - last > silenceOf(track.line)) holes.push({ from: last, to: Infinity });
   return { from, to, rows, holes };
 }
 
-/** The reading nearest to a time; null in a hole and where the nearest one is far away. */
+/** The reading nearest to a time; null in a hole and long after the last one. */
 export function readingAt({ rows, holes, from, to }, t) {
   const near_s = (to - from) / NEAR_PARTS; // about the width of the pointer
   if (holes.some((hole) => t > hole.from + near_s && t < hole.to - near_s)) return null;
@@ -30,8 +31,8 @@ export function readingAt({ rows, holes, from, to }, t) {
   for (const row of rows) {
     if (nearest === null || Math.abs(row.t - t) < Math.abs(nearest.t - t)) nearest = row;
   }
-  if (nearest === null || Math.abs(nearest.t - t) > (to - from) / 20) return null;
-  return nearest.reading && nearest;
+  const isBeyond = nearest !== null && t - nearest.t > (to - from) / 20 && nearest === rows.at(-1);
+  return nearest?.reading && !isBeyond ? nearest : null;
 }
 
 /** The last reading in sight; null where the line ended before the right edge. */

@@ -1,9 +1,11 @@
 /** Numbers and states in words. Pure. */
 
 import { isHeard } from "./bikes.js";
+import { numberWord } from "./numbers.js";
 import { isFollowing } from "./range.js";
 import { cutOffIn, EU_CUT_OFF_KMH } from "./units.js";
 
+const ONCE_A_SECOND = 0.9; // Hz: a rate below is better told by the time between two readings
 const SLOW_MS = 2_000; // later than this, what is shown is not what is
 
 export const NONE = "–";
@@ -48,7 +50,7 @@ export function otherValues(reading, unit) {
 }
 
 function extraValue([key, value]) {
-  const text = typeof value === "number" ? value.toLocaleString("en") : String(value);
+  const text = typeof value === "number" ? numberWord(value) : String(value);
   return { key: `extra.${key}`, label: key, text };
 }
 
@@ -105,9 +107,11 @@ function refusedNotice({ id, refused }) {
 }
 
 function offlineNotice({ id, reading }) {
-  const shown = reading ? " What is shown is its last reading." : "";
+  const shown = reading ? " This page shows its last reading." : "";
   return `${id} is offline: nothing is heard from it.${shown} New ones show as soon as it is back.`;
 }
+
+const CHECK_ADVICE = "“.venv/bin/python -m device.check ENDPOINT” names what is wrong.";
 
 /** Why a gateway refuses a bike, and what to do; the words are those of `device_status`. */
 const ADVICE = {
@@ -119,6 +123,15 @@ const ADVICE = {
     "start it again.",
   far_seq:
     "Its numbers jumped by more than a million. Start the bike again: it then counts from 1.",
+  invalid:
+    "Its readings cannot be used: a value is missing, has a wrong type or is out of range. " +
+    CHECK_ADVICE,
+  seq_back:
+    "Its numbers go back or never rise. Each reading needs a number of its own: 1 for the first, " +
+    "then one more for each. " +
+    CHECK_ADVICE,
+  conflict:
+    "Two publishers use this id at the same time. Stop one of them, or give it an id of its own.",
   unsupported_version:
     "It speaks another version of the protocol. Update the bike's program, or the gateway.",
 };
@@ -126,7 +139,7 @@ const ADVICE = {
 function adviceFor(reason) {
   return (
     ADVICE[reason] ??
-    `The reason is: ${reason.replaceAll("_", " ")}. “python -m device.check” says more.`
+    `The reason is: ${reason.replaceAll("_", " ")}. ${CHECK_ADVICE}`
   );
 }
 
@@ -149,8 +162,9 @@ export function tickWord(t_s) {
 
 /** Why there is nothing before the `first` reading in sight; empty where nothing is missing. */
 export function missingWord({ missing, first, link }) {
-  if (missing === "not kept") return `No readings are kept from before ${clockWord(first * 1000)}`;
+  if (missing === "not kept") return `Recording started at ${clockWord(first * 1000)}`;
   if (missing === null) return "";
+  if (missing === "unanswered") return "The bike did not send its earlier readings in time";
   return link.state === "connected" ? "Loading earlier readings…" : "Earlier readings are not here";
 }
 
@@ -161,18 +175,41 @@ export function shownWord(sight) {
   const span = windowWord(to - from);
   const times = `from ${clockWord(from * 1000)} to ${clockWord(to * 1000)}`;
   const shown = isFollowing(range) ? `the latest ${span}` : `${span}, ${times}`;
-  return `Showing ${shown}${missing === "not kept" ? `. ${missingWord(sight)}` : ""}`;
+  const isFinal = missing === "not kept" || missing === "unanswered";
+  return `Showing ${shown}${isFinal ? `. ${missingWord(sight)}` : ""}`;
 }
 
-/** How readings arrive, for whoever only wants to know whether all is well; `kind` as of the bike. */
-export function arrivalWord({ kind, rate_hz, latency_ms, age_ms, tally }) {
+/**
+ * How readings arrive, for a reader who only wants to know whether all is well. `kind` is that of
+ * the bike, `interval_ms` the interval that it names; the rest comes from `sumUp`.
+ */
+export function arrivalWord(told) {
+  const { kind, rate_hz, latency_ms, age_ms, tally, interval_ms, isCatchingUp = false } = told;
   if (kind === "unknown") return "Nothing arrives: this page is not connected.";
   if (age_ms === null) return "Nothing has arrived yet.";
   const silence = `Nothing has arrived for ${spanWord(age_ms)}`;
   if (kind === "offline") return `${silence}: the bike is offline.`;
   if (latency_ms === null) return `${silence}.`;
-  const pace = rate_hz < 1 ? "less than one" : `about ${Math.round(rate_hz).toLocaleString("en")}`;
-  return `Readings arrive ${lateWord(latency_ms)}, ${pace} a second. ${lostWord(tally)}`;
+  if (isCatchingUp) {
+    return `Catching up: readings from ${spanWord(latency_ms)} ago arrive now. ${lostWord(tally)}`;
+  }
+  const regular = interval_ms === 0 ? " and at irregular intervals" : "";
+  const pace = rate_hz > 0 ? `, about ${rateWord(rate_hz, "a")}` : "";
+  return `Readings arrive ${lateWord(latency_ms)}${regular}${pace}. ${lostWord(tally)}`;
+}
+
+/** A rate as it is said, "10 a second", "one every 10 s". */
+function rateWord(rate_hz, per) {
+  if (rate_hz >= ONCE_A_SECOND) return `${Math.round(rate_hz).toLocaleString("en")} ${per} second`;
+  const every_s = 1 / rate_hz;
+  return `one every ${every_s < 9.95 ? `${Number(every_s.toFixed(1))} s` : spanWord(every_s * 1000)}`;
+}
+
+/** A rate as a number, "9.8 per second"; a dash while it is not known. */
+export function measuredRateWord(rate_hz) {
+  if (rate_hz === 0) return NONE;
+  if (rate_hz >= 10 || rate_hz < ONCE_A_SECOND) return rateWord(rate_hz, "per");
+  return `${rate_hz.toFixed(1)} per second`;
 }
 
 function lateWord(latency_ms) {
@@ -183,7 +220,7 @@ function lateWord(latency_ms) {
 
 function lostWord({ gaps, lost }) {
   if (gaps === 0) return "None is missing.";
-  if (lost === 0) return "Some are missing.";
+  if (lost === 0) return "Some may be missing.";
   return lost === 1 ? "One is missing." : `${lost.toLocaleString("en")} are missing.`;
 }
 

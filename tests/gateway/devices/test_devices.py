@@ -307,7 +307,10 @@ def test_a_status_says_what_the_device_said_of_itself() -> None:
     table, _ = open_table()
     table.receive(Status("a", 4, 9, 77, "online", 100, "model x"), at(0))
     told = {"device_id": "a", "online": True, "epoch": 4, "last_seq": 9, "ts_ms": 77}
-    assert device_of(table, "a").status_body() == told | {"model": "model x"}
+    assert device_of(table, "a").status_body() == told | {
+        "model": "model x",
+        "interval_ms": 100,
+    }
 
 
 def test_a_device_not_heard_yet_stands_before_everything() -> None:

@@ -1,6 +1,7 @@
 """Who is owed which device_status."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from gateway.fanout.clients import Client
 from gateway.fanout.statuses import LOG_MAX, StatusLog
 from gateway.packets import packet_of
 from shared.cursor import Cursor
+from shared.reading import Status
 from tests.gateway.browsers import EPOCH, Line, World
 
 
@@ -28,11 +30,16 @@ def client_of(*names: str) -> Client:
 
 def told(log: StatusLog, client: Client, room_frames: int = 100) -> list[tuple[str, int]]:
     """Tell a client what it is owed; returns ids and last numbers."""
+    bodies = bodies_told(log, client, room_frames)
+    return [(body["device_id"], body["last_seq"]) for body in bodies]
+
+
+def bodies_told(log: StatusLog, client: Client, room_frames: int = 100) -> list[dict[str, Any]]:
+    """Tell a client what it is owed; returns the payloads."""
     out = Outbound(100_000, room_frames)
     log.owe(client)
     log.tell(client, out)
-    bodies = [json.loads(packet_of(frame)[2:])[1] for frame in out.frames]
-    return [(body["device_id"], body["last_seq"]) for body in bodies]
+    return [json.loads(packet_of(frame)[2:])[1] for frame in out.frames]
 
 
 def test_a_change_is_owed_to_whom_it_concerns(world: World, log: StatusLog) -> None:
@@ -86,6 +93,15 @@ def test_a_status_is_written_once_for_all_who_are_told_the_same(
     log.note("a")
     told(log, client_of("a"))
     assert device.status_frame is not frame
+
+
+def test_an_interval_that_changes_is_told(world: World, log: StatusLog) -> None:
+    client = client_of("a")
+    world.publish("a")
+    for interval_ms in (100, 10_000):
+        world.devices.receive(Status("a", EPOCH, 1, 1, "online", interval_ms), world.now)
+        log.note("a")
+        assert bodies_told(log, client)[0]["interval_ms"] == interval_ms
 
 
 def let_one_give_way_and_lag(world: World, log: StatusLog) -> None:

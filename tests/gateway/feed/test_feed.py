@@ -1,5 +1,7 @@
 """The rules of "Order at the gateway", sentence by sentence."""
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.feed.effects import Announce, Take
@@ -1234,6 +1236,15 @@ def test_a_model_is_told_when_it_changes_and_kept_when_it_is_not_said() -> None:
     assert said(feed.receive_status(status(4, model="Cargo 3"), at(1))) == ["changed"]
     assert said(feed.receive_status(status(4), at(2))) == []
     assert feed.model == "Cargo 3"
+
+
+def test_interval_is_told_when_it_changes() -> None:
+    feed = running_feed(4)
+    slower = replace(status(4), interval_ms=10_000)
+
+    assert said(feed.receive_status(slower, at(1))) == ["changed"]
+    assert said(feed.receive_status(slower, at(2))) == []
+    assert feed.interval_ms == 10_000
 
 
 def test_a_device_without_a_clock_gets_the_time_of_arrival() -> None:

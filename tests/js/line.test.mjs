@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createShown, takeShownReading, takeShownStatus } from "../../gateway/static/dashboard/bike_state.js";
+import { observe } from "../../gateway/static/dashboard/clock.js";
+import { tellInterval } from "../../gateway/static/dashboard/line.js";
+import { rowsOf } from "../../gateway/static/dashboard/past.js";
+import {
+  addReading,
+  createTrack,
+  insertPast,
+  rowsBetween,
+} from "../../gateway/static/dashboard/track.js";
+import { readingAt, viewOf } from "../../gateway/static/dashboard/view.js";
+
+const T0 = 1e9;
+
+/** Readings at these seconds, numbered from `seq`. */
+function readingsAt(times, { epoch = 1, seq = 1 } = {}) {
+  return times.map((t, place) => {
+    return { epoch, seq: seq + place, ts_ms: (T0 + t) * 1000, speed_kmh: 10 };
+  });
+}
+
+function every(interval_s, count, from = 0) {
+  return Array.from({ length: count }, (_, i) => from + i * interval_s);
+}
+
+function trackOf(readings, interval_ms) {
+  const track = createTrack();
+  tellInterval(track.line, interval_ms);
+  for (const reading of readings) addReading(track, reading, reading.ts_ms / 1000);
+  return track;
+}
+
+function breaksIn(rows) {
+  return rows.filter(({ reading }) => reading === null).map(({ t }) => t - T0);
+}
+
+/** Where the line breaks live, and after a reload. */
+function breaksOf(times, interval_ms) {
+  const readings = readingsAt(times);
+  const live = rowsBetween(trackOf(readings, interval_ms), T0 - 1, T0 + 1e6, 1e4);
+  const past = rowsOf({ readings, gaps: [] }, 0, -Infinity, Infinity, interval_ms);
+  assert.deepEqual(breaksIn(live), breaksIn(past), "live as after a reload");
+  return breaksIn(live);
+}
+
+test("every steady bike is one line, whether or not it names its interval", () => {
+  for (const interval_s of [0.02, 0.1, 1, 4, 10, 30, 60, 600]) {
+    for (const told_ms of [undefined, 0, interval_s * 1000]) {
+      assert.deepEqual(breaksOf(every(interval_s, 12), told_ms), [], `${interval_s} ${told_ms}`);
+    }
+  }
+});
+
+test("the line of a fast bike breaks where it was silent, that of a slow one is drawn on", () => {
+  const silent = (interval_s, pause_s, told_ms) => {
+    const before = every(interval_s, 20);
+    return breaksOf([...before, ...every(interval_s, 20, before.at(-1) + pause_s)], told_ms).length;
+  };
+  for (const told_ms of [undefined, 100]) assert.equal(silent(0.1, 4.9, told_ms), 1);
+  assert.equal(silent(0.1, 1, 100), 0);
+  assert.equal(silent(1, 4.9, 1_000), 1);
+  assert.equal(silent(1, 2, 1_000), 0, "one reading late");
+  assert.equal(silent(10, 20, 10_000), 0);
+  assert.equal(silent(10, 30, 10_000), 1);
+});
+
+test("a bike that names a wrong interval is judged by what it sends", () => {
+  const pause = [...every(0.1, 20), ...every(0.1, 5, 6.8)];
+  assert.equal(breaksOf(pause, 10_000).length, 1);
+  assert.equal(breaksOf(every(10, 12), 100).length, 0);
+});
+
+test("a bike that changes its pace is a line again", () => {
+  const track = trackOf(readingsAt(every(0.1, 50)), 100);
+  tellInterval(track.line, 10_000);
+  const slow = readingsAt(every(10, 6, 15), { seq: 51 });
+  for (const reading of slow) addReading(track, reading, reading.ts_ms / 1000);
+  assert.deepEqual(breaksIn(rowsBetween(track, T0, T0 + 100, 1e4)), []);
+});
+
+test("an irregular bike is a line through its usual pauses", () => {
+  const times = [0, 0.4, 3.5, 4, 8.5, 9, 9.5, 13, 13.2, 17];
+  assert.deepEqual(breaksOf(times, 0), []);
+  assert.equal(breaksOf([...times, 60], 0).length, 1);
+});
+
+test("two rides under one name are not joined, live and from the past", () => {
+  const one = readingsAt(every(1, 5));
+  const other = readingsAt(every(1, 5, 5), { epoch: 2 });
+  const live = rowsBetween(trackOf([...one, ...other], 1_000), T0, T0 + 100, 1e4);
+  const past = rowsOf({ readings: [...one, ...other], gaps: [] }, 0, -Infinity, Infinity);
+  for (const rows of [live, past]) assert.deepEqual(breaksIn(rows), [4.5]);
+});
+
+test("a past ride is not joined with the one on the page", () => {
+  const track = trackOf(readingsAt(every(1, 5, 5), { epoch: 2 }), 1_000);
+  const readings = readingsAt(every(1, 5));
+  insertPast(track, rowsOf({ readings, gaps: [] }, 0, -Infinity, T0 + 5, 1_000));
+  assert.deepEqual(breaksIn(rowsBetween(track, T0, T0 + 100, 1e4)), [4.5]);
+});
+
+test("another model is another ride", () => {
+  const shown = createShown();
+  const status = { online: true, model: "cargo", interval_ms: 1_000 };
+  takeShownStatus(shown, undefined, status);
+  for (const reading of readingsAt([0, 1])) addReading(shown.track, reading, reading.ts_ms / 1000);
+  takeShownStatus(shown, status, { ...status, model: "race" });
+  for (const reading of readingsAt([2, 3], { seq: 3 }))
+    addReading(shown.track, reading, reading.ts_ms / 1000);
+  assert.deepEqual(breaksIn(rowsBetween(shown.track, T0, T0 + 100, 1e4)), [1.5]);
+});
+
+test("a thinned answer is one line, and breaks where the bike was silent", () => {
+  const all = readingsAt([...every(0.1, 9_000), ...every(0.1, 9_000, 960)]);
+  const readings = all.filter((_, place) => place % 12 === 0 || place % 12 === 5);
+  const rows = rowsOf({ readings, gaps: [] }, 0, -Infinity, Infinity, 100);
+  assert.equal(breaksIn(rows).length, 1);
+});
+
+test("a past in which the clock was set back goes on with the newer time", () => {
+  const readings = [...readingsAt(every(1, 5, 1_000)), ...readingsAt(every(1, 5), { seq: 6 })];
+  const rows = rowsOf({ readings, gaps: [] }, 0, -Infinity, Infinity, 1_000);
+  assert.deepEqual(
+    rows.map(({ t }) => t - T0),
+    [0, 1, 2, 3, 4],
+  );
+});
+
+test("a slow bike is silent only after more than its interval, and its value stays till then", () => {
+  const view = (now) => viewOf(trackOf(readingsAt(every(10, 6)), 10_000), [T0, now], 1e4, now);
+  assert.deepEqual(view(T0 + 70).holes, []);
+  assert.equal(view(T0 + 76).holes.length, 1);
+  assert.equal(readingAt(view(T0 + 70), T0 + 45).reading.seq, 5, "between two readings");
+});
+
+test("a clock that becomes known moves what is there, and the past is asked for anew", () => {
+  for (const off_ms of [30_000, -30_000]) {
+    const shown = createShown();
+    const readings = readingsAt(every(1, 8)).map((one) => ({ ...one, ts_ms: one.ts_ms - off_ms }));
+    insertPast(shown.track, rowsOf({ readings: readings.slice(0, 4), gaps: [] }, 0, -Infinity, Infinity));
+    shown.past = { ...shown.past, from: 0, isAsking: true };
+    for (const one of readings.slice(4)) {
+      observe(shown.clock, one, one.ts_ms + off_ms + 20); // the fleet has the same clock
+      takeShownReading(shown, one, one.ts_ms + off_ms + 20);
+    }
+    const rows = rowsBetween(shown.track, T0 - 100, T0 + 100, 1e4);
+    assert.deepEqual(breaksIn(rows), []);
+    assert.ok(rows.every(({ t }, place) => Math.abs(t - T0 - place) < 0.1), `${off_ms}`);
+    assert.deepEqual([shown.past.from, shown.past.isAsking], [Infinity, false]);
+  }
+});
+
+test("a clock that is set during a ride moves nothing that was before", () => {
+  const shown = createShown();
+  const readings = readingsAt(every(1, 10));
+  readings.forEach((one, place) => {
+    const set_ms = place < 5 ? 0 : 3_600_000;
+    takeShownReading(shown, { ...one, ts_ms: one.ts_ms + set_ms }, one.ts_ms + 20);
+  });
+  const rows = rowsBetween(shown.track, T0 - 100, T0 + 100, 1e4);
+  assert.ok(rows.every(({ t }, place) => Math.abs(t - T0 - place) < 0.1));
+});
+
+test("a bike with a wrong clock that is started again moves nothing of the ride before", () => {
+  for (const off_ms of [30_000, -30_000]) {
+    const shown = createShown();
+    const rides = [...readingsAt(every(1, 6)), ...readingsAt(every(1, 6, 6), { epoch: 2 })];
+    for (const one of rides) {
+      takeShownReading(shown, { ...one, ts_ms: one.ts_ms - off_ms }, one.ts_ms + 20);
+    }
+    const rows = rowsBetween(shown.track, T0 - 100, T0 + 100, 1e4);
+    const times = rows.filter(({ reading }) => reading).map(({ t }) => Math.round(t - T0));
+    assert.deepEqual(times, every(1, 12));
+    assert.equal(breaksIn(rows).length, 1);
+  }
+});
