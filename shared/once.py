@@ -1,5 +1,7 @@
 """What was said already, so that a fault is logged once and not a thousand times a second. Pure."""
 
+from math import inf
+
 DEVICES_MAX = 1_000
 """Of one kind. As many as the gateway holds devices, unless told otherwise."""
 KINDS_MAX = 100
@@ -27,3 +29,26 @@ class OncePerKind:
             return False
         said.add(device_id)
         return True
+
+
+class OncePerPeriod:
+    """Lets each kind be said once in so many seconds and counts the repeats, in bounded memory.
+
+    Kinds beyond ``kinds_max`` share one turn.
+    """
+
+    def __init__(self, period_s: float, kinds_max: int = KINDS_MAX) -> None:
+        self._period_s = period_s
+        self._kinds_max = kinds_max
+        self._said: dict[str | None, tuple[float, int]] = {}  # when, and how many repeats since
+
+    def repeats_until(self, kind: str, now_s: float) -> int | None:
+        """Return the repeats since the kind was said last; None while it may not be said."""
+        is_known = kind in self._said or len(self._said) < self._kinds_max
+        key = kind if is_known else None
+        said_s, repeats = self._said.get(key, (-inf, 0))
+        if now_s - said_s < self._period_s:
+            self._said[key] = said_s, repeats + 1
+            return None
+        self._said[key] = now_s, 0
+        return repeats

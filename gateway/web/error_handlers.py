@@ -1,21 +1,46 @@
 """The one place where an error becomes an answer, for both edges: HTTP and Socket.IO."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from time import monotonic
 
 from flask import Flask, Response, json
 from loguru import logger
 from werkzeug.exceptions import HTTPException
 
 from shared.errors import BadRequest, ErrorBody, NotFound, RequestError, describe
+from shared.once import OncePerPeriod
 
 PROBLEM = "application/problem+json"
+TRACE_PERIOD_S = 60.0
+
+_logged = OncePerPeriod(TRACE_PERIOD_S)
 
 
 def translate(error: Exception, **where: object) -> tuple[ErrorBody, int]:
-    """Translate an error; one nobody foresaw is logged with its stack trace, once, here."""
+    """Translate an error; log an unforeseen one here, with its stack trace.
+
+    Each place in the code logs its trace once a minute at most. A stranger who finds a fault can
+    repeat it, and would fill the log.
+    """
     if not isinstance(error, RequestError):
-        logger.opt(exception=error).error("request_failed", **where)
+        _log_unforeseen(error, where)
     return describe(error)
+
+
+def _log_unforeseen(error: Exception, where: Mapping[str, object]) -> None:
+    repeats = _logged.repeats_until(_place_of(error), monotonic())
+    if repeats is not None:
+        logger.opt(exception=error).error("request_failed", **where, repeats_not_logged=repeats)
+
+
+def _place_of(error: Exception) -> str:
+    """Name the kind of an error and the line that raised it."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    line = "" if last is None else f"{last.tb_frame.f_code.co_filename}:{last.tb_lineno}"
+    return f"{type(error).__name__} {line}"
 
 
 def problem(body: ErrorBody, status: int) -> Response:

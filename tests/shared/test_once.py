@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.once import OncePerKind
+from shared.once import OncePerKind, OncePerPeriod
 
 
 def test_a_fault_of_one_kind_and_device_is_first_once() -> None:
@@ -44,3 +44,17 @@ def test_no_fault_is_first_twice_and_none_beyond_the_limits(faults: list[tuple[s
     assert len(set(firsts)) == len(firsts)
     assert len(kinds) <= 3
     assert all(sum(kind == other for other, _ in firsts) <= 3 for kind in kinds)
+
+
+def test_kind_is_said_again_after_the_period_with_its_repeats() -> None:
+    once = OncePerPeriod(60.0)
+    assert once.repeats_until("a", 100.0) == 0
+    assert [once.repeats_until("a", 101.0 + n) for n in range(3)] == [None] * 3
+    assert once.repeats_until("a", 160.0) == 3
+    assert once.repeats_until("b", 160.0) == 0
+
+
+def test_kinds_beyond_the_limit_share_one_turn() -> None:
+    once = OncePerPeriod(60.0, kinds_max=10)
+    said = [once.repeats_until(f"kind {n}", 100.0) for n in range(1_000)]
+    assert said.count(0) == 11
