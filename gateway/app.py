@@ -6,7 +6,6 @@ from functools import partial
 from secrets import token_hex
 
 from flask import Flask, Response
-from flask_cors import CORS
 
 from gateway.devices.devices import Devices, Limits
 from gateway.devices.ownership import is_own
@@ -19,10 +18,12 @@ from gateway.schema.routes import create_documents
 from gateway.transport import Multicast, SocketIO
 from gateway.web.api import create_api, create_pages
 from gateway.web.auth import Authenticate, let_everybody_in
+from gateway.web.cors import share_with_pages
 from gateway.web.detours import create_detours
 from gateway.web.doors import Check, guard, handshake_check, host_check, origin_check
 from gateway.web.error_handlers import register_error_handlers
 from gateway.web.events import register_events
+from gateway.web.inputs import check_address, remove_unreadable_headers
 from gateway.web.sockets import connection_count, create_server
 from shared.settings import Settings
 
@@ -50,7 +51,8 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     hub = create_hub(settings)
-    server = create_server(app, origin_check(settings.cors_origins))
+    is_allowed_origin = origin_check(settings.cors_origins)
+    server = create_server(app, is_allowed_origin)
     gateway = Gateway(app, server, hub)
     app.extensions["spoke"] = gateway
     register_error_handlers(app)
@@ -58,7 +60,7 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     app.register_blueprint(create_detours())
     app.register_blueprint(create_api(hub, authenticate))
     app.register_blueprint(create_documents())
-    CORS(app, resources=r"/api/*", origins=list(settings.cors_origins), expose_headers=["Link"])
+    share_with_pages(app, is_allowed_origin)
     app.after_request(_harden)
     register_events(server, hub, authenticate, automatic=settings.auto_subscribe)
     app.wsgi_app = guard(app.wsgi_app, _checks(settings, gateway))  # type: ignore[assignment,method-assign]  # the documented way to wrap
@@ -88,7 +90,13 @@ def _checks(settings: Settings, gateway: Gateway) -> Iterable[Check]:
     def is_full() -> bool:
         return gateway.is_draining or connection_count(gateway.server) >= settings.max_connections
 
-    return host_check((*settings.allowed_hosts, settings.gateway_host)), handshake_check(is_full)
+    is_host_ours = host_check((*settings.allowed_hosts, settings.gateway_host))
+    return (
+        check_address,
+        is_host_ours,
+        remove_unreadable_headers,
+        handshake_check(is_full),
+    )
 
 
 def _harden(response: Response) -> Response:

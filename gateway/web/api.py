@@ -16,6 +16,7 @@ from gateway import __version__
 from gateway.devices.devices import Device
 from gateway.hub import Hub
 from gateway.web.auth import Authenticate, Credentials
+from gateway.web.cors import is_preflight
 from gateway.web.past import Past
 from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
 from gateway.web.readings import (
@@ -75,6 +76,8 @@ def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
 
     @api.before_request
     def check_caller() -> None:
+        if is_preflight():
+            return
         headers = {name.lower(): value for name, value in request.headers.items()}
         authenticate(Credentials(headers))
 

@@ -1,5 +1,6 @@
 import csv
 import io
+from typing import NoReturn
 
 import pytest
 from flask.testing import FlaskClient
@@ -252,6 +253,48 @@ def test_only_listed_origins_may_read_the_api() -> None:
         make_app().test_client().get("/api/v1/devices", headers={"Origin": "https://app.example"})
     )
     assert "Access-Control-Allow-Origin" not in closed.headers
+
+
+@pytest.mark.parametrize(
+    ("origin", "is_allowed"),
+    [
+        ("http://[::1]:5173", True),
+        ("http://localhost", True),  # the gateway's own
+        ("http://1:5173", False),
+        ("http://1:51730", False),
+        ("http://[::1]:51730", False),
+        ("http://:5173", False),
+        ("null", False),
+    ],
+)
+def test_ipv6_origin_is_no_pattern(origin: str, is_allowed: bool) -> None:
+    client = make_app(SPOKE_CORS_ORIGINS="http://[::1]:5173").test_client()
+    answer = client.get("/api/v1/devices", headers={"Origin": origin})
+    given = answer.headers.get("Access-Control-Allow-Origin")
+    assert given == (origin if is_allowed else None)
+    assert "Origin" in answer.headers["Vary"]
+
+
+def test_preflight_needs_no_credentials() -> None:
+    def refuse(_credentials: object) -> NoReturn:
+        raise Unauthorized("who are you?")
+
+    client = make_app(refuse, SPOKE_CORS_ORIGINS="https://app.example").test_client()
+    asked = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    answer = client.options("/api/v1/devices", headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert answer.headers["Access-Control-Allow-Headers"] == "authorization"
+    assert "GET" in answer.headers["Access-Control-Allow-Methods"]
+    foreign = client.options("/api/v1/devices", headers={**asked, "Origin": "https://evil.example"})
+    assert "Access-Control-Allow-Origin" not in foreign.headers
+    refused = client.get("/api/v1/devices", headers={"Origin": "https://app.example"})
+    assert refused.status_code == 401
+    assert refused.headers["Access-Control-Allow-Origin"] == "https://app.example"
 
 
 def test_an_old_client_is_told_which_version_it_needs(client: FlaskClient) -> None:
