@@ -13,7 +13,7 @@ from gevent.event import Event as Wake
 from loguru import logger
 
 from gateway.devices.devices import Devices
-from gateway.fanout.fanout import Fanout
+from gateway.fanout.fanout import Fanout, do_nothing
 from gateway.fanout.groups import OpenMulticast
 from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.feed.effects import Now
@@ -36,7 +36,9 @@ REST_S, REST_MAX_S = 0.001, 0.004
 REST_PART = 3
 """A turn begins so many times what the last one took after that began, within these bounds."""
 EVERYONE_S = 0.5
-"""How often the timeouts of devices with nothing to settle are judged."""
+"""How often the timeouts of devices with nothing to settle are judged, a share in each turn."""
+JUDGE_S, JUDGED_AT_ONCE = 0.004, 50
+"""What that may take of a turn, and how many are judged between two looks at the clock."""
 LATE_S = 0.25
 """After a pause this long (a stopped process) what waits is taken in before anyone is judged."""
 JUDGE_LATEST_S = 1.0
@@ -137,7 +139,7 @@ class Hub:
         self._once = OncePerKind()
         self._lagging: dict[str, None] = {}  # who can be sent more at once, who waits longest first
         self._blocked: dict[str, _Blocked] = {}  # whose kernel is full; who is longest goes first
-        self._flushed_s = self._judged_s = self._judged_all_s = self._turned_s = 0.0
+        self._flushed_s = self._judged_s = self._turned_s = 0.0
         self._judge_not_before_s = 0.0
         self._late_since_s: float | None = None
         self._has_more = False  # to do that waits for nothing
@@ -300,12 +302,18 @@ class Hub:
     def _judge(self, now: Now) -> None:
         if now.monotonic_s < self._judge_not_before_s:
             return
-        everyone = now.monotonic_s - self._judged_all_s >= EVERYONE_S
+        share = min(1.0, (now.monotonic_s - self._judged_s) / EVERYONE_S)
         self._judged_s = now.monotonic_s
-        if everyone:
-            self._judged_all_s = now.monotonic_s
-        self.devices.tick(now, everyone=everyone)
+        self.devices.tick(now, everyone=False)
+        self._judge_share(1 + int(share * len(self.devices)), now)
         self._ask_questions(now)
+
+    def _judge_share(self, count: int, now: Now) -> None:
+        """Judge some devices that have nothing to settle, for so long as others can wait."""
+        until_s = self._clock().monotonic_s + JUDGE_S
+        while count > 0 and self._clock().monotonic_s <= until_s:
+            self.devices.judge_some(min(count, JUDGED_AT_ONCE), now)
+            count -= JUDGED_AT_ONCE
 
     def _ask_for_wanted(self, now: Now) -> None:
         wanted, self.fanout.wanted = self.fanout.wanted, set()
@@ -398,12 +406,17 @@ class Hub:
         self._blocked.pop(client_id, None)
         self.fanout.remove(client_id)
 
-    def subscribe(self, client_id: str, request: Subscribe) -> dict[str, object]:
-        """Subscribe a client; returns the answer. What it is due follows in a later turn."""
-        devices = self.fanout.subscribe(client_id, request, self._clock())
+    def subscribe(
+        self, client_id: str, request: Subscribe, pause: Callable[[], None] = do_nothing
+    ) -> str:
+        """Subscribe a client; returns the answer as JSON. What it is due follows in a later turn.
+
+        ``pause`` is called between two pieces of the work.
+        """
+        devices = self.fanout.subscribe(client_id, request, self._clock(), pause)
         self._lagging.setdefault(client_id)
         self._wake.set()
-        return {"ok": True, "devices": devices}
+        return f'{{"ok":true,"devices":{devices}}}'
 
     def unsubscribe(self, client_id: str, request: Unsubscribe) -> dict[str, object]:
         """End a client's subscription, or part of it; returns the answer."""

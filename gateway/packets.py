@@ -75,6 +75,11 @@ def reading_payload(framed: bytes) -> bytes:
     return packet_of(framed)[len(_SPEED_CHANGE) : -1]
 
 
+def encode_json(body: Mapping[str, object]) -> bytes:
+    """Encode an object as all of the gateway's JSON is: compact, in UTF-8."""
+    return _encode(body).encode()
+
+
 def event_frame(name: str, body: Mapping[str, object]) -> bytes:
     """Frame any other event."""
     return frame(f"42{_encode([name, body])}".encode())

@@ -229,7 +229,7 @@ _ROWS = (
         "SPOKE_MAX_DEVICES",
         GATEWAY,
         "1000",
-        integer(1, 100_000),
+        integer(1, 10_000),
         "how many devices are held at most",
     ),
     Setting(

@@ -4,7 +4,6 @@ Pure. Carries out what the feeds want, numbers every arrival, and tells its audi
 of each entry and status at once: who is moved out of a tail must find the ring as it was then.
 """
 
-import json
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ from gateway.feed.effects import (
 from gateway.feed.feed import Feed
 from gateway.feed.history import Fills, Stretch
 from gateway.feed.reorder import HeldTotal, Reorder
-from gateway.packets import Gap, reading_frame, reading_payload
+from gateway.packets import Gap, encode_json, reading_frame, reading_payload
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.once import OncePerKind
@@ -68,22 +67,38 @@ class Device:
     status_told: tuple[object, ...] = ()
     """What :attr:`status_frame` says."""
     status_frame: bytes = b""
-    _latest_frame: bytes = b""
-    _latest: object | None = None
+    _summary_of: tuple[object, ...] = ()
+    """What :attr:`_summary` says."""
+    _summary: bytes = b""
 
     def status_body(self) -> dict[str, object]:
         """Give the payload of ``device_status``."""
         return status_body(self.device_id, self.feed)
 
-    def latest_reading(self) -> object | None:
-        """Give the newest reading held, as an object that is not to be changed."""
+    def latest_json(self) -> bytes:
+        """Return the newest reading held as JSON, or ``null``."""
         index = self.ring.newest_reading()
-        if index is None:
-            return None
-        frame = self.ring.frame_at(index)
-        if frame is not self._latest_frame:  # a thousand clients may ask for the same one
-            self._latest_frame, self._latest = frame, json.loads(reading_payload(frame))
-        return self._latest
+        return b"null" if index is None else reading_payload(self.ring.frame_at(index))
+
+    def summary_json(self) -> bytes:
+        """Return the status, the cursor and the newest reading as one JSON object.
+
+        It is encoded when somebody asks for the first time after a change.
+        """
+        feed, ring = self.feed, self.ring
+        index = ring.newest_reading()
+        newest = None if index is None else ring.arrival_at(index), index
+        told = (newest, feed.head, *self._told())
+        if told != self._summary_of:
+            head = {"cursor": str(feed.head or START)}
+            body = encode_json(self.status_body() | head)
+            self._summary = body[:-1] + b',"latest":' + self.latest_json() + b"}"
+            self._summary_of = told
+        return self._summary
+
+    def _told(self) -> tuple[object, ...]:
+        feed = self.feed
+        return feed.position, feed.online, feed.ts_ms, feed.model, feed.refused
 
 
 class Audience(Protocol):
@@ -137,6 +152,8 @@ class Devices:
         self._once = OncePerKind(limits.devices)
         self._held, self._fills = HeldTotal(), Fills()  # what all feeds share
         self._table: OrderedDict[str, Device] = OrderedDict()  # the longest silent first
+        self._in_order: Sequence[Device] | None = None
+        self._unjudged: list[Device] = []  # in this round of judge_some
         self._settling: dict[str, Device] = {}
 
     def __len__(self) -> int:
@@ -148,6 +165,12 @@ class Devices:
     def get(self, device_id: str) -> Device | None:
         """Find a device."""
         return self._table.get(device_id)
+
+    def in_order(self) -> Sequence[Device]:
+        """Return all devices by id; the list is sorted once until a device comes or goes."""
+        if self._in_order is None:
+            self._in_order = tuple(self._table[name] for name in sorted(self._table))
+        return self._in_order
 
     def was_evicted(self, device_id: str, since: Cursor) -> bool:
         """Tell whether what followed a position was lost because the device had to give way."""
@@ -215,8 +238,20 @@ class Devices:
 
     def tick(self, now: Now, *, everyone: bool) -> None:
         """Judge the timeouts of feeds that are at work, or of all."""
-        restless = [d for d in self if not d.feed.is_calm(now)] if everyone else self._at_work()
-        for device in restless:
+        for device in list(self) if everyone else self._at_work():
+            self._judge(device, now)
+
+    def judge_some(self, count: int, now: Now) -> None:
+        """Judge the timeouts of the next ``count`` devices; in turn, all are judged."""
+        if not self._unjudged:
+            self._unjudged = [*self]
+        for _ in range(min(count, len(self._unjudged))):
+            device = self._unjudged.pop()
+            if self._table.get(device.device_id) is device:
+                self._judge(device, now)
+
+    def _judge(self, device: Device, now: Now) -> None:
+        if not device.feed.is_calm(now):
             self._apply(device, device.feed.tick(now), now)
 
     def _at_work(self) -> list[Device]:
@@ -318,6 +353,7 @@ class Devices:
         ring = Ring(self.limits.readings)
         device = Device(device_id, feed, ring, now.monotonic_s, now.monotonic_s)
         self._table[device_id] = device
+        self._in_order = None
         return device
 
     def _least_needed(self, now: Now) -> Device | None:
@@ -333,6 +369,7 @@ class Devices:
     def _evict(self, device: Device) -> None:
         self.audience.before_loss(device, self.arrival)
         del self._table[device.device_id]
+        self._in_order = None
         self._settling.pop(device.device_id, None)
         self.counts["evicted"] += 1
         device.feed.forget()

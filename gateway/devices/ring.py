@@ -195,7 +195,10 @@ class Ring:
 
     def newest_reading(self) -> int | None:
         """Find the newest reading's index, passing over gaps; None when no reading is held."""
-        readings = (i for i in range(self.end - 1, self.first - 1, -1) if i not in self._gaps)
+        last = self.end - 1
+        if last >= self.first and last not in self._gaps:
+            return last
+        readings = (i for i in range(last, self.first - 1, -1) if i not in self._gaps)
         return next(readings, None)
 
     def find(self, cursor: Cursor) -> bytes | None:

@@ -6,22 +6,20 @@ may be behind in few devices, which its group leaves out.
 """
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from gateway.fanout.groups import Coverage, Group, Handle
 from shared.cursor import START, Cursor
 
 
-@dataclass(frozen=True, slots=True)
-class At:
+class At(NamedTuple):
     """Stands before the entry at ``index`` of the ring, after the position ``cursor``."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls
     cursor: Cursor
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """Wants what follows ``cursor``, which the ring cannot tell yet; asked at ``since_s``."""
 
     cursor: Cursor
@@ -39,6 +37,20 @@ class Rated:
     cursor: Cursor
     arrival: int = -1
     due_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Look:
+    """One pass over the devices a client watches at a rate, in pieces."""
+
+    names: list[str]
+    """The devices still to be looked at, the next one last."""
+    arrival: int
+    next_s: float
+    """When the next pass is due."""
+    least_s: float
+    """How long the next pass waits at least, because of what this one costs."""
+    is_all_sent: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -65,6 +77,7 @@ class Client:
     rate_due_s: float | None = None
     """When to look for newest readings next; None without any rate."""
     is_rate_due: bool = False
+    look: Look | None = None
     rate_pause_s: float = 0.0
     """How long the last look at newest readings said the next one can wait."""
     rated_up_to: int = -1
@@ -73,6 +86,8 @@ class Client:
     statuses: dict[str, None] = field(default_factory=dict)
     """Devices whose status is owed, in order: an ordered set."""
     status_seen: int = 0
+    holds: int = 0
+    """Answers to ``subscribe`` that are being made: until they are sent, nothing else is."""
     is_automatic: bool = False
     """Subscribed by the server; ends with the first ``subscribe`` of its own."""
 

@@ -5,7 +5,8 @@ due, and takes as many bytes for a client as its connection accepts. Nothing is 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 from gateway.devices.devices import REMEMBERED_MAX, Device, Devices
 from gateway.devices.ring import Entry
@@ -35,10 +36,18 @@ TAIL_A_NAME = 256
 """Enough for a group that covers few devices by name, of which there may be many."""
 PARTS_MAX = 64
 """Devices in which a client may be behind beside its group; with more it leaves the group."""
+STEPS_MAX = 1_000
+"""Devices in which a client that is behind is sent on in one piece: a few milliseconds."""
+ANSWERED_AT_ONCE = 100
+"""Devices of an answer that are written between two calls of ``pause``: some 0.2 ms."""
 AUTOMATIC_RATE_HZ = 1.0
 """What a client gets that only connects and listens, with ``SPOKE_AUTO_SUBSCRIBE``."""
 
 EMPTY = Batch(())
+
+
+def do_nothing() -> None:
+    """Go on at once: the pause of work that nobody has to wait for."""
 
 
 class Fanout:
@@ -54,6 +63,7 @@ class Fanout:
         self._statuses_due = False
         self._rates = RateQueue(self.clients)
         self._behind: set[str] = set()
+        self._heads: dict[str, At] = {}  # the position at the head of each device, made once
         self._watchers: Counter[str] = Counter()
         devices.audience = self
 
@@ -81,23 +91,44 @@ class Fanout:
         client = self.clients[client_id]
         if client.names or client.everything:
             return
-        self.subscribe(client_id, Subscribe((), True, {}, AUTOMATIC_RATE_HZ), now)
+        self._enter(client, Subscribe((), True, {}, AUTOMATIC_RATE_HZ), now)
         client.is_automatic = True
 
-    def subscribe(self, client_id: str, request: Subscribe, now: Now) -> dict[str, object]:
-        """Add to a subscription; returns the ``devices`` of the answer.
+    def subscribe(
+        self, client_id: str, request: Subscribe, now: Now, pause: Callable[[], None] = do_nothing
+    ) -> str:
+        """Add to a subscription; returns the ``devices`` of the answer as JSON.
 
-        All or nothing: raises :class:`TooManyDevices` before anything is changed.
+        All or nothing: raises :class:`TooManyDevices` before anything is changed. The positions
+        are settled at once. The answer is then written in pieces, with a call of ``pause`` after
+        each; the client is sent nothing meanwhile, so that the answer tells where it stands.
         """
         client = self.clients[client_id]
         self._check_size(client, request)
+        covered = self._enter(client, request, now)
+        client.holds += 1
+        try:
+            return self._write_answer(client, covered, pause)
+        finally:
+            client.holds -= 1
+
+    def _enter(self, client: Client, request: Subscribe, now: Now) -> list[str]:
+        """Take a request into a subscription; returns the ids that it is about."""
         if client.is_automatic:
             self._end_everything(client)
         self._step_out(client)
         covered = self._cover(client, request, now)
         self._rates.settle(client, now)
         client.statuses.update(dict.fromkeys(covered))
-        return {device_id: self._answer(client, device_id) for device_id in covered}
+        return covered
+
+    def _write_answer(self, client: Client, covered: list[str], pause: Callable[[], None]) -> str:
+        parts: list[str] = []
+        for start in range(0, len(covered), ANSWERED_AT_ONCE):
+            some = covered[start : start + ANSWERED_AT_ONCE]
+            parts.append(",".join([self._answer(client, device_id) for device_id in some]))
+            pause()
+        return "{" + ",".join(parts) + "}"
 
     def unsubscribe(self, client_id: str, request: Unsubscribe, now: Now) -> None:
         """Take from a subscription; ``*`` ends everything, a name its own entry."""
@@ -134,11 +165,13 @@ class Fanout:
             client.everything_from = self.devices.arrival
         client.everything, client.everything_rate_hz = True, request.max_rate_hz
         client.everything_since = default or client.everything_since
-        known = [device.device_id for device in self.devices]
-        covered = list(dict.fromkeys([*known, *since]))
+        covered = dict.fromkeys(device.device_id for device in self.devices)
+        covered.update(dict.fromkeys(since))
         for name in covered:
             own = name in client.names
             self._place(client, name, since.get(name, None if own else default), now)
+        if not client.names:
+            return list(covered)
         return [name for name in covered if name in since or name not in client.names]
 
     def _uncover(self, client: Client, names: Iterable[str], now: Now) -> None:
@@ -170,15 +203,15 @@ class Fanout:
             if not self._watchers[name]:
                 del self._watchers[name]
 
-    def _answer(self, client: Client, device_id: str) -> dict[str, object]:
+    def _answer(self, client: Client, device_id: str) -> str:
+        """Write the part of an answer that is about one device."""
         device = self.devices.get(device_id)
         head = None if device is None else device.feed.head
         at = client.position_in(device_id) or self._since_before(client, device_id) or head
-        return {
-            "online": device is not None and device.feed.online,
-            "cursor": str(at or START),
-            "latest": None if device is None else device.latest_reading(),
-        }
+        online = "true" if device is not None and device.feed.online else "false"
+        latest = "null" if device is None else device.latest_json().decode()
+        # An id needs no escapes, see shared.reading.DEVICE_ID.
+        return f'"{device_id}":{{"online":{online},"cursor":"{at or START}","latest":{latest}}}'
 
     # --- positions -----------------------------------------------------------------------
 
@@ -204,9 +237,16 @@ class Fanout:
         if since is not None:
             client.behind[device.device_id] = Waiting(since, now.monotonic_s)
         elif device.device_id not in client.behind:
-            head = device.feed.head or START
-            client.behind[device.device_id] = At(device.ring.end, head)
+            client.behind[device.device_id] = self._at_head(device)
         self._behind.add(client.client_id)
+
+    def _at_head(self, device: Device) -> At:
+        """Return the position behind all that is held; ten thousand of them are made once."""
+        end, head = device.ring.end, device.feed.head or START
+        at = self._heads.get(device.device_id)
+        if at is None or at.index != end or at.cursor != head:
+            at = self._heads[device.device_id] = At(end, head)
+        return at
 
     def _place_at_rate(
         self, client: Client, device_id: str, since: Cursor | None, interval_s: float
@@ -239,10 +279,14 @@ class Fanout:
         """Give the position in each device of who was sent all that arrived up to a number."""
         positions = {}
         for device in self.devices:
-            if coverage.covers(device.device_id) and device.feed.head is not None:
-                index = device.ring.index_arrived_after(arrival)
-                cursor = device.ring.cursor_at(index) or device.feed.head
-                positions[device.device_id] = At(index, cursor)
+            head = device.feed.head
+            if head is None or not coverage.covers(device.device_id):
+                continue
+            ring = device.ring
+            index = ring.index_arrived_after(arrival)
+            is_at_head = index == ring.end
+            at = self._at_head(device) if is_at_head else At(index, ring.cursor_at(index) or head)
+            positions[device.device_id] = at
         return positions
 
     def _step_aside(self, client: Client, device_id: str) -> None:
@@ -344,6 +388,7 @@ class Fanout:
     def evict(self, device: Device) -> None:
         """Keep the positions in a device that is not known any more."""
         self.note_status(device.device_id)
+        self._heads.pop(device.device_id, None)
         for client_id in self._behind:
             client = self.clients[client_id]
             position = client.behind.pop(device.device_id, None)
@@ -378,16 +423,23 @@ class Fanout:
     def has_due(self, client_id: str) -> bool:
         """Tell whether a client, once writable, would be sent something."""
         client = self.clients[client_id]
+        if client.holds:
+            return False
         if client.is_rate_due or self._statuses.is_due(client):
             return True
         group = client.group
         if group is not None and client in group.apart and client.arrival < group.last:
             return True
-        return any(self._is_behind(name, at) for name, at in client.behind.items())
+        behind = client.behind
+        return any(isinstance(behind[name], At) for name in self._not_at_head(client))
 
-    def _is_behind(self, device_id: str, position: At | Waiting) -> bool:
-        device = self.devices.get(device_id)
-        return isinstance(position, At) and device is not None and position.index < device.ring.end
+    def _not_at_head(self, client: Client) -> Iterator[str]:
+        """Name the devices in which a client is behind, or waits."""
+        get = self.devices.get
+        for device_id, at in client.behind.items():
+            device = get(device_id)
+            if device is None or not isinstance(at, At) or at.index != device.ring.end:
+                yield device_id
 
     def take(
         self,
@@ -398,6 +450,8 @@ class Fanout:
     ) -> Batch:
         """Give what is due to a client, as much as there is room for, and move its position."""
         client = self.clients[client_id]
+        if client.holds:
+            return EMPTY
         plain = not (client.behind or client.is_rate_due or self._statuses.is_due(client))
         roomy = room_bytes >= BATCH_BYTES_MAX and room_frames == ANY_NUMBER
         group = client.group
@@ -427,15 +481,17 @@ class Fanout:
             client.arrival = arrival
 
     def _catch_up(self, client: Client, out: Outbound, now: Now) -> None:
-        """Send on in every device, in turn; who has everything becomes live, in this very call."""
-        for device_id in list(client.behind):
+        """Send on in every device, in turn; a client that has everything becomes live at once."""
+        unsent = list(islice(self._not_at_head(client), STEPS_MAX + 1))
+        for device_id in unsent[:STEPS_MAX]:
             if out.is_full:
-                break
+                return
             position = client.behind.pop(device_id)
             device = self.devices.get(device_id)
             if device is not None:  # the next turn begins with the others
                 client.behind[device_id] = self._go_on(position, device, out, now)
-        if client.statuses or not all(self._is_at_head(*it) for it in client.behind.items()):
+        has_all = len(unsent) <= STEPS_MAX and next(self._not_at_head(client), None) is None
+        if client.statuses or not has_all:
             return
         if client.group is None or self._is_level(client, client.group):
             self._join(client)
@@ -451,8 +507,3 @@ class Fanout:
             if gap is not None:
                 out.add(event_frame("gap", gap.body()))
         return advance(position, device, out) if isinstance(position, At) else position
-
-    def _is_at_head(self, device_id: str, position: At | Waiting) -> bool:
-        device = self.devices.get(device_id)
-        at_head = isinstance(position, At) and device is not None
-        return at_head and not self._is_behind(device_id, position)

@@ -6,6 +6,7 @@ it saw. Nothing is queued for a client but the ids it is owed, each once.
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 
 from gateway.devices.devices import Devices, status_body
 from gateway.fanout.catchup import Outbound
@@ -40,7 +41,7 @@ class StatusLog:
         if not missed:
             return
         client.status_seen = self.count
-        changed: Iterable[str] = [self._log[-i] for i in range(min(missed, len(self._log)), 0, -1)]
+        changed: Iterable[str] = islice(self._log, max(0, len(self._log) - missed), None)
         if missed > len(self._log):
             known = (device.device_id for device in self._devices)
             evicted = self._devices.evicted.items()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import wraps
+from itertools import islice
 from pathlib import Path
 from typing import ParamSpec
 
@@ -15,6 +16,7 @@ from flask import Blueprint, Response, current_app, render_template, request, ur
 from gateway import __version__
 from gateway.devices.devices import Device
 from gateway.hub import Hub
+from gateway.transport.timeslice import give_way
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.cors import is_preflight
 from gateway.web.past import Past
@@ -35,6 +37,8 @@ from shared.errors import BadRequest, Unavailable, UnknownDevice
 P = ParamSpec("P")
 FIRST_FILLS_S = 5.0
 """Ready at the latest this long after the start: history that still comes is no reason to wait."""
+LISTED_AT_ONCE = 100
+"""Devices in one piece of a list: some 50 kB, written in a millisecond."""
 LIBRARIES = ("socket.io.esm.min.js", "uPlot.esm.js", "uPlot.min.css")
 TOO_SLOW = "the device's journal does not answer in time: ask again"
 INSTALL_HINT = "the dashboard's libraries are not installed: run scripts/install"
@@ -57,12 +61,12 @@ def create_pages(hub: Hub, is_draining: Callable[[], bool]) -> Blueprint:
     @pages.get("/readyz")
     def readiness() -> tuple[dict[str, object], int]:
         ready = _is_ready(hub) and not is_draining()
-        silent = sorted(d.device_id for d in hub.devices if not d.feed.online)
+        silent = (d.device_id for d in hub.devices.in_order() if not d.feed.online)
         body = {
             "ready": ready,
             "draining": is_draining(),
             "devices": len(hub.devices),
-            "degraded": silent[:LIMIT_DEFAULT],
+            "degraded": list(islice(silent, LIMIT_DEFAULT)),
         }
         return body, 200 if ready else 503
 
@@ -82,13 +86,12 @@ def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
         authenticate(Credentials(headers))
 
     @api.get("/devices")
-    def devices() -> dict[str, object]:
-        known = sorted(hub.devices, key=lambda device: device.device_id)
-        return {"devices": [_summary(device) for device in known]}
+    def devices() -> Response:
+        return Response(_listed(hub.devices.in_order()), mimetype="application/json")
 
     @api.get("/devices/<device_id>")
-    def device(device_id: str) -> dict[str, object]:
-        return _summary(_find(hub, device_id))
+    def device(device_id: str) -> Response:
+        return Response(_find(hub, device_id).summary_json() + b"\n", mimetype="application/json")
 
     @api.get("/devices/<device_id>/readings")
     @_varies_by_accept
@@ -132,9 +135,20 @@ def _find(hub: Hub, device_id: str) -> Device:
     return device
 
 
-def _summary(device: Device) -> dict[str, object]:
-    head = device.feed.head or START
-    return device.status_body() | {"cursor": str(head), "latest": device.latest_reading()}
+def _listed(devices: Sequence[Device]) -> list[bytes] | Iterator[bytes]:
+    """Write the list of devices; a long one in pieces, each made when the client took the last."""
+    pieces = _list_pieces(devices)
+    return pieces if len(devices) > LISTED_AT_ONCE else [b"".join(pieces)]
+
+
+def _list_pieces(devices: Sequence[Device]) -> Iterator[bytes]:
+    before = b'{"devices":['
+    for start in range(0, len(devices), LISTED_AT_ONCE):
+        give_way()
+        some = devices[start : start + LISTED_AT_ONCE]
+        yield before + b",".join([device.summary_json() for device in some])
+        before = b","
+    yield b"]}\n" if devices else before + b"]}\n"
 
 
 def _read(hub: Hub, past: Past, device: Device, query: Query) -> Page:

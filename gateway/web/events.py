@@ -18,10 +18,11 @@ from socketio import exceptions as socketio_exceptions
 from gateway.fanout.subscription import Subscribe, Unsubscribe, parse_subscribe, parse_unsubscribe
 from gateway.hub import Hub
 from gateway.transport import Connection, SocketIO
+from gateway.transport.timeslice import give_way
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.error_handlers import translate
 from gateway.web.limits import Allowance, cost_of
-from gateway.web.sockets import is_answer_awaited, serve_browser
+from gateway.web.sockets import ReadyJson, is_answer_awaited, serve_browser
 from shared.decorators import registered, validated
 from shared.errors import NotFound, RateLimited, RequestError, describe
 
@@ -33,17 +34,17 @@ class Session(NamedTuple):
     hub: Hub
 
 
-Answer: TypeAlias = dict[str, object]
+Answer: TypeAlias = dict[str, object] | ReadyJson
 Handler: TypeAlias = Callable[[Session, object], Answer]
 EVENTS: dict[str, Handler] = {}
 event = partial(registered, EVENTS)
 
 
 @event("subscribe")
-@validated(parse_subscribe)
+@validated(partial(parse_subscribe, pause=give_way))
 def subscribe(session: Session, request: Subscribe) -> Answer:
     """Add to what a client watches."""
-    return session.hub.subscribe(session.client_id, request)
+    return ReadyJson(session.hub.subscribe(session.client_id, request, give_way))
 
 
 @event("unsubscribe")
@@ -90,7 +91,9 @@ class Callers:
             return
         allowance = self._of_connections.setdefault(browser, Allowance())
         with _refusing():
-            _spend(allowance, self.hub)  # first, so that nobody tries one password after the other
+            _spend(
+                allowance, self.hub, 1.0
+            )  # first, so that nobody tries one password after the other
             self.authenticate(Credentials(_headers(environ), given))
         self._allowances[client_id] = allowance
         pull, go_on = partial(self.hub.pull, client_id), partial(self.hub.on_writable, client_id)
@@ -124,8 +127,8 @@ def _refusing() -> Iterator[None]:
         raise refusal(body["message"], {"code": body["code"]}) from error
 
 
-def _spend(allowance: Allowance, hub: Hub, argument: object = None) -> None:
-    if not allowance.spend(hub.now().monotonic_s, cost_of(argument)):
+def _spend(allowance: Allowance, hub: Hub, cost: float) -> None:
+    if not allowance.spend(hub.now().monotonic_s, cost):
         raise RateLimited("too many requests; ask again in a second")
 
 
@@ -153,7 +156,7 @@ def _serve(
 
 def _call(session: Session, name: str, arguments: tuple[Any, ...], allowance: Allowance) -> Answer:
     argument = arguments[0] if arguments else None
-    _spend(allowance, session.hub, argument)
+    _spend(allowance, session.hub, cost_of(name, argument, len(session.hub.devices)))
     handler = EVENTS.get(name)
     if handler is None:
         raise NotFound(f"there is no event {name[:80]!r}; there are {', '.join(EVENTS)}")

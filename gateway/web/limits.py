@@ -7,6 +7,8 @@ REQUESTS_PER_S = 20.0
 REQUESTS_BURST = 100.0
 CURSORS_A_REQUEST = 250
 """Cursors that are as much work as a request: 10,000 of them, the most there may be, take 0.1 s."""
+BIKES_A_REQUEST = 500
+"""Bikes in an answer that count as a request: an answer about 10,000 has 4 MB."""
 
 
 @dataclass(slots=True)
@@ -27,8 +29,15 @@ class Allowance:
         return True
 
 
-def cost_of(argument: object) -> float:
-    """Tell how many requests one is worth, by what it brings along; at most a whole burst."""
-    since = argument.get("since") if isinstance(argument, dict) else None
-    count = len(since) if isinstance(since, dict) else 0
-    return min(1 + count / CURSORS_A_REQUEST, REQUESTS_BURST)
+def cost_of(event: str, argument: object, known: int) -> float:
+    """Return how many requests an event counts as, by its work; at most a whole burst.
+
+    ``known`` is the number of bikes that an answer to ``*`` is about.
+    """
+    if event != "subscribe" or not isinstance(argument, dict):
+        return 1.0
+    since, devices = argument.get("since"), argument.get("devices")
+    cursors = len(since) if isinstance(since, dict) else 0
+    bikes = len(devices) if isinstance(devices, list) else known if devices == "*" else 0
+    cost = 1 + cursors / CURSORS_A_REQUEST + bikes / BIKES_A_REQUEST
+    return min(cost, REQUESTS_BURST)

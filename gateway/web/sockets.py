@@ -6,17 +6,45 @@ poll get what is behind it.
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 from flask import Flask
 
 from gateway.packets import packet_of
 from gateway.transport import Connection, SocketIO
+from gateway.transport.packets import StrictJSON, StrictPacket
 from gateway.web.doors import OriginCheck
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 10, 8
 """A browser that vanished is noticed within 18 s."""
 MESSAGE_BYTES_MAX = 1_000_000
 """From a client: 10,000 cursors take half of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyJson:
+    """An answer that is JSON already: a list of ten thousand bikes is not encoded in one piece."""
+
+    text: str
+
+
+class ReadyPacket(StrictPacket):
+    """A Socket.IO packet whose parts may be ready JSON."""
+
+    class json(StrictJSON):  # noqa: N801  # socketio's name for what encodes and decodes
+        """Encodes a packet's data."""
+
+        @staticmethod
+        def dumps(value: object, separators: tuple[str, str]) -> str:
+            """Encode a value; of a list, take the parts that are ready as they are."""
+            if not (isinstance(value, list) and any(isinstance(it, ReadyJson) for it in value)):
+                return StrictJSON.dumps(value, separators)
+            parts = [
+                it.text if isinstance(it, ReadyJson) else StrictJSON.dumps(it, separators)
+                for it in value
+            ]
+            return f"[{','.join(parts)}]"
+
 
 _is_answer_awaited: ContextVar[bool] = ContextVar("is_answer_awaited", default=True)
 
@@ -31,6 +59,7 @@ def create_server(app: Flask, is_allowed_origin: OriginCheck) -> SocketIO:
         ping_timeout=PING_TIMEOUT_S,
         max_http_buffer_size=MESSAGE_BYTES_MAX,
     )
+    server.server.packet_class = ReadyPacket
     _note_acks(server)
     return server
 

@@ -203,7 +203,7 @@ class Browser:
 
     def subscribe(self, devices: Any, **more: Any) -> dict[str, Any]:
         request = parse_subscribe({"devices": devices, **more})
-        answer: Any = self.world.fanout.subscribe(self.name, request, self.world.now)
+        answer: Any = json.loads(self.world.fanout.subscribe(self.name, request, self.world.now))
         for device_id, told in answer.items():
             cursor = parse_cursor(told["cursor"])
             assert cursor is not None

@@ -321,7 +321,7 @@ def test_readiness_waits_for_the_links_and_names_the_silent(hub: Hub, client: Fl
 def test_an_unforeseen_error_tells_a_stranger_nothing(
     hub: Hub, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.web.api._summary", lambda device: 1 / 0)
+    monkeypatch.setattr("gateway.web.api._find", lambda hub, device_id: 1 / 0)
     publish(hub, "a", range(1, 2))
     answer = client.get("/api/v1/devices/a")
     assert (answer.status_code, answer.json["code"]) == (500, "internal")  # type: ignore[index]  # is JSON

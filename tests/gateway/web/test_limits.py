@@ -1,4 +1,5 @@
 from gateway.web.limits import (
+    BIKES_A_REQUEST,
     CURSORS_A_REQUEST,
     REQUESTS_BURST,
     REQUESTS_PER_S,
@@ -36,10 +37,23 @@ def test_a_long_silence_saves_up_no_more_than_a_burst() -> None:
 
 
 def test_many_cursors_are_worth_many_requests_but_never_more_than_a_burst() -> None:
-    assert cost_of(None) == cost_of({"devices": "*", "since": []}) == 1
-    assert cost_of({"since": dict.fromkeys(range(2 * CURSORS_A_REQUEST))}) == 3
-    most = cost_of({"since": dict.fromkeys(range(1_000_000))})
+    assert cost_of("subscribe", None, 0) == cost_of("subscribe", {"since": []}, 0) == 1
+    assert cost_of("subscribe", {"since": dict.fromkeys(range(2 * CURSORS_A_REQUEST))}, 0) == 3
+    most = cost_of("subscribe", {"since": dict.fromkeys(range(1_000_000))}, 0)
     assert most == REQUESTS_BURST
     allowance = Allowance()
     assert allowance.spend(1_000.0, most)
     assert not allowance.spend(1_000.0)
+
+
+def test_bikes_answered_count() -> None:
+    everything = {"devices": "*"}
+    assert cost_of("subscribe", everything, 0) == 1
+    assert cost_of("subscribe", everything, 2 * BIKES_A_REQUEST) == 3
+    assert cost_of("subscribe", {"devices": ["a"] * BIKES_A_REQUEST}, 10_000) == 2
+    assert cost_of("unsubscribe", everything, 10_000) == 1
+
+
+def test_largest_honest_subscribe_fits_a_burst() -> None:
+    since = dict.fromkeys(range(10_000))
+    assert cost_of("subscribe", {"devices": "*", "since": since}, 10_000) < REQUESTS_BURST
