@@ -345,7 +345,7 @@ class Fanout:
     def _positions_at(
         self, arrival: int, coverage: Coverage, pause: Callable[[], None] = do_nothing
     ) -> dict[str, Position]:
-        """Give the position in each device of who was sent all that arrived up to a number."""
+        """Return the position in each device of a client that has all up to an arrival number."""
         positions: dict[str, Position] = {}
         known = self.devices.in_order()
         for number, device in enumerate(known):
@@ -568,7 +568,7 @@ class Fanout:
         return Batch(out.frames) if out.frames else EMPTY
 
     def _send_tail(self, client: Client, out: Outbound) -> None:
-        """Send a client that its group serves, but that stands by itself, what follows."""
+        """Send the next entries of the tail to a client that is apart from the others."""
         group = client.group
         if group is None or client not in group.apart or client.sweep is not None:
             return

@@ -1,7 +1,6 @@
 """Pages of readings over HTTP: put together within a budget of memory, written in pieces."""
 
 import csv
-import errno
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -185,7 +184,7 @@ def _csv_parts(pages: Iterator[Page], columns: Sequence[str]) -> Iterator[str]:
     text = io.StringIO()
     writer = csv.writer(text)  # RFC 4180: comma, CRLF, quotes doubled
     writer.writerow(columns)
-    for page in _unless_cut(pages):
+    for page in pages:
         for start in range(0, len(page.payloads), SLICE):
             part = page.payloads[start : start + SLICE]
             writer.writerows(csv_row(payload, columns) for payload in part)
@@ -194,11 +193,3 @@ def _csv_parts(pages: Iterator[Page], columns: Sequence[str]) -> Iterator[str]:
             text.truncate()
             give_way()
     yield text.getvalue()
-
-
-def _unless_cut(pages: Iterator[Page]) -> Iterator[Page]:
-    """Break the connection off, without a word, where a file that has begun cannot go on."""
-    try:
-        yield from pages
-    except Unavailable as error:
-        raise ConnectionResetError(errno.ECONNRESET, str(error)) from error
