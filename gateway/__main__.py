@@ -18,7 +18,7 @@ from gevent.event import AsyncResult
 from loguru import logger
 
 from gateway import __version__
-from gateway.app import Gateway, create_app
+from gateway.app import Gateway, create_app, load_templates
 from gateway.goodbye import say_goodbye
 from gateway.transport import WebServer
 from gateway.web.api import INSTALL_HINT, libraries_missing
@@ -62,6 +62,7 @@ def run(settings: Settings, http_connections: int) -> int:
     """Serve until a signal comes or something dies; returns the exit code."""
     gevent.get_hub().print_exception = _log_greenlet_error  # type: ignore[assignment,method-assign]  # it prints
     app = create_app(settings)
+    load_templates(app)
     gateway: Gateway = app.extensions["spoke"]
     ended: AsyncResult[int] = AsyncResult()
     server = open_server(settings, gateway, http_connections)

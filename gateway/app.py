@@ -78,6 +78,12 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     return app
 
 
+def load_templates(app: Flask) -> None:
+    """Compile the templates: Jinja does it for the first request else, and holds the loop."""
+    for name in app.jinja_env.list_templates():
+        app.jinja_env.get_template(name)
+
+
 def create_hub(settings: Settings) -> Hub:
     """Create the hub and the core in it; the links are opened when it starts."""
     limits = Limits(

@@ -418,9 +418,11 @@ class Hub:
         self._wake.set()
         return f'{{"ok":true,"devices":{devices}}}'
 
-    def unsubscribe(self, client_id: str, request: Unsubscribe) -> dict[str, object]:
+    def unsubscribe(
+        self, client_id: str, request: Unsubscribe, pause: Callable[[], None] = do_nothing
+    ) -> dict[str, object]:
         """End a client's subscription, or part of it; returns the answer."""
-        self.fanout.unsubscribe(client_id, request, self._clock())
+        self.fanout.unsubscribe(client_id, request, self._clock(), pause)
         return {"ok": True}
 
     def subscribe_automatically(self, client_id: str) -> None:

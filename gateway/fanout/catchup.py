@@ -67,13 +67,17 @@ def may_find_history(waiting: Waiting, device: Device, now: Now) -> bool:
     return has_room and device.feed.want_history(waiting.cursor, waiting.since_s, now)
 
 
-def advance(position: At, device: Device, out: Outbound) -> At:
-    """Send on from a position while there is room; a client that fell out is told so first."""
+def advance(position: At, device: Device, out: Outbound, stop: int | None = None) -> At:
+    """Send on from a position while there is room; a client that fell out is told so first.
+
+    ``stop`` is the index of the first entry that is not sent; without it all of the ring is.
+    """
     ring = device.ring
     position = _over_the_lost(position, device, out)
     position = _into_a_gap(position, device, out)
     index = position.index
-    while index < ring.end and not out.is_full:
+    end = ring.end if stop is None else stop
+    while index < end and not out.is_full:
         out.add(ring.frame_at(index))
         index += 1
     if index == position.index:

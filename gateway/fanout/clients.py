@@ -40,6 +40,22 @@ class Rated:
 
 
 @dataclass(slots=True)
+class Sweep:
+    """One pass over all devices in which a client is behind, in pieces.
+
+    The client is sent what each ring holds up to one arrival number, its own. When the pass is
+    over it stands at that number in every device, and the tail of its group has what follows.
+    """
+
+    names: list[str]
+    """The devices still to be passed, the next one last."""
+    is_whole: bool = True
+    """Whether the client stands at the number in each device that was passed."""
+    is_waiting: bool = False
+    """Whether a ring cannot tell yet where the client stands in it."""
+
+
+@dataclass(slots=True)
 class Look:
     """One pass over the devices a client watches at a rate, in pieces."""
 
@@ -86,6 +102,11 @@ class Client:
     statuses: dict[str, None] = field(default_factory=dict)
     """Devices whose status is owed, in order: an ordered set."""
     status_seen: int = 0
+    sweep: Sweep | None = None
+    sweep_due_s: float = 0.0
+    """When the next sweep may begin, after one that was not whole."""
+    is_new: bool = False
+    """Its group serves it, but statuses that it has to be told first are still owed."""
     holds: int = 0
     """Answers to ``subscribe`` that are being made: until they are sent, nothing else is."""
     is_automatic: bool = False

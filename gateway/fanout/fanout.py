@@ -6,12 +6,12 @@ due, and takes as many bytes for a client as its connection accepts. Nothing is 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from contextlib import contextmanager
 
 from gateway.devices.devices import REMEMBERED_MAX, Device, Devices
 from gateway.devices.ring import Entry
 from gateway.fanout.catchup import ANY_NUMBER, Outbound, advance, is_ahead, resolve
-from gateway.fanout.clients import At, Client, Rated, Waiting
+from gateway.fanout.clients import At, Client, Position, Rated, Sweep, Waiting
 from gateway.fanout.groups import (
     BATCH_BYTES_MAX,
     Batch,
@@ -36,8 +36,12 @@ TAIL_A_NAME = 256
 """Enough for a group that covers few devices by name, of which there may be many."""
 PARTS_MAX = 64
 """Devices in which a client may be behind beside its group; with more it leaves the group."""
-STEPS_MAX = 1_000
+STEPS_MAX = 300
 """Devices in which a client that is behind is sent on in one piece: a few milliseconds."""
+PLACED_AT_ONCE = 250
+"""Devices in which a client is placed between two calls of ``pause``: a millisecond."""
+SWEEP_AGAIN_S = 0.1
+"""Where a client waits for history in some device, its next sweep begins after this time."""
 ANSWERED_AT_ONCE = 100
 """Devices of an answer that are written between two calls of ``pause``: some 0.2 ms."""
 AUTOMATIC_RATE_HZ = 1.0
@@ -48,6 +52,24 @@ EMPTY = Batch(())
 
 def do_nothing() -> None:
     """Go on at once: the pause of work that nobody has to wait for."""
+
+
+@contextmanager
+def _held(client: Client) -> Iterator[None]:
+    """Send a client nothing while its subscription changes, in pieces."""
+    client.holds += 1
+    try:
+        yield
+    finally:
+        client.holds -= 1
+
+
+def _keeps_its_place(client: Client, request: Subscribe) -> bool:
+    """Tell whether a client asks for all of ``*`` that it has or is new to, from where it is."""
+    asks_for_all = request.everything and not request.since and request.max_rate_hz is None
+    is_plain = not (client.names or client.behind or client.rated or client.everything_rate_hz)
+    has_place = client.group is not None if client.everything else client.group is None
+    return asks_for_all and is_plain and has_place
 
 
 class Fanout:
@@ -64,6 +86,7 @@ class Fanout:
         self._rates = RateQueue(self.clients)
         self._behind: set[str] = set()
         self._heads: dict[str, At] = {}  # the position at the head of each device, made once
+        self._now_s = 0.0
         self._watchers: Counter[str] = Counter()
         devices.audience = self
 
@@ -105,19 +128,21 @@ class Fanout:
         """
         client = self.clients[client_id]
         self._check_size(client, request)
-        covered = self._enter(client, request, now)
-        client.holds += 1
-        try:
+        with _held(client):
+            covered = self._enter(client, request, now, pause)
             return self._write_answer(client, covered, pause)
-        finally:
-            client.holds -= 1
 
-    def _enter(self, client: Client, request: Subscribe, now: Now) -> list[str]:
+    def _enter(
+        self, client: Client, request: Subscribe, now: Now, pause: Callable[[], None] = do_nothing
+    ) -> list[str]:
         """Take a request into a subscription; returns the ids that it is about."""
         if client.is_automatic:
             self._end_everything(client)
-        self._step_out(client)
-        covered = self._cover(client, request, now)
+        if _keeps_its_place(client, request):
+            covered = self._follow_everything(client)
+        else:
+            self._step_out(client, pause)
+            covered = self._cover(client, request, now, pause)
         self._rates.settle(client, now)
         client.statuses.update(dict.fromkeys(covered))
         return covered
@@ -130,15 +155,22 @@ class Fanout:
             pause()
         return "{" + ",".join(parts) + "}"
 
-    def unsubscribe(self, client_id: str, request: Unsubscribe, now: Now) -> None:
+    def unsubscribe(
+        self,
+        client_id: str,
+        request: Unsubscribe,
+        now: Now,
+        pause: Callable[[], None] = do_nothing,
+    ) -> None:
         """Take from a subscription; ``*`` ends everything, a name its own entry."""
         client = self.clients[client_id]
-        if request.everything:
-            self._end_everything(client)
-        else:
-            self._step_out(client)
-            self._uncover(client, request.names, now)
-        self._rates.settle(client, now)
+        with _held(client):
+            if request.everything:
+                self._end_everything(client)
+            else:
+                self._step_out(client, pause)
+                self._uncover(client, request.names, now)
+            self._rates.settle(client, now)
 
     def _check_size(self, client: Client, request: Subscribe) -> None:
         if len(client.names.keys() | set(request.names)) > NAMES_MAX:
@@ -146,7 +178,19 @@ class Fanout:
         if len(client.since.keys() | request.since.keys()) > SINCE_MAX + NAMES_MAX:
             raise TooManyDevices(f"at most {SINCE_MAX} cursors a client")
 
-    def _cover(self, client: Client, request: Subscribe, now: Now) -> list[str]:
+    def _follow_everything(self, client: Client) -> list[str]:
+        """Let a client follow ``*`` from now on, or from where it is: one number says that."""
+        if not client.everything:
+            client.everything, client.everything_from = True, self.devices.arrival
+            self._enter_group(client, client.coverage())
+        elif client.group is not None:
+            client.group.step_aside(client)
+        client.is_new = True  # the statuses go first
+        return [device.device_id for device in self.devices]
+
+    def _cover(
+        self, client: Client, request: Subscribe, now: Now, pause: Callable[[], None]
+    ) -> list[str]:
         """Enter the request; returns the ids it is about."""
         for name in request.names:
             if name not in client.names:
@@ -156,9 +200,11 @@ class Fanout:
             for name in request.names:
                 self._place(client, name, request.since.get(name), now)
             return list(request.names)
-        return self._cover_everything(client, request, now)
+        return self._cover_everything(client, request, now, pause)
 
-    def _cover_everything(self, client: Client, request: Subscribe, now: Now) -> list[str]:
+    def _cover_everything(
+        self, client: Client, request: Subscribe, now: Now, pause: Callable[[], None]
+    ) -> list[str]:
         since = {name: cursor for name, cursor in request.since.items() if name != "*"}
         default = request.since.get("*")
         if not client.everything:
@@ -167,9 +213,11 @@ class Fanout:
         client.everything_since = default or client.everything_since
         covered = dict.fromkeys(device.device_id for device in self.devices)
         covered.update(dict.fromkeys(since))
-        for name in covered:
+        for number, name in enumerate(covered):
             own = name in client.names
             self._place(client, name, since.get(name, None if own else default), now)
+            if number % PLACED_AT_ONCE == 0:
+                pause()
         if not client.names:
             return list(covered)
         return [name for name in covered if name in since or name not in client.names]
@@ -194,7 +242,8 @@ class Fanout:
         client.since.clear()
         client.left.clear()
         client.statuses.clear()
-        client.everything = client.is_automatic = False
+        client.sweep = None
+        client.everything = client.is_automatic = client.is_new = False
         client.everything_since = client.everything_rate_hz = None
 
     def _unwatch(self, names: Iterable[str]) -> None:
@@ -207,11 +256,18 @@ class Fanout:
         """Write the part of an answer that is about one device."""
         device = self.devices.get(device_id)
         head = None if device is None else device.feed.head
-        at = client.position_in(device_id) or self._since_before(client, device_id) or head
+        at = client.position_in(device_id) or self._live_in(client, device_id, device)
+        at = at or self._since_before(client, device_id) or head
         online = "true" if device is not None and device.feed.online else "false"
         latest = "null" if device is None else device.latest_json().decode()
         # An id needs no escapes, see shared.reading.DEVICE_ID.
         return f'"{device_id}":{{"online":{online},"cursor":"{at or START}","latest":{latest}}}'
+
+    def _live_in(self, client: Client, device_id: str, device: Device | None) -> Cursor | None:
+        """Return the position of a client in a device that its group serves."""
+        if device is None or device.feed.head is None or not client.is_live_in(device_id):
+            return None
+        return self._position_at(device, client.arrival).cursor
 
     # --- positions -----------------------------------------------------------------------
 
@@ -267,38 +323,61 @@ class Fanout:
         client.left.pop(device_id, None)
         client.statuses.pop(device_id, None)
 
-    def _step_out(self, client: Client) -> None:
-        """Take a live client out of its group, to one position a device."""
+    def _step_out(self, client: Client, pause: Callable[[], None] = do_nothing) -> None:
+        """Take a live client out of its group, to one position a device.
+
+        It stays a member meanwhile, so that the tail does not lose what it was not sent yet.
+        """
         group = client.group
-        if group is not None:
-            self._leave_group(client)  # which gives it an arrival number of its own
-            client.behind |= self._positions_at(client.arrival, group.coverage)
+        if group is None:
+            return
+        client.is_new = False
+        if client.sweep is not None:
+            self._end_sweep(client)
+            return
+        group.step_aside(client)  # which gives it an arrival number of its own
+        positions = self._positions_at(client.arrival, group.coverage, pause)
+        if client.group is group:  # else it was expelled, and has its positions
+            self._leave_group(client)
+            client.behind = positions | client.behind
             self._behind.add(client.client_id)
 
-    def _positions_at(self, arrival: int, coverage: Coverage) -> dict[str, At]:
-        """Give the position in each device of who was sent all that arrived up to a number."""
-        positions = {}
-        for device in self.devices:
-            head = device.feed.head
-            if head is None or not coverage.covers(device.device_id):
-                continue
-            ring = device.ring
-            index = ring.index_arrived_after(arrival)
-            is_at_head = index == ring.end
-            at = self._at_head(device) if is_at_head else At(index, ring.cursor_at(index) or head)
-            positions[device.device_id] = at
+    def _positions_at(
+        self, arrival: int, coverage: Coverage, pause: Callable[[], None] = do_nothing
+    ) -> dict[str, Position]:
+        """Return the position in each device of a client that has all up to an arrival number."""
+        positions: dict[str, Position] = {}
+        known = self.devices.in_order()
+        for number, device in enumerate(known):
+            if coverage.covers(device.device_id) and device.feed.head is not None:
+                positions[device.device_id] = self._position_at(device, arrival)
+            if number % PLACED_AT_ONCE == 0:
+                pause()
+        if self.devices.in_order() is not known:  # devices came or went in a pause
+            return self._positions_at(arrival, coverage)
         return positions
+
+    def _position_at(self, device: Device, arrival: int) -> At:
+        ring = device.ring
+        index = ring.index_arrived_after(arrival)
+        if index == ring.end:
+            return self._at_head(device)
+        return At(index, ring.cursor_at(index) or device.feed.head or START)
 
     def _step_aside(self, client: Client, device_id: str) -> None:
         """Let a live client be served by itself in one device, and by a group in all others."""
         group = client.group
         if group is None or not group.coverage.covers(device_id):
             return
-        if len(client.behind) >= PARTS_MAX or not self._is_level(client, group):
+        is_whole = client.sweep is None and len(client.behind) < PARTS_MAX
+        if not is_whole or not self._is_level(client, group):
             self._step_out(client)
             return
+        is_new = client.is_new
         self._leave_group(client)
         self._enter_group(client, group.coverage.without(device_id))
+        if client.group is not None and not is_new:
+            client.group.step_in(client)
 
     def _is_level(self, client: Client, group: Group) -> bool:
         """Tell whether a client was sent all that came to its group, which is sent on first."""
@@ -322,15 +401,21 @@ class Fanout:
         self._behind.discard(client.client_id)
         client.behind.clear()
         self._enter_group(client, client.coverage())
+        if client.group is not None:
+            client.group.step_in(client)
 
     def _expel(self, group: Group, arrival: int) -> None:
         """Take out all who stand before a number: hundreds at once, most of them in one place."""
-        places: dict[int, dict[str, At]] = {}
+        places: dict[int, dict[str, Position]] = {}
         for client in [it for it in group.members if group.arrival_of(it) < arrival]:
+            client.is_new = False
+            if client.sweep is not None:
+                self._end_sweep(client)
+                continue
             self._leave_group(client)
             if client.arrival not in places:
                 places[client.arrival] = self._positions_at(client.arrival, group.coverage)
-            client.behind |= places[client.arrival]
+            client.behind = places[client.arrival] | client.behind
             self._behind.add(client.client_id)
 
     # --- what happened -------------------------------------------------------------------
@@ -411,6 +496,7 @@ class Fanout:
 
     def due(self, now: Now) -> list[str]:
         """Name the clients that may have something due, but for those that are only live."""
+        self._now_s = now.monotonic_s
         everybody = list(self.clients) if self._statuses_due else []
         self._statuses_due = False
         return [*everybody, *self._behind, *self._rates.due(now)]
@@ -431,6 +517,8 @@ class Fanout:
         if group is not None and client in group.apart and client.arrival < group.last:
             return True
         behind = client.behind
+        if len(behind) > STEPS_MAX:
+            return client.sweep is not None or self._now_s >= client.sweep_due_s
         return any(isinstance(behind[name], At) for name in self._not_at_head(client))
 
     def _not_at_head(self, client: Client) -> Iterator[str]:
@@ -450,30 +538,40 @@ class Fanout:
     ) -> Batch:
         """Give what is due to a client, as much as there is room for, and move its position."""
         client = self.clients[client_id]
+        self._now_s = now.monotonic_s
         if client.holds:
             return EMPTY
-        plain = not (client.behind or client.is_rate_due or self._statuses.is_due(client))
+        plain = not (
+            client.behind or client.is_new or client.is_rate_due or self._statuses.is_due(client)
+        )
         roomy = room_bytes >= BATCH_BYTES_MAX and room_frames == ANY_NUMBER
         group = client.group
         if group is not None and client in group.apart and plain and roomy:
             batch, client.arrival = group.batch_after(client.arrival)
         else:
             batch = self._take_mixed(client, now, Outbound(room_bytes, room_frames))
-        if client.group is not None:
+        if client.group is not None and client.sweep is None and not client.is_new:
             client.group.step_in(client)
         return batch
 
     def _take_mixed(self, client: Client, now: Now, out: Outbound) -> Batch:
         self._statuses.owe(client)
-        if client.group is not None and client in client.group.apart:
-            self._send_tail(client, client.group, out)
+        if not client.is_new:
+            self._send_tail(client, out)
         self._statuses.tell(client, out)
+        if client.is_new and not client.statuses:
+            client.is_new = False
+            self._send_tail(client, out)
         self._rates.send_newest(client, self.devices, out, now)
         if client.client_id in self._behind:
             self._catch_up(client, out, now)
         return Batch(out.frames) if out.frames else EMPTY
 
-    def _send_tail(self, client: Client, group: Group, out: Outbound) -> None:
+    def _send_tail(self, client: Client, out: Outbound) -> None:
+        """Send the next entries of the tail to a client that is apart from the others."""
+        group = client.group
+        if group is None or client not in group.apart or client.sweep is not None:
+            return
         for arrival, frame in group.entries_after(client.arrival):
             if out.is_full:
                 return
@@ -482,23 +580,82 @@ class Fanout:
 
     def _catch_up(self, client: Client, out: Outbound, now: Now) -> None:
         """Send on in every device, in turn; a client that has everything becomes live at once."""
-        unsent = list(islice(self._not_at_head(client), STEPS_MAX + 1))
-        for device_id in unsent[:STEPS_MAX]:
+        if client.sweep is not None or (client.group is None and len(client.behind) > STEPS_MAX):
+            self._sweep_on(client, out, now)
+            return
+        for device_id in list(self._not_at_head(client)):
             if out.is_full:
                 return
             position = client.behind.pop(device_id)
             device = self.devices.get(device_id)
             if device is not None:  # the next turn begins with the others
                 client.behind[device_id] = self._go_on(position, device, out, now)
-        has_all = len(unsent) <= STEPS_MAX and next(self._not_at_head(client), None) is None
-        if client.statuses or not has_all:
+        if client.statuses or next(self._not_at_head(client), None) is not None:
             return
         if client.group is None or self._is_level(client, client.group):
             self._join(client)
 
+    def _sweep_on(self, client: Client, out: Outbound, now: Now) -> None:
+        """Send on in the next devices of a sweep; see :class:`~gateway.fanout.clients.Sweep`.
+
+        The client becomes a member of its group first, so that the tail keeps all that arrives
+        from then on.
+        """
+        if client.sweep is None:
+            if now.monotonic_s < client.sweep_due_s:
+                return
+            self._enter_group(client, client.coverage())
+            client.sweep = Sweep([*client.behind])
+        sweep = client.sweep
+        for _ in range(min(STEPS_MAX, len(sweep.names))):
+            if out.is_full:
+                return
+            self._pass(client, sweep, out, now)
+        if sweep.names or client.statuses:
+            return
+        if sweep.is_whole:
+            client.sweep = None
+            client.behind.clear()
+            self._behind.discard(client.client_id)
+        else:
+            self._end_sweep(client)
+            rest_s = SWEEP_AGAIN_S if sweep.is_waiting else 0.0
+            client.sweep_due_s = now.monotonic_s + rest_s
+
+    def _pass(self, client: Client, sweep: Sweep, out: Outbound, now: Now) -> None:
+        """Send what one ring holds up to the client's arrival number."""
+        device_id = sweep.names[-1]
+        device, position = self.devices.get(device_id), client.behind.get(device_id)
+        if device is None or position is None:  # it gave way meanwhile
+            sweep.names.pop()
+            return
+        stop = device.ring.index_arrived_after(client.arrival)
+        at = client.behind[device_id] = self._go_on(position, device, out, now, stop)
+        if isinstance(at, At) and at.index < stop:
+            return  # there is no room for more
+        sweep.is_waiting |= isinstance(at, Waiting)
+        sweep.is_whole &= isinstance(at, At) and at.index == stop
+        sweep.names.pop()
+
+    def _end_sweep(self, client: Client) -> None:
+        """Take a client out of the group that it entered for a sweep; its positions are exact."""
+        group, client.sweep = client.group, None
+        self._leave_group(client)
+        self._behind.add(client.client_id)
+        for device in self.devices:  # those that came since the sweep began
+            device_id = device.device_id
+            is_missing = device_id not in client.behind and device.feed.head is not None
+            if is_missing and group is not None and group.coverage.covers(device_id):
+                client.behind[device_id] = self._position_at(device, client.arrival)
+
     def _go_on(
-        self, position: At | Waiting, device: Device, out: Outbound, now: Now
-    ) -> At | Waiting:
+        self,
+        position: Position,
+        device: Device,
+        out: Outbound,
+        now: Now,
+        stop: int | None = None,
+    ) -> Position:
         if isinstance(position, Waiting):
             was_evicted = self.devices.was_evicted(device.device_id, position.cursor)
             if is_ahead(position, device):
@@ -506,4 +663,4 @@ class Fanout:
             position, gap = resolve(position, device, now, was_evicted=was_evicted)
             if gap is not None:
                 out.add(event_frame("gap", gap.body()))
-        return advance(position, device, out) if isinstance(position, At) else position
+        return advance(position, device, out, stop) if isinstance(position, At) else position

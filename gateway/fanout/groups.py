@@ -240,7 +240,6 @@ class Groups:
             for groups in self._places(coverage):
                 groups.append(group)
         group.enter(client)
-        group.step_in(client)
         return group
 
     def leave(self, client: "Client", group: Group) -> None:

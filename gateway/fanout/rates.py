@@ -13,8 +13,8 @@ LOOK_MIN_S, LOOK_MAX_S = 0.01, 0.25
 """Newest readings are looked for no more often and no less often than this."""
 LOOK_FOR_NEW_S = 0.05
 """Where nothing new was found, newest readings are not looked for more often than this."""
-LOOK_DEVICES = 1_000
-"""Devices looked at in one piece: about 2 ms."""
+LOOK_DEVICES = 300
+"""Devices looked at in one piece: one or two milliseconds."""
 LOOK_A_DEVICE_S = 0.000_1
 """And not more often than so long for each device: who watches 1,000 gets 10 a second of each."""
 

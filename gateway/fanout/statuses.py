@@ -13,6 +13,8 @@ from gateway.fanout.catchup import Outbound
 from gateway.fanout.clients import Client
 from gateway.packets import event_frame
 
+TOLD_AT_ONCE = 200
+"""Statuses in one piece: those that nobody was told yet take 2 ms to encode."""
 LOG_MAX = 4_096
 """Changes a client may lag behind before it is told all statuses anew."""
 
@@ -51,8 +53,10 @@ class StatusLog:
 
     def tell(self, client: Client, out: Outbound) -> None:
         """Send what a client is owed, as things are now."""
-        while client.statuses and not out.is_full:
-            device_id = next(iter(client.statuses))
+        # One walk for all: each walk from the front passes what was deleted there before.
+        for device_id in list(islice(client.statuses, TOLD_AT_ONCE)):
+            if out.is_full:
+                return
             del client.statuses[device_id]
             out.add(self._frame(device_id))
 

@@ -1,10 +1,12 @@
 """Serve the documents, and the page of both."""
 
+from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, jsonify, render_template
+from flask import Blueprint, Response, render_template
 
 from gateway import __version__
+from gateway.packets import encode_json
 from gateway.schema.addresses import openapi
 from gateway.schema.events import asyncapi
 from gateway.schema.page import addresses_of, events_of, tables_of, topics_of
@@ -21,7 +23,13 @@ def create_documents() -> Blueprint:
         "addresses": addresses_of(addresses),
         "tables": tables_of(events, addresses),
     }
-    documents.add_url_rule("/asyncapi.json", "asyncapi", lambda: jsonify(events))
-    documents.add_url_rule("/openapi.json", "openapi", lambda: jsonify(addresses))
+    documents.add_url_rule("/asyncapi.json", "asyncapi", _sender(events))
+    documents.add_url_rule("/openapi.json", "openapi", _sender(addresses))
     documents.add_url_rule("/docs", "docs", lambda: render_template("docs.html", **shown))
     return documents
+
+
+def _sender(document: dict[str, Any]) -> Callable[[], Response]:
+    """Make the route of a document, which is encoded once."""
+    body = encode_json(document)
+    return lambda: Response(body, mimetype="application/json")

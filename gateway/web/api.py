@@ -1,17 +1,12 @@
 """HTTP: the dashboard, health, and what is known of devices (``docs/protocol.md``, section 4)."""
 
-import csv
-import io
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import ParamSpec
 
-import gevent
-from flask import Blueprint, Response, current_app, render_template, request, url_for
+from flask import Blueprint, Response, current_app, render_template, request
 
 from gateway import __version__
 from gateway.devices.devices import Device
@@ -19,20 +14,9 @@ from gateway.hub import Hub
 from gateway.transport.timeslice import give_way
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.cors import is_preflight
-from gateway.web.past import Past
-from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
-from gateway.web.readings import (
-    CSV_KEYS,
-    SLICE,
-    TIME_KEY,
-    Draft,
-    Page,
-    csv_row,
-    held_from,
-    thin_out,
-)
-from shared.cursor import START, Cursor
-from shared.errors import BadRequest, Unavailable, UnknownDevice
+from gateway.web.queries import LIMIT_DEFAULT
+from gateway.web.reading_pages import ReadingPages
+from shared.errors import UnknownDevice
 
 P = ParamSpec("P")
 FIRST_FILLS_S = 5.0
@@ -40,7 +24,6 @@ FIRST_FILLS_S = 5.0
 LISTED_AT_ONCE = 100
 """Devices in one piece of a list: some 50 kB, written in a millisecond."""
 LIBRARIES = ("socket.io.esm.min.js", "uPlot.esm.js", "uPlot.min.css")
-TOO_SLOW = "the device's journal does not answer in time: ask again"
 INSTALL_HINT = "the dashboard's libraries are not installed: run scripts/install"
 
 
@@ -76,7 +59,7 @@ def create_pages(hub: Hub, is_draining: Callable[[], bool]) -> Blueprint:
 def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
     """Create the routes of the data; each caller is authenticated first."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    past = Past(hub)
+    pages = ReadingPages(hub)
 
     @api.before_request
     def check_caller() -> None:
@@ -96,19 +79,7 @@ def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
     @api.get("/devices/<device_id>/readings")
     @_varies_by_accept
     def readings(device_id: str) -> Response:
-        found, query, wants_csv = _find(hub, device_id), parse_query(request.args), _wants_csv()
-        columns = _columns()
-        page = _read(hub, past, found, query)
-        if page.is_cut and (wants_csv or not page.payloads):
-            raise Unavailable(TOO_SLOW)
-        if not wants_csv:
-            return _as_json(found, page)
-        is_part = query.is_limited or not query.is_span or query.max_points is not None
-        pages = iter([page]) if is_part else _all_pages(hub, past, found, query, page)
-        response = _as_csv(found, pages, columns)
-        if is_part:
-            response.headers["Link"] = f'<{_next_url(found, page.next)}>; rel="next"'
-        return response
+        return pages.answer(_find(hub, device_id))
 
     return api
 
@@ -149,102 +120,6 @@ def _list_pieces(devices: Sequence[Device]) -> Iterator[bytes]:
         yield before + b",".join([device.summary_json() for device in some])
         before = b","
     yield b"]}\n" if devices else before + b"]}\n"
-
-
-def _read(hub: Hub, past: Past, device: Device, query: Query) -> Page:
-    """Put a page together, with a chance for everybody else between its parts."""
-    was_evicted = query.since is not None and hub.devices.was_evicted(device.device_id, query.since)
-    draft = Draft.begin(device, query, "evicted" if was_evicted else "expired")
-    past.put_in_front(draft)
-    while draft.add_slice():
-        gevent.sleep(0)
-    page = draft.page()
-    if query.max_points is None:
-        return page
-    return page._replace(payloads=_in_slices(thin_out(page.payloads, query.max_points)))
-
-
-def _all_pages(hub: Hub, past: Past, device: Device, query: Query, page: Page) -> Iterator[Page]:
-    """Read on after a page, to where the device stands now.
-
-    Raises Unavailable where the journal does not answer: a file cannot say that it has a hole, but
-    one that breaks off is no whole file to anybody who fetches it.
-    """
-    head = device.feed.head or START
-    while page.payloads:
-        yield page
-        if page.next >= head:
-            return
-        page = _read(hub, past, device, replace(query, since=page.next))
-        if page.is_cut:
-            raise Unavailable(TOO_SLOW)
-
-
-def _in_slices(parts: Iterator[list[bytes]]) -> list[bytes]:
-    """Do long work with a chance for everybody else between its parts."""
-    result: list[bytes] = []
-    for part in parts:
-        result += part
-        gevent.sleep(0)
-    return result
-
-
-def _wants_csv() -> bool:
-    asked = request.args.get("format")
-    if asked not in (None, "csv", "json"):
-        raise BadRequest("format must be csv or json")
-    best = request.accept_mimetypes.best_match(["application/json", "text/csv"])
-    return asked == "csv" or (asked is None and best == "text/csv")
-
-
-def _columns() -> tuple[str, ...]:
-    asked = request.args.get("times")
-    if asked not in (None, "utc"):
-        raise BadRequest("times must be utc")
-    return CSV_KEYS if asked is None else (TIME_KEY, *CSV_KEYS)
-
-
-def _as_json(device: Device, page: Page) -> Response:
-    head = {
-        "device_id": device.device_id,
-        "gaps": [gap.body() for gap in page.gaps],
-        "next": str(page.next),
-        "held_from": str(held_from(device)),
-    }
-    # the readings are JSON already; nothing is parsed to be written again
-    body = json.dumps(head)[:-1].encode() + b',"readings":[' + b",".join(page.payloads) + b"]}"
-    return Response(body, mimetype="application/json")
-
-
-def _as_csv(device: Device, pages: Iterator[Page], columns: Sequence[str]) -> Response:
-    response = Response(_csv_parts(pages, columns), mimetype="text/csv")
-    name = f"{device.device_id}.csv"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return response
-
-
-def _next_url(device: Device, cursor: Cursor) -> str:
-    limit = request.args.get("limit", LIMIT_DEFAULT)
-    values = {"device_id": device.device_id, "since": str(cursor), "limit": limit, "format": "csv"}
-    values |= {
-        key: request.args[key] for key in ("from_ms", "to_ms", "times") if key in request.args
-    }
-    return url_for("api.readings", **values)  # type: ignore[arg-type]  # no name of these is taken
-
-
-def _csv_parts(pages: Iterator[Page], columns: Sequence[str]) -> Iterator[str]:
-    text = io.StringIO()
-    writer = csv.writer(text)  # RFC 4180: comma, CRLF, quotes doubled
-    writer.writerow(columns)
-    for page in pages:
-        for start in range(0, len(page.payloads), SLICE):
-            part = page.payloads[start : start + SLICE]
-            writer.writerows(csv_row(payload, columns) for payload in part)
-            yield text.getvalue()
-            text.seek(0)
-            text.truncate()
-            gevent.sleep(0)
-    yield text.getvalue()
 
 
 def _varies_by_accept(route: Callable[P, Response]) -> Callable[P, Response]:

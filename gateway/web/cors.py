@@ -17,7 +17,7 @@ _HEADER_NAMES = re.compile("[A-Za-z0-9_, -]{1,500}")
 
 
 def share_with_pages(app: Flask, is_allowed_origin: OriginCheck) -> None:
-    """Let the pages of allowed origins read what is under ``/api/``."""
+    """Let the pages of allowed origins read answers under ``/api/``."""
 
     def add_headers(response: Response) -> Response:
         origin = request.headers.get("Origin")

@@ -3,10 +3,13 @@
 Works on WSGI environments, because Socket.IO's handshake never reaches Flask.
 """
 
-from collections.abc import Callable, Collection, Iterable
+import errno
+from collections.abc import Callable, Collection, Iterable, Iterator, Sized
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
+
+from werkzeug.wsgi import ClosingIterator
 
 from gateway.transport import TrustedProxies
 from gateway.web.error_handlers import problem, translate
@@ -93,7 +96,7 @@ def guard(app: "WSGIApplication", checks: Iterable[Check]) -> "WSGIApplication":
         try:
             for check in ordered:
                 check(environ)
-            return app(environ, start_response)
+            return _whole_or_cut(app(environ, start_response), environ)
         except OSError:  # the client went away, or its connection was taken over: no answer
             raise
         except Exception as error:
@@ -101,6 +104,27 @@ def guard(app: "WSGIApplication", checks: Iterable[Check]) -> "WSGIApplication":
         return refusal(environ, start_response)
 
     return guarded
+
+
+def _whole_or_cut(parts: Iterable[bytes], environ: "WSGIEnvironment") -> Iterable[bytes]:
+    """Cut the connection where an answer that has begun cannot go on.
+
+    The client sees that its answer is not whole, and the web server takes it for a client that
+    left, about which it says nothing.
+    """
+    if isinstance(parts, Sized):  # nothing is made while it is sent
+        return parts
+
+    def pass_on() -> Iterator[bytes]:
+        try:
+            yield from parts
+        except OSError:
+            raise
+        except Exception as error:
+            translate(error, path=environ.get("PATH_INFO"))
+            raise ConnectionResetError(errno.ECONNRESET, str(error)) from error
+
+    return ClosingIterator(pass_on(), getattr(parts, "close", None))
 
 
 def _host_of(header: str) -> str:

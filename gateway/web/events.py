@@ -51,7 +51,7 @@ def subscribe(session: Session, request: Subscribe) -> Answer:
 @validated(parse_unsubscribe)
 def unsubscribe(session: Session, request: Unsubscribe) -> Answer:
     """Take from what a client watches."""
-    return session.hub.unsubscribe(session.client_id, request)
+    return session.hub.unsubscribe(session.client_id, request, give_way)
 
 
 def register_events(

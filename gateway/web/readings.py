@@ -16,12 +16,16 @@ from gateway.packets import Gap, reading_payload
 from gateway.web.queries import POINTS_MAX, Query
 from shared.cursor import START, Cursor
 from shared.reading import OPTIONAL_KEYS, REQUIRED_KEYS, Reading
-from shared.wire import encode_reading
+from shared.wire import READING_BYTES_MAX, encode_reading
 
-SLICE = 250
-"""Readings looked at between two chances for others: about 2 ms."""
-SPAN_READINGS_MAX = 100_000
-"""Of a span that is thinned: 25 MB for as long as it takes. What follows is told by ``next``."""
+SLICE = 100
+"""Readings looked at between two chances for others: about a millisecond."""
+SPAN_READINGS_MAX, SPAN_BYTES_MAX = 100_000, 25_000_000
+"""Of a span that is thinned, for as long as that takes. What follows is told by ``next``."""
+PAGE_BYTES_MAX = 4_000_000
+"""A page ends with the reading that reaches this: the largest page of usual readings has 1.5 MB."""
+GAP_BYTES = 250
+"""What a gap in a page counts as."""
 CSV_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
 TIME_KEY = "time_utc"
 """A column for people, of those who ask for it: others may read the rest by their places."""
@@ -37,6 +41,18 @@ class Page(NamedTuple):
     is_cut: bool = False
     """Whether the journal may have more that belongs here, but did not answer in time."""
 
+    @property
+    def size_bytes(self) -> int:
+        """The memory that it takes."""
+        return sum(map(len, self.payloads)) + GAP_BYTES * len(self.gaps)
+
+
+def size_bytes_max(query: Query) -> int:
+    """Return the most memory that the page of a query may take."""
+    if query.max_points is not None:
+        return SPAN_BYTES_MAX
+    return min(query.limit * READING_BYTES_MAX, PAGE_BYTES_MAX)
+
 
 @dataclass(slots=True)
 class Draft:
@@ -49,6 +65,7 @@ class Draft:
     at: Cursor
     """Up to where it was looked."""
     room: int
+    room_bytes: int
     payloads: list[bytes] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     has_past: bool = False
@@ -62,14 +79,14 @@ class Draft:
     def begin(cls, device: Device, query: Query, lost_reason: str) -> Self:
         """Begin with nothing; where, ``since`` says, or the newest readings, or the span."""
         room = query.limit if query.max_points is None else SPAN_READINGS_MAX
-        draft = cls(device, query, lost_reason, START, room)
+        draft = cls(device, query, lost_reason, START, room, size_bytes_max(query))
         draft.at = draft._beginning() if query.since is None else query.since
         return draft
 
     @property
     def is_full(self) -> bool:
         """Tell whether nothing more belongs to the page."""
-        return self.room <= 0
+        return self.room <= 0 or self.room_bytes <= 0
 
     @property
     def wants_past(self) -> bool:
@@ -150,6 +167,7 @@ class Draft:
             self._end = cursor
             self.payloads.append(payload)
             self.room -= 1
+            self.room_bytes -= len(payload)
 
     def _pass_over(self, front: Cursor, *, was_asked: bool) -> None:
         """Note what is missing up to a position: never there, or not held any more."""
@@ -164,6 +182,7 @@ class Draft:
 
     def _note(self, gap: Gap) -> None:
         self.gaps.append(gap)
+        self.room_bytes -= GAP_BYTES
         self.at = gap.end
         if not self.query.is_span:
             self._end = gap.end

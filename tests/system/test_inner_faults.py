@@ -44,7 +44,7 @@ def logs(pair: Pair, tmp_path: Path) -> Path:
 
 
 def test_a_fault_in_an_http_route_is_an_internal_error(pair: Pair, logs: Path) -> None:
-    gateway = pair.start_gateway(launcher("gateway.devices.devices", "Device.latest_reading"))
+    gateway = pair.start_gateway(launcher("gateway.devices.devices", "Device.latest_json"))
     pair.start_device()
     answer = pair.get("/api/v1/devices")
     while answer.status == 200:  # as long as no device is listed

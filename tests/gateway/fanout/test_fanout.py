@@ -4,7 +4,7 @@ import pytest
 
 from gateway.devices.devices import REMEMBERED_MAX
 from gateway.fanout.fanout import PARTS_MAX
-from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX
+from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, parse_subscribe
 from shared.errors import TooManyDevices
 from tests.gateway.browsers import EPOCH, Browser, Line, World
 
@@ -530,3 +530,49 @@ def test_bikes_that_give_way_do_not_use_up_the_cursors_of_a_client() -> None:
         world.publish(f"bike-{number}")
     assert len(world.devices.evicted) == REMEMBERED_MAX
     assert browser.subscribe(["mine"])["mine"]["cursor"] == "0-0"
+
+
+PIECE = 20
+BIKES = [f"bike-{number}" for number in range(10 * PIECE)]
+
+
+@pytest.fixture
+def fleet(monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return a world of many bikes, as many as are ten pieces of work."""
+    for name in ("fanout.STEPS_MAX", "fanout.ANSWERED_AT_ONCE", "statuses.TOLD_AT_ONCE"):
+        monkeypatch.setattr(f"gateway.fanout.{name}", PIECE)
+    monkeypatch.setattr("gateway.fanout.subscription.READ_AT_ONCE", PIECE)
+    world = World(devices_max=len(BIKES))
+    for bike in BIKES:
+        world.publish(bike)
+    return world
+
+
+def test_star_without_since_needs_no_positions(fleet: World) -> None:
+    browser = Browser(fleet, line=Line(10**9))
+    for _ in range(2):
+        assert len(browser.subscribe("*")) == len(BIKES)
+        client = fleet.fanout.clients[browser.name]
+        assert client.group is not None
+        assert not client.behind
+        fleet.publish("bike-7")
+        names = [name for name, _ in browser.drain()]
+        assert names == ["device_status"] * len(BIKES) + ["speed_change"]
+        assert client not in client.group.apart
+
+
+def test_return_to_many_bikes_is_served_in_pieces(fleet: World) -> None:
+    browser = Browser(fleet, line=Line(10**9))
+    pauses: list[str] = []
+    since = dict.fromkeys(BIKES, f"{EPOCH}-0")
+    request = parse_subscribe({"devices": "*", "since": since}, lambda: pauses.append("parse"))
+    fleet.fanout.subscribe(browser.name, request, fleet.now, lambda: pauses.append("answer"))
+    assert pauses.count("parse") == 10
+    assert pauses.count("answer") >= 10
+    while fleet.fanout.has_due(browser.name):
+        assert len(browser.take()) <= 2 * PIECE + 1
+        fleet.publish("bike-0")
+    assert {len(browser.seqs(bike)) for bike in BIKES[1:]} == {1}
+    numbers = browser.seqs("bike-0")
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert fleet.fanout.clients[browser.name].is_live_in("bike-1")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from werkzeug.test import Client
+from werkzeug.test import Client, EnvironBuilder
 from werkzeug.wrappers import Response
 
 from gateway.web.doors import guard, handshake_check, host_check, origin_check
@@ -121,3 +121,24 @@ def test_a_client_that_went_away_is_no_fault() -> None:
 
     with pytest.raises(BrokenPipeError):
         answer_of(guard(gone, []))
+
+
+def test_fault_in_a_streamed_answer_cuts_it() -> None:
+    def stream(_environ: object, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        yield b"begun"
+        raise ZeroDivisionError
+
+    parts = iter(guard(stream, [])({"PATH_INFO": "/"}, lambda *_: lambda _: None))
+    assert next(parts) == b"begun"
+    with pytest.raises(ConnectionResetError):
+        next(parts)
+
+
+def test_streamed_answer_that_nobody_reads_is_closed() -> None:
+    closed = []
+    answer = Response(iter([b"a", b"b"]))
+    answer.call_on_close(lambda: closed.append(True))
+    parts: Any = guard(answer, [])(EnvironBuilder().get_environ(), lambda *_: lambda _: None)
+    parts.close()
+    assert closed == [True]

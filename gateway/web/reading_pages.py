@@ -1,0 +1,195 @@
+"""Pages of readings over HTTP: put together within a budget of memory, written in pieces."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from flask import Response, request, url_for
+
+from gateway.devices.devices import Device
+from gateway.hub import Hub
+from gateway.packets import encode_json
+from gateway.transport.timeslice import give_way
+from gateway.web.answers import AnswerBudget
+from gateway.web.past import Past
+from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
+from gateway.web.readings import (
+    CSV_KEYS,
+    SLICE,
+    TIME_KEY,
+    Draft,
+    Page,
+    csv_row,
+    held_from,
+    size_bytes_max,
+    thin_out,
+)
+from shared.cursor import START, Cursor
+from shared.errors import BadRequest, Unavailable
+
+T = TypeVar("T")
+FILE_PAGE = 250
+"""Readings of one file that are held at once: as many as a device gives in one answer."""
+TOO_SLOW = "the device's journal does not answer in time: ask again"
+
+
+class ReadingPages:
+    """Answers requests for the readings of a device."""
+
+    def __init__(self, hub: Hub, budget: AnswerBudget | None = None) -> None:
+        self._hub, self._past = hub, Past(hub)
+        self._budget = budget or AnswerBudget()
+
+    def answer(self, device: Device) -> Response:
+        """Answer the current request; the memory of the answer is its own until it was sent."""
+        query, wants_csv, columns = parse_query(request.args), _wants_csv(), _columns()
+        if request.method == "HEAD":  # the same headers without the work
+            return _as_csv(device, iter(()), columns) if wants_csv else _json_of(iter(()))
+        if wants_csv and _is_file(query):
+            query = replace(query, limit=FILE_PAGE)
+        held = self._budget.reserve(size_bytes_max(query))
+        try:
+            page = self._read(device, query)
+            if page.is_cut and (wants_csv or not page.payloads):
+                raise Unavailable(TOO_SLOW)
+            if wants_csv and _is_file(query):
+                response = _as_csv(device, self._all_pages(device, query, page), columns)
+            else:
+                held.shrink_to(page.size_bytes)
+                response = (
+                    _as_csv_page(device, page, columns) if wants_csv else _as_json(device, page)
+                )
+        except BaseException:
+            held.release()
+            raise
+        response.call_on_close(held.release)
+        return response
+
+    def _read(self, device: Device, query: Query) -> Page:
+        """Put a page together, with a chance for everybody else between its parts."""
+        was_evicted = query.since is not None and self._hub.devices.was_evicted(
+            device.device_id, query.since
+        )
+        draft = Draft.begin(device, query, "evicted" if was_evicted else "expired")
+        self._past.put_in_front(draft)
+        while draft.add_slice():
+            give_way()
+        page = draft.page()
+        if query.max_points is None:
+            return page
+        return page._replace(payloads=_in_slices(thin_out(page.payloads, query.max_points)))
+
+    def _all_pages(self, device: Device, query: Query, page: Page) -> Iterator[Page]:
+        """Read on after a page, to where the device stands now.
+
+        Raises Unavailable where the journal does not answer: a file cannot say that it has a hole,
+        but one that breaks off is no whole file to anybody who fetches it.
+        """
+        head = device.feed.head or START
+        while page.payloads:
+            yield page
+            if page.next >= head:
+                return
+            page = self._read(device, replace(query, since=page.next))
+            if page.is_cut:
+                raise Unavailable(TOO_SLOW)
+
+
+def _is_file(query: Query) -> bool:
+    """Tell whether CSV of this is one file, page after page to where the device stands."""
+    return query.is_span and not query.is_limited and query.max_points is None
+
+
+def _in_slices(parts: Iterator[list[bytes]]) -> list[bytes]:
+    """Do long work with a chance for everybody else between its parts."""
+    result: list[bytes] = []
+    for part in parts:
+        result += part
+        give_way()
+    return result
+
+
+def _wants_csv() -> bool:
+    asked = request.args.get("format")
+    if asked not in (None, "csv", "json"):
+        raise BadRequest("format must be csv or json")
+    best = request.accept_mimetypes.best_match(["application/json", "text/csv"])
+    return asked == "csv" or (asked is None and best == "text/csv")
+
+
+def _columns() -> tuple[str, ...]:
+    asked = request.args.get("times")
+    if asked not in (None, "utc"):
+        raise BadRequest("times must be utc")
+    return CSV_KEYS if asked is None else (TIME_KEY, *CSV_KEYS)
+
+
+def _as_json(device: Device, page: Page) -> Response:
+    parts = _json_parts(device, page)
+    is_long = len(page.payloads) + len(page.gaps) > SLICE
+    return _json_of(parts if is_long else iter([b"".join(parts)]))
+
+
+def _json_of(parts: Iterator[bytes]) -> Response:
+    return Response(parts, mimetype="application/json")
+
+
+def _json_parts(device: Device, page: Page) -> Iterator[bytes]:
+    head = {
+        "device_id": device.device_id,
+        "next": str(page.next),
+        "held_from": str(held_from(device)),
+    }
+    yield encode_json(head)[:-1] + b',"gaps":['
+    yield from _in_pieces(page.gaps, lambda gap: encode_json(gap.body()))
+    yield b'],"readings":['
+    # the readings are JSON already; nothing is parsed to be written again
+    yield from _in_pieces(page.payloads, bytes)
+    yield b"]}"
+
+
+def _in_pieces(items: Sequence[T], encode: Callable[[T], bytes]) -> Iterator[bytes]:
+    """Write the items of a JSON array, with a chance for everybody else between the pieces."""
+    for start in range(0, len(items), SLICE):
+        give_way()
+        some = b",".join([encode(item) for item in items[start : start + SLICE]])
+        yield b"," + some if start else some
+
+
+def _as_csv(device: Device, pages: Iterator[Page], columns: Sequence[str]) -> Response:
+    response = Response(_csv_parts(pages, columns), mimetype="text/csv")
+    name = f"{device.device_id}.csv"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _as_csv_page(device: Device, page: Page, columns: Sequence[str]) -> Response:
+    response = _as_csv(device, iter([page]), columns)
+    response.headers["Link"] = f'<{_next_url(device, page.next)}>; rel="next"'
+    return response
+
+
+def _next_url(device: Device, cursor: Cursor) -> str:
+    limit = request.args.get("limit", LIMIT_DEFAULT)
+    values = {"device_id": device.device_id, "since": str(cursor), "limit": limit, "format": "csv"}
+    values |= {
+        key: request.args[key] for key in ("from_ms", "to_ms", "times") if key in request.args
+    }
+    return url_for("api.readings", **values)  # type: ignore[arg-type]  # no name of these is taken
+
+
+def _csv_parts(pages: Iterator[Page], columns: Sequence[str]) -> Iterator[str]:
+    text = io.StringIO()
+    writer = csv.writer(text)  # RFC 4180: comma, CRLF, quotes doubled
+    writer.writerow(columns)
+    for page in pages:
+        for start in range(0, len(page.payloads), SLICE):
+            part = page.payloads[start : start + SLICE]
+            writer.writerows(csv_row(payload, columns) for payload in part)
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+            give_way()
+    yield text.getvalue()

@@ -1,0 +1,83 @@
+"""What answers under way may hold together, and who waits."""
+
+from functools import partial
+
+import gevent
+import pytest
+
+from gateway.web.answers import AnswerBudget
+from gateway.web.readings import PAGE_BYTES_MAX
+from shared.errors import Unavailable
+from tests.gateway.apps import gateway_of, make_app, publish
+from tests.timing import scaled_s
+
+READINGS = "/api/v1/devices/a/readings"
+
+
+def test_request_waits_for_its_turn() -> None:
+    budget = AnswerBudget(100, wait_s=scaled_s(10))
+    first = budget.reserve(80)
+    large = gevent.spawn(budget.reserve, 90)
+    small = gevent.spawn(budget.reserve, 10)
+    gevent.idle()
+    assert not large.ready()
+    assert not small.ready(), "the small one overtook"
+    first.release()
+    assert large.get(timeout=scaled_s(5)).size_bytes == 90
+    assert small.get(timeout=scaled_s(5)).size_bytes == 10
+    assert budget.free_bytes == 0
+
+
+def test_request_that_waits_too_long_is_refused() -> None:
+    budget = AnswerBudget(100, wait_s=0.01)
+    first = budget.reserve(100)
+    with pytest.raises(Unavailable):
+        budget.reserve(1)
+    first.shrink_to(40)
+    assert budget.reserve(60).size_bytes == 60
+    first.release()
+    first.release()
+    assert budget.free_bytes == 40
+
+
+def test_killed_request_leaves_the_line() -> None:
+    budget = AnswerBudget(100)
+    first = budget.reserve(100)
+    waiting = gevent.spawn(budget.reserve, 50)
+    gevent.idle()
+    waiting.kill()
+    first.release()
+    assert budget.free_bytes == 100
+
+
+@pytest.mark.parametrize("form", ["", "&format=csv", "&format=csv&from_ms=0"])
+def test_answers_that_nobody_takes_leave_room_or_a_503(
+    monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    small = partial(AnswerBudget, 2 * PAGE_BYTES_MAX, 0.01)
+    monkeypatch.setattr("gateway.web.reading_pages.AnswerBudget", small)
+    app = make_app()
+    hub, client = gateway_of(app).hub, app.test_client()
+    publish(hub, "a", range(1, 5_001), extra={f"key_{n}": "x" * 64 for n in range(16)})
+    url = f"{READINGS}?limit=5000{form}"
+    kept, statuses = [], []
+    for _ in range(5):
+        answer = client.get(url, buffered=False)
+        kept.append(answer)
+        statuses.append(answer.status_code)
+    assert statuses == [200, 200, 503, 503, 503]
+    for answer in kept:
+        answer.close()
+    assert client.get(url, buffered=True).status_code == 200
+
+
+@pytest.mark.parametrize("form", ["", "&format=csv", "&format=csv&from_ms=0", "&max_points=100"])
+def test_head_does_no_work(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    app = make_app()
+    publish(gateway_of(app).hub, "a", range(1, 300))
+    client = app.test_client()
+    url = f"{READINGS}?from_ms=0{form}"
+    kind = client.get(url, buffered=True).content_type
+    monkeypatch.setattr("gateway.web.reading_pages.Draft.begin", lambda *_: 1 / 0)
+    answer = client.head(url)
+    assert (answer.status_code, answer.content_type, answer.data) == (200, kind, b"")
