@@ -4,7 +4,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gevent import get_hub, sleep
+from gevent import sleep
 
 from gateway.transport import payload, takeover
 from gateway.transport.connection import BadPacket, Connection
@@ -21,7 +21,7 @@ from gateway.transport.handshake import (
 from gateway.transport.poll_connection import PollConnection
 from gateway.transport.polling import PollingLink, is_repetition, plain_socket, read_body
 from gateway.transport.reader import Violation
-from gateway.transport.websocket import Owner, Readers, WebSocketLink
+from gateway.transport.websocket import Owner, WebSocketLink
 
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
@@ -40,7 +40,6 @@ class Endpoint:
 
     def __init__(self, server: "EngineServer") -> None:
         self._server = server
-        self._readers = Readers(server.max_http_buffer_size)
 
     def serve(self, environ: Environ) -> Answer:
         """Answer a request, or take its connection over and leave. Raises Refusal."""
@@ -199,8 +198,7 @@ class Endpoint:
     def _take_over(self, environ: Environ, owner: Owner) -> tuple[WebSocketLink, bytes]:
         server = self._server
         sock, early = takeover.take(environ, server.send_buffer_bytes)
-        loop = get_hub().loop
-        return WebSocketLink(sock, loop, self._readers, owner, server.max_outbox_bytes), early
+        return WebSocketLink(sock, server.commons, owner), early
 
 
 class _Nobody:

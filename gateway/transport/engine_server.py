@@ -9,6 +9,7 @@ from engineio import packet as engineio_packet
 from gevent import get_hub
 
 from gateway.transport import compat, payload
+from gateway.transport.backlog import HIGH_WATER_BYTES, Backlog
 from gateway.transport.connection import Connection
 from gateway.transport.endpoint import Answer, Endpoint, Environ
 from gateway.transport.handshake import Headers, Refusal
@@ -16,14 +17,18 @@ from gateway.transport.heartbeat import Heartbeat
 from gateway.transport.poll_connection import PollConnection
 from gateway.transport.polling import is_repetition
 from gateway.transport.timers import Clock, Schedule
+from gateway.transport.timeslice import give_way, time_slices
 from gateway.transport.upgrade import Probe
+from gateway.transport.wakeup import ThreadCalls, from_any_thread
 from gateway.transport.web_server import IDLE_TIMEOUT_S
-from gateway.transport.websocket import WebSocketLink
+from gateway.transport.websocket import Commons, WebSocketLink
 
 # The kernel doubles it: this much of what a client does not read is hidden there.
 SEND_BUFFER_BYTES = 64 * 1024
-# A client that lets this much of what the application sent wait is closed.
-MAX_OUTBOX_BYTES = 4_000_000
+# What waits for all clients together may hold this much memory; then who holds most is closed.
+MAX_TOTAL_OUTBOX_BYTES = 64_000_000
+# A client that takes nothing of what waits for it for so long is closed.
+STALLED_TIMEOUT_S = 30.0
 # The reference server's value: a probe becomes an upgrade within this.
 UPGRADE_TIMEOUT_S = 10.0
 # A client answers a Close frame, or fetches its last packets, within this.
@@ -34,19 +39,23 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
     """Engine.IO v4 over polling and WebSocket, to the letter and bounded.
 
     Takes the options of ``engineio.Server`` and ``allowed_hosts``, ``max_connections``,
-    ``max_outbox_bytes``, ``send_buffer_bytes``, ``upgrade_timeout``, ``close_timeout`` (seconds).
-    Raises ValueError for another ``async_mode`` than gevent.
+    ``max_total_outbox_bytes`` (what waits for all clients), ``max_outbox_bytes`` (for one of them;
+    no bound of its own without it), ``send_buffer_bytes``, ``upgrade_timeout``, ``close_timeout``,
+    ``stalled_timeout`` (seconds). Raises ValueError for another ``async_mode`` than gevent.
+    ``on_stalled`` is told of each connection that took nothing for ``stalled_timeout``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is an option of its own, by its name
         self,
         *,
         allowed_hosts: tuple[str, ...] = (),
         max_connections: int | None = None,
-        max_outbox_bytes: int = MAX_OUTBOX_BYTES,
+        max_outbox_bytes: int | None = None,
+        max_total_outbox_bytes: int = MAX_TOTAL_OUTBOX_BYTES,
         send_buffer_bytes: int = SEND_BUFFER_BYTES,
         upgrade_timeout: float = UPGRADE_TIMEOUT_S,
         close_timeout: float = CLOSE_TIMEOUT_S,
+        stalled_timeout: float = STALLED_TIMEOUT_S,
         **kwargs: Any,
     ) -> None:
         super().__init__(**compat.engine_options(kwargs))
@@ -56,12 +65,16 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         self.max_outbox_bytes = max_outbox_bytes
         self.send_buffer_bytes = send_buffer_bytes
         self.deliver: Callable[[Connection, str | bytes], None] = self._deliver
+        self.on_stalled: Callable[[Connection], object] = self._note_stalled
+        self.threads = ThreadCalls()
+        self._commons: Commons | None = None
         self._leaving: dict[str, Connection] = {}
         self._lingering: dict[str, Connection] = {}
         # Connections of clients that poll, while the web server does not have them.
         self.resting: set[PollConnection] = set()
         self._endpoint = Endpoint(self)
         self._start_clock(upgrade_timeout, close_timeout)
+        self.backlog = Backlog(max_total_outbox_bytes, stalled_timeout, self.clock, self.later)
 
     def _start_clock(self, upgrade_timeout_s: float, close_timeout_s: float) -> None:
         self.clock = clock = Clock()
@@ -94,9 +107,28 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
     # What the endpoint asks for
 
     @property
+    def commons(self) -> Commons:
+        """What all WebSockets share; made in the thread of their event loop."""
+        if self._commons is None:
+            self._commons = Commons(
+                get_hub().loop,
+                time_slices(),
+                self.backlog,
+                self.max_http_buffer_size,
+                self.max_outbox_bytes,
+            )
+        return self._commons
+
+    @property
+    def connection_count(self) -> int:
+        """The sessions, and the WebSockets beside them that are being closed."""
+        closing = len(self._commons.closing) if self._commons is not None else 0
+        return len(self.sockets) + closing
+
+    @property
     def full(self) -> bool:
         """True when there is no room for another session."""
-        return self.max_connections is not None and len(self.sockets) >= self.max_connections
+        return self.max_connections is not None and self.connection_count >= self.max_connections
 
     def reachable(self, sid: str) -> Connection | None:
         """Return the connection that a request with ``sid`` is for."""
@@ -162,6 +194,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         """Log what a client did wrong: one line of each kind, the rest at level INFO."""
         self._log_error_once(message, kind)
 
+    def _note_stalled(self, connection: Connection) -> None:
+        self.note("stalled", "a client takes nothing of what it is sent")
+
     def close_later(self, link: WebSocketLink) -> None:
         """Close a WebSocket for good when its client does not answer the Close frame."""
         if not link.closed:
@@ -194,7 +229,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     def end_linger(self, connection: Connection) -> None:
         """Forget a closed connection that fetched its last packets, or did not in time."""
-        self._lingering.pop(connection.sid, None)
+        if self._lingering.pop(connection.sid, None) is not None:
+            connection.forget_waiting()
 
     def say_disconnected(self, connection: Connection, reason: str) -> None:
         """Tell the application, behind everything else this client had sent."""
@@ -215,6 +251,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     def handle_request(self, environ: Environ, start_response: Any) -> list[bytes]:
         """Serve one HTTP request: the WSGI application."""
+        self.threads.serve_here()
         try:
             status, headers, body = self._endpoint.serve(environ)
         except Refusal as refusal:
@@ -231,6 +268,29 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         if connection is not None:
             connection.send(pkt)
 
+    @from_any_thread
+    def send(self, sid: str, data: Any) -> None:
+        """Send a message; with much waiting for the client, wait until it has taken some."""
+        super().send(sid, data)
+        if self.is_crowded:
+            self.pace(sid)
+
+    @property
+    def is_crowded(self) -> bool:
+        """True while so much waits that whoever sends may have to wait."""
+        return self.backlog.total > HIGH_WATER_BYTES
+
+    def pace(self, sid: str | None) -> None:
+        """Hold up whoever sends to a client, or with None to many."""
+        if not self.threads.may_wait():
+            return
+        connection = self.sockets.get(sid)
+        if connection is not None:
+            connection.wait_a_while()
+        else:
+            give_way()
+
+    @from_any_thread
     def disconnect(self, sid: str | None = None) -> None:
         """Close one client, or all."""
         chosen = list(self.sockets.values()) if sid is None else [self.sockets.get(sid)]
@@ -262,3 +322,4 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
             connection.close()
         self._closings.run_all()
         self.clock.stop()
+        self.threads.stop()

@@ -5,6 +5,7 @@ from gevent.event import Event
 
 from gateway.transport.lane import MAX_WAITING, MAX_WAITING_BYTES, Lane
 from tests.gateway.transport.clients import until
+from tests.timing import scaled_s
 
 
 def wait_until_idle(lane: Lane) -> None:
@@ -30,8 +31,14 @@ def test_calls_run_in_order_in_one_greenlet_that_ends_with_them() -> None:
 def test_a_lane_is_full_by_number_or_by_bytes_and_says_when_there_is_room() -> None:
     gate, said = Event(), list[bool]()
     lane = Lane(lambda: said.append(lane.full))
-    lane.put(gate.wait)
-    gevent.sleep(0)
+    begun = Event()
+
+    def wait_at_gate() -> None:
+        begun.set()
+        gate.wait()
+
+    lane.put(wait_at_gate)
+    assert begun.wait(scaled_s(5))
     for _ in range(MAX_WAITING):
         assert not lane.full
         lane.put(lambda: None)
