@@ -50,7 +50,12 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     hub = create_hub(settings)
-    server = create_server(app, origin_check(settings.cors_origins))
+    server = create_server(
+        app,
+        origin_check(settings.cors_origins),
+        stalled_s=settings.stalled_s,
+        outbox_bytes=settings.outbox_mb * 1_000_000,
+    )
     gateway = Gateway(app, server, hub)
     app.extensions["spoke"] = gateway
     register_error_handlers(app)
@@ -80,7 +85,6 @@ def create_hub(settings: Settings) -> Hub:
         partial(Subscriber, link_settings(settings)),
         Multicast,
         flush_s=settings.flush_ms / 1000,
-        stalled_s=settings.stalled_s,
     )
 
 

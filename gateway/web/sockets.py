@@ -6,8 +6,10 @@ poll get what is behind it.
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import partial
 
 from flask import Flask
+from loguru import logger
 
 from gateway.packets import packet_of
 from gateway.transport import Connection, SocketIO
@@ -15,14 +17,19 @@ from gateway.web.doors import OriginCheck
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 10, 8
 """A browser that vanished is noticed within 18 s."""
-MESSAGE_BYTES_MAX = 1_000_000
-"""From a client: 10,000 cursors take half of it."""
+MESSAGE_BYTES_MAX = 512_000
+"""From a client: 10,000 cursors take 400 kB. What parsing the largest one takes: guarantees.md."""
 
 _is_answer_awaited: ContextVar[bool] = ContextVar("is_answer_awaited", default=True)
 
 
-def create_server(app: Flask, is_allowed_origin: OriginCheck) -> SocketIO:
-    """Create the Socket.IO server of an app; nothing runs yet."""
+def create_server(
+    app: Flask, is_allowed_origin: OriginCheck, *, stalled_s: float, outbox_bytes: int
+) -> SocketIO:
+    """Create the Socket.IO server of an app; nothing runs yet.
+
+    A client that takes nothing for ``stalled_s`` is closed. ``outbox_bytes`` may wait for all.
+    """
     server = SocketIO(
         app,
         async_mode="gevent",
@@ -30,7 +37,11 @@ def create_server(app: Flask, is_allowed_origin: OriginCheck) -> SocketIO:
         ping_interval=PING_INTERVAL_S,
         ping_timeout=PING_TIMEOUT_S,
         max_http_buffer_size=MESSAGE_BYTES_MAX,
+        max_total_outbox_bytes=outbox_bytes,
+        stalled_timeout=stalled_s,
     )
+    engine = server.server.eio
+    engine.on_stalled = partial(_log_stalled, server, stalled_s)
     _note_acks(server)
     return server
 
@@ -51,8 +62,14 @@ def serve_browser(
 
 
 def connection_count(server: SocketIO) -> int:
-    """Count the open connections, whether they said CONNECT or not."""
-    return len(server.server.eio.sockets)
+    """Count the connections: whether they said CONNECT or not, and those that are being closed."""
+    count: int = server.server.eio.connection_count
+    return count
+
+
+def _log_stalled(server: SocketIO, stalled_s: float, connection: Connection) -> None:
+    client_id = server.server.manager.sid_from_eio_sid(connection.sid, "/")
+    logger.warning("client_stalled", client=client_id, stalled_s=stalled_s)
 
 
 def is_answer_awaited() -> bool:
