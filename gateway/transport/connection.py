@@ -25,6 +25,7 @@ from gateway.transport.payload import CLOSE, MESSAGE, NOOP, PING, PONG
 from gateway.transport.polling import PollingLink
 from gateway.transport.quota import Quota
 from gateway.transport.reader import Violation
+from gateway.transport.share import Share, charge
 from gateway.transport.timeslice import give_way
 from gateway.transport.upgrade import Probe
 from gateway.transport.websocket import STALLED, WebSocketLink
@@ -56,12 +57,12 @@ class Connection:
 
     __slots__ = (
         "__weakref__",
-        "_is_quick",
         "_lane",
         "_lane_beside",
         "_quota",
         "_room",
         "_server",
+        "_share",
         "_unmoved",
         "closed",
         "connected",
@@ -91,7 +92,7 @@ class Connection:
         self.pong_due: float | None = None
         self._lane: Lane | None = None
         self._lane_beside: Lane | None = None
-        self._is_quick = True  # its last call used up no time slice
+        self._share: Share | None = None
         self._room: Event | None = None
         self._quota: Quota | None = None
         self._unmoved: tuple[Holder, int] | None = None  # what was waited for in vain
@@ -335,13 +336,13 @@ class Connection:
     def run(self, call: Callable[..., object], *args: object, size: int = 0) -> None:
         """Call into the application in this client's order; listen no further when it lags."""
         if self._lane is None:
-            self._lane = Lane(self._on_room, self.wait_until_taken, is_new=self._is_quick)
+            self._lane = Lane(self, self.wait_until_taken)
         self._put(self._lane, call, args, size)
 
     def run_beside(self, call: Callable[..., object], *args: object, size: int = 0) -> None:
         """The same, in an order apart from that of :meth:`run`."""
         if self._lane_beside is None:
-            self._lane_beside = Lane(self._on_room, is_new=self._is_quick)
+            self._lane_beside = Lane(self)
         self._put(self._lane_beside, call, args, size)
 
     def _put(
@@ -359,17 +360,27 @@ class Connection:
             self._room.wait()
         give_way()
 
-    def _on_room(self) -> None:
+    def on_room(self) -> None:
+        """Listen again once no lane is full; forget those that are idle."""
         if self._lane is not None and self._lane.idle:
-            self._is_quick, self._lane = self._lane.is_new, None
+            self._lane = None
         if self._lane_beside is not None and self._lane_beside.idle:
-            self._is_quick, self._lane_beside = self._lane_beside.is_new, None
+            self._lane_beside = None
         if self._room is None or self._is_lagging:
             return
         room, self._room = self._room, None
         room.set()
         if self.link is not None:
             self.link.resume()
+
+    @property
+    def is_new(self) -> bool:
+        """True when its calls took so little time lately that they go before others."""
+        return self._share is None or self._share.is_small(monotonic())
+
+    def charge(self, began_s: float) -> None:
+        """Charge the time of its calls since then to it."""
+        self._share = charge(self._share, began_s, monotonic())
 
     @property
     def _is_lagging(self) -> bool:

@@ -4,10 +4,11 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
+from typing import Protocol
 
 import gevent
 
-from gateway.transport.timeslice import time_slices
+from gateway.transport.timeslice import TimeSlices, time_slices
 
 logger = logging.getLogger(__name__)
 
@@ -16,34 +17,38 @@ MAX_WAITING = 64
 MAX_WAITING_BYTES = 1_000_000
 # Beside its arguments, a call that waits costs its tuples and a place in the deque.
 CALL_BYTES = 400
-# A call that ran longer than this used up a slice: its client waits behind all others.
-LONG_S = 0.0025
 
 Call = tuple[Callable[..., object], tuple[object, ...], int]
+
+
+class Client(Protocol):
+    """Whose calls a lane runs."""
+
+    @property
+    def is_new(self) -> bool:
+        """True when it took so little time lately that it goes before the others."""
+
+    def charge(self, began_s: float) -> None:
+        """Charge the time since then to it."""
+
+    def on_room(self) -> None:
+        """More may be put into a lane again, or it is idle."""
 
 
 class Lane:
     """Run what is put here one after another, away from the event loop's own greenlet.
 
-    Each call waits for a time slice, and before that for what ``wait`` waits for. ``is_new`` says
-    that the client used up no slice the last time; the next lane of the client gets it.
+    Each call waits for a time slice, and before that for what ``wait`` waits for.
     """
 
-    __slots__ = ("_bytes", "_calls", "_on_room", "_running", "_wait", "is_new")
+    __slots__ = ("_bytes", "_calls", "_client", "_running", "_wait")
 
-    def __init__(
-        self,
-        on_room: Callable[[], None],
-        wait: Callable[[], None] | None = None,
-        *,
-        is_new: bool = True,
-    ) -> None:
+    def __init__(self, client: Client, wait: Callable[[], None] | None = None) -> None:
         self._calls: deque[Call] = deque()
         self._bytes = 0
-        self._on_room = on_room
+        self._client = client
         self._wait = wait
         self._running = False
-        self.is_new = is_new
 
     @property
     def idle(self) -> bool:
@@ -72,23 +77,31 @@ class Lane:
     def _run(self) -> None:
         slices = time_slices()
         while self._calls:
-            if self._wait is not None:
-                self._wait()
-            slices.give_way(is_new=self.is_new)
-            if not self._calls:  # they were dropped meanwhile
-                break
-            began_s = monotonic()
-            self._run_next()
-            self.is_new = not slices.is_over or monotonic() - began_s < LONG_S
+            if slices.is_over:
+                slices.give_way(is_new=self._client.is_new)
+            self._use(slices, slices.ends_s)
         self._running = False
-        self._on_room()
+        self._client.on_room()
+
+    def _use(self, slices: TimeSlices, ends_s: float) -> None:
+        """Run calls as long as the slice lasts that ends then, and charge the client for them."""
+        began_s = monotonic()
+        while self._calls and not slices.is_over:
+            self._run_next()
+            if slices.ends_s != ends_s:  # it waited: what that took is not the loop's time
+                return
+        self._client.charge(began_s)
 
     def _run_next(self) -> None:
+        if self._wait is not None:
+            self._wait()
+        if not self._calls:  # they were dropped meanwhile
+            return
         was_full = self.full
         call, args, size = self._calls.popleft()
         self._bytes -= size
         if was_full and not self.full:
-            self._on_room()
+            self._client.on_room()
         self._call(call, args)
 
     def _call(self, call: Callable[..., object], args: tuple[object, ...]) -> None:

@@ -47,6 +47,11 @@ class TimeSlices:
         """True when the running piece of work should wait for its next slice."""
         return monotonic() >= self._until_s
 
+    @property
+    def ends_s(self) -> float:
+        """When the slice is over; another value tells that this is another slice."""
+        return self._until_s
+
     def run_later(self, call: Call, *, is_new: bool = False) -> None:
         """Call from the loop in a later turn; ``is_new`` marks work that had no slice yet."""
         (self._new if is_new else self._continued).append(call)

@@ -13,12 +13,11 @@ from gateway.transport.frames import NORMAL, POLICY, PONG, close_frame, frame
 from gateway.transport.outbox import Outbox
 from gateway.transport.quota import Quota
 from gateway.transport.reader import Closed, Event, MessageReader, Nothing, Ping, Violation
+from gateway.transport.share import Share, charge
 
 READABLE, WRITABLE = 1, 2
 # One callback reads at most this much. Its frames are taken in as many time slices as they need.
 READ_BYTES = 16 * 1024
-# A piece of work longer than this used up a slice: its client waits behind all others.
-LONG_S = 0.0025
 STALLED = "takes nothing of what it is sent"
 # SO_LINGER with 0 s: close by RST, so that the kernel forgets what a dead client will not read.
 RESET_ON_CLOSE = pack("ii", 1, 0)
@@ -100,10 +99,10 @@ class WebSocketLink:
         "_heard_close",
         "_is_paused",
         "_outbox",
-        "_overran",
         "_quota",
         "_read_watcher",
         "_reader",
+        "_share",
         "_sock",
         "_waits",
         "_write_watcher",
@@ -126,7 +125,7 @@ class WebSocketLink:
         self._is_paused = False
         self._has_rest = False  # the reader may hold whole frames
         self._waits = False  # for a time slice
-        self._overran = False  # the last piece of work used up its slice
+        self._share: Share | None = None
         self._heard_close = False
         self._failed = False
         self.closing = False
@@ -295,8 +294,8 @@ class WebSocketLink:
     def _wait_for_slice(self) -> None:
         self._waits = True
         self._read_watcher.stop()
-        # A client that used up its last slice waits behind all others.
-        self._commons.slices.run_later(self._use_slice, is_new=not self._overran)
+        is_new = self._share is None or self._share.is_small(monotonic())
+        self._commons.slices.run_later(self._use_slice, is_new=is_new)
 
     def _use_slice(self) -> None:
         self._waits = False
@@ -328,7 +327,9 @@ class WebSocketLink:
             return
         readers, self._has_rest = self._commons.readers, False
         reader, self._reader = self._reader or readers.lend(), None
+        began_s = monotonic()
         self._has_rest = self._take_all(reader.feed(data))
+        self._share = charge(self._share, began_s, monotonic())
         if self._over:
             return
         if reader.idle:
@@ -342,16 +343,12 @@ class WebSocketLink:
 
     def _take_all(self, events: Iterator[Event]) -> bool:
         """Take events while they matter and the slice lasts; tell whether some may be left."""
-        slices, began_s = self._commons.slices, monotonic()
-        self._overran = False
+        slices = self._commons.slices
         for event in events:
             self._take(event)
             if self._over:
                 return False
-            if self._is_paused:
-                return True
-            if slices.is_over:
-                self._overran = monotonic() - began_s >= LONG_S
+            if self._is_paused or slices.is_over:
                 return True
         return False
 
