@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 # Calls and bytes that may wait for one client before its connection is not read any further.
 MAX_WAITING = 64
 MAX_WAITING_BYTES = 1_000_000
+# A client with more waiting goes behind all others: to parse it will take long.
+MAX_NEW_BYTES = 64_000
 # Beside its arguments, a call that waits costs its tuples and a place in the deque.
 CALL_BYTES = 400
 
@@ -76,20 +78,27 @@ class Lane:
 
     def _run(self) -> None:
         slices = time_slices()
+        slices.give_way(is_new=self._is_new)
         while self._calls:
-            if slices.is_over:
-                slices.give_way(is_new=self._client.is_new)
             self._use(slices, slices.ends_s)
+            if self._calls:
+                slices.park(is_new=self._is_new)
         self._running = False
         self._client.on_room()
+
+    @property
+    def _is_new(self) -> bool:
+        return self._bytes <= MAX_NEW_BYTES and self._client.is_new
 
     def _use(self, slices: TimeSlices, ends_s: float) -> None:
         """Run calls as long as the slice lasts that ends then, and charge the client for them."""
         began_s = monotonic()
-        while self._calls and not slices.is_over:
+        while self._calls:
             self._run_next()
             if slices.ends_s != ends_s:  # it waited: what that took is not the loop's time
                 return
+            if slices.ends_piece(began_s):
+                break
         self._client.charge(began_s)
 
     def _run_next(self) -> None:

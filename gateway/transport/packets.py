@@ -1,5 +1,6 @@
 """Socket.IO packets as they come in: complete, allowed and bounded, or refused."""
 
+import gc
 import json
 import re
 from sys import getsizeof
@@ -45,6 +46,17 @@ _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_short_int)
 
 
+def _read(decoder: json.JSONDecoder, text: str) -> Any:
+    """Parse JSON, a long one without looking for cycles: it has none, and that takes longer."""
+    if len(text) <= SHORT_CHARS or not gc.isenabled():
+        return decoder.decode(text)
+    gc.disable()
+    try:
+        return decoder.decode(text)
+    finally:
+        gc.enable()
+
+
 class StrictJSON:
     """JSON as browsers read it: Python's own would write and read NaN and Infinity."""
 
@@ -56,7 +68,7 @@ class StrictJSON:
     @staticmethod
     def loads(text: str) -> Any:
         """Return the value. Raises ValueError, also for NaN and for endless integers."""
-        return _DECODER.decode(text)
+        return _read(_DECODER, text)
 
 
 class StrictPacket(packet.Packet):  # type: ignore[misc]  # socketio has no types
@@ -173,7 +185,7 @@ class _Reconstructing:
         decoder = json.JSONDecoder(
             object_hook=self._put_in, parse_constant=_no_constant, parse_int=_short_int
         )
-        return decoder.decode(text)
+        return _read(decoder, text)
 
     def _put_in(self, item: dict[str, Any]) -> Any:
         if not item.get("_placeholder"):

@@ -2,7 +2,7 @@
 
 FREE_S = 0.0001
 """A piece of work this short is not counted: most clients never send anything longer."""
-ALLOWED_S = 0.005
+ALLOWED_S = 0.002
 """A client that took less is served with the new work of a turn (``timeslice``)."""
 REFILL = 0.001
 """What is forgiven a second: so little that a thousand floods cannot all count as new work."""

@@ -60,6 +60,9 @@ class Slices(Protocol):
     def is_over(self) -> bool:
         """True when the running piece of work should wait for its next slice."""
 
+    def ends_piece(self, began_s: float) -> bool:
+        """True when work that began then should wait for its next slice."""
+
     def run_later(self, call: Callable[[], object], *, is_new: bool = False) -> None:
         """Call from the loop in a later turn."""
 
@@ -328,7 +331,7 @@ class WebSocketLink:
         readers, self._has_rest = self._commons.readers, False
         reader, self._reader = self._reader or readers.lend(), None
         began_s = monotonic()
-        self._has_rest = self._take_all(reader.feed(data))
+        self._has_rest = self._take_all(reader.feed(data), began_s)
         self._share = charge(self._share, began_s, monotonic())
         if self._over:
             return
@@ -341,14 +344,14 @@ class WebSocketLink:
             self._read_watcher.stop()
             self._listen()
 
-    def _take_all(self, events: Iterator[Event]) -> bool:
+    def _take_all(self, events: Iterator[Event], began_s: float) -> bool:
         """Take events while they matter and the slice lasts; tell whether some may be left."""
         slices = self._commons.slices
         for event in events:
             self._take(event)
             if self._over:
                 return False
-            if self._is_paused or slices.is_over:
+            if self._is_paused or slices.ends_piece(began_s):
                 return True
         return False
 

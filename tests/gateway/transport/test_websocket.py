@@ -82,6 +82,9 @@ class FakeSlices:
         self.left -= 1
         return self.left < 0
 
+    def ends_piece(self, began_s: float) -> bool:
+        return self.is_over
+
     def run_later(self, call: Callable[[], object], *, is_new: bool = False) -> None:
         (self.new if is_new else self.continued).append(call)
 
