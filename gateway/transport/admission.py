@@ -63,7 +63,7 @@ class Held:
         self._backlog.note(self, self.cost)
 
     def let_go(self) -> list[Any]:
-        """Return what was kept; it is counted elsewhere from now on."""
+        """Return the kept packets; others count them from now on."""
         packets, self.packets, self.cost = self.packets, [], 0
         self._backlog.note(self, 0)
         return packets

@@ -1,9 +1,9 @@
-"""What waits for all clients together: one bound on its memory, and an end for who takes nothing.
+"""The backlog of all clients together: one bound on its memory, and an end to stalled clients.
 
-Everybody who holds something that its client has not taken says how much memory that costs. When
-all of it passes the bound, the client that holds most is closed. A client that takes nothing of
-what waits for it is closed after ``stalled_s``, however little that is. Whoever sends much may wait
-here until the client has taken some of it.
+Each holder of unsent data says how much memory it costs. When the total passes the bound, the
+client with the largest backlog is closed. A client that takes nothing of its backlog is closed
+after ``stalled_s``, however small the backlog is. A sender may wait here until its client has
+taken most of it.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from gevent.event import Event
 from gateway.transport.timers import Clock, Schedule
 
 HIGH_WATER_BYTES = 1_000_000
-"""Above this, whoever sends waits for the client, and no event of that client is served."""
+"""Above this a sender waits for the client, and no event of that client is served."""
 LOW_WATER_BYTES = HIGH_WATER_BYTES // 2
 """Down to here the client has to take it before they go on."""
 RELIEF = 7 / 8
@@ -30,11 +30,11 @@ Later = Callable[[Callable[[], None]], Any]
 
 
 class Holder(Protocol):
-    """A client for which something waits."""
+    """A client with a backlog."""
 
     @property
     def taken_bytes(self) -> int:
-        """Grows whenever the client takes something."""
+        """A number that grows whenever the client takes something."""
 
     def evict(self) -> None:
         """Close: it holds most."""
@@ -44,7 +44,7 @@ class Holder(Protocol):
 
 
 class Backlog:
-    """The memory of everything that waits for clients; see the module."""
+    """The memory of all unsent data; see the module."""
 
     def __init__(self, max_bytes: int, stalled_s: float, clock: Clock, later: Later) -> None:
         self.total = 0
@@ -59,7 +59,7 @@ class Backlog:
         self._is_checking = self._is_relieving = False
 
     def note(self, holder: Holder, cost: int) -> None:
-        """Take note of what a client holds from now on; 0 for nothing."""
+        """Set the memory that a client holds; 0 for nothing."""
         self.total += cost - self._costs.get(holder, 0)
         if cost:
             self._costs[holder] = cost
@@ -69,7 +69,7 @@ class Backlog:
         if self._waits and cost <= LOW_WATER_BYTES:
             self.wake(holder)
         if self.total > self._max_bytes and not self._is_relieving:
-            # Deferred: whoever sends may be in the middle of a list of clients.
+            # Deferred: the sender may be in the middle of a list of clients.
             self._is_relieving = True
             self._later(self._relieve)
 
@@ -92,12 +92,12 @@ class Backlog:
         return self._waits.setdefault(holder, Event()).wait(limit_s)
 
     def wake(self, holder: Holder) -> None:
-        """Let those look again who wait for a client."""
+        """Wake the senders that wait for a client."""
         event = self._waits.pop(holder, None)
         if event is not None:
             event.set()
 
-    # Who takes nothing
+    # Stalled clients
 
     def _begin_checks(self) -> None:
         if not self._is_checking:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
 
 PING_FRAME = packet_frame(PING)
-# Whoever sends waits for a client that takes something for so long, for one that does not for
-# PATIENCE_S, once: a broadcast to many must not stop for each that has gone.
+# A sender waits this long for a client that takes something. It waits PATIENCE_S, once, for one
+# that takes nothing: a sender to many clients must not stop for each that has gone.
 SEND_WAIT_S = 10.0
 PATIENCE_S = 1.0
 
@@ -95,7 +95,7 @@ class Connection:
         self._share: Share | None = None
         self._room: Event | None = None
         self._quota: Quota | None = None
-        self._unmoved: tuple[Holder, int] | None = None  # what was waited for in vain
+        self._unmoved: tuple[Holder, int] | None = None  # a wait that was in vain
         self.polling.on_change = self._note_cost
 
     # The seam
@@ -120,7 +120,7 @@ class Connection:
 
     @property
     def taken_bytes(self) -> int:
-        """Grows whenever the client takes something of what waits for it."""
+        """A number that grows whenever the client takes some of its backlog."""
         if self.link is not None:
             return self.link.taken_bytes
         return self.polling.taken if self.polling is not None else 0
@@ -185,14 +185,14 @@ class Connection:
         self._server.backlog.note(self, cost)
 
     def evict(self) -> None:
-        """Close: more waits for the client than may."""
+        """Close: the backlog of the client is too large."""
         if not self.closed:
             self._server.note("slow-client", "a client takes too little of what it is sent")
             self.close(self._server.reason.TRANSPORT_ERROR, farewell=CLOSE)
         self.forget_waiting()
 
     def end_stalled(self) -> None:
-        """Close: the client takes nothing of what waits for it."""
+        """Close: the client takes nothing of its backlog."""
         if not self.closed:
             self._server.on_stalled(self)
             self.close(self._server.reason.TRANSPORT_CLOSE, farewell=CLOSE)
@@ -214,12 +214,12 @@ class Connection:
         return self.pending_bytes > HIGH_WATER_BYTES and not self.closed
 
     def wait_until_taken(self) -> None:
-        """Park this greenlet until the client has taken most of what waits for it, or is closed."""
+        """Park this greenlet until the client has taken most of its backlog, or is closed."""
         while self._is_behind:
             self._server.backlog.wait(self._holder, None)
 
     def wait_a_while(self) -> None:
-        """The same for whoever sends: at most SEND_WAIT_S, and only while the client takes some."""
+        """The same for a sender: at most SEND_WAIT_S, and only while the client takes some."""
         until_s = monotonic() + SEND_WAIT_S
         while self._is_behind and monotonic() < until_s:
             unmoved = self._holder, self.taken_bytes
@@ -438,7 +438,7 @@ class Connection:
             self._close_link(self.link, code)
         if self.on_close is not None:
             self.on_close()
-        self._server.backlog.wake(self._holder)  # nobody waits for what it takes any more
+        self._server.backlog.wake(self._holder)  # end all waits for this client
         self.run(self._server.say_disconnected, self, reason)
 
     def let_go(self) -> None:

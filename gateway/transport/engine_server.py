@@ -25,9 +25,9 @@ from gateway.transport.websocket import Commons, WebSocketLink
 
 # The kernel doubles it: this much of what a client does not read is hidden there.
 SEND_BUFFER_BYTES = 64 * 1024
-# What waits for all clients together may hold this much memory; then who holds most is closed.
+# The unsent data of all clients may hold this much memory; then the one with most is closed.
 MAX_TOTAL_OUTBOX_BYTES = 64_000_000
-# A client that takes nothing of what waits for it for so long is closed.
+# A client that takes nothing of its backlog for so long is closed.
 STALLED_TIMEOUT_S = 30.0
 # The reference server's value: a probe becomes an upgrade within this.
 UPGRADE_TIMEOUT_S = 10.0
@@ -39,7 +39,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
     """Engine.IO v4 over polling and WebSocket, to the letter and bounded.
 
     Takes the options of ``engineio.Server`` and ``allowed_hosts``, ``max_connections``,
-    ``max_total_outbox_bytes`` (what waits for all clients), ``max_outbox_bytes`` (for one of them;
+    ``max_total_outbox_bytes`` (unsent data of all clients), ``max_outbox_bytes`` (of one client;
     no bound of its own without it), ``send_buffer_bytes``, ``upgrade_timeout``, ``close_timeout``,
     ``stalled_timeout`` (seconds). Raises ValueError for another ``async_mode`` than gevent.
     ``on_stalled`` is told of each connection that took nothing for ``stalled_timeout``.
@@ -108,7 +108,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     @property
     def commons(self) -> Commons:
-        """What all WebSockets share; made in the thread of their event loop."""
+        """The parts that all WebSockets share; made in the thread of their event loop."""
         if self._commons is None:
             self._commons = Commons(
                 get_hub().loop,

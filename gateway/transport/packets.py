@@ -11,6 +11,9 @@ from socketio import packet
 # A packet may announce this many attachments; together they obey the size limit of a message.
 MAX_ATTACHMENTS = 100
 MAX_INTEGER_DIGITS = 100
+# A packet may hold this many lists and objects, counted by their brackets. Twice as many as in the
+# largest that anybody was seen to send; 500 kB of brackets take 10 times as long and 22 MB.
+MAX_CONTAINERS = 50_000
 
 # Events with these names are the library's own: from a client they would run its handlers.
 RESERVED_EVENTS = frozenset({"connect", "connect_error", "disconnect", "disconnecting"})
@@ -19,9 +22,9 @@ RESERVED_EVENTS = frozenset({"connect", "connect_error", "disconnect", "disconne
 KINDS = frozenset("0123456")
 BINARY_KINDS = (packet.BINARY_EVENT, packet.BINARY_ACK)
 BINARY_MARKS = frozenset(map(str, BINARY_KINDS))
-# What is parsed at once: the most that 64 of them hold in memory is 3 MB.
+# A text up to this length is parsed at once; 64 of them hold 3 MB in memory at most.
 SHORT_CHARS = 1_000
-# What is parsed may cost so many times its text: "{}," is 3 bytes and an object of 64 in a list.
+# A parsed text may hold so many times its memory: "{}," is 3 bytes, its object 64 and a place.
 PARSED_FACTOR = 24
 # The type of a packet, and how many attachments follow it.
 ANNOUNCED = re.compile("[0-6]([0-9]{1,10})-")
@@ -48,6 +51,8 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_short_int)
 
 def _read(decoder: json.JSONDecoder, text: str) -> Any:
     """Parse JSON, a long one without looking for cycles: it has none, and that takes longer."""
+    if len(text) > SHORT_CHARS and text.count("[") + text.count("{") > MAX_CONTAINERS:
+        raise ValueError("too many lists and objects")
     if len(text) <= SHORT_CHARS or not gc.isenabled():
         return decoder.decode(text)
     gc.disable()
@@ -77,15 +82,15 @@ class StrictPacket(packet.Packet):  # type: ignore[misc]  # socketio has no type
     json = StrictJSON
 
 
-# What a packet's own class raises for what it cannot read.
+# The errors that a packet's own class raises for text that it cannot read.
 _DAMAGED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
 
 class Incoming:
     """A packet as it came. A long text is parsed when the packet is served, and not before.
 
-    What is parsed takes up to 44 times the memory of its text. A short text is parsed at once, so
-    that a POST is told what is wrong with it, and so is what has a format of its own.
+    Parsed JSON takes up to 24 times the memory of its text. A short text is parsed at once, so that
+    the answer to a POST can refuse it. A packet with a format of its own is parsed at once, too.
     """
 
     __slots__ = ("__weakref__", "_attached", "_decoded", "_missing", "_size", "_text", "kind")
@@ -153,7 +158,7 @@ def _read_start(data: str | bytes) -> tuple[int | None, int]:
 
 
 def _construct(packet_class: Any, data: str | bytes, attached: list[bytes] | None = None) -> Any:
-    """Make a packet of what came; strict JSON takes the attachments in while it is read."""
+    """Make a packet; strict JSON puts the attachments in while it parses."""
     try:
         if attached is None or packet_class.json is not StrictJSON or data[:1] not in BINARY_MARKS:
             return packet_class(encoded_packet=data)

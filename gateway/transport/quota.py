@@ -3,11 +3,11 @@
 QUOTA_PER_S = 100.0
 """An honest client sends a few a minute: pings, pongs, and a CONNECT for each namespace."""
 QUOTA_BURST = 1_000.0
-"""What an honest client may send at once, as after its computer slept or with many namespaces."""
+"""An honest client may send some at once, as after its computer slept or with many namespaces."""
 
 
 class Quota:
-    """What one client may still send of packets without content."""
+    """The packets without content that one client may still send."""
 
     __slots__ = ("_counted_s", "_left")
 

@@ -1,15 +1,15 @@
-"""How much of the loop's time one client took lately: who took much waits behind all others."""
+"""The loop's time that one client took lately: a greedy client waits behind all others."""
 
 FREE_S = 0.0001
 """A piece of work this short is not counted: most clients never send anything longer."""
 ALLOWED_S = 0.002
 """A client that took less is served with the new work of a turn (``timeslice``)."""
 REFILL = 0.001
-"""What is forgiven a second: so little that a thousand floods cannot all count as new work."""
+"""Seconds forgiven a second: so few that a thousand floods cannot all count as new work."""
 
 
 class Share:
-    """The seconds that one client took, less what was forgiven since."""
+    """The seconds that one client took, less those forgiven since."""
 
     __slots__ = ("_charged_s", "_used_s")
 

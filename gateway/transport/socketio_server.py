@@ -184,7 +184,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
         if connection is not None:
             connection.close(self.reason.TRANSPORT_ERROR, farewell=CLOSE)
 
-    # What any thread may call
+    # Calls from any thread
 
     @property
     def threads(self) -> ThreadCalls:

@@ -18,7 +18,7 @@ from gateway.transport.share import Share, charge
 READABLE, WRITABLE = 1, 2
 # One callback reads at most this much. Its frames are taken in as many time slices as they need.
 READ_BYTES = 16 * 1024
-STALLED = "takes nothing of what it is sent"
+STALLED = "takes nothing that it is sent"
 # SO_LINGER with 0 s: close by RST, so that the kernel forgets what a dead client will not read.
 RESET_ON_CLOSE = pack("ii", 1, 0)
 
@@ -68,7 +68,7 @@ class Slices(Protocol):
 
 
 class Commons:
-    """What all WebSockets of a server have in common."""
+    """The parts that all WebSockets of a server share."""
 
     def __init__(
         self,
@@ -275,13 +275,13 @@ class WebSocketLink:
             self._commons.backlog.note(self, 0)
 
     def evict(self) -> None:
-        """Close at once: more waits for the client than may."""
+        """Close at once: the backlog of the client is too large."""
         if not self.closed:
             self.abort()
             self.owner.on_lost(self, "takes too little of what it is sent")
 
     def end_stalled(self) -> None:
-        """Close at once: the client takes nothing of what waits for it."""
+        """Close at once: the client takes nothing of its backlog."""
         if not self.closed:
             self.abort()
             self.owner.on_lost(self, STALLED)
