@@ -63,7 +63,14 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     hub = create_hub(settings)
     proxies = TrustedProxies(settings.trusted_proxies)
     is_allowed_origin = origin_check(settings.cors_origins)
-    server = create_server(app, is_allowed_origin, proxies, settings.max_connections)
+    server = create_server(
+        app,
+        is_allowed_origin,
+        proxies=proxies,
+        max_connections=settings.max_connections,
+        stalled_s=settings.stalled_s,
+        outbox_bytes=settings.outbox_mb * 1_000_000,
+    )
     gateway = Gateway(app, server, hub, proxies)
     app.extensions["spoke"] = gateway
     register_error_handlers(app)
@@ -99,7 +106,6 @@ def create_hub(settings: Settings) -> Hub:
         partial(Subscriber, link_settings(settings)),
         Multicast,
         flush_s=settings.flush_ms / 1000,
-        stalled_s=settings.stalled_s,
     )
 
 

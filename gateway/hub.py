@@ -6,7 +6,7 @@ of it runs in one greenlet, so nothing needs a lock; what dies here ends the pro
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import gevent
 from gevent.event import Event as Wake
@@ -67,10 +67,6 @@ class Connection(Protocol):
     def writable(self) -> bool:
         """Tell whether more can be sent without piling it up."""
 
-    @property
-    def taken_bytes(self) -> int:
-        """What was taken since it is not writable."""
-
     def wake_poll(self) -> None:
         """Let a client that polls, and waits, look again."""
 
@@ -79,13 +75,6 @@ class Connection(Protocol):
 
     def close_transport(self) -> None:
         """Close the transport, so that a stock client comes back."""
-
-
-class _Blocked(NamedTuple):
-    """A client whose kernel is full (until :meth:`Hub.on_writable`), as it was at some time."""
-
-    since_s: float
-    taken_bytes: int
 
 
 OpenLinks: TypeAlias = Callable[[Watch, Callable[[], None], Callable[..., None]], Subscriber]
@@ -120,7 +109,6 @@ class Hub:
         open_multicast: OpenMulticast,
         *,
         flush_s: float = 0.0,
-        stalled_s: float = 30.0,
         clock: Callable[[], Now] = read_clocks,
     ) -> None:
         self.devices = devices
@@ -132,13 +120,13 @@ class Hub:
         """Who is told the reply to a question of :meth:`ask_aside`."""
         self._replay = replay
         self._open_links = open_links
-        self._flush_s, self._stalled_s = flush_s, stalled_s
+        self._flush_s = flush_s
         self._rest_s = REST_S
         self._clock = clock
         self._wake = Wake()
         self._once = OncePerKind()
         self._lagging: dict[str, None] = {}  # who can be sent more at once, who waits longest first
-        self._blocked: dict[str, _Blocked] = {}  # whose kernel is full; who is longest goes first
+        self._blocked: set[str] = set()  # whose kernel is full, until on_writable
         self._flushed_s = self._judged_s = self._turned_s = 0.0
         self._judge_not_before_s = 0.0
         self._late_since_s: float | None = None
@@ -180,8 +168,7 @@ class Hub:
 
     def _wake_in_time(self) -> None:
         """Have a turn made where something may fall due without anything coming in."""
-        is_owing = self._lagging or self._blocked
-        is_unsettled = is_owing or self.devices.is_settling or self.fanout.is_unsettled
+        is_unsettled = self._lagging or self.devices.is_settling or self.fanout.is_unsettled
         if is_unsettled or self._clock().monotonic_s - self._turned_s >= IDLE_S:
             self._wake.set()
 
@@ -324,7 +311,6 @@ class Hub:
     # --- out -----------------------------------------------------------------------------
 
     def _send_due(self, now: Now) -> None:
-        self._end_stalled(now.monotonic_s)
         waiting = [*self._lagging, *self.fanout.send_live(), *self.fanout.due(now)]
         until_s = self._clock().monotonic_s + CATCH_UP_S
         for number, client_id in enumerate(dict.fromkeys(waiting)):
@@ -346,7 +332,7 @@ class Hub:
             return
         self._lagging.pop(client_id, None)
         if not connection.writable:
-            self._blocked[client_id] = _Blocked(now.monotonic_s, connection.taken_bytes)
+            self._blocked.add(client_id)
             return
         batch = self.fanout.take(client_id, now)
         if batch.frames:
@@ -360,21 +346,6 @@ class Hub:
         self._has_more = True
         self._wake.set()
 
-    def _end_stalled(self, now_s: float) -> None:
-        """End the connections that took nothing for too long."""
-        while self._blocked:
-            client_id, blocked = next(iter(self._blocked.items()))
-            if now_s - blocked.since_s < self._stalled_s:
-                return
-            del self._blocked[client_id]
-            connection = self.connections[client_id]
-            taken_bytes = connection.taken_bytes
-            if taken_bytes > blocked.taken_bytes:  # slow, but it does take something
-                self._blocked[client_id] = _Blocked(now_s, taken_bytes)
-                continue
-            logger.warning("client_stalled", client=client_id, stalled_s=self._stalled_s)
-            connection.close_transport()
-
     def now(self) -> Now:
         """Read the clocks the hub lives by."""
         return self._clock()
@@ -387,7 +358,7 @@ class Hub:
 
     def on_writable(self, client_id: str) -> None:
         """Go on with a client that took all it was sent, or that polls no longer."""
-        self._blocked.pop(client_id, None)
+        self._blocked.discard(client_id)
         if client_id in self.connections and self.fanout.has_due(client_id):
             self._lagging.setdefault(client_id)
             self._wake.set()
@@ -403,7 +374,7 @@ class Hub:
         """Forget a client."""
         self.connections.pop(client_id, None)
         self._lagging.pop(client_id, None)
-        self._blocked.pop(client_id, None)
+        self._blocked.discard(client_id)
         self.fanout.remove(client_id)
 
     def subscribe(

@@ -50,6 +50,8 @@ FLUSH_MS_MAX = 1000
 REPAIR_MS_MAX = 60_000
 """What follows a hole is held back meanwhile, and a browser waits with it."""
 STALLED_S_MAX = 3600
+OUTBOX_MB_MIN = 8
+"""Answers to a few clients that ask for everything at once must fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +315,13 @@ _ROWS = (
         "30",
         integer(1, STALLED_S_MAX),
         "how long a browser may take nothing before it is disconnected",
+    ),
+    Setting(
+        "SPOKE_OUTBOX_MB",
+        GATEWAY,
+        "64",
+        integer(OUTBOX_MB_MIN, HISTORY_MB_MAX),
+        "memory for what all browsers together have not taken yet",
     ),
     Setting(
         "SPOKE_MAX_CONNECTIONS",

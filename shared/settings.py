@@ -77,6 +77,7 @@ class Settings:
     flush_ms: int
     repair_ms: int
     stalled_s: int
+    outbox_mb: int
     max_connections: int
     auth: str
     jwt_key: str | None = field(repr=False)  # secrets stay out of logs and stack traces

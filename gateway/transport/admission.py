@@ -1,9 +1,13 @@
 """Joining a namespace: nobody is told anything before the connect handler has let it in."""
 
+from sys import getsizeof
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 from socketio import packet
 from socketio.exceptions import ConnectionRefusedError as Refused
+
+from gateway.transport.backlog import Backlog
 
 if TYPE_CHECKING:
     from gateway.transport.socketio_server import SocketIOServer
@@ -13,17 +17,31 @@ REFUSED = {"message": "Connection refused by server"}
 FAILED = {"message": "Internal server error"}
 
 
+# Beside its text, a packet that is held costs its own object, with a dictionary.
+PACKET_BYTES = 300
+
+
 class Held:
     """What is sent to a client in a namespace before its CONNECT there is answered."""
 
-    __slots__ = ("_attachments", "_packet_class", "namespace", "packets", "size")
+    __slots__ = (
+        "_attachments",
+        "_backlog",
+        "_packet_class",
+        "cost",
+        "is_too_much",
+        "namespace",
+        "packets",
+    )
 
-    def __init__(self, packet_class: Any, namespace: str) -> None:
+    def __init__(self, packet_class: Any, namespace: str, backlog: Backlog) -> None:
         self._packet_class = packet_class
+        self._backlog = backlog
         self._attachments = 0
         self.namespace = namespace
         self.packets: list[Any] = []
-        self.size = 0
+        self.cost = 0
+        self.is_too_much = False
 
     def takes(self, data: str | bytes) -> bool:
         """Say whether the encoded ``data`` belongs to the namespace that is being joined."""
@@ -37,9 +55,31 @@ class Held:
         return mine
 
     def keep(self, engine_packet: Any) -> None:
-        """Keep an encoded packet for later."""
+        """Keep an encoded packet for later, unless all clients together have too much waiting."""
+        if self.is_too_much:
+            return
         self.packets.append(engine_packet)
-        self.size += len(engine_packet.data)
+        self.cost += getsizeof(engine_packet.data) + PACKET_BYTES
+        self._backlog.note(self, self.cost)
+
+    def let_go(self) -> list[Any]:
+        """Return the kept packets; others count them from now on."""
+        packets, self.packets, self.cost = self.packets, [], 0
+        self._backlog.note(self, 0)
+        return packets
+
+    @property
+    def taken_bytes(self) -> int:
+        """Grow all the time: that the client is not let in yet is not its fault."""
+        return monotonic_ns()
+
+    def evict(self) -> None:
+        """Keep nothing more; the client is closed when it would be let in."""
+        self.is_too_much = True
+        self.let_go()
+
+    def end_stalled(self) -> None:
+        """Wait on: it is the application that takes its time."""
 
 
 class Admission:
@@ -54,8 +94,7 @@ class Admission:
         held = self._held.get(eio_sid)
         if held is None or not held.takes(engine_packet.data):
             return False
-        if held.size <= self._server.eio.max_outbox_bytes:
-            held.keep(engine_packet)
+        held.keep(engine_packet)
         return True
 
     def join(self, eio_sid: str, namespace: str, auth: Any) -> None:
@@ -68,13 +107,16 @@ class Admission:
         if sid is None:
             server.close_client(eio_sid, "CONNECT to a namespace that is connected")
             return
-        self._held[eio_sid] = held = Held(server.packet_class, namespace)
+        self._held[eio_sid] = held = Held(server.packet_class, namespace, server.eio.backlog)
         try:
             refusal = self._ask(sid, eio_sid, namespace, auth)
         finally:
             del self._held[eio_sid]
+            packets = held.let_go()
         if refusal is None:
-            self._admit(sid, eio_sid, held)
+            self._admit(sid, eio_sid, namespace, packets)
+            if held.is_too_much:
+                server.close_client(eio_sid, "too much was sent while the client was connecting")
         else:
             server.manager.disconnect(sid, namespace, ignore_queue=True)
             self._refuse(eio_sid, namespace, refusal)
@@ -114,17 +156,15 @@ class Admission:
             except TypeError:
                 raise error from None
 
-    def _admit(self, sid: str, eio_sid: str, held: Held) -> None:
-        server, namespace = self._server, held.namespace
+    def _admit(self, sid: str, eio_sid: str, namespace: str, packets: list[Any]) -> None:
+        server = self._server
         server.manager.connect(sid, namespace)
         connection = server.eio.connection(eio_sid)
         if connection is not None:
             connection.is_joined = True
         server.send_to(eio_sid, packet.CONNECT, namespace, {"sid": sid})
-        for engine_packet in held.packets:
+        for engine_packet in packets:
             server.eio.send_packet(eio_sid, engine_packet)
-        if held.size > server.eio.max_outbox_bytes:
-            server.close_client(eio_sid, "too much was sent while the client was connecting")
 
     def _refuse(self, eio_sid: str, namespace: str, reason: Any) -> None:
         self._server.send_to(eio_sid, packet.CONNECT_ERROR, namespace, reason)

@@ -13,36 +13,57 @@ fills them itself, in one order with what the application emits:
 """
 
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from gevent.event import Event
 
-from gateway.transport.frames import GOING_AWAY, NORMAL, PROTOCOL_ERROR, packet_frame
+from gateway.transport.backlog import HIGH_WATER_BYTES, Holder
+from gateway.transport.frames import GOING_AWAY, NORMAL, POLICY, PROTOCOL_ERROR, packet_frame
 from gateway.transport.lane import Lane
 from gateway.transport.payload import CLOSE, MESSAGE, NOOP, PING, PONG
 from gateway.transport.polling import PollingLink
+from gateway.transport.quota import Quota
 from gateway.transport.reader import Violation
+from gateway.transport.share import Share, charge
+from gateway.transport.timeslice import give_way
 from gateway.transport.upgrade import Probe
-from gateway.transport.websocket import WebSocketLink
+from gateway.transport.websocket import STALLED, WebSocketLink
 
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
 
 PING_FRAME = packet_frame(PING)
+# A sender waits this long for a client that takes something. It waits PATIENCE_S, once, for one
+# that takes nothing: a sender to many clients must not stop for each that has gone.
+SEND_WAIT_S = 10.0
+PATIENCE_S = 1.0
 
 
 class BadPacket(ValueError):
     """A packet that the protocol does not allow; the connection is closed for it."""
 
+    code = PROTOCOL_ERROR
+
+
+class TooManyPackets(BadPacket):
+    """A packet without content that is one too many."""
+
+    code = POLICY
+
 
 class Connection:
-    """A client of an ``EngineServer``. Only ``wait_for_room`` blocks."""
+    """A client of an ``EngineServer``. Only the methods ``wait_...`` block."""
 
     __slots__ = (
         "__weakref__",
         "_lane",
+        "_lane_beside",
+        "_quota",
         "_room",
         "_server",
+        "_share",
+        "_unmoved",
         "closed",
         "connected",
         "holder",
@@ -76,7 +97,12 @@ class Connection:
         self._server = server
         self.pong_due: float | None = None
         self._lane: Lane | None = None
+        self._lane_beside: Lane | None = None
+        self._share: Share | None = None
         self._room: Event | None = None
+        self._quota: Quota | None = None
+        self._unmoved: tuple[Holder, int] | None = None  # a wait that was in vain
+        self.polling.on_change = self._note_cost
 
     # The seam
 
@@ -100,8 +126,10 @@ class Connection:
 
     @property
     def taken_bytes(self) -> int:
-        """Bytes that were taken since it is not ``writable``; of a WebSocket only."""
-        return self.link.taken_bytes if self.link is not None else 0
+        """A number that grows whenever the client takes some of its backlog."""
+        if self.link is not None:
+            return self.link.taken_bytes
+        return self.polling.taken if self.polling is not None else 0
 
     @property
     def poll_waiting(self) -> bool:
@@ -151,17 +179,60 @@ class Connection:
         link.send(frame)
 
     def _enqueue(self, packet: str | bytes) -> None:
-        polling = self.polling
+        polling, most = self.polling, self._server.max_outbox_bytes
         if polling is None or self.closed:
             return
-        if polling.size > self._server.max_outbox_bytes:
-            self._server.later(self._overflow)
+        if most is not None and polling.size > most:
+            self._server.later(self.evict)
         else:
             polling.push(packet)
 
-    def _overflow(self) -> None:
-        self._server.note("slow-client", "a client takes too little of what it is sent")
-        self.close(self._server.reason.TRANSPORT_ERROR, farewell=CLOSE)
+    def _note_cost(self, cost: int) -> None:
+        self._server.backlog.note(self, cost)
+
+    def evict(self) -> None:
+        """Close: the backlog of the client is too large."""
+        if not self.closed:
+            self._server.note("slow-client", "a client takes too little of what it is sent")
+            self.close(self._server.reason.TRANSPORT_ERROR, farewell=CLOSE)
+        self.forget_waiting()
+
+    def end_stalled(self) -> None:
+        """Close: the client takes nothing of its backlog."""
+        if not self.closed:
+            self._server.on_stalled(self)
+            self.close(self._server.reason.TRANSPORT_CLOSE, farewell=CLOSE)
+        self.forget_waiting()
+
+    def forget_waiting(self) -> None:
+        """Drop the packets that a polling client has not fetched."""
+        if self.polling is not None:
+            self.polling.drain()
+
+    # Waiting for the client
+
+    @property
+    def _holder(self) -> Holder:
+        return self if self.link is None else self.link
+
+    @property
+    def _is_behind(self) -> bool:
+        return self.pending_bytes > HIGH_WATER_BYTES and not self.closed
+
+    def wait_until_taken(self) -> None:
+        """Park this greenlet until the client has taken most of its backlog, or is closed."""
+        while self._is_behind:
+            self._server.backlog.wait(self._holder, None)
+
+    def wait_a_while(self) -> None:
+        """The same for a sender: at most SEND_WAIT_S, and only while the client takes some."""
+        until_s = monotonic() + SEND_WAIT_S
+        while self._is_behind and monotonic() < until_s:
+            unmoved = self._holder, self.taken_bytes
+            if self._unmoved == unmoved:
+                return
+            if not self._server.backlog.wait(self._holder, PATIENCE_S):
+                self._unmoved = unmoved
 
     # From polling to WebSocket
 
@@ -195,6 +266,7 @@ class Connection:
         waiting = []
         if polling is not None:
             polling.on_poll, waiting = None, polling.drain()
+            polling.on_change = None
         first = prefix + b"".join(map(packet_frame, waiting))
         if first:
             link.send(first)
@@ -208,7 +280,7 @@ class Connection:
         try:
             self.receive(message)
         except BadPacket as error:
-            link.fail(Violation(PROTOCOL_ERROR, str(error)))
+            link.fail(Violation(error.code, str(error)))
 
     def on_drained(self, link: WebSocketLink) -> None:
         """Say that frames may be sent again."""
@@ -219,12 +291,16 @@ class Connection:
         """End the session with its WebSocket."""
         self._server.close_later(link)
         reasons = self._server.reason
-        if violated is not None:
+        if violated == STALLED and not self.closed:
+            self._server.on_stalled(self)
+        elif violated is not None:
             self._server.note("violation", f"connection failed: {violated}")
         self.close(reasons.TRANSPORT_ERROR if violated else reasons.TRANSPORT_CLOSE)
 
     def receive(self, packet: str | bytes) -> None:
         """Take one Engine.IO packet. Raises BadPacket."""
+        if self.closed:
+            return
         if isinstance(packet, bytes):
             self._server.deliver(self, packet)
             return
@@ -232,37 +308,89 @@ class Connection:
         if kind == MESSAGE:
             self._server.deliver(self, packet[1:])
         elif kind == PONG:
+            if self.pong_due is None:
+                self.count_idle()
             self._server.heart.on_pong(self)
         elif kind == CLOSE:
             self.close(self._server.reason.CLIENT_DISCONNECT, farewell=NOOP)
-        elif kind != NOOP:
+        elif kind == NOOP:
+            self.count_idle()
+        else:
             raise BadPacket(f"unexpected packet type {kind!r}")
+
+    def count_idle(self) -> None:
+        """Count a packet that is no event. Raises TooManyPackets."""
+        now_s = monotonic()
+        if self._quota is None:
+            self._quota = Quota(now_s)
+        if not self._quota.spend(now_s):
+            raise TooManyPackets("too many packets that are no events")
+
+    def reject(self, error: BadPacket) -> None:
+        """End the connection for a packet that was looked at only now; serve nothing behind it."""
+        for lane in (self._lane, self._lane_beside):
+            if lane is not None:
+                lane.drop()
+        if self.link is not None:
+            self.link.fail(Violation(error.code, str(error)))
+        elif not self.closed:
+            self._server.note("violation", f"connection failed: {error}")
+            self.close(self._server.reason.TRANSPORT_ERROR, farewell=CLOSE)
 
     # The application
 
     def run(self, call: Callable[..., object], *args: object, size: int = 0) -> None:
         """Call into the application in this client's order; listen no further when it lags."""
         if self._lane is None:
-            self._lane = Lane(self._on_room)
-        self._lane.put(call, *args, size=size)
-        if self._lane.full and self._room is None:
+            self._lane = Lane(self, self.wait_until_taken)
+        self._put(self._lane, call, args, size)
+
+    def run_beside(self, call: Callable[..., object], *args: object, size: int = 0) -> None:
+        """The same, in an order apart from that of :meth:`run`."""
+        if self._lane_beside is None:
+            self._lane_beside = Lane(self)
+        self._put(self._lane_beside, call, args, size)
+
+    def _put(
+        self, lane: Lane, call: Callable[..., object], args: tuple[object, ...], size: int
+    ) -> None:
+        lane.put(call, *args, size=size)
+        if lane.full and self._room is None:
             self._room = Event()
             if self.link is not None:
                 self.link.pause()
 
     def wait_for_room(self) -> None:
-        """Hold a polling POST while the application lags behind this client."""
+        """Hold a polling POST while the application lags behind it, or its time slice is over."""
         if self._room is not None:
             self._room.wait()
+        give_way()
 
-    def _on_room(self) -> None:
+    def on_room(self) -> None:
+        """Listen again once no lane is full; forget those that are idle."""
         if self._lane is not None and self._lane.idle:
             self._lane = None
+        if self._lane_beside is not None and self._lane_beside.idle:
+            self._lane_beside = None
+        if self._room is None or self._is_lagging:
+            return
         room, self._room = self._room, None
-        if room is not None:
-            room.set()
-            if self.link is not None:
-                self.link.resume()
+        room.set()
+        if self.link is not None:
+            self.link.resume()
+
+    @property
+    def is_new(self) -> bool:
+        """True when its calls took so little time lately that they go before others."""
+        return self._share is None or self._share.is_small(monotonic())
+
+    def charge(self, began_s: float) -> None:
+        """Charge the time of its calls since then to it."""
+        self._share = charge(self._share, began_s, monotonic())
+
+    @property
+    def _is_lagging(self) -> bool:
+        return any(lane is not None and lane.full for lane in (self._lane, self._lane_beside))
 
     # Heartbeat
 
@@ -310,10 +438,13 @@ class Connection:
             self.probe.close("session closed")
         if self.polling is not None:
             self.polling.end(farewell)
+            if not (linger and may_come):  # there will be no GET that fetches it
+                self._server.later(self.forget_waiting)
         if self.link is not None:
             self._close_link(self.link, code)
         if self.on_close is not None:
             self.on_close()
+        self._server.backlog.wake(self._holder)  # end all waits for this client
         self.run(self._server.say_disconnected, self, reason)
 
     def let_go(self) -> None:

@@ -4,7 +4,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gevent import get_hub, sleep
+from gevent import sleep
 
 from gateway.transport import payload, takeover
 from gateway.transport.connection import BadPacket, Connection
@@ -22,7 +22,7 @@ from gateway.transport.poll_connection import PollConnection
 from gateway.transport.polling import PollingLink, is_repetition, plain_socket
 from gateway.transport.post_body import BodyReader
 from gateway.transport.reader import Violation
-from gateway.transport.websocket import Owner, Readers, WebSocketLink
+from gateway.transport.websocket import Owner, WebSocketLink
 
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
@@ -41,7 +41,6 @@ class Endpoint:
 
     def __init__(self, server: "EngineServer") -> None:
         self._server = server
-        self._readers = Readers(server.max_http_buffer_size)
         self._bodies = BodyReader(server.max_http_buffer_size)
 
     def serve(self, environ: Environ) -> Answer:
@@ -203,8 +202,7 @@ class Endpoint:
     def _take_over(self, environ: Environ, owner: Owner) -> tuple[WebSocketLink, bytes]:
         server = self._server
         sock, early = takeover.take(environ, server.send_buffer_bytes)
-        loop = get_hub().loop
-        return WebSocketLink(sock, loop, self._readers, owner, server.max_outbox_bytes), early
+        return WebSocketLink(sock, server.commons, owner), early
 
 
 class _Nobody:

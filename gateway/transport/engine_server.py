@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import engineio
@@ -9,6 +10,7 @@ from engineio import packet as engineio_packet
 from gevent import get_hub
 
 from gateway.transport import compat, payload, takeover
+from gateway.transport.backlog import HIGH_WATER_BYTES, Backlog
 from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.connection import Connection
 from gateway.transport.endpoint import Answer, Endpoint, Environ
@@ -18,14 +20,18 @@ from gateway.transport.poll_connection import PollConnection
 from gateway.transport.polling import is_repetition
 from gateway.transport.sessions import Sessions
 from gateway.transport.timers import Clock, Schedule
+from gateway.transport.timeslice import give_way, time_slices
 from gateway.transport.upgrade import Probe
+from gateway.transport.wakeup import ThreadCalls, from_any_thread
 from gateway.transport.web_handler import IDLE_TIMEOUT_S
-from gateway.transport.websocket import WebSocketLink
+from gateway.transport.websocket import Commons, WebSocketLink
 
 # The kernel doubles it: this much of what a client does not read is hidden there.
 SEND_BUFFER_BYTES = 64 * 1024
-# A client that lets this much of what the application sent wait is closed.
-MAX_OUTBOX_BYTES = 4_000_000
+# The unsent data of all clients may hold this much memory; then the one with most is closed.
+MAX_TOTAL_OUTBOX_BYTES = 64_000_000
+# A client that takes nothing of its backlog for so long is closed.
+STALLED_TIMEOUT_S = 30.0
 # The reference server's value: a probe becomes an upgrade within this.
 UPGRADE_TIMEOUT_S = 10.0
 # A client answers a Close frame, or fetches its last packets, within this.
@@ -36,36 +42,45 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
     """Engine.IO v4 over polling and WebSocket, to the letter and bounded.
 
     Takes the options of ``engineio.Server`` and ``allowed_hosts``, ``proxies``,
-    ``max_connections``, ``max_outbox_bytes``, ``send_buffer_bytes``, ``upgrade_timeout``,
-    ``close_timeout`` (seconds). Raises ValueError for another ``async_mode`` than gevent.
+    ``max_connections``,
+    ``max_total_outbox_bytes`` (unsent data of all clients), ``max_outbox_bytes`` (of one client;
+    no bound of its own without it), ``send_buffer_bytes``, ``upgrade_timeout``, ``close_timeout``,
+    ``stalled_timeout`` (seconds). Raises ValueError for another ``async_mode`` than gevent.
+    ``on_stalled`` is told of each connection that took nothing for ``stalled_timeout``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is an option of its own, by its name
         self,
         *,
         allowed_hosts: tuple[str, ...] = (),
         proxies: TrustedProxies | None = None,
         max_connections: int | None = None,
-        max_outbox_bytes: int = MAX_OUTBOX_BYTES,
+        max_outbox_bytes: int | None = None,
+        max_total_outbox_bytes: int = MAX_TOTAL_OUTBOX_BYTES,
         send_buffer_bytes: int = SEND_BUFFER_BYTES,
         upgrade_timeout: float = UPGRADE_TIMEOUT_S,
         close_timeout: float = CLOSE_TIMEOUT_S,
+        stalled_timeout: float = STALLED_TIMEOUT_S,
         **kwargs: Any,
     ) -> None:
         super().__init__(**compat.engine_options(kwargs))
         compat.check_versions()
         self.allowed_hosts = tuple(host.lower() for host in allowed_hosts)
         self.proxies = proxies or TrustedProxies()
-        self.sessions: Sessions[Connection] = Sessions(max_connections, Connection.close_transport)
+        self.sessions: Sessions[Connection] = Sessions(max_connections, _evict)
         self.max_outbox_bytes = max_outbox_bytes
         self.send_buffer_bytes = send_buffer_bytes
         self.deliver: Callable[[Connection, str | bytes], None] = self._deliver
+        self.on_stalled: Callable[[Connection], object] = self._note_stalled
+        self.threads = ThreadCalls()
+        self._commons: Commons | None = None
         self._leaving: dict[str, Connection] = {}
         self._lingering: dict[str, Connection] = {}
         # Connections of clients that poll, while the web server does not have them.
         self.resting: set[PollConnection] = set()
         self._endpoint = Endpoint(self)
         self._start_clock(upgrade_timeout, close_timeout)
+        self.backlog = Backlog(max_total_outbox_bytes, stalled_timeout, self.clock, self.later)
 
     def _start_clock(self, upgrade_timeout_s: float, close_timeout_s: float) -> None:
         self.clock = clock = Clock()
@@ -105,6 +120,25 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         """Return the party that a request comes from; None for a trusted proxy's own."""
         client = self.proxies.client(environ)
         return None if self.proxies.trusts(client) else holder_of(client)
+
+    @property
+    def commons(self) -> Commons:
+        """The parts that all WebSockets share; made in the thread of their event loop."""
+        if self._commons is None:
+            self._commons = Commons(
+                get_hub().loop,
+                time_slices(),
+                self.backlog,
+                self.max_http_buffer_size,
+                self.max_outbox_bytes,
+            )
+        return self._commons
+
+    @property
+    def connection_count(self) -> int:
+        """The sessions, and the WebSockets beside them that are being closed."""
+        closing = len(self._commons.closing) if self._commons is not None else 0
+        return len(self.sockets) + closing
 
     def reachable(self, sid: str) -> Connection | None:
         """Return the connection that a request with ``sid`` is for."""
@@ -171,6 +205,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         """Log what a client did wrong: one line of each kind, the rest at level INFO."""
         self._log_error_once(message, kind)
 
+    def _note_stalled(self, connection: Connection) -> None:
+        self.note("stalled", "a client takes nothing of what it is sent")
+
     def close_later(self, link: WebSocketLink) -> None:
         """Close a WebSocket for good when its client does not answer the Close frame."""
         if not link.closed:
@@ -185,8 +222,13 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
             self._lingers.add(connection)
 
     def _take_out(self, connection: Connection) -> None:
-        if self.sockets.pop(connection.sid, None) is not None:
+        if self.sockets.pop(connection.sid, None) is None:
+            return
+        link = connection.link
+        if link is None or link.closed:
             self.sessions.remove(connection)
+        else:  # it holds its descriptor until the closing handshake is over
+            link.on_released = partial(self.sessions.remove, connection)
 
     def takes_poll(self, connection: Connection, stamp: str) -> bool:
         """Say whether another GET of a session is to be answered as usual."""
@@ -207,7 +249,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     def end_linger(self, connection: Connection) -> None:
         """Forget a closed connection that fetched its last packets, or did not in time."""
-        self._lingering.pop(connection.sid, None)
+        if self._lingering.pop(connection.sid, None) is not None:
+            connection.forget_waiting()
 
     def say_disconnected(self, connection: Connection, reason: str) -> None:
         """Tell the application, behind everything else this client had sent."""
@@ -228,6 +271,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     def handle_request(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Serve one HTTP request: the WSGI application."""
+        self.threads.serve_here()
         try:
             status, headers, body = self._endpoint.serve(environ)
         except takeover.Taken:
@@ -246,6 +290,29 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         if connection is not None:
             connection.send(pkt)
 
+    @from_any_thread
+    def send(self, sid: str, data: Any) -> None:
+        """Send a message; with much waiting for the client, wait until it has taken some."""
+        super().send(sid, data)
+        if self.is_crowded:
+            self.pace(sid)
+
+    @property
+    def is_crowded(self) -> bool:
+        """True while so much waits that whoever sends may have to wait."""
+        return self.backlog.total > HIGH_WATER_BYTES
+
+    def pace(self, sid: str | None) -> None:
+        """Hold up whoever sends to a client, or with None to many."""
+        if not self.threads.may_wait():
+            return
+        connection = self.sockets.get(sid)
+        if connection is not None:
+            connection.wait_a_while()
+        else:
+            give_way()
+
+    @from_any_thread
     def disconnect(self, sid: str | None = None) -> None:
         """Close one client, or all."""
         chosen = list(self.sockets.values()) if sid is None else [self.sockets.get(sid)]
@@ -277,3 +344,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
             connection.close()
         self._closings.run_all()
         self.clock.stop()
+        self.threads.stop()
+
+
+def _evict(connection: Connection) -> None:
+    """Close a connection so that a stock client comes back, and free its descriptor at once."""
+    connection.close_transport()
+    if connection.link is not None:
+        connection.link.abort()

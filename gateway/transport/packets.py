@@ -1,7 +1,9 @@
 """Socket.IO packets as they come in: complete, allowed and bounded, or refused."""
 
+import gc
 import json
-from collections.abc import Iterator
+import re
+from sys import getsizeof
 from typing import Any
 
 from socketio import packet
@@ -9,9 +11,23 @@ from socketio import packet
 # A packet may announce this many attachments; together they obey the size limit of a message.
 MAX_ATTACHMENTS = 100
 MAX_INTEGER_DIGITS = 100
+# A packet may hold this many lists and objects, counted by their brackets. Twice as many as in the
+# largest that anybody was seen to send; 500 kB of brackets take 10 times as long and 22 MB.
+MAX_CONTAINERS = 50_000
 
 # Events with these names are the library's own: from a client they would run its handlers.
 RESERVED_EVENTS = frozenset({"connect", "connect_error", "disconnect", "disconnecting"})
+
+
+KINDS = frozenset("0123456")
+BINARY_KINDS = (packet.BINARY_EVENT, packet.BINARY_ACK)
+BINARY_MARKS = frozenset(map(str, BINARY_KINDS))
+# A text up to this length is parsed at once; 64 of them hold 3 MB in memory at most.
+SHORT_CHARS = 1_000
+# A parsed text may hold so many times its memory: "{}," is 3 bytes, its object 64 and a place.
+PARSED_FACTOR = 24
+# The type of a packet, and how many attachments follow it.
+ANNOUNCED = re.compile("[0-6]([0-9]{1,10})-")
 
 
 class BadSocketIOPacket(ValueError):
@@ -33,6 +49,19 @@ _ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_short_int)
 
 
+def _read(decoder: json.JSONDecoder, text: str) -> Any:
+    """Parse JSON, a long one without looking for cycles: it has none, and that takes longer."""
+    if len(text) > SHORT_CHARS and text.count("[") + text.count("{") > MAX_CONTAINERS:
+        raise ValueError("too many lists and objects")
+    if len(text) <= SHORT_CHARS or not gc.isenabled():
+        return decoder.decode(text)
+    gc.disable()
+    try:
+        return decoder.decode(text)
+    finally:
+        gc.enable()
+
+
 class StrictJSON:
     """JSON as browsers read it: Python's own would write and read NaN and Infinity."""
 
@@ -44,7 +73,7 @@ class StrictJSON:
     @staticmethod
     def loads(text: str) -> Any:
         """Return the value. Raises ValueError, also for NaN and for endless integers."""
-        return _DECODER.decode(text)
+        return _read(_DECODER, text)
 
 
 class StrictPacket(packet.Packet):  # type: ignore[misc]  # socketio has no types
@@ -53,41 +82,137 @@ class StrictPacket(packet.Packet):  # type: ignore[misc]  # socketio has no type
     json = StrictJSON
 
 
-def decode(packet_class: Any, data: str | bytes) -> Any:
-    """Return a packet of ``packet_class``, checked as far as it is here.
+# The errors that a packet's own class raises for text that it cannot read.
+_DAMAGED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 
-    Raises BadSocketIOPacket for everything the protocol does not allow.
+
+class Incoming:
+    """A packet as it came. A long text is parsed when the packet is served, and not before.
+
+    Parsed JSON takes up to 24 times the memory of its text. A short text is parsed at once, so that
+    the answer to a POST can refuse it. A packet with a format of its own is parsed at once, too.
     """
-    try:
-        decoded = packet_class(encoded_packet=data)
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise BadSocketIOPacket(f"cannot be decoded: {type(error).__name__}") from error
-    _check_attachments(decoded)
-    if not decoded.attachment_count:
+
+    __slots__ = ("__weakref__", "_attached", "_decoded", "_missing", "_size", "_text", "kind")
+
+    def __init__(self, packet_class: Any, data: str | bytes) -> None:
+        """Read the type, and how many attachments follow. Raises BadSocketIOPacket."""
+        self._text = data
+        self._attached: list[bytes] = []
+        self._size = 0
+        self._decoded: Any = None
+        if packet_class.decode is packet.Packet.decode:
+            self.kind, self._missing = _read_start(data)
+        else:
+            self._decoded = _construct(packet_class, data)
+            self.kind, self._missing = self._decoded.packet_type, self._decoded.attachment_count
+        if self._missing > MAX_ATTACHMENTS:
+            raise BadSocketIOPacket("too many attachments")
+        if self._missing and self.kind not in BINARY_KINDS:
+            raise BadSocketIOPacket("attachments of a text packet")
+        if self.is_complete and len(data) <= SHORT_CHARS:
+            self._decoded = self.decode(packet_class)
+
+    @property
+    def is_complete(self) -> bool:
+        """True when no attachment is missing."""
+        return not self._missing
+
+    @property
+    def cost(self) -> int:
+        """The memory it holds, in bytes."""
+        text = getsizeof(self._text) * (1 if self._decoded is None else PARSED_FACTOR)
+        return text + sum(map(getsizeof, self._attached))
+
+    def attach(self, data: str | bytes, max_bytes: int) -> None:
+        """Add an attachment. Raises BadSocketIOPacket."""
+        if not isinstance(data, bytes):
+            raise BadSocketIOPacket("text where an attachment was announced")
+        self._size += len(data)
+        if self._size > max_bytes:
+            raise BadSocketIOPacket("attachments too big")
+        self._attached.append(data)
+        self._missing -= 1
+
+    def decode(self, packet_class: Any) -> Any:
+        """Return a packet of ``packet_class``, checked as far as it is here.
+
+        Raises BadSocketIOPacket for everything the protocol does not allow.
+        """
+        decoded = self._decoded or _construct(packet_class, self._text, self._attached)
+        if decoded.attachment_count != len(self._attached):
+            raise BadSocketIOPacket("other attachments than announced")
+        if self._attached and packet_class.json is not StrictJSON:
+            _check_placeholders(decoded.data, len(self._attached))
+            _put_in_attachments(decoded, self._attached)
         check_payload(decoded)
+        return decoded
+
+
+def _read_start(data: str | bytes) -> tuple[int | None, int]:
+    """Return the type of a packet, None for none, and how many attachments it announces."""
+    if not isinstance(data, str):
+        raise BadSocketIOPacket("an attachment that was not announced")
+    announced = ANNOUNCED.match(data)
+    return int(data[0]) if data[:1] in KINDS else None, int(announced[1]) if announced else 0
+
+
+def _construct(packet_class: Any, data: str | bytes, attached: list[bytes] | None = None) -> Any:
+    """Make a packet; strict JSON puts the attachments in while it parses."""
+    try:
+        if attached is None or packet_class.json is not StrictJSON or data[:1] not in BINARY_MARKS:
+            return packet_class(encoded_packet=data)
+        decoded = packet_class()
+        decoded.json = _Reconstructing(attached)
+        decoded.attachment_count = decoded.decode(data)
+    except BadSocketIOPacket:
+        raise
+    except _DAMAGED as error:
+        raise BadSocketIOPacket(f"cannot be decoded: {type(error).__name__}") from error
     return decoded
 
 
-def _check_attachments(decoded: Any) -> None:
-    binary = decoded.packet_type in (packet.BINARY_EVENT, packet.BINARY_ACK)
-    count = decoded.attachment_count
-    if count > MAX_ATTACHMENTS:
-        raise BadSocketIOPacket("too many attachments")
-    if count and not binary:
-        raise BadSocketIOPacket("attachments of a text packet")
-    for number in _placeholders(decoded.data) if binary else ():
-        if type(number) is not int or not 0 <= number < count:
-            raise BadSocketIOPacket("placeholder without its attachment")
+def _put_in_attachments(decoded: Any, attached: list[bytes]) -> None:
+    try:
+        for attachment in attached:
+            decoded.add_attachment(attachment)
+    except _DAMAGED as error:
+        raise BadSocketIOPacket("attachments do not fit") from error
 
 
-def _placeholders(data: Any) -> Iterator[Any]:
-    """Find the number of each placeholder; no recursion, however deep the data is."""
+class _Reconstructing:
+    """JSON whose placeholders are replaced while it is read: a walk afterwards takes far longer."""
+
+    def __init__(self, attached: list[bytes]) -> None:
+        self._attached = attached
+
+    def loads(self, text: str) -> Any:
+        decoder = json.JSONDecoder(
+            object_hook=self._put_in, parse_constant=_no_constant, parse_int=_short_int
+        )
+        return _read(decoder, text)
+
+    def _put_in(self, item: dict[str, Any]) -> Any:
+        if not item.get("_placeholder"):
+            return item
+        return self._attached[_number(item, len(self._attached))]
+
+
+def _number(item: dict[str, Any], count: int) -> int:
+    number = item.get("num")
+    if type(number) is not int or not 0 <= number < count:
+        raise BadSocketIOPacket("placeholder without its attachment")
+    return number
+
+
+def _check_placeholders(data: Any, count: int) -> None:
+    """Check the number of each placeholder; no recursion, however deep the data is."""
     waiting = [data]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
             if item.get("_placeholder"):
-                yield item.get("num")
+                _number(item, count)
             waiting += item.values()
         elif isinstance(item, list):
             waiting += item
@@ -114,18 +239,3 @@ def _is_event_name(name: object) -> bool:
     if isinstance(name, str):
         return name not in RESERVED_EVENTS
     return isinstance(name, int) and not isinstance(name, bool)
-
-
-def add_attachment(pending: Any, data: str | bytes, max_bytes: int) -> bool:
-    """Add ``data`` to a packet that waits for attachments; say whether it is complete."""
-    if not isinstance(data, bytes):
-        raise BadSocketIOPacket("text where an attachment was announced")
-    if sum(map(len, pending.attachments)) + len(data) > max_bytes:
-        raise BadSocketIOPacket("attachments too big")
-    try:
-        complete = bool(pending.add_attachment(data))
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise BadSocketIOPacket("attachments do not fit") from error
-    if complete:
-        check_payload(pending)
-    return complete

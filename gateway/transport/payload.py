@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Iterator
 
 SEPARATOR = "\x1e"
 BINARY_MARK = "b"
@@ -31,13 +32,21 @@ def encode(packets: list[str | bytes]) -> str:
     return SEPARATOR.join(map(_encode_packet, packets))
 
 
-def decode(body: bytes) -> list[str | bytes]:
-    """Split a body into packets, however many: the body's size is limited before."""
+def decode(body: bytes) -> Iterator[str | bytes]:
+    """Yield the packets of a body one by one: a body of 1 MB may hold half a million."""
     try:
-        parts = body.decode().split(SEPARATOR)
+        text = body.decode()
     except UnicodeDecodeError as error:
         raise BadPayload("body is not UTF-8") from error
-    return [_decode_packet(part) for part in parts]
+    return _split(text)
+
+
+def _split(text: str) -> Iterator[str | bytes]:
+    start = 0
+    while (end := text.find(SEPARATOR, start)) >= 0:
+        yield _decode_packet(text[start:end])
+        start = end + 1
+    yield _decode_packet(text[start:])
 
 
 def _encode_packet(packet: str | bytes) -> str:

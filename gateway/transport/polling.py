@@ -3,6 +3,7 @@
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping
+from sys import getsizeof
 from typing import Any, Protocol
 
 from gevent import get_hub
@@ -11,6 +12,9 @@ from gevent.event import AsyncResult
 
 from gateway.transport.payload import MAX_BYTES_PER_POLL, MAX_PACKETS_PER_POLL
 from gateway.transport.takeover import CannotTake, server_socket
+
+# Beside its object, a packet costs a place in the deque.
+PLACE_BYTES = 8
 
 Packets = list[str | bytes]
 Environ = Mapping[str, Any]
@@ -29,16 +33,19 @@ class PollingLink:
 
     __slots__ = (
         "_answer",
+        "_cost",
         "_farewell",
         "_queue",
         "_woken",
         "asked",
         "ended",
         "kept",
+        "on_change",
         "on_poll",
         "posted",
         "posting",
         "size",
+        "taken",
     )
 
     def __init__(self) -> None:
@@ -47,7 +54,10 @@ class PollingLink:
         self._woken = False
         self._farewell: str | None = None
         self.on_poll: Callable[[int, int], Packets] | None = None
-        self.size = 0
+        self.on_change: Callable[[int], None] | None = None
+        """Told what the queue costs in memory, when that changes."""
+        self.size = self._cost = 0
+        self.taken = 0
         self.ended = False
         self.posting = False
         self.kept: Kept | None = None
@@ -68,14 +78,23 @@ class PollingLink:
     def push(self, packet: str | bytes) -> None:
         """Put a packet behind what is waiting."""
         self._queue.append(packet)
-        self.size += len(packet)
+        self._count(packet)
         self.wake()
 
     def push_ahead(self, packet: str) -> None:
         """Put a packet before what is waiting; a bounded number only."""
         self._queue.appendleft(packet)
-        self.size += len(packet)
+        self._count(packet)
         self.wake()
+
+    def _count(self, packet: str | bytes) -> None:
+        self.size += len(packet)
+        self._cost += cost_of(packet)
+        self._say_cost()
+
+    def _say_cost(self) -> None:
+        if self.on_change is not None:
+            self.on_change(self._cost)
 
     def wake(self) -> None:
         """Have the waiting GET look again, once whoever sends has sent everything."""
@@ -99,7 +118,8 @@ class PollingLink:
         """Return everything that waits, for another transport to send."""
         packets = list(self._queue)
         self._queue.clear()
-        self.size = 0
+        self.size = self._cost = 0
+        self._say_cost()
         return packets
 
     def ask(self, answer: Callable[[Packets], object]) -> Packets | None:
@@ -113,14 +133,16 @@ class PollingLink:
     def wait(self, sock: gevent_socket.socket | None, on_hangup: Callable[[], None]) -> Packets:
         """Return what to answer a GET with, once there is something; the greenlet waits for it."""
         later: AsyncResult[Packets] = AsyncResult()
-        packets = self.ask(later.set)
+        answer = later.set
+        packets = self.ask(answer)
         if packets is not None:
             return packets
         watcher = watch_hangup(sock, on_hangup) if sock is not None else None
         try:
             packets = later.get()
         finally:
-            self._answer = None
+            if self._answer is answer:  # and not that of the client's next GET already
+                self._answer = None
             if watcher is not None:
                 watcher.stop()
                 watcher.close()
@@ -147,21 +169,37 @@ class PollingLink:
         return [] if farewell is None else [farewell]
 
     def _take(self) -> Packets:
+        packets, size = self._take_waiting()
+        if packets:
+            self.taken += size
+            self._say_cost()
+        if self._queue:
+            return packets
+        return packets + self._pull(MAX_PACKETS_PER_POLL - len(packets), MAX_BYTES_PER_POLL - size)
+
+    def _take_waiting(self) -> tuple[Packets, int]:
         packets: Packets = []
         size = 0
         while self._queue and len(packets) < MAX_PACKETS_PER_POLL:
-            size += len(self._queue[0])
-            if packets and size > MAX_BYTES_PER_POLL:
-                return packets
+            coming = len(self._queue[0])
+            if packets and size + coming > MAX_BYTES_PER_POLL:
+                break
             packet = self._queue.popleft()
-            self.size -= len(packet)
             packets.append(packet)
-        return packets + self._pull(MAX_PACKETS_PER_POLL - len(packets), MAX_BYTES_PER_POLL - size)
+            size += coming
+            self.size -= coming
+            self._cost -= cost_of(packet)
+        return packets, size
 
     def _pull(self, max_packets: int, max_bytes: int) -> Packets:
         if self.on_poll is None or self.ended or max_packets <= 0 or max_bytes <= 0:
             return []
         return self.on_poll(max_packets, max_bytes)
+
+
+def cost_of(packet: str | bytes) -> int:
+    """Return the memory that a packet in the queue holds, in bytes."""
+    return getsizeof(packet) + PLACE_BYTES
 
 
 def is_repetition(stamp: str, last: str) -> bool:

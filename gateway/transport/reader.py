@@ -39,7 +39,17 @@ class Violation:
     reason: str
 
 
-Event = str | bytes | Ping | Closed | Violation
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """A frame that completes no message; ``is_idle`` marks one without content."""
+
+    is_idle: bool
+
+
+Event = str | bytes | Ping | Closed | Violation | Nothing
+
+FRAGMENT = Nothing(is_idle=False)
+EMPTY = Nothing(is_idle=True)
 
 
 class _Violated(Exception):
@@ -69,13 +79,14 @@ class MessageReader:
         return self._opcode is None and decoder.header is None and not len(decoder.buffer)
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Take bytes, yield what they complete."""
+        """Take bytes, yield an event for each frame.
+
+        The caller may leave the rest of the frames for a later ``feed(b"")``.
+        """
         self._decoder.receive_bytes(data)
         try:
             while (frame := self._next_frame()) is not None:
-                event = self._event(frame)
-                if event is not None:
-                    yield event
+                yield self._event(frame)
         except ParseFailed as error:
             yield Violation(int(error.code), str(error))
         except _Violated as error:
@@ -93,18 +104,18 @@ class MessageReader:
         if coming > self._max_bytes or len(self._message) > self._max_bytes:
             raise _Violated(TOO_BIG, "message too big")
 
-    def _event(self, frame: Frame) -> Event | None:
+    def _event(self, frame: Frame) -> Event:
         payload = frame.payload
         assert isinstance(payload, bytes)
         if frame.opcode is Opcode.PING:
             return Ping(payload)
         if frame.opcode is Opcode.PONG:
-            return None
+            return EMPTY
         if frame.opcode is Opcode.CLOSE:
             return Closed(close_code(payload))
         return self._data(frame, payload)
 
-    def _data(self, frame: Frame, payload: bytes) -> str | bytes | None:
+    def _data(self, frame: Frame, payload: bytes) -> str | bytes | Nothing:
         if (frame.opcode is Opcode.CONTINUATION) != (self._opcode is not None):
             raise _Violated(PROTOCOL_ERROR, "fragments out of order")
         if self._opcode is None:
@@ -112,7 +123,7 @@ class MessageReader:
         self._check_size(len(self._message) + len(payload))
         self._message += payload
         if not (frame.frame_finished and frame.message_finished):
-            return None
+            return FRAGMENT if payload else EMPTY
         return self._finish()
 
     def _finish(self) -> str | bytes:

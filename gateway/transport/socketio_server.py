@@ -1,7 +1,7 @@
 """``SocketIOServer``: ``socketio.Server`` on an ``EngineServer``, to the letter of the protocol."""
 
-from collections.abc import Callable
 from typing import Any
+from weakref import ref
 
 import socketio
 from engineio import packet as engineio_packet
@@ -11,9 +11,12 @@ from gateway.transport.admission import Admission
 from gateway.transport.connection import BadPacket, Connection
 from gateway.transport.engine_server import EngineServer
 from gateway.transport.environ import ConnectionEnviron, KeptEnviron, SharedNames
-from gateway.transport.lane import Lane
-from gateway.transport.packets import BadSocketIOPacket, StrictPacket, add_attachment, decode
+from gateway.transport.packets import BadSocketIOPacket, Incoming, StrictPacket
 from gateway.transport.payload import CLOSE
+from gateway.transport.timers import Schedule
+from gateway.transport.wakeup import ThreadCalls, from_any_thread
+
+ACKS = (packet.ACK, packet.BINARY_ACK)
 
 # The reference server's value: a client that opens a session asks for a namespace within this.
 CONNECT_TIMEOUT_S = 45.0
@@ -35,7 +38,9 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
         self._silent = self.eio.clock.queue(connect_timeout, self._check_connected)
         self._ever_asked: set[str] = set()
         self._admission = Admission(self)
-        self._ack_lanes: dict[str, Lane] = {}
+        self._incomplete: Schedule[tuple[str, ref[Incoming]]] = self.eio.clock.queue(
+            self.eio.ping_interval + self.eio.ping_timeout, self._check_complete
+        )
 
     def _engineio_server_class(self) -> type[EngineServer]:
         return EngineServer
@@ -90,70 +95,76 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
             raise BadPacket(str(error)) from error
 
     def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
-        received = self._assemble(eio_sid, data)
-        if received is None:
+        incoming = self._assemble(eio_sid, data)
+        if incoming is None:
             return
-        if received.packet_type == packet.CONNECT:
+        kind, connection = incoming.kind, self.eio.connection(eio_sid)
+        if kind == packet.CONNECT:
             self._ever_asked.add(eio_sid)
         elif eio_sid not in self._ever_asked:
             raise BadSocketIOPacket("the first packet must be CONNECT")
-        self._dispatch(eio_sid, received, len(data))
+        if connection is None:  # the test client of Flask-SocketIO has none
+            self._serve(eio_sid, incoming)
+            return
+        if kind in (packet.CONNECT, packet.DISCONNECT):
+            connection.count_idle()
+        # Acknowledgements run beside: an event handler may be waiting for one.
+        run = connection.run_beside if kind in ACKS else connection.run
+        run(self._serve_or_reject, connection, incoming, size=incoming.cost)
 
-    def _assemble(self, eio_sid: str, data: str | bytes) -> Any:
+    def _assemble(self, eio_sid: str, data: str | bytes) -> Incoming | None:
         """Return the packet that ``data`` completes, or None."""
-        pending = self._binary_packet.get(eio_sid)
-        if pending is not None:
-            if not add_attachment(pending, data, self.eio.max_http_buffer_size):
-                return None
-            return self._binary_packet.pop(eio_sid)
-        received = decode(self.packet_class, data)
-        if not received.attachment_count:
-            return received
-        self._binary_packet[eio_sid] = received
-        return None
+        incoming: Incoming | None = self._binary_packet.get(eio_sid)
+        if incoming is not None:
+            incoming.attach(data, self.eio.max_http_buffer_size)
+        else:
+            incoming = Incoming(self.packet_class, data)
+            if not incoming.is_complete:
+                self._binary_packet[eio_sid] = incoming
+                self._incomplete.add((eio_sid, ref(incoming)))
+        if not incoming.is_complete:
+            return None
+        self._binary_packet.pop(eio_sid, None)
+        return incoming
 
-    def _dispatch(self, eio_sid: str, received: Any, size: int) -> None:
+    def _check_complete(self, asked: tuple[str, "ref[Incoming]"], due: float) -> None:
+        eio_sid, incoming = asked
+        connection, pending = self.eio.connection(eio_sid), self._binary_packet.get(eio_sid)
+        if connection is not None and pending is not None and pending is incoming():
+            connection.reject(BadPacket("attachments did not come in time"))
+
+    def _serve_or_reject(self, connection: Connection, incoming: Incoming) -> None:
+        try:
+            self._serve(connection.sid, incoming)
+        except BadSocketIOPacket as error:
+            connection.reject(BadPacket(str(error)))
+        except BadPacket as error:
+            connection.reject(error)
+
+    def _serve(self, eio_sid: str, incoming: Incoming) -> None:
+        received = incoming.decode(self.packet_class)
         kind, namespace, data = received.packet_type, received.namespace, received.data
         if kind == packet.CONNECT:
-            self._in_order(eio_sid, size, self._handle_connect, namespace, data)
+            self._handle_connect(eio_sid, namespace, data)
         elif kind == packet.DISCONNECT:
-            reason = self.reason.CLIENT_DISCONNECT
-            self._in_order(eio_sid, size, self._handle_disconnect, namespace, reason)
+            self._handle_disconnect(eio_sid, namespace, self.reason.CLIENT_DISCONNECT)
         elif kind in (packet.EVENT, packet.BINARY_EVENT):
-            self._in_order(eio_sid, size, self._handle_event, namespace, received.id, data)
+            self._handle_event(eio_sid, namespace, received.id, data)
         else:
-            self._beside(eio_sid, size, namespace, received.id, data)
+            self._serve_ack(eio_sid, namespace, received.id, data)
 
-    def _in_order(
-        self, eio_sid: str, size: int, call: Callable[..., object], *args: object
-    ) -> None:
-        connection = self.eio.connection(eio_sid)
-        if connection is None:  # the test client again
-            call(eio_sid, *args)
-        else:
-            connection.run(call, eio_sid, *args, size=size)
-
-    def _beside(
-        self, eio_sid: str, size: int, namespace: str | None, ack_id: int, data: list[Any]
-    ) -> None:
-        """Run the callback of an acknowledgement while an event handler may be waiting for it."""
+    def _serve_ack(self, eio_sid: str, namespace: str | None, ack_id: int, data: list[Any]) -> None:
+        """Call whoever waits for an acknowledgement."""
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
         waiting = self.manager.callbacks.get(sid, {})
         # 0 is where the manager keeps its counter. Taken out at once: an answer counts once.
         callback = waiting.pop(ack_id, None) if ack_id else None
-        if callback is None:
-            return
-        if self.eio.connection(eio_sid) is None:
+        if callback is not None:
             callback(*data)
             return
-        lane = self._ack_lanes.get(eio_sid)
-        if lane is None:
-            lane = self._ack_lanes[eio_sid] = Lane(lambda: self._end_ack_lane(eio_sid))
-        lane.put(callback, *data, size=size)
-
-    def _end_ack_lane(self, eio_sid: str) -> None:
-        if self._ack_lanes[eio_sid].idle:
-            del self._ack_lanes[eio_sid]
+        connection = self.eio.connection(eio_sid)
+        if connection is not None:
+            connection.count_idle()
 
     def _handle_event(
         self, eio_sid: str, namespace: str | None, ack_id: int | None, data: list[Any]
@@ -172,6 +183,50 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
         connection = self.eio.connection(eio_sid)
         if connection is not None:
             connection.close(self.reason.TRANSPORT_ERROR, farewell=CLOSE)
+
+    # Calls from any thread
+
+    @property
+    def threads(self) -> ThreadCalls:
+        """Where calls of native threads wait for the event loop."""
+        threads: ThreadCalls = self.eio.threads
+        return threads
+
+    @from_any_thread
+    def emit(self, event: str, data: Any = None, *args: Any, **options: Any) -> None:
+        """Emit as the stock server does; with much waiting for the client, wait until it took some.
+
+        That holds for one client. An ``emit`` to many lets the event loop turn. From a native
+        thread it returns at once.
+        """
+        super().emit(event, data, *args, **options)
+        if self.eio.is_crowded:
+            to = options.get("to") or options.get("room") or (args[0] if args else None)
+            self.eio.pace(self._one_client(to, options.get("namespace") or "/"))
+
+    def _one_client(self, to: object, namespace: str) -> str | None:
+        found = self.manager.eio_sid_from_sid(to, namespace) if isinstance(to, str) else None
+        return found if isinstance(found, str) else None
+
+    @from_any_thread
+    def disconnect(self, sid: str, *args: Any, **options: Any) -> None:
+        """Disconnect a client, as the stock server does."""
+        super().disconnect(sid, *args, **options)
+
+    @from_any_thread
+    def enter_room(self, sid: str, room: str, namespace: str | None = None) -> None:
+        """Let a client into a room, as the stock server does."""
+        super().enter_room(sid, room, namespace)
+
+    @from_any_thread
+    def leave_room(self, sid: str, room: str, namespace: str | None = None) -> None:
+        """Take a client out of a room, as the stock server does."""
+        super().leave_room(sid, room, namespace)
+
+    @from_any_thread
+    def close_room(self, room: str, namespace: str | None = None) -> None:
+        """Close a room, as the stock server does."""
+        super().close_room(room, namespace)
 
     # Packets out
 

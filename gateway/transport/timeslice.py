@@ -24,6 +24,8 @@ from gevent.hub import Hub, Waiter
 
 SLICE_S = 0.005
 """Half of the 10 ms that one piece of work may hold the loop: the other half is its overrun."""
+PIECE_S = 0.001
+"""While new work waits, no client uses more of a slice: hundreds of floods begin at once, too."""
 FIRST, LAST = 2, -2
 """libev's priorities: a turn's budget begins before its other callbacks, old work comes last."""
 
@@ -47,6 +49,16 @@ class TimeSlices:
         """True when the running piece of work should wait for its next slice."""
         return monotonic() >= self._until_s
 
+    @property
+    def ends_s(self) -> float:
+        """When the slice is over; another value tells that this is another slice."""
+        return self._until_s
+
+    def ends_piece(self, began_s: float) -> bool:
+        """True when work that began then should wait: its slice is over, or new work waits."""
+        now_s = monotonic()
+        return now_s >= self._until_s or (bool(self._new) and now_s - began_s >= PIECE_S)
+
     def run_later(self, call: Call, *, is_new: bool = False) -> None:
         """Call from the loop in a later turn; ``is_new`` marks work that had no slice yet."""
         (self._new if is_new else self._continued).append(call)
@@ -57,9 +69,13 @@ class TimeSlices:
     def give_way(self, *, is_new: bool = False) -> None:
         """Park this greenlet until its next slice, if its slice is over."""
         if self.is_over:
-            waiter: Waiter[None] = Waiter()
-            self.run_later(partial(waiter.switch, None), is_new=is_new)
-            waiter.get()
+            self.park(is_new=is_new)
+
+    def park(self, *, is_new: bool = False) -> None:
+        """Park this greenlet until its next slice."""
+        waiter: Waiter[None] = Waiter()
+        self.run_later(partial(waiter.switch, None), is_new=is_new)
+        waiter.get()
 
     def _grant_slice(self) -> None:
         self._until_s = monotonic() + SLICE_S

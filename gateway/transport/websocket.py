@@ -2,18 +2,23 @@
 
 import _socket
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from struct import pack
+from time import monotonic
 from typing import Any, Protocol
 
-from gateway.transport.frames import NORMAL, PONG, close_frame, frame
+from gateway.transport.backlog import Backlog
+from gateway.transport.frames import NORMAL, POLICY, PONG, close_frame, frame
 from gateway.transport.outbox import Outbox
-from gateway.transport.reader import Closed, Event, MessageReader, Ping, Violation
+from gateway.transport.quota import Quota
+from gateway.transport.reader import Closed, Event, MessageReader, Nothing, Ping, Violation
+from gateway.transport.share import Share, charge
 
 READABLE, WRITABLE = 1, 2
-# One callback reads at most this much, so that a client that floods cannot hold the loop.
+# One callback reads at most this much. Its frames are taken in as many time slices as they need.
 READ_BYTES = 16 * 1024
+STALLED = "takes nothing that it is sent"
 # SO_LINGER with 0 s: close by RST, so that the kernel forgets what a dead client will not read.
 RESET_ON_CLOSE = pack("ii", 1, 0)
 
@@ -48,65 +53,114 @@ class Readers:
         self._spare = reader
 
 
+class Slices(Protocol):
+    """The time slices of the event loop (``timeslice.TimeSlices``)."""
+
+    @property
+    def is_over(self) -> bool:
+        """True when the running piece of work should wait for its next slice."""
+
+    def ends_piece(self, began_s: float) -> bool:
+        """True when work that began then should wait for its next slice."""
+
+    def run_later(self, call: Callable[[], object], *, is_new: bool = False) -> None:
+        """Call from the loop in a later turn."""
+
+
+class Commons:
+    """The parts that all WebSockets of a server share."""
+
+    def __init__(
+        self,
+        loop: Any,
+        slices: Slices,
+        backlog: Backlog,
+        max_message_bytes: int,
+        max_outbox_bytes: int | None = None,
+    ) -> None:
+        self.loop = loop
+        self.slices = slices
+        self.backlog = backlog
+        self.readers = Readers(max_message_bytes)
+        self.max_outbox_bytes = max_outbox_bytes
+        self.closing: set[WebSocketLink] = set()
+        """Links that are closed by one side and still hold a descriptor."""
+
+
 class WebSocketLink:
-    """A taken-over connection after its 101. All methods return at once."""
+    """A taken-over connection after its 101. All methods return at once.
+
+    Frames are taken in time slices. A link whose slice is over waits for the next one, with frames
+    it has read (``_has_rest``) or before it reads; its read watcher stands still meanwhile. So it
+    does while the owner paused the link.
+    """
 
     __slots__ = (
+        "_commons",
         "_failed",
+        "_has_rest",
         "_heard_close",
-        "_loop",
-        "_max_outbox_bytes",
+        "_is_paused",
         "_outbox",
+        "_quota",
         "_read_watcher",
         "_reader",
-        "_readers",
+        "_share",
         "_sock",
+        "_waits",
         "_write_watcher",
         "closed",
         "closing",
         "on_blocked",
+        "on_released",
         "owner",
         "writable",
     )
 
-    def __init__(
-        self,
-        sock: _socket.socket,
-        loop: Any,
-        readers: Readers,
-        owner: Owner,
-        max_outbox_bytes: int,
-    ) -> None:
+    def __init__(self, sock: _socket.socket, commons: Commons, owner: Owner) -> None:
         self._sock = sock
-        self._loop = loop
-        self._readers = readers
+        self._commons = commons
         self.owner = owner
-        self._max_outbox_bytes = max_outbox_bytes
         self._outbox: Outbox | None = None
         self._reader: MessageReader | None = None
+        self._quota: Quota | None = None
         self._write_watcher: Any = None
-        self._read_watcher = loop.io(sock.fileno(), READABLE)
+        self._read_watcher = commons.loop.io(sock.fileno(), READABLE)
+        self._is_paused = False
+        self._has_rest = False  # the reader may hold whole frames
+        self._waits = False  # for a time slice
+        self._share: Share | None = None
         self._heard_close = False
         self._failed = False
         self.closing = False
         self.closed = False
         self.writable = True
+        self.on_released: Callable[[], object] | None = None  # its descriptor is closed
         self.on_blocked: Callable[[WebSocketLink], None] | None = None  # writable no longer
 
     def start(self, early: bytes = b"") -> None:
         """Listen; ``early`` is what was read before the connection was taken."""
-        self.resume()
         if early:
             self._feed(early)
+        self._listen()
 
     def pause(self) -> None:
-        """Stop listening; the client's data stays in its kernel."""
+        """Take nothing more; the client's data stays in its kernel."""
+        self._is_paused = True
         self._read_watcher.stop()
 
     def resume(self) -> None:
-        """Listen (again)."""
-        if not self.closed and not self._read_watcher.active:
-            self._read_watcher.start(self.read_now)
+        """Go on where it was."""
+        self._is_paused = False
+        self._listen()
+
+    def _listen(self) -> None:
+        if self.closed or self._is_paused or self._waits:
+            return
+        if self._has_rest:
+            self._wait_for_slice()
+        elif not self._read_watcher.active:
+            self._read_watcher.start(self._readable)
 
     # Out
 
@@ -143,7 +197,7 @@ class WebSocketLink:
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._loop.run_callback(self._lose, None)
+            self._commons.loop.run_callback(self._lose, None)
             return
         if sent != len(data):
             self._keep(memoryview(data)[sent:])
@@ -154,18 +208,35 @@ class WebSocketLink:
             self.send(data)
         else:
             self._outbox.push_ahead(data)
+            self._commons.backlog.note(self, self._outbox.cost)
 
     def _keep(self, data: bytes | memoryview) -> None:
+        outbox = self._open_outbox()
+        most = self._commons.max_outbox_bytes
+        if most is not None and outbox.size > most:
+            # Deferred: whoever sends may be in the middle of a list of connections.
+            self._commons.loop.run_callback(self.evict)
+            return
+        outbox.push(data)
+        self._commons.backlog.note(self, outbox.cost)
+
+    def _open_outbox(self) -> Outbox:
         if self._outbox is None:
             self._block()
             self._outbox = Outbox()
-            self._write_watcher = self._loop.io(self._sock.fileno(), WRITABLE)
+            self._write_watcher = self._commons.loop.io(self._sock.fileno(), WRITABLE)
             self._write_watcher.start(self._writable)
-        if self._outbox.size > self._max_outbox_bytes:
-            # Deferred: whoever sends may be in the middle of a list of connections.
-            self._loop.run_callback(self._overflow)
-            return
-        self._outbox.push(data)
+        return self._outbox
+
+    def _send_pong(self, payload: bytes) -> None:
+        """Answer a ping; of several that wait, only the latest (RFC 6455, 5.5.3)."""
+        data = frame(PONG, payload)
+        outbox = self._outbox
+        if outbox is None or self.closing:
+            self.send(data)
+        else:
+            outbox.push_latest(data)
+            self._commons.backlog.note(self, outbox.cost)
 
     def _block(self) -> None:
         self.writable = False
@@ -183,7 +254,9 @@ class WebSocketLink:
         except OSError:
             self._lose(None)
             return
-        if not outbox.size:
+        if outbox.size:
+            self._commons.backlog.note(self, outbox.cost)
+        else:
             self._drained()
 
     def _drained(self) -> None:
@@ -201,17 +274,47 @@ class WebSocketLink:
         if watcher is not None:
             watcher.stop()
             watcher.close()
+            self._commons.backlog.note(self, 0)
 
-    def _overflow(self) -> None:
+    def evict(self) -> None:
+        """Close at once: the backlog of the client is too large."""
         if not self.closed:
             self.abort()
             self.owner.on_lost(self, "takes too little of what it is sent")
 
+    def end_stalled(self) -> None:
+        """Close at once: the client takes nothing of its backlog."""
+        if not self.closed:
+            self.abort()
+            self.owner.on_lost(self, STALLED)
+
     # In
 
+    def _readable(self) -> None:
+        if self._commons.slices.is_over:
+            self._wait_for_slice()
+        else:
+            self.read_now()
+
+    def _wait_for_slice(self) -> None:
+        self._waits = True
+        self._read_watcher.stop()
+        is_new = self._share is None or self._share.is_small(monotonic())
+        self._commons.slices.run_later(self._use_slice, is_new=is_new)
+
+    def _use_slice(self) -> None:
+        self._waits = False
+        if self.closed or self._is_paused:
+            return
+        if self._has_rest:
+            self._feed(b"")
+        else:
+            self.read_now()
+        self._listen()
+
     def read_now(self) -> None:
-        """Take what the kernel holds."""
-        if self.closed:
+        """Take what the kernel holds, unless frames wait that came before it."""
+        if self.closed or self._is_paused or self._has_rest:
             return
         try:
             data = self._sock.recv(READ_BYTES)
@@ -227,15 +330,32 @@ class WebSocketLink:
     def _feed(self, data: bytes) -> None:
         if self._failed:
             return
-        reader, self._reader = self._reader or self._readers.lend(), None
-        for event in reader.feed(data):
-            self._take(event)
-            if self._over:
-                return
+        readers, self._has_rest = self._commons.readers, False
+        reader, self._reader = self._reader or readers.lend(), None
+        began_s = monotonic()
+        self._has_rest = self._take_all(reader.feed(data), began_s)
+        self._share = charge(self._share, began_s, monotonic())
+        if self._over:
+            return
         if reader.idle:
-            self._readers.give_back(reader)
+            readers.give_back(reader)
+            self._has_rest = False
         else:
             self._reader = reader
+        if self._has_rest:
+            self._read_watcher.stop()
+            self._listen()
+
+    def _take_all(self, events: Iterator[Event], began_s: float) -> bool:
+        """Take events while they matter and the slice lasts; tell whether some may be left."""
+        slices = self._commons.slices
+        for event in events:
+            self._take(event)
+            if self._over:
+                return False
+            if self._is_paused or slices.ends_piece(began_s):
+                return True
+        return False
 
     @property
     def _over(self) -> bool:
@@ -247,11 +367,23 @@ class WebSocketLink:
             if not self.closing:
                 self.owner.on_message(self, event)
         elif isinstance(event, Ping):
-            self.send(frame(PONG, event.payload))
+            self._send_pong(event.payload)
+            self._count_idle()
+        elif isinstance(event, Nothing):
+            if event.is_idle:
+                self._count_idle()
         elif isinstance(event, Closed):
             self._echo_close(event.code)
         else:
             self.fail(event)
+
+    def _count_idle(self) -> None:
+        """Count a frame without content; too many of them end the connection."""
+        now_s = monotonic()
+        if self._quota is None:
+            self._quota = Quota(now_s)
+        if not self._quota.spend(now_s):
+            self.fail(Violation(POLICY, "too many frames without content"))
 
     def _echo_close(self, code: int) -> None:
         self._heard_close = True
@@ -265,7 +397,7 @@ class WebSocketLink:
         if self.closed or self.closing:
             return
         self.close(violation.code, violation.reason, prefix)
-        self._failed = True
+        self._failed, self._has_rest, self._reader = True, False, None
         if self._outbox is None:
             self._shut_down()
         self.owner.on_lost(self, violation.reason)
@@ -294,6 +426,8 @@ class WebSocketLink:
             return
         self.send(prefix + close_frame(code, reason))
         self.closing = True
+        if not self.closed:
+            self._commons.closing.add(self)
         self._block()
         self.resume()
 
@@ -307,6 +441,9 @@ class WebSocketLink:
 
     def _release(self) -> None:
         self.closed = True
+        self._commons.closing.discard(self)
+        if self.on_released is not None:
+            self.on_released()
         self._block()
         self._stop_writing()
         self._reader = None

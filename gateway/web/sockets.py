@@ -7,8 +7,10 @@ poll get what is behind it.
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Flask
+from loguru import logger
 
 from gateway.packets import packet_of
 from gateway.transport import Connection, SocketIO, TrustedProxies
@@ -17,8 +19,8 @@ from gateway.web.doors import OriginCheck
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 10, 8
 """A browser that vanished is noticed within 18 s."""
-MESSAGE_BYTES_MAX = 1_000_000
-"""From a client: 10,000 cursors take half of it."""
+MESSAGE_BYTES_MAX = 512_000
+"""From a client: 10,000 cursors take 400 kB. What parsing the largest one takes: guarantees.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,18 @@ _is_answer_awaited: ContextVar[bool] = ContextVar("is_answer_awaited", default=T
 
 
 def create_server(
-    app: Flask, is_allowed_origin: OriginCheck, proxies: TrustedProxies, max_connections: int
+    app: Flask,
+    is_allowed_origin: OriginCheck,
+    *,
+    proxies: TrustedProxies,
+    max_connections: int,
+    stalled_s: float,
+    outbox_bytes: int,
 ) -> SocketIO:
-    """Create the Socket.IO server of an app; nothing runs yet."""
+    """Create the Socket.IO server of an app; nothing runs yet.
+
+    A client that takes nothing for ``stalled_s`` is closed. ``outbox_bytes`` may wait for all.
+    """
     server = SocketIO(
         app,
         async_mode="gevent",
@@ -62,8 +73,12 @@ def create_server(
         max_http_buffer_size=MESSAGE_BYTES_MAX,
         proxies=proxies,
         max_connections=max_connections,
+        max_total_outbox_bytes=outbox_bytes,
+        stalled_timeout=stalled_s,
     )
     server.server.packet_class = ReadyPacket
+    engine = server.server.eio
+    engine.on_stalled = partial(_log_stalled, server, stalled_s)
     _note_acks(server)
     return server
 
@@ -81,6 +96,11 @@ def serve_browser(
     """
     connection.on_poll = lambda count, size: [packet_of(f).decode() for f in pull(count, size)]
     connection.on_writable = connection.on_upgrade = go_on
+
+
+def _log_stalled(server: SocketIO, stalled_s: float, connection: Connection) -> None:
+    client_id = server.server.manager.sid_from_eio_sid(connection.sid, "/")
+    logger.warning("client_stalled", client=client_id, stalled_s=stalled_s)
 
 
 def is_answer_awaited() -> bool:

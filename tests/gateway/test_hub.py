@@ -240,7 +240,6 @@ class Browser:
 
     def __init__(self, *, writable: bool = True) -> None:
         self.writable = writable
-        self.taken_bytes = 0
         self.sent = b""
         self.is_closed = False
 
@@ -288,33 +287,6 @@ def test_who_takes_something_again_goes_on(stage: Stage) -> None:
     stage.hub.on_writable("browser")
     stage.turn(TURN_S)
     assert b'"seq":1' in browser.sent
-
-
-def test_who_takes_nothing_for_too_long_is_closed_once(stage: Stage) -> None:
-    browser = Browser(writable=False)
-    _come(stage, "browser", browser)
-    stage.wire.publish(1)
-    stage.turn()
-    stage.pass_time(29.9)
-    closed = [browser.is_closed]
-    stage.pass_time(0.2)
-    closed.append(browser.is_closed)
-    assert closed == [False, True]
-    stage.hub.disconnect("browser")
-    stage.pass_time(31.0)
-
-
-def test_who_takes_a_little_is_not_closed_before_it_takes_nothing_for_long(stage: Stage) -> None:
-    browser = Browser(writable=False)
-    _come(stage, "browser", browser)
-    stage.wire.publish(1)
-    stage.turn()
-    for _ in range(3):
-        browser.taken_bytes += 100
-        stage.pass_time(30.1)
-        assert not browser.is_closed
-    stage.pass_time(30.1)
-    assert browser.is_closed
 
 
 def test_in_a_row_of_late_turns_judging_waits_but_not_for_ever(stage: Stage) -> None:

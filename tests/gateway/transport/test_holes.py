@@ -1,5 +1,6 @@
 """What a client can do to the stock stack and cannot do here."""
 
+import json
 import logging
 import math
 import socket
@@ -8,10 +9,14 @@ import time
 import gevent
 import pytest
 from flask_socketio import emit
+from gevent import get_hub
 from gevent.event import Event
 
 from gateway.transport import Connection, EngineServer, SocketIO
+from gateway.transport.backlog import HIGH_WATER_BYTES
+from gateway.transport.frames import packet_frame
 from gateway.transport.packets import MAX_ATTACHMENTS
+from gateway.transport.polling import PollingLink
 from tests.gateway.transport.clients import (
     Answer,
     Polls,
@@ -25,6 +30,7 @@ from tests.gateway.transport.clients import (
     within,
 )
 from tests.gateway.transport.servers import Happenings, echo_engine, flask_app
+from tests.timing import scaled_s
 
 SMALL_BUFFER = 4096
 
@@ -467,3 +473,253 @@ def test_a_handler_that_fails_leaves_the_clients_later_events_to_run(
         assert client.next_message() == '42["worked"]'
         assert [record.exc_info is not None for record in caplog.records] == [True]
         client.close()
+
+
+# Bounds on what one client, and all of them, may take
+
+
+def deaf_client(sockets: SocketIO, port: int) -> tuple[WebSocketClient, Connection]:
+    """Connect a client that reads nothing more."""
+    known = set(sockets.server.eio.sockets)
+    client = WebSocketClient(port, receive_buffer=SMALL_BUFFER)
+    connect_namespace(client)
+    (sid,) = set(sockets.server.eio.sockets) - known
+    return client, sockets.server.eio.sockets[sid]
+
+
+@pytest.mark.parametrize("is_subscribed", [True, False])
+def test_client_that_takes_nothing_is_closed(is_subscribed: bool) -> None:
+    with flask_app(stalled_timeout=0.2) as (sockets, port):
+        stalled = Happenings()
+        sockets.server.eio.on_stalled = stalled.add
+        client, connection = deaf_client(sockets, port)
+        if is_subscribed:
+            connection.send_frames(packet_frame("4" + "x" * 60_000) * 10)
+        else:
+            client.send(client_frame(9, b"x" * 125) * 900)
+            connection.send_frames(packet_frame("4" + "x" * 60_000) * 10)
+        stalled.wait_for(connection)
+        until(lambda: connection.closed)
+        assert stalled.entries == [connection]
+        client.close()
+
+
+def test_polling_client_that_fetches_nothing_is_closed() -> None:
+    with flask_app(stalled_timeout=0.2) as (sockets, port):
+        polls = Polls(port)
+        sid = polls.open()
+        polls.post(sid, "40")
+        connection = only_connection(sockets)
+        until(lambda: connection.closed)
+        assert sockets.server.eio.backlog.total == 0
+
+
+def test_whoever_holds_most_is_closed_at_the_bound_of_all() -> None:
+    with flask_app(max_total_outbox_bytes=2_000_000) as (sockets, port):
+        _little, small = deaf_client(sockets, port)
+        _much, large = deaf_client(sockets, port)
+        small.send_frames(packet_frame("4" + "x" * 900_000))
+        for _ in range(3):
+            large.send_frames(packet_frame("4" + "x" * 600_000))
+        until(lambda: large.closed)
+        assert not small.closed
+        assert sockets.server.eio.backlog.total <= 1_000_000
+
+
+@pytest.mark.parametrize("in_connect_handler", [True, False])
+def test_burst_to_a_client_that_reads_arrives_whole(in_connect_handler: bool) -> None:
+    with flask_app() as (sockets, port):
+
+        def send_much() -> None:
+            emit("picture", b"\0" * 6_000_000)
+            for number in range(3000):
+                emit("row", str(number) + "x" * 1000)
+
+        sockets.on_event("connect" if in_connect_handler else "go", send_much)
+        client = WebSocketClient(port)
+        assert connect_namespace(client).startswith("40")
+        if not in_connect_handler:
+            client.text('42["go"]')
+        assert client.next_message().startswith("451-")
+        assert len(client.next_message()) == 6_000_000
+        rows = [client.next_message()[:12] for _ in range(3000)]
+        assert rows[2999] == '42["row","29'
+        until(lambda: sockets.server.eio.backlog.total == 0)
+        client.close()
+
+
+def test_sender_waits_for_a_client_and_others_do_not() -> None:
+    with flask_app() as (sockets, port):
+        sent = Happenings()
+
+        @sockets.on("much")
+        def on_much() -> None:
+            for number in range(100):
+                emit("big", "x" * 100_000)
+                sent.add(number)
+
+        client, connection = deaf_client(sockets, port)
+        other = WebSocketClient(port)
+        connect_namespace(other)
+        client.text('42["much"]')
+        until(lambda: connection.pending_bytes > HIGH_WATER_BYTES)
+        sockets.emit("tick")
+        assert other.next_message() == '42["tick"]'
+        assert len(sent.entries) < 50
+        assert connection.pending_bytes < 2 * HIGH_WATER_BYTES
+        while len(sent.entries) < 100:
+            client.next_message()
+        for each in (client, other):
+            each.close()
+
+
+def test_events_of_a_client_wait_until_it_takes_its_answers() -> None:
+    with flask_app() as (sockets, port):
+        served = Happenings()
+
+        @sockets.on("ask")
+        def on_ask() -> str:
+            served.add("asked")
+            return "x" * 300_000
+
+        client, connection = deaf_client(sockets, port)
+        client.send(client_frame(1, b'421["ask"]') * 40)
+        until(lambda: connection.pending_bytes > HIGH_WATER_BYTES)
+        gevent.sleep(0.05)
+        assert len(served.entries) < 10
+        for _ in range(40):
+            assert client.next_message().startswith("431[")
+        assert len(served.entries) == 40
+        client.close()
+
+
+@pytest.mark.parametrize(
+    "endless",
+    ["6", "3", "40/nowhere,", "41", '4399["late"]'],
+    ids=["noops", "pongs", "connects", "disconnects", "acks"],
+)
+def test_packets_that_are_no_events_are_counted(endless: str) -> None:
+    with flask_app() as (sockets, port):
+        happenings = Happenings()
+        sockets.on_event("disconnect", happenings.add)
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.send(client_frame(1, endless.encode()) * 1500)
+        assert client.close_code() == 1008
+        client.close()
+
+
+def test_packets_that_are_no_events_are_counted_in_a_post() -> None:
+    with flask_app() as (_sockets, port):
+        polls = Polls(port)
+        sid = polls.open()
+        assert polls.post(sid, "40" + "\x1e6" * 500).status == 200
+        assert polls.post(sid, "6\x1e" * 1500 + "6").status == 400
+        assert polls.get(sid).status == 400
+
+
+def test_attachments_that_never_come_end_the_connection() -> None:
+    with flask_app(ping_interval=0.2, ping_timeout=0.2) as (sockets, port):
+        happenings = Happenings()
+        sockets.on_event("disconnect", happenings.add)
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        text = '451-["x",{"_placeholder":true,"num":0}' + ",{}" * 100_000 + "]"
+        client.text(text)
+        connection = only_connection(sockets)
+        pending = sockets.server._binary_packet
+        until(lambda: pending)
+        assert pending[connection.sid].cost < 2 * len(text)
+        while client.next_frame() != (8, (1002, "attachments did not come in time")):
+            if not connection.closed:
+                client.text("3")
+        happenings.wait_for("transport error")
+        assert not pending
+        client.close()
+
+
+def test_long_bad_packet_ends_the_connection_and_nothing_behind_it_is_served() -> None:
+    with flask_app() as (sockets, port):
+        served = Happenings()
+        sockets.on_event("say", served.add)
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        say = client_frame(1, b'42["say",1]')
+        client.send(say + client_frame(1, b'42["say"' + b",2" * 5000) + say)
+        assert client.close_code() == 1002
+        until(lambda: not sockets.server.environ)
+        assert served.entries == [1]
+        client.close()
+
+
+def test_connections_that_are_being_closed_count() -> None:
+    with flask_app(max_connections=2) as (sockets, port):
+        clients = [WebSocketClient(port) for _ in range(2)]
+        for client in clients:
+            connect_namespace(client)
+        first = sockets.server.eio.sockets[next(iter(sockets.server.eio.sockets))]
+        sockets.server.eio.disconnect(first.sid)
+        assert len(sockets.server.eio.sockets) == 1
+        assert sockets.server.eio.connection_count == 2
+        assert Polls(port).get().status == 503
+        clients[0].close()
+        until(lambda: sockets.server.eio.connection_count == 1)
+        assert Polls(port).get().status == 200
+        clients[1].close()
+
+
+# Native threads
+
+
+def act_in_thread(sockets: SocketIO, sid: str) -> None:
+    sockets.server.enter_room(sid, "room")
+    sockets.emit("one", to="room")
+    sockets.server.close_room("room")
+    sockets.emit("lost", to="room")
+    sockets.send("two")
+    sockets.emit("three", to=sid)
+    sockets.server.disconnect(sid)
+
+
+ACTED = ['42["one"]', '42["message","two"]', '42["three"]', "41"]
+
+
+def test_native_thread_acts_on_a_websocket() -> None:
+    with flask_app() as (sockets, port):
+        client = WebSocketClient(port)
+        sid = json.loads(connect_namespace(client)[2:])["sid"]
+        get_hub().threadpool.apply(act_in_thread, (sockets, sid))
+        assert [client.next_message() for _ in ACTED] == ACTED
+        client.close()
+
+
+def test_native_thread_acts_on_a_client_whose_get_waits() -> None:
+    with flask_app() as (sockets, port):
+        polls, said = Polls(port), list[str]()
+        polled = polls.open()
+        polls.post(polled, "40")
+        sid = json.loads(polls.get(polled).body[2:])["sid"]
+        waiting = gevent.spawn(polls.get, polled)
+        until(lambda: only_connection(sockets).poll_waiting)
+        get_hub().threadpool.apply(act_in_thread, (sockets, sid))
+        said += waiting.get(timeout=scaled_s(10)).body.split("\x1e")
+        while len(said) < len(ACTED):
+            said += polls.get(polled).body.split("\x1e")
+        assert said == ACTED
+
+
+# Polling
+
+
+def test_second_get_before_the_first_woke_is_answered() -> None:
+    link, asked, second = PollingLink(), list[object](), list[list[str | bytes]]()
+    first = gevent.spawn(link.wait, None, lambda: None)
+    until(lambda: link.waiting)
+    link.push("one")  # the loop answers the first GET in a callback; its greenlet runs later
+    get_hub().loop.run_callback(lambda: asked.append(link.ask(second.append)))
+    first.join(timeout=scaled_s(5))
+    assert first.value == ["one"]
+    assert asked == [None]
+    link.push("two")
+    until(lambda: second)
+    assert second == [["two"]]

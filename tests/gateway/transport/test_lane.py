@@ -1,10 +1,25 @@
 """Calls of one client into the application."""
 
+import time
+
 import gevent
 from gevent.event import Event
 
 from gateway.transport.lane import MAX_WAITING, MAX_WAITING_BYTES, Lane
 from tests.gateway.transport.clients import until
+from tests.timing import scaled_s
+
+
+class Client:
+    def __init__(self) -> None:
+        self.is_new = True
+        self.charged_s = 0.0
+
+    def charge(self, began_s: float) -> None:
+        self.charged_s += time.monotonic() - began_s
+
+    def on_room(self) -> None:
+        """Mind nothing."""
 
 
 def wait_until_idle(lane: Lane) -> None:
@@ -13,7 +28,7 @@ def wait_until_idle(lane: Lane) -> None:
 
 def test_calls_run_in_order_in_one_greenlet_that_ends_with_them() -> None:
     seen: list[tuple[int, int]] = []
-    lane = Lane(lambda: None)
+    lane = Lane(Client())
 
     def call(number: int) -> None:
         seen.append((number, id(gevent.getcurrent())))
@@ -29,9 +44,16 @@ def test_calls_run_in_order_in_one_greenlet_that_ends_with_them() -> None:
 
 def test_a_lane_is_full_by_number_or_by_bytes_and_says_when_there_is_room() -> None:
     gate, said = Event(), list[bool]()
-    lane = Lane(lambda: said.append(lane.full))
-    lane.put(gate.wait)
-    gevent.sleep(0)
+    lane = Lane(client := Client())
+    client.on_room = lambda: said.append(lane.full)  # type: ignore[method-assign]  # this one
+    begun = Event()
+
+    def wait_at_gate() -> None:
+        begun.set()
+        gate.wait()
+
+    lane.put(wait_at_gate)
+    assert begun.wait(scaled_s(5))
     for _ in range(MAX_WAITING):
         assert not lane.full
         lane.put(lambda: None)
@@ -47,8 +69,30 @@ def test_a_lane_is_full_by_number_or_by_bytes_and_says_when_there_is_room() -> N
 
 def test_a_call_that_fails_does_not_stop_the_next() -> None:
     seen: list[str] = []
-    lane = Lane(lambda: None)
+    lane = Lane(Client())
     lane.put(lambda: 1 / 0)
     lane.put(seen.append, "next")
     wait_until_idle(lane)
     assert seen == ["next"]
+
+
+def test_time_of_a_call_is_charged_and_its_waiting_is_not() -> None:
+    lane = Lane(client := Client())
+    lane.put(gevent.sleep, 0.05)
+    wait_until_idle(lane)
+    assert client.charged_s < 0.05
+    lane.put(time.sleep, 0.05)
+    wait_until_idle(lane)
+    assert client.charged_s >= 0.05
+
+
+def test_calls_that_were_dropped_do_not_run() -> None:
+    seen: list[str] = []
+    lane = Lane(Client())
+    lane.put(lane.drop)
+    lane.put(seen.append, "dropped")
+    wait_until_idle(lane)
+    assert not lane.full
+    lane.put(seen.append, "later")
+    wait_until_idle(lane)
+    assert seen == ["later"]

@@ -13,7 +13,6 @@ import pytest
 from greenlet import greenlet
 
 from gateway.transport import EngineServer, engine_server
-from gateway.transport.engine_server import MAX_OUTBOX_BYTES
 from gateway.transport.poll_connection import answer_head, own_headers, split_stamp
 from tests.gateway.transport.clients import (
     Answer,
@@ -289,7 +288,7 @@ def test_a_waiting_get_is_told_that_the_session_ends_and_the_next_is_refused() -
 
 def test_a_long_answer_arrives_whole_at_a_slow_reader() -> None:
     size = 3_000_000
-    with serving(max_outbox_bytes=MAX_OUTBOX_BYTES) as (service, port):
+    with serving() as (service, port):
         polls = KeptPolls(service, port)
         polls.client = TcpClient(port, receive_buffer=4096)
         polls.rest().park()

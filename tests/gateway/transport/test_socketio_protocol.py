@@ -12,6 +12,7 @@ from flask_socketio import emit, join_room
 from gevent.event import Event
 
 from gateway.transport import SocketIO
+from gateway.transport.packets import MAX_CONTAINERS
 from tests.gateway.transport.clients import Polls, WebSocketClient, connect_namespace
 from tests.gateway.transport.servers import Happenings, flask_app
 
@@ -415,4 +416,13 @@ def test_handlers_see_the_request_that_opened_the_connection() -> None:
         connect_namespace(client)
         client.text('421["look"]')
         assert client.next_message() == '431[["kept","websocket","127.0.0.1"]]'
+        client.close()
+
+
+def test_message_of_too_many_lists_closes_the_connection() -> None:
+    with flask_app() as (_, port):
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.text('42["message"' + ",[]" * MAX_CONTAINERS + "]")
+        assert client.close_code() == 1002
         client.close()

@@ -1,21 +1,29 @@
 """The byte stream of one connection on a network that takes and gives what it likes."""
 
+import time
 from collections import deque
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol
 
+from gateway.transport.backlog import Backlog
 from gateway.transport.frames import close_frame, frame, packet_frame
 from gateway.transport.multicast import Multicast
+from gateway.transport.quota import QUOTA_BURST
 from gateway.transport.reader import Violation
-from gateway.transport.websocket import READABLE, Readers, WebSocketLink
+from gateway.transport.share import ALLOWED_S
+from gateway.transport.timers import Clock
+from gateway.transport.websocket import READABLE, Commons, WebSocketLink
 from tests.gateway.transport.clients import client_frame
 
 MAX_OUTBOX_BYTES = 100_000
+MAX_TOTAL_BYTES = 10**9
+STALLED_S = 30.0
 
 
 class FakeWatcher:
@@ -57,6 +65,33 @@ class FakeLoop:
         for watcher in list(self.watchers.values()):
             if watcher.callback is not None:
                 watcher.callback()
+
+
+class FakeSlices:
+    """Time slices that the test ends and grants by hand."""
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+        self.new: deque[Callable[[], object]] = deque()
+        self.continued: deque[Callable[[], object]] = deque()
+
+    @property
+    def is_over(self) -> bool:
+        if self.left is None:
+            return False
+        self.left -= 1
+        return self.left < 0
+
+    def ends_piece(self, began_s: float) -> bool:
+        return self.is_over
+
+    def run_later(self, call: Callable[[], object], *, is_new: bool = False) -> None:
+        (self.new if is_new else self.continued).append(call)
+
+    def grant(self, looks: int | None = None) -> None:
+        """Resume one piece of work, whose slice is over after so many looks."""
+        self.left = looks
+        (self.new or self.continued).popleft()()
 
 
 class FakeSocket:
@@ -125,8 +160,11 @@ class Rig:
         self.sock = FakeSocket()
         sock: Any = self.sock
         self.owner = RecordingOwner()
-        readers = Readers(1000)
-        self.link = WebSocketLink(sock, self.loop, readers, self.owner, MAX_OUTBOX_BYTES)
+        self.slices = FakeSlices()
+        later = self.loop.run_callback
+        self.backlog = Backlog(MAX_TOTAL_BYTES, STALLED_S, Clock(), later)
+        self.commons = Commons(self.loop, self.slices, self.backlog, 1000, MAX_OUTBOX_BYTES)
+        self.link = WebSocketLink(sock, self.commons, self.owner)
         self.link.start()
 
     def give(self, data: bytes) -> None:
@@ -185,17 +223,19 @@ def test_whatever_the_network_takes_the_stream_is_whole_frames_in_order(
     together = Multicast[str](lambda _: None)
     for kind, value in script:
         sent += do(rig, together, kind, value)
-        stream = bytes(rig.sock.taken)
-        everything = b"".join(
-            packet_frame(item) if isinstance(item, str) else frame(10, item) for item in sent
-        )
-        assert everything.startswith(stream)
-        assert rig.link.pending_bytes == len(everything) - len(stream)
     rig.sock.room = 10**9
     rig.loop.turn()
     rig.loop.turn()
-    assert frames_of(bytes(rig.sock.taken)) == sent
+    got = frames_of(bytes(rig.sock.taken))
+    rest = iter(sent)
+    assert all(item in rest for item in got)  # in order, and nothing else
+    # All but pongs that a later pong took the place of.
+    assert [item for item in got if isinstance(item, str)] == [
+        item for item in sent if isinstance(item, str)
+    ]
+    assert got[-1:] == sent[-1:]
     assert rig.link.pending_bytes == 0
+    assert rig.backlog.total == 0
 
 
 ahead_or_not = st.lists(
@@ -378,10 +418,9 @@ def test_what_opens_a_connection_only_to_fail_it_leaves_with_the_reason_in_one_c
 
 
 def test_many_links_share_one_reader_while_they_are_between_messages() -> None:
-    readers = Readers(1000)
     rigs = [Rig() for _ in range(3)]
     for rig in rigs:
-        rig.link._readers = readers
+        rig.link._commons = rigs[0].commons
         rig.give(client_frame(1, b"whole"))
         assert rig.link._reader is None
     rigs[0].give(client_frame(1, b"half")[:3])
@@ -389,3 +428,141 @@ def test_many_links_share_one_reader_while_they_are_between_messages() -> None:
     rigs[0].give(client_frame(1, b"half")[3:])
     assert rigs[0].owner.messages == ["whole", "half"]
     assert rigs[1].owner.messages == ["whole", "other"]
+
+
+# Time slices
+
+
+def test_rest_of_a_read_waits_for_the_next_slice() -> None:
+    rig = Rig()
+    rig.slices.left = 2  # one look before the read, one behind the first frame
+    rig.give(client_frame(1, b"one") + client_frame(1, b"two") + client_frame(1, b"three"))
+    rig.slices.left = 0
+    assert rig.owner.messages == ["one", "two"]
+    rig.give(client_frame(1, b"four"))
+    assert rig.owner.messages == ["one", "two"]  # nothing is read meanwhile
+    rig.slices.grant()
+    rig.loop.turn()
+    assert rig.owner.messages == ["one", "two", "three", "four"]
+
+
+def test_read_is_put_off_when_the_slice_is_over() -> None:
+    rig = Rig()
+    rig.slices.left = 0
+    rig.give(client_frame(1, b"one"))
+    rig.loop.turn()
+    assert rig.owner.messages == []
+    assert (len(rig.slices.new), len(rig.slices.continued)) == (1, 0)
+    rig.slices.grant()
+    assert rig.owner.messages == ["one"]
+    rig.give(client_frame(1, b"two"))
+    assert rig.owner.messages == ["one", "two"]
+
+
+def test_client_that_took_much_time_is_old_work() -> None:
+    rig = Rig()
+
+    def take_long(link: WebSocketLink, message: str | bytes) -> None:
+        time.sleep(ALLOWED_S)
+
+    rig.owner.on_message = take_long  # type: ignore[method-assign]  # this one owner
+    rig.give(client_frame(1, b"long"))
+    rig.slices.left = 0
+    rig.give(client_frame(1, b"next"))
+    assert (len(rig.slices.new), len(rig.slices.continued)) == (0, 1)
+
+
+def test_pause_in_the_middle_of_a_read() -> None:
+    rig = Rig()
+
+    def take_one(link: WebSocketLink, message: str | bytes) -> None:
+        rig.owner.messages.append(message)
+        link.pause()
+
+    rig.owner.on_message = take_one  # type: ignore[method-assign]  # this one owner
+    rig.give(client_frame(1, b"one") + client_frame(1, b"two"))
+    assert rig.owner.messages == ["one"]
+    rig.link.read_now()
+    assert rig.owner.messages == ["one"]
+    rig.link.resume()
+    rig.slices.grant()
+    assert rig.owner.messages == ["one", "two"]
+
+
+def test_owner_changes_between_two_slices() -> None:
+    rig, second = Rig(), RecordingOwner()
+    rig.slices.left = 1
+    rig.give(client_frame(1, b"one") + client_frame(1, b"two"))
+    rig.link.owner = second
+    rig.slices.grant()
+    assert (rig.owner.messages, second.messages) == (["one"], ["two"])
+
+
+def test_close_frame_waits_for_its_slice() -> None:
+    rig = Rig()
+    rig.sock.room = 1000
+    rig.slices.left = 1
+    rig.give(client_frame(1, b"one") + client_frame(8, b"\x03\xe8"))
+    assert rig.owner.lost == []
+    rig.slices.grant()
+    assert rig.owner.lost == [None]
+    assert "close" in rig.sock.did
+
+
+def test_abort_while_a_slice_is_awaited() -> None:
+    rig = Rig()
+    rig.slices.left = 1
+    rig.give(client_frame(1, b"one") + client_frame(1, b"two"))
+    rig.link.abort()
+    rig.slices.grant()
+    assert rig.owner.messages == ["one"]
+
+
+# Bounds
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [client_frame(9, b""), client_frame(10, b"x"), client_frame(0, b"", final=False)],
+    ids=["pings", "pongs", "empty fragments"],
+)
+def test_frames_without_content_are_counted(endless: bytes) -> None:
+    rig = Rig()
+    rig.sock.room = 10**6
+    if endless[0] == 0:
+        rig.give(client_frame(1, b"", final=False))
+    for _ in range(10):
+        rig.give(endless * int(QUOTA_BURST / 5))
+    assert rig.owner.lost == ["too many frames without content"]
+    assert frames_of(bytes(rig.sock.taken))[-1] == (1008, "too many frames without content")
+
+
+def test_only_the_latest_pong_waits() -> None:
+    rig = Rig()
+    for number in range(500):
+        rig.give(client_frame(9, b"%d" % number))
+    assert rig.link.pending_bytes == len(frame(10, b"0") + frame(10, b"499"))
+    rig.link.send(packet_frame("between"))
+    rig.give(client_frame(9, b"last"))
+    rig.sock.room = 10**6
+    rig.loop.turn()
+    assert frames_of(bytes(rig.sock.taken)) == [b"0", b"499", "between", b"last"]
+
+
+def test_begun_pong_is_finished() -> None:
+    rig = Rig()
+    rig.sock.room = 1
+    rig.give(client_frame(9, b"begun"))
+    rig.give(client_frame(9, b"next"))
+    rig.sock.room = 100
+    rig.loop.turn()
+    assert frames_of(bytes(rig.sock.taken)) == [b"begun", b"next"]
+
+
+def test_links_that_are_being_closed_are_counted_until_they_are_released() -> None:
+    rig = Rig()
+    rig.sock.room = 1000
+    rig.link.close()
+    assert rig.commons.closing == {rig.link}
+    rig.give(client_frame(8, b"\x03\xe8"))
+    assert not rig.commons.closing

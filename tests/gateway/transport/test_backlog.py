@@ -1,0 +1,116 @@
+"""What waits for all clients: who is closed for it, and who may wait for whom."""
+
+from collections import deque
+from collections.abc import Callable
+
+import gevent
+
+from gateway.transport.backlog import CHECKS, LOW_WATER_BYTES, Backlog
+from gateway.transport.timers import Clock
+from tests.gateway.transport.clients import until
+
+STALLED_S = 0.2
+
+
+class Client:
+    def __init__(self, backlog: Backlog) -> None:
+        self.backlog = backlog
+        self.taken_bytes = 0
+        self.ends: list[str] = []
+
+    def holds(self, cost: int) -> "Client":
+        self.backlog.note(self, cost)
+        return self
+
+    def evict(self) -> None:
+        self.ends.append("evicted")
+
+    def end_stalled(self) -> None:
+        self.ends.append("stalled")
+        self.backlog.note(self, 0)
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.later: deque[Callable[[], None]] = deque()
+        self.backlog = Backlog(1000, STALLED_S, self.clock, self.later.append)
+
+    def clients(self, *costs: int) -> list[Client]:
+        return [Client(self.backlog).holds(cost) for cost in costs]
+
+    def turn(self) -> None:
+        while self.later:
+            self.later.popleft()()
+
+
+def test_largest_are_evicted_down_to_the_bound_and_only_they() -> None:
+    rig = Rig()
+    clients = rig.clients(100, 400, 300, 201)
+    assert [client.ends for client in clients] == [[], [], [], []]  # never amid somebody's call
+    rig.turn()
+    assert [client.ends for client in clients] == [[], ["evicted"], [], []]
+    assert rig.backlog.total == 601
+    rig.clock.stop()
+
+
+def test_nobody_is_evicted_who_has_taken_it_meanwhile() -> None:
+    rig = Rig()
+    clients = rig.clients(600, 600)
+    clients[0].holds(0)
+    rig.turn()
+    assert [client.ends for client in clients] == [[], []]
+    rig.clock.stop()
+
+
+def test_client_that_takes_nothing_is_stalled() -> None:
+    rig = Rig()
+    deaf, slow = rig.clients(1, 1)
+
+    def take_a_little() -> bool:
+        slow.taken_bytes += 1
+        return bool(deaf.ends)
+
+    until(take_a_little)
+    assert deaf.ends == ["stalled"]
+    assert slow.ends == []
+    until(lambda: slow.ends == ["stalled"])
+    rig.clock.stop()
+
+
+def test_pause_of_the_process_is_no_stall() -> None:
+    rig = Rig()
+    (client,) = rig.clients(1)
+    for _ in range(CHECKS):
+        assert not client.ends
+        rig.backlog._check()
+    assert not client.ends
+    rig.backlog._check()
+    assert client.ends == ["stalled"]
+    rig.clock.stop()
+
+
+def test_client_that_took_all_and_blocks_anew_begins_anew() -> None:
+    rig = Rig()
+    (client,) = rig.clients(1)
+    for _ in range(3 * CHECKS):
+        rig.backlog._check()
+        client.holds(0).holds(1)
+    assert not client.ends
+    rig.clock.stop()
+
+
+def test_wait_ends_when_most_is_taken() -> None:
+    rig = Rig()
+    backlog = Backlog(10**9, STALLED_S, rig.clock, rig.later.append)
+    client = Client(backlog).holds(3 * LOW_WATER_BYTES)
+    waiting = gevent.spawn(backlog.wait, client, None)
+    gevent.sleep(0)
+    client.holds(2 * LOW_WATER_BYTES)
+    gevent.sleep(0)
+    assert not waiting.dead
+    client.holds(LOW_WATER_BYTES)
+    waiting.join(timeout=5)
+    assert waiting.value
+    assert not backlog.wait(client, 0.01)
+    rig.clock.stop()
