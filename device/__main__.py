@@ -3,6 +3,11 @@
 Exits 0 when it was stopped, 1 because of a bug, 2 when a setting, the source or a port is wrong.
 """
 
+if __name__ == "__main__":
+    from shared.begin import begin
+
+    begin()  # before the imports below, which take a while
+
 import os
 import signal
 import socket
@@ -25,11 +30,13 @@ from device.questions import Questions
 from device.replay import Replay
 from device.sockets import Sockets, open_sockets
 from device.sources import open_source
+from shared.console import tell
 from shared.contexts import open_context
 from shared.errors import JournalError, SettingsError, SourceError
 from shared.logs import log_name, setup_logging
+from shared.program import run as run_program
 from shared.settings import Settings, load_settings
-from shared.signals import ending_signals, exit_in_peace
+from shared.signals import ending_signals
 
 STOPPED, MISCONFIGURED = 0, 2
 
@@ -40,7 +47,7 @@ def main() -> int:
         settings = load_settings("device", sys.argv[1:], os.environ, Path.cwd())
         setup_logging(settings, "device")
     except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
+        tell(f"{error}\n")
         return MISCONFIGURED
     try:
         run(settings)
@@ -135,4 +142,4 @@ def _take_note(_number: int, _frame: object) -> None:
 
 
 if __name__ == "__main__":
-    exit_in_peace(main())
+    run_program(main)
