@@ -34,6 +34,7 @@ from shared.console import tell
 from shared.contexts import open_context
 from shared.errors import JournalError, SettingsError, SourceError
 from shared.logs import log_name, setup_logging
+from shared.notify import READY, STOPPING, Notifier
 from shared.program import run as run_program
 from shared.settings import Settings, load_settings
 from shared.signals import ending_signals
@@ -60,6 +61,7 @@ def main() -> int:
 def run(settings: Settings) -> None:
     """Publish until a signal comes; what was said last is on its way when this returns."""
     ids = fleet_ids(settings.device_id, settings.fleet_size)
+    notifier = Notifier()
     with stop_signals() as stop, ExitStack() as opened:
         sources = [open_source(settings, place) for place in range(len(ids))]
         journal, beginning = open_journal(settings, ids)
@@ -70,7 +72,11 @@ def run(settings: Settings) -> None:
         ]
         with open_context() as context, closing(open_sockets(context, settings)) as sockets:
             report_start(settings, bikes, beginning)
-            wire(bikes, journal, sockets).run(stop)
+            publisher = wire(bikes, journal, sockets)
+            publisher.beat = notifier.beat_if_due
+            notifier.tell(READY)
+            publisher.run(stop)
+            notifier.tell(STOPPING)
     report_end(bikes)
 
 

@@ -14,6 +14,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from logging import getLogger
 from pathlib import Path
@@ -31,6 +32,7 @@ from shared.console import tell
 from shared.decorators import stops_process_on_error
 from shared.errors import SettingsError
 from shared.logs import setup_logging
+from shared.notify import READY, STOPPING, Notifier
 from shared.program import run as run_program
 from shared.settings import Settings, load_settings
 from shared.signals import ending_signals
@@ -77,13 +79,29 @@ def run(settings: Settings, http_connections: int) -> int:
     gateway.hub.start()
     gevent.spawn(stops_process_on_error(_end_by_crash(ended))(gateway.hub.run))
     _report_start(settings, gateway)
+    notifier = Notifier()
+    notifier.tell(READY)
+    beats = _beat(notifier)
     _look_for_cycles_rarely()
     code: int = ended.get()  # type: ignore[assignment]  # None only comes from a timeout
+    notifier.tell(STOPPING)
     if code == STOPPED:
         say_goodbye(gateway, server)
     gateway.hub.stop()
+    beats.close()
     logger.info("gateway_stopped", code=code)
     return code
+
+
+def _beat(notifier: Notifier) -> ExitStack:
+    """Tell the supervisor from a timer of the loop that the loop turns, until this is closed."""
+    beats = ExitStack()
+    if notifier.every_s is not None:
+        timer = gevent.get_hub().loop.timer(0.0, notifier.every_s)
+        beats.callback(timer.close)
+        beats.callback(timer.stop)
+        timer.start(notifier.beat)
+    return beats
 
 
 def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> WebServer:
