@@ -71,10 +71,11 @@ def run(settings: Settings) -> None:
             for device_id, source in zip(ids, sources, strict=True)
         ]
         with open_context() as context, closing(open_sockets(context, settings)) as sockets:
-            report_start(settings, bikes, beginning)
             publisher = wire(bikes, journal, sockets)
             publisher.beat = notifier.beat_if_due
             notifier.tell(READY)
+            notifier.beat_if_due()
+            report_start(settings, bikes, beginning)
             publisher.run(stop)
             notifier.tell(STOPPING)
     report_end(bikes)

@@ -78,10 +78,11 @@ def run(settings: Settings, http_connections: int) -> int:
     server = open_server(settings, gateway, http_connections)
     gateway.hub.start()
     gevent.spawn(stops_process_on_error(_end_by_crash(ended))(gateway.hub.run))
-    _report_start(settings, gateway)
+    gateway.stalls.start(gevent.get_hub().loop)
     notifier = Notifier()
     notifier.tell(READY)
     beats = _beat(notifier)
+    _report_start(settings, gateway)
     _look_for_cycles_rarely()
     code: int = ended.get()  # type: ignore[assignment]  # None only comes from a timeout
     notifier.tell(STOPPING)
@@ -89,6 +90,7 @@ def run(settings: Settings, http_connections: int) -> int:
         say_goodbye(gateway, server)
     gateway.hub.stop()
     beats.close()
+    gateway.stalls.stop()
     logger.info("gateway_stopped", code=code)
     return code
 
@@ -97,7 +99,8 @@ def _beat(notifier: Notifier) -> ExitStack:
     """Tell the supervisor from a timer of the loop that the loop turns, until this is closed."""
     beats = ExitStack()
     if notifier.every_s is not None:
-        timer = gevent.get_hub().loop.timer(0.0, notifier.every_s)
+        notifier.beat()
+        timer = gevent.get_hub().loop.timer(notifier.every_s, notifier.every_s)
         beats.callback(timer.close)
         beats.callback(timer.stop)
         timer.start(notifier.beat)

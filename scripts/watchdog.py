@@ -6,7 +6,7 @@ STOOD_STILL_LOOKS = 2
 
 
 class Watchdog:
-    """The beats of one process; the first beat arms it, so a process without beats is never judged."""
+    """The beats of one process. The first one arms it: a process without beats is never judged."""
 
     def __init__(self, limit_s: float) -> None:
         self.look_every_s = limit_s / LOOKS_IN_LIMIT
