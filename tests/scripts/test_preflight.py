@@ -1,12 +1,15 @@
 """What is checked before anything is started."""
 
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from scripts.preflight import Plan, address, environment, listeners, read_plan, wanted_twice
 from shared.settings import load_settings
+from tests.processes import ROOT, clean_environment
 
 
 def wanted(plan: Plan, environ: Mapping[str, str], folder: Path) -> list[tuple[str, str, int]]:
@@ -98,3 +101,17 @@ def test_a_port_wanted_twice_is_named_with_both_settings(tmp_path: Path) -> None
 )
 def test_the_address_is_one_that_a_browser_here_finds(host: str, url: str) -> None:
     assert address(host, 5000) == url
+
+
+def test_without_stderr_only_the_port_is_printed(free_port: Callable[[], int]) -> None:
+    environ = {f"SPOKE_{name}_BIND": f"tcp://127.0.0.1:{free_port()}" for name in ("PUB", "REPLAY")}
+    port = str(free_port())
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "scripts.preflight"],
+        cwd=ROOT,
+        env=clean_environment({**environ, "PORT": port}),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, f"{port}\n")

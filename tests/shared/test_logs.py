@@ -378,14 +378,28 @@ os.write(1, b"done\\n")
 """
 
 
+TRACES_IN_A_LOOP = """
+import gevent, traceback
+for n in range(2_000):
+    try:
+        raise ConnectionResetError(n)
+    except OSError:
+        traceback.print_exc()
+        sys.stderr.write("x" * 1000 + "\\n")
+    gevent.sleep(0)
+os.write(1, b"done\\n")
+"""
+
+
+@pytest.mark.parametrize("code", [LINES_IN_A_LOOP, TRACES_IN_A_LOOP])
 def test_a_disk_and_a_console_that_stall_hold_up_no_event_loop_and_no_exit(
-    tmp_path: Path,
+    tmp_path: Path, code: str
 ) -> None:
     (tmp_path / "logs").mkdir()
     os.mkfifo(tmp_path / "logs/gateway-5000.log")  # opening it waits for a reader for ever
     reader, writer = os.pipe()  # the console: full after 64 kB, for nobody reads it
     ended = subprocess.run(
-        [sys.executable, "-c", BEGIN + LINES_IN_A_LOOP],
+        [sys.executable, "-c", BEGIN + code],
         cwd=tmp_path,
         env=clean_environment(),
         stdout=subprocess.PIPE,

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import StartProcess
 from tests.processes import ROOT, RunningProcess, clean_environment
+from tests.system.pair import Pair
 from tests.timing import eventually, scaled_s
 
 WAIT_S = 60.0
@@ -156,6 +157,42 @@ def test_reader_that_leaves(program: str) -> None:
 @pytest.mark.parametrize("console", ["2>&-", "2>/dev/full"])
 def test_wrong_argument_without_a_console(program: str, console: str) -> None:
     assert run([program, "--no-such-flag=1"], console) == (2, "")
+
+
+@pytest.fixture
+def pair(start_process: StartProcess, free_port: Callable[[], int]) -> Pair:
+    pair = Pair(start_process, web=free_port(), live=free_port(), replay=free_port())
+    pair.start_device(SPOKE_RATE_HZ="100")
+    pair.start_gateway()
+    return pair
+
+
+def test_watch_on_a_full_disk(pair: Pair) -> None:
+    code, said = run(["gateway.watch", pair.url, "--json"], "1>/dev/full")
+    assert code == 2
+    assert said.splitlines()[1:] == ["the output cannot be written: No space left on device"]
+
+
+def test_watch_whose_reader_leaves(pair: Pair, start_process: StartProcess) -> None:
+    shell = '{ "$@"; echo "code $?" >&2; } | head -n 3'
+    command = [sys.executable, "-m", "gateway.watch", pair.url]
+    process = start_process(["sh", "-c", shell, "sh", *command])
+    process.wait_for_line("^code 0$")
+    assert "Traceback" not in process.output
+
+
+def test_watch_without_stderr(pair: Pair, start_process: StartProcess) -> None:
+    command = [sys.executable, "-m", "gateway.watch", pair.url]
+    process = start_process(["sh", "-c", 'exec "$@" 2>&-', "sh", *command])
+    process.wait_for_line("speed_change", count=20)
+    assert process.stop() == 0
+    assert all(line.startswith("{") for line in process.output.splitlines())
+
+
+def test_check_on_a_full_disk(pair: Pair) -> None:
+    address = f"tcp://127.0.0.1:{pair.live}"
+    code, said = run(["device.check", address, "--seconds", "0.5"], "1>/dev/full")
+    assert (code, said) == (2, "the output cannot be written: No space left on device\n")
 
 
 def run(command: list[str], console: str) -> tuple[int, str]:
