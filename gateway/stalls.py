@@ -95,9 +95,12 @@ class StallWatch:
 
     def _look_on(self) -> None:
         while not self._stopping.wait(LOOK_S):
+            # Taken before the clock is read: if the process stood still in one of them, this look
+            # notices. One that ends later is judged by the next look.
+            ended = [self._ended.popleft() for _ in range(len(self._ended))]
             self._judge.look(time.monotonic(), time.process_time(), self._began_s, self._place)
-            while self._ended:
-                self._judge.end(*self._ended.popleft())
+            for began_s, ended_s in ended:
+                self._judge.end(began_s, ended_s)
 
     def _place(self) -> str:
         return place_of(sys._current_frames().get(self._loop_thread))  # noqa: SLF001  # documented, in spite of its name

