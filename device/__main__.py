@@ -3,6 +3,11 @@
 Exits 0 when it was stopped, 1 because of a bug, 2 when a setting, the source or a port is wrong.
 """
 
+if __name__ == "__main__":
+    from shared.begin import begin
+
+    begin()  # before the imports below, which take a while
+
 import os
 import signal
 import socket
@@ -25,11 +30,14 @@ from device.questions import Questions
 from device.replay import Replay
 from device.sockets import Sockets, open_sockets
 from device.sources import open_source
+from shared.console import tell
 from shared.contexts import open_context
 from shared.errors import JournalError, SettingsError, SourceError
 from shared.logs import log_name, setup_logging
+from shared.notify import READY, STOPPING, Notifier
+from shared.program import run as run_program
 from shared.settings import Settings, load_settings
-from shared.signals import ending_signals, exit_in_peace
+from shared.signals import ending_signals
 
 STOPPED, MISCONFIGURED = 0, 2
 
@@ -40,7 +48,7 @@ def main() -> int:
         settings = load_settings("device", sys.argv[1:], os.environ, Path.cwd())
         setup_logging(settings, "device")
     except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
+        tell(f"{error}\n")
         return MISCONFIGURED
     try:
         run(settings)
@@ -53,6 +61,7 @@ def main() -> int:
 def run(settings: Settings) -> None:
     """Publish until a signal comes; what was said last is on its way when this returns."""
     ids = fleet_ids(settings.device_id, settings.fleet_size)
+    notifier = Notifier()
     with stop_signals() as stop, ExitStack() as opened:
         sources = [open_source(settings, place) for place in range(len(ids))]
         journal, beginning = open_journal(settings, ids)
@@ -62,8 +71,13 @@ def run(settings: Settings) -> None:
             for device_id, source in zip(ids, sources, strict=True)
         ]
         with open_context() as context, closing(open_sockets(context, settings)) as sockets:
+            publisher = wire(bikes, journal, sockets)
+            publisher.beat = notifier.beat_if_due
+            notifier.tell(READY)
+            notifier.beat_if_due()
             report_start(settings, bikes, beginning)
-            wire(bikes, journal, sockets).run(stop)
+            publisher.run(stop)
+            notifier.tell(STOPPING)
     report_end(bikes)
 
 
@@ -135,4 +149,4 @@ def _take_note(_number: int, _frame: object) -> None:
 
 
 if __name__ == "__main__":
-    exit_in_peace(main())
+    run_program(main)

@@ -1,14 +1,19 @@
 """``python -m device.check ENDPOINT``: says whether a publisher keeps the protocol, and what not.
 
 Exits 0 when everything is right, 1 when something is wrong, 2 when nothing was heard or the
-command was wrong.
+command was wrong, or the verdict cannot be written. A signal ends it with 0, without a verdict.
 """
+
+if __name__ == "__main__":
+    from shared.begin import begin
+
+    begin()  # before the imports below, which take a while
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -18,8 +23,10 @@ from device.findings import Finding
 from device.judge import Judge, Moment, note_holes
 from device.judge_replay import Frames, ReplayJudge
 from device.sockets import Socket
+from shared.console import put_out, tell
 from shared.contexts import Context, open_context
-from shared.errors import SettingsError
+from shared.errors import ReaderGone, SettingsError
+from shared.program import run
 
 RIGHT, WRONG, NOTHING_HEARD = 0, 1, 2
 LISTEN_S = 6.0
@@ -60,9 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         verdict = check(options.endpoint, options.replay, options.seconds, bind=options.bind)
     except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
+        tell(f"{error}\n")
         return NOTHING_HEARD
-    sys.stdout.write(as_json(verdict) if options.json else as_text(verdict))
+    with suppress(ReaderGone):
+        put_out(as_json(verdict) if options.json else as_text(verdict))
     return verdict.code
 
 
@@ -178,4 +186,4 @@ def _now() -> Moment:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

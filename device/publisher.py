@@ -6,7 +6,7 @@ next reading is due, then everything sleeps until a deadline, a question or a si
 
 import socket
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -36,6 +36,8 @@ class Publisher:
     journal: Journal
     pub: Socket
     replay: Replay
+    beat: Callable[[], float | None] = lambda: None
+    """Tells the supervisor that the loop turns; returns in how many seconds it is to be called."""
     schedule: Schedule = field(init=False)
     _next: dict[int, Sample] = field(default_factory=dict)
     _ended: list[int] = field(default_factory=list)
@@ -154,6 +156,8 @@ class Publisher:
         wait_s = max(due_in_s, BATCH_S) if due_in_s > -BATCH_S else 0.0
         if self.replay.questions.waiting:
             wait_s = min(wait_s, NOT_TAKEN_S) if self.replay.is_stuck else 0.0
+        if (beat_in_s := self.beat()) is not None:
+            wait_s = min(wait_s, beat_in_s)
         return ceil(wait_s * 1000)
 
     def _poller(self, stop: socket.socket) -> zmq.Poller:

@@ -3,12 +3,18 @@
 Exits 0 when it was stopped, 1 because of a bug, 2 when a setting or a port is wrong.
 """
 
+if __name__ == "__main__":
+    from shared.begin import begin
+
+    begin()  # before the imports below, which take a while
+
 import errno
 import gc
 import os
 import resource
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from logging import getLogger
 from pathlib import Path
@@ -22,12 +28,15 @@ from gateway.app import Gateway, create_app, load_templates
 from gateway.goodbye import say_goodbye
 from gateway.transport import WebServer
 from gateway.web.api import INSTALL_HINT, libraries_missing
+from shared.console import tell
 from shared.decorators import stops_process_on_error
 from shared.errors import SettingsError
 from shared.logs import setup_logging
+from shared.notify import READY, STOPPING, Notifier
+from shared.program import run as run_program
 from shared.setting_table import SETTINGS
 from shared.settings import Settings, load_settings
-from shared.signals import ending_signals, exit_in_peace
+from shared.signals import ending_signals
 
 STOPPED, CRASHED, MISCONFIGURED = 0, 1, 2
 CYCLES_AFTER = 20_000
@@ -49,9 +58,13 @@ def main() -> int:
     try:
         settings = load_settings("gateway", sys.argv[1:], os.environ, Path.cwd())
         setup_logging(settings, "gateway")
+    except SettingsError as error:
+        tell(f"{error}\n")
+        return MISCONFIGURED
+    try:
         return run(*_within_descriptors(settings))
     except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
+        logger.critical(str(error))
         return MISCONFIGURED
     except Exception:
         logger.exception("gateway_crashed")
@@ -61,22 +74,41 @@ def main() -> int:
 def run(settings: Settings, http_connections: int) -> int:
     """Serve until a signal comes or something dies; returns the exit code."""
     gevent.get_hub().print_exception = _log_greenlet_error  # type: ignore[assignment,method-assign]  # it prints
+    ended: AsyncResult[int] = AsyncResult()
+    _end_on_signals(ended)
     app = create_app(settings)
     load_templates(app)
     gateway: Gateway = app.extensions["spoke"]
-    ended: AsyncResult[int] = AsyncResult()
     server = open_server(settings, gateway, http_connections)
     gateway.hub.start()
-    _end_on_signals(ended)
     gevent.spawn(stops_process_on_error(_end_by_crash(ended))(gateway.hub.run))
+    gateway.stalls.start(gevent.get_hub().loop)
+    notifier = Notifier()
+    notifier.tell(READY)
+    beats = _beat(notifier)
     _report_start(settings, gateway)
     _look_for_cycles_rarely()
     code: int = ended.get()  # type: ignore[assignment]  # None only comes from a timeout
+    notifier.tell(STOPPING)
     if code == STOPPED:
         say_goodbye(gateway, server)
     gateway.hub.stop()
+    beats.close()
+    gateway.stalls.stop()
     logger.info("gateway_stopped", code=code)
     return code
+
+
+def _beat(notifier: Notifier) -> ExitStack:
+    """Tell the supervisor from a timer of the loop that the loop turns, until this is closed."""
+    beats = ExitStack()
+    if notifier.every_s is not None:
+        notifier.beat()
+        timer = gevent.get_hub().loop.timer(notifier.every_s, notifier.every_s)
+        beats.callback(timer.close)
+        beats.callback(timer.stop)
+        timer.start(notifier.beat)
+    return beats
 
 
 def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> WebServer:
@@ -220,4 +252,4 @@ def descriptor_limit(soft: int, hard: int, needed: int) -> int:
 
 
 if __name__ == "__main__":
-    exit_in_peace(main())
+    run_program(main)

@@ -17,6 +17,7 @@ from gateway.links.replay import Replay
 from gateway.links.replay_routes import ReplayRoutes
 from gateway.links.subscriber import Subscriber
 from gateway.schema.routes import create_documents
+from gateway.stalls import StallWatch
 from gateway.transport import Multicast, SocketIO, TrustedProxies
 from gateway.web.api import create_api, create_pages
 from gateway.web.auth import Authenticate, let_everybody_in
@@ -47,13 +48,14 @@ QUESTION_ID_BYTES = 8
 
 @dataclass(slots=True)
 class Gateway:
-    """A wired gateway: the Flask app, the Socket.IO server and the hub behind them."""
+    """A wired gateway: the Flask app, the Socket.IO server, the hub, and what measures its loop."""
 
     app: Flask
     server: SocketIO
     hub: Hub
     proxies: TrustedProxies
     is_draining: bool = field(default=False)
+    stalls: StallWatch = field(default_factory=StallWatch)
 
 
 def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in) -> Flask:

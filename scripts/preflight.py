@@ -5,12 +5,20 @@ gateway's port for honcho, and flags for the gateway. Messages for people go to 
 starting could not work.
 """
 
+if __name__ == "__main__":
+    from shared.begin import open_missing_streams
+
+    # without stderr, people would be told on stdout, which is for the port; on Ctrl-C this must not
+    # end with 0, or scripts/start would go on
+    open_missing_streams()
+
 import argparse
 import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from ipaddress import IPv6Address, ip_address
 from itertools import combinations
 from pathlib import Path
@@ -19,7 +27,9 @@ from typing import NamedTuple
 from dotenv import dotenv_values
 
 from scripts.port_use import Listener, trouble_with
+from shared.console import tell
 from shared.errors import SettingsError
+from shared.program import run
 from shared.setting_table import SETTINGS
 from shared.settings import Settings, load_settings
 
@@ -155,8 +165,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _say(text: str) -> None:
-    print("start:", text, file=sys.stderr, flush=True)
+    tell(f"start: {text}\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(partial(main, sys.argv[1:]))

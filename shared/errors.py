@@ -6,6 +6,8 @@
     ├── SettingsError         the configuration is wrong; the process exits 2
     ├── SourceError           a source of readings cannot be used; the process exits 2
     ├── JournalError          the journal cannot be used; the process exits 2
+    ├── ReaderGone            nobody reads the standard output; the process exits quietly
+    ├── OutputLost            the standard output cannot be written; the process exits 2
     ├── BadMessage            bytes from the network that are counted and dropped
     └── RequestError          what a browser or an HTTP client asked for cannot be had
         ├── BadRequest            bad_request        400
@@ -50,6 +52,14 @@ class SourceError(SpokeError):
 
 class JournalError(SpokeError):
     """The journal cannot be opened or is held by another process."""
+
+
+class ReaderGone(SpokeError):
+    """Nobody reads the standard output any more."""
+
+
+class OutputLost(SpokeError):
+    """The standard output cannot be written; the text says why."""
 
 
 class BadMessage(SpokeError):

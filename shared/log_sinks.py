@@ -13,16 +13,15 @@ from datetime import datetime
 from io import UnsupportedOperation
 from itertools import pairwise
 from pathlib import Path
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, TextIO
+from queue import Empty, SimpleQueue
+from typing import TextIO
 
-from shared.log_lines import Line, line_of
-
-if TYPE_CHECKING:
-    from loguru import Message
+from shared.log_lines import Line
 
 LINES_WAITING_MAX = 5_000
 """Minutes of a busy gateway's log, about 1 MB."""
+QUIET_S = 5.0
+"""How often a sink that has nothing to write looks whether a sum of repeated lines is due."""
 STOP_WAIT_S = 1.0
 """For what still waits when the process ends; console and file together stay below honcho's 5 s."""
 FILE_BYTES_MAX = 10_000_000
@@ -40,34 +39,40 @@ class BackgroundSink:
         self._write = write
         self._waiting: SimpleQueue[str | None] = SimpleQueue()
         self._lost = 0
+        self.on_quiet: Callable[[], None] = _do_nothing
         self._thread = threading.Thread(target=self._run, name=f"log-{name}", daemon=True)
         self._thread.start()
 
-    def write(self, message: "Message") -> None:
-        """Take a line from loguru; never waits."""
-        self._put(line_of(message.record))
-
     def say(self, event: str, **fields: object) -> None:
         """Take a line about logging itself: from here, loguru must not be asked again."""
-        self._put(_about_logging(event, fields))
+        self.put(_about_logging(event, fields))
 
     def stop(self) -> None:
-        """Have written what waits, unless the writer is stuck; loguru calls this at the end."""
+        """Have written what waits, unless the writer is stuck."""
         self._waiting.put(None)
         self._thread.join(STOP_WAIT_S)
 
-    def _put(self, line: Line) -> None:
+    def put(self, line: Line) -> None:
+        """Take a line; never waits."""
         if self._waiting.qsize() < LINES_WAITING_MAX:
             self._waiting.put(self._render(line))
         else:
             self._lost += 1
 
     def _run(self) -> None:
-        for text in iter(self._waiting.get, None):
+        while (text := self._next()) is not None:
             self._write(text)
             if self._waiting.empty():
                 self._say_lost()
         self._say_lost()
+
+    def _next(self) -> str | None:
+        """Wait for a line, and say at each :data:`QUIET_S` without one that there is time."""
+        while True:
+            try:
+                return self._waiting.get(timeout=QUIET_S)
+            except Empty:
+                self.on_quiet()
 
     def _say_lost(self) -> None:
         if self._lost:
@@ -169,3 +174,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 def _about_logging(event: str, fields: Mapping[str, object]) -> Line:
     return Line(datetime.now().astimezone(), "ERROR", "shared.logs", event, fields)
+
+
+def _do_nothing() -> None:
+    pass

@@ -10,17 +10,14 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from shared.begin import open_missing_streams
+from shared.log_intake import Intake, LineStream
 from shared.log_lines import Line, json_line, text_line
 from shared.log_sinks import BackgroundSink, LogFile, console_writer
-from shared.setting_table import LEVELS
 from shared.settings import Settings
-
-if TYPE_CHECKING:
-    from loguru import Record
 
 TALKATIVE = (
     "engineio.client",
@@ -42,22 +39,25 @@ def setup_logging(settings: Settings, process: str) -> None:
     ``process`` is what runs here, such as ``gateway``. Can be called again. When the file cannot be
     written the console says so, once, and the process goes on.
     """
+    open_missing_streams()
     name = log_name(settings, process)
+    stdout, stderr = (getattr(it, "beneath", it) for it in (sys.stdout, sys.stderr))
     console = BackgroundSink(
-        "console",
-        _renderer(settings, name, coloured=sys.stderr.isatty()),
-        console_writer(sys.stderr),
+        "console", _renderer(settings, name, coloured=stderr.isatty()), console_writer(stderr)
     )
     file = LogFile(settings.log_dir / f"{name}.log", console.say)
-    logger.remove()
     # the file first: sinks stop in this order, and it may have to complain to the console
-    for sink in (BackgroundSink("file", _renderer(settings, name), file.write), console):
-        logger.add(
-            sink, level=settings.log_level, format="{message}", backtrace=False, diagnose=False
-        )
-    _take_over_standard_library(settings.log_level)
-    sys.excepthook = _log_uncaught
-    threading.excepthook = _log_uncaught_in_thread
+    sinks = (BackgroundSink("file", _renderer(settings, name), file.write), console)
+    intake = Intake(sinks)
+    sinks[0].on_quiet = intake.sum_up
+    logger.remove()
+    logger.add(
+        intake, level=settings.log_level, format="{message}", backtrace=False, diagnose=False
+    )
+    _take_over_standard_library(settings.log_level, intake)
+    _take_over_interpreter(intake)
+    sys.stdout = LineStream("stdout", stdout, intake)
+    sys.stderr = LineStream("stderr", stderr, intake)
 
 
 def close_logs() -> None:
@@ -75,14 +75,19 @@ def log_name(settings: Settings, process: str) -> str:
 
 
 class StandardLibraryHandler(logging.Handler):
-    """Hands lines of the standard library's loggers to loguru, as from where they were logged."""
+    """Hands lines of the standard library's loggers to the log, as from where they were logged."""
+
+    def __init__(self, intake: Intake) -> None:
+        super().__init__()
+        self._intake = intake
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one line on."""
-        raised = record.exc_info if record.exc_info and record.exc_info[0] else None
-        logger.patch(partial(_say_origin, origin=record)).opt(exception=raised).log(
-            _level(record), record.getMessage()
-        )
+        text = record.getMessage()
+        if record.exc_info and record.exc_info[0]:
+            self._intake.take_error(record.levelname, record.name, text, record.exc_info)
+        else:
+            self._intake.take_line(record.levelname, record.name, text)
 
 
 def _renderer(settings: Settings, process: str, *, coloured: bool = False) -> Callable[[Line], str]:
@@ -91,8 +96,8 @@ def _renderer(settings: Settings, process: str, *, coloured: bool = False) -> Ca
     return partial(text_line, coloured=coloured)
 
 
-def _take_over_standard_library(level: str) -> None:
-    logging.root.handlers = [StandardLibraryHandler()]
+def _take_over_standard_library(level: str, intake: Intake) -> None:
+    logging.root.handlers = [StandardLibraryHandler(intake)]
     logging.root.setLevel(logger.level(level).no)
     logging.captureWarnings(True)
     for name in TALKATIVE:
@@ -101,25 +106,25 @@ def _take_over_standard_library(level: str) -> None:
         talkative.setLevel(logging.WARNING)
 
 
-def _level(record: logging.LogRecord) -> str | int:
-    return record.levelname if record.levelname in LEVELS else record.levelno
+def _take_over_interpreter(intake: Intake) -> None:
+    """Log the exceptions that nobody caught."""
 
+    def uncaught(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if issubclass(kind, Exception):  # Ctrl-C and the like are no faults
+            intake.take_error("CRITICAL", __name__, "crashed", (kind, error, trace))
 
-def _say_origin(record: "Record", origin: logging.LogRecord) -> None:
-    record["name"], record["function"] = origin.name, origin.funcName
-    record["line"] = origin.lineno
+    def uncaught_in_thread(crash: threading.ExceptHookArgs) -> None:
+        thread = "unknown" if crash.thread is None else crash.thread.name
+        raised = (crash.exc_type, crash.exc_value, crash.exc_traceback)
+        intake.take_error("CRITICAL", __name__, "thread_crashed", raised, thread=thread)
 
+    def unraisable(ignored: "sys.UnraisableHookArgs") -> None:
+        where = getattr(ignored.object, "__qualname__", type(ignored.object).__name__)
+        raised = (ignored.exc_type, ignored.exc_value, ignored.exc_traceback)
+        intake.take_error("ERROR", __name__, "exception_ignored", raised, where=where)
 
-def _log_uncaught(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    if issubclass(kind, Exception):
-        logger.opt(exception=(kind, error, trace)).critical("crashed")
-    else:  # Ctrl-C and the like are no faults
-        sys.__excepthook__(kind, error, trace)
-
-
-def _log_uncaught_in_thread(crash: threading.ExceptHookArgs) -> None:
-    thread = "unknown" if crash.thread is None else crash.thread.name
-    raised = (crash.exc_type, crash.exc_value, crash.exc_traceback)
-    logger.opt(exception=raised).critical("thread_crashed", thread=thread)
+    sys.excepthook = uncaught
+    threading.excepthook = uncaught_in_thread
+    sys.unraisablehook = unraisable

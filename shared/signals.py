@@ -21,6 +21,11 @@ def exit_in_peace(code: int) -> NoReturn:
     honcho asks twice on Ctrl-C, and Python takes its handlers away before the process is gone:
     the second signal would be its end, and its code.
     """
+    ignore_signals()
+    sys.exit(code)
+
+
+def ignore_signals() -> None:
+    """Ignore all further signals to end."""
     for number in ending_signals():
         signal.signal(number, signal.SIG_IGN)
-    sys.exit(code)

@@ -1,25 +1,34 @@
 """``python -m gateway.schema [asyncapi|openapi]``: print the documents, both or one."""
 
+if __name__ == "__main__":
+    from shared.begin import begin
+
+    begin()  # before the imports below, which take a while
+
 import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from gateway.schema.addresses import openapi
 from gateway.schema.events import asyncapi
+from shared.console import put_out
+from shared.program import run
 
 DOCUMENTS = {"asyncapi": asyncapi, "openapi": openapi}
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(arguments: Sequence[str]) -> int:
     """Print one document, or an object of both by their names."""
     parser = argparse.ArgumentParser(".venv/bin/python -m gateway.schema", description=__doc__)
     parser.add_argument("name", nargs="?", choices=DOCUMENTS)
     name = parser.parse_args(arguments).name
     made = {key: make() for key, make in DOCUMENTS.items() if name in (None, key)}
-    json.dump(made[name] if name else made, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+    text = json.dumps(made[name] if name else made, indent=2, ensure_ascii=False)
+    put_out(f"{text}\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run(partial(main, sys.argv[1:]))

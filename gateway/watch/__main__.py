@@ -1,16 +1,21 @@
 """``python -m gateway.watch [URL …]``: bikes in a terminal, or as lines of JSON in a pipe.
 
 Exit codes: 0 ended by the user or by who read the lines, 1 a bug, 2 the gateway refuses or an
-argument is wrong, 3 no connection, or no more (only with --once).
+argument is wrong or the lines cannot be written, 3 no connection, or no more (only with --once).
 """
+
+if __name__ == "__main__":
+    from shared.begin import begin
+
+    begin()  # before the imports below, which take a while
 
 import argparse
 import asyncio
-import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,8 +27,12 @@ from gateway.watch.follow import Connected, Cut, Event, Watch, apply, cursors, q
 from gateway.watch.lines import line
 from gateway.watch.places import BadPlaces, read_places, write_places
 from gateway.watch.view import render, summary
+from shared.console import put_out, tell
 from shared.cursor import START
+from shared.errors import ReaderGone
+from shared.program import run as run_program
 from shared.reading import is_device_id
+from shared.signals import ending_signals, ignore_signals
 
 ENDED, REFUSED, NO_CONNECTION = 0, 2, 3
 DEFAULT_URL = "http://127.0.0.1:5000"
@@ -58,11 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     """Watch until told to stop; return the exit code."""
     try:
         asyncio.run(run(parse(arguments)))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        return ENDED
-    except BrokenPipeError:
-        # Python flushes stdout once more at its end, to nobody
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except asyncio.CancelledError:
         return ENDED
     except (Refused, BadPlaces) as error:
         say(str(error))
@@ -76,14 +81,14 @@ def main(arguments: Sequence[str]) -> int:
 async def run(options: argparse.Namespace) -> None:
     """Follow, show and save, until one of them ends; raises how it did."""
     in_lines = options.json or not sys.stdout.isatty()
-    session = Session(begin(options), print_line if in_lines else lambda _event: None)
+    session = Session(begin_watch(options), print_line if in_lines else lambda _event: None)
     jobs = [follow_for_ever(options.urls, session.tell, session.ask, once=options.once)]
     if not in_lines:
         jobs.append(paint(session))
     if options.cursors is not None:
         jobs.append(save(session, options.cursors))
     tasks = [asyncio.create_task(job) for job in jobs]
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, tasks[0].cancel)
+    end_on_signals(tasks[0])
     try:
         await next(asyncio.as_completed(tasks))
     finally:
@@ -92,9 +97,20 @@ async def run(options: argparse.Namespace) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         if options.cursors is not None:  # only now comes nothing more
             write_places(options.cursors, cursors(session.watch))
+        ignore_signals()  # the loop that the handlers need is closed next
 
 
-def begin(options: argparse.Namespace) -> Watch:
+def end_on_signals(task: "asyncio.Task[None]") -> None:
+    """Cancel ``task`` on a signal.
+
+    Not by the loop's own handlers: it takes them away before the process has ended.
+    """
+    loop = asyncio.get_running_loop()
+    for number in ending_signals():
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(task.cancel))
+
+
+def begin_watch(options: argparse.Namespace) -> Watch:
     """Begin where the file of cursors says, else at the start or now."""
     since = dict.fromkeys(options.devices or (), START) if options.from_start else None
     places = None if options.cursors is None else read_places(options.cursors)
@@ -112,6 +128,8 @@ async def paint(session: Session) -> None:
                 picture = render(session.watch, *console.size, time.time())
                 live.update(picture, refresh=True)
                 await asyncio.sleep(FRAME_S)
+    except OSError as error:
+        raise ReaderGone("the terminal is gone") from error
     finally:
         console.print(summary(session.watch), highlight=False)
 
@@ -134,12 +152,12 @@ def print_line(event: Event) -> None:
         case Cut(why):
             say(why)
         case _ if (text := line(event)) is not None:
-            print(text, flush=True)  # noqa: T201  # the lines are what this program is for
+            put_out(f"{text}\n")
 
 
 def say(text: str) -> None:
     """Tell a person, not the pipe."""
-    sys.stderr.write(f"watch: {text}\n")
+    tell(f"watch: {text}\n")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -175,4 +193,4 @@ def id_of(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_program(partial(main, sys.argv[1:]))

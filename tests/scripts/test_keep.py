@@ -2,7 +2,11 @@
 
 import os
 import signal
+import socket
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 from textwrap import dedent
 
 import psutil
@@ -11,7 +15,7 @@ import pytest
 from scripts.keep import COMMAND_NOT_FOUND, LONGEST_PAUSE_S, next_pause_s
 from tests.conftest import StartProcess
 from tests.processes import RunningProcess, assert_nothing_left, processes_marked
-from tests.timing import eventually
+from tests.timing import eventually, scaled_s
 
 RUNS_ON = """
     import os, signal
@@ -92,7 +96,7 @@ def test_without_a_command_it_says_how_it_is_used(start_process: StartProcess) -
 def test_sigterm_to_it_ends_the_process_and_leaves_nothing(start_process: StartProcess) -> None:
     keeper = keep(start_process, RUNS_ON)
     kept_pid(keeper)
-    assert keeper.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert keeper.stop(signal.SIGTERM) == 0
     assert_nothing_left(keeper)
 
 
@@ -154,3 +158,154 @@ def test_pauses_grow_up_to_a_limit() -> None:
 
 def test_after_a_long_life_the_pause_is_the_first_again() -> None:
     assert next_pause_s(LONGEST_PAUSE_S, lived_s=60) == 0.2
+
+
+# --- signals at any moment ---------------------------------------------------------------------
+
+SIGNALLED_BEFORE_START = """
+import os, signal, sys
+from scripts import keep
+
+start = keep._start
+def start_late(command, environ):
+    if {before}:
+        os.kill(os.getpid(), signal.SIGTERM)
+    child = start(command, environ)
+    if not {before}:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return child
+keep._start = start_late
+raise SystemExit(keep.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_signal_around_the_start_of_the_process(start_process: StartProcess, before: bool) -> None:
+    program = SIGNALLED_BEFORE_START.format(before=before)
+    keeper = start_process(["python", "-c", program, "python", "-c", dedent(RUNS_ON)])
+    assert keeper.wait(timeout_s=3) == 0
+    assert "killing it" not in keeper.output
+    assert_nothing_left(keeper)
+
+
+# --- processes that hang -----------------------------------------------------------------------
+
+BEATS = """
+import faulthandler, os, signal, time
+from shared.notify import READY, Notifier
+faulthandler.enable()
+notifier = Notifier()
+notifier.tell(READY)
+notifier.beat_if_due()
+print("pid", os.getpid(), flush=True)
+def beat_for(seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(min(0.02, notifier.beat_if_due() or 0.02))
+"""
+
+
+def keep_watched(
+    start_process: StartProcess, code: str, limit_s: float = 1.0, *, beats: bool = True
+) -> RunningProcess:
+    """Start the supervisor with a short limit over a process that has beaten, or never does."""
+    begun = BEATS if beats else BEATS.replace("notifier.beat_if_due()\n", "", 1)
+    watched = ["python", "-m", "scripts.keep", "--watchdog", str(scaled_s(limit_s))]
+    return start_process([*watched, "python", "-c", begun + dedent(code)])
+
+
+def test_busy_process_writes_its_stacks(start_process: StartProcess) -> None:
+    keeper = keep_watched(start_process, "beat_for(0.1)\ndef spin():\n    while True: pass\nspin()")
+    first = kept_pid(keeper)
+    keeper.wait_for_line("gave no sign of life for .* s, aborting it")
+    keeper.wait_for_line('File "<string>", line .* in spin')
+    keeper.wait_for_line("ended with exit code 134, starting it again in 0.2 s")
+    assert kept_pid(keeper, count=2) != first
+    assert "killing it" not in keeper.output
+
+
+def test_stopped_process_is_killed(start_process: StartProcess) -> None:
+    keeper = keep_watched(start_process, "beat_for(600)")
+    os.kill(kept_pid(keeper), signal.SIGSTOP)
+    keeper.wait_for_line("aborting it")
+    keeper.wait_for_line("did not stop within 3 s, killing it")
+    keeper.wait_for_line("ended with exit code 137, starting it again")
+    kept_pid(keeper, count=2)
+
+
+def test_process_without_beats_is_left_alone(start_process: StartProcess) -> None:
+    lives = "time.sleep(5 * notifier.limit_s); print('alive', flush=True); signal.pause()"
+    keeper = keep_watched(start_process, lives, beats=False)
+    keeper.wait_for_line("alive")
+    assert "aborting" not in keeper.output
+
+
+def test_beating_process_is_left_alone(start_process: StartProcess) -> None:
+    code = "beat_for(5 * notifier.limit_s); print('alive', flush=True); beat_for(600)"
+    keeper = keep_watched(start_process, code)
+    keeper.wait_for_line("alive")
+    assert "aborting" not in keeper.output
+
+
+def test_keep_that_stood_still_kills_nobody(start_process: StartProcess) -> None:
+    code = "beat_for(600)"
+    keeper = keep_watched(start_process, code, limit_s=0.5)
+    pid = kept_pid(keeper)
+    # the process stands still as well, so that no beat waits in the socket
+    os.kill(pid, signal.SIGSTOP)
+    keeper.process.send_signal(signal.SIGSTOP)
+    eventually(lambda: psutil.Process(keeper.pid).status() == psutil.STATUS_STOPPED)
+    time.sleep(scaled_s(1.5))  # three limits: nothing reports that time has passed
+    keeper.process.send_signal(signal.SIGCONT)
+    os.kill(pid, signal.SIGCONT)
+    assert keeper.stop() == 0
+    assert "aborting" not in keeper.output
+
+
+def test_what_the_process_says_reaches_systemd(start_process: StartProcess, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(scaled_s(20))
+        environ = {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "1500000"}
+        command = ["python", "-m", "scripts.keep", "python", "-c", BEATS + "beat_for(600)"]
+        keeper = start_process(command, environ)
+        assert [systemd.recv(100) for _ in range(4)] == [b"READY=1", *[b"WATCHDOG=1"] * 3]
+        assert keeper.stop() == 0
+        said = [systemd.recv(100)]
+        while said[-1] == b"WATCHDOG=1":
+            said.append(systemd.recv(100))
+        assert said[-1] == b"STOPPING=1"
+
+
+def test_its_folder_goes_with_it(start_process: StartProcess, tmp_path: Path) -> None:
+    command = ["python", "-m", "scripts.keep", "python", "-c", dedent(RUNS_ON)]
+    keeper = start_process(command, {"TMPDIR": str(tmp_path)})
+    kept_pid(keeper)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert keeper.stop() == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_room_for_its_socket(start_process: StartProcess, tmp_path: Path) -> None:
+    command = ["python", "-m", "scripts.keep", "python", "-c", dedent(RUNS_ON)]
+    folder = tmp_path / ("long" * 50)
+    folder.mkdir()
+    keeper = start_process(command, {"TMPDIR": str(folder)})
+    keeper.wait_for_line("nothing that hangs is noticed")
+    kept_pid(keeper)
+    assert keeper.stop() == 0
+
+
+def test_stuck_console(start_process: StartProcess, tmp_path: Path) -> None:
+    fifo = tmp_path / "console"
+    os.mkfifo(fifo)
+    descriptor = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(descriptor, b"x" * 4096)
+    code = "import os; print('pid', os.getpid(), flush=True); raise SystemExit(1)"
+    command = [sys.executable, "-m", "scripts.keep", sys.executable, "-c", code]
+    keeper = start_process(["sh", "-c", f'exec "$@" 2>"{fifo}"', "sh", *command])
+    kept_pid(keeper, count=3)
+    assert keeper.stop() in {0, 1}
+    os.close(descriptor)

@@ -1,6 +1,8 @@
 """What is checked before anything is started."""
 
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from scripts.preflight import (
     wanted_twice,
 )
 from shared.settings import load_settings
+from tests.processes import ROOT, clean_environment
+from tests.scripts.under_honcho import pair_settings
 
 
 def wanted(plan: Plan, environ: Mapping[str, str], folder: Path) -> list[tuple[str, str, int]]:
@@ -173,3 +177,18 @@ def test_a_gateway_that_is_told_where_to_connect_does_so(tmp_path: Path) -> None
 )
 def test_a_neighbour_connects_to_an_address(endpoint: str, here: str) -> None:
     assert connectable(endpoint) == here
+
+
+def test_without_stderr_only_the_port_is_printed(
+    free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    port = str(free_port())
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "scripts.preflight"],
+        cwd=ROOT,
+        env=clean_environment({**pair_settings(tmp_path), "PORT": port}),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, f"{port}\n")

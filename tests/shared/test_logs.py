@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from shared.log_limit import KINDS_MAX
 from shared.logs import log_name
 from shared.settings import load_settings
 from tests.processes import clean_environment
@@ -167,6 +168,91 @@ for name in ("engineio.server", "socketio.server", "werkzeug"):
     assert sum("trouble" in line for line in ended.file) == 3
 
 
+# --- what libraries write past the log ---------------------------------------------------------
+
+FAILS = """
+import traceback
+def fail():
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        say()
+"""
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        "traceback.print_exc()",
+        "logger.exception('failed')",
+        "logging.getLogger('some.library').exception('failed')",
+    ],
+)
+def test_repeated_trace(tmp_path: Path, say: str) -> None:
+    code = f"{FAILS}\ndef say(): {say}\nfor _ in range(50): fail()"
+    ended = run(tmp_path, code)
+    assert ended.console == ended.file
+    assert sum("Traceback" in line for line in ended.file) == 1
+    assert len(ended.file) < 10
+    [total] = [line for line in events(ended.file) if "repeated" in line]
+    assert "count=49" in total
+    assert "ZeroDivisionError at <string>:" in total
+
+
+def test_traces_from_two_places(tmp_path: Path) -> None:
+    code = f"{FAILS}\nsay = traceback.print_exc\nfail()\ntry: [][1]\nexcept IndexError: say()"
+    assert sum("Traceback" in line for line in run(tmp_path, code).file) == 2
+
+
+def test_printed_lines(tmp_path: Path) -> None:
+    ended = run(
+        tmp_path,
+        """
+for n in range(20): print("number", n)
+sys.stderr.write("in ")
+sys.stderr.write("pieces\\nand more")
+""",
+    )
+    assert ended.console == ended.file
+    assert events(ended.file) == [
+        "WARNING  stdout: number 0",
+        "WARNING  stderr: in pieces",
+        'WARNING  shared.logs: repeated count=19 what="stdout: number #"',
+    ]
+
+
+def test_different_lines_are_bounded_in_number(tmp_path: Path) -> None:
+    ended = run(tmp_path, 'for n in range(1000): print("x" * (n % 79) + "y" * (n // 79))')
+    assert len(ended.file) < 2 * KINDS_MAX + 2
+    assert "other kinds" in ended.file[-1]
+
+
+def test_error_in_a_finalizer(tmp_path: Path) -> None:
+    code = "class Bad:\n    def __del__(self): 1 / 0\nfor _ in range(5): Bad()"
+    ended = run(tmp_path, code)
+    assert ended.console == ended.file
+    assert events(ended.file)[0] == "ERROR    shared.logs: exception_ignored where=Bad.__del__"
+    assert sum("Traceback" in line for line in ended.file) == 1
+
+
+def test_all_stacks_go_to_the_real_descriptor(tmp_path: Path) -> None:
+    ended = run(
+        tmp_path, "import faulthandler; faulthandler.dump_traceback(); faulthandler.enable()"
+    )
+    assert "most recent call first" in "".join(ended.console)
+    assert ended.file == []
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams(tmp_path: Path, closed: str) -> None:
+    (tmp_path / "program.py").write_text(BEGIN + 'print("a"); logger.info("b")')
+    shell = f'exec "{sys.executable}" program.py {closed}'
+    done = subprocess.run(["sh", "-c", shell], cwd=tmp_path, env=clean_environment(), check=False)
+    assert done.returncode == 0
+    lines = (tmp_path / "logs/gateway-5000.log").read_text().splitlines()
+    assert events(lines) == ["WARNING  stdout: a", "INFO     __main__: b"]
+
+
 # --- where it is written -----------------------------------------------------------------------
 
 
@@ -237,8 +323,7 @@ thread.join()
 
 def test_ctrl_c_is_no_crash(tmp_path: Path) -> None:
     ended = run(tmp_path, "raise KeyboardInterrupt")
-    assert ended.file == []
-    assert ended.console[-1] == "KeyboardInterrupt"
+    assert ended.file == ended.console == []
 
 
 # --- what breaks -------------------------------------------------------------------------------
@@ -289,18 +374,32 @@ import gevent
 for n in range(10_000):
     logger.info("gap", device_id="ebike-001", n=n)
     gevent.sleep(0)
-print("done")
+os.write(1, b"done\\n")
 """
 
 
+TRACES_IN_A_LOOP = """
+import gevent, traceback
+for n in range(2_000):
+    try:
+        raise ConnectionResetError(n)
+    except OSError:
+        traceback.print_exc()
+        sys.stderr.write("x" * 1000 + "\\n")
+    gevent.sleep(0)
+os.write(1, b"done\\n")
+"""
+
+
+@pytest.mark.parametrize("code", [LINES_IN_A_LOOP, TRACES_IN_A_LOOP])
 def test_a_disk_and_a_console_that_stall_hold_up_no_event_loop_and_no_exit(
-    tmp_path: Path,
+    tmp_path: Path, code: str
 ) -> None:
     (tmp_path / "logs").mkdir()
     os.mkfifo(tmp_path / "logs/gateway-5000.log")  # opening it waits for a reader for ever
     reader, writer = os.pipe()  # the console: full after 64 kB, for nobody reads it
     ended = subprocess.run(
-        [sys.executable, "-c", BEGIN + LINES_IN_A_LOOP],
+        [sys.executable, "-c", BEGIN + code],
         cwd=tmp_path,
         env=clean_environment(),
         stdout=subprocess.PIPE,

@@ -1,0 +1,166 @@
+"""Where all lines of a process come together, before threads write them: loguru's and libraries'.
+
+A library may write a stack trace to ``sys.stderr`` from the event loop. Written at once, it would
+stop the loop on a console that nobody reads; written as often as it comes, it would fill the disk.
+So it becomes a line like any other, and each kind of such a line is written once a minute.
+Own lines without a stack trace are not limited.
+"""
+
+import re
+import time
+from collections.abc import Hashable, Sequence
+from datetime import datetime
+from io import TextIOBase
+from pathlib import PurePath
+from threading import RLock, local
+from traceback import format_exception
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+from shared.log_limit import LogLimit
+from shared.log_lines import EVENT_CHARS_MAX, TRACE_CHARS_MAX, Line, line_of
+from shared.log_sinks import BackgroundSink
+
+if TYPE_CHECKING:
+    from loguru import Message
+
+KIND_CHARS = 80
+"""A line's kind is its beginning, without digits."""
+TRACE_LINES_MAX = 400
+WRITE_CHARS_MAX = 100_000
+"""Of one write to a stream; several times the longest stack trace that is logged."""
+
+Raised = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+
+class Intake:
+    """Hands lines to the sinks; limits how often a kind of stack trace or foreign line is written.
+
+    It never waits, so it may be called from anywhere, also while another line is being taken in.
+    """
+
+    def __init__(self, sinks: Sequence[BackgroundSink]) -> None:
+        self._sinks = sinks
+        self._limit = LogLimit()
+        self._lock = RLock()
+
+    def write(self, message: "Message") -> None:
+        """Take a line from loguru."""
+        record = message.record
+        raised = record["exception"]
+        if raised is None or self._admits_error(record["message"], raised):
+            self._put(line_of(record))
+
+    def take_error(
+        self, level: str, name: str, event: str, raised: Raised, **fields: object
+    ) -> None:
+        """Take an exception that was not logged by loguru."""
+        if self._admits_error(event, raised):
+            trace = "".join(format_exception(*raised))
+            self._put(Line(_now(), level, name, event, fields, trace))
+
+    def take_line(self, level: str, name: str, text: str, trace: str = "") -> None:
+        """Take a line that was not written for this log."""
+        what = _kind_of_text(trace) if trace else re.sub(r"\d+", "#", text[:KIND_CHARS])
+        if self._admits((name, what), f"{name}: {what}"):
+            self._put(Line(_now(), level, name, text, {}, trace))
+
+    def sum_up(self, *, at_end: bool = False) -> None:
+        """Say how often lines came that were not written, once their minute is over."""
+        with self._lock:
+            ended = self._limit.take_ended(float("inf") if at_end else time.monotonic())
+        for what, count in ended:
+            fields = {"count": count, "what": what}
+            self._put(Line(_now(), "WARNING", "shared.logs", "repeated", fields))
+
+    def stop(self) -> None:
+        """Write all waiting lines; loguru calls this at the end."""
+        self.sum_up(at_end=True)
+        for sink in self._sinks:
+            sink.stop()
+
+    def _admits_error(self, event: str, raised: Raised) -> bool:
+        kind, (file, line) = raised[0], _place_of(raised[2])
+        name = "?" if kind is None else kind.__name__
+        short = "/".join(PurePath(file).parts[-2:])
+        return self._admits((kind, file, line), f"{event}: {name} at {short}:{line}")
+
+    def _admits(self, kind: Hashable, name: str) -> bool:
+        self.sum_up()
+        with self._lock:
+            return self._limit.admits(kind, name, time.monotonic())
+
+    def _put(self, line: Line) -> None:
+        for sink in self._sinks:
+            sink.put(line)
+
+
+class LineStream(TextIOBase):
+    """Takes the place of ``sys.stdout`` or ``sys.stderr``: hands whole lines to the log.
+
+    ``beneath`` is the stream that it replaces. A stack trace in it becomes one line of the log.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self, name: str, beneath: TextIO, intake: Intake) -> None:
+        self.beneath = beneath
+        self._name = name
+        self._intake = intake
+        self._of_thread = _Unfinished()
+
+    def write(self, text: str) -> int:
+        """Take text; a line is logged once it is whole."""
+        begun = self._of_thread
+        *lines, begun.line = (begun.line + text[:WRITE_CHARS_MAX]).split("\n")
+        begun.line = begun.line[:EVENT_CHARS_MAX]
+        for line in lines:
+            self._add(line)
+        return len(text)
+
+    def fileno(self) -> int:
+        """Return the descriptor beneath; faulthandler needs a real one."""
+        return self.beneath.fileno()
+
+    def _add(self, line: str) -> None:
+        trace = self._of_thread.trace
+        if line.startswith("Traceback ("):
+            trace[:] = [line]
+        elif trace and line.startswith(" "):
+            trace.append(line)
+            del trace[1 : len(trace) - TRACE_LINES_MAX]
+        elif trace:  # the exception itself ends its trace
+            text = "\n".join((*trace, line))[-TRACE_CHARS_MAX:]
+            trace.clear()
+            self._intake.take_line("ERROR", self._name, line, text)
+        elif line.strip():
+            self._intake.take_line("WARNING", self._name, line)
+
+
+class _Unfinished(local):
+    """The line and the stack trace that a thread has begun to write."""
+
+    def __init__(self) -> None:
+        self.line = ""
+        self.trace: list[str] = []
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def _place_of(trace: TracebackType | None) -> tuple[str, int]:
+    """Return the file and line that raised."""
+    if trace is None:
+        return "?", 0
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code.co_filename, trace.tb_lineno
+
+
+def _kind_of_text(trace: str) -> str:
+    """Return the exception and the place of a stack trace that somebody has written as text."""
+    places = re.findall(r'File "[^"]*?([^"/]*/?[^"/]*)", line (\d+)', trace)
+    file, line = places[-1] if places else ("?", "?")
+    exception = trace.rpartition("\n")[2].partition(":")[0]
+    return f"{exception[:KIND_CHARS]} at {file}:{line}"
