@@ -25,6 +25,7 @@ from device.questions import Questions
 from device.replay import Replay
 from device.sockets import Sockets, open_sockets
 from device.sources import open_source
+from device.subscriptions import Subscriptions
 from shared.contexts import open_context
 from shared.errors import JournalError, SettingsError, SourceError
 from shared.logs import log_name, setup_logging
@@ -88,7 +89,8 @@ def wire(bikes: Sequence[Bike], journal: Journal, sockets: Sockets) -> Publisher
     """Join the parts: what the publisher journals is what questions are answered from."""
     ids = [bike.device_id for bike in bikes]
     replay = Replay(sockets.links, Questions(journal, frozenset(ids)), ids)
-    return Publisher(bikes, journal, sockets.pub, replay)
+    subscriptions = Subscriptions(sockets.pub, sockets.pub_doors, ids)
+    return Publisher(bikes, journal, sockets.pub, replay, subscriptions)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from device.judge_replay import Frames, ReplayJudge
 from device.sockets import Socket
 from shared.contexts import Context, open_context
 from shared.errors import SettingsError
+from shared.lines import never_full
 
 RIGHT, WRONG, NOTHING_HEARD = 0, 1, 2
 LISTEN_S = 6.0
@@ -29,7 +30,6 @@ REPLAYS_MAX = 5
 """Of a fleet so many devices are asked: the rest is answered by the same code."""
 MESSAGE_BYTES_MAX = 2**20
 """Far above what is allowed, so that what is too large is named rather than not heard."""
-QUEUE_MAX = 100_000
 POLL_MS = 100
 
 
@@ -162,7 +162,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 def _open(context: Context, kind: int, endpoint: str, *, bind: bool = False) -> Socket:
     socket = context.socket(kind)
     socket.linger = 0
-    socket.rcvhwm = QUEUE_MAX
+    never_full(socket)
     socket.maxmsgsize = MESSAGE_BYTES_MAX
     try:
         (socket.bind if bind else socket.connect)(endpoint)
