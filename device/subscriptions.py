@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 import zmq
 
-from shared.doorkeeper import Allowance, Door
+from shared.doorkeeper import Allowance, Door, Peer
 from shared.intake import DESCRIPTOR
 from shared.wire import reading_topic, status_topic
 
@@ -49,7 +49,7 @@ class Subscriptions:
     ignored: int = 0
     """Messages that were no useful subscription."""
     _topics: list[bytes] = field(init=False)
-    _kept: Counter[int] = field(default_factory=Counter)  # ignored, by the peer's descriptor
+    _kept: Counter[Peer] = field(default_factory=Counter)  # ignored ones
 
     def __post_init__(self) -> None:
         kinds = (reading_topic, status_topic)
@@ -80,20 +80,28 @@ class Subscriptions:
 
     def _note_ignored(self, frame: zmq.Frame, *, is_kept: bool) -> None:
         """Count what libzmq keeps of a peer, and cut off the greatest when it is too much."""
-        try:
-            descriptor = int(frame.get(DESCRIPTOR))
-        except (zmq.ZMQError, ValueError):  # the peer has left
+        peer = self._sender(frame)
+        if peer is None:
             return
-        self._kept[descriptor] += 1 if is_kept else -1
+        self._kept[peer] += 1 if is_kept else -1
         if is_kept and self._kept.total() > IGNORED_MAX:
             self._make_room()
 
+    def _sender(self, frame: zmq.Frame) -> Peer | None:
+        """Find the peer that sent a frame; None when it has left."""
+        try:
+            descriptor = int(frame.get(DESCRIPTOR))
+        except (zmq.ZMQError, ValueError):
+            return None
+        return next(filter(None, (door.peer(descriptor) for door in self.doors)), None)
+
     def _make_room(self) -> None:
         """Forget the peers that left; if that is not enough, cut off the one with most."""
-        present = {descriptor for door in self.doors for descriptor in door.descriptors}
-        self._kept = Counter({it: n for it, n in self._kept.items() if it in present and n > 0})
+        for peer in list(self._kept):
+            if not any(door.peer(peer.descriptor) is peer for door in self.doors):
+                del self._kept[peer]
         while self._kept.total() > IGNORED_MAX:
-            ((descriptor, _),) = self._kept.most_common(1)
-            del self._kept[descriptor]
+            ((peer, _),) = self._kept.most_common(1)
+            del self._kept[peer]
             for door in self.doors:
-                door.cut(descriptor)
+                door.cut(peer.descriptor)

@@ -16,7 +16,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -63,10 +63,11 @@ class Allowance:
     bytes_a_s: int
 
 
-@dataclass(slots=True)
-class _Meter:
-    """The bytes that a peer sent, and may still send now."""
+@dataclass(slots=True, eq=False)
+class Peer:
+    """A connection: the bytes that it brought, and may still bring now."""
 
+    descriptor: int
     left_bytes: float
     read_bytes: int = 0
 
@@ -86,7 +87,7 @@ class Door:
     """Connections that were cut off."""
     is_starved: bool = False
     """Whether a connection could not be taken for want of a descriptor."""
-    _peers: dict[int, _Meter] = field(default_factory=dict)
+    _peers: dict[int, Peer] = field(default_factory=dict)
     _say_again_s: float = 0.0
 
     @property
@@ -94,10 +95,9 @@ class Door:
         """How many connections there are."""
         return len(self._peers)
 
-    @property
-    def descriptors(self) -> Collection[int]:
-        """The connections there are."""
-        return tuple(self._peers)
+    def peer(self, descriptor: int) -> Peer | None:
+        """Return the peer whose connection has this descriptor now."""
+        return self._peers.get(descriptor)
 
     def cut(self, descriptor: int) -> bool:
         """End one peer's connection; libzmq then finds it ended. Tells whether it could."""
@@ -142,7 +142,8 @@ class Door:
     def _join(self, descriptor: int) -> None:
         """Note a peer, and cut it off where there is no place for it."""
         full, starved = len(self._peers) >= self.peers_max, self.is_starved
-        self._peers[descriptor] = _Meter(self.allowance.burst_bytes if self.allowance else 0)
+        left_bytes = self.allowance.burst_bytes if self.allowance else 0
+        self._peers[descriptor] = Peer(descriptor, left_bytes)
         if self.is_bound and (full or starved):
             self.cut(descriptor)
             why = "the limit of peers is reached" if full else "no descriptor is free"
