@@ -36,8 +36,6 @@ ENVELOPE_FRAMES_KEPT = 10
 """More than questions may have; one that had still more is refused by that."""
 PEERS_MAX = 256
 """Of each bound endpoint: gateways, and users that listen. A gateway takes one place at each."""
-PUB_RECEIVE_BYTES = 64 * 1024
-"""What the kernel takes of a subscriber before libzmq does."""
 HOLDER = "a bike that still runs"
 """Who has an endpoint that is in use, most often."""
 
@@ -97,7 +95,6 @@ class _Opening:
         pub = self._socket(zmq.XPUB)
         pub.setsockopt(zmq.XPUB_MANUAL, 1)
         pub.maxmsgsize = FRAME_BYTES_MAX
-        pub.rcvbuf = PUB_RECEIVE_BYTES
         pub.sndhwm = max(PUB_QUEUE_LEAST, PUB_QUEUE_A_DEVICE * self.settings.fleet_size)
         pub.linger = FAREWELL_MAX_MS
         may_send = allowance(self.settings.fleet_size)

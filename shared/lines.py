@@ -13,6 +13,9 @@ KEEPALIVE_IDLE_S, KEEPALIVE_EVERY_S, KEEPALIVE_TRIES = 10, 5, 3
 UNACKNOWLEDGED_MAX_MS = 30_000
 """Where this side binds, the kernel finds a dead host by these, within 30 s. Nothing waits for that
 host; it only takes up a place."""
+KERNEL_BYTES = 256 * 1024
+"""What the kernel takes in for libzmq to read. Left alone it takes 6 MB, which libzmq makes 80 MB
+of where messages are tiny, also once their sender is cut off."""
 RECONNECT_MS, RECONNECT_MAX_MS = 100, 2_000
 
 
@@ -29,6 +32,7 @@ def limit_handshake(socket: zmq.Socket[Any]) -> None:
 def never_full(socket: zmq.Socket[Any]) -> None:
     """Let libzmq never stop reading; :mod:`shared.intake` says why, and has the bound."""
     socket.rcvhwm = 0
+    socket.rcvbuf = KERNEL_BYTES
 
 
 def keep_up(socket: zmq.Socket[Any]) -> None:

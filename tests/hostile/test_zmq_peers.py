@@ -23,8 +23,8 @@ FLOODS = 4
 MESSAGES = 200_000
 SENT_MAX_S = 3.0
 """As long as it may take a peer to send all, or until it is cut off."""
-GROWTH_MAX_MB = 150
-"""By what a process may grow meanwhile; as much as 200,000 Python messages of each peer."""
+GROWTH_MAX_MB = 120
+"""By what a process may grow meanwhile; on a calm machine it is half of that at most."""
 
 FreePort = Callable[[], int]
 

@@ -28,7 +28,11 @@ class Line:
         self.sender.sndhwm = self.sender.linger = 0
         self.sender.connect(f"tcp://127.0.0.1:{port}")
         self.cut: list[int] = []
-        self.intake = Intake(self.reader, bounds, self.cut.append)
+        self.intake = Intake(self.reader, bounds, self.end)
+
+    def end(self, descriptor: int) -> bool:
+        self.cut.append(descriptor)
+        return True
 
     def read_all(self, count: int) -> None:
         """Read until so many messages were kept or dropped."""
