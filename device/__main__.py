@@ -30,6 +30,7 @@ from device.questions import Questions
 from device.replay import Replay
 from device.sockets import Sockets, open_sockets
 from device.sources import open_source
+from device.subscriptions import Subscriptions
 from shared.console import tell
 from shared.contexts import open_context
 from shared.errors import JournalError, SettingsError, SourceError
@@ -102,7 +103,8 @@ def wire(bikes: Sequence[Bike], journal: Journal, sockets: Sockets) -> Publisher
     """Join the parts: what the publisher journals is what questions are answered from."""
     ids = [bike.device_id for bike in bikes]
     replay = Replay(sockets.links, Questions(journal, frozenset(ids)), ids)
-    return Publisher(bikes, journal, sockets.pub, replay)
+    subscriptions = Subscriptions(sockets.pub, sockets.pub_doors, ids)
+    return Publisher(bikes, journal, sockets.pub, replay, subscriptions)
 
 
 @contextmanager

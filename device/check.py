@@ -26,6 +26,7 @@ from device.sockets import Socket
 from shared.console import put_out, tell
 from shared.contexts import Context, open_context
 from shared.errors import ReaderGone, SettingsError
+from shared.lines import never_full
 from shared.program import run
 
 RIGHT, WRONG, NOTHING_HEARD = 0, 1, 2
@@ -36,7 +37,6 @@ REPLAYS_MAX = 5
 """Of a fleet so many devices are asked: the rest is answered by the same code."""
 MESSAGE_BYTES_MAX = 2**20
 """Far above what is allowed, so that what is too large is named rather than not heard."""
-QUEUE_MAX = 100_000
 POLL_MS = 100
 
 
@@ -170,7 +170,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 def _open(context: Context, kind: int, endpoint: str, *, bind: bool = False) -> Socket:
     socket = context.socket(kind)
     socket.linger = 0
-    socket.rcvhwm = QUEUE_MAX
+    never_full(socket)
     socket.maxmsgsize = MESSAGE_BYTES_MAX
     try:
         (socket.bind if bind else socket.connect)(endpoint)

@@ -19,6 +19,7 @@ from device.replay import NOT_TAKEN_S, Replay
 from device.schedule import TURN_TASKS_MAX, Kind, Schedule, schedule_fleet
 from device.sockets import Socket
 from device.sources import Sample
+from device.subscriptions import Subscriptions
 from shared.wire import reading_topic, status_topic
 
 BATCH_S = 0.005
@@ -36,6 +37,7 @@ class Publisher:
     journal: Journal
     pub: Socket
     replay: Replay
+    subscriptions: Subscriptions
     beat: Callable[[], float | None] = lambda: None
     """Tells the supervisor that the loop turns; returns in how many seconds it is to be called."""
     schedule: Schedule = field(init=False)
@@ -68,6 +70,7 @@ class Publisher:
             self._publish(batch)
         self._end_rides()
         self._report_delay()
+        self.subscriptions.turn()
         self.replay.turn(ready, time.monotonic(), self._is_time)
 
     def _measure_due(self, now_s: float, batch: list[Numbered]) -> None:
@@ -154,6 +157,8 @@ class Publisher:
         """Return how long to sleep: until something is due, or less when questions wait."""
         due_in_s = self.schedule.next_due_s() - time.monotonic()
         wait_s = max(due_in_s, BATCH_S) if due_in_s > -BATCH_S else 0.0
+        if self.replay.has_unread:
+            return 0
         if self.replay.questions.waiting:
             wait_s = min(wait_s, NOT_TAKEN_S) if self.replay.is_stuck else 0.0
         if (beat_in_s := self.beat()) is not None:
@@ -163,7 +168,7 @@ class Publisher:
     def _poller(self, stop: socket.socket) -> zmq.Poller:
         poller = zmq.Poller()
         poller.register(stop, zmq.POLLIN)
-        for zmq_socket in self.replay.sockets:
+        for zmq_socket in (self.pub, *self.replay.sockets):
             poller.register(zmq_socket, zmq.POLLIN)
         return poller
 

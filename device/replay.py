@@ -15,6 +15,8 @@ from device.sockets import Link, Socket
 from shared.wire import encode_serve
 
 SERVE_INTERVAL_S = 10.0
+READ_S = 0.002
+"""What a turn may spend reading a link."""
 QUESTIONS_A_TURN = 64
 ANSWERS_A_TURN = 8
 """About ten milliseconds of work; fewer when something is due to be published."""
@@ -41,6 +43,11 @@ class Replay:
         monitors = [link.monitor for link in self.links if link.monitor is not None]
         return [link.socket for link in self.links] + monitors
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether questions were read that no turn has looked at."""
+        return any(link.intake for link in self.links)
+
     def turn(self, ready: Collection[object], now_s: float, is_time: Callable[[], bool]) -> None:
         """Take in what came on the ``ready`` sockets and answer until ``is_time`` to publish."""
         for place, link in enumerate(self.links):
@@ -48,7 +55,7 @@ class Replay:
                 self._watch(link, link.monitor, now_s)
             if self._serve_due_s.get(link, now_s + 1) <= now_s:
                 self._serve(link, now_s)
-            if link.socket in ready:
+            if link.socket in ready or link.intake:
                 self._listen(place, link, now_s)
         self._answer(now_s, is_time)
 
@@ -73,10 +80,10 @@ class Replay:
 
     def _listen(self, place: int, link: Link, now_s: float) -> None:
         """Take in questions; those that are refused are answered at once."""
+        link.intake.read(READ_S)
         for _ in range(QUESTIONS_A_TURN):
-            try:
-                frames = link.socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
+            frames = link.intake.take()
+            if frames is None:
                 return
             refusal = self.questions.receive(place, frames, now_s)
             if refusal is not None:

@@ -6,14 +6,19 @@ The figures are those of ``docs/protocol.md``, section 2. An endpoint that canno
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import zmq
+from loguru import logger
 
+from device.subscriptions import FRAME_BYTES_MAX, allowance
 from shared.contexts import FAREWELL_MAX_MS, Context
+from shared.doorkeeper import Allowance, Door, Doorkeeper, cut_off, peers_allowed
 from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError
-from shared.lines import keep_up, limit_handshake
+from shared.intake import Bounds, Intake
+from shared.lines import keep_up, limit_handshake, never_full
 from shared.settings import Settings
 from shared.wire import REQUEST_BYTES_MAX
 
@@ -24,6 +29,13 @@ PUB_QUEUE_A_DEVICE = 20
 """With fewer, a burst of a fleet's messages is dropped on an idle line (measured)."""
 ANSWERS_QUEUED_MAX = 32
 """Answers one peer may leave lying here: 4 MB at most. What does not fit waits as a question."""
+QUESTIONS_QUEUED_LEAST, QUESTIONS_QUEUED_A_DEVICE = 1_000, 4
+QUESTIONS_BYTES = 8 * 1024 * 1024
+"""A gateway asks one question a device, so four gateways that start at once ask so many."""
+ENVELOPE_FRAMES_KEPT = 10
+"""More than questions may have; one that had still more is refused by that."""
+PEERS_MAX = 256
+"""Of each bound endpoint: gateways, and users that listen. A gateway takes one place at each."""
 HOLDER = "a bike that still runs"
 """Who has an endpoint that is in use, most often."""
 
@@ -34,6 +46,7 @@ class Link:
 
     socket: Socket
     endpoint: str
+    intake: Intake
     monitor: Socket | None = None
     """Tells when a DEALER is connected; a ROUTER has none."""
 
@@ -43,6 +56,7 @@ class Sockets:
     """All sockets of a device."""
 
     pub: Socket
+    pub_doors: tuple[Door, ...]
     links: tuple[Link, ...]
     _opened: ExitStack
 
@@ -54,62 +68,93 @@ class Sockets:
 def open_sockets(context: Context, settings: Settings) -> Sockets:
     """Open PUB and the replay sockets; raises SettingsError, with nothing left open."""
     with ExitStack() as opened:
-        pub = _open_pub(context, settings, opened)
-        links = [_open_dealer(context, endpoint, opened) for endpoint in settings.replay_connect]
+        sockets = ExitStack()
+        opened.callback(sockets.close)
+        doorkeeper = Doorkeeper(context, logger.warning)
+        opened.callback(doorkeeper.close)  # which is to be called first
+        opening = _Opening(context, settings, doorkeeper, sockets)
+        pub, doors = opening.pub()
+        links = [opening.dealer(endpoint) for endpoint in settings.replay_connect]
         if settings.replay_bind is not None:
-            links.append(_open_router(context, settings.replay_bind, opened))
-        return Sockets(pub, tuple(links), opened.pop_all())
+            links.append(opening.router(settings.replay_bind))
+        doorkeeper.start()
+        return Sockets(pub, doors, tuple(links), opened.pop_all())
 
 
-def _open_pub(context: Context, settings: Settings, opened: ExitStack) -> Socket:
-    pub = _socket(context, zmq.PUB, opened)
-    pub.sndhwm = max(PUB_QUEUE_LEAST, PUB_QUEUE_A_DEVICE * settings.fleet_size)
-    pub.linger = FAREWELL_MAX_MS
-    for endpoint in settings.pub_connect:
-        _connect(pub, endpoint, "SPOKE_PUB_CONNECT")
-    if settings.pub_bind is not None:
-        _bind(pub, settings.pub_bind, "SPOKE_PUB_BIND")
-    return pub
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """Opens the sockets of a device one by one."""
 
+    context: Context
+    settings: Settings
+    doorkeeper: Doorkeeper
+    opened: ExitStack
 
-def _open_router(context: Context, endpoint: str, opened: ExitStack) -> Link:
-    router = _socket(context, zmq.ROUTER, opened)
-    router.sndhwm = ANSWERS_QUEUED_MAX
-    router.router_mandatory = 1  # a peer that is gone or full is an error, not a silent drop
-    _bind(router, endpoint, "SPOKE_REPLAY_BIND")
-    return Link(router, endpoint)
+    def pub(self) -> tuple[Socket, tuple[Door, ...]]:
+        """Open the XPUB that publishes; :mod:`device.subscriptions` takes its subscriptions."""
+        pub = self._socket(zmq.XPUB)
+        pub.setsockopt(zmq.XPUB_MANUAL, 1)
+        pub.maxmsgsize = FRAME_BYTES_MAX
+        pub.sndhwm = max(PUB_QUEUE_LEAST, PUB_QUEUE_A_DEVICE * self.settings.fleet_size)
+        pub.linger = FAREWELL_MAX_MS
+        may_send = allowance(self.settings.fleet_size)
+        if self.settings.pub_bind is not None:
+            return pub, (self._bind(pub, self.settings.pub_bind, "SPOKE_PUB_BIND", may_send),)
+        endpoints = self.settings.pub_connect
+        door = self.doorkeeper.watch(pub, ",".join(endpoints), may_send)
+        for endpoint in endpoints:
+            _connect(pub, endpoint, "SPOKE_PUB_CONNECT")
+        return pub, (door,)
 
+    def router(self, endpoint: str) -> Link:
+        """Open the socket that gateways ask."""
+        router = self._socket(zmq.ROUTER)
+        router.sndhwm = ANSWERS_QUEUED_MAX
+        router.router_mandatory = 1  # a peer that is gone or full is an error, not a silent drop
+        door = self._bind(router, endpoint, "SPOKE_REPLAY_BIND")
+        return Link(router, endpoint, Intake(router, self._bounds, door.cut))
 
-def _open_dealer(context: Context, endpoint: str, opened: ExitStack) -> Link:
-    """Open one to each gateway, so that each hears of us and gets its own answers."""
-    dealer = _socket(context, zmq.DEALER, opened)
-    dealer.sndhwm = ANSWERS_QUEUED_MAX
-    dealer.immediate = 1  # nothing is queued for a gateway that is not there
-    monitor = dealer.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
-    opened.callback(monitor.close)
-    opened.callback(dealer.disable_monitor)
-    _connect(dealer, endpoint, "SPOKE_REPLAY_CONNECT")
-    return Link(dealer, endpoint, monitor)
+    def dealer(self, endpoint: str) -> Link:
+        """Open one to each gateway, so that each hears of us and gets its own answers."""
+        dealer = self._socket(zmq.DEALER)
+        dealer.sndhwm = ANSWERS_QUEUED_MAX
+        monitor = dealer.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        self.opened.callback(monitor.close)
+        self.opened.callback(dealer.disable_monitor)
+        _connect(dealer, endpoint, "SPOKE_REPLAY_CONNECT")
+        cut = partial(cut_off, endpoint=endpoint, is_bound=False)
+        return Link(dealer, endpoint, Intake(dealer, self._bounds, cut), monitor)
 
+    @property
+    def _bounds(self) -> Bounds:
+        queue = QUESTIONS_QUEUED_A_DEVICE * self.settings.fleet_size
+        return Bounds(
+            max(QUESTIONS_QUEUED_LEAST, queue),
+            QUESTIONS_BYTES,
+            ENVELOPE_FRAMES_KEPT,
+            ENVELOPE_FRAMES_KEPT * REQUEST_BYTES_MAX,
+        )
 
-def _socket(context: Context, kind: int, opened: ExitStack) -> Socket:
-    socket = context.socket(kind)
-    opened.callback(socket.close)
-    socket.linger = 0
-    socket.sndtimeo = 0
-    socket.maxmsgsize = REQUEST_BYTES_MAX
-    limit_handshake(socket)
-    socket.ipv6 = 1  # "localhost" and [::1] work; IPv4 still does
-    return socket
+    def _socket(self, kind: int) -> Socket:
+        socket = self.context.socket(kind)
+        self.opened.callback(socket.close)
+        socket.linger = 0
+        socket.sndtimeo = 0
+        socket.maxmsgsize = REQUEST_BYTES_MAX
+        limit_handshake(socket)
+        never_full(socket)
+        socket.ipv6 = 1  # "localhost" and [::1] work; IPv4 still does
+        return socket
 
-
-def _bind(socket: Socket, endpoint: str, setting: str) -> None:
-    try:
-        socket.bind(endpoint)
-    except zmq.ZMQError as error:
-        number, reason = error.errno or 0, str(error)
-        text = why_not_bound(setting, endpoint, number, reason, HOLDER)
-        raise SettingsError(text) from error
+    def _bind(
+        self, socket: Socket, endpoint: str, setting: str, may_send: Allowance | None = None
+    ) -> Door:
+        try:
+            return self.doorkeeper.bind(socket, endpoint, peers_allowed(PEERS_MAX), may_send)
+        except zmq.ZMQError as error:
+            number, reason = error.errno or 0, str(error)
+            text = why_not_bound(setting, endpoint, number, reason, HOLDER)
+            raise SettingsError(text) from error
 
 
 def _connect(socket: Socket, endpoint: str, setting: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any, Literal, NamedTuple
 
 from shared.errors import SettingsError
@@ -111,6 +112,7 @@ def load_settings(
         *wrong,
         *_endpoints_used_twice(role, values),
         *_name_of_a_fleet(values),
+        *_folder_that_cannot_be(values, directory),
     ]
     if problems:
         raise SettingsError(_describe(problems))
@@ -213,6 +215,28 @@ def _name_of_a_fleet(values: Mapping[str, Any]) -> Iterator[str]:
             f"SPOKE_DEVICE_ID = {name!r} and SPOKE_FLEET_SIZE = {size}: a fleet is named"
             f" {FIRST_OF_FLEET} to ebike-{size:03d}, so leave one of the two out"
         )
+
+
+def _folder_that_cannot_be(values: Mapping[str, Any], directory: Path) -> Iterator[str]:
+    """Refuse a folder of log files that nobody can make; a full or locked disk may mend."""
+    folder = values.get("SPOKE_LOG_DIR")
+    reason = None if folder is None else _why_no_folder(directory / folder)
+    if reason is not None:
+        yield f"SPOKE_LOG_DIR = {str(folder)[:SHOWN_CHARS_MAX]!r}: {reason}; give another folder"
+
+
+def _why_no_folder(folder: Path) -> str | None:
+    for place in (folder, *folder.parents):
+        try:
+            is_folder = S_ISDIR(place.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # what is above it decides
+        except PermissionError:
+            return None
+        except (OSError, RuntimeError) as error:  # too long a name, or links in a circle
+            return getattr(error, "strerror", None) or "its links lead in a circle"
+        return None if is_folder else f"{place} is no folder"
+    return None
 
 
 def _build(values: Mapping[str, Any], directory: Path) -> Settings:

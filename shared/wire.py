@@ -6,7 +6,7 @@ values or raise :class:`~shared.errors.BadMessage`; they never raise anything el
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NoReturn, TypeAlias, TypeGuard
 
@@ -34,6 +34,12 @@ TOPICS_KNOWN_MAX = 4_096
 """Two for each device of a full table, and as many again; 0.5 MB."""
 REQUEST_BYTES_MAX = 4_096
 SERVE_BYTES_MAX = 65_536
+SERVE_DEVICES_MAX = 1_000
+"""Noting a device takes 3 us; a device process with more of them sends several messages."""
+NEEDLESS_MAX = 250
+"""Readings before the position asked for that are passed over, as many as a gateway asks for."""
+BRACKETS_MAX = 256
+"""A valid message needs four. Each object costs as much to parse as 40 bytes of other JSON."""
 
 ReplayCode: TypeAlias = Literal["bad_request", "unknown_device", "busy", "unsupported_version"]
 
@@ -209,6 +215,12 @@ def decode_answer(frames: Sequence[bytes]) -> ReplayAnswer | ReplayRefusal:
 
     Another device's readings, or readings that do not ascend, make all of it a ``bad_answer``.
     """
+    header = decode_answer_header(frames)
+    return header if isinstance(header, ReplayRefusal) else decode_readings(header, frames[1:])
+
+
+def decode_answer_header(frames: Sequence[bytes]) -> ReplayAnswer | ReplayRefusal:
+    """Read an answer but for its readings, to tell cheaply whether anybody asked for them."""
     if not 1 <= len(frames) <= 1 + REPLAY_LIMIT_MAX:
         raise BadMessage("bad_answer", f"{len(frames)} frames")
     header = _load(frames[0], REQUEST_BYTES_MAX)
@@ -221,8 +233,18 @@ def decode_answer(frames: Sequence[bytes]) -> ReplayAnswer | ReplayRefusal:
     if not (_is_exactly(header.get("v"), VERSION) and _is_exactly(header.get("count"), count)):
         raise BadMessage("bad_answer", "v or count is wrong")
     oldest, newest = (_optional_cursor(header, key, "bad_answer") for key in ("oldest", "newest"))
-    readings, reached = _ascending(frames[1:], device_id)
-    return ReplayAnswer(str(request_id), device_id, oldest, newest, readings, count, reached)
+    return ReplayAnswer(str(request_id), device_id, oldest, newest, (), count, None)
+
+
+def decode_readings(
+    header: ReplayAnswer,
+    payloads: Sequence[bytes],
+    after: Cursor | None = None,
+    limit: int = REPLAY_LIMIT_MAX,
+) -> ReplayAnswer:
+    """Read the readings of an answer, up to ``limit`` after a position; the rest costs nothing."""
+    readings, reached = _ascending(payloads, header.device_id, after, limit)
+    return replace(header, readings=readings, reached=reached)
 
 
 def _is_exactly(value: object, number: int) -> bool:
@@ -243,6 +265,8 @@ def decode_serve(payload: bytes) -> Serve | None:
     devices = raw.get("devices")
     if not _is_exactly(raw.get("v"), VERSION) or not isinstance(devices, list):
         raise BadMessage("bad_serve", "v must be 1 and devices a list")
+    if len(devices) > SERVE_DEVICES_MAX:
+        raise BadMessage("bad_serve", f"at most {SERVE_DEVICES_MAX} devices")
     if not all(is_device_id(device_id) for device_id in devices):
         raise BadMessage("bad_serve", "devices must be device ids")
     return Serve(tuple(devices))
@@ -259,17 +283,25 @@ def _split_topic(topic: bytes) -> tuple[str, str]:
 
 
 def _ascending(
-    payloads: Sequence[bytes], device_id: str
+    payloads: Sequence[bytes], device_id: str, after: Cursor | None, limit: int
 ) -> tuple[tuple[Reading, ...], Cursor | None]:
-    """Read the valid readings, and the last position that could be read at all."""
+    """Read the valid readings, and the last position that could be read at all.
+
+    Those at or before ``after`` were not asked for; a few of them are passed over.
+    """
     readings: list[Reading] = []
     reached: Cursor | None = None
+    needless = 0
     for payload in payloads:
+        if len(readings) == limit or needless > NEEDLESS_MAX:
+            break
         reading, position = _reading_or_position(payload, device_id)
         if position is not None and reached is not None and position <= reached:
             raise BadMessage("bad_answer", "its readings do not ascend")
         reached = position or reached
-        if reading is not None:
+        if after is not None and reached is not None and reached <= after:
+            needless += 1
+        elif reading is not None:
             readings.append(reading)
     return tuple(readings), reached
 
@@ -315,6 +347,8 @@ def _load(payload: bytes, limit: int) -> dict[str, object]:
     """Parse one JSON object, strictly: UTF-8, no key twice, no NaN, no endless nesting."""
     if len(payload) > limit:
         raise BadMessage("too_large", f"{len(payload)} bytes, at most {limit}")
+    if payload.count(b"{") + payload.count(b"[") > BRACKETS_MAX:
+        raise BadMessage("bad_json", f"more than {BRACKETS_MAX} brackets open")
     try:
         raw = _decode(payload.decode("utf-8"))
     except (ValueError, RecursionError) as error:

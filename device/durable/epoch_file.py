@@ -4,6 +4,7 @@ It is allocated when it is made, so that a full disk does not stop it. Two slots
 turn, so that a write which is cut short leaves the one before it.
 """
 
+import errno
 import fcntl
 import os
 from contextlib import closing, suppress
@@ -65,13 +66,42 @@ class EpochFile:
 def take_epoch(path: Path, clock_ms: int) -> int:
     """Return an epoch greater than all that were taken with this file, and remember it there.
 
-    Raises OSError when it cannot be remembered.
+    Raises OSError when it cannot be remembered, also where the file is somebody else's.
     """
+    if is_foreign(path):
+        raise FileExistsError(errno.EEXIST, "it is a file of another program")
     with closing(EpochFile(path)) as file:
         file.wait_for_lock()
         epoch = next_epoch(clock_ms, [] if file.mark is None else [file.mark.epoch])
         file.write(Mark(epoch, 0, ""), durable=True)
         return epoch
+
+
+def beside(journal: Path) -> Path:
+    """Return where the mark of a journal is."""
+    return journal.with_name(f"{journal.name}.epoch")
+
+
+def holds_mark(path: Path) -> bool:
+    """Tell whether a file is there that holds a mark of ours."""
+    return any(decode_mark(slot) is not None for slot in _slots(path))
+
+
+def is_foreign(path: Path) -> bool:
+    """Tell whether a file is there that we did not write: ours holds a mark, or is still empty."""
+    if holds_mark(path):
+        return False
+    return any(slot.strip(b"\0") for slot in _slots(path))
+
+
+def _slots(path: Path) -> list[bytes]:
+    with suppress(FileNotFoundError):
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return [os.pread(file, SLOT_BYTES, place) for place in SLOT_PLACES]
+        finally:
+            os.close(file)
+    return []
 
 
 def boot_id() -> str | None:
@@ -83,9 +113,7 @@ def boot_id() -> str | None:
 
 def open_beside(journal: Path) -> EpochFile:
     """Open and lock the mark of a journal; raises JournalError when that cannot be."""
-    path = journal.with_name(f"{journal.name}.epoch")
-    if journal.is_dir():
-        raise JournalError(f"SPOKE_JOURNAL: {journal} is a folder; give a file, in it or elsewhere")
+    path = beside(journal)
     try:
         file = EpochFile(path)
     except OSError as error:

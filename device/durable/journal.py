@@ -16,6 +16,7 @@ from typing import NamedTuple
 from loguru import logger
 
 from device.durable.aside import move_aside
+from device.durable.claim import claim
 from device.durable.epoch_file import boot_id, open_beside
 from device.durable.numbers import Beginning, Held, Mark, begin, next_epoch
 from device.durable.store import AGE_MAX_MS, FAILED_WAIT_S, Damaged, Store
@@ -49,7 +50,7 @@ class DurableJournal:
 
     def __init__(self, path: Path, device_ids: Sequence[str], clocks: Clocks = CLOCKS) -> None:
         """Open the journal; raises JournalError when it is in use, or not to be touched."""
-        self._path = path.resolve()  # by whatever name one comes there, there is one lock
+        self._path = claim(path)  # resolved: by whatever name one comes there, there is one lock
         self._keep_a_device = capacity(len(device_ids))
         self._device_ids = device_ids
         self._clocks = clocks

@@ -10,14 +10,17 @@ to inside ``recv``: a publisher that ignores subscriptions kept it there for 90 
 import errno
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
 
 import zmq
 
 from gateway.links.replay_routes import Route
+from shared.doorkeeper import Doorkeeper, cut_off, peers_allowed
 from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError
-from shared.lines import keep_up, limit_handshake
+from shared.intake import Bounds, Intake
+from shared.lines import keep_up, limit_handshake, never_full
 from shared.settings import Settings
 from shared.wire import (
     READING_BYTES_MAX,
@@ -31,7 +34,12 @@ LIVE_QUEUE_LEAST = 10_000
 LIVE_QUEUE_A_DEVICE = 20
 """With fewer, a burst of a fleet's messages is dropped on an idle line (measured). As many
 subscriptions can be under way: those beyond it are lost for good (libzmq #4064)."""
+LIVE_QUEUE_BYTES = 64 * 1024 * 1024
 REPLAY_QUEUE = 1_000
+REPLAY_QUEUE_BYTES = 32 * 1024 * 1024
+"""What is read and waits for its turn: 200,000 readings, 250 of the answers that devices send."""
+PEERS_LEAST, PEERS_A_DEVICE = 256, 2
+"""Each bike may connect by itself, and again before its former connection is known to be dead."""
 LIVE_FRAME_BYTES_MAX = 64 * 1024
 """A peer that sends more is cut off; what is too long but shorter is counted and dropped."""
 REPLAY_FRAME_BYTES_MAX = 1024 * 1024
@@ -43,8 +51,6 @@ REPLAY_BYTES_KEPT = REQUEST_BYTES_MAX + REPLAY_LIMIT_MAX * READING_BYTES_MAX
 HOLDER = "a gateway that still runs or a device that listens there itself"
 """Who has an endpoint that is in use, most often."""
 
-NOBLOCK, RCVMORE = int(zmq.NOBLOCK), int(zmq.RCVMORE)
-"""As plain integers: pyzmq's enumerations cost more than what they are asked for."""
 SUBSCRIBE = b"\x01"
 """What an XSUB sends in front of a topic."""
 
@@ -82,6 +88,7 @@ class Link:
     endpoint: str
     setting: str
     socket: "zmq.Socket[bytes]"
+    intake: Intake
     quiet_since_s: float | None = None
     is_renewed: bool = False
 
@@ -102,47 +109,45 @@ def link_settings(settings: Settings) -> LinkSettings:
     )
 
 
-def open_links(context: "zmq.Context[zmq.Socket[bytes]]", settings: LinkSettings) -> Iterator[Link]:
+def open_links(
+    context: "zmq.Context[zmq.Socket[bytes]]", doorkeeper: Doorkeeper, settings: LinkSettings
+) -> Iterator[Link]:
     """Open one socket after the other; raises SettingsError at one that cannot be had."""
     for kind, setting, endpoint in _endpoints(settings):
-        yield Link(kind, endpoint, setting, open_socket(context, setting, endpoint, settings))
+        cut: Callable[[int], bool]
+        if setting.endswith("_BIND"):
+            socket, cut = _bind(context, doorkeeper, setting, endpoint, settings)
+        else:
+            socket = open_connected(context, setting, endpoint, settings)
+            cut = partial(cut_off, endpoint=endpoint, is_bound=False)
+        intake = Intake(socket, _bounds(kind, settings), cut)
+        yield Link(kind, endpoint, setting, socket, intake)
 
 
-def open_socket(
+def open_connected(
     context: "zmq.Context[zmq.Socket[bytes]]", setting: str, endpoint: str, settings: LinkSettings
 ) -> "zmq.Socket[bytes]":
-    """Open the socket that a setting asks for, one for each endpoint."""
-    socket = context.socket(_TYPES[setting])
-    _configure(socket)
-    if _TYPES[setting] == zmq.XSUB:
-        queue = max(LIVE_QUEUE_LEAST, LIVE_QUEUE_A_DEVICE * settings.devices_max)
-        socket.rcvhwm = socket.sndhwm = queue
-        socket.maxmsgsize = LIVE_FRAME_BYTES_MAX
-    else:
-        socket.rcvhwm = socket.sndhwm = REPLAY_QUEUE
-        socket.maxmsgsize = REPLAY_FRAME_BYTES_MAX
-        # not IMMEDIATE: with it, a connection that ends while an answer is read takes the rest of
-        # the answer away, and the next read aborts the process (fq.cpp, libzmq 4.3.5; measured)
-    if _TYPES[setting] == zmq.ROUTER:
-        socket.router_mandatory = 1  # a peer that is gone is an error, not a silent drop
-    socket.ipv6 = "[" in endpoint
-    _attach(socket, setting, endpoint)
+    """Open the socket that connects to an endpoint of a setting; raises SettingsError."""
+    socket = _configured(context, setting, endpoint, settings)
+    keep_up(socket)
+    try:
+        socket.connect(endpoint)
+    except zmq.ZMQError as error:
+        socket.close()
+        raise SettingsError(why_not_connected(setting, endpoint, str(error))) from error
     return socket
 
 
-def receive(link: Link) -> Incoming | None:
-    """Read one message without waiting; None when there is none.
+def take(link: Link) -> Incoming | None:
+    """Hand out the message of a link that waits longest; None when there is none.
 
-    Of one with too many frames or bytes a part is kept that the decoder will refuse.
+    Of one with too many frames or bytes a part was kept that the decoder will refuse.
     """
-    if link.kind == "live":
-        frames = _receive_frames(link.socket, LIVE_FRAMES_KEPT, LIVE_FRAME_BYTES_MAX * 2)
-        return None if frames is None else Incoming("live", Route(link.endpoint), frames)
-    frames = _receive_frames(link.socket, REPLAY_FRAMES_KEPT, REPLAY_BYTES_KEPT)
+    frames = link.intake.take()
     if frames is None:
         return None
-    peer = frames.pop(0) if link.binds else b""
-    return Incoming("replay", Route(link.endpoint, peer), frames)
+    peer = frames.pop(0) if link.kind == "replay" and link.binds else b""
+    return Incoming(link.kind, Route(link.endpoint, peer), frames)
 
 
 def send(link: Link, peer: bytes, payload: bytes) -> bool:
@@ -182,40 +187,52 @@ def _endpoints(settings: LinkSettings) -> list[tuple[Kind, str, str]]:
     return [*(("live", *it) for it in live), *(("replay", *it) for it in replay)]
 
 
-def _configure(socket: "zmq.Socket[bytes]") -> None:
+def _bounds(kind: Kind, settings: LinkSettings) -> Bounds:
+    if kind == "live":
+        queue = _live_queue(settings)
+        return Bounds(queue, LIVE_QUEUE_BYTES, LIVE_FRAMES_KEPT, LIVE_FRAME_BYTES_MAX * 2)
+    return Bounds(REPLAY_QUEUE, REPLAY_QUEUE_BYTES, REPLAY_FRAMES_KEPT, REPLAY_BYTES_KEPT)
+
+
+def _live_queue(settings: LinkSettings) -> int:
+    return max(LIVE_QUEUE_LEAST, LIVE_QUEUE_A_DEVICE * settings.devices_max)
+
+
+def _configured(
+    context: "zmq.Context[zmq.Socket[bytes]]", setting: str, endpoint: str, settings: LinkSettings
+) -> "zmq.Socket[bytes]":
+    """Make the socket that a setting asks for, with the limits that hostile peers do not move."""
+    socket = context.socket(_TYPES[setting])
     socket.linger = 0
     limit_handshake(socket)
-    keep_up(socket)
+    never_full(socket)
+    if _TYPES[setting] == zmq.XSUB:
+        socket.sndhwm = _live_queue(settings)
+        socket.maxmsgsize = LIVE_FRAME_BYTES_MAX
+    else:
+        socket.sndhwm = REPLAY_QUEUE
+        socket.maxmsgsize = REPLAY_FRAME_BYTES_MAX
+        # not IMMEDIATE: with it, a connection that ends while an answer is read takes the rest of
+        # the answer away, and the next read aborts the process (fq.cpp, libzmq 4.3.5; measured)
+    if _TYPES[setting] == zmq.ROUTER:
+        socket.router_mandatory = 1  # a peer that is gone is an error, not a silent drop
+    socket.ipv6 = "[" in endpoint
+    return socket
 
 
-def _attach(socket: "zmq.Socket[bytes]", setting: str, endpoint: str) -> None:
-    is_bound = setting.endswith("_BIND")
-    attach: Callable[[str], object] = socket.bind if is_bound else socket.connect
+def _bind(
+    context: "zmq.Context[zmq.Socket[bytes]]",
+    doorkeeper: Doorkeeper,
+    setting: str,
+    endpoint: str,
+    settings: LinkSettings,
+) -> tuple["zmq.Socket[bytes]", Callable[[int], bool]]:
+    """Open the socket that peers connect to; gives what cuts one off, too. Raises SettingsError."""
+    socket = _configured(context, setting, endpoint, settings)
+    peers_max = peers_allowed(max(PEERS_LEAST, PEERS_A_DEVICE * settings.devices_max))
     try:
-        attach(endpoint)
+        return socket, doorkeeper.bind(socket, endpoint, peers_max).cut
     except zmq.ZMQError as error:
         socket.close()
-        raise SettingsError(_why_not(setting, endpoint, error, is_bound=is_bound)) from error
-
-
-def _why_not(setting: str, endpoint: str, error: zmq.ZMQError, *, is_bound: bool) -> str:
-    if is_bound:
-        return why_not_bound(setting, endpoint, error.errno or 0, str(error), HOLDER)
-    return why_not_connected(setting, endpoint, str(error))
-
-
-def _receive_frames(
-    socket: "zmq.Socket[bytes]", frames_kept: int, bytes_kept: int
-) -> Frames | None:
-    receive, get = socket.recv, socket.getsockopt
-    try:
-        frames = [receive(NOBLOCK)]
-    except zmq.Again:
-        return None
-    size = len(frames[0])
-    while get(RCVMORE):
-        frame = receive(NOBLOCK)
-        size += len(frame)
-        if len(frames) < frames_kept and size <= bytes_kept:
-            frames.append(frame)
-    return frames
+        why = why_not_bound(setting, endpoint, error.errno or 0, str(error), HOLDER)
+        raise SettingsError(why) from error

@@ -20,7 +20,8 @@ from shared.wire import (
     ReplayRefusal,
     ReplayRequest,
     Serve,
-    decode_answer,
+    decode_answer_header,
+    decode_readings,
     decode_serve,
     encode_request,
 )
@@ -122,10 +123,12 @@ class Replay:
         if serve is not None:
             new = self._routes.claim(route, serve.devices, now_s)
             return Serve(new) if new else None
-        message = decode_answer(frames)
+        message = decode_answer_header(frames)
         question = self._asides.get(message.id) or self._open(message)
         if question is None or not _is_answered_by(question, message, route):
             raise BadMessage("stray_answer", "the answer is to no question that waits for one")
+        if isinstance(message, ReplayAnswer):
+            message = decode_readings(message, frames[1:], question.after, question.limit)
         reply = self._reply(question, message, route, now_s)
         if reply is None:
             return None
@@ -149,7 +152,7 @@ class Replay:
         if _is_of_another(message, question):
             refusal = ReplayRefusal(message.id, message.device_id, "unknown_device", "ends before")
             return self._refused(question, refusal, route, now_s)
-        wanted = _trim(message, question)
+        wanted = _placed(message, question)
         self._answered(question, route)
         return wanted
 
@@ -203,22 +206,17 @@ def _is_of_another(answer: ReplayAnswer, question: _Question) -> bool:
     return newest is not None and after is not None and newest < after
 
 
-def _trim(answer: ReplayAnswer, question: _Question) -> ReplayAnswer:
-    """Keep of an answer what was asked for: readings after the position, no more than the limit.
+def _placed(answer: ReplayAnswer, question: _Question) -> ReplayAnswer:
+    """Say how far an answer reached: one of which nothing could be read, over all its numbers.
 
-    Where not one could be read, it still reached over as many numbers as there were; one that
-    ends before it begins is a ``bad_answer``.
+    One that ends before it begins is a ``bad_answer``.
     """
     after, reached = question.after, answer.reached
-    wanted = [r for r in answer.readings if after is None or r.cursor > after]
-    if len(wanted) > question.limit:
-        del wanted[question.limit :]
-        reached = wanted[-1].cursor
     if reached is None:
         reached = _least_reached(answer, after)
     if after is not None and reached is not None and reached <= after:
         raise BadMessage("bad_answer", "it ends before what was asked for")
-    return replace(answer, readings=tuple(wanted), reached=reached)
+    return replace(answer, reached=reached)
 
 
 def _least_reached(answer: ReplayAnswer, after: Cursor | None) -> Cursor | None:

@@ -1,12 +1,11 @@
 """The links at work: what devices say comes in here, and questions to them go out.
 
-All of it runs in the event loop. What the loop does not get to stays in libzmq's queues, which are
-bounded; what those drop is a hole that the feed repairs.
+All of it runs in the event loop. A turn reads all that came, for a bounded time, into queues that
+are bounded, and hands out a part; what those drop is a hole that the feed repairs.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 
 import zmq
@@ -16,21 +15,28 @@ from gateway.links.links import (
     Incoming,
     Link,
     LinkSettings,
+    open_connected,
     open_links,
-    open_socket,
-    receive,
     send,
     subscribe,
+    take,
 )
 from gateway.links.replay_routes import Route
 from shared.contexts import end_within
+from shared.doorkeeper import Doorkeeper
 from shared.errors import SettingsError
 
 TAKE_MESSAGES = 256
 TAKE_BYTES = 128 * 1024
-"""What one turn of the loop hands out: some 5 ms of decoding, then it is others' turn."""
+TAKE_S = 0.005
+"""What one turn of the loop hands out: some 5 ms of decoding, then it is others' turn. Most take
+20 us; what a hostile device makes of a message takes 100 us."""
 LINK_MESSAGES = 64
-"""What is read of one link before the next one's turn: a flood on one delays no other."""
+"""What is handed out of one link before the next one's turn: a flood on one delays no other."""
+READ_S = 0.003
+"""What a turn may spend reading; as much again at most where a link has its least share."""
+LINK_READ_S = 0.0003
+"""The least share of a link: 200 messages."""
 LOOK_AT_ALL_S = 0.1
 """Should a signal ever be lost, what it was for is found within this time."""
 SILENCE_S = 10.0
@@ -38,20 +44,6 @@ SILENCE_S = 10.0
 questions that nobody answered for so long are not kept for whoever comes then."""
 ENDING_MAX_S = 0.5
 """Closing takes a ms; nothing waits to be sent."""
-
-
-@dataclass(slots=True)
-class _Batch:
-    messages: list[Incoming] = field(default_factory=list)
-    size_bytes: int = 0
-
-    def add(self, message: Incoming) -> None:
-        self.messages.append(message)
-        self.size_bytes += sum(map(len, message.frames))
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.messages) >= TAKE_MESSAGES or self.size_bytes >= TAKE_BYTES
 
 
 class Subscriber:
@@ -79,8 +71,9 @@ class Subscriber:
         self._clock = clock
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._links: deque[Link] = deque()
+        self._doorkeeper = Doorkeeper(self._context, notice)
         self._ready: set[Link] = set()
-        """Links that may hold a message; the others were found empty and will say so."""
+        """Links that libzmq may hold a message of; the others were found empty and will say so."""
         self._looked_s = 0.0
         self._replay: dict[str, Link] = {}
         self._arrivals = Arrivals(watch)
@@ -88,7 +81,7 @@ class Subscriber:
     def start(self) -> None:
         """Open the sockets and listen; raises SettingsError for an endpoint that cannot be had."""
         try:
-            for link in open_links(self._context, self._settings):
+            for link in open_links(self._context, self._doorkeeper, self._settings):
                 self._links.append(link)
                 if link.kind == "live":  # it may be cut off before its first message
                     link.quiet_since_s, link.is_renewed = self._clock(), True
@@ -97,23 +90,25 @@ class Subscriber:
             self.stop()
             raise
         self._replay = {link.endpoint: link for link in self._links if link.kind == "replay"}
+        self._doorkeeper.start()
 
-    def take(self) -> list[Incoming]:
-        """Hand out what came in, in order for each link, up to a bounded amount.
+    def take(self) -> Iterator[Incoming]:
+        """Hand out messages, in order for each link, until the turn's share is used up.
 
-        What is left to do wakes the loop again.
+        Time counts as well: the caller works each message off before it takes the next, and a
+        hostile device can make that slow. If messages are left, the loop is woken again.
         """
         now_s = self._clock()
         if now_s - self._looked_s >= LOOK_AT_ALL_S:
             self._looked_s = now_s
             self._ready.update(self._links)
-        batch = self._read(now_s)
-        self.is_emptied = not batch.is_full
-        if batch.is_full:
-            self._wake()
-        else:
+        self._read(now_s)
+        yield from self._hand_out(monotonic() + TAKE_S)
+        self.is_emptied = not self._ready and not any(link.intake for link in self._links)
+        if self.is_emptied:
             self._renew_silent(now_s)
-        return batch.messages
+        else:
+            self._wake()
 
     def ask(self, requests: Iterable[tuple[Route, bytes]]) -> None:
         """Send requests, in order."""
@@ -129,27 +124,45 @@ class Subscriber:
     def stop(self) -> None:
         """Close every socket; nothing is sent or received any more."""
         self._arrivals.clear()
+        self._doorkeeper.close()
         self._replay.clear()
         self._ready.clear()
         while self._links:
             self._links.pop().socket.close()
         end_within(ENDING_MAX_S, self._context.term)
 
-    def _read(self, now_s: float) -> _Batch:
-        """Read those that may hold something, in turns, until none does or the batch is full."""
-        batch = _Batch()
-        while self._ready and not batch.is_full:
-            link = self._links[0]
-            self._links.rotate(-1)
-            if link not in self._ready:
-                continue
-            before = len(batch.messages)
-            if _is_emptied(link, batch):
+    def _read(self, now_s: float) -> None:
+        """Read the links that libzmq may hold messages of, each for its share of the time."""
+        share_s = max(READ_S / len(self._ready), LINK_READ_S) if self._ready else 0.0
+        until_s = monotonic() + 2 * READ_S
+        self._links.rotate(-1)
+        for link in [link for link in self._links if link in self._ready]:
+            before = len(link.intake)
+            if link.intake.read(share_s):
                 self._ready.discard(link)
-            if len(batch.messages) > before:
+            if len(link.intake) > before:
                 link.quiet_since_s = now_s if link.kind == "live" else None
                 link.is_renewed = False
-        return batch
+            if monotonic() > until_s:
+                return
+
+    def _hand_out(self, until_s: float) -> Iterator[Incoming]:
+        """Take waiting messages, some from each link in turn."""
+        messages = size_bytes = 0
+        waiting = deque(link for link in self._links if link.intake)
+        while waiting:
+            link = waiting.popleft()
+            for _ in range(LINK_MESSAGES):
+                if messages >= TAKE_MESSAGES or size_bytes >= TAKE_BYTES or monotonic() >= until_s:
+                    return
+                message = take(link)
+                if message is None:
+                    break
+                messages += 1
+                size_bytes += sum(map(len, message.frames))
+                yield message
+            else:
+                waiting.append(link)
 
     def _renew_silent(self, now_s: float) -> None:
         """Connect anew where nothing comes any more; of devices that is said, once a silence."""
@@ -165,13 +178,14 @@ class Subscriber:
 
     def _renew(self, link: Link) -> None:
         try:
-            socket = open_socket(self._context, link.setting, link.endpoint, self._settings)
+            socket = open_connected(self._context, link.setting, link.endpoint, self._settings)
         except (zmq.ZMQError, SettingsError) as error:  # no descriptor is left, most likely
             self._notice("link_not_renewed", endpoint=link.endpoint, why=str(error))
             return
         self._arrivals.remove(link.socket)
         link.socket.close()
         link.socket = socket
+        link.intake.attach(socket)
         self._listen(link)
 
     def _listen(self, link: Link) -> None:
@@ -182,15 +196,3 @@ class Subscriber:
     def _on_message(self, link: Link) -> None:
         self._ready.add(link)
         self._wake()
-
-
-def _is_emptied(link: Link, batch: _Batch) -> bool:
-    """Read up to :data:`LINK_MESSAGES` of one link, and tell whether that was all of it."""
-    for _ in range(LINK_MESSAGES):
-        if batch.is_full:
-            return False
-        message = receive(link)
-        if message is None:
-            return True
-        batch.add(message)
-    return False

@@ -77,7 +77,7 @@ class Loop:
             self.look()
             if self.is_woken:
                 self.is_woken = False
-                self.batches.append(self.subscriber.take())
+                self.batches.append(list(self.subscriber.take()))
 
     def close(self) -> None:
         """End it."""

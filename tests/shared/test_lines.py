@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 import zmq
 
-from shared.lines import keep_up, limit_handshake
+from shared.lines import KERNEL_BYTES, keep_up, limit_handshake, never_full
 
 
 @pytest.fixture
@@ -26,3 +26,16 @@ def test_a_dead_line_is_noticed_within_seconds_and_opened_anew(
 def test_who_says_nothing_is_let_go_of(socket: "zmq.Socket[bytes]") -> None:
     limit_handshake(socket)
     assert (socket.handshake_ivl, socket.tcp_keepalive) == (3_000, 1)
+
+
+def test_libzmq_never_stops_reading(socket: "zmq.Socket[bytes]") -> None:
+    never_full(socket)
+    assert (socket.rcvhwm, socket.rcvbuf) == (0, KERNEL_BYTES)
+
+
+def test_a_dead_host_is_noticed_by_keepalive(socket: "zmq.Socket[bytes]") -> None:
+    limit_handshake(socket)
+    options = (zmq.TCP_KEEPALIVE_IDLE, zmq.TCP_KEEPALIVE_INTVL, zmq.TCP_KEEPALIVE_CNT)
+    idle_s, every_s, tries = (int(str(socket.getsockopt(option))) for option in options)
+    assert idle_s + every_s * tries <= 30
+    assert socket.heartbeat_ivl == 0

@@ -460,3 +460,24 @@ def test_the_tests_environment_is_quiet_and_repeats_its_ride(shipped: Place) -> 
     shipped.environ["SPOKE_ENV"] = "test"
     settings = shipped.load("device")
     assert (settings.log_level, settings.seed) == ("WARNING", 1)
+
+
+@pytest.mark.parametrize("role", ["device", "gateway"])
+@pytest.mark.parametrize("below", ["", "logs", "a/b/c"])
+def test_a_log_folder_that_is_a_file(tmp_path: Path, role: Role, below: str) -> None:
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(SettingsError, match=r"SPOKE_LOG_DIR = .* is no folder") as caught:
+        load_settings(role, ["--log-dir", str(tmp_path / "file" / below)], {}, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "circle"])
+def test_a_log_folder_that_cannot_be(tmp_path: Path, name: str) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(SettingsError, match="SPOKE_LOG_DIR"):
+        load_settings("gateway", ["--log-dir", str(tmp_path / name)], {}, tmp_path)
+
+
+def test_a_log_folder_that_can_be_made(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "logs"
+    assert load_settings("gateway", ["--log-dir", str(folder)], {}, tmp_path).log_dir == folder

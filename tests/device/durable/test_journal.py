@@ -278,6 +278,8 @@ def test_a_folder_or_a_place_where_nothing_can_be_is_one_sentence(
 ) -> None:
     with pytest.raises(JournalError, match="is a folder"):
         DurableJournal(tmp_path, BIKES, clock.clocks)
+    with pytest.raises(JournalError, match="is a folder"):
+        DurableJournal(Path("/"), BIKES, clock.clocks)
     with pytest.raises(JournalError, match="this user may write to"):
         DurableJournal(Path("/proc/journal.sqlite"), BIKES, clock.clocks)
 

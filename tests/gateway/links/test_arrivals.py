@@ -96,7 +96,7 @@ def test_stopping_leaves_nothing_watched_and_no_descriptor(
     publisher.send_multipart([TOPIC, b"{}"])
     loop.subscriber.stop()
     assert loop.watched == 0
-    assert loop.subscriber.take() == []
+    assert list(loop.subscriber.take()) == []
     loop.close()
     # the peers' side of the connections ends in its own time
     eventually(lambda: open_descriptors() == descriptors, what="the end of the connections")
@@ -108,4 +108,4 @@ def test_stopping_twice_or_before_the_start_is_harmless() -> None:
     loop.close()
     loop.subscriber.ask([(Route("tcp://127.0.0.1:1"), b"")])
     assert loop.subscriber.unsent == 1
-    assert loop.subscriber.take() == []
+    assert list(loop.subscriber.take()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from gateway.links.links import LinkSettings, link_settings, open_socket
+from gateway.links.links import LinkSettings, link_settings, open_connected
 from gateway.links.replay_routes import Route
 from shared.contexts import open_context
 from shared.errors import SettingsError
@@ -52,9 +52,9 @@ def test_what_a_peer_can_leave_lying_here_is_bounded(
     settings = LinkSettings(devices_max=devices_max)
     with (
         open_context() as context,
-        open_socket(context, setting, "tcp://127.0.0.1:9", settings) as opened,
+        open_connected(context, setting, "tcp://127.0.0.1:9", settings) as opened,
     ):
-        assert (opened.rcvhwm, opened.sndhwm) == (queue, queue)
+        assert (opened.rcvhwm, opened.sndhwm) == (0, queue)  # received ones wait in an Intake
         assert opened.maxmsgsize == frame_bytes_max
         assert (opened.linger, opened.handshake_ivl) == (0, 3_000)
         assert (opened.heartbeat_ivl, opened.heartbeat_timeout) == (1_000, 3_000)
@@ -169,7 +169,7 @@ def test_a_line_cut_while_an_answer_is_read_takes_nothing_of_it_away(
         closing(Relay(free_port(), int(target.rpartition(":")[2]))) as relay,
         open_context() as context,
         closing(
-            open_socket(
+            open_connected(
                 context, "SPOKE_REPLAY_CONNECT", f"tcp://127.0.0.1:{relay.port}", LinkSettings()
             )
         ) as asker,
