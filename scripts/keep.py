@@ -26,6 +26,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,10 @@ ABORT_WAIT_S = 3.0
 """What a process may take to write the stacks of its threads on SIGABRT."""
 PR_SET_PDEATHSIG = 1
 """From linux/prctl.h: the signal to get when the parent dies."""
+CREDENTIALS = struct.Struct("3i")
+"""Linux's struct ucred."""
+SCM_CREDENTIALS = 2
+CREDENTIALS_ROOM = socket.CMSG_SPACE(CREDENTIALS.size)
 DATAGRAM_BYTES_MAX = 4096
 DATAGRAMS_MAX = 100
 """Read at once, so that a command that floods the socket holds up nothing."""
@@ -209,7 +214,11 @@ class _Ending:
 
 
 class Notes:
-    """The socket by which the process says how it is, in a folder that only its user can enter."""
+    """The socket by which the process says how it is.
+
+    Linux gives it a name that is no file, so that nothing of it is left when this is killed, and
+    says with each message whose it is. Elsewhere it is in a folder that only its user can enter.
+    """
 
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -221,19 +230,24 @@ class Notes:
             tell(f"keep: no socket, so nothing that hangs is noticed: {error.strerror}\n")
 
     def _open(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="keep-")
-        self._path = str(Path(self._folder.name, "notify"))
         receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sockets.append(receiver)
-        receiver.bind(self._path)
         receiver.setblocking(False)
+        if sys.platform == "linux":
+            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            receiver.bind("")  # Linux chooses a free name
+            self._address = "@" + receiver.getsockname()[1:].decode()
+        else:
+            self._folder = tempfile.TemporaryDirectory(prefix="keep-")
+            self._address = str(Path(self._folder.name, "notify"))
+            receiver.bind(self._address)
 
     def environ(self, limit_s: float) -> dict[str, str]:
         """Return the environment of the process: this socket in the place of systemd's."""
         hidden = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
         environ = {name: value for name, value in os.environ.items() if name not in hidden}
         if self.sockets:
-            environ["NOTIFY_SOCKET"] = self._path
+            environ["NOTIFY_SOCKET"] = self._address
             environ["WATCHDOG_USEC"] = str(round(limit_s * 1e6))
         return environ
 
@@ -243,16 +257,26 @@ class Notes:
         with suppress(BlockingIOError):
             for receiver in self.sockets:
                 for _ in range(DATAGRAMS_MAX):
-                    said.update(receiver.recv(DATAGRAM_BYTES_MAX).split(b"\n"))
+                    data, ancillary, *_rest = receiver.recvmsg(DATAGRAM_BYTES_MAX, CREDENTIALS_ROOM)
+                    if _is_of_this_user(ancillary):
+                        said.update(data.split(b"\n"))
         return said
 
     def close(self) -> None:
-        """Take away the socket and its folder."""
+        """Take away the socket, and its folder if it has one."""
         for receiver in self.sockets:
             receiver.close()
         self.sockets.clear()
         if self._folder is not None:
             self._folder.cleanup()
+
+
+def _is_of_this_user(ancillary: Sequence[tuple[int, int, bytes]]) -> bool:
+    """Tell whether a message is from this user or root, by its credentials: pid, uid, gid."""
+    if sys.platform != "linux":  # the folder has seen to it
+        return True
+    users = {CREDENTIALS.unpack(data)[1] for _, kind, data in ancillary if kind == SCM_CREDENTIALS}
+    return bool(users) and users <= {os.geteuid(), 0}
 
 
 def next_pause_s(last_s: float, lived_s: float) -> float:
