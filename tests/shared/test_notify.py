@@ -49,6 +49,7 @@ def test_beats_are_sent_when_due(supervisor: socket.socket) -> None:
         (None, "0", None),
         (None, "soon", None),
     ],
+    ids=["ours", "another's", "anybody's", "off", "no number"],
 )
 def test_the_limit_is_for_one_process(
     supervisor: socket.socket, pid: str | None, usec: str, limit_s: float | None
