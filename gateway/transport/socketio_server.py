@@ -74,7 +74,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
     def _check_connected(self, connection: Connection, due: float) -> None:
         namespaces = self.manager.get_namespaces()
         if not any(self.manager.sid_from_eio_sid(connection.sid, name) for name in namespaces):
-            connection.close(self.reason.TRANSPORT_CLOSE, farewell=CLOSE)
+            connection.close(self.reason.TRANSPORT_CLOSE, farewell=CLOSE, linger=True)
 
     def get_environ(self, sid: str, namespace: str | None = None) -> Any:
         """Return the WSGI environment of the request that opened the client's connection."""
