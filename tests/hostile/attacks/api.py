@@ -90,6 +90,7 @@ def hostile_queries(attacker: Attacker) -> None:
     _assert_no_failure(attacker, "/%" * 7_000)
     _assert_no_failure(attacker, "/bikes/" + "%F0%9F%9A%B2" * 1_000, "Accept: text/html")
     _assert_no_failure(attacker, "/static/" + "../" * 4_000)
+    _assert_no_failure(attacker, "http://[")
 
 
 @attack(clients=20)
