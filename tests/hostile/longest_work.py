@@ -25,7 +25,7 @@ def measure(clients: int) -> dict[str, float]:
             pour(lines, frame(TEXT, b"6"), bytes_max=0, lasts_s=SETTLES_S)
             scene.report()
             pour(lines, frame(TEXT, b"6"), bytes_max=0, lasts_s=LASTS_S)
-            return scene.report()
+            return scene.report("clean")
     finally:
         scene.close()
 
