@@ -20,6 +20,7 @@ from scripts.sources import javascript_files, shell_scripts
 ROOT = Path(__file__).resolve().parent.parent
 CANNOT_BEGIN = 2
 COMMAND_NOT_FOUND = 127
+HOSTILE = "tests/hostile"
 ALL_PYTHON_TESTS = (
     *("--numprocesses=2", "--dist=worksteal"),  # many wait for processes more than they compute
     *("--cov", "--cov-report=term-missing:skip-covered"),
@@ -51,10 +52,18 @@ def lint(_extra: Sequence[str], _folder: Path) -> Count:
 def python(extra: Sequence[str], folder: Path) -> Count:
     """Run the Python tests; all of them must also reach the coverage of the core."""
     report = folder / "python.xml"
+    options = (f"--ignore={HOSTILE}", *(extra or ALL_PYTHON_TESTS))
     code = run(
-        [sys.executable, "-m", "pytest", f"--junitxml={report}", *(extra or ALL_PYTHON_TESTS)],
+        [sys.executable, "-m", "pytest", f"--junitxml={report}", *options],
         {"COVERAGE_FILE": str(folder / "coverage")},  # two runs at once do not share it
     )
+    return read_counts(report, code)
+
+
+def hostile(extra: Sequence[str], folder: Path) -> Count:
+    """Attack a gateway; one attack after the other, as they measure time."""
+    report = folder / "hostile.xml"
+    code = run([sys.executable, "-m", "pytest", HOSTILE, f"--junitxml={report}", *extra])
     return read_counts(report, code)
 
 
@@ -71,6 +80,7 @@ def browser(extra: Sequence[str], folder: Path) -> Count:
 PARTS: dict[str, Callable[[Sequence[str], Path], Count]] = {
     "lint": lint,
     "python": python,
+    "hostile": hostile,
     "node": node,
     "browser": browser,
 }

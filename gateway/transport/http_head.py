@@ -8,7 +8,7 @@ might read differently: folded lines, blanks before a colon, bare CR or LF, two 
 import re
 from io import BufferedReader
 from typing import Any, NamedTuple
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -21,6 +21,9 @@ BLANK_LINES = (b"\r\n", b"\n")
 
 # llhttp also takes blank lines before it, several blanks, other protocols and other versions.
 REQUEST_LINE = re.compile(rb"[A-Z-]+ [^\s]+ HTTP/1\.[01]\r\n")
+
+# Not by urlsplit: it raises an error of its own for some hosts, such as "[".
+ABSOLUTE_FORM = re.compile(r"https?://([^/?#]+)", re.IGNORECASE)
 
 
 class BadHead(ValueError):
@@ -160,10 +163,10 @@ def split_target(target: str) -> Target:
     """Split a request's target (RFC 9112, 3.2). Raises BadHead."""
     host = None
     if target != "*" and not target.startswith("/"):
-        parts = urlsplit(target)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
+        absolute = ABSOLUTE_FORM.match(target)
+        if absolute is None:
             raise BadHead("the target of a request is a path or a URL")
-        host = parts.netloc
-        target = target[target.index(host) + len(host) :] or "/"
+        host = absolute[1]
+        target = target[absolute.end() :] or "/"
     path, _, query = target.partition("?")
     return Target(unquote_to_bytes(path).decode("latin-1"), query, host)

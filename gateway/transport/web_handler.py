@@ -198,7 +198,9 @@ class WebHandler(WSGIHandler):
 
     def _add_body(self, environ: dict[str, Any]) -> None:
         head = self._head
-        is_upgrade = "upgrade" in head.connection_options
+        # With a body the application could read past its end, into the next request.
+        has_body = bool(head.content_length) or head.is_chunked
+        is_upgrade = "upgrade" in head.connection_options and not has_body
         awaits = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
         body = Body(
             self.rfile,

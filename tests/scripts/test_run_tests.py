@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts.junit import Count, read_counts, total
-from scripts.run_tests import Outcome, passes, run, run_node, summarize, verdict
+from scripts.run_tests import PARTS, Outcome, passes, run, run_node, summarize, verdict
 
 PYTEST = """<testsuites><testsuite tests="4">
 <testcase name="good"/><testcase name="bad"><failure/></testcase>
@@ -46,6 +46,17 @@ def test_the_table_names_each_part_with_its_time_and_ends_with_the_sum() -> None
         "python     71.0 s  200 passed, 1 failed, 2 skipped",
         "205 passed, 1 failed, 2 skipped",
     ]
+
+
+def test_hostile_part_follows_python() -> None:
+    assert list(PARTS) == ["lint", "python", "hostile", "node", "browser"]
+
+
+def test_python_part_leaves_hostile_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    PARTS["python"](["--collect-only"], tmp_path)
+    collected = capfd.readouterr().out
+    assert "tests/test_layers.py" in collected
+    assert "tests/hostile/" not in collected
 
 
 @pytest.mark.parametrize(

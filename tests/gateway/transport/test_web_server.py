@@ -352,6 +352,15 @@ def test_head_stays_in_step(path: str) -> None:
             assert ask(client) == "hello"
 
 
+def test_body_of_an_upgrade_ends_where_it_says() -> None:
+    with serving() as (port, _), within(5):
+        client = TcpClient(port)
+        lines = "Host: a", "Connection: upgrade", "Upgrade: x", "Content-Length: 2"
+        raw(client, "POST / HTTP/1.1", *lines, body=b"ab")
+        assert read_answer(client).body == "ab"
+        assert ask(client) == "hello"
+
+
 def test_chunked_body_is_read() -> None:
     with serving() as (port, _), within(5):
         client = TcpClient(port)
