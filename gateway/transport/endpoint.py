@@ -4,8 +4,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gevent import sleep
-
 from gateway.transport import payload, takeover
 from gateway.transport.connection import BadPacket, Connection
 from gateway.transport.frames import POLICY
@@ -27,8 +25,6 @@ from gateway.transport.websocket import Owner, WebSocketLink
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
 
-# A POST may hold many tiny packets: let others run after so many.
-PACKETS_PER_TURN = 256
 # When a full server is worth asking again.
 RETRY_AFTER_S = "5"
 
@@ -164,13 +160,11 @@ class Endpoint:
         try:
             timeout_s = self._server.ping_interval + self._server.ping_timeout
             body = self._bodies.read(environ, timeout_s)
-            for index, packet in enumerate(payload.decode(body), start=1):
+            for packet in payload.decode(body):
                 connection.receive(packet)
                 if connection.closed:
                     return
                 connection.wait_for_room()
-                if index % PACKETS_PER_TURN == 0:
-                    sleep(0)
         finally:
             polling.posting = False
 
