@@ -12,12 +12,22 @@ from hypothesis import HealthCheck, settings
 from tests import processes
 from tests.ports import free_port as draw_free_port
 
+LONGEST_BYTES_IN_A_NAME = 16
+
 # On a machine that does other things as well, how long an example takes says nothing.
 settings.register_profile("spoke", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("spoke")
 
 # Shells have what they run in the background ignore Ctrl-C, and what that starts inherits it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long bytes by their argument: the two workers must collect the same names.
+
+    A gzip file, for one, holds the second it was written in.
+    """
+    return argname if isinstance(val, bytes) and len(val) > LONGEST_BYTES_IN_A_NAME else None
 
 
 class StartProcess(Protocol):
