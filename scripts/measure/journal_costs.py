@@ -1,9 +1,8 @@
-# noqa: INP001  # a measurement beside its record, not part of a package
 """What a commit of the device's journal costs, by how SQLite synchronises: ``journal.md``.
 
 ::
 
-    python -m docs.decisions.journal_costs [FOLDER]
+    python -m scripts.measure.journal_costs [FOLDER]
 
 Commits five readings every 5 ms, 1,000 a second, and prints how long a commit took: the middle, 99
 of 100, the longest. Then how long a full journal takes to be opened. FOLDER is on the disk in
@@ -61,7 +60,7 @@ def measure(folder: Path, choose: Callable[[Store], None]) -> None:
             store.append(batch(turn + 1), turn)
             took_ms.append((time.perf_counter() - before_s) * 1000)
     cuts = quantiles(took_ms, n=100)
-    print(f"{choose.__name__}: {cuts[49]:.2f} ms, {cuts[98]:.2f} ms, {max(took_ms):.1f} ms")  # noqa: T201  # its result
+    print(f"{choose.__name__}: {cuts[49]:.2f} ms, {cuts[98]:.2f} ms, {max(took_ms):.1f} ms")
 
 
 def measure_opening(folder: Path) -> None:
@@ -74,7 +73,7 @@ def measure_opening(folder: Path) -> None:
     with closing(DurableJournal(path, BIKES)):
         took_s = time.perf_counter() - before_s
     size_mb = path.stat().st_size / 1e6
-    print(f"opening {5 * READINGS_A_DEVICE} readings, {size_mb:.0f} MB: {took_s:.2f} s")  # noqa: T201  # its result
+    print(f"opening {5 * READINGS_A_DEVICE} readings, {size_mb:.0f} MB: {took_s:.2f} s")
 
 
 def main() -> None:

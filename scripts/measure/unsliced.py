@@ -1,9 +1,8 @@
-# noqa: INP001  # a measurement beside its record, not part of a package
 """Measure the work that cannot be sliced (``docs/guarantees.md``); prints ms of CPU, the worst run.
 
 ::
 
-    python -m docs.decisions.unsliced
+    python -m scripts.measure.unsliced
 """
 
 import gc
@@ -12,6 +11,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from gateway.__main__ import CYCLES_AFTER
 from gateway.transport import EngineServer
@@ -29,7 +29,7 @@ READING_BYTES = 230
 def main() -> None:
     """Print a line for each kind."""
     for name, text in messages().items():
-        show(f"parsing the largest message: {name}", lambda text=text: parse(text))
+        show(f"parsing the largest message: {name}", partial(parse, text))
     flush = open_group()
     show(f"one flush to a group of {CLIENTS}", flush)
     server = EngineServer()

@@ -1,9 +1,8 @@
-# noqa: INP001  # a measurement beside its record, not part of a package
 """Measure what a ZeroMQ message costs an idle event loop: waited for by a thread, or by the loop.
 
 ::
 
-    python -m docs.decisions.loop_waits
+    python -m scripts.measure.loop_waits
 
 Another process sends messages of two frames, each with the time of its sending, 100 a second.
 """
@@ -81,7 +80,7 @@ def measure(way: Callable[[Socket, Callable[[], None]], object]) -> tuple[list[f
     woken = Event()
     with zmq.Context() as context, context.socket(zmq.PULL) as pull:
         port = pull.bind_to_random_port("tcp://127.0.0.1")
-        sender = subprocess.Popen([sys.executable, "-m", "docs.decisions.loop_waits", str(port)])
+        sender = subprocess.Popen([sys.executable, "-m", "scripts.measure.loop_waits", str(port)])
         with way(pull, woken.set) as all_was_read:  # type: ignore[attr-defined]  # a context
             before_s = time.process_time()
             while len(delays) < MESSAGES:
