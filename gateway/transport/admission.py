@@ -113,6 +113,8 @@ class Admission:
         finally:
             del self._held[eio_sid]
             packets = held.let_go()
+        if server.manager.sid_from_eio_sid(eio_sid, namespace) != sid:
+            return  # the client went, and was disconnected while its handler ran
         if refusal is None:
             self._admit(sid, eio_sid, namespace, packets)
             if held.is_too_much:

@@ -20,7 +20,7 @@ from gevent.event import Event
 
 from gateway.transport.backlog import HIGH_WATER_BYTES, Holder
 from gateway.transport.frames import GOING_AWAY, NORMAL, POLICY, PROTOCOL_ERROR, packet_frame
-from gateway.transport.lane import Lane
+from gateway.transport.lane import Lane, Once
 from gateway.transport.payload import CLOSE, MESSAGE, NOOP, PING, PONG
 from gateway.transport.polling import PollingLink
 from gateway.transport.quota import Quota
@@ -339,23 +339,38 @@ class Connection:
 
     # The application
 
-    def run(self, call: Callable[..., object], *args: object, size: int = 0) -> None:
-        """Call into the application in this client's order; listen no further when it lags."""
+    def run(
+        self, call: Callable[..., object], *args: object, size: int = 0, is_alone: bool = True
+    ) -> None:
+        """Call into the application in this client's order; listen no further when it lags.
+
+        A call that is not alone holds the next ones up only until it waits for something.
+        """
         if self._lane is None:
             self._lane = Lane(self, self.wait_until_taken)
-        self._put(self._lane, call, args, size)
+        self._lane.put(call, *args, size=size, is_alone=is_alone)
+        self._pause_if_full(self._lane)
 
     def run_beside(self, call: Callable[..., object], *args: object, size: int = 0) -> None:
         """The same, in an order apart from that of :meth:`run`."""
         if self._lane_beside is None:
             self._lane_beside = Lane(self)
-        self._put(self._lane_beside, call, args, size)
+        self._lane_beside.put(call, *args, size=size)
+        self._pause_if_full(self._lane_beside)
 
-    def _put(
-        self, lane: Lane, call: Callable[..., object], args: tuple[object, ...], size: int
-    ) -> None:
-        lane.put(call, *args, size=size)
-        if lane.full and self._room is None:
+    def run_in_time(self, call: Callable[..., object], *args: object) -> None:
+        """Call as :meth:`run` does, but wait a limited time for a call that does not return."""
+        once = Once(call, args)
+        self.run(once)
+        self._server.limit_wait(self, once)
+
+    def run_overdue(self, call: Once) -> None:
+        """Run a call whose turn did not come in time."""
+        if not call.began:
+            Lane(self).put(call)
+
+    def _pause_if_full(self, lane: Lane) -> None:
+        if lane.full and self._room is None and not self.closed:
             self._room = Event()
             if self.link is not None:
                 self.link.pause()
@@ -372,7 +387,7 @@ class Connection:
             self._lane = None
         if self._lane_beside is not None and self._lane_beside.idle:
             self._lane_beside = None
-        if self._room is None or self._is_lagging:
+        if self._room is None or (self._is_lagging and not self.closed):
             return
         room, self._room = self._room, None
         room.set()
@@ -445,7 +460,8 @@ class Connection:
         if self.on_close is not None:
             self.on_close()
         self._server.backlog.wake(self._holder)  # end all waits for this client
-        self.run(self._server.say_disconnected, self, reason)
+        self.on_room()  # let go of a POST that waits for the application
+        self.run_in_time(self._server.say_disconnected, self, reason)
 
     def let_go(self) -> None:
         """Hold nothing any more: a timer may know this connection for a while yet."""

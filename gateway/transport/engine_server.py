@@ -16,6 +16,7 @@ from gateway.transport.connection import Connection
 from gateway.transport.endpoint import Answer, Endpoint, Environ
 from gateway.transport.handshake import Headers, Refusal
 from gateway.transport.heartbeat import Heartbeat
+from gateway.transport.lane import Once
 from gateway.transport.poll_connection import PollConnection
 from gateway.transport.polling import is_repetition
 from gateway.transport.sessions import Sessions
@@ -36,6 +37,9 @@ STALLED_TIMEOUT_S = 30.0
 UPGRADE_TIMEOUT_S = 10.0
 # A client answers a Close frame, or fetches its last packets, within this.
 CLOSE_TIMEOUT_S = 5.0
+# A client's disconnect handler waits this long for a handler of the client that does not return:
+# it may loop until the disconnect handler tells it to stop.
+DISCONNECT_WAIT_S = 1.0
 
 
 class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no types
@@ -93,6 +97,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         )
         self._lingers: Schedule[Connection] = clock.queue(
             close_timeout_s, lambda connection, due: self.end_linger(connection)
+        )
+        self._overdue: Schedule[tuple[Connection, Once]] = clock.queue(
+            DISCONNECT_WAIT_S, lambda late, due: late[0].run_overdue(late[1])
         )
         self.rests: Schedule[PollConnection] = clock.queue(
             IDLE_TIMEOUT_S, lambda connection, due: connection.check()
@@ -252,6 +259,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         if self._lingering.pop(connection.sid, None) is not None:
             connection.forget_waiting()
 
+    def limit_wait(self, connection: Connection, call: Once) -> None:
+        """Have the connection make a call that does not begin in time by itself."""
+        self._overdue.add((connection, call))
+
     def say_disconnected(self, connection: Connection, reason: str) -> None:
         """Tell the application, behind everything else this client had sent."""
         try:
@@ -265,7 +276,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         message = data
         if isinstance(data, str):
             message = engineio_packet.Packet(encoded_packet=payload.MESSAGE + data).data
-        connection.run(self._trigger_event, "message", connection.sid, message, size=len(data))
+        connection.run(
+            *(self._trigger_event, "message", connection.sid, message),
+            size=len(data),
+            is_alone=not self.async_handlers,
+        )
 
     # engineio's own API
 
