@@ -18,7 +18,6 @@ from gateway.transport.handshake import Headers, Refusal
 from gateway.transport.heartbeat import Heartbeat
 from gateway.transport.lane import Once
 from gateway.transport.poll_connection import PollConnection
-from gateway.transport.polling import is_repetition
 from gateway.transport.sessions import Sessions
 from gateway.transport.timers import Clock, Schedule
 from gateway.transport.timeslice import give_way, time_slices
@@ -237,16 +236,16 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         else:  # it holds its descriptor until the closing handshake is over
             link.on_released = partial(self.sessions.remove, connection)
 
-    def takes_poll(self, connection: Connection, stamp: str) -> bool:
-        """Say whether another GET of a session is to be answered as usual."""
+    def take_poll(self, connection: Connection, stamp: str) -> bool:
+        """Take another GET of a session, if it is to be answered as usual."""
         polling = connection.polling
         return (
             polling is not None
             and not polling.occupied
-            and not is_repetition(stamp, polling.asked)
             and connection.probe is None
             and not connection.closed
             and not self.heart.is_overdue(connection, time.monotonic())
+            and not polling.requests.is_get_again(stamp, time.time())
         )
 
     def end_poll(self, connection: Connection) -> None:
