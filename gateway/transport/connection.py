@@ -16,12 +16,23 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from engineio import packet as engineio_packet
 from gevent.event import Event
 
 from gateway.transport.backlog import HIGH_WATER_BYTES, Holder
 from gateway.transport.frames import GOING_AWAY, NORMAL, POLICY, PROTOCOL_ERROR, packet_frame
 from gateway.transport.lane import Lane, Once
-from gateway.transport.payload import CLOSE, MESSAGE, NOOP, PING, PONG
+from gateway.transport.payload import (
+    BINARY_MARK,
+    CLOSE,
+    MESSAGE,
+    NOOP,
+    PING,
+    PONG,
+    UPGRADE,
+    BadPayload,
+    decode_packet,
+)
 from gateway.transport.polling import PollingLink
 from gateway.transport.quota import Quota
 from gateway.transport.reader import Violation
@@ -33,6 +44,8 @@ from gateway.transport.websocket import STALLED, WebSocketLink
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
 
+# The types of packets, those of later protocols as well.
+DIGITS = frozenset("0123456789")
 PING_FRAME = packet_frame(PING)
 # A sender waits this long for a client that takes something. It waits PATIENCE_S, once, for one
 # that takes nothing: a sender to many clients must not stop for each that has gone.
@@ -44,6 +57,10 @@ class BadPacket(ValueError):
     """A packet that the protocol does not allow; the connection is closed for it."""
 
     code = PROTOCOL_ERROR
+
+
+class UnknownPacket(BadPacket):
+    """A packet of a type that no client sends; as the stock server, a WebSocket passes over it."""
 
 
 class TooManyPackets(BadPacket):
@@ -278,7 +295,7 @@ class Connection:
     def on_message(self, link: WebSocketLink, message: str | bytes) -> None:
         """Take a WebSocket message."""
         try:
-            self.receive(message)
+            self._receive_by_websocket(message)
         except BadPacket as error:
             link.fail(Violation(error.code, str(error)))
 
@@ -296,6 +313,16 @@ class Connection:
         elif violated is not None:
             self._server.note("violation", f"connection failed: {violated}")
         self.close(reasons.TRANSPORT_ERROR if violated else reasons.TRANSPORT_CLOSE)
+
+    def _receive_by_websocket(self, message: str | bytes) -> None:
+        try:
+            if isinstance(message, str) and message[:1] == BINARY_MARK:
+                message = decode_packet(message)
+            self.receive(message)
+        except UnknownPacket:
+            self.count_idle()
+        except BadPayload as error:
+            raise BadPacket(str(error)) from error
 
     def receive(self, packet: str | bytes) -> None:
         """Take one Engine.IO packet. Raises BadPacket."""
@@ -315,8 +342,13 @@ class Connection:
             self.close(self._server.reason.CLIENT_DISCONNECT, farewell=NOOP)
         elif kind == NOOP:
             self.count_idle()
+        elif kind == UPGRADE:
+            self.count_idle()
+            self.send(engineio_packet.Packet(engineio_packet.NOOP))  # the stock server's answer
+        elif kind in DIGITS:
+            raise UnknownPacket(f"unexpected packet type {kind}")
         else:
-            raise BadPacket(f"unexpected packet type {kind!r}")
+            raise BadPacket(f"not a packet type: {kind!r}")
 
     def count_idle(self) -> None:
         """Count a packet that is no event. Raises TooManyPackets."""

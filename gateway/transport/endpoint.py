@@ -44,7 +44,7 @@ class Endpoint:
         """Answer a request, or take its connection over and leave. Raises Refusal."""
         self._check_origin(environ)
         if environ["REQUEST_METHOD"] == "OPTIONS":
-            return "200 OK", [("Content-Type", "text/plain")], b"ok"
+            return "200 OK", [("Content-Type", "text/plain")], b"OK"
         request = parse_request(environ, self._server.transports)
         if request.sid is None:
             return self._open(request, environ)
@@ -164,6 +164,8 @@ class Endpoint:
             body = self._bodies.read(environ, timeout_s)
             if polling.requests.is_post_again(request.stamp, body, time.time()):
                 return
+            if not body:
+                connection.count_idle()
             for packet in payload.decode(body):
                 connection.receive(packet)
                 if connection.closed:

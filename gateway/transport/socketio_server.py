@@ -165,14 +165,16 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
         else:
             self._serve_ack(eio_sid, namespace, received.id, data)
 
-    def _serve_ack(self, eio_sid: str, namespace: str | None, ack_id: int, data: list[Any]) -> None:
+    def _serve_ack(
+        self, eio_sid: str, namespace: str | None, ack_id: int, data: list[Any] | None
+    ) -> None:
         """Call whoever waits for an acknowledgement."""
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
         waiting = self.manager.callbacks.get(sid, {})
         # 0 is where the manager keeps its counter. Taken out at once: an answer counts once.
         callback = waiting.pop(ack_id, None) if ack_id else None
         if callback is not None:
-            callback(*data)
+            callback(*(data or ()))
             return
         connection = self.eio.connection(eio_sid)
         if connection is not None:
