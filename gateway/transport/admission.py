@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gateway.transport.socketio_server import SocketIOServer
 
 INVALID_NAMESPACE = {"message": "Invalid namespace"}
+IS_CONNECTED = {"message": "Unable to connect"}
 REFUSED = {"message": "Connection refused by server"}
 FAILED = {"message": "Internal server error"}
 
@@ -105,7 +106,7 @@ class Admission:
             return
         sid = server.manager.pre_connect(eio_sid, namespace)
         if sid is None:
-            server.close_client(eio_sid, "CONNECT to a namespace that is connected")
+            self._refuse(eio_sid, namespace, IS_CONNECTED)  # the stock server keeps it, too
             return
         self._held[eio_sid] = held = Held(server.packet_class, namespace, server.eio.backlog)
         try:
@@ -113,6 +114,8 @@ class Admission:
         finally:
             del self._held[eio_sid]
             packets = held.let_go()
+        if server.manager.sid_from_eio_sid(eio_sid, namespace) != sid:
+            return  # the client went, and was disconnected while its handler ran
         if refusal is None:
             self._admit(sid, eio_sid, namespace, packets)
             if held.is_too_much:

@@ -16,12 +16,23 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from engineio import packet as engineio_packet
 from gevent.event import Event
 
 from gateway.transport.backlog import HIGH_WATER_BYTES, Holder
 from gateway.transport.frames import GOING_AWAY, NORMAL, POLICY, PROTOCOL_ERROR, packet_frame
-from gateway.transport.lane import Lane
-from gateway.transport.payload import CLOSE, MESSAGE, NOOP, PING, PONG
+from gateway.transport.lane import Lane, Once
+from gateway.transport.payload import (
+    BINARY_MARK,
+    CLOSE,
+    MESSAGE,
+    NOOP,
+    PING,
+    PONG,
+    UPGRADE,
+    BadPayload,
+    decode_packet,
+)
 from gateway.transport.polling import PollingLink
 from gateway.transport.quota import Quota
 from gateway.transport.reader import Violation
@@ -33,6 +44,8 @@ from gateway.transport.websocket import STALLED, WebSocketLink
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
 
+# The types of packets, those of later protocols as well.
+DIGITS = frozenset("0123456789")
 PING_FRAME = packet_frame(PING)
 # A sender waits this long for a client that takes something. It waits PATIENCE_S, once, for one
 # that takes nothing: a sender to many clients must not stop for each that has gone.
@@ -44,6 +57,10 @@ class BadPacket(ValueError):
     """A packet that the protocol does not allow; the connection is closed for it."""
 
     code = PROTOCOL_ERROR
+
+
+class UnknownPacket(BadPacket):
+    """A packet of a type that no client sends; as the stock server, a WebSocket passes over it."""
 
 
 class TooManyPackets(BadPacket):
@@ -278,7 +295,7 @@ class Connection:
     def on_message(self, link: WebSocketLink, message: str | bytes) -> None:
         """Take a WebSocket message."""
         try:
-            self.receive(message)
+            self._receive_by_websocket(message)
         except BadPacket as error:
             link.fail(Violation(error.code, str(error)))
 
@@ -296,6 +313,16 @@ class Connection:
         elif violated is not None:
             self._server.note("violation", f"connection failed: {violated}")
         self.close(reasons.TRANSPORT_ERROR if violated else reasons.TRANSPORT_CLOSE)
+
+    def _receive_by_websocket(self, message: str | bytes) -> None:
+        try:
+            if isinstance(message, str) and message[:1] == BINARY_MARK:
+                message = decode_packet(message)
+            self.receive(message)
+        except UnknownPacket:
+            self.count_idle()
+        except BadPayload as error:
+            raise BadPacket(str(error)) from error
 
     def receive(self, packet: str | bytes) -> None:
         """Take one Engine.IO packet. Raises BadPacket."""
@@ -315,8 +342,13 @@ class Connection:
             self.close(self._server.reason.CLIENT_DISCONNECT, farewell=NOOP)
         elif kind == NOOP:
             self.count_idle()
+        elif kind == UPGRADE:
+            self.count_idle()
+            self.send(engineio_packet.Packet(engineio_packet.NOOP))  # the stock server's answer
+        elif kind in DIGITS:
+            raise UnknownPacket(f"unexpected packet type {kind}")
         else:
-            raise BadPacket(f"unexpected packet type {kind!r}")
+            raise BadPacket(f"not a packet type: {kind!r}")
 
     def count_idle(self) -> None:
         """Count a packet that is no event. Raises TooManyPackets."""
@@ -339,23 +371,38 @@ class Connection:
 
     # The application
 
-    def run(self, call: Callable[..., object], *args: object, size: int = 0) -> None:
-        """Call into the application in this client's order; listen no further when it lags."""
+    def run(
+        self, call: Callable[..., object], *args: object, size: int = 0, is_alone: bool = True
+    ) -> None:
+        """Call into the application in this client's order; listen no further when it lags.
+
+        A call that is not alone holds the next ones up only until it waits for something.
+        """
         if self._lane is None:
             self._lane = Lane(self, self.wait_until_taken)
-        self._put(self._lane, call, args, size)
+        self._lane.put(call, *args, size=size, is_alone=is_alone)
+        self._pause_if_full(self._lane)
 
     def run_beside(self, call: Callable[..., object], *args: object, size: int = 0) -> None:
         """The same, in an order apart from that of :meth:`run`."""
         if self._lane_beside is None:
             self._lane_beside = Lane(self)
-        self._put(self._lane_beside, call, args, size)
+        self._lane_beside.put(call, *args, size=size)
+        self._pause_if_full(self._lane_beside)
 
-    def _put(
-        self, lane: Lane, call: Callable[..., object], args: tuple[object, ...], size: int
-    ) -> None:
-        lane.put(call, *args, size=size)
-        if lane.full and self._room is None:
+    def run_in_time(self, call: Callable[..., object], *args: object) -> None:
+        """Call as :meth:`run` does, but wait a limited time for a call that does not return."""
+        once = Once(call, args)
+        self.run(once)
+        self._server.limit_wait(self, once)
+
+    def run_overdue(self, call: Once) -> None:
+        """Run a call whose turn did not come in time."""
+        if not call.began:
+            Lane(self).put(call)
+
+    def _pause_if_full(self, lane: Lane) -> None:
+        if lane.full and self._room is None and not self.closed:
             self._room = Event()
             if self.link is not None:
                 self.link.pause()
@@ -372,7 +419,7 @@ class Connection:
             self._lane = None
         if self._lane_beside is not None and self._lane_beside.idle:
             self._lane_beside = None
-        if self._room is None or self._is_lagging:
+        if self._room is None or (self._is_lagging and not self.closed):
             return
         room, self._room = self._room, None
         room.set()
@@ -445,7 +492,8 @@ class Connection:
         if self.on_close is not None:
             self.on_close()
         self._server.backlog.wake(self._holder)  # end all waits for this client
-        self.run(self._server.say_disconnected, self, reason)
+        self.on_room()  # let go of a POST that waits for the application
+        self.run_in_time(self._server.say_disconnected, self, reason)
 
     def let_go(self) -> None:
         """Hold nothing any more: a timer may know this connection for a while yet."""

@@ -17,9 +17,10 @@ from gateway.transport.handshake import (
     parse_request,
 )
 from gateway.transport.poll_connection import PollConnection
-from gateway.transport.polling import PollingLink, is_repetition, plain_socket
+from gateway.transport.polling import PollingLink, plain_socket
 from gateway.transport.post_body import BodyReader
 from gateway.transport.reader import Violation
+from gateway.transport.repetition import Requests
 from gateway.transport.websocket import Owner, WebSocketLink
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Endpoint:
         """Answer a request, or take its connection over and leave. Raises Refusal."""
         self._check_origin(environ)
         if environ["REQUEST_METHOD"] == "OPTIONS":
-            return "200 OK", [("Content-Type", "text/plain")], b"ok"
+            return "200 OK", [("Content-Type", "text/plain")], b"OK"
         request = parse_request(environ, self._server.transports)
         if request.sid is None:
             return self._open(request, environ)
@@ -87,6 +88,8 @@ class Endpoint:
         connection.start()
         if switch is not None:
             self._open_websocket(connection, environ, switch)
+        if connection.polling is not None:
+            connection.polling.requests = Requests(request.stamp)
         return self._answer_poll(connection, environ, self._server.cookie_headers(connection.sid))
 
     def _offered_upgrades(self, request: Request, environ: Environ) -> list[str]:
@@ -109,10 +112,9 @@ class Endpoint:
         polling = connection.polling
         if polling is None:
             return
-        if is_repetition(request.stamp, polling.asked):
+        if polling.requests.is_get_again(request.stamp, time.time()):
             connection.close(self._server.reason.TRANSPORT_ERROR, farewell=payload.CLOSE)
             raise bad_request("The answer to this GET was sent before")
-        polling.asked = request.stamp
 
     def _answer_poll(self, connection: Connection, environ: Environ, headers: Headers) -> Answer:
         if connection.probe is not None:
@@ -133,33 +135,37 @@ class Endpoint:
 
     def _keep_polling(self, connection: Connection, environ: Environ) -> None:
         """Answer what follows on this connection without the web server, where it lets us."""
-        handover = environ.get(takeover.HANDOVER)
-        if handover is not None and not connection.closed:
+        handover, polling = environ.get(takeover.HANDOVER), connection.polling
+        if handover is not None and polling is not None and not connection.closed:
             accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
-            handover(partial(PollConnection, self._server, connection, accepted))
+            count = polling.requests.asked_count
+            handover(partial(PollConnection, self._server, connection, count, accepted))
 
     def _take_post(self, connection: Connection, request: Request, environ: Environ) -> Answer:
         polling = connection.polling
         if polling is None or connection.closed:
             raise bad_request("Unexpected HTTP request: the session uses WebSocket")
         answer = ("200 OK", [("Content-Type", "text/plain")], b"ok")
-        if is_repetition(request.stamp, polling.posted):
-            return answer
         try:
-            self._read_packets(connection, polling, environ)
+            self._read_packets(connection, polling, request, environ)
         except (BadPacket, payload.BadPayload, Refusal) as error:
             connection.close(self._server.reason.TRANSPORT_ERROR, farewell=payload.CLOSE)
             raise error if isinstance(error, Refusal) else bad_request(str(error)) from error
-        polling.posted = request.stamp
         return answer
 
-    def _read_packets(self, connection: Connection, polling: PollingLink, environ: Environ) -> None:
+    def _read_packets(
+        self, connection: Connection, polling: PollingLink, request: Request, environ: Environ
+    ) -> None:
         if polling.posting:
             raise bad_request("Two POST at once")
         polling.posting = True
         try:
             timeout_s = self._server.ping_interval + self._server.ping_timeout
             body = self._bodies.read(environ, timeout_s)
+            if polling.requests.is_post_again(request.stamp, body, time.time()):
+                return
+            if not body:
+                connection.count_idle()
             for packet in payload.decode(body):
                 connection.receive(packet)
                 if connection.closed:

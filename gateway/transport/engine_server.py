@@ -16,8 +16,8 @@ from gateway.transport.connection import Connection
 from gateway.transport.endpoint import Answer, Endpoint, Environ
 from gateway.transport.handshake import Headers, Refusal
 from gateway.transport.heartbeat import Heartbeat
+from gateway.transport.lane import Once
 from gateway.transport.poll_connection import PollConnection
-from gateway.transport.polling import is_repetition
 from gateway.transport.sessions import Sessions
 from gateway.transport.timers import Clock, Schedule
 from gateway.transport.timeslice import give_way, time_slices
@@ -36,6 +36,9 @@ STALLED_TIMEOUT_S = 30.0
 UPGRADE_TIMEOUT_S = 10.0
 # A client answers a Close frame, or fetches its last packets, within this.
 CLOSE_TIMEOUT_S = 5.0
+# A client's disconnect handler waits this long for a handler of the client that does not return:
+# it may loop until the disconnect handler tells it to stop.
+DISCONNECT_WAIT_S = 1.0
 
 
 class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no types
@@ -93,6 +96,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         )
         self._lingers: Schedule[Connection] = clock.queue(
             close_timeout_s, lambda connection, due: self.end_linger(connection)
+        )
+        self._overdue: Schedule[tuple[Connection, Once]] = clock.queue(
+            DISCONNECT_WAIT_S, lambda late, due: late[0].run_overdue(late[1])
         )
         self.rests: Schedule[PollConnection] = clock.queue(
             IDLE_TIMEOUT_S, lambda connection, due: connection.check()
@@ -230,16 +236,16 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         else:  # it holds its descriptor until the closing handshake is over
             link.on_released = partial(self.sessions.remove, connection)
 
-    def takes_poll(self, connection: Connection, stamp: str) -> bool:
-        """Say whether another GET of a session is to be answered as usual."""
+    def take_poll(self, connection: Connection, stamp: str) -> bool:
+        """Take another GET of a session, if it is to be answered as usual."""
         polling = connection.polling
         return (
             polling is not None
             and not polling.occupied
-            and not is_repetition(stamp, polling.asked)
             and connection.probe is None
             and not connection.closed
             and not self.heart.is_overdue(connection, time.monotonic())
+            and not polling.requests.is_get_again(stamp, time.time())
         )
 
     def end_poll(self, connection: Connection) -> None:
@@ -251,6 +257,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         """Forget a closed connection that fetched its last packets, or did not in time."""
         if self._lingering.pop(connection.sid, None) is not None:
             connection.forget_waiting()
+
+    def limit_wait(self, connection: Connection, call: Once) -> None:
+        """Have the connection make a call that does not begin in time by itself."""
+        self._overdue.add((connection, call))
 
     def say_disconnected(self, connection: Connection, reason: str) -> None:
         """Tell the application, behind everything else this client had sent."""
@@ -265,7 +275,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         message = data
         if isinstance(data, str):
             message = engineio_packet.Packet(encoded_packet=payload.MESSAGE + data).data
-        connection.run(self._trigger_event, "message", connection.sid, message, size=len(data))
+        connection.run(
+            *(self._trigger_event, "message", connection.sid, message),
+            size=len(data),
+            is_alone=not self.async_handlers,
+        )
 
     # engineio's own API
 

@@ -56,6 +56,8 @@ def parse_request(environ: Environ, transports: list[str]) -> Request:
         raise bad_request(
             "this server speaks Engine.IO 4: use a Socket.IO client of version 3 or newer"
         )
+    if "j" in query:  # scripts carry no Origin: any page could read the session's data by it
+        raise bad_request("JSONP is not served: use a Socket.IO client that polls by XHR or fetch")
     transport = query.get("transport", "")
     if transport not in transports:
         raise bad_request("Invalid transport")

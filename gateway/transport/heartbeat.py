@@ -53,5 +53,6 @@ class Heartbeat:
             return
         if client.listening:
             client.expire()
-        else:  # its pong may wait where we do not look
+        else:  # its pong may wait where we do not look; a ping shows each side that the other lives
+            client.send_ping()
             client.pong_due = self._pongs.add(client)

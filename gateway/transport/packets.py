@@ -228,7 +228,7 @@ def check_payload(decoded: Any) -> None:
     elif kind in (packet.EVENT, packet.BINARY_EVENT):
         valid = isinstance(data, list) and bool(data) and _is_event_name(data[0])
     elif kind in (packet.ACK, packet.BINARY_ACK):
-        valid = isinstance(data, list) and decoded.id is not None
+        valid = isinstance(data, list | None) and decoded.id is not None
     else:
         valid = False
     if not valid:

@@ -1,7 +1,6 @@
 """Packets of Engine.IO in the body of a polling request (protocol v4, "Packet encoding")."""
 
 import base64
-import binascii
 from collections.abc import Iterator
 
 SEPARATOR = "\x1e"
@@ -42,11 +41,13 @@ def decode(body: bytes) -> Iterator[str | bytes]:
 
 
 def _split(text: str) -> Iterator[str | bytes]:
+    if not text:  # a POST of nothing: the stock server takes it, too
+        return
     start = 0
     while (end := text.find(SEPARATOR, start)) >= 0:
-        yield _decode_packet(text[start:end])
+        yield decode_packet(text[start:end])
         start = end + 1
-    yield _decode_packet(text[start:])
+    yield decode_packet(text[start:])
 
 
 def _encode_packet(packet: str | bytes) -> str:
@@ -55,12 +56,14 @@ def _encode_packet(packet: str | bytes) -> str:
     return BINARY_MARK + base64.b64encode(packet).decode()
 
 
-def _decode_packet(part: str) -> str | bytes:
+def decode_packet(part: str) -> str | bytes:
+    """Return a packet from its text; one that begins with ``b`` is base64. Raises BadPayload."""
     if not part:
         raise BadPayload("empty packet")
     if part[0] != BINARY_MARK:
         return part
     try:
-        return base64.b64decode(part[1:], validate=True)
-    except binascii.Error as error:
+        # Some encoders break the lines.
+        return base64.b64decode(part[1:].replace("\r", "").replace("\n", ""), validate=True)
+    except ValueError as error:
         raise BadPayload("not base64") from error

@@ -39,24 +39,30 @@ class PollConnection:
 
     __slots__ = (
         "_accepted",
+        "_asked_count",
         "_exchange",
         "_head",
         "_request",
         "_server",
         "_session",
-        "_stamp",
         "_used",
         "_watcher",
     )
 
     def __init__(
-        self, server: "EngineServer", session: Connection, accepted: str, exchange: Exchange
+        self,
+        server: "EngineServer",
+        session: Connection,
+        asked_count: int,
+        accepted: str,
+        exchange: Exchange,
     ) -> None:
         self._server = server
         self._session = session
         self._accepted = {"HTTP_ACCEPT_ENCODING": accepted}
         self._exchange: Exchange | None = exchange
-        self._request, self._stamp = split_stamp(exchange.request)
+        self._request, _ = split_stamp(exchange.request)
+        self._asked_count = asked_count  # the GETs of the session up to the one answered here last
         self._head = answer_head(exchange.status, exchange.headers)
         self._used = True
         self._watcher: Any = get_hub().loop.io(exchange.sock.fileno(), READABLE)
@@ -108,8 +114,8 @@ class PollConnection:
         request, stamp = split_stamp(came)
         if not came:
             self.close()
-        elif request == self._request and self._server.takes_poll(self._session, stamp):
-            self._poll(stamp)
+        elif request == self._request and self._server.take_poll(self._session, stamp):
+            self._poll()
         else:
             self._give_back(unread=came)
 
@@ -118,10 +124,10 @@ class PollConnection:
             self._watcher.start(self._readable)
             self._readable()
 
-    def _poll(self, stamp: str) -> None:
+    def _poll(self) -> None:
         polling = self._session.polling
         assert polling is not None
-        polling.asked = self._stamp = stamp
+        self._asked_count = polling.requests.asked_count
         packets = polling.ask(self._answer_later)
         if packets is None:
             self._watcher.stop()
@@ -182,10 +188,10 @@ class PollConnection:
     def _reset(self) -> None:
         """Take what was answered last for unread, unless the client has asked on by another way."""
         polling = self._session.polling
-        if polling is None or polling.occupied or polling.asked != self._stamp:
-            self.close()
-        else:
+        if polling is not None and self._asked_count == polling.requests.asked_count:
             self._lose()
+        else:
+            self.close()
 
     def _lose(self) -> None:
         """End the session too: something that was sent did not arrive, and nobody has it now."""

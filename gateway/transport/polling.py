@@ -11,6 +11,7 @@ from gevent import socket as gevent_socket
 from gevent.event import AsyncResult
 
 from gateway.transport.payload import MAX_BYTES_PER_POLL, MAX_PACKETS_PER_POLL
+from gateway.transport.repetition import Requests
 from gateway.transport.takeover import CannotTake, server_socket
 
 # Beside its object, a packet costs a place in the deque.
@@ -37,13 +38,12 @@ class PollingLink:
         "_farewell",
         "_queue",
         "_woken",
-        "asked",
         "ended",
         "kept",
         "on_change",
         "on_poll",
-        "posted",
         "posting",
+        "requests",
         "size",
         "taken",
     )
@@ -62,8 +62,7 @@ class PollingLink:
         self.posting = False
         self.kept: Kept | None = None
         """Its connection that nobody but the event loop watches."""
-        self.asked = self.posted = ""
-        """The stamps of the last GET and of the last POST: see :func:`is_repetition`."""
+        self.requests = Requests()
 
     @property
     def occupied(self) -> bool:
@@ -200,15 +199,6 @@ class PollingLink:
 def cost_of(packet: str | bytes) -> int:
     """Return the memory that a packet in the queue holds, in bytes."""
     return getsizeof(packet) + PLACE_BYTES
-
-
-def is_repetition(stamp: str, last: str) -> bool:
-    """Tell whether a request is the last one, sent again.
-
-    A browser does that by itself when a kept connection breaks before the answer came. Stock
-    clients give each request a stamp of its own; who sends none is believed each time.
-    """
-    return stamp != "" and stamp == last
 
 
 def plain_socket(environ: Environ) -> gevent_socket.socket | None:

@@ -23,7 +23,10 @@ CONNECT_TIMEOUT_S = 45.0
 
 
 class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no types
-    """Socket.IO v5. Events of one client run in order, one at a time, acknowledgements beside.
+    """Socket.IO v5. Events of one client begin in order; acknowledgements run beside.
+
+    An event waits for the one before it to end, or with ``async_handlers`` (which is the default)
+    to wait for something itself.
 
     Takes the options of ``socketio.Server`` and of ``EngineServer``, and ``connect_timeout``.
     ``always_connect`` changes nothing: what a connect handler emits always follows its CONNECT.
@@ -108,9 +111,18 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
             return
         if kind in (packet.CONNECT, packet.DISCONNECT):
             connection.count_idle()
-        # Acknowledgements run beside: an event handler may be waiting for one.
-        run = connection.run_beside if kind in ACKS else connection.run
-        run(self._serve_or_reject, connection, incoming, size=incoming.cost)
+        self._queue(connection, incoming)
+
+    def _queue(self, connection: Connection, incoming: Incoming) -> None:
+        """Have a packet served when it is its turn."""
+        call, size = (self._serve_or_reject, connection, incoming), incoming.cost
+        if incoming.kind in ACKS:  # beside: an event handler may be waiting for it
+            connection.run_beside(*call, size=size)
+        elif incoming.kind == packet.DISCONNECT:
+            connection.run_in_time(*call)
+        else:
+            is_alone = incoming.kind == packet.CONNECT or not self.async_handlers
+            connection.run(*call, size=size, is_alone=is_alone)
 
     def _assemble(self, eio_sid: str, data: str | bytes) -> Incoming | None:
         """Return the packet that ``data`` completes, or None."""
@@ -153,14 +165,16 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
         else:
             self._serve_ack(eio_sid, namespace, received.id, data)
 
-    def _serve_ack(self, eio_sid: str, namespace: str | None, ack_id: int, data: list[Any]) -> None:
+    def _serve_ack(
+        self, eio_sid: str, namespace: str | None, ack_id: int, data: list[Any] | None
+    ) -> None:
         """Call whoever waits for an acknowledgement."""
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
         waiting = self.manager.callbacks.get(sid, {})
         # 0 is where the manager keeps its counter. Taken out at once: an answer counts once.
         callback = waiting.pop(ack_id, None) if ack_id else None
         if callback is not None:
-            callback(*data)
+            callback(*(data or ()))
             return
         connection = self.eio.connection(eio_sid)
         if connection is not None:

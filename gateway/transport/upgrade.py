@@ -27,7 +27,7 @@ class Probe:
             self.answered = True
             link.send(packet_frame(PROBE_PONG))
             self._connection.hold_polls()
-        elif message == UPGRADE and self.answered:
+        elif message[:1] == UPGRADE and self.answered:
             link.owner = self._connection
             self._connection.upgrade_to(link)
         else:

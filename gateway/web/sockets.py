@@ -67,6 +67,7 @@ def create_server(
     server = SocketIO(
         app,
         async_mode="gevent",
+        async_handlers=False,  # a client's questions are answered in the order it asked them
         cors_allowed_origins=is_allowed_origin,
         ping_interval=PING_INTERVAL_S,
         ping_timeout=PING_TIMEOUT_S,

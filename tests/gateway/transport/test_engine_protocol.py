@@ -65,6 +65,9 @@ def test_pings_come_at_intervals_below_a_second_by_websocket() -> None:
         ("PUT", "/engine.io/?EIO=4&transport=polling"),
         ("DELETE", "/engine.io/?EIO=4&transport=polling"),
         ("GET", "/engine.io/?EIO=4&transport=websocket"),
+        ("GET", "/engine.io/?EIO=4&transport=polling&j=0"),
+        ("GET", "/engine.io/?eio=4&transport=polling"),
+        ("GET", "/engine.io/?EIO=4&transport=POLLING"),
     ],
 )
 def test_a_request_with_a_wrong_method_or_query_is_a_400(method: str, target: str) -> None:
@@ -91,7 +94,9 @@ def test_packets_of_one_post_are_answered_ok_and_echoed_in_order() -> None:
         assert polls.get(sid).body == "4hello\x1ebAQIDBA==\x1e4world"
 
 
-@pytest.mark.parametrize("body", ["abc", "", "bnot base64!", "4a\x1e\x1e4b", "2", "0{}", "5", "9"])
+@pytest.mark.parametrize(
+    "body", ["abc", "d=4a", "bnot base64!", "b\u00e9", "4a\x1e\x1e4b", "2", "0{}", "9", "\u0661"]
+)
 def test_a_post_of_garbage_is_a_400_and_ends_the_session(body: str) -> None:
     with echo_engine() as (_, port, happenings):
         polls = Polls(port, ENGINE)
@@ -182,7 +187,7 @@ def test_a_close_packet_closes_the_websocket() -> None:
         client.close()
 
 
-@pytest.mark.parametrize("packet", ["abc", "", "2", "5", "0", "7", "\u0661"])
+@pytest.mark.parametrize("packet", ["abc", "", "bnot base64!", "b\u00e9", "\u0661"])
 def test_a_garbage_websocket_packet_closes_with_a_close_frame_and_nothing_else(
     packet: str,
 ) -> None:
@@ -196,6 +201,63 @@ def test_a_garbage_websocket_packet_closes_with_a_close_frame_and_nothing_else(
         assert client.receive() == b""
         client.close()
         happenings.wait_for(("disconnect", "transport error"))
+
+
+@pytest.mark.parametrize("packet", ["0{}", "2", "2probe", "3", "6", "7", "8x", "9"])
+def test_packet_that_no_client_sends_is_passed_over_by_websocket(packet: str) -> None:
+    with echo_engine() as (_, port, _happenings):
+        client = WebSocketClient(port, path=ENGINE)
+        assert client.next_message()[0] == "0"
+        for text in (packet, "4hello"):
+            client.text(text)
+        assert client.next_message() == "4hello"
+        client.close()
+
+
+def test_upgrade_out_of_turn_is_answered_with_a_noop() -> None:
+    with echo_engine() as (_, port, _happenings):
+        client = WebSocketClient(port, path=ENGINE)
+        assert client.next_message()[0] == "0"
+        client.text("5")
+        assert client.next_message() == "6"
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        assert polls.post(sid, "5").body == "ok"
+        assert polls.get(sid).body == "6"
+        client.close()
+
+
+def test_base64_is_taken_by_websocket() -> None:
+    with echo_engine() as (_, port, _happenings):
+        client = WebSocketClient(port, path=ENGINE)
+        assert client.next_message()[0] == "0"
+        client.text("bAQIDBA==")
+        assert client.next_message() == b"\x01\x02\x03\x04"
+        client.close()
+
+
+def test_post_of_nothing_changes_nothing() -> None:
+    with echo_engine() as (_, port, _happenings):
+        polls = Polls(port, ENGINE)
+        sid = polls.open()
+        for body in ("", "", "4hello"):
+            assert polls.post(sid, body).body == "ok"
+        without_length = polls.request("POST", polls.target(sid=sid))
+        assert without_length.body == "ok"
+        assert polls.get(sid).body == "4hello"
+
+
+def test_client_that_vanished_comes_back_before_its_first_session_is_missed() -> None:
+    with echo_engine(ping_interval=0.5, ping_timeout=0.5) as (engine, port, happenings):
+        polls = Polls(port, ENGINE)
+        first, second = polls.open(), polls.open()
+        assert set(engine.sockets) == {first, second}
+        while ("disconnect", "ping timeout") not in happenings.entries:
+            body = polls.get(second).body
+            assert body == "2"
+            polls.post(second, "3\x1e4hello")
+            assert polls.get(second).body == "4hello"
+        assert set(engine.sockets) == {second}
 
 
 def upgrade(port: int, sid: str) -> WebSocketClient:

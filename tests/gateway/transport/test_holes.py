@@ -137,7 +137,7 @@ def test_attachments_that_never_end_are_refused_at_the_limit_of_a_message() -> N
 
 
 def test_many_slow_events_of_one_client_run_in_order_one_at_a_time() -> None:
-    with flask_app() as (sockets, port):
+    with flask_app(async_handlers=False) as (sockets, port):
         gate, seen, running = Event(), [], []
 
         @sockets.on("slow")
@@ -176,7 +176,7 @@ def test_a_client_is_not_read_further_while_the_application_lags_behind_it() -> 
         assert not sending.ready()
         lane = only_connection(sockets)._lane
         assert lane is not None
-        assert len(lane._calls) < 100
+        assert len(lane._calls) + lane._aside < 100
         gate.set()
         with within(10):
             sending.join()
@@ -595,8 +595,7 @@ def test_events_of_a_client_wait_until_it_takes_its_answers() -> None:
 
 @pytest.mark.parametrize(
     "endless",
-    ["6", "3", "40/nowhere,", "41", '4399["late"]'],
-    ids=["noops", "pongs", "connects", "disconnects", "acks"],
+    ["6", "3", "2", "2probe", "5", "7", "40/nowhere,", "40", "41", '4399["late"]', "4399"],
 )
 def test_packets_that_are_no_events_are_counted(endless: str) -> None:
     with flask_app() as (sockets, port):

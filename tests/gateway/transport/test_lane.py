@@ -5,7 +5,7 @@ import time
 import gevent
 from gevent.event import Event
 
-from gateway.transport.lane import MAX_WAITING, MAX_WAITING_BYTES, Lane
+from gateway.transport.lane import MAX_WAITING, MAX_WAITING_BYTES, Lane, Once
 from tests.gateway.transport.clients import until
 from tests.timing import scaled_s
 
@@ -96,3 +96,60 @@ def test_calls_that_were_dropped_do_not_run() -> None:
     lane.put(seen.append, "later")
     wait_until_idle(lane)
     assert seen == ["later"]
+
+
+def test_call_that_waits_lets_the_next_begin_unless_it_is_alone() -> None:
+    gate, seen = Event(), list[str]()
+    lane = Lane(Client())
+
+    def call(name: str) -> None:
+        seen.append(f"{name} begins")
+        gate.wait()
+        seen.append(f"{name} ends")
+
+    lane.put(call, "a", is_alone=False)
+    lane.put(call, "b", is_alone=True)
+    lane.put(call, "c", is_alone=False)
+    until(lambda: len(seen) == 2)
+    assert seen == ["a begins", "b begins"]
+    assert not lane.idle
+    gate.set()
+    wait_until_idle(lane)
+    assert seen[2:] == ["a ends", "b ends", "c begins", "c ends"]
+    assert not lane._bytes
+
+
+def test_calls_that_do_not_wait_share_one_greenlet_though_they_need_not_be_alone() -> None:
+    greenlets = set[int]()
+    lane = Lane(Client())
+    for _ in range(10):
+        lane.put(lambda: greenlets.add(id(gevent.getcurrent())), is_alone=False)
+    wait_until_idle(lane)
+    assert len(greenlets) == 1
+
+
+def test_calls_that_wait_for_something_fill_the_lane() -> None:
+    gate, begun = Event(), list[int]()
+    lane = Lane(Client())
+
+    def call(number: int) -> None:
+        begun.append(number)
+        gate.wait()
+
+    for number in range(MAX_WAITING):
+        lane.put(call, number, is_alone=False)
+    until(lambda: len(begun) == MAX_WAITING)
+    assert lane.full
+    gate.set()
+    until(lambda: not lane.full)
+    lane.put(gevent.sleep, 0, size=MAX_WAITING_BYTES, is_alone=False)
+    until(lambda: lane.full)
+    until(lambda: not lane.full)
+
+
+def test_call_is_made_once() -> None:
+    seen: list[str] = []
+    once = Once(seen.append, ("made",))
+    once()
+    once()
+    assert seen == ["made"]

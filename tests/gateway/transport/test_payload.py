@@ -20,7 +20,11 @@ def test_the_documents_example_is_read_and_written() -> None:
     assert list(decode(b"4hello\x1e2\x1e4world")) == ["4hello", "2", "4world"]
 
 
-@pytest.mark.parametrize("body", [b"", b"4a\x1e", b"\x1e4a", b"b*", b"bA", b"\xff"])
+def test_base64_in_lines_is_read() -> None:
+    assert list(decode(b"bAQID\r\nBA==\n\x1e4a")) == [b"\x01\x02\x03\x04", "4a"]
+
+
+@pytest.mark.parametrize("body", [b"4a\x1e", b"\x1e4a", b"b*", b"bA", "b\u00e9".encode(), b"\xff"])
 def test_what_is_no_payload_is_refused(body: bytes) -> None:
     with pytest.raises(BadPayload):
         list(decode(body))

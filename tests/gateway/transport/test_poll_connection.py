@@ -2,6 +2,7 @@
 
 import gc
 import gzip
+import json
 import socket
 import struct
 from collections.abc import Iterator
@@ -140,6 +141,27 @@ def test_a_post_that_is_sent_again_is_taken_once() -> None:
         until(lambda: service.told == ["p1", "p2"])
 
 
+@pytest.mark.parametrize("stamp", ["1796000000", "1796000000500", ""])
+def test_requests_of_a_client_with_a_coarse_clock_are_all_taken(stamp: str) -> None:
+    with serving() as (service, port):
+        polls = KeptPolls(service, port)
+        target = f"{Polls(port, ENGINE).target(sid=polls.sid)}&t={stamp}"
+        for word in "abcd":
+            assert polls.get(word, f"&t={stamp}").body == f"4{word}"
+            for body in (b"4equal", b"4equal"):
+                assert Polls(port).request("POST", target, body).body == "ok"
+        until(lambda: service.told == ["equal"] * 8)
+
+
+def test_a_clock_that_stands_still_from_the_first_request_on_is_known_for_it() -> None:
+    with serving() as (service, port):
+        polls = KeptPolls(service, port)
+        opened = Polls(port).request("GET", Polls(port, ENGINE).target() + "&t=same")
+        polls.sid = json.loads(opened.body[1:])["sid"]
+        for word in "abcd":
+            assert polls.get(word, "&t=same").body == f"4{word}"
+
+
 def test_a_client_that_resets_its_connection_is_not_believed_to_have_read_the_answer() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
@@ -158,6 +180,22 @@ def test_a_reset_means_nothing_once_the_client_has_asked_on_by_another_connectio
         until(lambda: len(service.engine.resting) == 0)
         service.engine.send(polls.sid, "on")
         assert read_answer(polls.client).body == "4on"
+
+
+@pytest.mark.parametrize("more", ["", "&t=1796000000"], ids=["none", "seconds"])
+def test_a_reset_means_nothing_once_the_client_was_answered_by_another_connection(
+    more: str,
+) -> None:
+    with serving() as (service, port):
+        polls = KeptPolls(service, port)
+        for word in "ab":
+            assert polls.get(word, more).body == f"4{word}"
+        until(lambda: resting(service) == 1)
+        first, polls.client = polls.client, TcpClient(port)
+        assert polls.get("c", more).body == "4c"
+        polls.reset(first)
+        until(lambda: resting(service) == 0)
+        assert polls.get("d", more).body == "4d"
 
 
 def test_a_get_waits_without_a_greenlet() -> None:

@@ -127,10 +127,10 @@ BAD_PACKETS = [
     '42["disconnect","x"]',
     '42["message",NaN]',
     "43[]",
+    "43",
     "431{}",
     '44{"message":"x"}',
     "40[]",
-    "40",
     "41{}",
     "42" + "[" * 100_000,
     "42[" + "9" * 5000 + "]",
@@ -342,6 +342,36 @@ def test_an_acknowledgement_that_nobody_waits_for_is_ignored() -> None:
         client.text("435[1]")
         client.text('42["message"]')
         assert client.next_message() == '42["message-back"]'
+        client.close()
+
+
+@pytest.mark.parametrize("answer", ["431", "431[]"])
+def test_answer_without_data_is_an_answer(answer: str) -> None:
+    with flask_app() as (sockets, port):
+        answered = Happenings()
+
+        @sockets.on("ask")
+        def on_ask() -> None:
+            emit("question", callback=lambda *data: answered.add(data))
+
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.text('42["ask"]')
+        assert client.next_message() == '421["question"]'
+        client.text(answer)
+        answered.wait_for(())
+        client.close()
+
+
+def test_second_connect_is_refused_and_the_first_stands() -> None:
+    with flask_app() as (sockets, port):
+        echo_events(sockets)
+        client = WebSocketClient(port)
+        connect_namespace(client)
+        client.text("40")
+        assert client.next_message() == '44{"message":"Unable to connect"}'
+        client.text('42["message",1]')
+        assert client.next_message() == '42["message-back",1]'
         client.close()
 
 

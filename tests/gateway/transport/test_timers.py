@@ -122,16 +122,18 @@ def test_a_client_that_is_silent_expires_once(monkeypatch: pytest.MonkeyPatch) -
     assert client.did == ["ping", "expire"]
 
 
-def test_a_client_that_is_not_listened_to_does_not_expire(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_is_not_listened_to_is_pinged_on_and_does_not_expire(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     turned, client = Turned(monkeypatch), Client()
     turned.heart.start(client)
     turned.pass_time(30)
     client.listening = False
     turned.pass_time(200)
-    assert client.did == ["ping"]
+    assert client.did == ["ping"] * 11
     client.listening = True
     turned.pass_time(20)
-    assert client.did == ["ping", "expire"]
+    assert client.did == ["ping"] * 11 + ["expire"]
 
 
 def test_an_unasked_pong_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@
  */
 
 import { io } from "socket.io-client";
+import WebSocket from "ws";
 
 const url = process.argv[2];
 const LIMIT_MS = 15_000 * Number(process.env.TEST_TIME_FACTOR ?? "1");
@@ -24,7 +25,7 @@ function show(value) {
 }
 
 const shortened = (text) => text.replace(/x{1000,}/g, "xxx…");
-const withoutIds = (text) => text.replace(/"sid":"[^"]+"/g, '"sid":"*"');
+const withoutIds = (text) => text.replace(/(\\?)"sid\1":\1"[^"\\]+\1"/g, '"sid":"*"');
 
 /** What one client sends, receives and is told; returns a place for answers. */
 function record(transcript, name, socket) {
@@ -175,6 +176,18 @@ const scenarios = {
     leave(a);
     await serverSays(t, "disconnect");
   },
+  async "binary as base64"(t, transport) {
+    const a = await joined(t, "a", transport, { forceBase64: true });
+    a.answer(await ask(a.socket, "echo", Buffer.from([1, 2, 3]), { deep: [Buffer.from("x")] }));
+    leave(a);
+    await serverSays(t, "disconnect");
+  },
+  async "requests without a stamp"(t, transport) {
+    const a = await joined(t, "a", transport, { timestampRequests: false });
+    for (let number = 0; number < 5; number += 1) a.answer(await ask(a.socket, "echo", "same"));
+    leave(a);
+    await serverSays(t, "disconnect");
+  },
   async "unicode and large"(t, transport) {
     const a = await joined(t, "a", transport);
     a.answer(await ask(a.socket, "echo", "grüß € 🚲 \u2028 \u001e \"quoted\""));
@@ -262,8 +275,47 @@ const HTTP = [
   ["GET", "?EIO=4&transport=websocket"],
   ["POST", "?EIO=4&transport=polling"],
   ["PUT", "?EIO=4&transport=polling"],
+  ["GET", "?eio=4&transport=polling"],
+  ["GET", "?EIO=4&transport=POLLING"],
+  ["GET", "?EIO=3&transport=websocket"],
+  ["GET", "?transport=polling&EIO=4&b64=1&t=x"],
+  ["GET", "?EIO=4&transport=polling&j=0"],
+  ["GET", "?EIO=4&transport=polling&j=x"],
+  ["OPTIONS", "?EIO=4&transport=polling"],
 ];
-const BODIES = ["40", "garbage", "4garbage", "42[]", "1"];
+const BODIES = ["40", "garbage", "4garbage", "42[]", "1", "", "3", "5", "40\u001e3"];
+const CONTENT_TYPES = [
+  "text/plain;charset=UTF-8",
+  "application/octet-stream",
+  "application/x-www-form-urlencoded",
+  "application/json",
+];
+const PATHS = ["/socket.io", "/socket.io/", "/socket.io/more", "/Socket.IO/"];
+
+/** What clients send over a WebSocket that others do not. The last packet asks for an answer. */
+const JOIN = "40/admin,";
+const ASK = '42/admin,9["echo","last"]';
+const BINARY = '451-["echo",{"_placeholder":true,"num":0}]';
+const RAW = {
+  "pings, as Arduino's library sends them": [JOIN, "2", "2", "2probe", ASK],
+  "a probe and an upgrade, where no upgrade is due": ["2probe", "5", JOIN, "5", ASK],
+  "a pong that nobody asked for": [JOIN, "3", "3probe", ASK],
+  "packets that no client sends": [JOIN, "6", "7", "8", "9", '0{"sid":"x"}', "2{", ASK],
+  "a namespace with a query": ["40/admin?x=1,", '42/admin?x=1,1["echo","x"]', ASK],
+  "a namespace with a query and auth": ['40/admin?x=1,{"token":1}', ASK],
+  "a namespace without a comma": ["40/admin", ASK],
+  "an event for a namespace that was not joined": [JOIN, '42["echo",1]', "41", ASK],
+  "leaving a namespace and coming back": [JOIN, "41/admin,", '42/admin,["echo",1]', JOIN, ASK],
+  "leaving a namespace twice": [JOIN, "41/admin", "41/admin", JOIN, ASK],
+  "joining a namespace twice": [JOIN, JOIN, ASK],
+  "an event without arguments": [JOIN, '42/admin,["echo"]', '42/admin,0["echo"]', ASK],
+  "an event that is named by a number": [JOIN, "42/admin,[7]", ASK],
+  "an answer that nobody waits for": [JOIN, "43/admin,7[]", '43/admin,99["x"]', ASK],
+  "an answer without data": [JOIN, "43/admin,7", ASK],
+  "binary as base64": [JOIN, BINARY.replace("-", "-/admin,"), "bAQID", ASK],
+  "binary as bytes": [JOIN, BINARY.replace("-", "-/admin,"), Buffer.from([1, 2]), ASK],
+  "spaces in the text": [JOIN, '42/admin,8[ "echo" , 1 ]', ASK],
+};
 
 async function plainHttp(transcript) {
   const lines = (transcript.http = []);
@@ -282,6 +334,44 @@ async function plainHttp(transcript) {
     const [status, answer] = await fetched("POST", query, body);
     lines.push(`POST ${body} ${status} ${status === 200 ? answer : ""}`.trim());
   }
+  for (const type of CONTENT_TYPES) {
+    const query = `?EIO=4&transport=polling&sid=${await open()}`;
+    const headers = { "Content-Type": type };
+    const answer = await fetch(endpoint + query, { method: "POST", body: "40/admin,", headers });
+    const joined = await fetch(endpoint + query);
+    lines.push(withoutIds(`${type} ${answer.status} ${await joined.text()}`));
+  }
+  for (const path of PATHS) {
+    const answer = await fetch(`${url}${path}?EIO=4&transport=polling`);
+    lines.push(`${path} ${answer.status}`);
+  }
+}
+
+/** What a WebSocket receives for what it sends but NOOPs, up to the last answer or the end. */
+async function rawPackets(packets, sid) {
+  const lines = [];
+  const session = sid ? `&sid=${sid}` : "";
+  const base = `${url.replace("http", "ws")}/socket.io/`;
+  const socket = new WebSocket(`${base}?EIO=4&transport=websocket${session}`);
+  const ended = new Promise((done) => {
+    socket.on("message", (data, isBinary) => {
+      const text = isBinary ? show(data) : String(data);
+      if (text !== "6") lines.push(withoutIds(text));
+      if (text.startsWith("43/admin,9")) done();
+    });
+    socket.on("close", () => done(lines.push("closed before the answer")));
+    socket.on("error", () => {});
+  });
+  await once(socket, "open");
+  for (const packet of sid ? ["2probe", "5", ...packets] : packets) socket.send(packet);
+  await within(ended, "the last answer");
+  socket.terminate();
+  return lines;
+}
+
+async function open() {
+  const answer = await fetch(`${url}/socket.io/?EIO=4&transport=polling`);
+  return JSON.parse((await answer.text()).slice(1)).sid;
 }
 
 /** Wait until the server answers. */
@@ -307,5 +397,10 @@ for (const transport of Object.keys(TRANSPORTS)) {
 }
 transcripts["plain HTTP"] = {};
 await plainHttp(transcripts["plain HTTP"]);
-process.stdout.write(JSON.stringify(transcripts, null, 1));
-process.exit(0);
+for (const [name, packets] of Object.entries(RAW)) {
+  transcripts[`raw: ${name}`] = {
+    websocket: await rawPackets(packets),
+    upgraded: await rawPackets(packets, await open()),
+  };
+}
+process.stdout.write(JSON.stringify(transcripts, null, 1), () => process.exit(0));
