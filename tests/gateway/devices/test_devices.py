@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -16,41 +15,15 @@ from gateway.devices.devices import (
     Question,
     status_body,
 )
-from gateway.devices.ring import Entry
 from gateway.feed.effects import Now
 from gateway.feed.history import FILLS_MAX
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.reading import CheckedReading, Reading, Status
 from shared.wire import ReplayAnswer
+from tests.gateway.notebook import Notebook
 
 WALL_MS = 1_700_000_000_000
-
-
-@dataclass
-class Notebook:
-    """An audience that writes down what it is told."""
-
-    told: list[str] = field(default_factory=list)
-    watched: set[str] = field(default_factory=set)
-
-    def appear(self, device: Device, now: Now) -> None:
-        self.told.append(f"appear {device.device_id} after {device.ring.front}")
-
-    def append(self, device: Device, entry: Entry) -> None:
-        self.told.append(f"append {entry.end} as {entry.arrival}")
-
-    def note_status(self, device_id: str) -> None:
-        self.told.append(f"status {device_id}")
-
-    def before_loss(self, device: Device, arrival: int) -> None:
-        self.told.append(f"lose {device.device_id} to {arrival}, holding {len(device.ring)}")
-
-    def evict(self, device: Device) -> None:
-        self.told.append(f"evict {device.device_id}")
-
-    def is_watched(self, device_id: str) -> bool:
-        return device_id in self.watched
 
 
 def at(seconds: float) -> Now:
