@@ -20,14 +20,16 @@ from functools import partial
 import zmq
 
 from device.findings import Finding
-from device.judge import Judge, Moment, note_holes
+from device.judge import Judge, note_holes
 from device.judge_replay import Frames, ReplayJudge
 from device.sockets import Socket
+from gateway.feed.effects import Now
 from shared.console import put_out, tell
 from shared.contexts import Context, open_context
 from shared.errors import ReaderGone, SettingsError
 from shared.lines import never_full
 from shared.program import run
+from shared.setting_types import bind_endpoint, connect_endpoint
 
 RIGHT, WRONG, NOTHING_HEARD = 0, 1, 2
 LISTEN_S = 6.0
@@ -44,7 +46,7 @@ POLL_MS = 100
 class Verdict:
     """What is said at the end; ``replay`` is the endpoint that was asked, if any."""
 
-    endpoint: str
+    endpoints: Sequence[str]
     replay: str | None
     judge: Judge
 
@@ -65,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Listen, ask, judge and say what was found; returns the exit code."""
     options = _options(argv)
     try:
-        verdict = check(options.endpoint, options.replay, options.seconds, bind=options.bind)
+        endpoints = [one for text in options.endpoint for one in text.split(",")]
+        verdict = check(endpoints, options.replay, options.seconds, bind=options.bind)
     except SettingsError as error:
         tell(f"{error}\n")
         return NOTHING_HEARD
@@ -74,18 +77,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return verdict.code
 
 
-def check(endpoint: str, replay: str | None, listen_s: float, *, bind: bool = False) -> Verdict:
-    """Judge the publisher at ``endpoint``; raises SettingsError for what is no endpoint."""
+def check(
+    endpoints: Sequence[str], replay: str | None, listen_s: float, *, bind: bool = False
+) -> Verdict:
+    """Judge the publishers at some endpoints; raises SettingsError for what is no endpoint."""
     judge = Judge()
     with open_context() as context:
-        with _open(context, zmq.SUB, endpoint, bind=bind) as sub:
+        with _open(context, zmq.SUB, endpoints, bind=bind) as sub:
             listen(sub, judge, listen_s)
         if replay is not None:
-            with _open(context, zmq.DEALER, replay) as dealer:
+            with _open(context, zmq.DEALER, [replay]) as dealer:
                 ask_about_all(dealer, judge)
     for device_id, heard in judge.devices.items():
-        note_holes(judge.findings, device_id, list(heard.holes))
-    return Verdict(endpoint, replay, judge)
+        note_holes(judge.findings, device_id, list(heard.order.holes))
+    return Verdict(endpoints, replay, judge)
 
 
 def listen(sub: Socket, judge: Judge, listen_s: float) -> None:
@@ -136,7 +141,7 @@ def as_json(verdict: Verdict) -> str:
         for device_id, heard in judge.devices.items()
     }
     body = {
-        "endpoint": verdict.endpoint,
+        "endpoint": ",".join(verdict.endpoints),
         "replay": verdict.replay or "not checked",
         "verdict": verdict.word,
         "devices": devices,
@@ -155,7 +160,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=".venv/bin/python -m device.check", description="Judge a publisher of readings."
     )
-    parser.add_argument("endpoint", help="where it publishes, such as tcp://127.0.0.1:5556")
+    parser.add_argument(
+        "endpoint", nargs="+", help="where it publishes, as in SPOKE_DEVICE_CONNECT of a gateway"
+    )
     parser.add_argument("--replay", metavar="ENDPOINT", help="where it answers for past readings")
     parser.add_argument("--json", action="store_true", help="say it in JSON")
     parser.add_argument(
@@ -167,22 +174,33 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _open(context: Context, kind: int, endpoint: str, *, bind: bool = False) -> Socket:
+def _open(context: Context, kind: int, endpoints: Sequence[str], *, bind: bool = False) -> Socket:
+    """Open a socket at the endpoints, which are read as those of a gateway are."""
     socket = context.socket(kind)
     socket.linger = 0
     never_full(socket)
     socket.maxmsgsize = MESSAGE_BYTES_MAX
     try:
-        (socket.bind if bind else socket.connect)(endpoint)
-    except zmq.ZMQError as error:
+        for endpoint in endpoints:
+            _attach(socket, endpoint.strip(), bind=bind)
+    except SettingsError:
         socket.close()
-        text = f"cannot {'bind' if bind else 'connect to'} {endpoint}: {error}"
-        raise SettingsError(f"{text}; an endpoint is such as tcp://127.0.0.1:5556") from error
+        raise
     return socket
 
 
-def _now() -> Moment:
-    return Moment(time.monotonic(), time.time_ns() // 1_000_000)
+def _attach(socket: Socket, endpoint: str, *, bind: bool) -> None:
+    try:
+        (bind_endpoint if bind else connect_endpoint)(endpoint)
+        socket.ipv6 = "[" in endpoint  # for this endpoint and those that follow
+        (socket.bind if bind else socket.connect)(endpoint)
+    except (ValueError, zmq.ZMQError) as error:
+        text = f"cannot {'bind' if bind else 'connect to'} {endpoint}: {error}"
+        raise SettingsError(f"{text}; an endpoint is such as tcp://127.0.0.1:5556") from error
+
+
+def _now() -> Now:
+    return Now(time.monotonic(), time.time_ns() // 1_000_000)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,8 @@ class Finding:
 class Findings:
     """All that was found, each kind once."""
 
+    are_bad: bool = False
+    """Whether anything is wrong, also of what was too much to keep."""
     _found: dict[tuple[str | None, str, str], Finding] = field(default_factory=dict)
 
     def wrong(self, device_id: str | None, code: str, message: str, detail: str = "") -> None:
@@ -40,14 +42,10 @@ class Findings:
         found = self._found.values()
         return iter(sorted(found, key=lambda one: (one.level != "wrong", one.device_id or "")))
 
-    @property
-    def are_bad(self) -> bool:
-        """Whether anything is wrong."""
-        return any(finding.level == "wrong" for finding in self._found.values())
-
     def _add(
         self, level: Level, device_id: str | None, code: str, message: str, detail: str
     ) -> None:
+        self.are_bad |= level == "wrong"
         found = self._found.get((device_id, code, detail))
         if found is not None:
             found.count += 1

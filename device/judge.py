@@ -1,7 +1,8 @@
 """Judges what a publisher says against sections 1 and 2 of the protocol. Pure.
 
 Every message is heard with the time it came; :meth:`Judge.conclude` then says what only shows at
-the end. Nothing is wrong that a correct device could do on a line that loses nothing.
+the end. Nothing is wrong that a correct device could do on a line that loses nothing. What the
+numbers of readings are worth is judged in :mod:`device.judge_order`, as a gateway does.
 """
 
 import json
@@ -10,10 +11,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import pairwise
 from statistics import median
-from typing import NamedTuple
 
 from device.findings import Findings
-from shared.cursor import Cursor
+from device.judge_order import Hole, OrderJudge
+from gateway.feed.effects import Now
 from shared.errors import BadMessage
 from shared.reading import (
     ASSIST_LEVELS,
@@ -43,40 +44,19 @@ _ADVICE = {
 }
 
 
-class Moment(NamedTuple):
-    """When a message came: on a clock that never jumps, and in ms since 1970."""
-
-    monotonic_s: float
-    wall_ms: int
-
-
-class Hole(NamedTuple):
-    """Numbers ``first`` to ``last`` of an epoch that were never heard."""
-
-    epoch: int
-    first: int
-    last: int
-
-
 @dataclass(slots=True)
 class Heard:
     """What was heard of one device."""
 
     first_s: float
+    order: OrderJudge
     readings: int = 0
     statuses: int = 0
-    position: Cursor | None = None
-    """After the last reading heard, or announced by the first status."""
-    announced: Cursor = Cursor(0, 0)
-    """Up to where the last status said that readings exist."""
-    promised: Cursor = Cursor(0, 0)
-    """Up to where the status before it did: those readings had a second to come."""
     interval_ms: int = 0
     status_s: float | None = None
     stopped_epoch: int | None = None
     recent: deque[Reading] = field(default_factory=lambda: deque(maxlen=HEARD_MAX))
     times_s: deque[float] = field(default_factory=lambda: deque(maxlen=HEARD_MAX))
-    holes: deque[Hole] = field(default_factory=lambda: deque(maxlen=HEARD_MAX))
 
 
 @dataclass(slots=True)
@@ -87,42 +67,46 @@ class Judge:
     devices: dict[str, Heard] = field(default_factory=dict)
     messages: int = 0
 
-    def hear(self, frames: list[bytes], now: Moment) -> None:
+    def hear(self, frames: list[bytes], now: Now) -> None:
         """Judge one message."""
         self.messages += 1
         try:
             message = decode_message(frames)
         except BadMessage as error:
-            self._note_bad(error)
+            self._note_bad(error, now)
             return
         device_id = message.device_id if isinstance(message, Status) else message.reading.device_id
         if device_id not in self.devices and len(self.devices) >= DEVICES_MAX:
             return
-        heard = self.devices.setdefault(device_id, Heard(now.monotonic_s))
+        heard = self.devices.get(device_id)
+        if heard is None:
+            order = OrderJudge(device_id, self.findings)
+            heard = self.devices[device_id] = Heard(now.monotonic_s, order)
         raw = json.loads(frames[1])
         if isinstance(message, Status):
             self._hear_status(heard, message, raw, now)
         else:
             self._hear_reading(heard, message, raw, now)
 
-    def conclude(self, now: Moment) -> None:
+    def conclude(self, now: Now) -> None:
         """Judge what should have come and did not."""
         for device_id, heard in self.devices.items():
+            heard.order.conclude(now)
             self._conclude_statuses(device_id, heard, now.monotonic_s)
             self._conclude_readings(device_id, heard)
 
-    def _note_bad(self, error: BadMessage) -> None:
+    def _note_bad(self, error: BadMessage, now: Now) -> None:
         detail = str(error) if error.reason == "invalid" else ""
         text = f"{error}{_ADVICE.get(error.reason, '')}"
         self.findings.wrong(error.device_id, error.reason, text, detail)
         heard = self.devices.get(error.device_id or "")
-        if heard is not None and error.position is not None:
-            heard.position = error.position  # its number did come
+        if heard is not None:
+            heard.order.hear_invalid(error, now)
 
     # --- readings ------------------------------------------------------------------------
 
     def _hear_reading(
-        self, heard: Heard, checked: CheckedReading, raw: dict[str, object], now: Moment
+        self, heard: Heard, checked: CheckedReading, raw: dict[str, object], now: Now
     ) -> None:
         reading = checked.reading
         heard.readings += 1
@@ -132,11 +116,13 @@ class Judge:
         for key in checked.unknown:
             self.findings.advise(reading.device_id, "unknown_key", _unknown_key(key), key)
         self._judge_clock(reading, now.wall_ms)
-        self._judge_number(heard, reading)
+        if heard.stopped_epoch == reading.epoch:
+            text = f"reading {reading.cursor} came after the status that said stopping"
+            self.findings.wrong(reading.device_id, "after_stopping", text)
+        heard.order.hear_reading(reading, now)
         heard.recent.append(reading)
 
     def _judge_clock(self, reading: Reading, wall_ms: int) -> None:
-        self._judge_epoch(reading.device_id, reading.epoch, wall_ms)
         ts_ms, off_ms = reading.ts_ms, abs(reading.ts_ms - wall_ms)
         if ts_ms == 0 or off_ms <= CLOCK_SLACK_MS:
             return
@@ -151,47 +137,11 @@ class Judge:
         )
         self.findings.advise(reading.device_id, "ts_far", text)
 
-    def _judge_epoch(self, device_id: str, epoch: int, wall_ms: int) -> None:
-        if epoch > wall_ms + DAY_MS:
-            text = f"epoch {epoch} is more than a day ahead: use the start's time in milliseconds"
-            self.findings.wrong(device_id, "epoch_future", text)
-
-    def _judge_number(self, heard: Heard, reading: Reading) -> None:
-        """Compare a reading's position with the one before it."""
-        cursor, before = reading.cursor, heard.position
-        if heard.stopped_epoch == cursor.epoch:
-            text = f"reading {cursor} came after the status that said stopping"
-            self.findings.wrong(reading.device_id, "after_stopping", text)
-        if before is not None and cursor <= before:
-            self._judge_repeated(heard, reading, before)
-            return
-        if before is not None and cursor.epoch > before.epoch and cursor.seq == before.seq + 1:
-            text = f"epoch changed from {before} to {cursor}, but seq went on; it restarts at 1"
-            self.findings.wrong(reading.device_id, "epoch_not_restarted", text)
-        if before is not None and cursor.epoch == before.epoch and cursor.seq > before.seq + 1:
-            heard.holes.append(Hole(cursor.epoch, before.seq + 1, cursor.seq - 1))
-        heard.position = cursor
-
-    def _judge_repeated(self, heard: Heard, reading: Reading, before: Cursor) -> None:
-        cursor = reading.cursor
-        if cursor.epoch < before.epoch:
-            text = f"{cursor} came after {before}; an epoch must be greater than all before"
-            self.findings.wrong(reading.device_id, "epoch_back", text)
-        elif any(other.cursor == cursor for other in heard.recent):
-            text = f"seq {cursor.seq} came twice; every reading has a number of its own, +1 each"
-            self.findings.wrong(reading.device_id, "seq_repeated", text)
-        else:
-            text = f"seq {cursor.seq} came after {before.seq}; numbers only grow, by one"
-            self.findings.wrong(reading.device_id, "seq_back", text)
-
     def _conclude_readings(self, device_id: str, heard: Heard) -> None:
-        if heard.position is None or heard.readings == 0:
+        if heard.readings == 0:
             text = "no reading came; statuses alone are allowed, is it meant?"
             self.findings.advise(device_id, "no_reading", text)
             return
-        promised, last = heard.promised, heard.position
-        if promised.epoch == last.epoch and promised.seq > last.seq:
-            heard.holes.append(Hole(last.epoch, last.seq + 1, promised.seq))
         measured_ms = _measured_ms(heard)
         nominal_ms = heard.interval_ms
         if measured_ms and abs(measured_ms - nominal_ms) > INTERVAL_SLACK * nominal_ms > 0:
@@ -203,11 +153,8 @@ class Judge:
 
     # --- statuses ------------------------------------------------------------------------
 
-    def _hear_status(
-        self, heard: Heard, status: Status, raw: dict[str, object], now: Moment
-    ) -> None:
+    def _hear_status(self, heard: Heard, status: Status, raw: dict[str, object], now: Now) -> None:
         device_id = status.device_id
-        self._judge_epoch(device_id, status.epoch, now.wall_ms)
         self._judge_pause(device_id, heard, now.monotonic_s)
         heard.statuses += 1
         heard.status_s, heard.interval_ms = now.monotonic_s, status.interval_ms
@@ -219,7 +166,7 @@ class Judge:
                 text = f"a status has no key {key!r}; what a bike measures belongs in readings"
                 self.findings.advise(device_id, "unknown_status_key", text, key)
         self._judge_state(heard, status)
-        self._judge_last_seq(heard, status)
+        heard.order.hear_status(status, now)
 
     def _judge_state(self, heard: Heard, status: Status) -> None:
         if status.state == "stopping":
@@ -227,18 +174,6 @@ class Judge:
         elif heard.stopped_epoch == status.epoch:
             text = "a status said online again after stopping, without a new epoch"
             self.findings.wrong(status.device_id, "after_stopping", text, "status")
-
-    def _judge_last_seq(self, heard: Heard, status: Status) -> None:
-        before = heard.position
-        if before is None or status.epoch > before.epoch:
-            heard.position = status.cursor
-        elif status.epoch < before.epoch:
-            text = f"a status of epoch {status.epoch} came after a reading of epoch {before.epoch}"
-            self.findings.wrong(status.device_id, "epoch_back", text, "status")
-        elif status.epoch == before.epoch and status.last_seq < before.seq:
-            text = f"last_seq is {status.last_seq} after reading {before.seq} was sent"
-            self.findings.wrong(status.device_id, "last_seq_behind", text)
-        heard.promised, heard.announced = heard.announced, status.cursor
 
     def _judge_pause(self, device_id: str, heard: Heard, now_s: float) -> None:
         since_s = now_s - (heard.first_s if heard.status_s is None else heard.status_s)

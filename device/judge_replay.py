@@ -176,7 +176,7 @@ class ReplayJudge:
 
 def _first_position(heard: Heard) -> Cursor:
     """Find the least position heard or missed."""
-    missed = [Cursor(hole.epoch, hole.first) for hole in heard.holes]
+    missed = [Cursor(hole.epoch, hole.first) for hole in heard.order.holes]
     return min([heard.recent[0].cursor, *missed])
 
 
@@ -184,8 +184,8 @@ def _forget_filled(
     findings: Findings, device_id: str, heard: Heard, replayed: dict[Cursor, Reading]
 ) -> None:
     """Take out the holes whose readings the replay has: those were lost on the way."""
-    for hole in list(heard.holes):
+    for hole in list(heard.order.holes):
         if all(Cursor(hole.epoch, seq) in replayed for seq in range(hole.first, hole.last + 1)):
-            heard.holes.remove(hole)
+            heard.order.holes.remove(hole)
             text = f"seq {hole.first} to {hole.last} were lost on the way; the replay has them"
             findings.advise(device_id, "lost_on_the_way", text)

@@ -184,10 +184,11 @@ def _log_greenlet_error(
 
 
 def _report_start(settings: Settings, gateway: Gateway) -> None:
+    host = settings.gateway_host
     logger.info(
         "gateway_started",
         version=__version__,
-        url=f"http://{settings.gateway_host}:{settings.gateway_port}/",
+        url=f"http://{f'[{host}]' if ':' in host else host}:{settings.gateway_port}/",
         devices=settings.device_bind or ",".join(settings.device_connect),
         replay=settings.replay_bind or ",".join(settings.replay_connect) or "none",
     )

@@ -51,12 +51,18 @@ CATCH_UP_S = 0.005
 READABLE = 1
 """libev's name for it."""
 FAULTS = {
-    "conflict": "said something else under a number used before: are there two of this name?",
-    "old_epoch": "went back to an older epoch; believed after 10 s without the newer one",
-    "far_seq": "skipped a million numbers or more; believed after 10 s without others",
-    "future_epoch": "has an epoch of more than a day from now: is its clock right?",
-    "table_full": "is one more than SPOKE_MAX_DEVICES, and none gives way",
+    "conflict": "each number belongs to one reading: are there two bikes of this name?",
+    "seq_back": "each reading has the number after the one before, and a restart a greater epoch",
+    "old_epoch": "a restart has a greater epoch; this one is believed after 10 s without others",
+    "far_seq": "numbers go up by one; this one is believed after 10 s without others",
+    "future_epoch": "an epoch is a boot counter, or the ms since 1970 now: is its clock right?",
+    "table_full": "at most SPOKE_MAX_DEVICES, and none gives way",
 }
+"""What is expected instead of each fault of a device."""
+LINES_A_MINUTE = 60
+"""Lines about messages that cannot be used, whatever strangers send."""
+CAME_MAX = 200
+"""Bytes of such a message in its line."""
 
 
 class Connection(Protocol):
@@ -127,7 +133,7 @@ class Hub:
         self._rest_s = REST_S
         self._clock = clock
         self._wake = Wake()
-        self._once = OncePerKind()
+        self._once = OncePerKind(a_minute=LINES_A_MINUTE)
         self._lagging: dict[str, None] = {}  # who can be sent more at once, who waits longest first
         self._blocked: set[str] = set()  # whose kernel is full, until on_writable
         self._flushed_s = self._judged_s = self._turned_s = 0.0
@@ -212,7 +218,8 @@ class Hub:
             try:
                 self._receive(message, now)
             except BadMessage as error:
-                self._refuse(error, now)
+                self._log_refused(error, message, now)
+                self.devices.refuse(error, now)
             self._ask_questions(now)
         self._tell_faults()
         return self.links.is_emptied
@@ -234,26 +241,33 @@ class Hub:
                 for device_id in offered:
                     self.devices.replay_offered(device_id, now)
 
-    def _refuse(self, error: BadMessage, now: Now) -> None:
-        if self._once.is_first(error.reason, error.device_id):
-            logger.warning(
-                "message_refused",
-                reason=error.reason,
-                device_id=error.device_id,
-                detail=str(error),
-                note="counted from now on, not logged again",
-            )
-        self.devices.refuse(error, now)
+    def _log_refused(self, error: BadMessage, message: Incoming, now: Now) -> None:
+        """Say once what came and what is expected; a message without an id has its topic."""
+        key, sender = "device_id", error.device_id
+        if sender is None and message.kind == "live":
+            key, sender = "topic", repr(message.frames[0][:CAME_MAX])
+        if not self._once.is_first(error.reason, sender, now.monotonic_s):
+            return
+        logger.warning(
+            "message_refused",
+            reason=error.reason,
+            **{key: sender},
+            expected=str(error),
+            came=repr(message.frames[-1][:CAME_MAX]) if message.frames else "nothing",
+            note="counted from now on, not logged again",
+        )
 
     def _tell_faults(self) -> None:
         """Log what the devices found wrong with positions and values."""
         while self.devices.faults:
-            reason, device_id = self.devices.faults.pop()
+            reason, device_id, came, newest = self.devices.faults.pop()
             logger.warning(
                 "device_fault",
                 reason=reason,
                 device_id=device_id,
-                what=FAULTS[reason],
+                came=str(came),
+                newest=str(newest),
+                expected=FAULTS[reason],
                 note="counted from now on, not logged again",
             )
 

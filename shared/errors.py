@@ -67,7 +67,7 @@ class BadMessage(SpokeError):
 
     ``reason`` is one of a closed list and names the counter. ``position`` is the number of a
     reading that was refused only for its ``speed_kmh`` or ``ts_ms``: nothing else is missing.
-    ``device_id`` is set when topic and payload agreed on it.
+    ``device_id`` is the one of the topic, where the topic has one.
     """
 
     def __init__(

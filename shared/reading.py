@@ -148,7 +148,7 @@ def check_identity(raw: Mapping[str, object], device_id: str) -> None:
     if raw.get("v") != VERSION or not _is_integer(raw.get("v")):
         raise BadMessage("unsupported_version", f"v must be {VERSION}", device_id=device_id)
     if raw.get("device_id") != device_id:
-        raise BadMessage("id_mismatch", f"device_id is not the topic's {device_id!r}")
+        raise BadMessage("id_mismatch", f"device_id must be the topic's, {device_id!r}")
 
 
 def _refused(key: str, expected: str, device_id: str, position: Cursor | None = None) -> BadMessage:

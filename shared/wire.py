@@ -151,7 +151,11 @@ def decode_message(frames: Sequence[bytes]) -> CheckedReading | Status:
         text = f"{len(frames)} frames instead of topic and payload"
         raise BadMessage("bad_frames", text) from error
     kind, device_id = _split_topic(topic)
-    return (decode_reading if kind == READING_TOPIC else decode_status)(payload, device_id)
+    try:
+        return (decode_reading if kind == READING_TOPIC else decode_status)(payload, device_id)
+    except BadMessage as error:
+        error.device_id = device_id  # also where the payload cannot be read
+        raise
 
 
 def encode_request(request: ReplayRequest) -> bytes:

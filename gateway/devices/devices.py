@@ -6,7 +6,7 @@ of each entry and status at once: who is moved out of a tail must find the ring 
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import NamedTuple, Protocol
 
@@ -40,10 +40,24 @@ FLEETING_S = 10.0
 LONG_GONE_S = 600.0
 REMEMBERED_MAX = 10_000
 """Evicted devices whose last position is kept, so that a gap can say why."""
-FAULTS = frozenset({"conflict", "old_epoch", "far_seq", "future_epoch", "table_full"})
+FAULTS = frozenset({"conflict", "seq_back", "old_epoch", "far_seq", "future_epoch", "table_full"})
 """What an operator is told of, once for each device; the rest is only counted."""
+FAULTS_A_MINUTE = 60
+"""Lines in the log, whatever many wrong devices say."""
 TRIM_PART = 64
 """Over the memory limit, the longest ring loses this part of itself at a time."""
+
+
+class Fault(NamedTuple):
+    """A kind of fault that a device did not have before, and the position that showed it.
+
+    ``newest`` is the greatest position known of the device then.
+    """
+
+    reason: str
+    device_id: str
+    came: Cursor | None
+    newest: Cursor
 
 
 class Question(NamedTuple):
@@ -64,6 +78,8 @@ class Device:
     ring: Ring
     first_heard_s: float
     last_heard_s: float
+    refusals: Counter[str] = field(default_factory=Counter)
+    """How many of its messages were refused or dropped, by reason."""
     status_told: tuple[object, ...] = ()
     """What :attr:`status_frame` says."""
     status_frame: bytes = b""
@@ -91,14 +107,16 @@ class Device:
         told = (newest, feed.head, *self._told())
         if told != self._summary_of:
             head = {"cursor": str(feed.head or START)}
-            body = encode_json(self.status_body() | head)
+            counted = {"refusals": dict(self.refusals)} if self.refusals else {}
+            body = encode_json(self.status_body() | counted | head)
             self._summary = body[:-1] + b',"latest":' + self.latest_json() + b"}"
             self._summary_of = told
         return self._summary
 
     def _told(self) -> tuple[object, ...]:
         feed = self.feed
-        return feed.position, feed.online, feed.ts_ms, feed.model, feed.refused
+        shown = (feed.position, feed.online, feed.ts_ms, feed.model, feed.interval_ms)
+        return *shown, feed.refused, self.refusals.total()
 
 
 class Audience(Protocol):
@@ -140,7 +158,7 @@ class Devices:
     def __init__(self, limits: Limits, ours: Callable[[str], bool] = lambda _: False) -> None:
         self.limits = limits
         self.questions: list[Question] = []
-        self.faults: list[tuple[str, str]] = []
+        self.faults: list[Fault] = []
         """Kinds of faults of devices that were not there before, until the shell takes them."""
         self.counts: Counter[str] = Counter()
         self.arrival = 0
@@ -149,7 +167,7 @@ class Devices:
         self.evicted: OrderedDict[str, tuple[Cursor, int]] = OrderedDict()
         """The last position and arrival number of devices that had to give way."""
         self._ours = ours
-        self._once = OncePerKind(limits.devices)
+        self._once = OncePerKind(limits.devices, a_minute=FAULTS_A_MINUTE)
         self._held, self._fills = HeldTotal(), Fills()  # what all feeds share
         self._table: OrderedDict[str, Device] = OrderedDict()  # the longest silent first
         self._in_order: Sequence[Device] | None = None
@@ -207,13 +225,22 @@ class Devices:
 
     def refuse(self, error: BadMessage, now: Now) -> None:
         """Count a bad message, and tell the feed what it must know of it."""
-        device = self._table.get(error.device_id or "")
-        if device is not None and error.reason == "unsupported_version":
-            self._apply(device, device.feed.refuse(error.reason, now), now)
+        device = self._refused_device(error.device_id, now)
+        if device is None:
+            self.counts[error.reason] += 1
             return
-        self.counts[error.reason] += 1
-        if device is not None and error.position is not None:
+        self._apply(device, device.feed.refuse(error.reason, now), now)
+        if error.position is not None:
             self._apply(device, device.feed.receive_invalid(error.position, now), now)
+
+    def _refused_device(self, device_id: str | None, now: Now) -> Device | None:
+        """Find the device of a bad message. A new one is known from now on if there is room."""
+        if device_id is None:
+            return None
+        device = self._table.get(device_id)
+        if device is None and len(self._table) < self.limits.devices:
+            return self._admit(device_id, now)
+        return device
 
     def answer(self, purpose: Purpose, answer: ReplayAnswer, now: Now) -> None:
         """Take in the answer to the last question about a device for a purpose."""
@@ -301,29 +328,37 @@ class Devices:
                 self.audience.before_loss(device, self.arrival)
                 device.ring.empty(front)
             case Seen(reading):
-                self._count_seen(device, reading)
-            case Count(reason):
-                self._count(reason, device.device_id)
+                self._count_seen(device, reading, now)
+            case Count(reason, cursor):
+                self._count(reason, device, cursor, now)
 
     def _append(self, device: Device, entry: Entry) -> None:
         self.arrival = entry.arrival
         device.ring.append(entry)
         self.audience.append(device, entry)
 
-    def _count_seen(self, device: Device, reading: Reading) -> None:
-        """Tell a repetition from two publishers of one id."""
+    def _count_seen(self, device: Device, reading: Reading, now: Now) -> None:
+        """Tell a repetition from two publishers of one id, and from numbers that went back."""
+        if device.feed.refused == "seq_back":
+            self._count("seq_back", device, reading.cursor, now)
+            return
         ring, index = device.ring, device.ring.index_after(reading.cursor) - 1
         held = ring.find(reading.cursor)
         same = held is None or held == reading_frame(encode_reading(reading))
         if not same:  # the time may be the gateway's own
             timed = replace(reading, ts_ms=ring.time_at(index), written=None)
             same = held == reading_frame(encode_reading(timed))
-        self._count("duplicate" if same else "conflict", device.device_id)
+        self._count("duplicate" if same else "conflict", device, reading.cursor, now)
 
-    def _count(self, reason: str, device_id: str) -> None:
+    def _count(self, reason: str, device: Device, came: Cursor | None, now: Now) -> None:
+        device.refusals[reason] += 1
         self.counts[reason] += 1
-        if reason in FAULTS and self._once.is_first(reason, device_id):
-            self.faults.append((reason, device_id))
+        self._note_fault(Fault(reason, device.device_id, came, device.feed.position), now)
+
+    def _note_fault(self, fault: Fault, now: Now) -> None:
+        reason, device_id = fault.reason, fault.device_id
+        if reason in FAULTS and self._once.is_first(reason, device_id, now.monotonic_s):
+            self.faults.append(fault)
 
     def _grow(self, by_bytes: int) -> None:
         """Count what is held; the longest ring loses its front until all fit together."""
@@ -345,7 +380,8 @@ class Devices:
         if len(self._table) >= self.limits.devices:
             gone = self._least_needed(now)
             if gone is None:
-                self._count("table_full", device_id)
+                self.counts["table_full"] += 1
+                self._note_fault(Fault("table_full", device_id, None, START), now)
                 return None
             self._evict(gone)
         held, limits = Reorder(self._held), self.limits
@@ -357,10 +393,11 @@ class Devices:
         return device
 
     def _least_needed(self, now: Now) -> Device | None:
-        """Choose who gives way: first who was hardly heard, then who is long gone."""
+        """Choose who gives way: who said nothing valid, who was hardly heard, who is long gone."""
+        invalid = (d for d in self if d.feed.head is None)
         fleeting = (d for d in self if d.last_heard_s - d.first_heard_s < FLEETING_S)
         gone = (d for d in self if now.monotonic_s - d.last_heard_s > LONG_GONE_S)
-        free = (d for d in chain(fleeting, gone) if not self._is_protected(d.device_id))
+        free = (d for d in chain(invalid, fleeting, gone) if not self._is_protected(d.device_id))
         return next(free, None)
 
     def _is_protected(self, device_id: str) -> bool:

@@ -61,9 +61,10 @@ class Seen(NamedTuple):
 
 
 class Count(NamedTuple):
-    """Something was dropped; ``reason`` names the counter."""
+    """Something was dropped; ``reason`` names the counter, ``cursor`` a position that was wrong."""
 
     reason: str
+    cursor: Cursor | None = None
 
 
 class Changed(NamedTuple):

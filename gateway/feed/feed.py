@@ -3,18 +3,19 @@
 Pure. Every method takes what happened and the time, and returns what should happen: a list of
 effects. The rules are those of ``docs/protocol.md``, "Order at the gateway":
 
-``admission`` says what is believed, ``order`` what comes next, with ``horizon`` for what is missing
-and ``reorder`` for what came too early; ``asking`` when to ask for it; ``history`` fetches what was
-before.
+``admission`` says what is believed and ``refusals`` which refusal is shown; ``order`` what comes
+next, with ``horizon`` for what is missing and ``reorder`` for what came too early; ``asking`` when
+to ask for it; ``history`` fetches what was before.
 """
 
 from dataclasses import InitVar, dataclass, field
 
 from gateway.feed.admission import is_future, refusal, strangeness
 from gateway.feed.asking import ASK_AGAIN_S, PAGE_MAX, Asking, Kind, Purpose, Question
-from gateway.feed.effects import Ask, Changed, Count, Effects, Now, Prepend, Start, Take
+from gateway.feed.effects import Ask, Changed, Count, Effects, Now, Prepend, Seen, Start, Take
 from gateway.feed.history import Fills, History
 from gateway.feed.order import Order
+from gateway.feed.refusals import NEVER_S, Refusals
 from gateway.feed.reorder import Reorder
 from shared.cursor import Cursor
 from shared.reading import Reading, Status
@@ -22,9 +23,8 @@ from shared.wire import ReplayAnswer
 
 ONLINE_S = 3.0
 """A device is online while something valid of its current epoch came within this time."""
-REFUSED_SHOWN_S = 10.0
-"""How long a refusal is shown after the last one: as long as it takes to be believed after all."""
-NEVER_S = float("-inf")
+ANNOUNCED_MAX_S = 1.0
+"""How long a reading may come after the status that announced it, whatever its interval."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,6 @@ class Feed:
     model: str | None = None
     interval_ms: int | None = None
     """Between two readings, as the device says: 0 when irregular, None before its first status."""
-    refused: str | None = None
     ts_ms: int = 0
     newest: Cursor | None = None
     """What the replay said it holds last, to a question of :attr:`newest_s`."""
@@ -59,7 +58,8 @@ class Feed:
     _shown: tuple[object, ...] = ()  # what the last Changed was about
     _alive_s: float = NEVER_S  # the last sign of the current epoch
     _accepted_s: float = NEVER_S  # the last sign of an older one that is still being settled
-    _refused_s: float = NEVER_S
+    _reading_s: float = NEVER_S  # the last reading that was not dropped
+    _refusals: Refusals = field(default_factory=Refusals)
 
     def __post_init__(self, held: Reorder | None) -> None:
         self._order = Order(self.device_id, self.capacity, Reorder() if held is None else held)
@@ -73,7 +73,8 @@ class Feed:
         """
         if not (self.online and self._order.take_next(reading)):
             return False
-        self.ts_ms, self._alive_s = reading.ts_ms or now.wall_ms, now.monotonic_s
+        self.ts_ms = reading.ts_ms or now.wall_ms
+        self._alive_s = self._reading_s = now.monotonic_s
         return True
 
     def receive_reading(self, reading: Reading, now: Now) -> Effects:
@@ -83,12 +84,14 @@ class Feed:
         cursor = reading.cursor
         reason = self._refusal(cursor, now)
         if reason is not None:
-            return self.refuse(reason, now)
+            return self.refuse(reason, now, cursor)
         effects = self._admit(cursor, Cursor(cursor.epoch, cursor.seq - 1), now)
         is_late = self._order.horizon.is_stopped_before(cursor)
         self._order.know(cursor)
         self._hear(cursor.epoch, reading.ts_ms, online=self.online or not is_late, now=now)
-        return effects + self._told() + self._order.place(reading) + self._settle(now)
+        placed = self._order.place(reading)
+        self._note_placed(cursor, placed, now.monotonic_s)
+        return effects + self._told() + placed + self._settle(now)
 
     def receive_status(self, status: Status, now: Now) -> Effects:
         """Take in what the device says of itself; it shows that a last reading was lost."""
@@ -98,9 +101,9 @@ class Feed:
             return []
         reason = self._refusal(cursor, now)
         if reason is not None:
-            return self.refuse(reason, now)
+            return self.refuse(reason, now, cursor)
         effects = self._admit(cursor, cursor, now)
-        self._order.know(cursor)
+        self._order.announce(cursor, self._announced_s(status))
         if status.state == "stopping":
             self._order.horizon.stop(cursor)
             online = False
@@ -159,18 +162,20 @@ class Feed:
         self._asking.wants_newest = True
         return self._settle(now)
 
-    def refuse(self, reason: str, now: Now) -> Effects:
-        """Count a message of this device that was refused, and show it."""
-        self._refused_s, self.refused = now.monotonic_s, reason
-        return [Count(reason), *self._told()]
+    def refuse(self, reason: str, now: Now, cursor: Cursor | None = None) -> Effects:
+        """Count a message of this device that was refused; show that as :attr:`refused` says.
+
+        ``cursor`` is its position, if that is what was wrong.
+        """
+        self._refusals.note(reason, now.monotonic_s, self._reading_s)
+        return [Count(reason, cursor), *self._told()]
 
     def tick(self, now: Now) -> Effects:
         """Judge every timeout; what was received before must have been taken in."""
         now_s = now.monotonic_s
         if now_s - self._alive_s >= ONLINE_S:
             self.online = False
-        if now_s - self._refused_s >= REFUSED_SHOWN_S:
-            self.refused = None
+        self._refusals.settle(now_s, self._reading_s)
         for purpose in self._asking.overdue(now_s):
             self._miss(purpose, now)
         return self._told() + self._next_stretch() + self._settle(now)
@@ -193,6 +198,11 @@ class Feed:
         return self.position.seq
 
     @property
+    def refused(self) -> str | None:
+        """Why the device is refused, as :mod:`gateway.feed.refusals` says; None: it is not."""
+        return self._refusals.shown
+
+    @property
     def held_count(self) -> int:
         """How many readings wait for a hole to be filled."""
         return len(self._order.held)
@@ -201,10 +211,9 @@ class Feed:
         """Tell whether history may still appear in front of the ring."""
         return self._history is not None and self._history.is_moving(now.monotonic_s)
 
-    @property
-    def is_repairing(self) -> bool:
+    def is_repairing(self, now: Now) -> bool:
         """Tell whether something is missing that the replay is, or will be, asked for."""
-        return self._order.is_waiting
+        return self._order.is_late(now.monotonic_s)
 
     @property
     def has_replay(self) -> bool:
@@ -226,7 +235,8 @@ class Feed:
         """Tell whether :meth:`tick` would find nothing to do now."""
         now_s, history = now.monotonic_s, self._history
         is_fresh = self.online == (now_s - self._alive_s < ONLINE_S)
-        if not (is_fresh and self._shown and self.refused is None) or self.is_settling():
+        is_told = bool(self._shown) or self.head is None
+        if not (is_fresh and is_told and self.refused is None) or self.is_settling():
             return False
         if history is not None and history.may_go_on and self._asking.may_ask("history", now_s):
             return False
@@ -281,7 +291,7 @@ class Feed:
             return []
         self._drop_history()
         self._asking.abandon()
-        self.refused = None
+        self._refusals.clear()
         return self._order.adopt(front)
 
     def _hear(self, epoch: int, ts_ms: int, *, online: bool, now: Now) -> None:
@@ -292,10 +302,25 @@ class Feed:
         self.ts_ms, self.online = ts_ms or now.wall_ms, online
         self._alive_s = now.monotonic_s
 
+    def _note_placed(self, cursor: Cursor, placed: Effects, now_s: float) -> None:
+        """Note whether a reading was accepted, or dropped because its number had been used."""
+        match placed:
+            case []:
+                self._reading_s = now_s
+            case [Seen()]:
+                self._refusals.note_used(cursor, now_s, self._reading_s)
+
+    def _announced_s(self, status: Status) -> float:
+        """Give the time that readings may take to follow the status that announced them."""
+        if status.state == "stopping":
+            return 0.0
+        return min(status.interval_ms / 1000 or ANNOUNCED_MAX_S, ANNOUNCED_MAX_S)
+
     def _told(self) -> Effects:
         """Say so when anything that a ``device_status`` is sent for is another now."""
         shown = (self.online, self.position.epoch, self.model, self.interval_ms, self.refused)
-        if shown == self._shown:
+        is_unheard = self.head is None and self.refused is None and not self._shown
+        if shown == self._shown or is_unheard:
             return []
         self._shown = shown
         return [Changed()]
@@ -315,7 +340,7 @@ class Feed:
         head, now_s, history = self.head, now.monotonic_s, self._history
         if head is None:
             return []
-        if self._order.is_waiting:
+        if self._order.is_late(now_s):
             return self._ask("repair", head, self._hole_size(head), now_s)
         # so a replay that came back is found before it is needed
         is_sought = self._asking.is_silent and self.online and (history is None or history.is_whole)
@@ -365,7 +390,7 @@ class Feed:
             reached = found[-1].cursor if found else None
         self._order.settle_up_to(question.answered_up_to(reached, newest))
         if question.kind == "newest" and newest and self._is_believable(newest, question, now):
-            self._order.know(newest)
+            self._order.announce(newest, 0.0)
 
     def _is_believable(self, cursor: Cursor, question: Question, now: Now) -> bool:
         """Tell whether a replay's position lies where it was asked for, and not absurdly far."""

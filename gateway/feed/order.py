@@ -16,9 +16,9 @@ from shared.reading import Reading
 
 
 class _Wait(NamedTuple):
-    """Since when what is missing is waited for, and up to where it was known to exist then."""
+    """What is missing is late from ``late_s`` on; ``known`` is what was known to exist then."""
 
-    since_s: float
+    late_s: float
     known: Cursor
 
 
@@ -37,6 +37,7 @@ class Order:
     gave_up: bool = False
     """Whether the last :meth:`settle` ended a wait."""
     _wait: _Wait | None = None
+    _announced_s: float = 0.0  # how long a reading may come after the status that announced it
     _final: Cursor = START  # what is missing up to here will not come
     _is_smooth: bool = False  # nothing is missing, held, void or ended: just count on
 
@@ -56,6 +57,10 @@ class Order:
         """Tell whether something is missing right after the head."""
         return self._wait is not None
 
+    def is_late(self, now_s: float) -> bool:
+        """Tell whether what is missing should have come by now."""
+        return self._wait is not None and self._wait.late_s <= now_s
+
     def missing(self) -> Missing | None:
         """Describe what is missing right after the head."""
         return None if self.head is None else self.horizon.missing(self.head, self.held.first())
@@ -67,6 +72,11 @@ class Order:
         dropped = None if self.head is None else self.horizon.crowded_out(self.head)
         if dropped is not None:
             self.held.drop_epoch(dropped)
+
+    def announce(self, cursor: Cursor, within_s: float) -> None:
+        """Note that everything up to this position exists, or comes within a time."""
+        self._announced_s = within_s
+        self.know(cursor)
 
     def note(self, position: Cursor) -> None:
         """Note the number of a reading that was refused for its values alone."""
@@ -120,6 +130,7 @@ class Order:
         self.horizon.know(cursor)
         self.held.hold(reading)
         self._wait = None  # the replay makes progress; it is given the whole time again
+        self._announced_s = 0.0  # and is asked on at once
 
     def adopt(self, front: Cursor) -> Effects:
         """Forget everything and go on after ``front``, wherever that is."""
@@ -150,14 +161,22 @@ class Order:
             self.head = first
             self.horizon.take(first)
             effects.append(Take(self.held.release(first)))
+            is_expecting = self._announced_s > 0 and self.position.epoch == first.epoch
+            if is_expecting and not self.held and not self.gave_up:
+                self._wait = None  # readings come: what was announced has its whole time again
             return True
         missing = self.horizon.missing(head, first)
         if missing is None:
             self._wait = None
             return False
+        is_announced = missing.kind == "readings" and first is None
         if self._wait is None or head >= self._wait.known:
-            self._wait = _Wait(now_s, self.position)
-        if self._wait.since_s <= too_long_s:
+            late_s = now_s + self._announced_s if is_announced else now_s
+            self._wait = _Wait(late_s, self.position)
+        elif not is_announced and self._wait.late_s > now_s:
+            self._wait = self._wait._replace(late_s=now_s)  # a later one came first
+        grace_s = self._announced_s if is_announced else 0.0  # senders are not punctual
+        if self._wait.late_s + grace_s <= too_long_s:
             self.gave_up = True
             self.settle_up_to(self._wait.known)
         effects += self._close(head, missing)

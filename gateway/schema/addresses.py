@@ -35,7 +35,11 @@ def openapi() -> dict[str, Any]:
 
 def http_schemas() -> dict[str, Schema]:
     """Give the schemas of what only HTTP answers."""
-    device = schemas()["DeviceStatus"]["properties"] | schemas()["Start"]["properties"]
+    device = (
+        schemas()["DeviceStatus"]["properties"]
+        | schemas()["Start"]["properties"]
+        | {"refusals": _refusals()}
+    )
     page = {
         "device_id": ref("DeviceId"),
         "readings": array_of(ref("Reading")),
@@ -62,7 +66,16 @@ def _schemas() -> dict[str, Schema]:
 
 
 def _required(properties: Schema) -> list[str]:
-    return [key for key in properties if key not in STATUS_OPTIONAL]
+    return [key for key in properties if key not in (*STATUS_OPTIONAL, "refusals")]
+
+
+def _refusals() -> Schema:
+    return {
+        "type": "object",
+        "description": "How many messages of it were refused or dropped, by reason; absent when "
+        "none was.",
+        "additionalProperties": integer("How many."),
+    }
 
 
 def _readiness() -> Schema:

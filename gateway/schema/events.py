@@ -44,7 +44,8 @@ EVENTS = (
         "device_status",
         "send",
         "DeviceStatus",
-        "After the answer for each bike, then when online, epoch, model or refused changes.",
+        "After the answer for each bike, then when online, epoch, model, interval_ms or "
+        "refused changes.",
     ),
     Event("gap", "send", "Gap", "Readings that will not come. They are never sent later."),
     Event("error", "send", "Error", "For an event that was sent without an acknowledgement."),

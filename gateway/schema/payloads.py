@@ -41,6 +41,9 @@ REFUSALS = {
     "future_epoch": "its numbering is more than a day ahead of the clock here",
     "far_seq": "its number is more than 1,000,000 ahead",
     "unsupported_version": "it speaks another version",
+    "invalid": "for 3 s or more, no reading of it could be used",
+    "seq_back": "for 3 s or more, its numbers went back or did not rise",
+    "conflict": "for 3 s or more, two publishers sent numbers that had been used before",
 }
 STATUS_OPTIONAL = ("model", "interval_ms", "refused")
 """Keys of a ``device_status`` that are absent while there is nothing to say."""

@@ -54,7 +54,14 @@ export interface DeviceStatus {
   /** Between two readings, in ms, as the bike says: 0 when irregular, absent before it said so. */
   interval_ms?: number;
   /** Why readings of this bike are refused; absent when they are not. */
-  refused?: string;
+  refused?:
+    | "old_epoch"
+    | "future_epoch"
+    | "far_seq"
+    | "unsupported_version"
+    | "invalid"
+    | "seq_back"
+    | "conflict";
 }
 
 /** Where a bike's stream starts, and what is known of the bike. */

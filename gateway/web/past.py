@@ -115,7 +115,7 @@ class Past:
     @contextmanager
     def _turn(self, device: Device, until_s: float) -> Iterator[float]:
         """Wait for a turn, in which nothing is being repaired; gives the time left, 0 without."""
-        while device.feed.is_repairing and self._hub.now().monotonic_s < until_s:
+        while device.feed.is_repairing(now := self._hub.now()) and now.monotonic_s < until_s:
             gevent.sleep(LOOK_AGAIN_S)
         left_s = max(0.0, until_s - self._hub.now().monotonic_s)
         if not left_s or not self._turns.acquire(timeout=left_s):

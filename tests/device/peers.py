@@ -47,6 +47,7 @@ class Peers:
         """Open a socket whose waits end."""
         opened = self._end.enter_context(self.context.socket(kind))
         opened.linger = 0
+        opened.ipv6 = "[" in endpoint
         opened.rcvhwm, opened.sndhwm = queue, 100_000
         opened.rcvtimeo = opened.sndtimeo = int(scaled_s(WAIT_S) * 1000)
         if kind == zmq.SUB:

@@ -1,8 +1,10 @@
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 
 import pytest
 import zmq
@@ -150,6 +152,59 @@ def test_a_replay_that_forgets_the_envelope_is_wrong(
 def test_a_device_that_connects_can_be_judged_too(peers: Peers, pub: str) -> None:
     with publishing(peers.open(zmq.PUB, pub), right):
         assert main(["--bind", pub, "--seconds", "2"]) == RIGHT
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 here")
+def test_a_publisher_on_ipv6_is_heard(peers: Peers, free_port: Callable[[], int]) -> None:
+    place = f"tcp://[::1]:{free_port()}"
+    with publishing(peers.open(zmq.PUB, place, bind=True), right):
+        assert main([place, *LISTEN]) == RIGHT
+
+
+def test_a_publisher_is_heard_by_name_and_by_a_socket_of_this_machine(
+    peers: Peers, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    port = free_port()
+    pub = peers.open(zmq.PUB, f"tcp://127.0.0.1:{port}", bind=True)
+    pub.bind(f"ipc://{tmp_path}/bike")
+    with publishing(pub, right):
+        assert main([f"tcp://localhost:{port}", *LISTEN]) == RIGHT
+        assert main([f"ipc://{tmp_path}/bike", *LISTEN]) == RIGHT
+
+
+@pytest.mark.parametrize("between", [",", " , ", None])
+def test_several_endpoints_are_heard_at_once(
+    peers: Peers, tmp_path: Path, between: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = [f"ipc://{tmp_path}/{name}" for name in ("one", "two")]
+    first, second = (peers.open(zmq.PUB, place, bind=True) for place in places)
+
+    def other(number: int) -> list[Frames]:
+        told = status(number, device_id="ebike-002", interval_ms=0)
+        return [reading(number, device_id="ebike-002", ts_ms=0), told]
+
+    given = places if between is None else [between.join(places)]
+    with publishing(first, right), publishing(second, other):
+        assert main([*given, *LISTEN]) == RIGHT
+    said = capsys.readouterr().out
+    assert "heard   ebike-001: " in said
+    assert "heard   ebike-002: " in said
+
+
+@pytest.mark.parametrize("place", ["tcp://*:5556", "tcp://127.0.0.1", "inproc://bike", "udp://a:1"])
+def test_an_endpoint_that_a_gateway_refuses_is_refused(
+    place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([place]) == NOTHING_HEARD
+    assert f"cannot connect to {place}: must " in capsys.readouterr().err
 
 
 def test_nothing_heard_is_neither_right_nor_wrong(

@@ -3,7 +3,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from device.findings import FINDINGS_MAX, Findings
-from device.judge import HEARD_MAX, Judge, Moment, note_holes
+from device.judge import HEARD_MAX, Judge, note_holes
+from gateway.feed.effects import Now
 from tests.device.publishers import EPOCH, NOW_MS, Frames, reading, status
 
 LISTENED_S = 5
@@ -23,10 +24,10 @@ def judged(
     """Hear messages spread evenly over ``end_s``."""
     judge = Judge()
     for number, frames in enumerate(messages):
-        judge.hear(frames, Moment(end_s * number / len(messages), wall_ms))
-    judge.conclude(Moment(end_s, wall_ms))
+        judge.hear(frames, Now(end_s * number / len(messages), wall_ms))
+    judge.conclude(Now(end_s, wall_ms))
     for device_id, heard in judge.devices.items():
-        note_holes(judge.findings, device_id, list(heard.holes))
+        note_holes(judge.findings, device_id, list(heard.order.holes))
     return judge
 
 
@@ -89,7 +90,7 @@ def test_a_correct_device_is_right() -> None:
         (reading(9, epoch=EPOCH - 5), "epoch_back", "an epoch must be greater"),
         (reading(11, epoch=EPOCH + 5), "epoch_not_restarted", "seq went on"),
         (status(7), "last_seq_behind", "last_seq is 7 after reading 10"),
-        (status(10, epoch=EPOCH - 5), "epoch_back", "a status of epoch"),
+        (status(10, epoch=EPOCH - 5), "epoch_back", "an epoch must be greater"),
     ],
 )
 def test_a_breach_is_found_and_named(frames: Frames, code: str, words: str) -> None:
@@ -155,7 +156,7 @@ def test_statuses_that_cease_are_wrong_unless_the_device_stopped() -> None:
     online = [status(0), *(reading(seq) for seq in range(1, 11))]
     assert found(judged(online)) == [("wrong", "status_pause")]
     judge = judged([reading(1), status(1), status(1, state="stopping")], end_s=2)
-    judge.conclude(Moment(60.0, NOW_MS))
+    judge.conclude(Now(60.0, NOW_MS))
     assert found(judge) == []
 
 
@@ -216,7 +217,7 @@ def test_what_is_kept_is_bounded() -> None:
     assert len(list(findings)) == FINDINGS_MAX
     judge = judged([reading(2 * seq) for seq in range(1, 2 * HEARD_MAX)], end_s=1)
     heard = judge.devices["ebike-001"]
-    assert len(heard.recent) == len(heard.holes) == HEARD_MAX
+    assert len(heard.recent) == len(heard.order.holes) == HEARD_MAX
 
 
 def test_what_is_wrong_is_said_before_what_is_advised() -> None:

@@ -5,9 +5,10 @@ import pytest
 
 from device.findings import Findings
 from device.journal import MemoryJournal
-from device.judge import Judge, Moment
+from device.judge import Judge
 from device.judge_replay import ENVELOPE, Frames, ReplayJudge
 from device.questions import Questions
+from gateway.feed.effects import Now
 from shared.cursor import Cursor
 from tests.device.publishers import EPOCH, NOW_MS, reading, status
 
@@ -33,8 +34,8 @@ def judged(ask: Callable[[Frames], Frames | None], heard: list[int] | None = Non
     """Judge a replay after some numbers were heard live, 5 to 20 if none are given."""
     judge = Judge()
     for seq in heard or range(5, 21):
-        judge.hear(reading(seq), Moment(0.0, NOW_MS))
-    judge.hear(status(20), Moment(0.0, NOW_MS))
+        judge.hear(reading(seq), Now(0.0, NOW_MS))
+    judge.hear(status(20), Now(0.0, NOW_MS))
     ReplayJudge(ask, judge.findings).judge("ebike-001", judge.devices["ebike-001"])
     return judge.findings
 
@@ -172,11 +173,12 @@ def test_an_empty_replay_is_wrong_when_readings_were_heard() -> None:
 def test_a_hole_that_the_replay_fills_was_lost_on_the_way() -> None:
     judge = Judge()
     for seq in (5, 6, 10):
-        judge.hear(reading(seq), Moment(0.0, NOW_MS))
+        judge.hear(reading(seq), Now(0.0, NOW_MS))
     heard = judge.devices["ebike-001"]
-    assert heard.holes
+    judge.conclude(Now(0.0, NOW_MS))
+    assert heard.order.holes
     ReplayJudge(right_replay(), judge.findings).judge("ebike-001", heard)
-    assert not heard.holes
+    assert not heard.order.holes
     assert found(judge.findings) == {("advice", "lost_on_the_way")}
 
 

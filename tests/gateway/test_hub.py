@@ -1,16 +1,17 @@
 """The hub's turn: what comes in is taken in before anybody is judged, and each gets his share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 import pytest
+from loguru import logger
 
 from gateway.devices.devices import Devices, Limits
 from gateway.fanout.subscription import Subscribe
 from gateway.feed.effects import Now
-from gateway.hub import JUDGE_LATEST_S, LATE_S, TURN_S, Hub
+from gateway.hub import JUDGE_LATEST_S, LATE_S, LINES_A_MINUTE, TURN_S, Hub
 from gateway.links.links import Incoming
 from gateway.links.replay import Replay
 from gateway.links.replay_routes import ReplayRoutes, Route
@@ -128,6 +129,63 @@ def stage() -> Stage:
 
 
 # --- in ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    written: list[str] = []
+    sink = logger.add(written.append, format="{message} {extra}", level="WARNING")
+    yield written
+    logger.remove(sink)
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "words"),
+    [
+        (
+            reading_topic("a"),
+            b'{"v":1,"speed":20}',
+            ["id_mismatch", "'a'", '"speed":20', "must be"],
+        ),
+        (reading_topic("a"), b"speed=20", ["bad_json", "'a'", "speed=20"]),
+        (b"ebike/reading/a", b'{"v":1}', ["bad_topic", "ebike/reading/a", "<device_id>/"]),
+        (b"bike\n/7", b'{"v":1}', ["bad_topic", "bike", "<device_id>/"]),
+    ],
+)
+def test_one_line_says_what_came_and_what_is_expected(
+    stage: Stage, lines: list[str], topic: bytes, payload: bytes, words: list[str]
+) -> None:
+    for _ in range(3):
+        stage.wire.waiting.append(Incoming("live", REPLAY, [topic, payload]))
+    stage.turn()
+    (line,) = lines
+    assert line.startswith("message_refused")
+    for word in words:
+        assert word in line
+    assert line.count("\n") == 1
+
+
+def test_lines_are_one_for_each_device_and_bounded_by_the_minute(
+    stage: Stage, lines: list[str]
+) -> None:
+    for number in range(3 * LINES_A_MINUTE):
+        frames = [reading_topic(f"bike-{number}"), b"?"]
+        stage.wire.waiting.append(Incoming("live", REPLAY, frames))
+    stage.turn()
+    assert len(lines) == LINES_A_MINUTE
+    stage.wire.waiting.append(Incoming("live", REPLAY, [reading_topic("bike-150"), b"?"]))
+    stage.turn(61)
+    assert len(lines) == LINES_A_MINUTE + 1
+
+
+def test_a_number_that_goes_back_is_told_with_the_newest(stage: Stage, lines: list[str]) -> None:
+    stage.wire.publish(100)
+    for seq in range(1, 10):
+        stage.wire.publish(seq)
+        stage.turn(0.5)
+    (line,) = lines
+    for word in ("device_fault", "seq_back", "1-8", "1-100", "number after the one before"):
+        assert word in line
 
 
 def test_a_reading_is_taken_in_and_its_history_asked_for(stage: Stage) -> None:

@@ -122,6 +122,8 @@ test("a bike is online, offline, refused, unheard, or unknown while the line is 
     [{ id: "b", online: false, epoch: 1 }, "offline"],
     [{ id: "b", online: false, refused: "old_epoch" }, "refused"],
     [{ id: "b", online: true, refused: "old_epoch" }, "online"],
+    [{ id: "b", online: true, refused: "invalid" }, "refused"],
+    [{ id: "b", online: false, epoch: 0, refused: "seq_back" }, "refused"],
     [undefined, "unheard"],
   ];
   for (const [bike, kind] of bikes) assert.equal(describeBike("b", bike, CONNECTED).kind, kind);
@@ -142,10 +144,11 @@ test("a refused bike says why and what to do", () => {
 });
 
 test("each reason to refuse a bike says what to do, an unknown one is quoted", () => {
-  const reasons = ["old_epoch", "future_epoch", "far_seq", "unsupported_version"];
+  const immediate = ["old_epoch", "future_epoch", "far_seq", "unsupported_version"];
+  const reasons = [...immediate, "invalid", "seq_back", "conflict"];
   const notice = (refused) => describeBike("b", { id: "b", refused }, CONNECTED).notice;
   assert.equal(new Set(reasons.map(notice)).size, reasons.length);
-  for (const reason of reasons) assert.match(notice(reason), /Give|Set|Start|Update/);
+  for (const reason of reasons) assert.match(notice(reason), /Give|Set|Start|Update|device\.check|Stop/);
   assert.match(notice("odd_shape"), /odd shape.*device\.check/);
 });
 

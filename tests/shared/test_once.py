@@ -31,6 +31,13 @@ def test_invented_devices_are_first_up_to_the_limit() -> None:
     assert once.is_first("too_large", "ebike-001")
 
 
+def test_a_fault_beyond_those_of_a_minute_is_first_when_it_comes_later() -> None:
+    once = OncePerKind(a_minute=2)
+    assert [once.is_first("invalid", name, 100.0) for name in "abc"] == [True, True, False]
+    assert [once.is_first("invalid", name, 159.9) for name in "abc"] == [False, False, False]
+    assert [once.is_first("invalid", name, 160.0) for name in "abc"] == [False, False, True]
+
+
 def test_beyond_the_limit_of_kinds_no_kind_is_first() -> None:
     once = OncePerKind(kinds_max=2)
     assert [once.is_first(kind) for kind in ("a", "b", "c")] == [True, True, False]

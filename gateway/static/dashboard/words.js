@@ -78,8 +78,9 @@ export function describeAssist(reading, unit) {
 export function describeBike(id, bike, link) {
   if (link.state !== "connected") return { kind: "unknown", label: "Unknown", notice: null };
   if (!isHeard(bike)) return { kind: "unheard", label: "Not heard", notice: unheardNotice(id) };
+  const isRefused = bike.refused && !(bike.online && REFUSED_IN_PART.has(bike.refused));
+  if (isRefused) return { kind: "refused", label: "Refused", notice: refusedNotice(bike) };
   if (bike.online) return { kind: "online", label: "Online", notice: onlineNotice(bike) };
-  if (bike.refused) return { kind: "refused", label: "Refused", notice: refusedNotice(bike) };
   return { kind: "offline", label: "Offline", notice: offlineNotice(bike) };
 }
 
@@ -112,6 +113,9 @@ function offlineNotice({ id, reading }) {
 }
 
 const CHECK_ADVICE = "“.venv/bin/python -m device.check ENDPOINT” names what is wrong.";
+
+/** With these, readings of the same bike may be taken; with all others none is. */
+const REFUSED_IN_PART = new Set(["old_epoch", "future_epoch", "far_seq", "unsupported_version"]);
 
 /** Why a gateway refuses a bike, and what to do; the words are those of `device_status`. */
 const ADVICE = {

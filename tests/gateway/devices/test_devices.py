@@ -1,7 +1,7 @@
 """The table of devices: who is admitted, who gives way, and what becomes of each effect."""
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -10,45 +10,20 @@ from gateway.devices.devices import (
     LONG_GONE_S,
     Device,
     Devices,
+    Fault,
     Limits,
     Question,
     status_body,
 )
-from gateway.devices.ring import Entry
 from gateway.feed.effects import Now
 from gateway.feed.history import FILLS_MAX
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.reading import CheckedReading, Reading, Status
 from shared.wire import ReplayAnswer
+from tests.gateway.notebook import Notebook
 
 WALL_MS = 1_700_000_000_000
-
-
-@dataclass
-class Notebook:
-    """An audience that writes down what it is told."""
-
-    told: list[str] = field(default_factory=list)
-    watched: set[str] = field(default_factory=set)
-
-    def appear(self, device: Device, now: Now) -> None:
-        self.told.append(f"appear {device.device_id} after {device.ring.front}")
-
-    def append(self, device: Device, entry: Entry) -> None:
-        self.told.append(f"append {entry.end} as {entry.arrival}")
-
-    def note_status(self, device_id: str) -> None:
-        self.told.append(f"status {device_id}")
-
-    def before_loss(self, device: Device, arrival: int) -> None:
-        self.told.append(f"lose {device.device_id} to {arrival}, holding {len(device.ring)}")
-
-    def evict(self, device: Device) -> None:
-        self.told.append(f"evict {device.device_id}")
-
-    def is_watched(self, device_id: str) -> bool:
-        return device_id in self.watched
 
 
 def at(seconds: float) -> Now:
@@ -199,11 +174,67 @@ def test_the_newest_is_asked_for_when_somebody_wants_it() -> None:
 # --- what is refused --------------------------------------------------------------------------
 
 
-def test_a_refused_message_is_counted_whoever_sent_it() -> None:
+def test_a_refused_message_of_nobody_is_counted() -> None:
     table, _ = open_table()
-    table.refuse(BadMessage("bad_json", "no"), at(0))
-    table.refuse(BadMessage("invalid", "no", device_id="nobody", position=Cursor(1, 1)), at(0))
-    assert (table.counts["bad_json"], table.counts["invalid"], len(table)) == (1, 1, 0)
+    table.refuse(BadMessage("bad_topic", "no"), at(0))
+    assert (table.counts["bad_topic"], len(table)) == (1, 0)
+
+
+def test_a_device_is_known_by_what_was_refused_of_it() -> None:
+    table, notebook = open_table()
+    for seconds in (0, 1):
+        table.refuse(BadMessage("invalid", "no", device_id="a", position=Cursor(1, 1)), at(seconds))
+    table.refuse(BadMessage("bad_json", "no", device_id="a"), at(2))
+    assert (table.counts["invalid"], table.counts["bad_json"], notebook.told) == (2, 1, [])
+    table.refuse(BadMessage("bad_json", "no", device_id="a"), at(3))
+    assert notebook.told == ["status a"]
+    summary = json.loads(device_of(table, "a").summary_json())
+    assert (summary["refused"], summary["online"]) == ("invalid", False)
+    assert summary["refusals"] == {"invalid": 2, "bad_json": 2}
+    say(table, "a", 1, seconds=3.5)
+    table.tick(at(4), everyone=True)
+    assert "refused" not in device_of(table, "a").status_body()
+
+
+def test_a_device_that_said_nothing_valid_gives_way_first_and_takes_no_place() -> None:
+    table, notebook = open_table(devices=2)
+    say(table, "good", 1)
+    for name in ("bad", "worse"):
+        table.refuse(BadMessage("invalid", "no", device_id=name), at(0))
+    assert [device.device_id for device in table] == ["good", "bad"]
+    say(table, "new", 1)
+    assert [device.device_id for device in table] == ["good", "new"]
+    notebook.watched |= {"good", "new"}
+    table.refuse(BadMessage("invalid", "no", device_id="bad"), at(0))
+    assert table.counts["invalid"] == 3
+
+
+def test_what_is_dropped_of_a_good_device_is_counted_and_not_shown() -> None:
+    table, _ = open_table()
+    for seq in (1, 2, 3):
+        say(table, "a", seq, seconds=seq)
+        say(table, "a", seq, seconds=seq)
+        table.refuse(BadMessage("invalid", "no", device_id="a"), at(seq))
+    summary = json.loads(device_of(table, "a").summary_json())
+    assert summary["refusals"] == {"duplicate": 3, "invalid": 3}
+    assert "refused" not in summary
+
+
+def test_a_device_with_nothing_refused_has_no_counts() -> None:
+    table, _ = open_table()
+    say(table, "a", 1)
+    assert "refusals" not in json.loads(device_of(table, "a").summary_json())
+
+
+def test_numbers_that_go_on_going_back_are_a_fault_of_their_own() -> None:
+    table, _ = open_table()
+    say(table, "a", 100)
+    for half_s in range(1, 9):
+        say(table, "a", half_s, seconds=half_s / 2)
+    assert device_of(table, "a").status_body()["refused"] == "seq_back"
+    assert [(fault.reason, fault.came, fault.newest) for fault in table.faults] == [
+        ("seq_back", Cursor(1, 7), Cursor(1, 100))
+    ]
 
 
 def test_another_version_is_shown_in_the_status() -> None:
@@ -231,7 +262,11 @@ def test_faults_are_told_once_for_each_kind_and_device() -> None:
         say(table, "a", 2, epoch=3)
         other = Reading("a", 9, 2, 5, 99.0)
         table.receive(CheckedReading(other, (), ()), at(0))
-    assert table.faults == [("old_epoch", "a"), ("conflict", "a")]
+    newest = Cursor(9, 2)
+    assert table.faults == [
+        Fault("old_epoch", "a", Cursor(3, 2), newest),
+        Fault("conflict", "a", Cursor(9, 2), newest),
+    ]
     assert table.counts["old_epoch"] == table.counts["conflict"] == 3
 
 

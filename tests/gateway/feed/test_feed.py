@@ -1,10 +1,12 @@
 """The rules of "Order at the gateway", sentence by sentence."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from gateway.feed.effects import Announce, Take
+from gateway.feed.feed import Feed
 from gateway.feed.history import Fills
 from gateway.feed.reorder import HELD_MAX, HeldTotal, Reorder
 from shared.cursor import Cursor
@@ -316,18 +318,85 @@ def test_what_is_ahead_is_held_and_the_missing_ones_are_asked_for() -> None:
 def test_a_status_shows_that_the_last_reading_was_lost() -> None:
     feed = running_feed(4)
 
-    shown = feed.receive_status(status(6), at(0.1))
-    answered = reply(feed, answer(readings([5, 6])), at(0.2))
+    announced = feed.receive_status(status(6), at(0.1))
+    asked = feed.tick(at(0.2))
+    answered = reply(feed, answer(readings([5, 6])), at(0.3))
 
-    assert said(shown) == ["ask 2 after 1-4"]
+    assert said(announced) == []
+    assert said(asked) == ["ask 2 after 1-4"]
     assert said(answered) == ["take 1-5", "take 1-6"]
+
+
+@pytest.mark.parametrize(
+    ("interval_ms", "late_s"), [(100, 0.1), (1_000, 1.0), (60_000, 1.0), (0, 1.0)]
+)
+def test_an_announced_reading_is_asked_for_after_one_interval(
+    interval_ms: int, late_s: float
+) -> None:
+    feed = running_feed(4)
+    feed.receive_status(replace(status(5), interval_ms=interval_ms), at(1))
+
+    assert said(feed.tick(at(1 + late_s - 0.01))) == []
+    assert said(feed.tick(at(1 + late_s))) == ["ask 1 after 1-4"]
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 5])
+@pytest.mark.parametrize("make", [running_feed, feed_without_replay])
+def test_a_status_that_says_later_numbers_costs_no_reading(
+    make: Callable[[], Feed], ahead: int
+) -> None:
+    feed = make()
+    for seq in range(5, 30):
+        taken = feed.receive_reading(reading(seq), at(seq))
+        early = feed.receive_status(replace(status(seq + ahead), interval_ms=1_000), at(seq))
+        ticked = [effect for part in range(1, 40) for effect in feed.tick(at(seq + part / 40))]
+        told = said([*taken, *early, *ticked])
+        assert f"take 1-{seq}" in told
+        assert not [effect for effect in told if effect.startswith(("gap", "seen"))]
+
+
+def test_a_later_reading_ends_the_time_of_an_announced_one() -> None:
+    feed = running_feed(4)
+    feed.receive_status(replace(status(5), interval_ms=1_000), at(1))
+
+    assert said(feed.receive_reading(reading(6), at(1.2))) == ["ask 1 after 1-4"]
+
+
+def test_what_a_stopping_status_announces_is_asked_for_at_once() -> None:
+    feed = running_feed(4)
+
+    shown = feed.receive_status(status(6, state="stopping"), at(1))
+
+    assert said(shown) == ["changed", "ask 2 after 1-4"]
+
+
+def test_pages_of_what_a_status_announced_are_asked_for_one_after_another() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(600), at(1))
+    feed.tick(at(1.1))
+
+    page = reply(feed, answer(readings(range(5, 255)), Cursor(1, 600)), at(1.2))
+
+    assert said(page)[-1] == "ask 250 after 1-254"
+
+
+def test_an_old_epoch_that_goes_on_does_not_hold_up_an_announced_one() -> None:
+    feed = feed_without_replay(4)
+    feed.receive_status(status(2, epoch=2), at(1))
+    ended = []
+    for tenth in range(1, 40):
+        ended += said(feed.receive_reading(reading(4 + tenth), at(1 + tenth / 10)))
+        ended += said(feed.tick(at(1 + tenth / 10)))
+
+    assert any(effect.endswith("2-1 epoch") for effect in ended)
 
 
 def test_a_lost_tail_that_is_not_recovered_ends_one_after_its_last_number() -> None:
     feed = running_feed(4)
     feed.receive_status(status(6), at(0.1))
+    feed.tick(at(0.2))
 
-    assert said(reply(feed, answer(), at(0.2))) == ["gap 1-4 1-7 not_recovered"]
+    assert said(reply(feed, answer(), at(0.3))) == ["gap 1-4 1-7 not_recovered"]
 
 
 def test_a_thousand_are_held_and_the_rest_is_left_to_the_replay() -> None:
@@ -398,7 +467,8 @@ def test_a_question_is_repeated_after_half_a_second() -> None:
 
 def test_a_repeated_question_stays_the_same_though_more_is_missing_by_then() -> None:
     feed = running_feed(4)
-    feed.receive_status(status(6), at(1.0))
+    feed.receive_status(status(6), at(0.9))
+    feed.tick(at(1.0))
     feed.receive_status(status(9), at(1.2))
 
     assert said(feed.tick(at(1.5))) == ["ask 2 after 1-4"]
@@ -417,8 +487,8 @@ def test_a_hole_is_given_up_after_the_repair_time_with_a_gap() -> None:
 
 def test_all_holes_known_when_the_wait_began_are_given_up_together() -> None:
     feed = running_feed(4)
-    feed.receive_status(status(8), at(1.0))
-    feed.receive_reading(reading(6), at(1.1))
+    feed.receive_status(status(8), at(0.9))
+    feed.receive_reading(reading(6), at(1.0))
     for half_s in range(3, 12):
         feed.tick(at(half_s / 2))
 
@@ -741,7 +811,7 @@ def test_before_first_contact_nothing_is_asked() -> None:
     feed = new_feed()
 
     assert said(feed.ask_newest(at(0))) == []
-    assert said(feed.tick(at(1))) == ["changed"]
+    assert said(feed.tick(at(1))) == []
     assert feed.position == (0, 0)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
+from gateway.feed.refusals import AT_ONCE
 from gateway.schema.__main__ import main
 from gateway.schema.addresses import openapi
 from gateway.schema.events import EVENTS as DOCUMENTED
@@ -51,8 +52,9 @@ def test_every_address_is_described_and_no_other() -> None:
 
 def test_every_reason_is_described_and_no_other() -> None:
     assert set(GAP_REASONS) == set(constants_passed("gateway", {"Gap", "_gap", "_from_front"}))
-    reasons = {*constants_returned("gateway/feed/admission.py"), "unsupported_version"}
-    assert set(REFUSALS) == reasons
+    admission = set(constants_returned("gateway/feed/admission.py"))
+    assert {*admission, "unsupported_version"} == AT_ONCE
+    assert set(REFUSALS) == AT_ONCE | set(constants_returned("gateway/feed/refusals.py"))
 
 
 def test_a_reading_has_the_keys_of_a_reading_in_their_order() -> None:

@@ -1,0 +1,140 @@
+"""Judges the order of one device's messages by what the feed of a gateway does with them. Pure.
+
+The feed is the gateway's own code, without a replay to ask: what it drops, refuses or announces as
+a gap is wrong here. So no publisher is right that a gateway would not show.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from device.findings import Findings
+from gateway.feed.asking import SILENT_HOLD_S
+from gateway.feed.effects import Announce, Ask, Count, Effect, Effects, Now, Seen
+from gateway.feed.feed import Feed
+from gateway.packets import Gap
+from shared.cursor import START, Cursor
+from shared.errors import BadMessage
+from shared.reading import Reading, Status
+
+CAPACITY = 6_000
+"""What a gateway holds of a device, unless told otherwise."""
+TURN_S = 0.025
+"""A gateway judges timeouts this often, after it took in what came."""
+HOLES_MAX = 1_000
+_COUNTED = {
+    "old_epoch": ("epoch_back", "an epoch must be greater than all before"),
+    "future_epoch": ("epoch_future", "use the start's time in milliseconds"),
+    "far_seq": ("far_seq", "numbers go up by one"),
+}
+"""What the feed calls it: the code of the finding, and what is expected."""
+
+
+class Hole(NamedTuple):
+    """Numbers ``first`` to ``last`` of an epoch that were never heard."""
+
+    epoch: int
+    first: int
+    last: int
+
+
+@dataclass(slots=True)
+class OrderJudge:
+    """One device's feed, and the holes in what was heard."""
+
+    device_id: str
+    findings: Findings
+    newest: Cursor = START
+    """Of the greatest reading heard."""
+    holes: deque[Hole] = field(default_factory=lambda: deque(maxlen=HOLES_MAX))
+    _feed: Feed = field(init=False)
+    _not_restarted: deque[int] = field(default_factory=lambda: deque(maxlen=HOLES_MAX))
+
+    def __post_init__(self) -> None:
+        self._feed = Feed(self.device_id, CAPACITY, repair_s=SILENT_HOLD_S)
+
+    def hear_reading(self, reading: Reading, now: Now) -> None:
+        """Judge the position of a reading."""
+        self._pass_time(now, -TURN_S)
+        self._judge_restart(reading.cursor)
+        self._judge_all(self._feed.receive_reading(reading, now), now)
+        self.newest = max(self.newest, reading.cursor)
+
+    def hear_status(self, status: Status, now: Now) -> None:
+        """Judge the position that a status tells."""
+        self._pass_time(now, -TURN_S)
+        before, cursor = self.newest, status.cursor
+        if cursor.epoch == before.epoch and cursor < before:
+            text = f"last_seq is {cursor.seq} after reading {before.seq} was sent"
+            self.findings.wrong(self.device_id, "last_seq_behind", text)
+        self._judge_all(self._feed.receive_status(status, now), now)
+
+    def hear_invalid(self, error: BadMessage, now: Now) -> None:
+        """Take in a message that cannot be used; its number did come."""
+        if error.position is not None:
+            self._judge_all(self._feed.receive_invalid(error.position, now), now)
+
+    def conclude(self, now: Now) -> None:
+        """Judge what should have come and did not."""
+        self._pass_time(now, 0.0)
+        self._pass_time(now, SILENT_HOLD_S)
+
+    def _pass_time(self, now: Now, by_s: float) -> None:
+        then = Now(now.monotonic_s + by_s, now.wall_ms)
+        self._judge_all(self._feed.tick(then), then)
+
+    def _judge_all(self, effects: Effects, now: Now) -> None:
+        for effect in effects:
+            self._judge(effect, now)
+
+    def _judge(self, effect: Effect, now: Now) -> None:
+        match effect:
+            case Seen(reading):
+                self._judge_used(reading.cursor)
+            case Count(reason, cursor):
+                self._judge_counted(reason, cursor)
+            case Announce(gap):
+                self._judge_gap(gap)
+            case Ask(purpose):  # nobody is asked
+                self._judge_all(self._feed.receive_no_answer(purpose, now), now)
+
+    def _judge_restart(self, cursor: Cursor) -> None:
+        before = self.newest
+        if before != START and cursor.epoch > before.epoch and cursor.seq == before.seq + 1:
+            text = f"epoch changed from {before} to {cursor}, but seq went on; it restarts at 1"
+            self.findings.wrong(self.device_id, "epoch_not_restarted", text)
+            self._not_restarted.append(cursor.epoch)
+
+    def _judge_used(self, cursor: Cursor) -> None:
+        """Say why a gateway drops a reading as seen."""
+        before = self.newest
+        if before == START:
+            return  # a status was heard first: readings up to there are of before
+        if self._feed.refused == "conflict":
+            text = f"{cursor} came after {before}: two publishers use this id at the same time"
+            self.findings.wrong(self.device_id, "conflict", text)
+        elif cursor == before:
+            text = f"seq {cursor.seq} came twice; every reading has a number of its own, +1 each"
+            self.findings.wrong(self.device_id, "seq_repeated", text)
+        elif cursor < before:
+            text = f"seq {cursor.seq} came after {before.seq}; numbers only grow, by one"
+            self.findings.wrong(self.device_id, "seq_back", text)
+        else:
+            text = f"seq {cursor.seq} came too late: a status had told of it as published"
+            self.findings.wrong(self.device_id, "last_seq_ahead", text)
+
+    def _judge_counted(self, reason: str, cursor: Cursor | None) -> None:
+        code, expected = _COUNTED.get(reason, ("not_taken", "a gateway drops it"))
+        newest = self._feed.position
+        text = f"{cursor or 'a reading'} came after {newest}; {expected} ({reason})"
+        self.findings.wrong(self.device_id, code, text)
+
+    def _judge_gap(self, gap: Gap) -> None:
+        after, end = gap.after or START, gap.end
+        if gap.reason == "epoch_back":
+            text = f"after 10 s a gateway goes back from {after} to {end}; what it held is lost"
+            self.findings.wrong(self.device_id, "epoch_back", text, "adopted")
+            return
+        is_told = after.seq == 0 and after.epoch in self._not_restarted
+        if gap.reason in ("not_recovered", "overrun") and not is_told:
+            self.holes.append(Hole(end.epoch, after.seq + 1, end.seq))
