@@ -101,9 +101,11 @@ def _is_ready(hub: Hub) -> bool:
 
 def _find(hub: Hub, device_id: str) -> Device:
     device = hub.devices.get(device_id)
-    if device is None:
-        raise UnknownDevice(f"no device {device_id[:64]!r} was heard; see /api/v1/devices")
-    return device
+    if device is not None:
+        return device
+    if device_id in hub.devices.evicted:
+        raise UnknownDevice(f"{device_id!r} gave way to other devices and was not heard since")
+    raise UnknownDevice(f"no device {device_id[:64]!r} was heard; see /api/v1/devices")
 
 
 def _listed(devices: Sequence[Device]) -> list[bytes] | Iterator[bytes]:

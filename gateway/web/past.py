@@ -1,7 +1,8 @@
-"""What a ring no longer holds, asked of the device itself, for one HTTP answer.
+"""What the gateway does not hold, asked of the device itself, for one HTTP answer.
 
-A few questions at a time for all callers, a page each, never while the device has to repair, and
-within a deadline: who asks for the past waits, live readings do not. Nothing of it is kept.
+That is what came before the ring, and whether the device was ever at a position that is ahead of
+all that it sent here. A few questions are asked at a time for all callers, never while the device
+has to repair, and within a deadline. The caller waits; live readings do not. No answer is kept.
 """
 
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
 from gateway.devices.devices import Device, with_time
+from gateway.fanout.catchup import UNKNOWN_CURSOR_S
 from gateway.feed.asking import PAGE_MAX
 from gateway.hub import Hub
-from gateway.web.readings import Draft
+from gateway.web.readings import Draft, may_come
 from shared.cursor import START, Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer, ReplayRefusal
@@ -24,6 +26,7 @@ DEADLINE_S = 2.0
 AT_ONCE_MAX = 4
 """Questions that wait for an answer: taking in each of them keeps the loop for some 5 ms."""
 LOOK_AGAIN_S = 0.025
+"""Between two looks at what changed; a request that waits for a position looks ever more rarely."""
 
 
 class Past:
@@ -40,15 +43,41 @@ class Past:
         device, until_s = draft.device, self._hub.now().monotonic_s + DEADLINE_S
         if not draft.wants_past or not _may_have_more(device):
             return
-        if not self._hub.can_ask(device.device_id):
+        if not (device.feed.has_replay and self._hub.can_ask(device.device_id)):
+            draft.is_incomplete = device.feed.has_journal
+            draft.has_hole = draft.is_incomplete and device.feed.online
             return
         begins = draft.query.since is None
         start = self._find(device, draft.query.from_ms, until_s) if begins else draft.at
         if start is not None and self._add_pages(draft, start, until_s):
             return
-        if draft.has_past and draft.query.max_points is None:
-            draft.end_here()
-        draft.is_cut = not draft.payloads or draft.query.max_points is not None
+        draft.end_incomplete()
+
+    def wait_until_known(self, device: Device, since: Cursor) -> bool:
+        """Wait until a device is at a position, or is known not to be; False: ask again.
+
+        A device that is there says every second where it is. One that is silent may have gone on,
+        and is believed as long as over Socket.IO.
+        """
+        began_s, wait_s, was_asked = self._hub.now().monotonic_s, LOOK_AGAIN_S, False
+        while device.feed.online and may_come(device, since):
+            left_s = began_s + DEADLINE_S - self._hub.now().monotonic_s
+            if left_s <= 0:
+                return device.feed.position < since  # that far it is only being repaired
+            if not was_asked and self._denies(device, since, began_s + DEADLINE_S):
+                return True
+            was_asked = True
+            gevent.sleep(min(wait_s, left_s))
+            wait_s *= 2
+        is_believed = device.feed.silence_s(self._hub.now()) < UNKNOWN_CURSOR_S
+        return device.feed.head is not None and not (may_come(device, since) and is_believed)
+
+    def _denies(self, device: Device, since: Cursor, until_s: float) -> bool:
+        """Ask a device where it is; tell whether that is before a position."""
+        if not (device.feed.has_replay and self._hub.can_ask(device.device_id)):
+            return False
+        answer = self._ask(device, device.feed.head or START, 1, until_s)
+        return answer is not None and (answer.newest is None or answer.newest < since)
 
     def _add_pages(self, draft: Draft, start: Cursor, until_s: float) -> bool:
         """Add all that the device answers; tell whether nothing is left to ask."""
@@ -73,8 +102,10 @@ class Past:
                 return
             yield answer
             at = answer.reached
-            if at is not None and answer.readings[-1:] and draft.is_before(answer.readings[-1]):
+            last = answer.readings[-1:]
+            if at is not None and last and draft.is_before(last[0].ts_ms):
                 at = max(at, self._find(draft.device, draft.query.from_ms, until_s) or at)
+                draft.skip_to(at)
 
     def _find(self, device: Device, from_ms: int, until_s: float) -> Cursor | None:
         """Find a position not long before a time: how long numbers take is known in no epoch."""
@@ -146,4 +177,4 @@ class Past:
 def _may_have_more(device: Device) -> bool:
     """Tell whether the device may hold what came before its ring's front."""
     front, oldest = device.ring.front or START, device.feed.oldest
-    return device.feed.has_replay and (oldest is None or oldest <= front)
+    return oldest is None or oldest <= front

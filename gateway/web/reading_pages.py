@@ -23,6 +23,7 @@ from gateway.web.readings import (
     Page,
     csv_row,
     held_from,
+    reset_reason,
     size_bytes_max,
     thin_out,
 )
@@ -33,6 +34,11 @@ T = TypeVar("T")
 FILE_PAGE = 250
 """Readings of one file that are held at once: as many as a device gives in one answer."""
 TOO_SLOW = "the device's journal does not answer in time: ask again"
+WENT_BACK = "the device's numbering went back: ask again"
+RESET_HEADER = "Spoke-Reset"
+"""The reason for which a CSV page does not go on from ``since``: its rows cannot say that."""
+INCOMPLETE_HEADER = "Spoke-Incomplete"
+"""Of a CSV page before whose rows the journal of a device that is away may have more."""
 
 
 class ReadingPages:
@@ -49,10 +55,11 @@ class ReadingPages:
             return _as_csv(device, iter(()), columns) if wants_csv else _json_of(iter(()))
         if wants_csv and _is_file(query):
             query = replace(query, limit=FILE_PAGE)
+        is_known = query.since is None or self._past.wait_until_known(device, query.since)
         held = self._budget.reserve(size_bytes_max(query))
         try:
-            page = self._read(device, query)
-            if page.is_cut and (wants_csv or not page.payloads):
+            page = self._read(device, query, is_known=is_known)
+            if page.has_hole and wants_csv:
                 raise Unavailable(TOO_SLOW)
             if wants_csv and _is_file(query):
                 response = _as_csv(device, self._all_pages(device, query, page), columns)
@@ -64,15 +71,14 @@ class ReadingPages:
         except BaseException:
             held.release()
             raise
+        if wants_csv:
+            _tell_in_head(response, page)
         response.call_on_close(held.release)
         return response
 
-    def _read(self, device: Device, query: Query) -> Page:
+    def _read(self, device: Device, query: Query, *, is_known: bool = True) -> Page:
         """Put a page together, with a chance for everybody else between its parts."""
-        was_evicted = query.since is not None and self._hub.devices.was_evicted(
-            device.device_id, query.since
-        )
-        draft = Draft.begin(device, query, "evicted" if was_evicted else "expired")
+        draft = self._begin(device, query, is_known=is_known)
         self._past.put_in_front(draft)
         while draft.add_slice():
             give_way()
@@ -81,11 +87,26 @@ class ReadingPages:
             return page
         return page._replace(payloads=_in_slices(thin_out(page.payloads, query.max_points)))
 
+    def _begin(self, device: Device, query: Query, *, is_known: bool) -> Draft:
+        """Begin a page after ``since``, or after a gap when that is no position of the device."""
+        since = query.since
+        was_evicted = since is not None and self._hub.devices.was_evicted(device.device_id, since)
+        draft = Draft.begin(device, query, "evicted" if was_evicted else "expired")
+        if since is None:
+            return draft
+        reason, front = reset_reason(device, since), device.ring.front
+        if not is_known:
+            draft.is_incomplete = draft.has_hole = True
+        elif reason is not None and front is not None:
+            draft.start_over(front, reason)
+        return draft
+
     def _all_pages(self, device: Device, query: Query, page: Page) -> Iterator[Page]:
         """Read on after a page, to where the device stands now.
 
-        Raises Unavailable where the journal does not answer: a file cannot say that it has a hole,
-        but one that breaks off is no whole file to anybody who fetches it.
+        Raises Unavailable where the journal does not answer, or the device's numbering went back:
+        a file cannot say that it has a hole, but one that breaks off is no whole file to anybody
+        who fetches it.
         """
         head = device.feed.head or START
         while page.payloads:
@@ -93,8 +114,10 @@ class ReadingPages:
             if page.next >= head:
                 return
             page = self._read(device, replace(query, since=page.next))
-            if page.is_cut:
+            if page.has_hole:
                 raise Unavailable(TOO_SLOW)
+            if page.reset is not None:
+                raise Unavailable(WENT_BACK)
 
 
 def _is_file(query: Query) -> bool:
@@ -137,11 +160,13 @@ def _json_of(parts: Iterator[bytes]) -> Response:
 
 
 def _json_parts(device: Device, page: Page) -> Iterator[bytes]:
-    head = {
+    head: dict[str, object] = {
         "device_id": device.device_id,
         "next": str(page.next),
         "held_from": str(held_from(device)),
     }
+    if page.is_incomplete:
+        head["incomplete"] = True
     yield encode_json(head)[:-1] + b',"gaps":['
     yield from _in_pieces(page.gaps, lambda gap: encode_json(gap.body()))
     yield b'],"readings":['
@@ -169,6 +194,14 @@ def _as_csv_page(device: Device, page: Page, columns: Sequence[str]) -> Response
     response = _as_csv(device, iter([page]), columns)
     response.headers["Link"] = f'<{_next_url(device, page.next)}>; rel="next"'
     return response
+
+
+def _tell_in_head(response: Response, page: Page) -> None:
+    """Tell in headers what rows cannot."""
+    if page.reset is not None:
+        response.headers[RESET_HEADER] = page.reset.reason
+    if page.is_incomplete:
+        response.headers[INCOMPLETE_HEADER] = "true"
 
 
 def _next_url(device: Device, cursor: Cursor) -> str:

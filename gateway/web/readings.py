@@ -38,8 +38,12 @@ class Page(NamedTuple):
     payloads: list[bytes]
     gaps: list[Gap]
     next: Cursor
-    is_cut: bool = False
-    """Whether the journal may have more that belongs here, but did not answer in time."""
+    is_incomplete: bool = False
+    """Whether more may belong here that could not be had in time."""
+    has_hole: bool = False
+    """Whether an incomplete page lacks readings before or between those that it has."""
+    reset: Gap | None = None
+    """The gap from a position that the device is not at any more, or never was."""
 
     @property
     def size_bytes(self) -> int:
@@ -52,6 +56,27 @@ def size_bytes_max(query: Query) -> int:
     if query.max_points is not None:
         return SPAN_BYTES_MAX
     return min(query.limit * READING_BYTES_MAX, PAGE_BYTES_MAX)
+
+
+def may_come(device: Device, since: Cursor) -> bool:
+    """Tell whether a device may still get to a position that is ahead of it."""
+    head = device.feed.head
+    return head is None or (since > head and not _is_given_up(device, since))
+
+
+def reset_reason(device: Device, since: Cursor) -> str | None:
+    """Name why a position is not the device's; None while it is one of those that it took."""
+    head = device.feed.head
+    if head is None or since <= head:
+        return None
+    return "epoch_back" if _is_given_up(device, since) else "unknown_cursor"
+
+
+def _is_given_up(device: Device, since: Cursor) -> bool:
+    """Tell whether the device went back to an older epoch from there."""
+    ring = device.ring
+    gap = None if ring.emptied_at is None else ring.gap_at(ring.emptied_at)
+    return gap is not None and gap.after is not None and since <= gap.after
 
 
 @dataclass(slots=True)
@@ -70,8 +95,11 @@ class Draft:
     gaps: list[Gap] = field(default_factory=list)
     has_past: bool = False
     """Whether it begins with what the device's journal had."""
-    is_cut: bool = False
-    """Whether the journal may have more that belongs here, but did not answer in time."""
+    is_incomplete: bool = False
+    """Whether more may belong here that could not be had in time."""
+    has_hole: bool = False
+    """Whether that is missing before or between the readings that the page has."""
+    _reset: Gap | None = None
     _first: Cursor | None = None
     _end: Cursor | None = None  # after the last thing in the page
 
@@ -96,9 +124,28 @@ class Draft:
             return ring.front is not None and self.at < ring.front
         return self.query.is_span and self._first_time() > self.query.from_ms
 
-    def is_before(self, reading: Reading) -> bool:
-        """Tell whether a reading, and so all before it, comes before the span."""
-        return self.query.is_span and reading.ts_ms < self.query.from_ms
+    def is_before(self, ts_ms: int) -> bool:
+        """Tell whether a reading of that time, and so all before it, comes before the span."""
+        return self.query.is_span and ts_ms < self.query.from_ms
+
+    def start_over(self, front: Cursor, reason: str) -> None:
+        """Go on after ``front`` from a position that is not the device's, and tell that as a gap."""
+        before = Cursor(front.epoch, front.seq + 1)
+        self._reset = Gap(self.device.device_id, self.at, before, reason)
+        self.at = self._end = front
+
+    def skip_to(self, position: Cursor) -> None:
+        """Pass over readings that are there, but come before the span."""
+        self.at = max(self.at, position)
+
+    def end_incomplete(self) -> None:
+        """Note that the journal did not answer in time for all that was asked of it."""
+        self.is_incomplete = True
+        if self.has_past and self.query.max_points is None:
+            self.end_here()
+            self.has_hole = not self.payloads
+        else:
+            self.has_hole = True
 
     def add_past(self, start: Cursor, readings: Iterable[Reading]) -> None:
         """Add the readings that came of asking the device for those after ``start``."""
@@ -136,14 +183,25 @@ class Draft:
 
     def page(self) -> Page:
         """Give what came together."""
-        end = self._end or self.query.since or self.at
-        return Page(self.payloads, self._inner_gaps(), end, self.is_cut)
+        gaps = self._inner_gaps()
+        if self._reset is not None:
+            gaps = [self._reset, *gaps]
+        page = Page(self.payloads, gaps, self._next(), self.is_incomplete)
+        return page._replace(has_hole=self.has_hole, reset=self._reset)
+
+    def _next(self) -> Cursor:
+        """Find where the page that follows begins."""
+        if self._end is None and self.query.since is None and self.is_incomplete:
+            return START  # not behind what could not be had
+        return self._end or self.query.since or self.at
 
     def _beginning(self) -> Cursor:
         """Find where a page without ``since`` begins in the ring."""
         ring = self.device.ring
         index = ring.first if self.query.is_span else _newest_start(self.device, self.room)
-        return ring.cursor_at(index) or START
+        # an emptied ring's first entry tells of the return to an older epoch: begin after it
+        start = ring.front if index <= ring.first else ring.cursor_at(index)
+        return start or START
 
     def _first_time(self) -> int:
         ring = self.device.ring
@@ -162,7 +220,10 @@ class Draft:
 
     def _look_at(self, cursor: Cursor, ts_ms: int, payload: bytes) -> None:
         self.at = cursor
-        if self.query.includes(ts_ms):
+        if self._first is None and self.is_before(ts_ms):
+            self.room_bytes += GAP_BYTES * len(self.gaps)
+            self.gaps.clear()
+        elif self.query.includes(ts_ms):
             self._first = self._first or cursor
             self._end = cursor
             self.payloads.append(payload)
@@ -188,13 +249,17 @@ class Draft:
             self._end = gap.end
 
     def _inner_gaps(self) -> list[Gap]:
-        """Leave out what lies before or behind the readings of a span."""
+        """Leave out what lies before or behind the readings of a span.
+
+        After ``since`` a gap before the first reading counts: the page before this one ended there.
+        """
         if not self.query.is_span:
             return self.gaps
-        first, end = self._first, self._end
-        if first is None or end is None:
+        if self._first is None or self._end is None:
             return []
-        return [gap for gap in self.gaps if first < gap.before <= end]
+        begin = self.query.since if self._reset is None else self._reset.end
+        after, end = begin or self._first, self._end
+        return [gap for gap in self.gaps if after < gap.before <= end]
 
 
 def thin_out(found: list[bytes], max_points: int | None) -> Iterator[list[bytes]]:

@@ -17,6 +17,7 @@ from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import ReplayRequest, decode_request, encode_answer, encode_reading, encode_refusal
 from tests.gateway.apps import EPOCH, START_MS, gateway_of, make_app, publish
+from tests.timing import scaled_s
 
 RING, PUBLISHED = 200, 2_000
 READINGS = "/api/v1/devices/a/readings"
@@ -131,6 +132,18 @@ def test_what_the_ring_holds_is_asked_of_nobody(device: tuple[JournalLinks, Flas
     assert links.questions == []
 
 
+@pytest.mark.parametrize("form", ["", "&from_ms=0"])
+def test_position_that_the_journal_does_not_know_is_unknown_at_once(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    links, client = device
+    monkeypatch.setattr(past, "DEADLINE_S", scaled_s(60))
+    page = read(client, f"since={EPOCH + 1}-5{form}")
+    assert [gap["reason"] for gap in page["gaps"]] == ["unknown_cursor"]
+    assert seqs(page) == list(range(PUBLISHED - RING + 1, PUBLISHED + 1))
+    assert [(q.after, q.limit) for q in links.questions] == [(Cursor(EPOCH, PUBLISHED), 1)]
+
+
 def only_the_ring(page: Any) -> bool:
     [gap] = page["gaps"]
     held = (seqs(page)[0], page["held_from"], gap["after"], gap["reason"])
@@ -140,7 +153,9 @@ def only_the_ring(page: Any) -> bool:
 def test_a_device_that_is_busy_leaves_the_ring(device: tuple[JournalLinks, FlaskClient]) -> None:
     links, client = device
     links.refuses = True
-    assert only_the_ring(read(client, f"since={EPOCH}-5"))
+    page = read(client, f"since={EPOCH}-5")
+    assert only_the_ring(page)
+    assert page["incomplete"] is True
 
 
 def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
@@ -149,7 +164,9 @@ def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
     links, client = device
     links.answers = False
     monkeypatch.setattr(past, "DEADLINE_S", 0.05)
-    assert only_the_ring(read(client, f"since={EPOCH}-5"))
+    page = read(client, f"since={EPOCH}-5")
+    assert only_the_ring(page)
+    assert page["incomplete"] is True
     assert links.hub._replay._asides == {}
 
 
@@ -167,6 +184,7 @@ def test_a_page_that_takes_too_long_ends_with_what_came(
     monkeypatch.setattr(past, "DEADLINE_S", 0.2)
     page = read(client, f"since={EPOCH}-5")
     assert (seqs(page), page["gaps"], page["next"]) == (list(range(6, 256)), [], f"{EPOCH}-255")
+    assert page["incomplete"] is True
 
 
 def answer_only(links: JournalLinks, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
@@ -204,6 +222,7 @@ def test_a_file_is_refused_that_would_begin_with_a_hole(
     answer_only(links, monkeypatch, 0)
     answer = client.get(f"{READINGS}?from_ms=0&format=csv{form}")
     assert (answer.status_code, answer.json["code"]) == (503, "unavailable")  # type: ignore[index]  # JSON
+    assert answer.headers["Retry-After"] == "2"
 
 
 @pytest.mark.parametrize("answers", [1, 2, 4])
@@ -211,9 +230,14 @@ def test_an_empty_page_is_never_given_for_the_last_when_time_ran_out(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, answers: int
 ) -> None:
     links, client = device
+    ask = links.ask
     answer_only(links, monkeypatch, answers)
-    answer = client.get(f"{READINGS}?since=0-0&from_ms={START_MS + 1_500_000}")
-    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")  # type: ignore[index]  # JSON
+    page = read(client, f"since=0-0&from_ms={START_MS + 1_500_000}")
+    assert (page["readings"], page["incomplete"]) == ([], True)
+    links.answers = True
+    monkeypatch.setattr(links, "ask", ask)
+    rest = read(client, f"since={page['next']}&from_ms={START_MS + 1_500_000}")
+    assert (seqs(rest)[0], "incomplete" in rest) == (1_500, False)
 
 
 def test_a_span_after_a_cursor_is_found_without_reading_all_before_it(
@@ -243,6 +267,26 @@ def test_who_cannot_answer_is_not_asked(device: tuple[JournalLinks, FlaskClient]
     links.questions.clear()
     assert only_the_ring(read(client, f"since={EPOCH}-5"))
     assert links.questions == []
+
+
+@pytest.mark.parametrize("is_online", [True, False])
+def test_journal_that_answered_once_and_cannot_be_asked_is_no_end(
+    device: tuple[JournalLinks, FlaskClient], is_online: bool
+) -> None:
+    links, client = device
+    feed = links.hub.devices.get("a").feed  # type: ignore[union-attr]  # published above
+    feed.newest_s, feed.online = links.hub.now().monotonic_s, is_online
+    links.hub.links = None
+    page = read(client, f"since={EPOCH}-5")
+    assert only_the_ring(page)
+    assert page["incomplete"] is True
+    assert "incomplete" not in read(client, f"since={EPOCH}-{PUBLISHED - RING}")
+    file = client.get(f"{READINGS}?since={EPOCH}-5&format=csv")
+    if is_online:
+        assert (file.status_code, file.headers["Retry-After"]) == (503, "2")
+    else:
+        assert (file.status_code, file.headers["Spoke-Incomplete"]) == (200, "true")
+        assert file.text.count("\r\n") == RING + 1
 
 
 def test_callers_share_a_few_questions_at_a_time(
