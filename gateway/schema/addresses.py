@@ -12,8 +12,8 @@ from gateway.schema.payloads import (
     ref,
     schemas,
 )
+from gateway.web.csv_rows import CSV_KEYS, TIME_KEY
 from gateway.web.queries import LIMIT_DEFAULT, LIMIT_MAX, POINTS_MAX
-from gateway.web.readings import CSV_KEYS, TIME_KEY
 
 VERSION = "3.1.0"
 JSON, CSV, HTML, PROBLEM = "application/json", "text/csv", "text/html", "application/problem+json"

@@ -16,7 +16,8 @@ from gateway.devices.devices import Device, with_time
 from gateway.fanout.catchup import UNKNOWN_CURSOR_S
 from gateway.feed.asking import PAGE_MAX
 from gateway.hub import Hub
-from gateway.web.readings import Draft, may_come
+from gateway.web.positions import may_come
+from gateway.web.readings import Draft
 from shared.cursor import START, Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer, ReplayRefusal

@@ -13,20 +13,12 @@ from gateway.hub import Hub
 from gateway.packets import encode_json
 from gateway.transport.timeslice import give_way
 from gateway.web.answers import AnswerBudget
+from gateway.web.csv_rows import CSV_KEYS, TIME_KEY, csv_row
 from gateway.web.past import Past
+from gateway.web.positions import held_from, reset_reason
 from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
-from gateway.web.readings import (
-    CSV_KEYS,
-    SLICE,
-    TIME_KEY,
-    Draft,
-    Page,
-    csv_row,
-    held_from,
-    reset_reason,
-    size_bytes_max,
-    thin_out,
-)
+from gateway.web.readings import SLICE, Draft, Page, size_bytes_max
+from gateway.web.thinning import thin_out
 from shared.cursor import START, Cursor
 from shared.errors import BadRequest, Unavailable
 

@@ -4,18 +4,16 @@ A page is put together in steps, with a chance for everybody else between them; 
 position, so that it does not matter what the ring loses meanwhile.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 
 from gateway.devices.devices import Device
 from gateway.feed.history import holes
 from gateway.packets import Gap, reading_payload
-from gateway.web.queries import POINTS_MAX, Query
+from gateway.web.queries import Query
 from shared.cursor import START, Cursor
-from shared.reading import OPTIONAL_KEYS, REQUIRED_KEYS, Reading
+from shared.reading import Reading
 from shared.wire import READING_BYTES_MAX, encode_reading
 
 SLICE = 100
@@ -26,10 +24,6 @@ PAGE_BYTES_MAX = 4_000_000
 """A page ends with the reading that reaches this: the largest page of usual readings has 1.5 MB."""
 GAP_BYTES = 250
 """What a gap in a page counts as."""
-CSV_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
-TIME_KEY = "time_utc"
-"""A column for people, of those who ask for it: others may read the rest by their places."""
-_1970 = datetime(1970, 1, 1)  # noqa: DTZ001  # all are UTC, and an aware one would print +00:00
 
 
 class Page(NamedTuple):
@@ -56,27 +50,6 @@ def size_bytes_max(query: Query) -> int:
     if query.max_points is not None:
         return SPAN_BYTES_MAX
     return min(query.limit * READING_BYTES_MAX, PAGE_BYTES_MAX)
-
-
-def may_come(device: Device, since: Cursor) -> bool:
-    """Tell whether a device may still get to a position that is ahead of it."""
-    head = device.feed.head
-    return head is None or (since > head and not _is_given_up(device, since))
-
-
-def reset_reason(device: Device, since: Cursor) -> str | None:
-    """Name why a position is not the device's; None while it is one of those that it took."""
-    head = device.feed.head
-    if head is None or since <= head:
-        return None
-    return "epoch_back" if _is_given_up(device, since) else "unknown_cursor"
-
-
-def _is_given_up(device: Device, since: Cursor) -> bool:
-    """Tell whether the device went back to an older epoch from there."""
-    ring = device.ring
-    gap = None if ring.emptied_at is None else ring.gap_at(ring.emptied_at)
-    return gap is not None and gap.after is not None and since <= gap.after
 
 
 @dataclass(slots=True)
@@ -129,7 +102,7 @@ class Draft:
         return self.query.is_span and ts_ms < self.query.from_ms
 
     def start_over(self, front: Cursor, reason: str) -> None:
-        """Go on after ``front`` from a position that is not the device's, and tell that as a gap."""
+        """Go on after ``front``, with a gap, from a position that is not the device's."""
         before = Cursor(front.epoch, front.seq + 1)
         self._reset = Gap(self.device.device_id, self.at, before, reason)
         self.at = self._end = front
@@ -260,54 +233,6 @@ class Draft:
         begin = self.query.since if self._reset is None else self._reset.end
         after, end = begin or self._first, self._end
         return [gap for gap in self.gaps if after < gap.before <= end]
-
-
-def thin_out(found: list[bytes], max_points: int | None) -> Iterator[list[bytes]]:
-    """Keep the slowest and the fastest of each run of readings; the runs are of equal length."""
-    runs = max(1, (max_points or POINTS_MAX) // 2)
-    if len(found) <= 2 * runs:
-        yield found
-        return
-    speeds: list[float] = []
-    for start in range(0, len(found), SLICE):
-        speeds += [json.loads(raw)["speed_kmh"] for raw in found[start : start + SLICE]]
-        yield []
-    length = -(-len(found) // runs)
-    for start in range(0, len(found), length):
-        part = speeds[start : start + length]
-        kept = sorted({part.index(min(part)), part.index(max(part))})
-        yield [found[start + index] for index in kept]
-
-
-def held_from(device: Device) -> Cursor:
-    """Give the position before the oldest reading held: by the ring, or by the device itself."""
-    front, oldest = device.ring.front or START, device.feed.oldest
-    if oldest is None or not device.feed.has_replay:
-        return front
-    return min(front, Cursor(oldest.epoch, oldest.seq - 1))
-
-
-def csv_row(payload: bytes, columns: Sequence[str] = CSV_KEYS) -> list[object]:
-    """Give the cells of a reading, empty where a key is absent."""
-    reading = json.loads(payload)
-    if TIME_KEY in columns:
-        reading[TIME_KEY] = _time_word(reading["ts_ms"])
-    return [_cell(reading.get(key)) for key in columns]
-
-
-def _time_word(ts_ms: int) -> str | None:
-    """Write a time as ISO 8601 has it; None after the year 9999, which it does not have."""
-    try:
-        moment = _1970 + timedelta(milliseconds=ts_ms)
-    except OverflowError:
-        return None
-    return f"{moment.isoformat(timespec='milliseconds')}Z"
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
 
 
 def _newest_start(device: Device, limit: int) -> int:

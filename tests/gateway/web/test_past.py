@@ -12,7 +12,7 @@ from gateway.hub import Hub
 from gateway.links.links import Incoming
 from gateway.links.replay_routes import Route
 from gateway.web import past
-from gateway.web.readings import CSV_KEYS
+from gateway.web.csv_rows import CSV_KEYS
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import ReplayRequest, decode_request, encode_answer, encode_reading, encode_refusal
