@@ -14,7 +14,7 @@ from gateway.hub import Hub
 from gateway.transport.timeslice import give_way
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.cors import is_preflight
-from gateway.web.queries import LIMIT_DEFAULT
+from gateway.web.queries import LIMIT_DEFAULT, READINGS_KEYS, check_keys
 from gateway.web.reading_pages import ReadingPages
 from shared.errors import UnknownDevice
 
@@ -24,6 +24,8 @@ FIRST_FILLS_S = 5.0
 LISTED_AT_ONCE = 100
 """Devices in one piece of a list: some 50 kB, written in a millisecond."""
 LIBRARIES = ("socket.io.esm.min.js", "uPlot.esm.js", "uPlot.min.css")
+QUERY_KEYS = {"api.readings": READINGS_KEYS}
+"""By route; the others take no query. Of files no query is read: tools add what they like."""
 INSTALL_HINT = "the dashboard's libraries are not installed: run scripts/install"
 
 
@@ -82,6 +84,14 @@ def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
         return pages.answer(_find(hub, device_id))
 
     return api
+
+
+def check_query() -> None:
+    """Refuse a query that the route of the current request would not understand."""
+    route = request.endpoint
+    if route is None or route == "static" or request.method == "OPTIONS":
+        return
+    check_keys(request.args.to_dict(flat=False), QUERY_KEYS.get(route, ()))
 
 
 def libraries_missing() -> bool:

@@ -71,7 +71,7 @@ def test_answers_that_nobody_takes_leave_room_or_a_503(
     assert client.get(url, buffered=True).status_code == 200
 
 
-@pytest.mark.parametrize("form", ["", "&format=csv", "&format=csv&from_ms=0", "&max_points=100"])
+@pytest.mark.parametrize("form", ["", "&format=csv", "&format=csv&limit=10", "&max_points=100"])
 def test_head_does_no_work(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     app = make_app()
     publish(gateway_of(app).hub, "a", range(1, 300))
