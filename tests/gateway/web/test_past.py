@@ -212,9 +212,7 @@ def test_a_file_breaks_off_where_the_journal_no_longer_answers(
     assert int(last[CSV_KEYS.index("seq")]) < PUBLISHED - RING
 
 
-@pytest.mark.parametrize(
-    "form", ["", "&limit=10", "&max_points=9"]
-)
+@pytest.mark.parametrize("form", ["", "&limit=10", "&max_points=9"])
 def test_a_file_is_refused_that_would_begin_with_a_hole(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
