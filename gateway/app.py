@@ -79,7 +79,7 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     app.before_request(check_query)
     app.register_blueprint(create_pages(hub, lambda: gateway.is_draining))
     app.register_blueprint(create_detours())
-    app.register_blueprint(create_api(hub, authenticate))
+    app.register_blueprint(create_api(hub, authenticate, proxies))
     app.register_blueprint(create_documents())
     share_with_pages(app, is_allowed_origin)
     app.after_request(_harden)

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, current_app, render_template, request
 from gateway import __version__
 from gateway.devices.devices import Device
 from gateway.hub import Hub
+from gateway.transport.client_address import TrustedProxies
 from gateway.transport.timeslice import give_way
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.cors import is_preflight
@@ -58,10 +59,10 @@ def create_pages(hub: Hub, is_draining: Callable[[], bool]) -> Blueprint:
     return pages
 
 
-def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
+def create_api(hub: Hub, authenticate: Authenticate, proxies: TrustedProxies) -> Blueprint:
     """Create the routes of the data; each caller is authenticated first."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    pages = ReadingPages(hub)
+    pages = ReadingPages(hub, proxies)
 
     @api.before_request
     def check_caller() -> None:

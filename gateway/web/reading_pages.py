@@ -11,6 +11,7 @@ from flask import Response, request, url_for
 from gateway.devices.devices import Device
 from gateway.hub import Hub
 from gateway.packets import encode_json
+from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.timeslice import give_way
 from gateway.web.answers import AnswerBudget
 from gateway.web.csv_rows import CSV_KEYS, TIME_KEY, csv_row
@@ -36,8 +37,10 @@ INCOMPLETE_HEADER = "Spoke-Incomplete"
 class ReadingPages:
     """Answers requests for the readings of a device."""
 
-    def __init__(self, hub: Hub, budget: AnswerBudget | None = None) -> None:
-        self._hub, self._past = hub, Past(hub)
+    def __init__(
+        self, hub: Hub, proxies: TrustedProxies, budget: AnswerBudget | None = None
+    ) -> None:
+        self._hub, self._past, self._proxies = hub, Past(hub), proxies
         self._budget = budget or AnswerBudget()
 
     def answer(self, device: Device) -> Response:
@@ -47,14 +50,15 @@ class ReadingPages:
             return _as_csv(device, iter(()), columns) if wants_csv else _json_of(iter(()))
         if wants_csv and _is_file(query):
             query = replace(query, limit=FILE_PAGE)
-        is_known = query.since is None or self._past.wait_until_known(device, query.since)
-        held = self._budget.reserve(size_bytes_max(query))
+        holder, since = holder_of(self._proxies.client(request.environ)), query.since
+        is_known = since is None or self._past.wait_until_known(device, since, holder)
+        held = self._budget.reserve(size_bytes_max(query), holder)
         try:
-            page = self._read(device, query, is_known=is_known)
+            page = self._read(device, query, holder, is_known=is_known)
             if page.has_hole and wants_csv:
                 raise Unavailable(TOO_SLOW)
             if wants_csv and _is_file(query):
-                response = _as_csv(device, self._all_pages(device, query, page), columns)
+                response = _as_csv(device, self._all_pages(device, query, holder, page), columns)
             else:
                 held.shrink_to(page.size_bytes)
                 response = (
@@ -68,10 +72,10 @@ class ReadingPages:
         response.call_on_close(held.release)
         return response
 
-    def _read(self, device: Device, query: Query, *, is_known: bool = True) -> Page:
+    def _read(self, device: Device, query: Query, holder: str, *, is_known: bool = True) -> Page:
         """Put a page together, with a chance for everybody else between its parts."""
         draft = self._begin(device, query, is_known=is_known)
-        self._past.put_in_front(draft)
+        self._past.put_in_front(draft, holder)
         while draft.add_slice():
             give_way()
         page = draft.page()
@@ -93,7 +97,7 @@ class ReadingPages:
             draft.start_over(front, reason)
         return draft
 
-    def _all_pages(self, device: Device, query: Query, page: Page) -> Iterator[Page]:
+    def _all_pages(self, device: Device, query: Query, holder: str, page: Page) -> Iterator[Page]:
         """Read on after a page, to where the device stands now.
 
         Raises Unavailable where the journal does not answer, or the device's numbering went back:
@@ -105,7 +109,7 @@ class ReadingPages:
             yield page
             if page.next >= head:
                 return
-            page = self._read(device, replace(query, since=page.next))
+            page = self._read(device, replace(query, since=page.next), holder)
             if page.has_hole:
                 raise Unavailable(TOO_SLOW)
             if page.reset is not None:

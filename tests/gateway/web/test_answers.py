@@ -28,6 +28,21 @@ def test_request_waits_for_its_turn() -> None:
     assert budget.free_bytes == 0
 
 
+def test_address_that_holds_least_goes_first() -> None:
+    budget = AnswerBudget(100, wait_s=scaled_s(10))
+    first = budget.reserve(80, "a")
+    again = gevent.spawn(budget.reserve, 60, "a")
+    newcomer = gevent.spawn(budget.reserve, 60, "b")
+    gevent.idle()
+    first.shrink_to(40)
+    given = newcomer.get(timeout=scaled_s(5))
+    assert given.holder == "b"
+    assert not again.ready()
+    first.release()
+    given.release()
+    assert again.get(timeout=scaled_s(5)).holder == "a"
+
+
 def test_request_that_waits_too_long_is_refused() -> None:
     budget = AnswerBudget(100, wait_s=0.01)
     first = budget.reserve(100)

@@ -297,6 +297,38 @@ def test_callers_share_a_few_questions_at_a_time(
     assert links.open_most == past.AT_ONCE_MAX
 
 
+def test_turn_goes_to_the_address_that_has_fewest(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links, client = device
+    links.answers = False
+    asked: list[tuple[Route, ReplayRequest]] = []
+    ask = links.ask
+
+    def note(requests: Iterable[tuple[Route, bytes]]) -> None:
+        kept = list(requests)
+        asked.extend((route, decode_request(payload)) for route, payload in kept)
+        ask(kept)
+
+    monkeypatch.setattr(links, "ask", note)
+    monkeypatch.setattr(past, "DEADLINE_S", scaled_s(20))
+
+    def spawn(address: str, seq: int) -> "gevent.Greenlet[..., Any]":
+        own = client.application.test_client()
+        url = f"{READINGS}?since={EPOCH}-{seq}&limit=1"
+        return gevent.spawn(own.get, url, environ_base={"REMOTE_ADDR": address})
+
+    readers = [spawn("192.0.2.1", seq) for seq in range(10)]
+    gevent.idle()
+    readers.append(spawn("192.0.2.2", 77))
+    gevent.idle()
+    assert len(asked) == past.AT_ONCE_MAX
+    links._answer(*asked[0])
+    gevent.idle()
+    assert asked[-1][1].after == Cursor(EPOCH, 77)
+    gevent.killall(readers)
+
+
 def test_nothing_is_asked_aside_while_a_device_repairs(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
