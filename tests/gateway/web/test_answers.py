@@ -4,6 +4,7 @@ from functools import partial
 
 import gevent
 import pytest
+from werkzeug.test import TestResponse
 
 from gateway.web.answers import AnswerBudget
 from gateway.web.readings import PAGE_BYTES_MAX
@@ -84,6 +85,34 @@ def test_answers_that_nobody_takes_leave_room_or_a_503(
     for answer in kept:
         answer.close()
     assert client.get(url, buffered=True).status_code == 200
+
+
+def test_room_goes_to_the_client_whose_address_holds_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    two_answers = partial(AnswerBudget, 2 * PAGE_BYTES_MAX, scaled_s(20))
+    monkeypatch.setattr("gateway.web.reading_pages.AnswerBudget", two_answers)
+    app = make_app(SPOKE_TRUSTED_PROXIES="127.0.0.1")
+    publish(
+        gateway_of(app).hub, "a", range(1, 5_001), extra={f"k_{n}": "x" * 64 for n in range(16)}
+    )
+    served: list[str] = []
+
+    def ask(address: str) -> TestResponse:
+        url, headers = f"{READINGS}?limit=5000", {"X-Forwarded-For": address}
+        answer = app.test_client().get(url, headers=headers, buffered=False)
+        served.append(address)
+        return answer
+
+    first, second = ask("192.0.2.1"), ask("192.0.2.1")
+    asking = [gevent.spawn(ask, address) for address in ("192.0.2.1", "192.0.2.2")]
+    gevent.idle()
+    assert served == ["192.0.2.1"] * 2
+    first.close()
+    asking[1].get(timeout=scaled_s(10)).close()
+    asking[0].get(timeout=scaled_s(10)).close()
+    second.close()
+    assert served[2:] == ["192.0.2.2", "192.0.2.1"]
 
 
 @pytest.mark.parametrize("form", ["", "&format=csv", "&format=csv&limit=10", "&max_points=100"])
