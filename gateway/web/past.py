@@ -53,8 +53,7 @@ class Past:
         if not draft.wants_past or not _may_have_more(device):
             return
         if not (device.feed.has_replay and self._hub.can_ask(device.device_id)):
-            draft.is_incomplete = device.feed.has_journal
-            draft.has_hole = draft.is_incomplete and device.feed.online
+            draft.note_journal_away(is_expected=device.feed.is_fetching_history(self._hub.now()))
             return
         caller, begins = self._caller(holder), draft.query.since is None
         start = self._find(device, draft.query.from_ms, caller) if begins else draft.at

@@ -28,6 +28,8 @@ FILE_PAGE = 250
 """Readings of one file that are held at once: as many as a device gives in one answer."""
 TOO_SLOW = "the device's journal does not answer in time: ask again"
 WENT_BACK = "the device's numbering went back: ask again"
+TOO_LATE = "readings were lost while the file was read: ask again"
+LOST_REASONS = frozenset({"expired", "evicted"})
 RESET_HEADER = "Spoke-Reset"
 """The reason for which a CSV page does not go on from ``since``: its rows cannot say that."""
 INCOMPLETE_HEADER = "Spoke-Incomplete"
@@ -100,9 +102,9 @@ class ReadingPages:
     def _all_pages(self, device: Device, query: Query, holder: str, page: Page) -> Iterator[Page]:
         """Read on after a page, to where the device stands now.
 
-        Raises Unavailable where the journal does not answer, or the device's numbering went back:
-        a file cannot say that it has a hole, but one that breaks off is no whole file to anybody
-        who fetches it.
+        Raises Unavailable where readings are missing that were there when the file began, or may be
+        there: a file cannot say that it has a hole, but one that breaks off is no whole file to
+        anybody who fetches it.
         """
         head = device.feed.head or START
         while page.payloads:
@@ -114,6 +116,8 @@ class ReadingPages:
                 raise Unavailable(TOO_SLOW)
             if page.reset is not None:
                 raise Unavailable(WENT_BACK)
+            if any(gap.reason in LOST_REASONS for gap in page.gaps):
+                raise Unavailable(TOO_LATE)
 
 
 def _is_file(query: Query) -> bool:

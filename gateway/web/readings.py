@@ -111,6 +111,12 @@ class Draft:
         """Pass over readings that are there, but come before the span."""
         self.at = max(self.at, position)
 
+    def note_journal_away(self, *, is_expected: bool) -> None:
+        """Note that nobody can be asked; whether that is a loss, the device's replay has shown."""
+        feed = self.device.feed
+        self.is_incomplete = feed.has_journal or is_expected
+        self.has_hole = feed.has_journal and feed.online
+
     def end_incomplete(self) -> None:
         """Note that the journal did not answer in time for all that was asked of it."""
         self.is_incomplete = True

@@ -215,6 +215,18 @@ def test_loss_before_the_next_page_of_a_span_is_told(hub: Hub, client: FlaskClie
     assert positions(page)[0] == (EPOCH, 11)
 
 
+def test_file_breaks_off_where_readings_were_lost_meanwhile() -> None:
+    app = make_app(SPOKE_HISTORY_READINGS="600")
+    hub = gateway_of(app).hub
+    publish(hub, "a", range(1, 601))
+    answer = app.test_client().get(f"{READINGS}?from_ms=0&format=csv", buffered=False)
+    parts = answer.iter_encoded()
+    next(parts)
+    publish(hub, "a", range(601, 1_001))
+    with pytest.raises(ConnectionResetError, match="lost while"):
+        list(parts)
+
+
 def test_file_breaks_off_where_the_numbering_goes_back(hub: Hub, client: FlaskClient) -> None:
     hub.devices.limits = hub.devices.limits._replace(readings=1_000)
     publish(hub, "a", range(1, 600))

@@ -287,6 +287,20 @@ def test_journal_that_answered_once_and_cannot_be_asked_is_no_end(
         assert file.text.count("\r\n") == RING + 1
 
 
+def test_history_that_is_still_expected_is_no_end(
+    device: tuple[JournalLinks, FlaskClient],
+) -> None:
+    links, client = device
+    links.hub.links = None
+    hub, now = links.hub, links.hub.now()
+    hub._clock = lambda: now
+    hub.devices.get("a").feed._history.progress_s = now.monotonic_s  # type: ignore[union-attr]  # published
+    assert read(client, f"since={EPOCH}-5")["incomplete"] is True
+    later = now._replace(monotonic_s=now.monotonic_s + 15)
+    hub._clock = lambda: later
+    assert "incomplete" not in read(client, f"since={EPOCH}-5")
+
+
 def test_callers_share_a_few_questions_at_a_time(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
