@@ -19,7 +19,7 @@ from gateway.links.subscriber import Subscriber
 from gateway.schema.routes import create_documents
 from gateway.stalls import StallWatch
 from gateway.transport import Multicast, SocketIO, TrustedProxies
-from gateway.web.api import create_api, create_pages
+from gateway.web.api import check_query, create_api, create_pages
 from gateway.web.auth import Authenticate, let_everybody_in
 from gateway.web.cors import share_with_pages
 from gateway.web.detours import create_detours
@@ -76,9 +76,10 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     gateway = Gateway(app, server, hub, proxies)
     app.extensions["spoke"] = gateway
     register_error_handlers(app)
+    app.before_request(check_query)
     app.register_blueprint(create_pages(hub, lambda: gateway.is_draining))
     app.register_blueprint(create_detours())
-    app.register_blueprint(create_api(hub, authenticate))
+    app.register_blueprint(create_api(hub, authenticate, proxies))
     app.register_blueprint(create_documents())
     share_with_pages(app, is_allowed_origin)
     app.after_request(_harden)

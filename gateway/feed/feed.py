@@ -216,6 +216,15 @@ class Feed:
         return self._order.is_late(now.monotonic_s)
 
     @property
+    def has_journal(self) -> bool:
+        """Tell whether a replay answered for the device at any time."""
+        return self.newest_s > NEVER_S
+
+    def silence_s(self, now: Now) -> float:
+        """Return how long ago the last sign of the current epoch came."""
+        return now.monotonic_s - self._alive_s
+
+    @property
     def has_replay(self) -> bool:
         """Tell whether the device is there, and questions to it may be answered."""
         return self.online and not self._asking.is_silent

@@ -12,8 +12,8 @@ from gateway.schema.payloads import (
     ref,
     schemas,
 )
+from gateway.web.csv_rows import CSV_KEYS, TIME_KEY
 from gateway.web.queries import LIMIT_DEFAULT, LIMIT_MAX, POINTS_MAX
-from gateway.web.readings import CSV_KEYS, TIME_KEY
 
 VERSION = "3.1.0"
 JSON, CSV, HTML, PROBLEM = "application/json", "text/csv", "text/html", "application/problem+json"
@@ -46,11 +46,16 @@ def http_schemas() -> dict[str, Schema]:
         "gaps": array_of(ref("Gap")),
         "next": ref("Cursor") | {"description": "The since of the page that follows."},
         "held_from": ref("Cursor") | {"description": "Before the oldest reading that is held."},
+        "incomplete": {
+            "const": True,
+            "description": "More may belong here that could not be had in time: ask again.",
+        },
     }
+    whole = [key for key in page if key != "incomplete"]
     return {
         "Device": object_of(device, _required(device), "A bike, and its latest."),
         "Devices": object_of({"devices": array_of(ref("Device"))}, ["devices"]),
-        "Page": object_of(page, list(page), "Readings, oldest first, and what is missing there."),
+        "Page": object_of(page, whole, "Readings, oldest first, and what is missing there."),
         "Health": object_of(
             {"ok": {"const": True}, "version": {"type": "string"}}, ["ok", "version"]
         ),
@@ -122,8 +127,9 @@ def _addresses() -> dict[str, Schema]:
             "Readings of one bike: after a position, or of a span of time.",
             {
                 "200": _readings(),
-                "400": _refusal("A cursor or a number is wrong."),
+                "400": _refusal("A cursor, a number or a key is wrong."),
                 "404": _refusal("Nobody heard of it."),
+                "503": _later("CSV: the bike's journal did not answer. Too many large answers."),
             },
             [_ID, *_QUERY],
         ),
@@ -162,16 +168,25 @@ def _refusal(about: str) -> Schema:
     return {"description": about, "content": {PROBLEM: {"schema": ref("Problem")}}}
 
 
+def _later(about: str) -> Schema:
+    return _refusal(about) | {"headers": {"Retry-After": _header("In how many seconds to ask.")}}
+
+
+def _header(about: str) -> Schema:
+    return {"description": about, "schema": {"type": "string"}}
+
+
 def _readings() -> Schema:
     header = f"RFC 4180. Columns: {', '.join(CSV_KEYS)}. Empty where absent, extra as JSON."
     csv = {"schema": {"type": "string", "description": header}}
-    following = {
-        "description": 'The next page, rel="next"; CSV only.',
-        "schema": {"type": "string"},
+    headers = {
+        "Link": _header('The next page, rel="next"; CSV only.'),
+        "Spoke-Reset": _header("Why it does not go on from since, as in a gap; CSV only."),
+        "Spoke-Incomplete": _header("true: the bike is away, and may keep more; CSV only."),
     }
     return {
         "description": "A page of readings, oldest first.",
-        "headers": {"Link": following},
+        "headers": headers,
         "content": {JSON: {"schema": ref("Page")}, CSV: csv},
     }
 

@@ -1,4 +1,4 @@
-/** Types of spoke.js; what the events carry is said in docs/protocol.md, sections 1 and 3. */
+/** Types of spoke.js; what the events carry is said in docs/protocol.md, sections 1, 3 and 4. */
 
 /** A position: `"<epoch>-<seq>"`, after that reading. `"0-0"` is before everything. */
 export type Cursor = `${number}-${number}`;
@@ -62,6 +62,18 @@ export interface DeviceStatus {
     | "invalid"
     | "seq_back"
     | "conflict";
+}
+
+/** What `/api/v1/devices/<id>/readings` answers. */
+export interface Page {
+  device_id: string;
+  readings: Reading[];
+  gaps: Gap[];
+  /** The `since` of the page that follows. */
+  next: Cursor;
+  held_from: Cursor;
+  /** More may belong here that could not be had in time: ask again. Absent when it is whole. */
+  incomplete?: true;
 }
 
 /** Where a bike's stream starts, and what is known of the bike. */

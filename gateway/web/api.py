@@ -11,10 +11,11 @@ from flask import Blueprint, Response, current_app, render_template, request
 from gateway import __version__
 from gateway.devices.devices import Device
 from gateway.hub import Hub
+from gateway.transport.client_address import TrustedProxies
 from gateway.transport.timeslice import give_way
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.cors import is_preflight
-from gateway.web.queries import LIMIT_DEFAULT
+from gateway.web.queries import LIMIT_DEFAULT, READINGS_KEYS, check_keys
 from gateway.web.reading_pages import ReadingPages
 from shared.errors import UnknownDevice
 
@@ -24,6 +25,8 @@ FIRST_FILLS_S = 5.0
 LISTED_AT_ONCE = 100
 """Devices in one piece of a list: some 50 kB, written in a millisecond."""
 LIBRARIES = ("socket.io.esm.min.js", "uPlot.esm.js", "uPlot.min.css")
+QUERY_KEYS = {"api.readings": READINGS_KEYS}
+"""By route; the others take no query. Of files no query is read: tools add what they like."""
 INSTALL_HINT = "the dashboard's libraries are not installed: run scripts/install"
 
 
@@ -56,10 +59,10 @@ def create_pages(hub: Hub, is_draining: Callable[[], bool]) -> Blueprint:
     return pages
 
 
-def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
+def create_api(hub: Hub, authenticate: Authenticate, proxies: TrustedProxies) -> Blueprint:
     """Create the routes of the data; each caller is authenticated first."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    pages = ReadingPages(hub)
+    pages = ReadingPages(hub, proxies)
 
     @api.before_request
     def check_caller() -> None:
@@ -84,6 +87,14 @@ def create_api(hub: Hub, authenticate: Authenticate) -> Blueprint:
     return api
 
 
+def check_query() -> None:
+    """Refuse a query that the route of the current request would not understand."""
+    route = request.endpoint
+    if route is None or route == "static" or request.method == "OPTIONS":
+        return
+    check_keys(request.args.to_dict(flat=False), QUERY_KEYS.get(route, ()))
+
+
 def libraries_missing() -> bool:
     """Tell whether the browser libraries still have to be installed."""
     static = Path(str(current_app.static_folder))
@@ -101,9 +112,11 @@ def _is_ready(hub: Hub) -> bool:
 
 def _find(hub: Hub, device_id: str) -> Device:
     device = hub.devices.get(device_id)
-    if device is None:
-        raise UnknownDevice(f"no device {device_id[:64]!r} was heard; see /api/v1/devices")
-    return device
+    if device is not None:
+        return device
+    if device_id in hub.devices.evicted:
+        raise UnknownDevice(f"{device_id!r} gave way to other devices and was not heard since")
+    raise UnknownDevice(f"no device {device_id[:64]!r} was heard; see /api/v1/devices")
 
 
 def _listed(devices: Sequence[Device]) -> list[bytes] | Iterator[bytes]:

@@ -12,7 +12,7 @@ from gateway.web.doors import OriginCheck
 
 API_PATH = "/api/"
 READ_METHODS = "GET, HEAD, OPTIONS"
-EXPOSED = "Link"
+EXPOSED = "Link, Retry-After, Spoke-Incomplete, Spoke-Reset"
 _HEADER_NAMES = re.compile("[A-Za-z0-9_, -]{1,500}")
 
 

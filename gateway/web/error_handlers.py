@@ -12,6 +12,8 @@ from shared.errors import BadRequest, ErrorBody, NotFound, RequestError, describ
 from shared.once import OncePerPeriod
 
 PROBLEM = "application/problem+json"
+RETRY_AFTER_S = 2
+"""When to ask again after a 503: what is refused for want of time or room passes soon."""
 TRACE_PERIOD_S = 60.0
 
 _logged = OncePerPeriod(TRACE_PERIOD_S)
@@ -53,7 +55,10 @@ def problem(body: ErrorBody, status: int) -> Response:
         "code": body["code"],
         "detail": body["message"],
     }
-    return Response(json.dumps(fields), status, mimetype=PROBLEM)
+    response = Response(json.dumps(fields), status, mimetype=PROBLEM)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
 
 
 def register_error_handlers(app: Flask) -> None:

@@ -1,8 +1,9 @@
 """Which readings an HTTP request asks for, checked once. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from shared.cursor import INTEGER_LIMIT, Cursor, parse_cursor
 from shared.errors import BadCursor, BadRequest
@@ -10,6 +11,9 @@ from shared.errors import BadCursor, BadRequest
 LIMIT_DEFAULT, LIMIT_MAX = 1_000, 5_000
 POINTS_MAX = 10_000
 SPAN_KEYS = frozenset({"from_ms", "to_ms", "max_points"})
+READINGS_KEYS = ("since", "limit", "from_ms", "to_ms", "max_points", "format", "times")
+NAME_SHOWN_MAX = 64
+"""Characters of a key nobody knows that its refusal repeats."""
 TIME_MAX_MS = INTEGER_LIMIT - 1
 _INTEGER = re.compile("[0-9]{1,16}")
 
@@ -34,6 +38,26 @@ class Query:
     def includes(self, ts_ms: int) -> bool:
         """Tell whether a time lies in the span."""
         return self.from_ms <= ts_ms <= self.to_ms
+
+
+def check_keys(query: Mapping[str, Sequence[str]], allowed: Sequence[str]) -> None:
+    """Refuse a key that an address does not take, that stands twice, or that has no value."""
+    for key, values in query.items():
+        if key not in allowed:
+            raise BadRequest(_unknown(key[:NAME_SHOWN_MAX], allowed))
+        if len(values) > 1:
+            raise BadRequest(f"{key} stands {len(values)} times in the query: give it once")
+        if values == [""]:
+            kind = BadCursor if key == "since" else BadRequest
+            raise kind(f"{key} is empty: give it a value or leave it out")
+
+
+def _unknown(key: str, allowed: Sequence[str]) -> str:
+    if not allowed:
+        return f"this address takes no query, but was given {key!r}"
+    close = get_close_matches(key, allowed, n=1)
+    hint = f"; did you mean {close[0]}?" if close else "."
+    return f"there is no {key!r} in this query{hint} It takes {', '.join(allowed)}"
 
 
 def parse_query(query: Mapping[str, str]) -> Query:

@@ -11,21 +11,15 @@ from flask import Response, request, url_for
 from gateway.devices.devices import Device
 from gateway.hub import Hub
 from gateway.packets import encode_json
+from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.timeslice import give_way
 from gateway.web.answers import AnswerBudget
+from gateway.web.csv_rows import CSV_KEYS, TIME_KEY, csv_row
 from gateway.web.past import Past
+from gateway.web.positions import held_from, reset_reason
 from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
-from gateway.web.readings import (
-    CSV_KEYS,
-    SLICE,
-    TIME_KEY,
-    Draft,
-    Page,
-    csv_row,
-    held_from,
-    size_bytes_max,
-    thin_out,
-)
+from gateway.web.readings import SLICE, Draft, Page, size_bytes_max
+from gateway.web.thinning import thin_out
 from shared.cursor import START, Cursor
 from shared.errors import BadRequest, Unavailable
 
@@ -33,13 +27,22 @@ T = TypeVar("T")
 FILE_PAGE = 250
 """Readings of one file that are held at once: as many as a device gives in one answer."""
 TOO_SLOW = "the device's journal does not answer in time: ask again"
+WENT_BACK = "the device's numbering went back: ask again"
+TOO_LATE = "readings were lost while the file was read: ask again"
+LOST_REASONS = frozenset({"expired", "evicted"})
+RESET_HEADER = "Spoke-Reset"
+"""The reason for which a CSV page does not go on from ``since``: its rows cannot say that."""
+INCOMPLETE_HEADER = "Spoke-Incomplete"
+"""Of a CSV page before whose rows the journal of a device that is away may have more."""
 
 
 class ReadingPages:
     """Answers requests for the readings of a device."""
 
-    def __init__(self, hub: Hub, budget: AnswerBudget | None = None) -> None:
-        self._hub, self._past = hub, Past(hub)
+    def __init__(
+        self, hub: Hub, proxies: TrustedProxies, budget: AnswerBudget | None = None
+    ) -> None:
+        self._hub, self._past, self._proxies = hub, Past(hub), proxies
         self._budget = budget or AnswerBudget()
 
     def answer(self, device: Device) -> Response:
@@ -49,13 +52,15 @@ class ReadingPages:
             return _as_csv(device, iter(()), columns) if wants_csv else _json_of(iter(()))
         if wants_csv and _is_file(query):
             query = replace(query, limit=FILE_PAGE)
-        held = self._budget.reserve(size_bytes_max(query))
+        holder, since = holder_of(self._proxies.client(request.environ)), query.since
+        is_known = since is None or self._past.wait_until_known(device, since, holder)
+        held = self._budget.reserve(size_bytes_max(query), holder)
         try:
-            page = self._read(device, query)
-            if page.is_cut and (wants_csv or not page.payloads):
+            page = self._read(device, query, holder, is_known=is_known)
+            if page.has_hole and wants_csv:
                 raise Unavailable(TOO_SLOW)
             if wants_csv and _is_file(query):
-                response = _as_csv(device, self._all_pages(device, query, page), columns)
+                response = _as_csv(device, self._all_pages(device, query, holder, page), columns)
             else:
                 held.shrink_to(page.size_bytes)
                 response = (
@@ -64,16 +69,15 @@ class ReadingPages:
         except BaseException:
             held.release()
             raise
+        if wants_csv:
+            _tell_in_head(response, page)
         response.call_on_close(held.release)
         return response
 
-    def _read(self, device: Device, query: Query) -> Page:
+    def _read(self, device: Device, query: Query, holder: str, *, is_known: bool = True) -> Page:
         """Put a page together, with a chance for everybody else between its parts."""
-        was_evicted = query.since is not None and self._hub.devices.was_evicted(
-            device.device_id, query.since
-        )
-        draft = Draft.begin(device, query, "evicted" if was_evicted else "expired")
-        self._past.put_in_front(draft)
+        draft = self._begin(device, query, is_known=is_known)
+        self._past.put_in_front(draft, holder)
         while draft.add_slice():
             give_way()
         page = draft.page()
@@ -81,20 +85,39 @@ class ReadingPages:
             return page
         return page._replace(payloads=_in_slices(thin_out(page.payloads, query.max_points)))
 
-    def _all_pages(self, device: Device, query: Query, page: Page) -> Iterator[Page]:
+    def _begin(self, device: Device, query: Query, *, is_known: bool) -> Draft:
+        """Begin a page after ``since``, or after a gap when that is no position of the device."""
+        since = query.since
+        was_evicted = since is not None and self._hub.devices.was_evicted(device.device_id, since)
+        draft = Draft.begin(device, query, "evicted" if was_evicted else "expired")
+        if since is None:
+            return draft
+        reason, front = reset_reason(device, since), device.ring.front
+        if not is_known:
+            draft.is_incomplete = draft.has_hole = True
+        elif reason is not None and front is not None:
+            draft.start_over(front, reason)
+        return draft
+
+    def _all_pages(self, device: Device, query: Query, holder: str, page: Page) -> Iterator[Page]:
         """Read on after a page, to where the device stands now.
 
-        Raises Unavailable where the journal does not answer: a file cannot say that it has a hole,
-        but one that breaks off is no whole file to anybody who fetches it.
+        Raises Unavailable where readings are missing that were there when the file began, or may be
+        there: a file cannot say that it has a hole, but one that breaks off is no whole file to
+        anybody who fetches it.
         """
         head = device.feed.head or START
         while page.payloads:
             yield page
             if page.next >= head:
                 return
-            page = self._read(device, replace(query, since=page.next))
-            if page.is_cut:
+            page = self._read(device, replace(query, since=page.next), holder)
+            if page.has_hole:
                 raise Unavailable(TOO_SLOW)
+            if page.reset is not None:
+                raise Unavailable(WENT_BACK)
+            if any(gap.reason in LOST_REASONS for gap in page.gaps):
+                raise Unavailable(TOO_LATE)
 
 
 def _is_file(query: Query) -> bool:
@@ -137,11 +160,13 @@ def _json_of(parts: Iterator[bytes]) -> Response:
 
 
 def _json_parts(device: Device, page: Page) -> Iterator[bytes]:
-    head = {
+    head: dict[str, object] = {
         "device_id": device.device_id,
         "next": str(page.next),
         "held_from": str(held_from(device)),
     }
+    if page.is_incomplete:
+        head["incomplete"] = True
     yield encode_json(head)[:-1] + b',"gaps":['
     yield from _in_pieces(page.gaps, lambda gap: encode_json(gap.body()))
     yield b'],"readings":['
@@ -169,6 +194,14 @@ def _as_csv_page(device: Device, page: Page, columns: Sequence[str]) -> Response
     response = _as_csv(device, iter([page]), columns)
     response.headers["Link"] = f'<{_next_url(device, page.next)}>; rel="next"'
     return response
+
+
+def _tell_in_head(response: Response, page: Page) -> None:
+    """Tell in headers what rows cannot."""
+    if page.reset is not None:
+        response.headers[RESET_HEADER] = page.reset.reason
+    if page.is_incomplete:
+        response.headers[INCOMPLETE_HEADER] = "true"
 
 
 def _next_url(device: Device, cursor: Cursor) -> str:

@@ -4,18 +4,16 @@ A page is put together in steps, with a chance for everybody else between them; 
 position, so that it does not matter what the ring loses meanwhile.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 
 from gateway.devices.devices import Device
 from gateway.feed.history import holes
 from gateway.packets import Gap, reading_payload
-from gateway.web.queries import POINTS_MAX, Query
+from gateway.web.queries import Query
 from shared.cursor import START, Cursor
-from shared.reading import OPTIONAL_KEYS, REQUIRED_KEYS, Reading
+from shared.reading import Reading
 from shared.wire import READING_BYTES_MAX, encode_reading
 
 SLICE = 100
@@ -26,10 +24,6 @@ PAGE_BYTES_MAX = 4_000_000
 """A page ends with the reading that reaches this: the largest page of usual readings has 1.5 MB."""
 GAP_BYTES = 250
 """What a gap in a page counts as."""
-CSV_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
-TIME_KEY = "time_utc"
-"""A column for people, of those who ask for it: others may read the rest by their places."""
-_1970 = datetime(1970, 1, 1)  # noqa: DTZ001  # all are UTC, and an aware one would print +00:00
 
 
 class Page(NamedTuple):
@@ -38,8 +32,12 @@ class Page(NamedTuple):
     payloads: list[bytes]
     gaps: list[Gap]
     next: Cursor
-    is_cut: bool = False
-    """Whether the journal may have more that belongs here, but did not answer in time."""
+    is_incomplete: bool = False
+    """Whether more may belong here that could not be had in time."""
+    has_hole: bool = False
+    """Whether an incomplete page lacks readings before or between those that it has."""
+    reset: Gap | None = None
+    """The gap from a position that the device is not at any more, or never was."""
 
     @property
     def size_bytes(self) -> int:
@@ -70,8 +68,11 @@ class Draft:
     gaps: list[Gap] = field(default_factory=list)
     has_past: bool = False
     """Whether it begins with what the device's journal had."""
-    is_cut: bool = False
-    """Whether the journal may have more that belongs here, but did not answer in time."""
+    is_incomplete: bool = False
+    """Whether more may belong here that could not be had in time."""
+    has_hole: bool = False
+    """Whether that is missing before or between the readings that the page has."""
+    _reset: Gap | None = None
     _first: Cursor | None = None
     _end: Cursor | None = None  # after the last thing in the page
 
@@ -96,9 +97,34 @@ class Draft:
             return ring.front is not None and self.at < ring.front
         return self.query.is_span and self._first_time() > self.query.from_ms
 
-    def is_before(self, reading: Reading) -> bool:
-        """Tell whether a reading, and so all before it, comes before the span."""
-        return self.query.is_span and reading.ts_ms < self.query.from_ms
+    def is_before(self, ts_ms: int) -> bool:
+        """Tell whether a reading of that time, and so all before it, comes before the span."""
+        return self.query.is_span and ts_ms < self.query.from_ms
+
+    def start_over(self, front: Cursor, reason: str) -> None:
+        """Go on after ``front``, with a gap, from a position that is not the device's."""
+        before = Cursor(front.epoch, front.seq + 1)
+        self._reset = Gap(self.device.device_id, self.at, before, reason)
+        self.at = self._end = front
+
+    def skip_to(self, position: Cursor) -> None:
+        """Pass over readings that are there, but come before the span."""
+        self.at = max(self.at, position)
+
+    def note_journal_away(self, *, is_expected: bool) -> None:
+        """Note that nobody can be asked; whether that is a loss, the device's replay has shown."""
+        feed = self.device.feed
+        self.is_incomplete = feed.has_journal or is_expected
+        self.has_hole = feed.has_journal and feed.online
+
+    def end_incomplete(self) -> None:
+        """Note that the journal did not answer in time for all that was asked of it."""
+        self.is_incomplete = True
+        if self.has_past and self.query.max_points is None:
+            self.end_here()
+            self.has_hole = not self.payloads
+        else:
+            self.has_hole = True
 
     def add_past(self, start: Cursor, readings: Iterable[Reading]) -> None:
         """Add the readings that came of asking the device for those after ``start``."""
@@ -136,14 +162,25 @@ class Draft:
 
     def page(self) -> Page:
         """Give what came together."""
-        end = self._end or self.query.since or self.at
-        return Page(self.payloads, self._inner_gaps(), end, self.is_cut)
+        gaps = self._inner_gaps()
+        if self._reset is not None:
+            gaps = [self._reset, *gaps]
+        page = Page(self.payloads, gaps, self._next(), self.is_incomplete)
+        return page._replace(has_hole=self.has_hole, reset=self._reset)
+
+    def _next(self) -> Cursor:
+        """Find where the page that follows begins."""
+        if self._end is None and self.query.since is None and self.is_incomplete:
+            return START  # not behind what could not be had
+        return self._end or self.query.since or self.at
 
     def _beginning(self) -> Cursor:
         """Find where a page without ``since`` begins in the ring."""
         ring = self.device.ring
         index = ring.first if self.query.is_span else _newest_start(self.device, self.room)
-        return ring.cursor_at(index) or START
+        # an emptied ring's first entry tells of the return to an older epoch: begin after it
+        start = ring.front if index <= ring.first else ring.cursor_at(index)
+        return start or START
 
     def _first_time(self) -> int:
         ring = self.device.ring
@@ -162,7 +199,10 @@ class Draft:
 
     def _look_at(self, cursor: Cursor, ts_ms: int, payload: bytes) -> None:
         self.at = cursor
-        if self.query.includes(ts_ms):
+        if self._first is None and self.is_before(ts_ms):
+            self.room_bytes += GAP_BYTES * len(self.gaps)
+            self.gaps.clear()
+        elif self.query.includes(ts_ms):
             self._first = self._first or cursor
             self._end = cursor
             self.payloads.append(payload)
@@ -188,61 +228,17 @@ class Draft:
             self._end = gap.end
 
     def _inner_gaps(self) -> list[Gap]:
-        """Leave out what lies before or behind the readings of a span."""
+        """Leave out what lies before or behind the readings of a span.
+
+        After ``since`` a gap before the first reading counts: the page before this one ended there.
+        """
         if not self.query.is_span:
             return self.gaps
-        first, end = self._first, self._end
-        if first is None or end is None:
+        if self._first is None or self._end is None:
             return []
-        return [gap for gap in self.gaps if first < gap.before <= end]
-
-
-def thin_out(found: list[bytes], max_points: int | None) -> Iterator[list[bytes]]:
-    """Keep the slowest and the fastest of each run of readings; the runs are of equal length."""
-    runs = max(1, (max_points or POINTS_MAX) // 2)
-    if len(found) <= 2 * runs:
-        yield found
-        return
-    speeds: list[float] = []
-    for start in range(0, len(found), SLICE):
-        speeds += [json.loads(raw)["speed_kmh"] for raw in found[start : start + SLICE]]
-        yield []
-    length = -(-len(found) // runs)
-    for start in range(0, len(found), length):
-        part = speeds[start : start + length]
-        kept = sorted({part.index(min(part)), part.index(max(part))})
-        yield [found[start + index] for index in kept]
-
-
-def held_from(device: Device) -> Cursor:
-    """Give the position before the oldest reading held: by the ring, or by the device itself."""
-    front, oldest = device.ring.front or START, device.feed.oldest
-    if oldest is None or not device.feed.has_replay:
-        return front
-    return min(front, Cursor(oldest.epoch, oldest.seq - 1))
-
-
-def csv_row(payload: bytes, columns: Sequence[str] = CSV_KEYS) -> list[object]:
-    """Give the cells of a reading, empty where a key is absent."""
-    reading = json.loads(payload)
-    if TIME_KEY in columns:
-        reading[TIME_KEY] = _time_word(reading["ts_ms"])
-    return [_cell(reading.get(key)) for key in columns]
-
-
-def _time_word(ts_ms: int) -> str | None:
-    """Write a time as ISO 8601 has it; None after the year 9999, which it does not have."""
-    try:
-        moment = _1970 + timedelta(milliseconds=ts_ms)
-    except OverflowError:
-        return None
-    return f"{moment.isoformat(timespec='milliseconds')}Z"
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+        begin = self.query.since if self._reset is None else self._reset.end
+        after, end = begin or self._first, self._end
+        return [gap for gap in self.gaps if after < gap.before <= end]
 
 
 def _newest_start(device: Device, limit: int) -> int:

@@ -20,9 +20,15 @@ export function fetchingWord(id, count) {
   return `Fetching the readings of ${id}: ${count.toLocaleString("en")} so far…`;
 }
 
-/** What to say once it is saved. */
-export function savedWord(name, count) {
-  return `Saved ${name}: ${count.toLocaleString("en")} ${count === 1 ? "reading" : "readings"}`;
+/** What to say while the page waits to ask again. */
+export function waitingWord(id, wait_ms) {
+  return `The readings of ${id} are not there yet. This page asks again in ${wait_ms / 1000} s…`;
+}
+
+/** What to say once it is saved; `isIncomplete` when a bike that is away may keep more. */
+export function savedWord(name, count, isIncomplete = false) {
+  const saved = `Saved ${name}: ${count.toLocaleString("en")} ${count === 1 ? "reading" : "readings"}`;
+  return isIncomplete ? `${saved}. The bike is offline and may keep earlier ones.` : saved;
 }
 
 export const NOTHING_THERE = "No file was saved: no readings of that time are kept.";

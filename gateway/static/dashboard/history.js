@@ -1,5 +1,6 @@
 /** Fetch the past of the bike shown from the gateway, as far as the charts reach. */
 
+import { pause } from "./loop.js";
 import { missingSpan, oldestUrl, pastUrl, rowsOf, unbroken, waitBefore } from "./past.js";
 import { firstTime, insertPast, intervalTold } from "./track.js";
 
@@ -97,8 +98,4 @@ async function ask(url) {
   if (answer.status === 404) return null;
   if (!answer.ok) throw new Error(`the gateway answered ${answer.status}`);
   return answer.json();
-}
-
-function pause(wait_ms) {
-  return new Promise((resume) => setTimeout(resume, wait_ms));
 }

@@ -25,6 +25,11 @@ export function createRest(call, rest_ms) {
   };
 }
 
+/** Wait for a time. */
+export function pause(wait_ms) {
+  return new Promise((resume) => setTimeout(resume, wait_ms));
+}
+
 /** Let something happen at most every `every_ms`; `isDue` says whether it is time, and notes it. */
 export function createPace(every_ms) {
   let last_ms = -Infinity;

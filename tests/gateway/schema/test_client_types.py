@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gateway.schema.addresses import http_schemas
 from gateway.schema.payloads import GAP_REASONS, error_codes, schemas
 from shared.reading import ASSIST_LEVELS
 from tests.processes import ROOT
@@ -16,6 +17,7 @@ INTERFACES = {
     "DeviceStatus": "DeviceStatus",
     "Start": "Start",
     "Refusal": "Error",
+    "Page": "Page",
 }
 """The name in TypeScript, and the name of the schema."""
 
@@ -29,7 +31,7 @@ def body_of(interface: str) -> str:
 
 @pytest.mark.parametrize("interface", INTERFACES)
 def test_an_interface_has_the_keys_of_its_schema(interface: str) -> None:
-    schema: dict[str, Any] = schemas()[INTERFACES[interface]]
+    schema: dict[str, Any] = (schemas() | http_schemas())[INTERFACES[interface]]
     keys = re.findall(r"^  (\w+)(\??):", body_of(interface), re.MULTILINE)
     assert [key for key, _mark in keys] == list(schema["properties"])
     assert [key for key, mark in keys if not mark] == schema["required"]

@@ -4,6 +4,7 @@ from functools import partial
 
 import gevent
 import pytest
+from werkzeug.test import TestResponse
 
 from gateway.web.answers import AnswerBudget
 from gateway.web.readings import PAGE_BYTES_MAX
@@ -26,6 +27,21 @@ def test_request_waits_for_its_turn() -> None:
     assert large.get(timeout=scaled_s(5)).size_bytes == 90
     assert small.get(timeout=scaled_s(5)).size_bytes == 10
     assert budget.free_bytes == 0
+
+
+def test_address_that_holds_least_goes_first() -> None:
+    budget = AnswerBudget(100, wait_s=scaled_s(10))
+    first = budget.reserve(80, "a")
+    again = gevent.spawn(budget.reserve, 60, "a")
+    newcomer = gevent.spawn(budget.reserve, 60, "b")
+    gevent.idle()
+    first.shrink_to(40)
+    given = newcomer.get(timeout=scaled_s(5))
+    assert given.holder == "b"
+    assert not again.ready()
+    first.release()
+    given.release()
+    assert again.get(timeout=scaled_s(5)).holder == "a"
 
 
 def test_request_that_waits_too_long_is_refused() -> None:
@@ -71,7 +87,35 @@ def test_answers_that_nobody_takes_leave_room_or_a_503(
     assert client.get(url, buffered=True).status_code == 200
 
 
-@pytest.mark.parametrize("form", ["", "&format=csv", "&format=csv&from_ms=0", "&max_points=100"])
+def test_room_goes_to_the_client_whose_address_holds_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    two_answers = partial(AnswerBudget, 2 * PAGE_BYTES_MAX, scaled_s(20))
+    monkeypatch.setattr("gateway.web.reading_pages.AnswerBudget", two_answers)
+    app = make_app(SPOKE_TRUSTED_PROXIES="127.0.0.1")
+    publish(
+        gateway_of(app).hub, "a", range(1, 5_001), extra={f"k_{n}": "x" * 64 for n in range(16)}
+    )
+    served: list[str] = []
+
+    def ask(address: str) -> TestResponse:
+        url, headers = f"{READINGS}?limit=5000", {"X-Forwarded-For": address}
+        answer = app.test_client().get(url, headers=headers, buffered=False)
+        served.append(address)
+        return answer
+
+    first, second = ask("192.0.2.1"), ask("192.0.2.1")
+    asking = [gevent.spawn(ask, address) for address in ("192.0.2.1", "192.0.2.2")]
+    gevent.idle()
+    assert served == ["192.0.2.1"] * 2
+    first.close()
+    asking[1].get(timeout=scaled_s(10)).close()
+    asking[0].get(timeout=scaled_s(10)).close()
+    second.close()
+    assert served[2:] == ["192.0.2.2", "192.0.2.1"]
+
+
+@pytest.mark.parametrize("form", ["", "&format=csv", "&format=csv&limit=10", "&max_points=100"])
 def test_head_does_no_work(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     app = make_app()
     publish(gateway_of(app).hub, "a", range(1, 300))

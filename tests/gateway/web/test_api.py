@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from gateway.hub import Hub
+from gateway.web.queries import READINGS_KEYS
 from shared.errors import Unauthorized
 from shared.reading import READING_KEYS
 from tests.gateway.apps import EPOCH, START_MS, gateway_of, make_app, publish
@@ -212,6 +213,34 @@ def test_what_is_wrong_is_answered_as_a_problem(
     assert problem is not None
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
     assert problem["detail"]
+
+
+def every_route() -> list[str]:
+    rules = make_app().url_map.iter_rules()
+    return [rule.rule.replace("<device_id>", "a") for rule in rules if rule.endpoint != "static"]
+
+
+@pytest.mark.parametrize("path", every_route())
+@pytest.mark.parametrize("query", ["sinse=1-1", "limit=1&limit=1", "limit=", "limit"])
+def test_every_route_refuses_a_query_that_it_would_not_understand(
+    hub: Hub, client: FlaskClient, path: str, query: str
+) -> None:
+    publish(hub, "a", range(1, 3))
+    answer = client.get(f"{path}?{query}", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+    assert query.partition("=")[0] in answer.json["detail"]  # type: ignore[index]  # is JSON
+
+
+def test_file_is_served_whatever_its_query(client: FlaskClient) -> None:
+    assert client.get("/static/spoke.js?v=2").status_code == 200
+
+
+def test_readings_take_the_keys_that_the_document_names(client: FlaskClient) -> None:
+    document = client.get("/openapi.json").json
+    assert document is not None
+    for path, question in document["paths"].items():
+        named = [it["name"] for it in question["get"].get("parameters", []) if it["in"] == "query"]
+        assert named == (list(READINGS_KEYS) if path.endswith("/readings") else [])
 
 
 def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:

@@ -12,11 +12,12 @@ from gateway.hub import Hub
 from gateway.links.links import Incoming
 from gateway.links.replay_routes import Route
 from gateway.web import past
-from gateway.web.readings import CSV_KEYS
+from gateway.web.csv_rows import CSV_KEYS
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import ReplayRequest, decode_request, encode_answer, encode_reading, encode_refusal
 from tests.gateway.apps import EPOCH, START_MS, gateway_of, make_app, publish
+from tests.timing import scaled_s
 
 RING, PUBLISHED = 200, 2_000
 READINGS = "/api/v1/devices/a/readings"
@@ -131,6 +132,18 @@ def test_what_the_ring_holds_is_asked_of_nobody(device: tuple[JournalLinks, Flas
     assert links.questions == []
 
 
+@pytest.mark.parametrize("form", ["", "&from_ms=0"])
+def test_position_that_the_journal_does_not_know_is_unknown_at_once(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    links, client = device
+    monkeypatch.setattr(past, "DEADLINE_S", scaled_s(60))
+    page = read(client, f"since={EPOCH + 1}-5{form}")
+    assert [gap["reason"] for gap in page["gaps"]] == ["unknown_cursor"]
+    assert seqs(page) == list(range(PUBLISHED - RING + 1, PUBLISHED + 1))
+    assert [(q.after, q.limit) for q in links.questions] == [(Cursor(EPOCH, PUBLISHED), 1)]
+
+
 def only_the_ring(page: Any) -> bool:
     [gap] = page["gaps"]
     held = (seqs(page)[0], page["held_from"], gap["after"], gap["reason"])
@@ -140,7 +153,9 @@ def only_the_ring(page: Any) -> bool:
 def test_a_device_that_is_busy_leaves_the_ring(device: tuple[JournalLinks, FlaskClient]) -> None:
     links, client = device
     links.refuses = True
-    assert only_the_ring(read(client, f"since={EPOCH}-5"))
+    page = read(client, f"since={EPOCH}-5")
+    assert only_the_ring(page)
+    assert page["incomplete"] is True
 
 
 def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
@@ -149,7 +164,9 @@ def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
     links, client = device
     links.answers = False
     monkeypatch.setattr(past, "DEADLINE_S", 0.05)
-    assert only_the_ring(read(client, f"since={EPOCH}-5"))
+    page = read(client, f"since={EPOCH}-5")
+    assert only_the_ring(page)
+    assert page["incomplete"] is True
     assert links.hub._replay._asides == {}
 
 
@@ -167,6 +184,7 @@ def test_a_page_that_takes_too_long_ends_with_what_came(
     monkeypatch.setattr(past, "DEADLINE_S", 0.2)
     page = read(client, f"since={EPOCH}-5")
     assert (seqs(page), page["gaps"], page["next"]) == (list(range(6, 256)), [], f"{EPOCH}-255")
+    assert page["incomplete"] is True
 
 
 def answer_only(links: JournalLinks, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
@@ -194,9 +212,7 @@ def test_a_file_breaks_off_where_the_journal_no_longer_answers(
     assert int(last[CSV_KEYS.index("seq")]) < PUBLISHED - RING
 
 
-@pytest.mark.parametrize(
-    "form", ["&format=csv", "&format=csv&limit=10", "&format=csv&max_points=9"]
-)
+@pytest.mark.parametrize("form", ["", "&limit=10", "&max_points=9"])
 def test_a_file_is_refused_that_would_begin_with_a_hole(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
@@ -204,6 +220,7 @@ def test_a_file_is_refused_that_would_begin_with_a_hole(
     answer_only(links, monkeypatch, 0)
     answer = client.get(f"{READINGS}?from_ms=0&format=csv{form}")
     assert (answer.status_code, answer.json["code"]) == (503, "unavailable")  # type: ignore[index]  # JSON
+    assert answer.headers["Retry-After"] == "2"
 
 
 @pytest.mark.parametrize("answers", [1, 2, 4])
@@ -211,9 +228,14 @@ def test_an_empty_page_is_never_given_for_the_last_when_time_ran_out(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, answers: int
 ) -> None:
     links, client = device
+    ask = links.ask
     answer_only(links, monkeypatch, answers)
-    answer = client.get(f"{READINGS}?since=0-0&from_ms={START_MS + 1_500_000}")
-    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")  # type: ignore[index]  # JSON
+    page = read(client, f"since=0-0&from_ms={START_MS + 1_500_000}")
+    assert (page["readings"], page["incomplete"]) == ([], True)
+    links.answers = True
+    monkeypatch.setattr(links, "ask", ask)
+    rest = read(client, f"since={page['next']}&from_ms={START_MS + 1_500_000}")
+    assert (seqs(rest)[0], "incomplete" in rest) == (1_500, False)
 
 
 def test_a_span_after_a_cursor_is_found_without_reading_all_before_it(
@@ -245,6 +267,40 @@ def test_who_cannot_answer_is_not_asked(device: tuple[JournalLinks, FlaskClient]
     assert links.questions == []
 
 
+@pytest.mark.parametrize("is_online", [True, False])
+def test_journal_that_answered_once_and_cannot_be_asked_is_no_end(
+    device: tuple[JournalLinks, FlaskClient], is_online: bool
+) -> None:
+    links, client = device
+    feed = links.hub.devices.get("a").feed  # type: ignore[union-attr]  # published above
+    feed.newest_s, feed.online = links.hub.now().monotonic_s, is_online
+    links.hub.links = None
+    page = read(client, f"since={EPOCH}-5")
+    assert only_the_ring(page)
+    assert page["incomplete"] is True
+    assert "incomplete" not in read(client, f"since={EPOCH}-{PUBLISHED - RING}")
+    file = client.get(f"{READINGS}?since={EPOCH}-5&format=csv")
+    if is_online:
+        assert (file.status_code, file.headers["Retry-After"]) == (503, "2")
+    else:
+        assert (file.status_code, file.headers["Spoke-Incomplete"]) == (200, "true")
+        assert file.text.count("\r\n") == RING + 1
+
+
+def test_history_that_is_still_expected_is_no_end(
+    device: tuple[JournalLinks, FlaskClient],
+) -> None:
+    links, client = device
+    links.hub.links = None
+    hub, now = links.hub, links.hub.now()
+    hub._clock = lambda: now
+    hub.devices.get("a").feed._history.progress_s = now.monotonic_s  # type: ignore[union-attr]  # published
+    assert read(client, f"since={EPOCH}-5")["incomplete"] is True
+    later = now._replace(monotonic_s=now.monotonic_s + 15)
+    hub._clock = lambda: later
+    assert "incomplete" not in read(client, f"since={EPOCH}-5")
+
+
 def test_callers_share_a_few_questions_at_a_time(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
@@ -253,6 +309,38 @@ def test_callers_share_a_few_questions_at_a_time(
     gevent.joinall(readers, raise_error=True, timeout=20)
     assert all(seqs(reader.value) == list(range(1, 1_001)) for reader in readers)
     assert links.open_most == past.AT_ONCE_MAX
+
+
+def test_turn_goes_to_the_address_that_has_fewest(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links, client = device
+    links.answers = False
+    asked: list[tuple[Route, ReplayRequest]] = []
+    ask = links.ask
+
+    def note(requests: Iterable[tuple[Route, bytes]]) -> None:
+        kept = list(requests)
+        asked.extend((route, decode_request(payload)) for route, payload in kept)
+        ask(kept)
+
+    monkeypatch.setattr(links, "ask", note)
+    monkeypatch.setattr(past, "DEADLINE_S", scaled_s(20))
+
+    def spawn(address: str, seq: int) -> "gevent.Greenlet[..., Any]":
+        own = client.application.test_client()
+        url = f"{READINGS}?since={EPOCH}-{seq}&limit=1"
+        return gevent.spawn(own.get, url, environ_base={"REMOTE_ADDR": address})
+
+    readers = [spawn("192.0.2.1", seq) for seq in range(10)]
+    gevent.idle()
+    readers.append(spawn("192.0.2.2", 77))
+    gevent.idle()
+    assert len(asked) == past.AT_ONCE_MAX
+    links._answer(*asked[0])
+    gevent.idle()
+    assert asked[-1][1].after == Cursor(EPOCH, 77)
+    gevent.killall(readers)
 
 
 def test_nothing_is_asked_aside_while_a_device_repairs(

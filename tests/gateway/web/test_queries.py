@@ -2,7 +2,14 @@
 
 import pytest
 
-from gateway.web.queries import LIMIT_DEFAULT, TIME_MAX_MS, Query, parse_query
+from gateway.web.queries import (
+    LIMIT_DEFAULT,
+    READINGS_KEYS,
+    TIME_MAX_MS,
+    Query,
+    check_keys,
+    parse_query,
+)
 from shared.cursor import Cursor
 from shared.errors import BadCursor, BadRequest, RequestError
 
@@ -26,6 +33,36 @@ def test_a_span_may_be_read_page_by_page() -> None:
 def test_an_end_that_is_not_given_is_open() -> None:
     assert parse_query({"to_ms": "9"}) == Query(is_span=True, to_ms=9)
     assert parse_query({"max_points": "2"}) == Query(is_span=True, to_ms=TIME_MAX_MS, max_points=2)
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "said"),
+    [
+        ({"sinse": ["7-9"]}, BadRequest, "no 'sinse' in this query; did you mean since? It takes"),
+        ({"fromms": ["7"]}, BadRequest, "did you mean from_ms?"),
+        ({"xyz": ["7"]}, BadRequest, "no 'xyz' in this query. It takes since, limit, from_ms,"),
+        ({"x" * 3_000: ["7"]}, BadRequest, f"no '{'x' * 64}' in this query"),
+        ({"": ["7"]}, BadRequest, "no '' in this query"),
+        ({"limit": ["7", "7"]}, BadRequest, "limit stands 2 times in the query: give it once"),
+        ({"since": ["", "7-9"]}, BadRequest, "since stands 2 times"),
+        ({"since": [""]}, BadCursor, "since is empty: give it a value or leave it out"),
+        ({"format": [""]}, BadRequest, "format is empty"),
+    ],
+)
+def test_key_that_is_not_understood_is_named(
+    raw: dict[str, list[str]], kind: type[RequestError], said: str
+) -> None:
+    with pytest.raises(kind) as refused:
+        check_keys(raw, READINGS_KEYS)
+    assert said in str(refused.value)
+    assert refused.type is kind
+
+
+def test_keys_that_are_understood_pass() -> None:
+    check_keys({key: ["7"] for key in READINGS_KEYS}, READINGS_KEYS)
+    check_keys({}, ())
+    with pytest.raises(BadRequest, match="takes no query, but was given 'limit'"):
+        check_keys({"limit": ["7"]}, ())
 
 
 @pytest.mark.parametrize(

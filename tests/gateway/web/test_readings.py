@@ -5,19 +5,12 @@ from collections.abc import Iterable
 
 import pytest
 
+from gateway.web.positions import held_from
 from gateway.web.queries import Query
-from gateway.web.readings import (
-    CSV_KEYS,
-    SLICE,
-    TIME_KEY,
-    Draft,
-    Page,
-    csv_row,
-    held_from,
-    thin_out,
-)
+from gateway.web.readings import SLICE, Draft, Page
+from gateway.web.thinning import thin_out
 from shared.cursor import START, Cursor
-from shared.reading import READING_KEYS, Reading
+from shared.reading import Reading
 from shared.wire import ReplayAnswer
 from tests.gateway.browsers import EPOCH, World
 
@@ -207,15 +200,3 @@ def test_thinning_keeps_the_slowest_and_the_fastest_of_each_part(count: int) -> 
     speeds = [json.loads(payload)["speed_kmh"] for payload in found]
     kept = [json.loads(payload)["speed_kmh"] for payload in thin]
     assert {min(speeds), max(speeds)} <= set(kept)
-
-
-def test_a_row_has_a_cell_for_each_key() -> None:
-    row = csv_row(b'{"v":1,"device_id":"a","seq":3,"ts_ms":1,"extra":{"n":"\xc3\xa4"}}')
-    given = {"v": 1, "device_id": "a", "seq": 3, "ts_ms": 1, "extra": '{"n": "ä"}'}
-    assert dict(zip(CSV_KEYS, row, strict=True)) == dict.fromkeys(READING_KEYS, "") | given
-
-
-def test_a_time_that_no_calendar_has_is_an_empty_cell() -> None:
-    last_ms = 253402300799999
-    rows = [csv_row(b'{"ts_ms":%d}' % ts_ms, [TIME_KEY]) for ts_ms in (1, last_ms, last_ms + 1)]
-    assert rows == [["1970-01-01T00:00:00.001Z"], ["9999-12-31T23:59:59.999Z"], [""]]
