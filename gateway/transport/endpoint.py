@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 from gateway.transport import payload, takeover
@@ -159,12 +160,13 @@ class Endpoint:
         polling.posting = True
         try:
             timeout_s = self._server.ping_interval + self._server.ping_timeout
-            body = self._bodies.read(environ, timeout_s)
-            for packet in payload.decode(body):
-                connection.receive(packet)
-                if connection.closed:
-                    return
-                connection.wait_for_room()
+            text = payload.text_of(self._bodies.read(environ, timeout_s))
+            with connection.holding(getsizeof(text)):
+                for packet in payload.split(text):
+                    connection.receive(packet)
+                    if connection.closed:
+                        return
+                    connection.wait_for_room()
         finally:
             polling.posting = False
 

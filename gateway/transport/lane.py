@@ -36,6 +36,9 @@ class Client(Protocol):
     def on_room(self) -> None:
         """More may be put into a lane again, or it is idle."""
 
+    def on_size(self) -> None:
+        """More or less waits in a lane, or runs."""
+
 
 class Lane:
     """Run what is put here one after another, away from the event loop's own greenlet.
@@ -43,11 +46,11 @@ class Lane:
     Each call waits for a time slice, and before that for what ``wait`` waits for.
     """
 
-    __slots__ = ("_bytes", "_calls", "_client", "_running", "_wait")
+    __slots__ = ("_bytes", "_calls", "_client", "_running", "_served_bytes", "_wait")
 
     def __init__(self, client: Client, wait: Callable[[], None] | None = None) -> None:
         self._calls: deque[Call] = deque()
-        self._bytes = 0
+        self._bytes = self._served_bytes = 0
         self._client = client
         self._wait = wait
         self._running = False
@@ -56,6 +59,11 @@ class Lane:
     def idle(self) -> bool:
         """True when nothing waits or runs."""
         return not self._running
+
+    @property
+    def held_bytes(self) -> int:
+        """What the calls hold that wait, and the one that runs."""
+        return self._bytes + self._served_bytes
 
     @property
     def full(self) -> bool:
@@ -67,6 +75,7 @@ class Lane:
         size += CALL_BYTES
         self._calls.append((call, args, size))
         self._bytes += size
+        self._client.on_size()
         if not self._running:
             self._running = True
             gevent.spawn(self._run)
@@ -75,6 +84,7 @@ class Lane:
         """Forget the calls that wait."""
         self._calls.clear()
         self._bytes = 0
+        self._client.on_size()
 
     def _run(self) -> None:
         slices = time_slices()
@@ -109,9 +119,12 @@ class Lane:
         was_full = self.full
         call, args, size = self._calls.popleft()
         self._bytes -= size
+        self._served_bytes = size
         if was_full and not self.full:
             self._client.on_room()
         self._call(call, args)
+        self._served_bytes = 0
+        self._client.on_size()
 
     def _call(self, call: Callable[..., object], args: tuple[object, ...]) -> None:
         # A handler that fails must not take the client's later events with it.
