@@ -81,6 +81,14 @@ def test_no_site_may_frame_the_page_and_no_script_stands_in_it(pair: Pair) -> No
         assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
+def test_a_foreign_page_takes_no_place_of_its_visitor(pair: Pair) -> None:
+    pair.start_gateway(SPOKE_MAX_CONNECTIONS="2")
+    session = "/socket.io/?EIO=4&transport=polling"
+    as_an_image = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    assert {pair.get(session, as_an_image).status for _ in range(4)} == {403}
+    assert [pair.get(session).status for _ in range(3)] == [200, 200, 503]
+
+
 def test_everybody_reads_everything(pair: Pair) -> None:
     pair.start_device(SPOKE_FLEET_SIZE="2")
     pair.start_gateway()
