@@ -33,6 +33,7 @@ from gateway.web.doors import (
 )
 from gateway.web.error_handlers import register_error_handlers
 from gateway.web.events import register_events
+from gateway.web.foreign_pages import foreign_page_check
 from gateway.web.inputs import check_address, remove_unreadable_headers
 from gateway.web.sockets import create_server
 from shared.settings import Settings
@@ -119,6 +120,7 @@ def _checks(settings: Settings, gateway: Gateway) -> Iterable[Check]:
     return (
         check_address,
         host_check((*settings.allowed_hosts, settings.gateway_host)),
+        foreign_page_check,
         proxy_check(gateway.proxies, logger.warning),
         remove_unreadable_headers,
         handshake_check(has_room_for),

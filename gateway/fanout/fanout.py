@@ -12,6 +12,7 @@ from gateway.devices.devices import REMEMBERED_MAX, Device, Devices
 from gateway.devices.ring import Entry
 from gateway.fanout.catchup import ANY_NUMBER, Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import At, Client, Position, Rated, Sweep, Waiting
+from gateway.fanout.entries import Entries
 from gateway.fanout.groups import (
     BATCH_BYTES_MAX,
     Batch,
@@ -80,6 +81,7 @@ class Fanout:
         self.clients: dict[str, Client] = {}
         self.wanted: set[str] = set()
         """Devices whose newest reading must be asked for, until the shell takes them away."""
+        self._entries = Entries()
         self._groups = Groups(self._tail_length, open_multicast, self._expel)
         self._statuses = StatusLog(devices)
         self._statuses_due = False
@@ -108,6 +110,7 @@ class Fanout:
             self._leave_group(client)
             self._behind.discard(client_id)
             self._unwatch(client.names)
+            self._entries.forget(client)
 
     def subscribe_automatically(self, client_id: str, now: Now) -> None:
         """Give a client everything at 1 Hz until it subscribes by itself; it may have already."""
@@ -122,14 +125,17 @@ class Fanout:
     ) -> str:
         """Add to a subscription; returns the ``devices`` of the answer as JSON.
 
-        All or nothing: raises :class:`TooManyDevices` before anything is changed. The positions
+        All or nothing: raises :class:`TooManyDevices` before anything is changed, or
+        :class:`~shared.errors.Unavailable` when all clients have too much. The positions
         are settled at once. The answer is then written in pieces, with a call of ``pause`` after
         each; the client is sent nothing meanwhile, so that the answer tells where it stands.
         """
         client = self.clients[client_id]
         self._check_size(client, request)
+        self._entries.reserve(client, len(request.names) + len(request.since))
         with _held(client):
             covered = self._enter(client, request, now, pause)
+            self._recount(client)
             return self._write_answer(client, covered, pause)
 
     def _enter(
@@ -171,6 +177,11 @@ class Fanout:
                 self._step_out(client, pause)
                 self._uncover(client, request.names, now)
             self._rates.settle(client, now)
+            self._recount(client)
+
+    def _recount(self, client: Client) -> None:
+        if client.client_id in self.clients:  # else it left in a pause
+            self._entries.recount(client)
 
     def _check_size(self, client: Client, request: Subscribe) -> None:
         if len(client.names.keys() | set(request.names)) > NAMES_MAX:
@@ -446,6 +457,8 @@ class Fanout:
         elif client.wants_all(device_id) and not client.is_live_in(device_id):
             client.behind[device_id] = At(device.ring.end, device.ring.front or START)
             self._behind.add(client.client_id)
+        if not client.holds:  # else it is counted when its request is entered
+            self._recount(client)
 
     def _since_before(self, client: Client, device_id: str) -> Cursor | None:
         """Find where a client stood in a device that was evicted, or asked to begin.

@@ -9,7 +9,8 @@ from shared.reading import Reading
 HELD_MAX = 1_000
 """Per device: ten seconds at 100 Hz, longer than a repair may take."""
 ALL_HELD_MAX = 50_000
-"""All devices together: some 50 MB, whatever a thousand broken devices do at once."""
+"""All devices together, whatever a thousand broken devices do at once: some 50 MB of usual
+readings, 360 MB of the largest."""
 
 
 @dataclass(slots=True)

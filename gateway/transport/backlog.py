@@ -6,27 +6,21 @@ after ``stalled_s``, however small the backlog is. A sender may wait here until 
 taken most of it.
 """
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from gevent.event import Event
 
+from gateway.transport.budget import Budget, Later
 from gateway.transport.timers import Clock, Schedule
 
 HIGH_WATER_BYTES = 1_000_000
 """Above this a sender waits for the client, and no event of that client is served."""
 LOW_WATER_BYTES = HIGH_WATER_BYTES // 2
 """Down to here the client has to take it before they go on."""
-RELIEF = 7 / 8
-"""Evict down to this part of the bound, so that the largest are not looked for each time."""
 CHECKS = 4
 """A client is found stalled when so many checks in a row, a quarter of the time each, saw nothing
 taken. To count checks, not seconds, spares those that could take nothing while the process stood.
 """
-
-
-Later = Callable[[Callable[[], None]], Any]
-"""Calls from the event loop, after whoever runs now."""
 
 
 class Holder(Protocol):
@@ -43,46 +37,27 @@ class Holder(Protocol):
         """Close: it takes nothing."""
 
 
-class Backlog:
+class Backlog(Budget[Holder]):
     """The memory of all unsent data; see the module."""
 
     def __init__(self, max_bytes: int, stalled_s: float, clock: Clock, later: Later) -> None:
-        self.total = 0
-        self._later = later
-        self._max_bytes = max_bytes
-        self._costs: dict[Holder, int] = {}
+        super().__init__(max_bytes, later)
         self._seen: dict[Holder, tuple[int, int]] = {}  # bytes taken, and for how many checks
         self._waits: dict[Holder, Event] = {}
         self._checks: Schedule[Backlog] = clock.queue(
             stalled_s / CHECKS, lambda _, due: self._check()
         )
-        self._is_checking = self._is_relieving = False
+        self._is_checking = False
 
     def note(self, holder: Holder, cost: int) -> None:
         """Set the memory that a client holds; 0 for nothing."""
-        self.total += cost - self._costs.get(holder, 0)
+        super().note(holder, cost)
         if cost:
-            self._costs[holder] = cost
             self._begin_checks()
-        elif self._costs.pop(holder, None) is not None:
+        else:
             self._seen.pop(holder, None)
         if self._waits and cost <= LOW_WATER_BYTES:
             self.wake(holder)
-        if self.total > self._max_bytes and not self._is_relieving:
-            # Deferred: the sender may be in the middle of a list of clients.
-            self._is_relieving = True
-            self._later(self._relieve)
-
-    def _relieve(self) -> None:
-        """Close the clients that hold most, as all of them hold too much."""
-        self._is_relieving = False
-        if self.total <= self._max_bytes:
-            return
-        for holder in sorted(self._costs, key=self._costs.__getitem__, reverse=True):
-            if self.total <= self._max_bytes * RELIEF:
-                return
-            holder.evict()
-            self.note(holder, 0)
 
     def wait(self, holder: Holder, limit_s: float | None) -> bool:
         """Park this greenlet until a client took most of what waits, or is closed; False for never.

@@ -12,7 +12,8 @@ fills them itself, in one order with what the application emits:
   stock client comes back. No callback is made from inside ``send_frames``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ from gateway.transport.reader import Violation
 from gateway.transport.share import Share, charge
 from gateway.transport.timeslice import give_way
 from gateway.transport.upgrade import Probe
-from gateway.transport.websocket import STALLED, WebSocketLink
+from gateway.transport.websocket import MOST_WAITS, STALLED, WebSocketLink
 
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
@@ -74,6 +75,7 @@ class Connection:
 
     __slots__ = (
         "__weakref__",
+        "_beside_bytes",
         "_lane",
         "_lane_beside",
         "_quota",
@@ -118,6 +120,7 @@ class Connection:
         self._share: Share | None = None
         self._room: Event | None = None
         self._quota: Quota | None = None
+        self._beside_bytes = 0
         self._unmoved: tuple[Holder, int] | None = None  # a wait that was in vain
         self.polling.on_change = self._note_cost
 
@@ -208,10 +211,13 @@ class Connection:
         self._server.backlog.note(self, cost)
 
     def evict(self) -> None:
-        """Close: the backlog of the client is too large."""
+        """Close: of all clients this one has most waiting, to it or from it."""
         if not self.closed:
-            self._server.note("slow-client", "a client takes too little of what it is sent")
+            self._drop_calls()
+            self._server.note("slow-client", f"a client is closed: {MOST_WAITS}")
             self.close(self._server.reason.TRANSPORT_ERROR, farewell=CLOSE)
+        if self.link is not None:
+            self.link.abort()
         self.forget_waiting()
 
     def end_stalled(self) -> None:
@@ -360,16 +366,37 @@ class Connection:
 
     def reject(self, error: BadPacket) -> None:
         """End the connection for a packet that was looked at only now; serve nothing behind it."""
-        for lane in (self._lane, self._lane_beside):
-            if lane is not None:
-                lane.drop()
+        self._drop_calls()
         if self.link is not None:
             self.link.fail(Violation(error.code, str(error)))
         elif not self.closed:
             self._server.note("violation", f"connection failed: {error}")
             self.close(self._server.reason.TRANSPORT_ERROR, farewell=CLOSE)
 
+    def _drop_calls(self) -> None:
+        for lane in self._lanes:
+            lane.drop()
+
+    def hold(self, more_bytes: int) -> None:
+        """Note that more is held for the client beside its calls, or with a minus less."""
+        if not self.closed:  # what is held at the end is let go of as a whole
+            self._beside_bytes += more_bytes
+            self.on_size()
+
+    @contextmanager
+    def holding(self, size: int) -> Iterator[None]:
+        """Count something that is held for the client until this ends."""
+        self.hold(size)
+        try:
+            yield
+        finally:
+            self.hold(-size)
+
     # The application
+
+    @property
+    def _lanes(self) -> list[Lane]:
+        return [lane for lane in (self._lane, self._lane_beside) if lane is not None]
 
     def run(
         self, call: Callable[..., object], *args: object, size: int = 0, is_alone: bool = True
@@ -426,6 +453,11 @@ class Connection:
         if self.link is not None:
             self.link.resume()
 
+    def on_size(self) -> None:
+        """Note what the client sent and is not served yet."""
+        held = sum(lane.held_bytes for lane in self._lanes)
+        self._server.inbox.note(self, held + self._beside_bytes)
+
     @property
     def is_new(self) -> bool:
         """True when its calls took so little time lately that they go before others."""
@@ -437,7 +469,7 @@ class Connection:
 
     @property
     def _is_lagging(self) -> bool:
-        return any(lane is not None and lane.full for lane in (self._lane, self._lane_beside))
+        return any(lane.full for lane in self._lanes)
 
     # Heartbeat
 
@@ -497,6 +529,7 @@ class Connection:
 
     def let_go(self) -> None:
         """Hold nothing any more: a timer may know this connection for a while yet."""
+        self._beside_bytes = 0  # noted when the call that leads here has ended
         self.session = self.on_writable = self.on_upgrade = self.on_close = self.on_poll = None
 
     def _close_link(self, link: WebSocketLink, code: int) -> None:

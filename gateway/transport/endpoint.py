@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 from gateway.transport import payload, takeover
@@ -166,11 +167,14 @@ class Endpoint:
                 return
             if not body:
                 connection.count_idle()
-            for packet in payload.decode(body):
-                connection.receive(packet)
-                if connection.closed:
-                    return
-                connection.wait_for_room()
+            text = payload.text_of(body)
+            del body
+            with connection.holding(getsizeof(text)):
+                for packet in payload.split(text):
+                    connection.receive(packet)
+                    if connection.closed:
+                        return
+                    connection.wait_for_room()
         finally:
             polling.posting = False
 

@@ -11,6 +11,7 @@ from gevent import get_hub
 
 from gateway.transport import compat, payload, takeover
 from gateway.transport.backlog import HIGH_WATER_BYTES, Backlog
+from gateway.transport.budget import Budget
 from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.connection import Connection
 from gateway.transport.endpoint import Answer, Endpoint, Environ
@@ -30,6 +31,9 @@ from gateway.transport.websocket import Commons, WebSocketLink
 SEND_BUFFER_BYTES = 64 * 1024
 # The unsent data of all clients may hold this much memory; then the one with most is closed.
 MAX_TOTAL_OUTBOX_BYTES = 64_000_000
+# What all clients sent and is not served yet may hold this much; then the one with most is closed.
+# A thousand clients that each send 64 kB at once: far more than honest ones do.
+MAX_TOTAL_INBOX_BYTES = 64_000_000
 # A client that takes nothing of its backlog for so long is closed.
 STALLED_TIMEOUT_S = 30.0
 # The reference server's value: a probe becomes an upgrade within this.
@@ -46,7 +50,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     Takes the options of ``engineio.Server`` and ``allowed_hosts``, ``proxies``,
     ``max_connections``,
-    ``max_total_outbox_bytes`` (unsent data of all clients), ``max_outbox_bytes`` (of one client;
+    ``max_total_outbox_bytes`` (unsent data of all clients), ``max_total_inbox_bytes`` (what all
+    clients sent and is not served), ``max_outbox_bytes`` (of one client;
     no bound of its own without it), ``send_buffer_bytes``, ``upgrade_timeout``, ``close_timeout``,
     ``stalled_timeout`` (seconds). Raises ValueError for another ``async_mode`` than gevent.
     ``on_stalled`` is told of each connection that took nothing for ``stalled_timeout``.
@@ -60,6 +65,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         max_connections: int | None = None,
         max_outbox_bytes: int | None = None,
         max_total_outbox_bytes: int = MAX_TOTAL_OUTBOX_BYTES,
+        max_total_inbox_bytes: int = MAX_TOTAL_INBOX_BYTES,
         send_buffer_bytes: int = SEND_BUFFER_BYTES,
         upgrade_timeout: float = UPGRADE_TIMEOUT_S,
         close_timeout: float = CLOSE_TIMEOUT_S,
@@ -84,6 +90,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         self._endpoint = Endpoint(self)
         self._start_clock(upgrade_timeout, close_timeout)
         self.backlog = Backlog(max_total_outbox_bytes, stalled_timeout, self.clock, self.later)
+        self.inbox: Budget[Any] = Budget(max_total_inbox_bytes, self.later)
 
     def _start_clock(self, upgrade_timeout_s: float, close_timeout_s: float) -> None:
         self.clock = clock = Clock()
@@ -135,6 +142,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
                 get_hub().loop,
                 time_slices(),
                 self.backlog,
+                self.inbox,
                 self.max_http_buffer_size,
                 self.max_outbox_bytes,
             )

@@ -42,6 +42,9 @@ class Client(Protocol):
     def on_room(self) -> None:
         """More may be put into a lane again, or it is idle."""
 
+    def on_size(self) -> None:
+        """More or less waits in a lane, or runs."""
+
 
 class Once:
     """A call that is made once, however often it is asked for."""
@@ -74,12 +77,13 @@ class Lane:
         "_inside",
         "_is_watched",
         "_runner",
+        "_served_bytes",
         "_wait",
     )
 
     def __init__(self, client: Client, wait: Callable[[], None] | None = None) -> None:
         self._calls: deque[Call] = deque()
-        self._bytes = 0
+        self._bytes = self._served_bytes = 0
         self._client = client
         self._wait = wait
         self._runner: gevent.Greenlet[[], None] | None = None  # takes the next call
@@ -91,6 +95,11 @@ class Lane:
     def idle(self) -> bool:
         """True when nothing waits or runs."""
         return self._runner is None and not self._aside
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes of the calls that wait, and of those that run."""
+        return self._bytes + self._served_bytes
 
     @property
     def full(self) -> bool:
@@ -105,12 +114,14 @@ class Lane:
         size += CALL_BYTES
         self._calls.append((call, args, size, is_alone))
         self._bytes += size
+        self._client.on_size()
         self._start()
 
     def drop(self) -> None:
         """Forget the calls that have not begun."""
         self._bytes -= sum(size for _, _, size, _ in self._calls)
         self._calls.clear()
+        self._client.on_size()
 
     def _start(self) -> None:
         if self._runner is None and self._calls:
@@ -154,12 +165,15 @@ class Lane:
         was_full = self.full
         call, args, size, is_alone = self._calls.popleft()
         self._bytes -= size
+        self._served_bytes = size
         if was_full and not self.full:
             self._client.on_room()
         if is_alone:
             self._call(call, args)
+            self._served_bytes = 0
         else:
             self._call_watched(call, args, size)
+        self._client.on_size()
 
     def _call(self, call: Callable[..., object], args: tuple[object, ...]) -> None:
         # A handler that fails must not take the client's later events with it.
@@ -179,7 +193,7 @@ class Lane:
             get_hub().loop.run_callback(self._look)
         self._call(call, args)
         if self._is_runner():
-            self._inside = 0
+            self._inside = self._served_bytes = 0
         else:
             self._aside -= 1
             self._bytes -= size
@@ -190,5 +204,6 @@ class Lane:
         if self._inside:
             self._aside += 1
             self._bytes += self._inside
-            self._inside, self._runner = 0, None
+            self._inside = self._served_bytes = 0
+            self._runner = None
             self._start()

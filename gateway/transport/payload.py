@@ -32,15 +32,20 @@ def encode(packets: list[str | bytes]) -> str:
 
 
 def decode(body: bytes) -> Iterator[str | bytes]:
-    """Yield the packets of a body one by one: a body of 1 MB may hold half a million."""
+    """Yield the packets of a body. Raises BadPayload."""
+    return split(text_of(body))
+
+
+def text_of(body: bytes) -> str:
+    """Return the text of a body. Raises BadPayload."""
     try:
-        text = body.decode()
+        return body.decode()
     except UnicodeDecodeError as error:
         raise BadPayload("body is not UTF-8") from error
-    return _split(text)
 
 
-def _split(text: str) -> Iterator[str | bytes]:
+def split(text: str) -> Iterator[str | bytes]:
+    """Yield the packets of a text one by one: 1 MB may hold half a million. Raises BadPayload."""
     if not text:  # a POST of nothing: the stock server takes it, too
         return
     start = 0

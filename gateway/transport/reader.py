@@ -7,6 +7,7 @@ frame header, so that a limit is reached before memory is.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import unpack
+from sys import getsizeof
 
 from wsproto.frame_protocol import Frame, FrameDecoder, Opcode, ParseFailed
 
@@ -15,6 +16,8 @@ from gateway.transport.frames import BAD_DATA, NO_CODE, PROTOCOL_ERROR, TOO_BIG
 # RFC 6455, 7.4: codes a peer may send. 3000 to 4999 belong to libraries and applications.
 PROTOCOL_CODES = frozenset({*range(1000, 1004), *range(1007, 1015)})
 PRIVATE_CODES = range(3000, 5000)
+# A reader costs this much by itself (measured); a client has one in the middle of a message.
+READER_BYTES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,11 @@ class MessageReader:
         """True between two messages: nothing of this client is held."""
         decoder = self._decoder
         return self._opcode is None and decoder.header is None and not len(decoder.buffer)
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that a message holds which is not complete."""
+        return READER_BYTES + getsizeof(self._message) + len(self._decoder.buffer)
 
     def feed(self, data: bytes) -> Iterator[Event]:
         """Take bytes, yield an event for each frame.

@@ -60,7 +60,7 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         for namespace in list(self.manager.get_namespaces()):
             self._leave_namespace(eio_sid, namespace, reason)
-        self._binary_packet.pop(eio_sid, None)
+        self._forget_incomplete(eio_sid)
         self._ever_asked.discard(eio_sid)
         self.environ.pop(eio_sid, None)
 
@@ -128,16 +128,30 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
         """Return the packet that ``data`` completes, or None."""
         incoming: Incoming | None = self._binary_packet.get(eio_sid)
         if incoming is not None:
+            before = incoming.cost
             incoming.attach(data, self.eio.max_http_buffer_size)
+            self._hold(eio_sid, incoming.cost - before)
         else:
             incoming = Incoming(self.packet_class, data)
             if not incoming.is_complete:
                 self._binary_packet[eio_sid] = incoming
+                self._hold(eio_sid, incoming.cost)
                 self._incomplete.add((eio_sid, ref(incoming)))
         if not incoming.is_complete:
             return None
-        self._binary_packet.pop(eio_sid, None)
+        self._forget_incomplete(eio_sid)
         return incoming
+
+    def _forget_incomplete(self, eio_sid: str) -> None:
+        incoming: Incoming | None = self._binary_packet.pop(eio_sid, None)
+        if incoming is not None:
+            self._hold(eio_sid, -incoming.cost)
+
+    def _hold(self, eio_sid: str, more_bytes: int) -> None:
+        """Count what is held of a packet of which a part is missing."""
+        connection = self.eio.connection(eio_sid)
+        if connection is not None:
+            connection.hold(more_bytes)
 
     def _check_complete(self, asked: tuple[str, "ref[Incoming]"], due: float) -> None:
         eio_sid, incoming = asked

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from gateway.transport.backlog import Backlog
+from gateway.transport.budget import Budget
 from gateway.transport.frames import NORMAL, POLICY, PONG, close_frame, frame
 from gateway.transport.outbox import Outbox
 from gateway.transport.quota import Quota
@@ -19,6 +20,7 @@ READABLE, WRITABLE = 1, 2
 # One callback reads at most this much. Its frames are taken in as many time slices as they need.
 READ_BYTES = 16 * 1024
 STALLED = "takes nothing that it is sent"
+MOST_WAITS = "too much waits for all clients, and most of it for this one or from it"
 # SO_LINGER with 0 s: close by RST, so that the kernel forgets what a dead client will not read.
 RESET_ON_CLOSE = pack("ii", 1, 0)
 
@@ -75,12 +77,14 @@ class Commons:
         loop: Any,
         slices: Slices,
         backlog: Backlog,
+        inbox: Budget[Any],
         max_message_bytes: int,
         max_outbox_bytes: int | None = None,
     ) -> None:
         self.loop = loop
         self.slices = slices
         self.backlog = backlog
+        self.inbox = inbox
         self.readers = Readers(max_message_bytes)
         self.max_outbox_bytes = max_outbox_bytes
         self.closing: set[WebSocketLink] = set()
@@ -277,10 +281,10 @@ class WebSocketLink:
             self._commons.backlog.note(self, 0)
 
     def evict(self) -> None:
-        """Close at once: the backlog of the client is too large."""
+        """Close at once: of all clients this one has most waiting, to it or from it."""
         if not self.closed:
             self.abort()
-            self.owner.on_lost(self, "takes too little of what it is sent")
+            self.owner.on_lost(self, MOST_WAITS)
 
     def end_stalled(self) -> None:
         """Close at once: the client takes nothing of its backlog."""
@@ -336,12 +340,15 @@ class WebSocketLink:
         self._has_rest = self._take_all(reader.feed(data), began_s)
         self._share = charge(self._share, began_s, monotonic())
         if self._over:
+            self._commons.inbox.note(self, 0)
             return
         if reader.idle:
             readers.give_back(reader)
             self._has_rest = False
+            self._commons.inbox.note(self, 0)
         else:
             self._reader = reader
+            self._commons.inbox.note(self, reader.held_bytes)
         if self._has_rest:
             self._read_watcher.stop()
             self._listen()
@@ -398,6 +405,7 @@ class WebSocketLink:
             return
         self.close(violation.code, violation.reason, prefix)
         self._failed, self._has_rest, self._reader = True, False, None
+        self._commons.inbox.note(self, 0)
         if self._outbox is None:
             self._shut_down()
         self.owner.on_lost(self, violation.reason)
@@ -447,6 +455,7 @@ class WebSocketLink:
         self._block()
         self._stop_writing()
         self._reader = None
+        self._commons.inbox.note(self, 0)
         self._read_watcher.stop()
         self._read_watcher.close()
         self._sock.close()

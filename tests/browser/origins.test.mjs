@@ -84,3 +84,16 @@ test("no other origin gets anything when none is listed", async (t) => {
   assert.equal(await firstBike(page, closed, "websocket"), "refused");
   assert.equal(await fetchStatus(page, closed), "refused");
 });
+
+test("a page of another origin takes no place by a request without its origin", async (t) => {
+  const small = await startPair(t, { SPOKE_MAX_CONNECTIONS: "2" });
+  const session = `${small}/socket.io/?EIO=4&transport=polling`;
+  const page = await openPage(t, await startOrigin(t));
+  const blind = (address) => fetch(address, { mode: "no-cors" }).then((answer) => answer.type);
+  for (let asked = 0; asked < 4; asked += 1) {
+    assert.equal(await page.evaluate(blind, session), "opaque");
+  }
+  for (const status of [200, 200, 503]) {
+    assert.equal((await fetch(session)).status, status);
+  }
+});

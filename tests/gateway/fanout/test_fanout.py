@@ -3,9 +3,10 @@ import itertools
 import pytest
 
 from gateway.devices.devices import REMEMBERED_MAX
+from gateway.fanout.entries import Entries
 from gateway.fanout.fanout import PARTS_MAX
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, parse_subscribe
-from shared.errors import TooManyDevices
+from shared.errors import TooManyDevices, Unavailable
 from tests.gateway.browsers import EPOCH, Browser, Line, World
 
 
@@ -316,6 +317,28 @@ def test_too_many_names_change_nothing(world: World, browser: Browser) -> None:
     world.publish("a")
     browser.drain()
     assert browser.seqs("a") == []
+
+
+def test_names_and_cursors_of_all_clients_are_bounded(world: World) -> None:
+    first, second, third = (Browser(world, name) for name in ("first", "second", "third"))
+    world.fanout._entries = entries = Entries(at_most=1_000)
+    first.subscribe([f"a-{i}" for i in range(300)])
+    second.subscribe("*", since={f"b-{i}": f"{EPOCH}-1" for i in range(600)})
+    assert entries.total == 900
+    with pytest.raises(Unavailable):
+        third.subscribe([f"c-{i}" for i in range(101)])
+    assert world.fanout.clients["third"].names == {}
+    world.publish("b-0")  # it has a position of its own now, as every bike that is known
+    assert entries.total == 899
+    first.unsubscribe([f"a-{i}" for i in range(200)])
+    assert entries.total == 699
+    third.subscribe([f"c-{i}" for i in range(101)])
+    world.fanout.remove("second")
+    second_again = Browser(world, "second")
+    second_again.subscribe("*", since={f"b-{i}": f"{EPOCH}-1" for i in range(600)})
+    for browser in (first, third, second_again):
+        browser.unsubscribe("*")
+    assert entries.total == 0
 
 
 def test_an_automatic_subscription_ends_with_the_first_own_one(

@@ -21,6 +21,9 @@ class Client:
     def on_room(self) -> None:
         """Mind nothing."""
 
+    def on_size(self) -> None:
+        """Mind nothing."""
+
 
 def wait_until_idle(lane: Lane) -> None:
     until(lambda: lane.idle)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol
 
 from gateway.transport.backlog import Backlog
+from gateway.transport.budget import Budget
 from gateway.transport.frames import close_frame, frame, packet_frame
 from gateway.transport.multicast import Multicast
 from gateway.transport.quota import QUOTA_BURST
@@ -163,7 +164,9 @@ class Rig:
         self.slices = FakeSlices()
         later = self.loop.run_callback
         self.backlog = Backlog(MAX_TOTAL_BYTES, STALLED_S, Clock(), later)
-        self.commons = Commons(self.loop, self.slices, self.backlog, 1000, MAX_OUTBOX_BYTES)
+        self.commons = Commons(
+            self.loop, self.slices, self.backlog, Budget(10**6, later), 1000, MAX_OUTBOX_BYTES
+        )
         self.link = WebSocketLink(sock, self.commons, self.owner)
         self.link.start()
 
