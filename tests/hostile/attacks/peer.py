@@ -14,8 +14,8 @@ from typing import Any
 import zmq
 
 PEERS = 20
-MESSAGES = 2_500
-"""More than the queue of a peer holds."""
+MESSAGES = 1_000
+"""Of each peer: twenty times what the gateway's queue holds."""
 BIKES = 400
 LASTS_S = 1.0
 CONNECTED_WITHIN_S = 0.3
