@@ -391,10 +391,12 @@ class Hub:
     ) -> str:
         """Subscribe a client; returns the answer as JSON. What it is due follows in a later turn.
 
-        ``pause`` is called between two pieces of the work. Few answers about all bikes are written
-        at the same time: no bound of the outboxes counts an answer that is not complete.
+        ``pause`` is called between two pieces of the work; what it raises ends the work. Few
+        answers about all bikes are written at the same time: no bound of the outboxes counts an
+        answer that is not complete.
         """
         with self._answers_about_all if request.everything else nullcontext():
+            pause()
             devices = self.fanout.subscribe(client_id, request, self._clock(), pause)
         self._lagging.setdefault(client_id)
         self._wake.set()

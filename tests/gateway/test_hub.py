@@ -303,6 +303,23 @@ def test_few_answers_about_all_bikes_are_written_at_the_same_time(stage: Stage) 
     assert len(answers) == len(clients)
 
 
+def test_answer_is_given_up_when_its_client_left(stage: Stage) -> None:
+    class Left(Exception):
+        pass
+
+    def leave() -> None:
+        raise Left
+
+    everything = Subscribe((), everything=True)
+    for number in range(2 * ANSWERS_ABOUT_ALL):  # so that none keeps its place in the line
+        stage.hub.connect(f"left-{number}", Browser())
+        with pytest.raises(Left):
+            stage.hub.subscribe(f"left-{number}", everything, leave)
+        assert not stage.hub.fanout.clients[f"left-{number}"].everything
+    stage.hub.connect("here", Browser())
+    assert stage.hub.subscribe("here", everything) == '{"ok":true,"devices":{}}'
+
+
 def test_who_takes_something_again_goes_on(stage: Stage) -> None:
     browser = Browser(writable=False)
     _come(stage, "browser", browser)
