@@ -41,7 +41,7 @@ class Session(NamedTuple):
     def pause(self) -> None:
         """Let others go on between two pieces of work; raises ClientLeft once that is in vain."""
         give_way()
-        if self.browser.closed:
+        if self.browser.closed or self.client_id not in self.hub.connections:
             raise ClientLeft
 
 
