@@ -200,7 +200,8 @@ class Scene:
 
     def settle(self) -> None:
         """Wait until the honest clients have what the gateway has now."""
-        summary = self._pair.get(f"/api/v1/devices/{BIKE}").json
+        path = f"/api/v1/devices/{BIKE}"
+        summary = self._pair.get(path, timeout_s=REPORT_WAIT_S).json
         cursor = parse_cursor(summary["cursor"])
         assert isinstance(cursor, Cursor)
         eventually(
