@@ -6,10 +6,12 @@ of it runs in one greenlet, so nothing needs a lock; what dies here ends the pro
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Protocol, TypeAlias
 
 import gevent
 from gevent.event import Event as Wake
+from gevent.lock import BoundedSemaphore
 from loguru import logger
 
 from gateway.devices.devices import Devices
@@ -48,6 +50,9 @@ JUDGE_LATEST_S = 1.0
 """Under a flood that never ends, timeouts are judged at least this often."""
 CATCH_UP_S = 0.005
 """What sending to those who are not plainly live may take of a turn: live goes first."""
+ANSWERS_ABOUT_ALL = 4
+"""Answers to ``subscribe`` with ``*`` that are written at the same time: each takes 4 MB for 10,000
+bikes. The other clients wait in line."""
 READABLE = 1
 """libev's name for it."""
 FAULTS = {
@@ -133,6 +138,7 @@ class Hub:
         self._rest_s = REST_S
         self._clock = clock
         self._wake = Wake()
+        self._answers_about_all = BoundedSemaphore(ANSWERS_ABOUT_ALL)
         self._once = OncePerKind(a_minute=LINES_A_MINUTE)
         self._lagging: dict[str, None] = {}  # who can be sent more at once, who waits longest first
         self._blocked: set[str] = set()  # whose kernel is full, until on_writable
@@ -399,9 +405,13 @@ class Hub:
     ) -> str:
         """Subscribe a client; returns the answer as JSON. What it is due follows in a later turn.
 
-        ``pause`` is called between two pieces of the work.
+        ``pause`` is called between two pieces of the work; what it raises ends the work. Few
+        answers about all bikes are written at the same time: no bound of the outboxes counts an
+        answer that is not complete.
         """
-        devices = self.fanout.subscribe(client_id, request, self._clock(), pause)
+        with self._answers_about_all if request.everything else nullcontext():
+            pause()
+            devices = self.fanout.subscribe(client_id, request, self._clock(), pause)
         self._lagging.setdefault(client_id)
         self._wake.set()
         return f'{{"ok":true,"devices":{devices}}}'

@@ -86,9 +86,6 @@ PARTS: dict[str, Callable[[Sequence[str], Path], Count]] = {
 }
 """Every part by its name, in the order of running."""
 
-BY_NAME_ONLY = ("hostile",)
-"""Parts that run only when they are named: not every attack is withstood yet."""
-
 
 def run_node(name: str, options: Sequence[str], folder: Path) -> Count:
     """Run ``tests/<name>/*.test.mjs`` with Node's own test runner."""
@@ -150,7 +147,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("part", nargs="?", choices=PARTS, help="only this part")
     parser.add_argument("extra", nargs=argparse.REMAINDER, help="arguments of its runner")
     options = parser.parse_args(arguments)
-    names = [options.part] if options.part else [name for name in PARTS if name not in BY_NAME_ONLY]
+    names = [options.part] if options.part else list(PARTS)
     try:
         if "browser" in names:
             os.environ["CHROMIUM"] = get_chromium()

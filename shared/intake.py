@@ -8,7 +8,7 @@ must not happen: receiving sockets have no high-water mark (:func:`shared.lines.
 the bound is here. All that came is read, for a bounded time; what does not fit is dropped.
 
 A flood that comes faster than it can be read would pile up in libzmq. After some turns without an
-end the peer that sent most of it is cut off.
+end the peers that sent most of it are cut off.
 """
 
 from collections import Counter, deque
@@ -31,6 +31,9 @@ find the same sender every time, because libzmq takes turns among them."""
 FLOOD_TURNS = 4
 """Turns in a row, with a full queue, that did not read a socket empty. Who sends honestly cannot:
 reading takes a tenth of what writing a message took."""
+FLOOD_PART = 2
+"""The greatest sender is cut off, and each peer that sent at least half as much: twenty peers that
+flood together would go on for eighty turns if only one of them were cut off at a time."""
 SPARED_S = 0.3
 """Between two cuts of one descriptor: what the first of its connections sent is still read."""
 
@@ -160,14 +163,16 @@ class Intake:
             return
 
     def _cut_off(self) -> None:
-        """Cut off the peer that sent most of the dropped bytes, and was not cut off just now."""
-        self._flood_turns = 0
+        """Cut off the peers that sent most of the dropped bytes, and were not cut off just now."""
+        self._flood_turns = most = 0
         now_s = self._clock()
-        for descriptor, _ in self._senders.most_common():
+        for descriptor, sent in self._senders.most_common():
+            if sent * FLOOD_PART < most:
+                break
             is_spared = now_s < self._spared_until_s.get(descriptor, now_s)
             if not is_spared and self._cut(descriptor):
                 self._spared_until_s[descriptor] = now_s + SPARED_S
-                break
+                most = most or sent
         self._senders.clear()
 
 

@@ -88,6 +88,7 @@ class Fanout:
         self._rates = RateQueue(self.clients)
         self._behind: set[str] = set()
         self._heads: dict[str, At] = {}  # the position at the head of each device, made once
+        self._last_waiting: Waiting | None = None
         self._now_s = 0.0
         self._watchers: Counter[str] = Counter()
         devices.audience = self
@@ -222,15 +223,15 @@ class Fanout:
             client.everything_from = self.devices.arrival
         client.everything, client.everything_rate_hz = True, request.max_rate_hz
         client.everything_since = default or client.everything_since
-        covered = dict.fromkeys(device.device_id for device in self.devices)
-        covered.update(dict.fromkeys(since))
+        covered = [device.device_id for device in self.devices]
+        covered += [name for name in since if self.devices.get(name) is None]
         for number, name in enumerate(covered):
             own = name in client.names
             self._place(client, name, since.get(name, None if own else default), now)
             if number % PLACED_AT_ONCE == 0:
                 pause()
         if not client.names:
-            return list(covered)
+            return covered
         return [name for name in covered if name in since or name not in client.names]
 
     def _uncover(self, client: Client, names: Iterable[str], now: Now) -> None:
@@ -302,10 +303,17 @@ class Fanout:
         if since is None and rated is not None and rated.cursor > START:
             since = rated.cursor
         if since is not None:
-            client.behind[device.device_id] = Waiting(since, now.monotonic_s)
+            client.behind[device.device_id] = self._waiting_since(since, now)
         elif device.device_id not in client.behind:
             client.behind[device.device_id] = self._at_head(device)
         self._behind.add(client.client_id)
+
+    def _waiting_since(self, since: Cursor, now: Now) -> Waiting:
+        """Return a position that waits; all devices that one cursor is for share it."""
+        last = self._last_waiting
+        if last is None or last.cursor is not since or last.since_s != now.monotonic_s:
+            last = self._last_waiting = Waiting(since, now.monotonic_s)
+        return last
 
     def _at_head(self, device: Device) -> At:
         """Return the position behind all that is held; ten thousand of them are made once."""
@@ -676,4 +684,7 @@ class Fanout:
             position, gap = resolve(position, device, now, was_evicted=was_evicted)
             if gap is not None:
                 out.add(event_frame("gap", gap.body()))
-        return advance(position, device, out, stop) if isinstance(position, At) else position
+        if not isinstance(position, At):
+            return position
+        position, head = advance(position, device, out, stop), self._at_head(device)
+        return head if position == head else position

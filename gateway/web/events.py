@@ -27,11 +27,22 @@ from shared.decorators import registered, validated
 from shared.errors import NotFound, RateLimited, RequestError, describe
 
 
+class ClientLeft(Exception):
+    """The client of a request has left: nobody takes the answer."""
+
+
 class Session(NamedTuple):
-    """Who says something, and to whom."""
+    """A client that says something, its connection, and the hub that it says it to."""
 
     client_id: str
     hub: Hub
+    browser: Connection
+
+    def pause(self) -> None:
+        """Let others go on between two pieces of work; raises ClientLeft once that is in vain."""
+        give_way()
+        if self.browser.closed or self.client_id not in self.hub.connections:
+            raise ClientLeft
 
 
 Answer: TypeAlias = dict[str, object] | ReadyJson
@@ -44,14 +55,14 @@ event = partial(registered, EVENTS)
 @validated(partial(parse_subscribe, pause=give_way))
 def subscribe(session: Session, request: Subscribe) -> Answer:
     """Add to what a client watches."""
-    return ReadyJson(session.hub.subscribe(session.client_id, request, give_way))
+    return ReadyJson(session.hub.subscribe(session.client_id, request, session.pause))
 
 
 @event("unsubscribe")
 @validated(parse_unsubscribe)
 def unsubscribe(session: Session, request: Unsubscribe) -> Answer:
     """Take from what a client watches."""
-    return session.hub.unsubscribe(session.client_id, request, give_way)
+    return session.hub.unsubscribe(session.client_id, request, session.pause)
 
 
 def register_events(
@@ -101,7 +112,8 @@ class Callers:
         self.hub.connect(client_id, browser)
         if self.automatic or "subscribe" in given:
             # CONNECT goes out when this handler has returned, and must go first
-            gevent.spawn(_welcome, self.server, Session(client_id, self.hub), given, allowance)
+            session = Session(client_id, self.hub, browser)
+            gevent.spawn(_welcome, self.server, session, given, allowance)
 
     def disconnect(self, client_id: str, _reason: object = None) -> None:
         """Forget a client."""
@@ -110,10 +122,11 @@ class Callers:
 
     def serve(self, name: str, client_id: str, *arguments: object) -> Answer | None:
         """Serve one event of a client."""
-        allowance = self._allowances.get(client_id)
-        if allowance is None:  # it left before it was let in, and said this on the way
+        allowance, browser = self._allowances.get(client_id), self.server.connection(client_id)
+        if allowance is None or browser is None:  # it has left, and said this on the way
             return None
-        return _serve(self.server, Session(client_id, self.hub), name, arguments, allowance)
+        session = Session(client_id, self.hub, browser)
+        return _serve(self.server, session, name, arguments, allowance)
 
 
 @contextmanager
@@ -147,6 +160,8 @@ def _serve(
     """Serve one event; an error is answered, or sent as an event when no answer is awaited."""
     try:
         return _call(session, name, arguments, allowance)
+    except ClientLeft:
+        return None
     except Exception as error:
         body, _status = translate(error, event=name)
     if not is_answer_awaited():
@@ -174,6 +189,8 @@ def _welcome(
         return
     try:
         answer = _call(session, "subscribe", (auth["subscribe"],), allowance)
+    except ClientLeft:
+        return
     except Exception as error:
         server.emit("error", translate(error, event="connect")[0], to=session.client_id)
         return

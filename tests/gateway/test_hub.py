@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+import gevent
 import pytest
+from gevent.event import Event
 from loguru import logger
 
 from gateway.devices.devices import Devices, Limits
 from gateway.fanout.subscription import Subscribe
 from gateway.feed.effects import Now
-from gateway.hub import JUDGE_LATEST_S, LATE_S, LINES_A_MINUTE, TURN_S, Hub
+from gateway.hub import ANSWERS_ABOUT_ALL, JUDGE_LATEST_S, LATE_S, LINES_A_MINUTE, TURN_S, Hub
 from gateway.links.links import Incoming
 from gateway.links.replay import Replay
 from gateway.links.replay_routes import ReplayRoutes, Route
@@ -28,6 +30,7 @@ from shared.wire import (
     reading_topic,
     status_topic,
 )
+from tests.timing import scaled_s
 
 REPLAY = Route("tcp://replay:5557")
 BIKE = Route("tcp://*:5558", b"bike")
@@ -333,6 +336,46 @@ def test_who_takes_nothing_is_no_work_and_keeps_nobody_waiting(stage: Stage) -> 
         stage.turn(TURN_S)
         assert hearing.sent != before
         assert not stage.hub._has_more
+
+
+def test_few_answers_about_all_bikes_are_written_at_the_same_time(stage: Stage) -> None:
+    stage.wire.publish(1)
+    stage.turn()
+    go_on, writing, answers = Event(), list[str](), list[str]()
+
+    def come(name: str, request: Subscribe) -> None:
+        def pause() -> None:
+            writing.append(name)
+            go_on.wait()
+
+        stage.hub.connect(name, Browser())
+        answers.append(stage.hub.subscribe(name, request, pause))
+
+    names = [f"all-{number}" for number in range(2 * ANSWERS_ABOUT_ALL)]
+    clients = [gevent.spawn(come, name, Subscribe((), everything=True)) for name in names]
+    clients.append(gevent.spawn(come, "one", Subscribe(("a",), everything=False)))
+    gevent.idle()  # until all of them wait
+    assert sorted(writing) == [*names[:ANSWERS_ABOUT_ALL], "one"]
+    go_on.set()
+    gevent.joinall(clients, timeout=scaled_s(10))
+    assert len(answers) == len(clients)
+
+
+def test_answer_is_given_up_when_its_client_left(stage: Stage) -> None:
+    class Left(Exception):
+        pass
+
+    def leave() -> None:
+        raise Left
+
+    everything = Subscribe((), everything=True)
+    for number in range(2 * ANSWERS_ABOUT_ALL):  # so that none keeps its place in the line
+        stage.hub.connect(f"left-{number}", Browser())
+        with pytest.raises(Left):
+            stage.hub.subscribe(f"left-{number}", everything, leave)
+        assert not stage.hub.fanout.clients[f"left-{number}"].everything
+    stage.hub.connect("here", Browser())
+    assert stage.hub.subscribe("here", everything) == '{"ok":true,"devices":{}}'
 
 
 def test_who_takes_something_again_goes_on(stage: Stage) -> None:

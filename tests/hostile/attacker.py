@@ -47,6 +47,7 @@ class Attacker:
     def __init__(self, target: Target) -> None:
         self.target = target
         self._lines: list[socket.socket] = []
+        self._sessions: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -59,6 +60,7 @@ class Attacker:
     ) -> None:
         for line in self._lines:
             line.close()
+        self._end_sessions()
 
     # Connections
 
@@ -90,12 +92,19 @@ class Attacker:
             line.sendall(then)
         return lines
 
-    def sessions(self, count: int) -> list[str]:
-        """Open sessions by polling, and return their ids."""
-        lines = self.lines(count, request(POLL))
-        return [
-            re.findall(r'"sid":"([^"]+)"', receive_until(line, b"}").decode())[0] for line in lines
-        ]
+    def sessions(self, count: int, *, each: int = 1) -> list[str]:
+        """Open sessions by polling, ``each`` on one of ``count`` lines; return their ids."""
+        lines = self.lines(count, request(POLL) * each)
+        answers = b"".join(receive_until(line, b"HTTP/1.1 ", b"}", times=each) for line in lines)
+        opened = re.findall(r'"sid":"([^"]+)"', answers.decode())
+        self._sessions += opened
+        return opened
+
+    def _end_sessions(self) -> None:
+        """End the sessions by polling: each would keep a place for 18 s from the next attack."""
+        ends = [request(f"{POLL}&sid={it}", method="POST", body=b"1") for it in self._sessions]
+        if ends:
+            self.exchange(b"".join(ends) + request("/healthz", "Connection: close"))
 
     # Talking
 
@@ -159,10 +168,10 @@ def _read_and_write(line: Line, events: int, piece: bytes, sent: dict[Line, int]
     return True
 
 
-def receive_until(line: Line, mark: bytes) -> bytes:
-    """Read until a mark was heard, or the connection ends."""
+def receive_until(line: Line, *marks: bytes, times: int = 1) -> bytes:
+    """Read until each mark was heard so many times; fail when the connection ends before."""
     heard = b""
-    while mark not in heard:
+    while any(heard.count(mark) < times for mark in marks):
         part = line.recv(65_536)
         assert part, f"closed after {heard[:200]!r}"
         heard += part

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 import psutil
 import zmq
@@ -30,6 +31,8 @@ RATE_HZ = 50
 CROWD = 9_999
 CONNECTIONS_MAX = 400
 """Few enough that an attack can take all of them."""
+OUTBOX_MB = 8
+"""The least there may be: what nobody takes then costs less than an attack may."""
 HONEST_CLIENTS = 100
 """So many are opened once to see what an honest client costs."""
 SAMPLE_S = 0.02
@@ -48,12 +51,15 @@ class Costs:
     growth_mb: float
     log_lines: list[str]
     windows: list[Window]
+    slowdown: float
+    """How many times longer all took the gateway because others had the processors."""
 
     def __str__(self) -> str:
         return (
             f"longest turn {self.longest_turn_ms:.0f} ms ({self.turn:.0f} calibration loops), "
             f"collection {self.longest_collection_ms:.0f} ms, {self.growth_mb:+.0f} MB, "
-            f"pause {self.longest_pause_s:.2f} s, {len(self.log_lines)} log lines"
+            f"pause {self.longest_pause_s:.2f} s (slowed down {self.slowdown:.1f} times), "
+            f"{len(self.log_lines)} log lines"
         )
 
     @property
@@ -126,6 +132,7 @@ class Scene:
             SPOKE_DEVICES=BIKE,
             SPOKE_MAX_DEVICES=str(CROWD + 1),
             SPOKE_MAX_CONNECTIONS=str(self._connections_max),
+            SPOKE_OUTBOX_MB=str(OUTBOX_MB),
         )
         line = socket.create_connection(("127.0.0.1", port), timeout=scaled_s(REPORT_WAIT_S))
         self._stack.callback(line.close)
@@ -171,10 +178,12 @@ class Scene:
         for witness in self.honest:
             witness.close_window()
         lines = len(self.gateway.lines_from(0))
+        before = Processor.read(self.gateway.pid)
         with Peak(self.process) as peak:
             yield costs
             self.settle()
         windows = [witness.close_window() for witness in self.honest]
+        slowdown = Processor.read(self.gateway.pid).slowdown_since(before)
         report = self.report()
         costs.append(
             Costs(
@@ -184,13 +193,15 @@ class Scene:
                 peak.growth_mb,
                 self.gateway.lines_from(lines),
                 windows,
+                slowdown,
             )
         )
         self._is_measuring = False
 
     def settle(self) -> None:
         """Wait until the honest clients have what the gateway has now."""
-        summary = self._pair.get(f"/api/v1/devices/{BIKE}").json
+        path = f"/api/v1/devices/{BIKE}"
+        summary = self._pair.get(path, timeout_s=REPORT_WAIT_S).json
         cursor = parse_cursor(summary["cursor"])
         assert isinstance(cursor, Cursor)
         eventually(
@@ -228,6 +239,27 @@ class Scene:
             pour(clients, frame(TEXT, b"6"), bytes_max=0, lasts_s=0.5)
         assert peak.growth_mb < before_mb
         return peak.growth_mb / HONEST_CLIENTS
+
+
+class Processor(NamedTuple):
+    """How long a process's first thread has run, and has waited for a processor to run on."""
+
+    ran_ns: int
+    waited_ns: int
+
+    @classmethod
+    def read(cls, pid: int) -> Self:
+        """Read what Linux counts; other systems do not tell, and nothing seems to wait there."""
+        try:
+            ran, waited, _times = Path(f"/proc/{pid}/schedstat").read_text().split()
+        except FileNotFoundError:
+            return cls(0, 0)
+        return cls(int(ran), int(waited))
+
+    def slowdown_since(self, before: "Processor") -> float:
+        """Tell how many times longer everything took since then than on a processor of its own."""
+        ran_ns, waited_ns = self.ran_ns - before.ran_ns, self.waited_ns - before.waited_ns
+        return (ran_ns + waited_ns) / max(ran_ns, 1) if waited_ns else 1.0
 
 
 class Peak:

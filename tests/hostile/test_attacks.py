@@ -11,13 +11,13 @@ from tests.hostile.scene import Costs, Scene
 from tests.timing import scaled_s
 
 PAUSE_MAX_S = 2.0
-"""Generous: it holds on a machine that does other things as well."""
+"""On a machine that does nothing else. Else the gateway takes longer by a factor, which is measured
+during each attack: what it ran and what it waited for a processor, as a multiple of what it ran. A
+gateway that holds its loop runs, so the factor excuses nothing that it does itself."""
 TURN_MAX = 40
 """Calibration loops (2.5 ms each). Measured: 2 to 12, as a turn of the loop has a slice for what
 comes in, one for what was parked, and the hub's turn. 40 are the 100 ms of the longest work that
 cannot be sliced (docs/guarantees.md)."""
-GROWTH_MAX_MB = 20
-"""Beyond what as many honest clients cost."""
 LOG_LINES_MAX = 40
 LEAK_MAX_MB = 40
 """By all attacks together, when everything is over: what the allocator keeps, and the rings."""
@@ -32,7 +32,7 @@ def test_attack(scene: Scene, attack: Attack) -> None:
     scene.wait_until_back()
     assert_unnoticed(scene, costs)
     assert costs.turn < TURN_MAX, str(costs)
-    assert costs.growth_mb < GROWTH_MAX_MB + attack.clients * scene.client_mb, str(costs)
+    assert costs.growth_mb < attack.growth_mb + attack.clients * scene.client_mb, str(costs)
     assert len(costs.log_lines) < LOG_LINES_MAX, costs.log_lines
     assert not any("Traceback" in line for line in costs.log_lines), costs.log_lines
 
@@ -47,4 +47,4 @@ def assert_unnoticed(scene: Scene, costs: Costs) -> None:
         assert_whole(witness)
         assert not witness.counts["disconnect"]
     assert not any(window.hidden for window in costs.windows), costs.windows
-    assert costs.longest_pause_s < scaled_s(PAUSE_MAX_S), costs.windows
+    assert costs.longest_pause_s < scaled_s(PAUSE_MAX_S) * costs.slowdown, str(costs)

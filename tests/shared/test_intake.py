@@ -13,6 +13,7 @@ from shared.lines import never_full
 from tests.timing import eventually, scaled_s
 
 READ_S = 1.0
+SENDERS = 4
 BOUNDS = Bounds(messages_max=100, bytes_max=100_000, frames_kept=3, bytes_kept=1_000)
 
 
@@ -24,9 +25,11 @@ class Line:
         self.reader = stack.enter_context(context.socket(zmq.DEALER))
         never_full(self.reader)
         port = self.reader.bind_to_random_port("tcp://127.0.0.1")
-        self.sender = stack.enter_context(context.socket(zmq.DEALER))
-        self.sender.sndhwm = self.sender.linger = 0
-        self.sender.connect(f"tcp://127.0.0.1:{port}")
+        self.senders = [stack.enter_context(context.socket(zmq.DEALER)) for _ in range(SENDERS)]
+        for sender in self.senders:
+            sender.sndhwm = sender.linger = 0
+            sender.connect(f"tcp://127.0.0.1:{port}")
+        self.sender = self.senders[0]
         self.cut: list[int] = []
         self.intake = Intake(self.reader, bounds, self.end)
 
@@ -42,6 +45,14 @@ class Line:
             return len(self.intake) + self.intake.dropped >= count
 
         eventually(is_read, what=f"{count} messages")
+
+    def read_in_turns(self, turns: int) -> None:
+        """Read so often, by a clock by which a turn is over after one look at the socket."""
+        clock = count()
+        self.intake._clock = lambda: next(clock) * 1e-6
+        for _ in range(turns):
+            self.wait()
+            self.intake.read(1.5e-6)
 
     def wait(self) -> None:
         assert self.reader.poll(int(scaled_s(10.0) * 1_000))
@@ -102,12 +113,20 @@ def test_one_turn_ends_in_time(line: Line) -> None:
 def test_a_flood_without_end_is_cut_off_once(line: Line) -> None:
     for _ in range(100 + LOOK_FRAMES * FLOOD_TURNS * 4):
         line.sender.send(b"{}")
-    clock = count()  # by which a turn is over after one look at the socket
-    line.intake._clock = lambda: next(clock) * 1e-6
-    for _ in range(100 // LOOK_FRAMES + 1 + FLOOD_TURNS * 3):
-        line.wait()
-        line.intake.read(1.5e-6)
+    line.read_in_turns(100 // LOOK_FRAMES + 1 + FLOOD_TURNS * 3)
     assert len(line.cut) == 1
+
+
+def test_all_who_flood_are_cut_off_at_once(line: Line) -> None:
+    honest, *floods = line.senders
+    for number in range(3_000):
+        if number % 100 == 0:
+            honest.send(b"{}")
+        for sender in floods:
+            sender.send(bytes(500))
+    while not line.cut:
+        line.read_in_turns(1)
+    assert len(set(line.cut)) == len(line.cut) == len(floods)
 
 
 def test_a_burst_that_ends_is_not_cut_off(line: Line) -> None:

@@ -102,11 +102,17 @@ class Pair:
         script = json.dumps({"url": self.url, **config})
         return Witness(self.start_process(["node", str(WITNESS), script]))
 
-    def get(self, path: str, headers: dict[str, str] | None = None, method: str = "GET") -> Answer:
+    def get(
+        self,
+        path: str,
+        headers: dict[str, str] | None = None,
+        method: str = "GET",
+        timeout_s: float = HTTP_WAIT_S,
+    ) -> Answer:
         """Ask the gateway over HTTP."""
         request = Request(self.url + path, headers=headers or {}, method=method)
         try:
-            with urlopen(request, timeout=scaled_s(HTTP_WAIT_S)) as response:
+            with urlopen(request, timeout=scaled_s(timeout_s)) as response:
                 return Answer(response.status, dict(response.headers), response.read().decode())
         except HTTPError as error:
             with error:

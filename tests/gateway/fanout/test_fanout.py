@@ -584,6 +584,25 @@ def test_star_without_since_needs_no_positions(fleet: World) -> None:
         assert client not in client.group.apart
 
 
+def test_bikes_that_one_cursor_is_for_share_a_position(fleet: World) -> None:
+    browser = Browser(fleet, line=Line(10**9))
+    browser.subscribe("*", since={"*": "0-0"})
+    positions = fleet.fanout.clients[browser.name].behind.values()
+    assert len(positions) == len(BIKES)
+    assert len({id(position) for position in positions}) == 1
+
+
+def test_clients_at_the_head_of_a_bike_share_a_position(fleet: World) -> None:
+    browsers = [Browser(fleet, name, line=Line(10**9)) for name in ("first", "second")]
+    for browser in browsers:
+        browser.subscribe("*", since=dict.fromkeys(BIKES, f"{EPOCH}-1"))
+        fleet.fanout.take(browser.name, fleet.now)
+        fleet.wait(0.1)
+    first, second = (fleet.fanout.clients[browser.name].behind for browser in browsers)
+    shared = [bike for bike in BIKES if first[bike] is second[bike]]
+    assert len(shared) == PIECE
+
+
 def test_return_to_many_bikes_is_served_in_pieces(fleet: World) -> None:
     browser = Browser(fleet, line=Line(10**9))
     pauses: list[str] = []

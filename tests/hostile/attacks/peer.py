@@ -14,10 +14,12 @@ from typing import Any
 import zmq
 
 PEERS = 20
-MESSAGES = 2_500
-"""More than the queue of a peer holds."""
+MESSAGES = 600
+"""Of each peer: together twelve times what the gateway's queue holds, and 34 MB."""
 BIKES = 400
 LASTS_S = 1.0
+LEAVES_S = 0.3
+"""After the last message; most of them are on their way by then."""
 CONNECTED_WITHIN_S = 0.3
 TOPICS = [b"ebike/reading/ebike-001/", b"ebike/status/ebike-001/", b"ebike/reading/", b"x", b""]
 
@@ -30,7 +32,7 @@ def offers(context: "zmq.Context[Any]", endpoint: str) -> None:
     for _ in range(MESSAGES):
         for socket in sockets:
             socket.send(offer)
-    sleep(LASTS_S / 2)
+    sleep(LEAVES_S)
 
 
 def deaf(context: "zmq.Context[Any]", endpoint: str) -> None:

@@ -36,8 +36,8 @@ def posts_of_tiny_packets(attacker: Attacker) -> None:
 
 @attack(clients=400)
 def sessions_that_are_left_alone(attacker: Attacker) -> None:
-    """Sessions are opened one after the other, and nobody asks for their packets."""
-    pour(attacker.lines(20), request(POLL) * 20)
+    """All places are taken by sessions, and nobody asks for their packets."""
+    attacker.sessions(20, each=20)
 
 
 @attack(clients=20)
