@@ -169,7 +169,9 @@ class Connection:
 
     def send(self, packet: Any) -> None:
         """Send an ``engineio.packet.Packet``; its frame is made once, for all who get it."""
-        link = self.link
+        link, log = self.link, self._server.log
+        if log.is_on:
+            log.sent(self.sid, packet.encode())
         if link is None:
             self._enqueue(packet.encode())
             return
@@ -243,6 +245,7 @@ class Connection:
 
     def begin_upgrade(self, link: WebSocketLink) -> Probe:
         """Wait for the client to upgrade over ``link``."""
+        self._server.log.info(self.sid, "Received request to upgrade to websocket")
         self.probe = Probe(self, link)
         self._server.upgrades.add(self.probe)
         return self.probe
@@ -255,11 +258,13 @@ class Connection:
     def abandon(self, probe: Probe) -> None:
         """Go on without the upgrade."""
         if self.probe is probe:
+            self._server.log.info(self.sid, "Failed websocket upgrade")
             self.probe = None
         self._server.close_later(probe.link)
 
     def upgrade_to(self, link: WebSocketLink, prefix: bytes = b"") -> None:
         """Use ``link`` for everything from now on, first for ``prefix`` and what was waiting."""
+        self._server.log.info(self.sid, "Upgrade to websocket successful")
         self.hold_polls()
         self.probe, self.link = None, link
         polling, self.polling = self.polling, None
@@ -301,6 +306,8 @@ class Connection:
         """Take one Engine.IO packet. Raises BadPacket."""
         if self.closed:
             return
+        if self._server.log.is_on:
+            self._server.log.received(self.sid, packet)
         if isinstance(packet, bytes):
             self._server.deliver(self, packet)
             return
@@ -401,6 +408,8 @@ class Connection:
 
     def send_ping(self) -> None:
         """Send a ping, ahead of what waits: who takes that slowly is not silent."""
+        if self._server.log.is_on:
+            self._server.log.sent(self.sid, PING)
         if self.link is not None:
             self.link.send_ahead(PING_FRAME)
         elif self.polling is not None:
@@ -408,6 +417,7 @@ class Connection:
 
     def expire(self) -> None:
         """End: no pong came in time."""
+        self._server.log.info(self.sid, "Client is gone, closing socket")
         self.close(self._server.reason.PING_TIMEOUT, GOING_AWAY, farewell=CLOSE)
 
     # The end
@@ -432,6 +442,8 @@ class Connection:
         if self.closed:
             return
         self.closed = True
+        if farewell is not None and self._server.log.is_on:
+            self._server.log.sent(self.sid, farewell)
         may_come = self.polling is not None and not self.poll_waiting
         self._server.forget(self, linger=linger and may_come)
         if self.probe is not None:

@@ -16,6 +16,7 @@ from gateway.transport.connection import Connection
 from gateway.transport.endpoint import Answer, Endpoint, Environ
 from gateway.transport.handshake import Headers, Refusal
 from gateway.transport.heartbeat import Heartbeat
+from gateway.transport.packet_log import PacketLog
 from gateway.transport.poll_connection import PollConnection
 from gateway.transport.polling import is_repetition
 from gateway.transport.sessions import Sessions
@@ -65,6 +66,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
     ) -> None:
         super().__init__(**compat.engine_options(kwargs))
         compat.check_versions()
+        self.log = PacketLog(self.logger)
         self.allowed_hosts = tuple(host.lower() for host in allowed_hosts)
         self.proxies = proxies or TrustedProxies()
         self.sessions: Sessions[Connection] = Sessions(max_connections, _evict)
@@ -166,6 +168,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         answer = self._trigger_event("connect", connection.sid, environ, run_async=False)
         if answer is None or answer is True:
             return None
+        self.logger.warning("Application rejected connection")
         self._take_out(connection)
         refusal = self._unauthorized(answer or None)
         return refusal["status"], refusal["headers"], refusal["response"]
