@@ -16,6 +16,7 @@ from gateway.transport.connection import Connection
 from gateway.transport.endpoint import Answer, Endpoint, Environ
 from gateway.transport.handshake import Headers, Refusal
 from gateway.transport.heartbeat import Heartbeat
+from gateway.transport.options import NO_THREADS, engine_options
 from gateway.transport.packet_log import PacketLog
 from gateway.transport.poll_connection import PollConnection
 from gateway.transport.polling import is_repetition
@@ -64,7 +65,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         stalled_timeout: float = STALLED_TIMEOUT_S,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**compat.engine_options(kwargs))
+        super().__init__(**engine_options(kwargs))
         compat.check_versions()
         self.log = PacketLog(self.logger)
         self.allowed_hosts = tuple(host.lower() for host in allowed_hosts)
@@ -274,8 +275,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     def handle_request(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Serve one HTTP request: the WSGI application."""
-        self.threads.serve_here()
         try:
+            self._check_thread(environ)
             status, headers, body = self._endpoint.serve(environ)
         except takeover.Taken:
             return takeover.no_answer(environ)
@@ -286,6 +287,12 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         headers = [*headers, ("Content-Length", str(len(body))), *self._cors_headers(environ)]
         start_response(status, headers)
         return [body]
+
+    def _check_thread(self, environ: Environ) -> None:
+        """Refuse a web server with threads: a connection belongs to one event loop."""
+        if self.threads.is_foreign or not takeover.is_gevents(environ):
+            raise Refusal("500 INTERNAL SERVER ERROR", NO_THREADS)
+        self.threads.serve_here()
 
     def send_packet(self, sid: str, pkt: Any) -> None:
         """Send a packet; one for a client that is gone is dropped."""

@@ -115,7 +115,7 @@ def _construct(packet_class: Any, data: str | bytes, attached: list[bytes] | Non
     A packet class of the application's own may raise any error for what it cannot read.
     """
     try:
-        if packet_class.decode is not packet.Packet.decode:
+        if packet_class.decode is not packet.Packet.decode or isinstance(data, bytes):
             return packet_class(encoded_packet=data)
         if data[:1] == str(packet.CONNECT):
             return _read_connect(packet_class, data)

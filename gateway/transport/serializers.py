@@ -24,7 +24,7 @@ def packet_class_of(serializer: Any) -> Any:
         # One for each server: the option ``json`` is set on it.
         return type("ServerPacket", (StrictPacket,), {})
     if serializer == "msgpack":
-        return _msgpack(_stock_msgpack())
+        return _msgpack(_stock_module().MsgPackPacket)
     is_packet_class = isinstance(serializer, type) and issubclass(serializer, packet.Packet)
     if not is_packet_class:
         raise ValueError(
@@ -42,17 +42,16 @@ def _is_configured(serializer: Any) -> bool:
     return False
 
 
-def _stock_msgpack() -> Any:
-    from socketio.msgpack_packet import MsgPackPacket  # noqa: PLC0415  # it imports msgpack
+def _stock_module() -> Any:
+    from socketio import msgpack_packet  # noqa: PLC0415  # it imports msgpack, others do without
 
-    return MsgPackPacket
+    return msgpack_packet
 
 
 @cache
 def _msgpack(stock: Any) -> Any:
     """Return a subclass of a MessagePack packet class, bounded, that JavaScript's parser takes."""
-    import msgpack  # noqa: PLC0415  # the other serializers do without
-
+    msgpack = _stock_module().msgpack
     undefined = msgpack.ExtType(0, b"\0")
 
     class MsgPackPacket(stock):  # type: ignore[misc]  # socketio has no types
@@ -65,12 +64,12 @@ def _msgpack(stock: Any) -> Any:
                 fields["data"] = self.data
             if self.id is not None:
                 fields["id"] = self.id
-            encoded: bytes = msgpack.packb(fields, default=self.dumps_default)
+            encoded: bytes = msgpack.packb(fields, default=type(self).dumps_default)
             return encoded
 
         def decode(self, encoded_packet: bytes) -> None:
             """Decode; what JavaScript has not defined is None. Raises ValueError and others."""
-            hooks = _hooks(encoded_packet, self.ext_hook)
+            hooks = _hooks(encoded_packet, type(self).ext_hook)
             found = without_gc(partial(msgpack.unpackb, encoded_packet, **hooks))
             data, ack_id = found.get("data"), found.get("id")
             self.packet_type, self.namespace = found["type"], found["nsp"]

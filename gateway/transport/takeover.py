@@ -36,6 +36,14 @@ def server_socket(environ: Environ) -> gevent_socket.socket:
     return found
 
 
+def is_gevents(environ: Environ) -> bool:
+    """Say whether a request is served by gevent: gunicorn has other workers, too."""
+    found = environ.get("gunicorn.socket")
+    return not environ.get("wsgi.multithread") and (
+        found is None or type(found).__module__.startswith("gevent.")
+    )
+
+
 def can_take(environ: Environ) -> bool:
     """Say whether ``take`` would work, so that an upgrade is worth offering."""
     try:

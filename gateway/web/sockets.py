@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from flask import Flask
 from loguru import logger
@@ -38,7 +37,7 @@ class ReadyPacket(StrictPacket):
         """Encodes a packet's data."""
 
         @staticmethod
-        def dumps(value: object, *args: Any, **options: Any) -> str:
+        def dumps(value: object, *args: object, **options: object) -> str:
             """Encode a value; of a list, take the parts that are ready as they are."""
             if not (isinstance(value, list) and any(isinstance(it, ReadyJson) for it in value)):
                 return StrictJSON.dumps(value, *args, **options)
