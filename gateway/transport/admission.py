@@ -173,4 +173,9 @@ class Admission:
             server.eio.send_packet(eio_sid, engine_packet)
 
     def _refuse(self, eio_sid: str, namespace: str, reason: Any) -> None:
-        self._server.send_to(eio_sid, packet.CONNECT_ERROR, namespace, reason)
+        send_to = self._server.send_to
+        try:
+            send_to(eio_sid, packet.CONNECT_ERROR, namespace, reason)
+        except Exception:
+            self._server.logger.exception("refusal cannot be encoded: namespace=%s", namespace)
+            send_to(eio_sid, packet.CONNECT_ERROR, namespace, FAILED)
