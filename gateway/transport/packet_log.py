@@ -30,7 +30,7 @@ class PacketLog:
         elif encoded[:1] in _KINDS:
             self._write(sid, "Received", int(encoded[0]), encoded[1:])
 
-    def sent(self, sid: str, encoded: str | bytes) -> None:
+    def sent(self, sid: str, encoded: str | bytes | bytearray) -> None:
         """Write a packet that goes out, encoded."""
         if isinstance(encoded, str):
             self._write(sid, "Sending", int(encoded[0]), encoded[1:])
@@ -41,7 +41,7 @@ class PacketLog:
         """Write what happened to a session."""
         self._logger.info("%s: %s", sid, sentence)
 
-    def _write(self, sid: str, verb: str, kind: int, data: str | bytes) -> None:
+    def _write(self, sid: str, verb: str, kind: int, data: str | bytes | bytearray) -> None:
         name = packet.packet_names[kind]
         self._logger.info("%s: %s packet %s data %s", sid, verb, name, shown(data))
 

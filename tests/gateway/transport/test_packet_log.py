@@ -1,4 +1,6 @@
 """The two loggers: the lines of the stock server, bounded, and none unless somebody wants them."""
+# Flask-SocketIO has no types.
+# mypy: disable-error-code="untyped-decorator"
 
 import logging
 import re
@@ -73,7 +75,8 @@ def test_polling_is_logged_as_the_stock_server_does(
     caplog: pytest.LogCaptureFixture, loggers: dict[str, Any]
 ) -> None:
     logged = []
-    for serving in (stock_app, flask_app):  # either has written all when the POST is answered
+    kinds: list[Any] = [stock_app, flask_app]
+    for serving in kinds:  # either has written all when the POST is answered
         caplog.clear()
         with serving(**loggers) as (sockets, port):
 
