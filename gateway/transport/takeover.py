@@ -37,11 +37,14 @@ def server_socket(environ: Environ) -> gevent_socket.socket:
 
 
 def is_gevents(environ: Environ) -> bool:
-    """Say whether a request is served by gevent: gunicorn has other workers, too."""
-    found = environ.get("gunicorn.socket")
-    return not environ.get("wsgi.multithread") and (
-        found is None or type(found).__module__.startswith("gevent.")
-    )
+    """Say whether a request is served by gevent.
+
+    gunicorn has other workers, too. It says of those of gevent that they have threads.
+    """
+    found = environ.get("gunicorn.socket") or environ.get("gunicorn.sock")
+    if found is None:
+        return not environ.get("wsgi.multithread")
+    return type(found).__module__.startswith("gevent.")
 
 
 def can_take(environ: Environ) -> bool:
