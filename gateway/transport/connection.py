@@ -169,9 +169,12 @@ class Connection:
 
     def send(self, packet: Any) -> None:
         """Send an ``engineio.packet.Packet``; its frame is made once, for all who get it."""
-        link, log = self.link, self._server.log
-        if log.is_on:
-            log.sent(self.sid, packet.encode())
+        link = self.link
+        is_logged = getattr(packet, "is_logged", None)
+        if is_logged is None:  # asked once for all who get it
+            is_logged = packet.is_logged = self._server.log.is_on
+        if is_logged:
+            self._server.log.sent(self.sid, packet.encode())
         if link is None:
             self._enqueue(packet.encode())
             return
