@@ -8,7 +8,7 @@ from socketio import packet
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from gateway.transport.backlog import Backlog
-from gateway.transport.packets import UNREADABLE
+from gateway.transport.packets import UNREADABLE, address_of
 
 if TYPE_CHECKING:
     from gateway.transport.socketio_server import SocketIOServer
@@ -52,9 +52,8 @@ class Held:
         if self._attachments:
             self._attachments -= 1
             return self._mine
-        decoded = self._packet_class(encoded_packet=data)
-        self._mine = (decoded.namespace or "/") == self.namespace
-        self._attachments = decoded.attachment_count
+        namespace, self._attachments = address_of(self._packet_class, data)
+        self._mine = namespace == self.namespace
         return self._mine
 
     def keep(self, engine_packet: Any) -> None:

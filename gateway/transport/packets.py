@@ -23,6 +23,8 @@ BINARY_MARKS = frozenset(map(str, BINARY_KINDS))
 PARSED_FACTOR = 24
 # The type of a packet, and how many attachments follow it.
 ANNOUNCED = re.compile("[0-6]([0-9]{1,10})-")
+# The same for a packet of our own, and its namespace.
+ADDRESS = re.compile("[0-6](?:([0-9]+)-)?(/[^,]*)?")
 
 
 class BadSocketIOPacket(ValueError):
@@ -94,6 +96,15 @@ class Incoming:
             _put_in_attachments(decoded, self._attached)
         check_payload(decoded)
         return decoded
+
+
+def address_of(packet_class: Any, data: str | bytes) -> tuple[str, int]:
+    """Return the namespace of a packet that we encoded, and how many attachments follow it."""
+    if packet_class.decode is packet.Packet.decode and isinstance(data, str):
+        found = ADDRESS.match(data)
+        return (found and found[2]) or "/", int((found and found[1]) or 0)
+    decoded = getattr(packet_class, "unbounded", packet_class)(encoded_packet=data)
+    return decoded.namespace or "/", decoded.attachment_count
 
 
 def _read_start(data: str | bytes) -> tuple[int | None, int]:

@@ -57,6 +57,8 @@ def _msgpack(stock: Any) -> Any:
     class MsgPackPacket(stock):  # type: ignore[misc]  # socketio has no types
         """MessagePack as socket.io-msgpack-parser reads and writes it."""
 
+        unbounded = stock
+
         def encode(self) -> bytes:
             """Encode; without data leave that out, as JavaScript's parser refuses null there."""
             fields = {"type": self.packet_type, "nsp": self.namespace or "/"}
