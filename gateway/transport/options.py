@@ -91,7 +91,7 @@ def _check_queue(queue: str, *, serves: bool) -> None:
 def engine_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options for ``engineio.Server``: gevent always, and an empty origin list is strict.
 
-    Warns of a name that nobody knows. The stock server ignores it without a word.
+    Warns of an unknown option. The stock server ignores it without a warning.
     """
     check_mode(options.get("async_mode"))
     for name in sorted(set(options) - OBEYED - set(CHANGED)):

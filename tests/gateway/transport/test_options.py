@@ -43,7 +43,6 @@ def names_of(stock: Any) -> set[str]:
 
 def test_each_stock_option_is_obeyed_or_named() -> None:
     stock = set().union(*map(names_of, CLASSES)) - {"self", "app", "args", "kwargs"}
-    # Flask-SocketIO names its message queue in the signature of nothing.
     assert stock == options.OBEYED | set(options.CHANGED)
 
 
