@@ -8,6 +8,7 @@ from socketio import packet
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from gateway.transport.backlog import Backlog
+from gateway.transport.packets import UNREADABLE, address_of
 
 if TYPE_CHECKING:
     from gateway.transport.socketio_server import SocketIOServer
@@ -16,6 +17,7 @@ INVALID_NAMESPACE = {"message": "Invalid namespace"}
 IS_CONNECTED = {"message": "Unable to connect"}
 REFUSED = {"message": "Connection refused by server"}
 FAILED = {"message": "Internal server error"}
+CANNOT_BE_READ = {"message": "The auth data cannot be read"}
 
 
 # Beside its text, a packet that is held costs its own object, with a dictionary.
@@ -28,6 +30,7 @@ class Held:
     __slots__ = (
         "_attachments",
         "_backlog",
+        "_mine",
         "_packet_class",
         "cost",
         "is_too_much",
@@ -39,6 +42,7 @@ class Held:
         self._packet_class = packet_class
         self._backlog = backlog
         self._attachments = 0
+        self._mine = False
         self.namespace = namespace
         self.packets: list[Any] = []
         self.cost = 0
@@ -46,14 +50,12 @@ class Held:
 
     def takes(self, data: str | bytes) -> bool:
         """Say whether the encoded ``data`` belongs to the namespace that is being joined."""
-        if isinstance(data, bytes) and self._packet_class.uses_binary_events:
-            mine = self._attachments > 0
-            self._attachments -= mine
-            return mine
-        decoded = self._packet_class(encoded_packet=data)
-        mine = (decoded.namespace or "/") == self.namespace
-        self._attachments = decoded.attachment_count if mine else 0
-        return mine
+        if self._attachments:
+            self._attachments -= 1
+            return self._mine
+        namespace, self._attachments = address_of(self._packet_class, data)
+        self._mine = namespace == self.namespace
+        return self._mine
 
     def keep(self, engine_packet: Any) -> None:
         """Keep an encoded packet for later, unless all clients together have too much waiting."""
@@ -103,6 +105,9 @@ class Admission:
         server = self._server
         if not self._is_known(namespace):
             self._refuse(eio_sid, namespace, INVALID_NAMESPACE)
+            return
+        if auth is UNREADABLE:
+            self._refuse(eio_sid, namespace, CANNOT_BE_READ)
             return
         sid = server.manager.pre_connect(eio_sid, namespace)
         if sid is None:
@@ -170,4 +175,9 @@ class Admission:
             server.eio.send_packet(eio_sid, engine_packet)
 
     def _refuse(self, eio_sid: str, namespace: str, reason: Any) -> None:
-        self._server.send_to(eio_sid, packet.CONNECT_ERROR, namespace, reason)
+        send_to = self._server.send_to
+        try:
+            send_to(eio_sid, packet.CONNECT_ERROR, namespace, reason)
+        except Exception:
+            self._server.logger.exception("refusal cannot be encoded: namespace=%s", namespace)
+            send_to(eio_sid, packet.CONNECT_ERROR, namespace, FAILED)

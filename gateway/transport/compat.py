@@ -26,7 +26,6 @@ uses ``run_with_reloader`` of werkzeug's ``_reloader`` as the stock class does.
 import logging
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -51,18 +50,3 @@ def check_versions() -> None:
     """Log a warning for each library outside the tested range."""
     for sentence in untested({name: version(name) for name in TESTED}):
         logger.warning(sentence)
-
-
-def engine_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Return options for ``engineio.Server``: gevent always, and an empty origin list is strict.
-
-    The stock server takes ``cors_allowed_origins=[]`` for "check nothing"; here it lists nobody,
-    so that only the same origin is allowed.
-    """
-    mode = options.get("async_mode") or "gevent"
-    if mode != "gevent":
-        raise ValueError(f"this transport runs on gevent, not on async_mode={mode!r}")
-    checked = {**options, "async_mode": "gevent", "monitor_clients": False}
-    if checked.get("cors_allowed_origins") == []:
-        checked["cors_allowed_origins"] = None
-    return checked

@@ -190,6 +190,11 @@ class Connection:
     def send(self, packet: Any) -> None:
         """Send an ``engineio.packet.Packet``; its frame is made once, for all who get it."""
         link = self.link
+        is_logged = getattr(packet, "is_logged", None)
+        if is_logged is None:  # asked once for all who get it
+            is_logged = packet.is_logged = self._server.log.is_on
+        if is_logged:
+            self._server.log.sent(self.sid, packet.encode())
         if link is None:
             self._enqueue(packet.encode())
             return
@@ -266,6 +271,7 @@ class Connection:
 
     def begin_upgrade(self, link: WebSocketLink) -> Probe:
         """Wait for the client to upgrade over ``link``."""
+        self._server.log.info(self.sid, "Received request to upgrade to websocket")
         self.probe = Probe(self, link)
         self._server.upgrades.add(self.probe)
         return self.probe
@@ -278,11 +284,13 @@ class Connection:
     def abandon(self, probe: Probe) -> None:
         """Go on without the upgrade."""
         if self.probe is probe:
+            self._server.log.info(self.sid, "Failed websocket upgrade")
             self.probe = None
         self._server.close_later(probe.link)
 
     def upgrade_to(self, link: WebSocketLink, prefix: bytes = b"") -> None:
         """Use ``link`` for everything from now on, first for ``prefix`` and what was waiting."""
+        self._server.log.info(self.sid, "Upgrade to websocket successful")
         self.hold_polls()
         self.probe, self.link = None, link
         polling, self.polling = self.polling, None
@@ -334,6 +342,8 @@ class Connection:
         """Take one Engine.IO packet. Raises BadPacket."""
         if self.closed:
             return
+        if self._server.log.is_on:
+            self._server.log.received(self.sid, packet)
         if isinstance(packet, bytes):
             self._server.deliver(self, packet)
             return
@@ -480,6 +490,8 @@ class Connection:
 
     def send_ping(self) -> None:
         """Send a ping, ahead of what waits: who takes that slowly is not silent."""
+        if self._server.log.is_on:
+            self._server.log.sent(self.sid, PING)
         if self.link is not None:
             self.link.send_ahead(PING_FRAME)
         elif self.polling is not None:
@@ -487,6 +499,7 @@ class Connection:
 
     def expire(self) -> None:
         """End: no pong came in time."""
+        self._server.log.info(self.sid, "Client is gone, closing socket")
         self.close(self._server.reason.PING_TIMEOUT, GOING_AWAY, farewell=CLOSE)
 
     # The end
@@ -511,6 +524,8 @@ class Connection:
         if self.closed:
             return
         self.closed = True
+        if farewell is not None and self._server.log.is_on:
+            self._server.log.sent(self.sid, farewell)
         may_come = self.polling is not None and not self.poll_waiting
         self._server.forget(self, linger=linger and may_come)
         if self.probe is not None:

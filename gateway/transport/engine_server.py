@@ -18,6 +18,8 @@ from gateway.transport.endpoint import Answer, Endpoint, Environ
 from gateway.transport.handshake import Headers, Refusal
 from gateway.transport.heartbeat import Heartbeat
 from gateway.transport.lane import Once
+from gateway.transport.options import NO_THREADS, engine_options
+from gateway.transport.packet_log import PacketLog
 from gateway.transport.poll_connection import PollConnection
 from gateway.transport.sessions import Sessions
 from gateway.transport.timers import Clock, Schedule
@@ -72,8 +74,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         stalled_timeout: float = STALLED_TIMEOUT_S,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**compat.engine_options(kwargs))
+        super().__init__(**engine_options(kwargs))
         compat.check_versions()
+        self.log = PacketLog(self.logger)
         self.allowed_hosts = tuple(host.lower() for host in allowed_hosts)
         self.proxies = proxies or TrustedProxies()
         self.sessions: Sessions[Connection] = Sessions(max_connections, _evict)
@@ -180,6 +183,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         answer = self._trigger_event("connect", connection.sid, environ, run_async=False)
         if answer is None or answer is True:
             return None
+        self.logger.warning("Application rejected connection")
         self._take_out(connection)
         refusal = self._unauthorized(answer or None)
         return refusal["status"], refusal["headers"], refusal["response"]
@@ -293,8 +297,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     def handle_request(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Serve one HTTP request: the WSGI application."""
-        self.threads.serve_here()
         try:
+            self._check_thread(environ)
             status, headers, body = self._endpoint.serve(environ)
         except takeover.Taken:
             return takeover.no_answer(environ)
@@ -305,6 +309,12 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         headers = [*headers, ("Content-Length", str(len(body))), *self._cors_headers(environ)]
         start_response(status, headers)
         return [body]
+
+    def _check_thread(self, environ: Environ) -> None:
+        """Refuse a web server with threads: a connection belongs to one event loop."""
+        if self.threads.is_foreign or not takeover.is_gevents(environ):
+            raise Refusal("500 INTERNAL SERVER ERROR", NO_THREADS)
+        self.threads.serve_here()
 
     def send_packet(self, sid: str, pkt: Any) -> None:
         """Send a packet; one for a client that is gone is dropped."""

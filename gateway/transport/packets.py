@@ -1,6 +1,5 @@
 """Socket.IO packets as they come in: complete, allowed and bounded, or refused."""
 
-import gc
 import json
 import re
 from sys import getsizeof
@@ -8,12 +7,10 @@ from typing import Any
 
 from socketio import packet
 
+from gateway.transport.strict_json import READING, SHORT_CHARS, StrictJSON, check_containers, read
+
 # A packet may announce this many attachments; together they obey the size limit of a message.
 MAX_ATTACHMENTS = 100
-MAX_INTEGER_DIGITS = 100
-# A packet may hold this many lists and objects, counted by their brackets. Twice as many as in the
-# largest that anybody was seen to send; 500 kB of brackets take 10 times as long and 22 MB.
-MAX_CONTAINERS = 50_000
 
 # Events with these names are the library's own: from a client they would run its handlers.
 RESERVED_EVENTS = frozenset({"connect", "connect_error", "disconnect", "disconnecting"})
@@ -22,68 +19,20 @@ RESERVED_EVENTS = frozenset({"connect", "connect_error", "disconnect", "disconne
 KINDS = frozenset("0123456")
 BINARY_KINDS = (packet.BINARY_EVENT, packet.BINARY_ACK)
 BINARY_MARKS = frozenset(map(str, BINARY_KINDS))
-# A text up to this length is parsed at once; 64 of them hold 3 MB in memory at most.
-SHORT_CHARS = 1_000
 # A parsed text may hold so many times its memory: "{}," is 3 bytes, its object 64 and a place.
 PARSED_FACTOR = 24
 # The type of a packet, and how many attachments follow it.
 ANNOUNCED = re.compile("[0-6]([0-9]{1,10})-")
+# The same for a packet of our own, and its namespace.
+ADDRESS = re.compile("[0-6](?:([0-9]+)-)?(/[^,]*)?")
 
 
 class BadSocketIOPacket(ValueError):
     """A packet that Socket.IO does not allow; the connection is closed for it."""
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _short_int(digits: str) -> int:
-    if len(digits) > MAX_INTEGER_DIGITS:
-        raise ValueError("integer too long")
-    return int(digits)
-
-
-# Made once: json.dumps and json.loads make one for each call with options.
-_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
-_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_int=_short_int)
-
-
-def _read(decoder: json.JSONDecoder, text: str) -> Any:
-    """Parse JSON, a long one without looking for cycles: it has none, and that takes longer."""
-    if len(text) > SHORT_CHARS and text.count("[") + text.count("{") > MAX_CONTAINERS:
-        raise ValueError("too many lists and objects")
-    if len(text) <= SHORT_CHARS or not gc.isenabled():
-        return decoder.decode(text)
-    gc.disable()
-    try:
-        return decoder.decode(text)
-    finally:
-        gc.enable()
-
-
-class StrictJSON:
-    """JSON as browsers read it: Python's own would write and read NaN and Infinity."""
-
-    @staticmethod
-    def dumps(value: object, separators: tuple[str, str]) -> str:
-        """Return compact JSON. Raises ValueError for a number that JSON cannot express."""
-        return _ENCODER.encode(value)
-
-    @staticmethod
-    def loads(text: str) -> Any:
-        """Return the value. Raises ValueError, also for NaN and for endless integers."""
-        return _read(_DECODER, text)
-
-
-class StrictPacket(packet.Packet):  # type: ignore[misc]  # socketio has no types
-    """The stock packet with strict JSON, without touching the process-wide setting."""
-
-    json = StrictJSON
-
-
-# The errors that a packet's own class raises for text that it cannot read.
-_DAMAGED = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
+UNREADABLE = object()
+"""In the place of a CONNECT's data: JSON that cannot be read."""
 
 
 class Incoming:
@@ -142,11 +91,20 @@ class Incoming:
         decoded = self._decoded or _construct(packet_class, self._text, self._attached)
         if decoded.attachment_count != len(self._attached):
             raise BadSocketIOPacket("other attachments than announced")
-        if self._attached and packet_class.json is not StrictJSON:
+        if self._attached and not _is_strict(packet_class):
             _check_placeholders(decoded.data, len(self._attached))
             _put_in_attachments(decoded, self._attached)
         check_payload(decoded)
         return decoded
+
+
+def address_of(packet_class: Any, data: str | bytes) -> tuple[str, int]:
+    """Return the namespace of a packet that we encoded, and how many attachments follow it."""
+    if packet_class.decode is packet.Packet.decode and isinstance(data, str):
+        found = ADDRESS.match(data)
+        return (found and found[2]) or "/", int((found and found[1]) or 0)
+    decoded = getattr(packet_class, "unbounded", packet_class)(encoded_packet=data)
+    return decoded.namespace or "/", decoded.attachment_count
 
 
 def _read_start(data: str | bytes) -> tuple[int | None, int]:
@@ -157,26 +115,58 @@ def _read_start(data: str | bytes) -> tuple[int | None, int]:
     return int(data[0]) if data[:1] in KINDS else None, int(announced[1]) if announced else 0
 
 
+def _is_strict(packet_class: Any) -> bool:
+    """Say whether a packet class reads JSON as we do, and no module of the application's."""
+    return packet_class.json.loads is StrictJSON.loads
+
+
 def _construct(packet_class: Any, data: str | bytes, attached: list[bytes] | None = None) -> Any:
-    """Make a packet; strict JSON puts the attachments in while it parses."""
+    """Make a packet; strict JSON puts the attachments in while it parses.
+
+    A packet class of the application's own may raise any error for what it cannot read.
+    """
     try:
-        if attached is None or packet_class.json is not StrictJSON or data[:1] not in BINARY_MARKS:
+        if packet_class.decode is not packet.Packet.decode or isinstance(data, bytes):
+            return packet_class(encoded_packet=data)
+        if data[:1] == str(packet.CONNECT):
+            return _read_connect(packet_class, data)
+        if not _is_strict(packet_class):
+            check_containers(data)
+            return packet_class(encoded_packet=data)
+        if attached is None or data[:1] not in BINARY_MARKS:
             return packet_class(encoded_packet=data)
         decoded = packet_class()
         decoded.json = _Reconstructing(attached)
         decoded.attachment_count = decoded.decode(data)
     except BadSocketIOPacket:
         raise
-    except _DAMAGED as error:
+    except Exception as error:
         raise BadSocketIOPacket(f"cannot be decoded: {type(error).__name__}") from error
     return decoded
+
+
+def _read_connect(packet_class: Any, text: str) -> Any:
+    """Make a CONNECT packet. Its data may be any JSON; the stock class takes a number for an ID.
+
+    Data that cannot be read is no reason to close: the client is told by CONNECT_ERROR.
+    """
+    namespace, auth = None, text[1:]
+    if auth.startswith("/"):
+        namespace, _, auth = auth.partition(",")
+        namespace = namespace.partition("?")[0]
+    try:
+        check_containers(auth)
+        data = packet_class.json.loads(auth) if auth else None
+    except Exception:
+        data = UNREADABLE
+    return packet_class(packet.CONNECT, data=data, namespace=namespace, binary=False)
 
 
 def _put_in_attachments(decoded: Any, attached: list[bytes]) -> None:
     try:
         for attachment in attached:
             decoded.add_attachment(attachment)
-    except _DAMAGED as error:
+    except Exception as error:
         raise BadSocketIOPacket("attachments do not fit") from error
 
 
@@ -187,10 +177,7 @@ class _Reconstructing:
         self._attached = attached
 
     def loads(self, text: str) -> Any:
-        decoder = json.JSONDecoder(
-            object_hook=self._put_in, parse_constant=_no_constant, parse_int=_short_int
-        )
-        return _read(decoder, text)
+        return read(json.JSONDecoder(object_hook=self._put_in, **READING), text)
 
     def _put_in(self, item: dict[str, Any]) -> Any:
         if not item.get("_placeholder"):
@@ -221,8 +208,10 @@ def _check_placeholders(data: Any, count: int) -> None:
 def check_payload(decoded: Any) -> None:
     """Check type and payload of a complete packet (Socket.IO v5, "Exchange protocol")."""
     kind, data = decoded.packet_type, decoded.data
+    if not isinstance(decoded.namespace, str | None) or type(decoded.id) not in (int, type(None)):
+        raise BadSocketIOPacket("namespace or ID of another type")
     if kind == packet.CONNECT:
-        valid = data is None or isinstance(data, dict)
+        valid = True  # the application's connect handler judges what it was sent
     elif kind == packet.DISCONNECT:
         valid = data is None
     elif kind in (packet.EVENT, packet.BINARY_EVENT):

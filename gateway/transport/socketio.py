@@ -12,6 +12,7 @@ from werkzeug._reloader import run_with_reloader
 from werkzeug.debug import DebuggedApplication
 
 from gateway.transport.connection import Connection
+from gateway.transport.options import check_use
 from gateway.transport.socketio_server import SocketIOServer
 from gateway.transport.web_handler import WebHandler
 
@@ -24,6 +25,10 @@ NO_WEBSOCKET_BY_TLS = (
     "refused: let a proxy in front speak TLS, and WebSocket works"
 )
 
+LOGGERS = ("logger", "engineio_logger")
+SILENT = logging.getLogger(f"{__name__}.discarded")
+SILENT.disabled = True
+
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
@@ -34,9 +39,16 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
 
     def init_app(self, app: Any, **kwargs: Any) -> None:
         """Bind to a Flask application as the stock class does, then use our own server."""
-        kwargs = {**kwargs, "async_mode": kwargs.get("async_mode") or "gevent"}
-        super().init_app(app, **kwargs)
+        options = {**self.server_options, **kwargs}
+        check_use(options, serves=app is not None)
+        loggers = {name: options[name] for name in LOGGERS if name in options}
+        # The server that the stock class makes says nothing: it is thrown away.
+        silent = dict.fromkeys(LOGGERS, SILENT)
+        super().init_app(app, **{**kwargs, **silent, "async_mode": "gevent"})
         stock: Any = self.server
+        for name in LOGGERS:
+            del self.server_options[name]
+        self.server_options.update(loggers)
         self.server = SocketIOServer(**self.server_options)
         self.server.handlers = stock.handlers
         for handler in stock.namespace_handlers.values():

@@ -11,8 +11,10 @@ from gateway.transport.admission import Admission
 from gateway.transport.connection import BadPacket, Connection
 from gateway.transport.engine_server import EngineServer
 from gateway.transport.environ import ConnectionEnviron, KeptEnviron, SharedNames
-from gateway.transport.packets import BadSocketIOPacket, Incoming, StrictPacket
+from gateway.transport.packet_log import shown
+from gateway.transport.packets import BadSocketIOPacket, Incoming
 from gateway.transport.payload import CLOSE
+from gateway.transport.serializers import packet_class_of
 from gateway.transport.timers import Schedule
 from gateway.transport.wakeup import ThreadCalls, from_any_thread
 
@@ -33,9 +35,8 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
     """
 
     def __init__(self, *, connect_timeout: float = CONNECT_TIMEOUT_S, **options: Any) -> None:
-        if options.get("serializer", "default") == "default":
-            options["serializer"] = StrictPacket
-        super().__init__(**options)
+        serializer = packet_class_of(options.pop("serializer", "default"))
+        super().__init__(serializer=serializer, **options)
         self.eio.deliver = self._receive
         self._names = SharedNames()
         self._silent = self.eio.clock.queue(connect_timeout, self._check_connected)
@@ -184,12 +185,14 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
     ) -> None:
         """Call whoever waits for an acknowledgement."""
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
+        self.logger.info("received ack from %s [%s]", sid, namespace or "/")
         waiting = self.manager.callbacks.get(sid, {})
         # 0 is where the manager keeps its counter. Taken out at once: an answer counts once.
         callback = waiting.pop(ack_id, None) if ack_id else None
         if callback is not None:
             callback(*(data or ()))
             return
+        self.logger.warning("Unknown callback received, ignoring.")
         connection = self.eio.connection(eio_sid)
         if connection is not None:
             connection.count_idle()
@@ -199,8 +202,11 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
     ) -> None:
         namespace = namespace or "/"
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        self.logger.info('received event "%s" from %s [%s]', shown(data[0]), sid, namespace)
         if self.manager.is_connected(sid, namespace):
             self._handle_event_internal(self, sid, eio_sid, data, namespace, ack_id)
+        else:
+            self.logger.warning("%s is not connected to namespace %s", sid, shown(namespace))
 
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         self._admission.join(eio_sid, namespace or "/", data)

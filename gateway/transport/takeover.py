@@ -36,6 +36,17 @@ def server_socket(environ: Environ) -> gevent_socket.socket:
     return found
 
 
+def is_gevents(environ: Environ) -> bool:
+    """Say whether a request is served by gevent.
+
+    gunicorn has other workers, too. It says of those of gevent that they have threads.
+    """
+    found = environ.get("gunicorn.socket") or environ.get("gunicorn.sock")
+    if found is None:
+        return not environ.get("wsgi.multithread")
+    return type(found).__module__.startswith("gevent.")
+
+
 def can_take(environ: Environ) -> bool:
     """Say whether ``take`` would work, so that an upgrade is worth offering."""
     try:

@@ -14,7 +14,7 @@ from loguru import logger
 
 from gateway.packets import packet_of
 from gateway.transport import Connection, SocketIO, TrustedProxies
-from gateway.transport.packets import StrictJSON, StrictPacket
+from gateway.transport.strict_json import StrictJSON, StrictPacket
 from gateway.web.doors import OriginCheck
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 10, 8
@@ -37,12 +37,12 @@ class ReadyPacket(StrictPacket):
         """Encodes a packet's data."""
 
         @staticmethod
-        def dumps(value: object, separators: tuple[str, str]) -> str:
+        def dumps(value: object, *args: object, **options: object) -> str:
             """Encode a value; of a list, take the parts that are ready as they are."""
             if not (isinstance(value, list) and any(isinstance(it, ReadyJson) for it in value)):
-                return StrictJSON.dumps(value, separators)
+                return StrictJSON.dumps(value, *args, **options)
             parts = [
-                it.text if isinstance(it, ReadyJson) else StrictJSON.dumps(it, separators)
+                it.text if isinstance(it, ReadyJson) else StrictJSON.dumps(it, *args, **options)
                 for it in value
             ]
             return f"[{','.join(parts)}]"

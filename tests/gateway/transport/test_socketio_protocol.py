@@ -12,7 +12,7 @@ from flask_socketio import emit, join_room
 from gevent.event import Event
 
 from gateway.transport import SocketIO
-from gateway.transport.packets import MAX_CONTAINERS
+from gateway.transport.strict_json import MAX_CONTAINERS
 from tests.gateway.transport.clients import Polls, WebSocketClient, connect_namespace
 from tests.gateway.transport.servers import Happenings, flask_app
 
@@ -73,7 +73,7 @@ def test_answering_pings_does_not_keep_a_client_that_never_asks_for_a_namespace(
         while (body := polls.get(sid).body) == "2":
             polls.post(sid, "3")
             pings += 1
-        assert body == "1"
+        assert body in ("1", "2\x1e1")  # a ping may be due together with the end
         assert pings > 1
         assert client.next_message()[0] == "0"
         while (frame := client.next_frame()) == (1, "2"):
@@ -303,6 +303,31 @@ def test_a_broadcast_reaches_a_client_only_after_its_connect_handler_accepted_it
         assert refused.close_code() == 1000
         for client in clients:
             client.close()
+
+
+@pytest.mark.parametrize("serializer", ["default", "msgpack"])
+def test_large_event_while_a_client_connects(serializer: str) -> None:
+    large: list[Any] = [[]] * (MAX_CONTAINERS + 1)
+    with flask_app(serializer=serializer) as (sockets, port):
+        failures = Happenings()
+
+        @sockets.on("connect")
+        def on_connect() -> None:
+            try:
+                emit("large", large)
+                emit("large", large, namespace="/other")
+            except ValueError as error:
+                failures.add(error)
+
+        client = WebSocketClient(port)
+        client.next_message()
+        client.frame(2 if serializer == "msgpack" else 1, CONNECTS[serializer])
+        sizes = [len(client.next_message()) for _ in range(2)]
+        assert (sizes[0] < 100 < sizes[1], failures.entries) == (True, [])
+        client.close()
+
+
+CONNECTS = {"default": b"40", "msgpack": bytes.fromhex("82a47479706500a36e7370a12f")}
 
 
 def test_a_connect_handler_that_fails_refuses_without_saying_why() -> None:

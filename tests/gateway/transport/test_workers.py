@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.transport.frames import close_frame
+from gateway.transport.options import NO_THREADS
 from tests.conftest import StartProcess
 from tests.gateway.transport.clients import (
     Polls,
@@ -121,3 +122,20 @@ def test_a_client_that_gives_up_its_get_ends_the_session(port: int) -> None:
     client.close()
     until(lambda: polls.post(sid, "6").status == 400)
     assert polls.get(sid).status == 400
+
+
+@pytest.mark.parametrize("worker", ["sync", "gthread"])
+def test_another_worker_is_refused_in_words(
+    worker: str, start_process: StartProcess, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
+    bind = ["-w", "1", "-b", f"127.0.0.1:{port}"]
+    process = start_process(
+        ["python", "-m", "gunicorn", "-k", worker, *bind, "app:app"], directory=HERE
+    )
+    until(lambda: answers(port), 20)
+    polls = Polls(port, ENGINE)
+    answer = polls.request("GET", polls.target())
+    assert (answer.status, NO_THREADS in answer.body) == (500, True)
+    process.wait_for_line("refused: this transport cannot be served by threads")
+    process.stop()
