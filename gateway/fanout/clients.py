@@ -8,7 +8,7 @@ may be behind in few devices, which its group leaves out.
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from gateway.fanout.groups import Coverage, Group, Handle
+from gateway.fanout.groups import Cohort, Coverage, Group, Handle
 from shared.cursor import START, Cursor
 
 
@@ -86,6 +86,8 @@ class Client:
     left: dict[str, Cursor] = field(default_factory=dict)
     """Positions in devices that gave way before all of them was sent."""
     group: Group | None = None
+    cohort: Cohort | None = None
+    """Those it is in step with; None when it is apart."""
     arrival: int = 0
     """Where it stands in the tail of its group, when it stands there by itself."""
     behind: dict[str, Position] = field(default_factory=dict)

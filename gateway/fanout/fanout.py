@@ -44,6 +44,8 @@ SWEEP_AGAIN_S = 0.1
 """Where a client waits for history in some device, its next sweep begins after this time."""
 ANSWERED_AT_ONCE = 100
 """Devices of an answer that are written between two calls of ``pause``: some 0.2 ms."""
+SENT_AT_ONCE = 16
+"""Clients in step that are sent to between two calls of ``pause``, or one cohort."""
 AUTOMATIC_RATE_HZ = 1.0
 """What a client gets that only connects and listens, with ``SPOKE_AUTO_SUBSCRIBE``."""
 
@@ -370,7 +372,7 @@ class Fanout:
         if group is None or not group.coverage.covers(device_id):
             return
         is_whole = client.sweep is None and len(client.behind) < PARTS_MAX
-        if not is_whole or not self._is_level(client, group):
+        if not is_whole or not group.is_level(client):
             self._step_out(client)
             return
         is_new = client.is_new
@@ -378,11 +380,6 @@ class Fanout:
         self._enter_group(client, group.coverage.without(device_id))
         if client.group is not None and not is_new:
             client.group.step_in(client)
-
-    def _is_level(self, client: Client, group: Group) -> bool:
-        """Tell whether a client was sent all that came to its group, which is sent on first."""
-        group.send_on()
-        return group.arrival_of(client) == group.last
 
     def _enter_group(self, client: Client, coverage: Coverage) -> None:
         """Make a client live in a coverage of which it was sent all that arrived so far."""
@@ -407,7 +404,7 @@ class Fanout:
     def _expel(self, group: Group, arrival: int) -> None:
         """Take out all who stand before a number: hundreds at once, most of them in one place."""
         places: dict[int, dict[str, Position]] = {}
-        for client in [it for it in group.members if group.arrival_of(it) < arrival]:
+        for client in [it for it in group.apart if it.arrival < arrival]:
             client.is_new = False
             if client.sweep is not None:
                 self._end_sweep(client)
@@ -463,7 +460,7 @@ class Fanout:
         """Give who has not been sent yet what is about to be lost a position of its own."""
         for group in self._groups.covering(device.device_id):
             if arrival > group.floor:
-                group.send_on()
+                group.send_up_to(arrival)
                 self._expel(group, arrival)
 
     def is_watched(self, device_id: str) -> bool:
@@ -484,15 +481,29 @@ class Fanout:
 
     # --- what is due ---------------------------------------------------------------------
 
-    def send_live(self) -> list[str]:
-        """Send all who are in step with others what is new; names those who are left to be sent."""
+    def send_live(self, pause: Callable[[], None] = do_nothing) -> list[str]:
+        """Send all who are in step with others what is new; names those who are left to be sent.
+
+        ``pause`` is called between two pieces. Clients may come, go and change in it.
+        """
         dirty = self._groups.take_dirty()
         # All is joined before any is sent: the kernel's work empties the processor's caches.
-        unsent = [(group.in_step, group.take_unsent()) for group in dirty]
-        for in_step, data in unsent:
-            if data:
-                in_step.send(data)
+        for group in dirty:
+            group.join_unsent()
+        sent = 0
+        for group in dirty:
+            for cohort in [*group.cohorts]:
+                group.send_on(cohort)
+                sent += cohort.size
+                if sent >= SENT_AT_ONCE:
+                    sent = 0
+                    pause()
         return [client.client_id for group in dirty if group.apart for client in group.apart]
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether so much is due to those in step that they should be sent to now."""
+        return self._groups.are_full
 
     def due(self, now: Now) -> list[str]:
         """Name the clients that may have something due, but for those that are only live."""
@@ -514,7 +525,7 @@ class Fanout:
         if client.is_rate_due or self._statuses.is_due(client):
             return True
         group = client.group
-        if group is not None and client in group.apart and client.arrival < group.last:
+        if group is not None and client.cohort is None and client.arrival < group.last:
             return True
         behind = client.behind
         if len(behind) > STEPS_MAX:
@@ -546,7 +557,7 @@ class Fanout:
         )
         roomy = room_bytes >= BATCH_BYTES_MAX and room_frames == ANY_NUMBER
         group = client.group
-        if group is not None and client in group.apart and plain and roomy:
+        if group is not None and client.cohort is None and plain and roomy:
             batch, client.arrival = group.batch_after(client.arrival)
         else:
             batch = self._take_mixed(client, now, Outbound(room_bytes, room_frames))
@@ -570,7 +581,7 @@ class Fanout:
     def _send_tail(self, client: Client, out: Outbound) -> None:
         """Send the next entries of the tail to a client that is apart from the others."""
         group = client.group
-        if group is None or client not in group.apart or client.sweep is not None:
+        if group is None or client.cohort is not None or client.sweep is not None:
             return
         for arrival, frame in group.entries_after(client.arrival):
             if out.is_full:
@@ -592,7 +603,7 @@ class Fanout:
                 client.behind[device_id] = self._go_on(position, device, out, now)
         if client.statuses or next(self._not_at_head(client), None) is not None:
             return
-        if client.group is None or self._is_level(client, client.group):
+        if client.group is None or client.group.is_level(client):
             self._join(client)
 
     def _sweep_on(self, client: Client, out: Outbound, now: Now) -> None:
