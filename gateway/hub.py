@@ -47,7 +47,7 @@ LATE_S = 0.25
 JUDGE_LATEST_S = 1.0
 """Under a flood that never ends, timeouts are judged at least this often."""
 PIECE_S = 0.004
-"""A turn that has lasted so long lets the loop poll its sockets before it sends on."""
+"""A turn that has lasted so long lets the loop poll its sockets before it goes on."""
 CATCH_UP_S = 0.005
 """What sending to those who are not plainly live may take of a turn: live goes first."""
 READABLE = 1
@@ -225,7 +225,7 @@ class Hub:
         if message.kind == "live":
             self.devices.receive(decode_message(message.frames), now)
             return
-        match self._replay.receive(message.route, message.frames, now.monotonic_s):
+        match self._replay.receive(message.route, message.frames, now.monotonic_s, self._pause):
             case Reply(purpose, ReplayAnswer() as answer):
                 self.devices.answer(purpose, answer, now)
             case Reply(purpose, ReplayRefusal(device_id=device_id, code="busy")):

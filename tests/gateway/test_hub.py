@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count, pairwise
+from time import thread_time
 from typing import Any
 
 import gevent
@@ -12,7 +13,7 @@ from gateway.devices.devices import Devices, Limits
 from gateway.fanout.fanout import Fanout
 from gateway.fanout.subscription import Subscribe
 from gateway.feed.effects import Now
-from gateway.hub import JUDGE_LATEST_S, LATE_S, TURN_S, Hub
+from gateway.hub import JUDGE_LATEST_S, LATE_S, TURN_S, Hub, read_clocks
 from gateway.links.links import Incoming
 from gateway.links.replay import Replay
 from gateway.links.replay_routes import ReplayRoutes, Route
@@ -366,3 +367,25 @@ def test_what_is_more_than_one_send_does_not_wait_for_the_flush(stage: Stage) ->
         stage.wire.publish(seq)
     stage.turn(TURN_S)
     assert len(browser.sent) - len(before) > 60_000
+
+
+def test_a_hostile_answer_is_read_in_pieces(stage: Stage) -> None:
+    stage.hub._clock = read_clocks
+    stage.wire.publish(2_000)
+    stage.turn()
+    after = stage.wire.asked[-1].after or Cursor(1, 0)
+    hostile = [HOSTILE % (after.seq + number, b"[]," * 200) for number in range(1, 1_001)]
+    stage.wire.reply(encode_answer(stage.wire.asked[-1], hostile, Cursor(1, 1), Cursor(1, 2_000)))
+    times_s: list[float] = []
+    polled = gevent.get_hub().loop.check()
+    polled.start(lambda: times_s.append(thread_time()))
+    gevent.sleep(0.001)
+    stage.turn()
+    gevent.sleep(0.001)
+    polled.close()
+    pieces_s = [after - before for before, after in pairwise(times_s)]
+    assert max(pieces_s) < sum(pieces_s) / 4
+
+
+HOSTILE = b'{"v":1,"device_id":"a","epoch":1,"seq":%d,"x":[%s1]}'
+"""A reading that takes long to parse and is not valid."""
