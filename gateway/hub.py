@@ -48,6 +48,8 @@ LATE_S = 0.25
 """After a pause this long (a stopped process) what waits is taken in before anyone is judged."""
 JUDGE_LATEST_S = 1.0
 """Under a flood that never ends, timeouts are judged at least this often."""
+PIECE_S = 0.004
+"""A turn that has lasted so long lets the loop poll its sockets before it goes on."""
 CATCH_UP_S = 0.005
 """What sending to those who are not plainly live may take of a turn: live goes first."""
 ANSWERS_ABOUT_ALL = 4
@@ -142,7 +144,7 @@ class Hub:
         self._once = OncePerKind(a_minute=LINES_A_MINUTE)
         self._lagging: dict[str, None] = {}  # who can be sent more at once, who waits longest first
         self._blocked: set[str] = set()  # whose kernel is full, until on_writable
-        self._flushed_s = self._judged_s = self._turned_s = 0.0
+        self._flushed_s = self._judged_s = self._turned_s = self._piece_began_s = 0.0
         self._judge_not_before_s = 0.0
         self._late_since_s: float | None = None
         self._has_more = False  # to do that waits for nothing
@@ -195,12 +197,14 @@ class Hub:
     def turn(self) -> None:
         """Take in what came, judge timeouts, send what is due."""
         now = self._clock()
+        self._piece_began_s = now.monotonic_s
         self._note_lateness(now.monotonic_s)
         self._has_more = not self._take_in(now)
         if now.monotonic_s - self._judged_s >= (JUDGE_LATEST_S if self._has_more else TURN_S):
             self._judge(now)
         self._ask_for_wanted(now)
-        if now.monotonic_s - self._flushed_s >= self._flush_s - REST_S:  # timers fire early, too
+        is_time = now.monotonic_s - self._flushed_s >= self._flush_s - REST_S  # timers fire early
+        if is_time or self.fanout.is_full:
             self._flushed_s = now.monotonic_s
             self._send_due(now)
 
@@ -234,7 +238,7 @@ class Hub:
         if message.kind == "live":
             self.devices.receive(decode_message(message.frames), now)
             return
-        match self._replay.receive(message.route, message.frames, now.monotonic_s):
+        match self._replay.receive(message.route, message.frames, now.monotonic_s, self._pause):
             case Reply(purpose, ReplayAnswer() as answer):
                 self.devices.answer(purpose, answer, now)
             case Reply(purpose, ReplayRefusal(device_id=device_id, code="busy")):
@@ -334,7 +338,10 @@ class Hub:
     # --- out -----------------------------------------------------------------------------
 
     def _send_due(self, now: Now) -> None:
-        waiting = [*self._lagging, *self.fanout.send_live(), *self.fanout.due(now)]
+        self._pause()
+        apart = self.fanout.send_live(self._pause)
+        self._pause()
+        waiting = [*self._lagging, *apart, *self.fanout.due(now)]
         until_s = self._clock().monotonic_s + CATCH_UP_S
         for number, client_id in enumerate(dict.fromkeys(waiting)):
             if client_id in self._blocked:
@@ -346,6 +353,15 @@ class Hub:
             else:  # who lags longest goes first in the next turn
                 self._lagging.setdefault(client_id)
                 self._go_on()
+
+    def _pause(self) -> None:
+        """Let the loop poll its sockets once this piece of work has lasted long enough.
+
+        Clients may come, go and subscribe meanwhile. Nothing is taken in from the devices.
+        """
+        if self._clock().monotonic_s - self._piece_began_s >= PIECE_S:
+            gevent.sleep(YIELD_S)
+            self._piece_began_s = self._clock().monotonic_s
 
     def _send(self, client_id: str, connection: Connection, now: Now) -> None:
         if connection.transport == "polling":

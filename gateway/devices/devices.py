@@ -134,6 +134,9 @@ class Audience(Protocol):
     def before_loss(self, device: Device, arrival: int) -> None:
         """What arrived up to a number is about to be lost otherwise than by age."""
 
+    def before_aging(self, device: Device, arrival: int) -> None:
+        """The oldest entry of a full ring is about to be lost; it arrived with this number."""
+
     def evict(self, device: Device) -> None:
         """A device gave way to another; nothing of it is held any more."""
 
@@ -333,8 +336,10 @@ class Devices:
                 self._count(reason, device, cursor, now)
 
     def _append(self, device: Device, entry: Entry) -> None:
-        self.arrival = entry.arrival
-        device.ring.append(entry)
+        self.arrival, ring = entry.arrival, device.ring
+        if len(ring) >= ring.capacity:
+            self.audience.before_aging(device, ring.arrival_at(ring.first))
+        ring.append(entry)
         self.audience.append(device, entry)
 
     def _count_seen(self, device: Device, reading: Reading, now: Now) -> None:

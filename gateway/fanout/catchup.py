@@ -7,7 +7,7 @@ is noted in the device's feed, so that it is fetched first.
 from dataclasses import dataclass, field
 
 from gateway.devices.devices import Device
-from gateway.fanout.clients import At, Position, Waiting
+from gateway.fanout.clients import At, Waiting
 from gateway.feed.effects import Now
 from gateway.packets import Gap, event_frame
 from shared.cursor import START, Cursor
@@ -39,7 +39,7 @@ class Outbound:
 
 def resolve(
     waiting: Waiting, device: Device, now: Now, *, was_evicted: bool
-) -> tuple[Position, Gap | None]:
+) -> tuple[At | Waiting, Gap | None]:
     """Find where a client that comes with a cursor stands, and what it has to be told first."""
     since, head, front = waiting.cursor, device.feed.head, device.ring.front
     if head is None or front is None:
@@ -87,7 +87,7 @@ def advance(position: At, device: Device, out: Outbound, stop: int | None = None
 
 def _resolve_ahead(
     waiting: Waiting, device: Device, front: Cursor, now: Now
-) -> tuple[Position, Gap | None]:
+) -> tuple[At | Waiting, Gap | None]:
     feed = device.feed
     told = feed.newest_s >= waiting.since_s
     denied = told and (feed.newest is None or feed.newest < waiting.cursor)

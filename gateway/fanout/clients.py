@@ -8,8 +8,8 @@ may be behind in few devices, which its group leaves out.
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from gateway.fanout.groups import Coverage, Group, Handle
-from shared.cursor import START, Cursor
+from gateway.fanout.groups import Cohort, Coverage, Group, Handle
+from shared.cursor import Cursor
 
 
 class At(NamedTuple):
@@ -26,7 +26,19 @@ class Waiting(NamedTuple):
     since_s: float
 
 
-Position: TypeAlias = At | Waiting
+class Unplaced:
+    """Stands after all that arrived up to ``Client.after``; the ring tells where that is."""
+
+    __slots__ = ()
+
+
+UNPLACED = Unplaced()
+"""Shared: a client of ``*`` has thousands of them when it falls behind."""
+
+Position: TypeAlias = At | Waiting | Unplaced
+
+NEVER = 1 << 62
+"""An arrival number that is not reached."""
 
 
 @dataclass(slots=True)
@@ -86,9 +98,13 @@ class Client:
     left: dict[str, Cursor] = field(default_factory=dict)
     """Positions in devices that gave way before all of them was sent."""
     group: Group | None = None
+    cohort: Cohort | None = None
+    """Those it is in step with; None when it is apart."""
     arrival: int = 0
     """Where it stands in the tail of its group, when it stands there by itself."""
     behind: dict[str, Position] = field(default_factory=dict)
+    after: int = NEVER
+    """The arrival number it was sent last of all devices in which it is unplaced."""
     rated: dict[str, Rated] = field(default_factory=dict)
     rate_due_s: float | None = None
     """When to look for newest readings next; None without any rate."""
@@ -144,11 +160,3 @@ class Client:
         """Give the greatest rate anything is to be sent at; None when nothing is."""
         rates = [*self.names.values(), self.everything_rate_hz if self.everything else None]
         return max((rate for rate in rates if rate is not None), default=None)
-
-    def position_in(self, device_id: str) -> Cursor | None:
-        """Give the position it was sent a device up to; None where its group serves it, or none."""
-        if device_id in self.behind:
-            return self.behind[device_id].cursor
-        if device_id in self.rated and self.rated[device_id].cursor > START:
-            return self.rated[device_id].cursor
-        return None

@@ -5,13 +5,23 @@ due, and takes as many bytes for a client as its connection accepts. Nothing is 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from gateway.devices.devices import REMEMBERED_MAX, Device, Devices
 from gateway.devices.ring import Entry
 from gateway.fanout.catchup import ANY_NUMBER, Outbound, advance, is_ahead, resolve
-from gateway.fanout.clients import At, Client, Position, Rated, Sweep, Waiting
+from gateway.fanout.clients import (
+    NEVER,
+    UNPLACED,
+    At,
+    Client,
+    Position,
+    Rated,
+    Sweep,
+    Unplaced,
+    Waiting,
+)
 from gateway.fanout.entries import Entries
 from gateway.fanout.groups import (
     BATCH_BYTES_MAX,
@@ -45,6 +55,8 @@ SWEEP_AGAIN_S = 0.1
 """Where a client waits for history in some device, its next sweep begins after this time."""
 ANSWERED_AT_ONCE = 100
 """Devices of an answer that are written between two calls of ``pause``: some 0.2 ms."""
+SENT_AT_ONCE = 16
+"""Clients in step that are sent to between two calls of ``pause``, or one cohort."""
 AUTOMATIC_RATE_HZ = 1.0
 """What a client gets that only connects and listens, with ``SPOKE_AUTO_SUBSCRIBE``."""
 
@@ -87,6 +99,8 @@ class Fanout:
         self._statuses_due = False
         self._rates = RateQueue(self.clients)
         self._behind: set[str] = set()
+        self._unplaced: dict[str, Position] = {}  # all devices that were heard, made once
+        self._least_after = NEVER  # no client is unplaced after a lower arrival number
         self._heads: dict[str, At] = {}  # the position at the head of each device, made once
         self._last_waiting: Waiting | None = None
         self._now_s = 0.0
@@ -148,7 +162,7 @@ class Fanout:
         if _keeps_its_place(client, request):
             covered = self._follow_everything(client)
         else:
-            self._step_out(client, pause)
+            self._step_out(client)
             covered = self._cover(client, request, now, pause)
         self._rates.settle(client, now)
         client.statuses.update(dict.fromkeys(covered))
@@ -175,7 +189,7 @@ class Fanout:
             if request.everything:
                 self._end_everything(client)
             else:
-                self._step_out(client, pause)
+                self._step_out(client)
                 self._uncover(client, request.names, now)
             self._rates.settle(client, now)
             self._recount(client)
@@ -246,10 +260,9 @@ class Fanout:
 
     def _end_everything(self, client: Client) -> None:
         self._leave_group(client)
-        self._behind.discard(client.client_id)
+        self._end_behind(client)
         self._unwatch(client.names)
         client.names.clear()
-        client.behind.clear()
         client.rated.clear()
         client.since.clear()
         client.left.clear()
@@ -268,12 +281,20 @@ class Fanout:
         """Write the part of an answer that is about one device."""
         device = self.devices.get(device_id)
         head = None if device is None else device.feed.head
-        at = client.position_in(device_id) or self._live_in(client, device_id, device)
+        at = self._position_in(client, device_id) or self._live_in(client, device_id, device)
         at = at or self._since_before(client, device_id) or head
         online = "true" if device is not None and device.feed.online else "false"
         latest = "null" if device is None else device.latest_json().decode()
         # An id needs no escapes, see shared.reading.DEVICE_ID.
         return f'"{device_id}":{{"online":{online},"cursor":"{at or START}","latest":{latest}}}'
+
+    def _position_in(self, client: Client, device_id: str) -> Cursor | None:
+        """Give the position it was sent a device up to; None where its group serves it, or none."""
+        position = self._placed(client, device_id)
+        if position is not None:
+            return position.cursor
+        rated = client.rated.get(device_id)
+        return rated.cursor if rated is not None and rated.cursor > START else None
 
     def _live_in(self, client: Client, device_id: str, device: Device | None) -> Cursor | None:
         """Return the position of a client in a device that its group serves."""
@@ -326,7 +347,8 @@ class Fanout:
     def _place_at_rate(
         self, client: Client, device_id: str, since: Cursor | None, interval_s: float
     ) -> None:
-        before = client.behind.pop(device_id, None)
+        before = self._placed(client, device_id)
+        client.behind.pop(device_id, None)
         rated = client.rated.get(device_id)
         if since is None and before is not None:
             since = before.cursor
@@ -342,39 +364,65 @@ class Fanout:
         client.left.pop(device_id, None)
         client.statuses.pop(device_id, None)
 
-    def _step_out(self, client: Client, pause: Callable[[], None] = do_nothing) -> None:
-        """Take a live client out of its group, to one position a device.
-
-        It stays a member meanwhile, so that the tail does not lose what it was not sent yet.
-        """
+    def _step_out(self, client: Client) -> None:
+        """Take a live client out of its group, to one position a device."""
         group = client.group
         if group is None:
             return
         client.is_new = False
+        unplaced = self._unplaced_in(group.coverage)
         if client.sweep is not None:
-            self._end_sweep(client)
-            return
-        group.step_aside(client)  # which gives it an arrival number of its own
-        positions = self._positions_at(client.arrival, group.coverage, pause)
-        if client.group is group:  # else it was expelled, and has its positions
-            self._leave_group(client)
-            client.behind = positions | client.behind
-            self._behind.add(client.client_id)
+            self._end_sweep(client, unplaced)
+        else:
+            self._unplace(client, unplaced)
 
-    def _positions_at(
-        self, arrival: int, coverage: Coverage, pause: Callable[[], None] = do_nothing
-    ) -> dict[str, Position]:
-        """Return the position in each device of a client that has all up to an arrival number."""
-        positions: dict[str, Position] = {}
-        known = self.devices.in_order()
-        for number, device in enumerate(known):
-            if coverage.covers(device.device_id) and device.feed.head is not None:
-                positions[device.device_id] = self._position_at(device, arrival)
-            if number % PLACED_AT_ONCE == 0:
-                pause()
-        if self.devices.in_order() is not known:  # devices came or went in a pause
-            return self._positions_at(arrival, coverage)
-        return positions
+    def _unplaced_in(self, coverage: Coverage) -> Mapping[str, Position]:
+        """Return the positions of a client that steps out of a coverage: all are unplaced yet."""
+        everything = self._unplaced
+        if not coverage.everything:
+            return {name: UNPLACED for name in coverage.names if name in everything}
+        if not coverage.excluded:
+            return everything
+        return {name: UNPLACED for name in everything if coverage.covers(name)}
+
+    def _unplace(self, client: Client, unplaced: Mapping[str, Position]) -> None:
+        """Have a client leave its group; where it stands in each device is looked up when needed.
+
+        To look all of it up at once takes 20 to 50 ms with 10,000 devices.
+        """
+        self._leave_group(client)
+        client.after = client.arrival
+        client.behind = {**unplaced, **client.behind}
+        self._behind.add(client.client_id)
+        self._least_after = min(self._least_after, client.after)
+
+    def _placed(self, client: Client, device_id: str) -> At | Waiting | None:
+        """Return the position of a client in a device in which it is behind, and place it there."""
+        position = client.behind.get(device_id)
+        if not isinstance(position, Unplaced):
+            return position
+        device = self.devices.get(device_id)
+        return None if device is None else self._place_unplaced(client, device)
+
+    def _place_unplaced(self, client: Client, device: Device) -> At:
+        at = client.behind[device.device_id] = self._position_at(device, client.after)
+        return at
+
+    def _place_before_loss(self, device: Device, arrival: int) -> None:
+        """Place all clients in a device whose positions its ring could not tell any more."""
+        if arrival <= self._least_after:
+            return
+        behind = [self.clients[client_id] for client_id in self._behind]
+        for client in behind:
+            is_unplaced = client.behind.get(device.device_id) is UNPLACED
+            if is_unplaced and client.after < arrival:
+                self._place_unplaced(client, device)
+        self._least_after = min((client.after for client in behind), default=NEVER)
+
+    def _end_behind(self, client: Client) -> None:
+        self._behind.discard(client.client_id)
+        client.behind.clear()
+        client.after = NEVER
 
     def _position_at(self, device: Device, arrival: int) -> At:
         ring = device.ring
@@ -389,7 +437,7 @@ class Fanout:
         if group is None or not group.coverage.covers(device_id):
             return
         is_whole = client.sweep is None and len(client.behind) < PARTS_MAX
-        if not is_whole or not self._is_level(client, group):
+        if not is_whole or not group.is_level(client):
             self._step_out(client)
             return
         is_new = client.is_new
@@ -397,11 +445,6 @@ class Fanout:
         self._enter_group(client, group.coverage.without(device_id))
         if client.group is not None and not is_new:
             client.group.step_in(client)
-
-    def _is_level(self, client: Client, group: Group) -> bool:
-        """Tell whether a client was sent all that came to its group, which is sent on first."""
-        group.send_on()
-        return group.arrival_of(client) == group.last
 
     def _enter_group(self, client: Client, coverage: Coverage) -> None:
         """Make a client live in a coverage of which it was sent all that arrived so far."""
@@ -417,25 +460,21 @@ class Fanout:
     def _join(self, client: Client) -> None:
         """Make a client live: it has everything that arrived so far."""
         self._leave_group(client)
-        self._behind.discard(client.client_id)
-        client.behind.clear()
+        self._end_behind(client)
         self._enter_group(client, client.coverage())
         if client.group is not None:
             client.group.step_in(client)
 
     def _expel(self, group: Group, arrival: int) -> None:
-        """Take out all who stand before a number: hundreds at once, most of them in one place."""
-        places: dict[int, dict[str, Position]] = {}
-        for client in [it for it in group.members if group.arrival_of(it) < arrival]:
+        """Take out all who stand before a number: hundreds at once, for 0.2 ms each."""
+        expelled = [client for client in group.apart if client.arrival < arrival]
+        unplaced = self._unplaced_in(group.coverage) if expelled else {}
+        for client in expelled:
             client.is_new = False
             if client.sweep is not None:
-                self._end_sweep(client)
-                continue
-            self._leave_group(client)
-            if client.arrival not in places:
-                places[client.arrival] = self._positions_at(client.arrival, group.coverage)
-            client.behind = places[client.arrival] | client.behind
-            self._behind.add(client.client_id)
+                self._end_sweep(client, unplaced)
+            else:
+                self._unplace(client, unplaced)
 
     # --- what happened -------------------------------------------------------------------
 
@@ -450,6 +489,7 @@ class Fanout:
 
     def appear(self, device: Device, now: Now) -> None:
         """Place every client that watches a device that is heard for the first time."""
+        self._unplaced[device.device_id] = UNPLACED
         for client in list(self.clients.values()):
             if client.covers(device.device_id):
                 self._place_first(client, device, now)
@@ -484,8 +524,13 @@ class Fanout:
         """Give who has not been sent yet what is about to be lost a position of its own."""
         for group in self._groups.covering(device.device_id):
             if arrival > group.floor:
-                group.send_on()
+                group.send_up_to(arrival)
                 self._expel(group, arrival)
+        self._place_before_loss(device, arrival)
+
+    def before_aging(self, device: Device, arrival: int) -> None:
+        """Place clients that were not sent yet what is about to be lost; no tail needs it."""
+        self._place_before_loss(device, arrival)
 
     def is_watched(self, device_id: str) -> bool:
         """Tell whether a client watches a device by name."""
@@ -494,26 +539,43 @@ class Fanout:
     def evict(self, device: Device) -> None:
         """Keep the positions in a device that is not known any more."""
         self.note_status(device.device_id)
-        self._heads.pop(device.device_id, None)
         for client_id in self._behind:
             client = self.clients[client_id]
             position = client.behind.pop(device.device_id, None)
+            if isinstance(position, Unplaced):
+                position = self._position_at(device, client.after)
             if position is not None and len(client.left) < REMEMBERED_MAX:
                 client.left[device.device_id] = position.cursor
+        self._heads.pop(device.device_id, None)
+        self._unplaced.pop(device.device_id, None)
         for client in self.clients.values():
             client.rated.pop(device.device_id, None)
 
     # --- what is due ---------------------------------------------------------------------
 
-    def send_live(self) -> list[str]:
-        """Send all who are in step with others what is new; names those who are left to be sent."""
+    def send_live(self, pause: Callable[[], None] = do_nothing) -> list[str]:
+        """Send all who are in step with others what is new; names those who are left to be sent.
+
+        ``pause`` is called between two pieces. Clients may come, go and change in it.
+        """
         dirty = self._groups.take_dirty()
         # All is joined before any is sent: the kernel's work empties the processor's caches.
-        unsent = [(group.in_step, group.take_unsent()) for group in dirty]
-        for in_step, data in unsent:
-            if data:
-                in_step.send(data)
+        for group in dirty:
+            group.join_unsent()
+        sent = 0
+        for group in dirty:
+            for cohort in [*group.cohorts]:
+                group.send_on(cohort)
+                sent += cohort.size
+                if sent >= SENT_AT_ONCE:
+                    sent = 0
+                    pause()
         return [client.client_id for group in dirty if group.apart for client in group.apart]
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether so much is due to those in step that they should be sent to now."""
+        return self._groups.are_full
 
     def due(self, now: Now) -> list[str]:
         """Name the clients that may have something due, but for those that are only live."""
@@ -535,7 +597,7 @@ class Fanout:
         if client.is_rate_due or self._statuses.is_due(client):
             return True
         group = client.group
-        if group is not None and client in group.apart and client.arrival < group.last:
+        if group is not None and client.cohort is None and client.arrival < group.last:
             return True
         behind = client.behind
         if len(behind) > STEPS_MAX:
@@ -545,8 +607,8 @@ class Fanout:
     def _not_at_head(self, client: Client) -> Iterator[str]:
         """Name the devices in which a client is behind, or waits."""
         get = self.devices.get
-        for device_id, at in client.behind.items():
-            device = get(device_id)
+        for device_id in client.behind:
+            device, at = get(device_id), self._placed(client, device_id)
             if device is None or not isinstance(at, At) or at.index != device.ring.end:
                 yield device_id
 
@@ -567,7 +629,7 @@ class Fanout:
         )
         roomy = room_bytes >= BATCH_BYTES_MAX and room_frames == ANY_NUMBER
         group = client.group
-        if group is not None and client in group.apart and plain and roomy:
+        if group is not None and client.cohort is None and plain and roomy:
             batch, client.arrival = group.batch_after(client.arrival)
         else:
             batch = self._take_mixed(client, now, Outbound(room_bytes, room_frames))
@@ -591,7 +653,7 @@ class Fanout:
     def _send_tail(self, client: Client, out: Outbound) -> None:
         """Send the next entries of the tail to a client that is apart from the others."""
         group = client.group
-        if group is None or client not in group.apart or client.sweep is not None:
+        if group is None or client.cohort is not None or client.sweep is not None:
             return
         for arrival, frame in group.entries_after(client.arrival):
             if out.is_full:
@@ -607,13 +669,13 @@ class Fanout:
         for device_id in list(self._not_at_head(client)):
             if out.is_full:
                 return
-            position = client.behind.pop(device_id)
-            device = self.devices.get(device_id)
-            if device is not None:  # the next turn begins with the others
+            position, device = self._placed(client, device_id), self.devices.get(device_id)
+            del client.behind[device_id]
+            if device is not None and position is not None:  # the next turn begins with the others
                 client.behind[device_id] = self._go_on(position, device, out, now)
         if client.statuses or next(self._not_at_head(client), None) is not None:
             return
-        if client.group is None or self._is_level(client, client.group):
+        if client.group is None or client.group.is_level(client):
             self._join(client)
 
     def _sweep_on(self, client: Client, out: Outbound, now: Now) -> None:
@@ -636,17 +698,16 @@ class Fanout:
             return
         if sweep.is_whole:
             client.sweep = None
-            client.behind.clear()
-            self._behind.discard(client.client_id)
+            self._end_behind(client)
         else:
-            self._end_sweep(client)
+            self._end_sweep(client, self._unplaced_in(client.coverage()))
             rest_s = SWEEP_AGAIN_S if sweep.is_waiting else 0.0
             client.sweep_due_s = now.monotonic_s + rest_s
 
     def _pass(self, client: Client, sweep: Sweep, out: Outbound, now: Now) -> None:
         """Send what one ring holds up to the client's arrival number."""
         device_id = sweep.names[-1]
-        device, position = self.devices.get(device_id), client.behind.get(device_id)
+        device, position = self.devices.get(device_id), self._placed(client, device_id)
         if device is None or position is None:  # it gave way meanwhile
             sweep.names.pop()
             return
@@ -658,25 +719,25 @@ class Fanout:
         sweep.is_whole &= isinstance(at, At) and at.index == stop
         sweep.names.pop()
 
-    def _end_sweep(self, client: Client) -> None:
+    def _end_sweep(self, client: Client, covered: Iterable[str]) -> None:
         """Take a client out of the group that it entered for a sweep; its positions are exact."""
-        group, client.sweep = client.group, None
+        client.sweep = None
         self._leave_group(client)
         self._behind.add(client.client_id)
-        for device in self.devices:  # those that came since the sweep began
-            device_id = device.device_id
-            is_missing = device_id not in client.behind and device.feed.head is not None
-            if is_missing and group is not None and group.coverage.covers(device_id):
-                client.behind[device_id] = self._position_at(device, client.arrival)
+        for device_id in covered:
+            if device_id not in client.behind:  # it came since the sweep began
+                device = self.devices.get(device_id)
+                if device is not None:
+                    client.behind[device_id] = self._position_at(device, client.arrival)
 
     def _go_on(
         self,
-        position: Position,
+        position: At | Waiting,
         device: Device,
         out: Outbound,
         now: Now,
         stop: int | None = None,
-    ) -> Position:
+    ) -> At | Waiting:
         if isinstance(position, Waiting):
             was_evicted = self.devices.was_evicted(device.device_id, position.cursor)
             if is_ahead(position, device):

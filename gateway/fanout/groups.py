@@ -3,14 +3,15 @@
 Pure. A group's *tail* is a short run of ready frames in order of arrival; where a client stands
 in it is one number, the arrival it was sent last. So watching 1,000 bikes costs one number.
 
-Most clients are *in step*: they have been sent the same and took all of it. They share even that
-number, and what is new is joined once and handed to a :class:`Multicast`. The others are *apart*:
+Most clients are *in step*: they have been sent the same and took all of it. Some of them share a
+:class:`Cohort`: one number and one :class:`Multicast`. What is new is joined once for the group and
+sent to one cohort after the other; between two cohorts other work may run. The others are *apart*:
 they poll, or their kernel was full; each has its own number until it has caught up.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 BATCH_BYTES_MAX = 65_536
 """What one send carries at most: more would only wait in the kernel and go stale there."""
+COHORT_MAX = 64
+"""Clients that are sent to in one piece: 1 to 4 ms by the loopback, more with 64 kB for each."""
 
 
 class Coverage(NamedTuple):
@@ -77,32 +80,39 @@ OpenMulticast: TypeAlias = Callable[[Callable[["Client"], None]], Multicast]
 
 
 @dataclass(slots=True, eq=False)
+class Cohort:
+    """At most :data:`COHORT_MAX` clients in step: they were sent all entries up to ``step``."""
+
+    step: int
+    multicast: Multicast
+    size: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class Group:
     """The tail of one coverage, of ``length`` to twice as many entries."""
 
     coverage: Coverage
     length: int
-    open_multicast: InitVar[OpenMulticast]
+    open_multicast: OpenMulticast
     floor: int = 0
     """The arrival number before the first entry of the tail."""
     members: "set[Client]" = field(default_factory=set)
     apart: "set[Client]" = field(default_factory=set)
-    step: int = field(init=False)
-    """Where those in step stand: the arrival number they were sent last."""
+    cohorts: list[Cohort] = field(default_factory=list)
+    """Those that have members."""
     is_dirty: bool = False
     """Has entries that some members were not sent yet."""
     room: int = field(init=False)
     """How many more entries there is room for before the tail has to be cut."""
-    in_step: Multicast = field(init=False)
+    unsent_bytes: int = 0
+    """The size of the entries that came since the last flush."""
     _arrivals: list[int] = field(default_factory=list)
     _frames: list[bytes] = field(default_factory=list)
-    _unsent: int = 0  # the last so many
-    _unsent_bytes: int = 0
     _shared: dict[int, tuple[Batch, int]] = field(default_factory=dict)
 
-    def __post_init__(self, open_multicast: OpenMulticast) -> None:
-        self.step, self.room = self.floor, 2 * self.length
-        self.in_step = open_multicast(self._on_left)
+    def __post_init__(self) -> None:
+        self.room = 2 * self.length
 
     @property
     def last(self) -> int:
@@ -123,67 +133,93 @@ class Group:
         self.apart.discard(client)
 
     def step_in(self, client: "Client") -> None:
-        """Let a client go on with the others, if it stands where they do and can be written to."""
-        in_step = client.arrival == self.step or (
-            client.arrival > self.step and self.step == self.last
-        )
-        if client in self.apart and in_step and self.in_step.add(client.connection, client):
+        """Let a client go on with others, if it was sent everything and can be written to."""
+        if client.cohort is not None or client.arrival < self.last:
+            return
+        cohort = self._level_cohort()
+        if cohort.multicast.add(client.connection, client):
+            if not cohort.size:
+                self.cohorts.append(cohort)
+            cohort.size += 1
+            client.cohort = cohort
             self.apart.discard(client)
 
     def step_aside(self, client: "Client") -> None:
         """Give a client a place of its own, where it stands."""
-        if client not in self.apart:
-            self.in_step.discard(client.connection)
+        if client.cohort is not None:
+            client.cohort.multicast.discard(client.connection)
             self._on_left(client)
 
     def arrival_of(self, client: "Client") -> int:
         """Give the arrival number a client was sent last."""
-        return client.arrival if client in self.apart else self.step
+        return client.arrival if client.cohort is None else client.cohort.step
+
+    def is_level(self, client: "Client") -> bool:
+        """Tell whether a client was sent everything; one in step is sent the rest first."""
+        if client.cohort is not None:
+            self.send_on(client.cohort)
+        return self.arrival_of(client) >= self.last
+
+    def _level_cohort(self) -> Cohort:
+        """Find a cohort that was sent everything and has room, or open one."""
+        for cohort in reversed(self.cohorts):
+            if cohort.size < COHORT_MAX and cohort.step == self.last:
+                return cohort
+        return Cohort(self.last, self.open_multicast(self._on_left))
 
     def _on_left(self, client: "Client") -> None:
-        client.arrival = self.step
+        cohort, client.cohort = client.cohort, None
+        if cohort is None:
+            return
+        client.arrival = cohort.step
         self.apart.add(client)
+        cohort.size -= 1
+        if not cohort.size:
+            self.cohorts.remove(cohort)
 
     # --- the tail ------------------------------------------------------------------------
 
     def append(self, arrival: int, frame: bytes) -> None:
-        """Put an entry behind the others; sends on first what would be more than one send."""
-        size = self._unsent_bytes + len(frame)
-        if size > BATCH_BYTES_MAX:
-            self.send_on()
-            size = len(frame)
+        """Put an entry behind the others."""
         self._arrivals.append(arrival)
         self._frames.append(frame)
-        self._unsent += 1
-        self._unsent_bytes = size
+        self.unsent_bytes += len(frame)
         self.room -= 1
         if self._shared:
             self._shared.clear()
 
-    def send_on(self) -> None:
-        """Send those in step what they were not sent yet."""
-        data = self.take_unsent()
-        if data:
-            self.in_step.send(data)
+    def send_on(self, cohort: Cohort) -> None:
+        """Send a cohort what it was not sent yet."""
+        last = self.last
+        while cohort.step < last:
+            # The step moves first: a client that leaves during the send has this in its outbox.
+            data, cohort.step = self._unsent_after(cohort.step)
+            cohort.multicast.send(data)
 
-    def take_unsent(self) -> bytes:
-        """Take what those in step were not sent yet, to be sent before anything else is done."""
-        count = self._unsent
-        if not count:
-            return b""
-        self._unsent = self._unsent_bytes = 0
-        self.step = self._arrivals[-1]  # before it is sent: who leaves now has it in its outbox
-        return self._frames[-1] if count == 1 else b"".join(self._frames[-count:])
+    def send_up_to(self, arrival: int) -> None:
+        """Send all cohorts that stand before an arrival number what they were not sent yet."""
+        for cohort in [it for it in self.cohorts if it.step < arrival]:
+            self.send_on(cohort)
+
+    def join_unsent(self) -> None:
+        """Join what the cohorts will be sent, in advance."""
+        self.unsent_bytes = 0
+        if self.cohorts:
+            self._unsent_after(self.cohorts[0].step)
+
+    def _unsent_after(self, step: int) -> tuple[bytes, int]:
+        """Give the bytes of one send to a cohort, and the arrival number they end with."""
+        if self._arrivals[-2:-1] == [step]:  # one entry, most of the time
+            return self._frames[-1], self._arrivals[-1]
+        batch, end = self.batch_after(step)
+        return batch.joined, end
 
     def next_floor(self) -> int:
         """Tell where the floor will be after :meth:`cut`."""
         return self._arrivals[-self.length - 1] if len(self._arrivals) > self.length else self.floor
 
     def cut(self) -> None:
-        """Shorten the tail; who stands below the new floor must have left before.
-
-        Everything must have been sent on before.
-        """
+        """Shorten the tail; clients that stand below the new floor must have left before."""
         self.floor = self.next_floor()
         del self._arrivals[: -self.length], self._frames[: -self.length]
         self.room = 2 * self.length - len(self._arrivals)
@@ -226,6 +262,8 @@ class Groups:
         self._by_name: dict[str, list[Group]] = {}
         self._of_everything: list[Group] = []
         self._dirty: list[Group] = []
+        self.are_full = False
+        """Some group got more than one send carries since the last flush."""
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -270,10 +308,12 @@ class Groups:
         """Put an entry into each tail that covers its device."""
         for group in self.covering(device_id):
             if not group.room:
-                group.send_on()
-                self._expel(group, group.next_floor())
+                floor = group.next_floor()
+                group.send_up_to(floor)
+                self._expel(group, floor)
                 group.cut()
             group.append(arrival, frame)
+            self.are_full |= group.unsent_bytes > BATCH_BYTES_MAX
             if not group.is_dirty:
                 group.is_dirty = True
                 self._dirty.append(group)
@@ -285,7 +325,7 @@ class Groups:
 
     def take_dirty(self) -> list[Group]:
         """Take note of the groups that got entries since the last time."""
-        dirty, self._dirty = self._dirty, []
+        dirty, self._dirty, self.are_full = self._dirty, [], False
         for group in dirty:
             group.is_dirty = False
         return dirty

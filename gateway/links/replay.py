@@ -111,9 +111,15 @@ class Replay:
         self._asides.pop(question_id, None)
 
     def receive(
-        self, route: Route, frames: Sequence[bytes], now_s: float
+        self,
+        route: Route,
+        frames: Sequence[bytes],
+        now_s: float,
+        pause: Callable[[], None] = lambda: None,
     ) -> Reply | Aside | Serve | None:
         """Read what came over a replay link.
+
+        ``pause`` is called between two pieces of the work. Others may ask aside in it.
 
         Returns an answer, trimmed to its question; a refusal once nobody is left who may know, or
         to wait (``busy``); the devices that a peer serves from now on; None when there is nothing
@@ -128,7 +134,8 @@ class Replay:
         if question is None or not _is_answered_by(question, message, route):
             raise BadMessage("stray_answer", "the answer is to no question that waits for one")
         if isinstance(message, ReplayAnswer):
-            message = decode_readings(message, frames[1:], question.after, question.limit)
+            after, limit = question.after, question.limit
+            message = decode_readings(message, frames[1:], after, limit, pause)
         reply = self._reply(question, message, route, now_s)
         if reply is None:
             return None

@@ -346,11 +346,13 @@ class Connection:
             self._server.log.received(self.sid, packet)
         if isinstance(packet, bytes):
             self._server.deliver(self, packet)
-            return
-        kind = packet[:1]
-        if kind == MESSAGE:
+        elif packet[:1] == MESSAGE:
             self._server.deliver(self, packet[1:])
-        elif kind == PONG:
+        else:
+            self._receive_control(packet[:1])
+
+    def _receive_control(self, kind: str) -> None:
+        if kind == PONG:
             if self.pong_due is None:
                 self.count_idle()
             self._server.heart.on_pong(self)

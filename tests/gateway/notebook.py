@@ -23,6 +23,9 @@ class Notebook:
     def note_status(self, device_id: str) -> None:
         self.told.append(f"status {device_id}")
 
+    def before_aging(self, device: Device, arrival: int) -> None:
+        pass
+
     def before_loss(self, device: Device, arrival: int) -> None:
         self.told.append(f"lose {device.device_id} to {arrival}, holding {len(device.ring)}")
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, pairwise
+from time import thread_time
 from typing import Any
 
 import gevent
@@ -11,9 +12,18 @@ from gevent.event import Event
 from loguru import logger
 
 from gateway.devices.devices import Devices, Limits
+from gateway.fanout.fanout import Fanout
 from gateway.fanout.subscription import Subscribe
 from gateway.feed.effects import Now
-from gateway.hub import ANSWERS_ABOUT_ALL, JUDGE_LATEST_S, LATE_S, LINES_A_MINUTE, TURN_S, Hub
+from gateway.hub import (
+    ANSWERS_ABOUT_ALL,
+    JUDGE_LATEST_S,
+    LATE_S,
+    LINES_A_MINUTE,
+    TURN_S,
+    Hub,
+    read_clocks,
+)
 from gateway.links.links import Incoming
 from gateway.links.replay import Replay
 from gateway.links.replay_routes import ReplayRoutes, Route
@@ -396,3 +406,94 @@ def test_in_a_row_of_late_turns_judging_waits_but_not_for_ever(stage: Stage) -> 
     for _ in range(20):
         stage.turn(LATE_S + 0.05)
     assert not stage.is_online
+
+
+class CostlySends:
+    """In step: everybody is sent all of it, and each send takes its time."""
+
+    COST_S = 0.000_1
+
+    def __init__(self, clock: Clock, browsers: list[Browser]) -> None:
+        self._clock, self._browsers = clock, browsers
+
+    def add(self, browser: Browser, _client: object) -> bool:
+        self._browsers.append(browser)
+        return True
+
+    def discard(self, browser: Browser) -> None:
+        self._browsers.remove(browser)
+
+    def send(self, data: bytes) -> None:
+        for browser in self._browsers:
+            browser.sent += data
+            self._clock.time_s += self.COST_S
+
+
+def test_a_flush_to_many_clients_lets_the_loop_turn_between_its_pieces(stage: Stage) -> None:
+    stage.hub.fanout = Fanout(stage.hub.devices, lambda _: CostlySends(stage.clock, []))
+    browsers = [Browser() for _ in range(500)]
+    for number, browser in enumerate(browsers):
+        _come(stage, str(number), browser)
+    for seq in (1, 2):  # with the first reading they catch up; from the second on they are in step
+        stage.wire.publish(seq)
+        stage.turn(TURN_S)
+        while stage.hub._has_more:
+            stage.turn(TURN_S)
+    for browser in browsers:
+        browser.sent = b""
+    served = [0]
+
+    def count() -> None:
+        served.append(sum(bool(browser.sent) for browser in browsers))
+
+    polled = gevent.get_hub().loop.check()
+    polled.start(count)
+    stage.wire.publish(3)
+    stage.turn(TURN_S)
+    polled.close()
+    count()
+    assert served[-1] == len(browsers)
+    longest_s = max(after - before for before, after in pairwise(served)) * CostlySends.COST_S
+    assert longest_s <= 0.01
+
+
+def test_what_is_more_than_one_send_does_not_wait_for_the_flush(stage: Stage) -> None:
+    stage.hub.devices.limits = Limits(10, 5_000, 1_000_000, 5.0)
+    browser = Browser()
+    stage.hub.connect("browser", browser)
+    stage.hub.subscribe("browser", Subscribe(("a", "b", "c", "d"), everything=False))
+    for seq in (1, 2):
+        stage.wire.publish(seq)
+        stage.turn(TURN_S)
+    before = browser.sent
+    stage.hub._flush_s = 10.0
+    for seq in range(3, 50):
+        stage.wire.publish(seq)
+    stage.turn(TURN_S)
+    assert browser.sent == before
+    for seq in range(50, 1_000):
+        stage.wire.publish(seq)
+    stage.turn(TURN_S)
+    assert len(browser.sent) - len(before) > 60_000
+
+
+def test_a_hostile_answer_is_read_in_pieces(stage: Stage) -> None:
+    stage.hub._clock = read_clocks
+    stage.wire.publish(2_000)
+    stage.turn()
+    after = stage.wire.asked[-1].after or Cursor(1, 0)
+    hostile = [HOSTILE % (after.seq + number, b"[]," * 200) for number in range(1, 1_001)]
+    stage.wire.reply(encode_answer(stage.wire.asked[-1], hostile, Cursor(1, 1), Cursor(1, 2_000)))
+    times_s: list[float] = []
+    polled = gevent.get_hub().loop.check()
+    polled.start(lambda: times_s.append(thread_time()))
+    gevent.sleep(0.001)
+    stage.turn()
+    gevent.sleep(0.001)
+    polled.close()
+    pieces_s = [after - before for before, after in pairwise(times_s)]
+    assert max(pieces_s) < sum(pieces_s) / 4
+
+
+HOSTILE = b'{"v":1,"device_id":"a","epoch":1,"seq":%d,"x":[%s1]}'
+"""A reading that takes long to parse and is not valid."""

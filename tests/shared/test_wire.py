@@ -8,6 +8,7 @@ from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.reading import Reading, Status
 from shared.wire import (
+    READ_AT_ONCE,
     READING_BYTES_MAX,
     REPLAY_LIMIT_MAX,
     REQUEST_BYTES_MAX,
@@ -18,7 +19,9 @@ from shared.wire import (
     ReplayRequest,
     Serve,
     decode_answer,
+    decode_answer_header,
     decode_message,
+    decode_readings,
     decode_request,
     decode_serve,
     encode_answer,
@@ -274,3 +277,13 @@ def test_only_the_integer_1_is_a_version_of_the_replay(version: str) -> None:
         decode_answer([header.replace(b'"v":1', v)])
     with pytest.raises(BadMessage):
         decode_serve(encode_serve(["a"]).replace(b'"v":1', v))
+
+
+def test_an_answer_is_read_in_pieces() -> None:
+    invalid = [b'{"v":1,"device_id":"a","epoch":1,"seq":%d}' % seq for seq in range(1, 1_001)]
+    header = decode_answer_header(encode_answer(REQUEST, invalid, None, None))
+    assert isinstance(header, ReplayAnswer)
+    pauses = [0]
+    reached = decode_readings(header, invalid, pause=lambda: pauses.append(0)).reached
+    assert reached == Cursor(1, 1_000)
+    assert len(invalid) / len(pauses) <= READ_AT_ONCE

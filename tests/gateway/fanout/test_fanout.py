@@ -3,6 +3,7 @@ import itertools
 import pytest
 
 from gateway.devices.devices import REMEMBERED_MAX
+from gateway.devices.ring import Ring
 from gateway.fanout.entries import Entries
 from gateway.fanout.fanout import PARTS_MAX
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, parse_subscribe
@@ -618,3 +619,32 @@ def test_return_to_many_bikes_is_served_in_pieces(fleet: World) -> None:
     numbers = browser.seqs("bike-0")
     assert numbers == list(range(1, len(numbers) + 1))
     assert fleet.fanout.clients[browser.name].is_live_in("bike-1")
+
+
+def test_slow_clients_leave_their_group_without_a_look_at_every_ring(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bikes = [f"bike-{number:03d}" for number in range(200)]
+    world = World(readings=40, devices_max=len(bikes))
+    slow = [Browser(world, str(number), line=Line(10**6)) for number in range(10)]
+    for bike in bikes:
+        world.publish(bike)
+    for number, browser in enumerate(slow):  # each falls behind at a place of its own
+        browser.subscribe("*")
+        browser.drain()
+        browser.line.block()
+        world.publish(bikes[number])
+    lookups: list[int] = []
+    look_up = Ring.index_arrived_after
+
+    def look_up_and_count(ring: Ring, arrival: int) -> int:
+        lookups.append(arrival)
+        return look_up(ring, arrival)
+
+    monkeypatch.setattr(Ring, "index_arrived_after", look_up_and_count)
+    for bike in bikes:
+        world.publish(bike)
+    assert not lookups
+    for number, browser in enumerate(slow):
+        heard = [name for name, _body in browser.drain() if name == "speed_change"]
+        assert len(heard) == len(bikes) + len(slow) - number

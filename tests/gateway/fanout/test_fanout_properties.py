@@ -5,6 +5,8 @@ import sys
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.devices.devices import Device
-from gateway.fanout.groups import BATCH_BYTES_MAX, Group
+from gateway.fanout.fanout import SENT_AT_ONCE
+from gateway.fanout.groups import COHORT_MAX, Cohort, Group
 from gateway.packets import packet_of
 from shared.cursor import START, Cursor, parse_cursor
 from tests.gateway.browsers import EPOCH, Browser, Line, World, WorldOfJournals
@@ -45,6 +48,8 @@ def _pieces(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.param == "small pieces":
             for name in ("STEPS_MAX", "PLACED_AT_ONCE", "ANSWERED_AT_ONCE"):
                 patch.setattr(f"gateway.fanout.fanout.{name}", 1)
+            patch.setattr("gateway.fanout.fanout.SENT_AT_ONCE", 1)
+            patch.setattr("gateway.fanout.groups.COHORT_MAX", 1)
             patch.setattr("gateway.fanout.rates.LOOK_DEVICES", 1)
             patch.setattr(Browser, "is_busy_world", True)
         yield
@@ -390,16 +395,108 @@ def test_who_takes_everything_is_sent_to_in_step_with_the_others() -> None:
     assert [body["seq"] for _, body in browsers[1].take()] == [last + 1, last + 2]
 
 
-def test_more_than_one_send_is_not_kept_until_the_next_flush() -> None:
+def test_a_flush_is_wanted_as_soon_as_more_than_one_send_is_due() -> None:
     world = World(readings=2_000)
     browser = Browser(world, line=Line(10**6))
     world.publish("a")
     browser.subscribe(["a"])
     browser.drain()
-    world.publish("a", 1_000)
-    early = len(browser.line.sent)
-    assert early > BATCH_BYTES_MAX
+    wanted = []
+    for count in (100, 900):
+        world.publish("a", count)
+        wanted.append(world.fanout.is_full)
     assert len(browser.take()) == 1_000
+    assert [*wanted, world.fanout.is_full] == [False, True, False]
+
+
+INTERRUPTIONS = st.tuples(
+    st.integers(0, 3),
+    st.one_of(
+        st.tuples(st.just("subscribe"), st.sampled_from([["a"], ["b"], "*"]), st.none()),
+        st.tuples(st.just("unsubscribe"), st.sampled_from([["a"], "*"]), st.none()),
+        st.tuples(st.just("resume"), st.just(""), st.none()),
+        st.tuples(st.just("room"), st.just(""), st.sampled_from([0, 300, 10**6])),
+        st.tuples(st.just("serve"), st.just(""), st.sampled_from([300, 65_536])),
+        st.tuples(st.just("publish"), st.sampled_from(DEVICES), st.integers(1, 12)),
+        st.tuples(st.just("flush"), st.just(""), st.none()),
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    together=st.sampled_from([1, 2, 64]),
+    readings=st.sampled_from([10, 100]),
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(DEVICES), st.integers(1, 12), st.lists(INTERRUPTIONS, max_size=6)
+        ),
+        min_size=1,
+        max_size=10,
+    ),
+)
+def test_whatever_happens_between_two_pieces_of_a_flush_the_algebra_is_obeyed(
+    together: int,
+    readings: int,
+    steps: list[tuple[str, int, list[tuple[int, tuple[str, Any, Any]]]]],
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.fanout.groups.COHORT_MAX", together)
+        patch.setattr("gateway.fanout.fanout.SENT_AT_ONCE", 1)
+        world = World(readings=readings)
+        for device_id in DEVICES:
+            world.publish(device_id)
+        witnesses = [Witness(world, Browser(world, str(n), line=Line(10**6))) for n in range(4)]
+        for witness in witnesses:
+            witness.subscribe("*", None)
+            witness.judge(witness.browser.drain())
+        for device_id, count, interruptions in steps:
+            world.publish(device_id, count)
+            world.fanout.send_live(partial(interrupt, witnesses, iter(interruptions)))
+        for witness in witnesses:
+            witness.make_room(10**6)
+            witness.judge(witness.browser.drain())
+            for device_id, at in witness.at.items():
+                assert at == world.head(device_id)
+
+
+def interrupt(
+    witnesses: list[Witness], waiting: Iterator[tuple[int, tuple[str, Any, Any]]]
+) -> None:
+    """Do the next of some things, which happens between two pieces of a flush."""
+    nothing: tuple[int, tuple[str, Any, Any]] = 0, ("", None, None)
+    number, (action, what, more) = next(waiting, nothing)
+    witness = witnesses[number]
+    match action:
+        case "flush":
+            witness.world.fanout.send_live()
+        case "serve":
+            if witness.browser.line.room:
+                witness.browser.serve(more)
+        case _:
+            act(witness.world, witness, action, what, more)
+
+
+@pytest.mark.parametrize("clients", [1, 200])
+def test_a_flush_pauses_between_a_few_clients(clients: int) -> None:
+    world = World()
+    lines = [Line(10**6) for _ in range(clients)]
+    browsers = [Browser(world, str(n), line=line) for n, line in enumerate(lines)]
+    world.publish("a")
+    for browser in browsers:
+        browser.subscribe(["a"])
+        browser.drain()
+    for browser in browsers:
+        browser.drain()
+    world.publish("a")
+    served = [0]
+    assert (
+        world.fanout.send_live(lambda: served.append(sum(map(bool, (it.sent for it in lines)))))
+        == []
+    )
+    served.append(clients)
+    assert all(bool(line.sent) for line in lines)
+    assert max(b - a for a, b in pairwise(served)) <= COHORT_MAX + SENT_AT_ONCE
 
 
 @settings(max_examples=50, deadline=None)
@@ -441,7 +538,7 @@ POSITIONS_BYTES = 2_000
 
 def cost_bytes(world: World, name: str) -> int:
     """Add up what only this client holds: its record, and all that it alone leads to."""
-    shared = (Group, Device, type, types.FunctionType, types.ModuleType)
+    shared = (Group, Cohort, Device, type, types.FunctionType, types.ModuleType)
     seen: set[int] = set()
     todo: list[object] = [world.fanout.clients[name]]
     total = 0
