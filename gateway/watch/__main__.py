@@ -179,9 +179,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def url_of(text: str) -> str:
     """Check the address of a gateway; http:// may be left out."""
     url = text if "://" in text else f"http://{text}"
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address such as {DEFAULT_URL}")
+    try:
+        parts = urlsplit(url)
+        is_right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as "[::1" or a port that is no number
+        is_right = False
+    if not is_right:
+        example = "http://[::1]:5000" if text.count(":") > 1 else DEFAULT_URL
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as {example}")
     return f"{parts.scheme}://{parts.netloc}"
 
 

@@ -141,6 +141,10 @@ def test_a_refusal_ends_it_with_2(pair: Pair) -> None:
     ("arguments", "words"),
     [
         (("ftp://x",), "is no address"),
+        (("http://x:port",), "is no address"),
+        (("http://x:99999",), "is no address"),
+        (("http://[::1",), "is no address"),
+        (("fe80::1",), "is no address such as http://[::1]:5000"),
         (("--devices", "no/id"), "is no id"),
         (("--cursors", "/proc/self/mem"), "cannot be read"),
     ],
