@@ -5,6 +5,7 @@ import errno
 import os
 import select
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from io import TextIOBase, UnsupportedOperation
@@ -17,6 +18,8 @@ TAKEN_WITHIN_S = 1.0
 """A console that takes nothing for so long is stuck; the program goes on without it."""
 PIECE_BYTES = select.PIPE_BUF
 """A pipe that is writable takes so many bytes without waiting."""
+PAUSE_S = 0.02
+"""A terminal may say that it is writable and have no room yet."""
 GONE = {errno.EPIPE, errno.ECONNRESET, errno.EIO}
 """Errors of a write that nobody reads: a pipe's, a socket's, and a closed terminal's."""
 ESCAPED = "json_escape"
@@ -38,8 +41,8 @@ class Output(TextIOBase):
     """Takes the place of ``sys.stdout``: all that a program prints goes through here.
 
     What was written has left the process. A reader that takes its time is waited for. Raises
-    ReaderGone when nobody reads, OutputLost when the text cannot be written; what follows goes to
-    /dev/null then.
+    ReaderGone when nobody reads, OutputLost when the text cannot be written, and so does each later
+    write: nothing passes for written that is not.
     """
 
     encoding = "utf-8"
@@ -49,6 +52,9 @@ class Output(TextIOBase):
         self.encoding = beneath.encoding
         self._errors = ESCAPED
         self._waits = True
+        self._lost: str | None = None
+        self._is_unread = False
+        self._descriptor = _own_descriptor(beneath)
 
     def reconfigure(self, *, errors: str) -> None:
         """Write what the encoding lacks in another way, as ``TextIOWrapper.reconfigure`` does."""
@@ -60,18 +66,20 @@ class Output(TextIOBase):
 
     def write(self, text: str) -> int:
         """Write text, and wait until the reader has room for it."""
-        data = text.encode(self.encoding, self._errors)
-        try:
-            is_taken = _write(self.fileno(), data, lambda: self._waits)
-        except OSError as error:
-            point_to_nothing(self.fileno())
-            if error.errno in GONE:
-                raise ReaderGone("nobody reads the output") from error
-            raise OutputLost(f"the output cannot be written: {error.strerror}") from error
-        if not is_taken:
-            point_to_nothing(self.fileno())
+        if self._lost is None and not self._is_unread:
+            self._write_now(text.encode(self.encoding, self._errors))
+        if self._lost is not None:
+            raise OutputLost(f"the output cannot be written: {self._lost}")
+        if self._is_unread:
             raise ReaderGone("nobody reads the output")
         return len(text)
+
+    def _write_now(self, data: bytes) -> None:
+        try:
+            self._is_unread = not _write(self._descriptor, data, lambda: self._waits)
+        except OSError as error:
+            self._is_unread = error.errno in GONE
+            self._lost = None if self._is_unread else error.strerror
 
     def fileno(self) -> int:
         """Return the descriptor."""
@@ -118,14 +126,38 @@ def settle_stderr() -> None:
 
 
 def _write(descriptor: int, data: bytes, goes_on: Callable[[], bool]) -> bool:
-    """Write in pieces; return False if nothing was taken for a while and ``goes_on`` says no.
-
-    Between the pieces signal handlers run, also while a pipe or terminal is full.
-    """
+    """Write in pieces; return False if nothing was taken for a while and ``goes_on`` says no."""
+    taken_s = time.monotonic()
     while data:
-        if select.select([], [descriptor], [], TAKEN_WITHIN_S)[1]:
-            with suppress(BlockingIOError):  # somebody made it non-blocking, and took the room
-                data = data[os.write(descriptor, data[:PIECE_BYTES]) :]
-        elif not goes_on():
+        count = _write_piece(descriptor, data[:PIECE_BYTES])
+        data = data[count:]
+        if count:
+            taken_s = time.monotonic()
+        elif time.monotonic() - taken_s >= TAKEN_WITHIN_S and not goes_on():
             return False
     return True
+
+
+def _write_piece(descriptor: int, piece: bytes) -> int:
+    """Write as much as there is room for; wait for some room, but not for ever."""
+    if not select.select([], [descriptor], [], TAKEN_WITHIN_S)[1]:
+        return 0
+    try:
+        return os.write(descriptor, piece)
+    except BlockingIOError:
+        time.sleep(PAUSE_S)
+        return 0
+
+
+def _own_descriptor(stream: TextIO) -> int:
+    """Return a descriptor to write to; of a terminal one that never blocks.
+
+    A write to a full terminal cannot be given up. Its own descriptor stays as it is, because other
+    programs share it.
+    """
+    descriptor = stream.fileno()
+    try:
+        flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
+        return os.open(os.ttyname(descriptor), flags) if stream.isatty() else descriptor
+    except OSError:  # its device cannot be opened, as in a container that was entered
+        return descriptor

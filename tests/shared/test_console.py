@@ -66,6 +66,22 @@ def test_reader_that_left_ends_the_program_quietly(call: str) -> None:
     assert (code, said) == (7, b"")
 
 
+def test_nothing_passes_for_written_once_the_reader_left() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    body = """
+from shared.errors import ReaderGone
+for _ in range(3):
+    try:
+        put_out('x')
+    except ReaderGone:
+        tell('gone ')
+"""
+    code, _, said = end(start(body, writer))
+    os.close(writer)
+    assert (code, said) == (5, b"gone gone gone ")
+
+
 @pytest.mark.parametrize("call", ["print('x')", "put_out('x')"])
 def test_full_disk_is_said_in_one_sentence(call: str) -> None:
     with open("/dev/full", "wb") as full:  # noqa: PTH123  # a device
