@@ -153,3 +153,24 @@ def is_full(descriptor: int) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+SCRIPTS = ("ride_check", "run_tests", "benchmarks", "fault_runs")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_of_a_script_whose_reader_left_is_no_verdict(script: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", f"scripts.{script}", "--help"],
+        cwd=ROOT,
+        env=clean_environment({"PYTHONIOENCODING": "ascii"}),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=scaled_s(WAIT_S),
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode in {1, 2}
+    assert done.stderr == b""
