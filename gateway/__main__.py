@@ -28,6 +28,7 @@ from gateway.app import Gateway, create_app, load_templates
 from gateway.goodbye import say_goodbye
 from gateway.transport import WebServer
 from gateway.web.api import INSTALL_HINT, libraries_missing
+from shared.addresses import page_url, socket_address
 from shared.console import tell
 from shared.decorators import stops_process_on_error
 from shared.errors import SettingsError
@@ -118,17 +119,17 @@ def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> 
     """
     address = (settings.gateway_host, settings.gateway_port)
     errors = getLogger("web_server")
-    server = WebServer(
-        address,
-        gateway.app,
-        backlog=BACKLOG,
-        at_most=http_connections,
-        takes_chunks=False,
-        proxies=gateway.proxies,
-        log=None,
-        error_log=errors,
-    )
     try:
+        server = WebServer(
+            socket_address(*address),
+            gateway.app,
+            backlog=BACKLOG,
+            at_most=http_connections,
+            takes_chunks=False,
+            proxies=gateway.proxies,
+            log=None,
+            error_log=errors,
+        )
         server.start()
     except OSError as error:
         raise SettingsError(_explain(error, *address)) from error
@@ -184,11 +185,11 @@ def _log_greenlet_error(
 
 
 def _report_start(settings: Settings, gateway: Gateway) -> None:
-    host = settings.gateway_host
     logger.info(
         "gateway_started",
         version=__version__,
-        url=f"http://{f'[{host}]' if ':' in host else host}:{settings.gateway_port}/",
+        url=page_url(settings.gateway_host, settings.gateway_port),
+        host=settings.gateway_host,
         devices=settings.device_bind or ",".join(settings.device_connect),
         replay=settings.replay_bind or ",".join(settings.replay_connect) or "none",
     )

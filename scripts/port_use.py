@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from shared.addresses import socket_address
+
 CONNECT_WAIT_S = 0.5
 """More than a process on this machine needs to accept."""
 COMMAND_LENGTH_MAX = 60
@@ -55,7 +57,7 @@ def _bind_error(host: str, port: int) -> int | None:
         # as the servers do: a connection that has just ended is no obstacle
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind(socket_address(host, port))
         except socket.gaierror:
             return None  # the name of a network interface: ZeroMQ knows those
         except OSError as error:

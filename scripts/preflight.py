@@ -17,9 +17,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
-from ipaddress import IPv6Address, ip_address
 from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +25,7 @@ from typing import NamedTuple
 from dotenv import dotenv_values
 
 from scripts.port_use import Listener, trouble_with
+from shared.addresses import page_url
 from shared.console import tell
 from shared.errors import SettingsError
 from shared.program import run
@@ -129,17 +128,6 @@ def wanted_twice(wanted: Sequence[Listener]) -> Iterator[str]:
             yield f"{one.owner} and {other.owner} both want port {one.port}: change {settings}"
 
 
-def address(host: str, port: int) -> str:
-    """Return where a browser on this machine finds a gateway that listens on ``host``."""
-    with suppress(ValueError):  # a name is right as it is
-        ip = ip_address(host)
-        if ip.is_loopback or ip.is_unspecified:
-            host = "localhost"
-        elif isinstance(ip, IPv6Address):
-            host = f"[{host}]"
-    return f"http://{host}:{port}/"
-
-
 def main(arguments: Sequence[str]) -> int:
     """Check settings and ports; return the exit code."""
     plan = read_plan(arguments)
@@ -158,7 +146,7 @@ def main(arguments: Sequence[str]) -> int:
         _say("\nstart: ".join(troubles))
         return CANNOT_START
     if plan.gateways:
-        _say(f"the dashboard is at {address(gateway.gateway_host, gateway.gateway_port)}")
+        _say(f"the dashboard is at {page_url(gateway.gateway_host, gateway.gateway_port)}")
     _say("Ctrl-C stops everything")
     print(gateway.gateway_port, *flags)
     return 0

@@ -10,6 +10,7 @@ import sys
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from math import sqrt
 from pathlib import Path
@@ -21,7 +22,9 @@ from device.sources.decoders.point import Point
 from device.sources.decoders.ride import read_ride as read_file
 from scripts.recorded_rides import LONG_RIDE, recorded_ride
 from scripts.ride_plot import draw_ride
+from shared.console import tell
 from shared.errors import SourceError
+from shared.program import run
 
 R2_LEAST = 0.75
 SLOPE_WITHIN_M = 60.0
@@ -195,7 +198,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         ride = read_ride(options.ride or recorded_ride(LONG_RIDE))
     except (OSError, ValueError, SourceError) as error:
-        print(f"ride-check: {error}", file=sys.stderr)
+        tell(f"ride-check: {error}\n")
         return 2
     parameters = fit(ride) if options.fit else [p.fitted for p in PARAMETERS]
     print(report(ride, parameters))
@@ -205,4 +208,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(partial(main, sys.argv[1:]), unread=1)

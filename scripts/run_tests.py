@@ -10,12 +10,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from scripts.chromium import ChromiumMissing, get_chromium
 from scripts.junit import Count, read_counts, total
 from scripts.sources import javascript_files, shell_scripts
+from shared.program import run as run_program
 
 ROOT = Path(__file__).resolve().parent.parent
 CANNOT_BEGIN = 2
@@ -172,4 +174,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_program(partial(main, sys.argv[1:]), unread=1)

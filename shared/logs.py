@@ -58,6 +58,8 @@ def setup_logging(settings: Settings, process: str) -> None:
     _take_over_interpreter(intake)
     sys.stdout = LineStream("stdout", stdout, intake)
     sys.stderr = LineStream("stderr", stderr, intake)
+    for what in settings.ignored:
+        logger.warning("setting_ignored", what=what)
 
 
 def close_logs() -> None:

@@ -50,7 +50,7 @@ class OncePerKind:
 class OncePerPeriod:
     """Lets each kind be said once in so many seconds and counts the repeats, in bounded memory.
 
-    Kinds beyond ``kinds_max`` share one turn.
+    Kinds beyond ``kinds_max`` within one period share one turn.
     """
 
     def __init__(self, period_s: float, kinds_max: int = KINDS_MAX) -> None:
@@ -60,11 +60,20 @@ class OncePerPeriod:
 
     def repeats_until(self, kind: str, now_s: float) -> int | None:
         """Return the repeats since the kind was said last; None while it may not be said."""
-        is_known = kind in self._said or len(self._said) < self._kinds_max
-        key = kind if is_known else None
+        key = kind if kind in self._said or self._has_room(now_s) else None
         said_s, repeats = self._said.get(key, (-inf, 0))
         if now_s - said_s < self._period_s:
             self._said[key] = said_s, repeats + 1
             return None
         self._said[key] = now_s, 0
         return repeats
+
+    def _has_room(self, now_s: float) -> bool:
+        """Tell whether a new kind may be remembered; old ones make room for it."""
+        if len(self._said) >= self._kinds_max:
+            self._said = {
+                kind: (said_s, repeats)
+                for kind, (said_s, repeats) in self._said.items()
+                if kind is None or now_s - said_s < self._period_s
+            }
+        return len(self._said) < self._kinds_max

@@ -27,11 +27,12 @@ _DESCRIPTION = (
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The settings of one place, and what in it cannot be used."""
+    """The settings of one place, what in it is wrong, and what in it is left out."""
 
     place: str
     values: Mapping[str, str]
     problems: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 def default_layer(role: Role) -> Layer:
@@ -62,13 +63,26 @@ def file_layer(path: Path, place: str) -> Layer:
 def environment_layer(environ: Mapping[str, str], dotenv: Layer) -> Layer:
     """Read the environment.
 
+    An unknown name is no error there: others set names as well. Kubernetes sets
+    ``SPOKE_SERVICE_HOST``, ``SPOKE_PORT`` and more for a Service named spoke, and for one named
+    spoke-gateway a ``SPOKE_GATEWAY_PORT`` that is a URL.
+
     honcho copies ``.env`` into the environment of what it starts. What stands there unchanged is
     no second opinion, so it is left to ``.env``: another line of the environment can then replace
     its BIND by a CONNECT.
     """
     layer = _known_layer("the environment", environ)
-    own = {name: text for name, text in layer.values.items() if dotenv.values.get(name) != text}
-    return Layer(layer.place, own, layer.problems)
+    of_services = [name for name in layer.values if _is_of_kubernetes(name, environ)]
+    own = {
+        name: text
+        for name, text in layer.values.items()
+        if dotenv.values.get(name) != text and name not in of_services
+    }
+    ignored = [
+        f"{name} ({layer.place}): Kubernetes has set it for a Service of that name"
+        for name in of_services
+    ]
+    return Layer(layer.place, own, ignored=(*layer.problems, *ignored))
 
 
 def port_layer(role: Role, environ: Mapping[str, str]) -> Layer:
@@ -108,6 +122,14 @@ def _known_layer(place: str, texts: Mapping[str, str], problems: tuple[str, ...]
     ]
     values = {name: text for name, text in ours.items() if name in SETTINGS and text}
     return Layer(place, values, (*problems, *unknown))
+
+
+def _is_of_kubernetes(name: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether a name is ``<SERVICE>_PORT`` of a Service, which has a host as well."""
+    service = name.removesuffix("_PORT")
+    return (
+        service != name and f"{service}_SERVICE_HOST" in environ and "://" in environ.get(name, "")
+    )
 
 
 def _is_ours(name: str) -> bool:

@@ -6,8 +6,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from shared.origins import PORT_MAX
 from shared.setting_types import (
-    PORT_MAX,
     Parse,
     allowed_host,
     bind_endpoint,

@@ -1,7 +1,7 @@
 """What the text of a setting may say: one function a kind of value.
 
 Each takes the text and returns the value, or raises ValueError whose text says what it must be.
-None of them repeats the text it was given: it may be a secret.
+None of those for secrets repeats the text it was given.
 """
 
 import re
@@ -10,24 +10,22 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
+from shared.origins import PORT_MAX, ascii_name, read_origin
 from shared.reading import is_device_id
 
 Parse: TypeAlias = Callable[[str], object]
 
-PORT_MAX = 65_535
 IPC_PATH_BYTES_MAX = 103
 """A UNIX socket's path on macOS, the shortest of the systems; Linux takes 107."""
 
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?"
 _IPV6 = r"\[[0-9A-Fa-f:.]+\]"
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _TCP = re.compile(rf"tcp://(\*|{_IPV6}|{_HOST}):([0-9]{{1,5}})")
-_ORIGIN = re.compile(rf"(https?)://({_IPV6}|{_HOST})(:[0-9]{{1,5}})?")
-_LISTEN_HOST = re.compile(rf"{_HOST}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*")
+_LISTEN_HOST = re.compile(rf"{_HOST}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9._~-]{{1,64}})?")
 _ENVIRONMENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*(?::.+)?")
 
@@ -157,19 +155,12 @@ def connect_endpoint(text: str) -> str:
 
 
 def origin(text: str) -> str:
-    """Read a web origin and write it as browsers do: lower case, without the usual port."""
+    """Read a web origin and write it as browsers do."""
     if text == "*":
         raise ValueError(
             "must list origins: * would let every web page its users open read the bikes"
         )
-    match = _ORIGIN.fullmatch(text)
-    if match is None or not _is_port((match[3] or ":1")[1:]):
-        raise ValueError(
-            "must be scheme://host or scheme://host:port with nothing behind,"
-            " such as https://example.org"
-        )
-    scheme, host, port = match[1], match[2].lower(), match[3] or ""
-    return f"{scheme}://{host}{'' if port == _DEFAULT_PORTS[scheme] else port}"
+    return read_origin(text)
 
 
 def listen_host(text: str) -> str:
@@ -181,9 +172,10 @@ def listen_host(text: str) -> str:
 
 def allowed_host(text: str) -> str:
     """Read a name under which browsers may ask for the gateway."""
-    if re.fullmatch(_HOST, text) is None:
+    name = ascii_name(text)
+    if re.fullmatch(_HOST, name) is None:
         raise ValueError("must be host names without scheme and port, such as bikes.example.org")
-    return text.lower()
+    return name
 
 
 def network(text: str) -> str:

@@ -85,6 +85,8 @@ class Settings:
     curve_keys: str | None = field(repr=False)
     allow_plaintext: bool
     redis_url: str | None = field(repr=False)
+    ignored: tuple[str, ...] = ()
+    """A sentence for each name in the environment that is no setting; the log says them."""
 
 
 class Given(NamedTuple):
@@ -116,7 +118,8 @@ def load_settings(
     ]
     if problems:
         raise SettingsError(_describe(problems))
-    return _build(values, directory)
+    ignored = tuple(chain.from_iterable(layer.ignored for layer in layers))
+    return _build(values, directory, ignored)
 
 
 def merge(layers: Sequence[Layer]) -> dict[str, Given]:
@@ -239,12 +242,12 @@ def _why_no_folder(folder: Path) -> str | None:
     return None
 
 
-def _build(values: Mapping[str, Any], directory: Path) -> Settings:
+def _build(values: Mapping[str, Any], directory: Path, ignored: tuple[str, ...]) -> Settings:
     fields: dict[str, Any] = {}
     for setting in SETTINGS.values():
         value = values.get(setting.name, setting.unset)
         fields[setting.field] = directory / value if isinstance(value, Path) else value
-    return Settings(**fields)
+    return Settings(**fields, ignored=ignored)
 
 
 def _describe(problems: Sequence[str]) -> str:

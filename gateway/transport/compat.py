@@ -4,7 +4,7 @@
 ``disconnect``, ``transport``, ``get_session``, ``_get_socket``, ``shutdown``; it never starts
 ``_service_task`` and never makes an ``engineio.Socket``. It uses ``generate_id``,
 ``_trigger_event``, ``_cors_allowed_origins``, ``_cors_headers``, ``_generate_sid_cookie``,
-``_unauthorized``, ``_bad_request``, ``_gzip``, ``_deflate``, ``_log_error_once``.
+``_unauthorized``, ``_bad_request``, ``_gzip``, ``_deflate``.
 
 ``SocketIOServer`` overrides of ``socketio.Server``: ``_engineio_server_class``,
 ``_send_packet``, ``_send_eio_packet``, ``_handle_eio_connect``, ``_handle_eio_message``,

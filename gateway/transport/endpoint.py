@@ -23,6 +23,7 @@ from gateway.transport.post_body import BodyReader
 from gateway.transport.reader import Violation
 from gateway.transport.repetition import Requests
 from gateway.transport.websocket import Owner, WebSocketLink
+from shared.origins import shown
 
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
@@ -60,10 +61,15 @@ class Endpoint:
         return answer
 
     def _check_origin(self, environ: Environ) -> None:
-        if not host_is_allowed(environ.get("HTTP_HOST", ""), self._server.allowed_hosts):
-            raise bad_request("Not an accepted host.")
+        host = environ.get("HTTP_HOST", "")
+        if not host_is_allowed(host, self._server.allowed_hosts):
+            raise bad_request(f"{shown(host)} is not an accepted host.", "host")
         if not self._server.allows_origin(environ):
-            raise bad_request("Not an accepted origin.")
+            origin, setting = shown(environ["HTTP_ORIGIN"]), self._server.origins_setting
+            raise bad_request(
+                f"{origin} is not an accepted origin. If it is yours, add it to {setting}.",
+                f"origin {origin}",
+            )
 
     def _find(self, sid: str) -> Connection:
         connection = self._server.reachable(sid)

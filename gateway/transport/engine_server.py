@@ -28,6 +28,7 @@ from gateway.transport.upgrade import Probe
 from gateway.transport.wakeup import ThreadCalls, from_any_thread
 from gateway.transport.web_handler import IDLE_TIMEOUT_S
 from gateway.transport.websocket import Commons, WebSocketLink
+from shared.once import OncePerPeriod
 
 # The kernel doubles it: this much of what a client does not read is hidden there.
 SEND_BUFFER_BYTES = 64 * 1024
@@ -38,6 +39,7 @@ MAX_TOTAL_OUTBOX_BYTES = 64_000_000
 MAX_TOTAL_INBOX_BYTES = 64_000_000
 # A client that takes nothing of its backlog for so long is closed.
 STALLED_TIMEOUT_S = 30.0
+NOTES_PERIOD_S = 60.0
 # The reference server's value: a probe becomes an upgrade within this.
 UPGRADE_TIMEOUT_S = 10.0
 # A client answers a Close frame, or fetches its last packets, within this.
@@ -50,8 +52,8 @@ DISCONNECT_WAIT_S = 1.0
 class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no types
     """Engine.IO v4 over polling and WebSocket, to the letter and bounded.
 
-    Takes the options of ``engineio.Server`` and ``allowed_hosts``, ``proxies``,
-    ``max_connections``,
+    Takes the options of ``engineio.Server`` and ``allowed_hosts``, ``origins_setting`` (the name of
+    the setting for allowed origins, for refused pages), ``proxies``, ``max_connections``,
     ``max_total_outbox_bytes`` (unsent data of all clients), ``max_total_inbox_bytes`` (what all
     clients sent and is not served), ``max_outbox_bytes`` (of one client;
     no bound of its own without it), ``send_buffer_bytes``, ``upgrade_timeout``, ``close_timeout``,
@@ -63,6 +65,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         self,
         *,
         allowed_hosts: tuple[str, ...] = (),
+        origins_setting: str = "cors_allowed_origins",
         proxies: TrustedProxies | None = None,
         max_connections: int | None = None,
         max_outbox_bytes: int | None = None,
@@ -78,6 +81,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         compat.check_versions()
         self.log = PacketLog(self.logger)
         self.allowed_hosts = tuple(host.lower() for host in allowed_hosts)
+        self.origins_setting = origins_setting
+        self._noted = OncePerPeriod(NOTES_PERIOD_S)
         self.proxies = proxies or TrustedProxies()
         self.sessions: Sessions[Connection] = Sessions(max_connections, _evict)
         self.max_outbox_bytes = max_outbox_bytes
@@ -220,8 +225,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         get_hub().loop.run_callback(call, *args)
 
     def note(self, kind: str, message: str) -> None:
-        """Log what a client did wrong: one line of each kind, the rest at level INFO."""
-        self._log_error_once(message, kind)
+        """Log what a client did wrong: a line a minute of each kind, the rest at level INFO."""
+        if self._noted.repeats_until(kind, time.monotonic()) is None:
+            self.logger.info(message)
+        else:
+            self.logger.error("%s (for a minute, repetitions have level INFO)", message)
 
     def _note_stalled(self, connection: Connection) -> None:
         self.note("stalled", "a client takes nothing of what it is sent")

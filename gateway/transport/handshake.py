@@ -22,20 +22,24 @@ Headers = list[tuple[str, str]]
 
 
 class Refusal(Exception):
-    """A request that is answered with ``status`` and a sentence."""
+    """A request that is answered with ``status`` and a sentence.
 
-    def __init__(self, status: str, message: str, headers: Headers | None = None) -> None:
+    The log has one line a minute of each ``kind``; without one it is how ``message`` begins.
+    """
+
+    def __init__(
+        self, status: str, message: str, headers: Headers | None = None, kind: str | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
-        # For the log, which has one line of each kind: without what differs from case to case.
-        self.kind = " ".join(message.split()[:2])
+        self.kind = kind or " ".join(message.split()[:2])
         self.headers = headers or []
 
 
-def bad_request(message: str) -> Refusal:
+def bad_request(message: str, kind: str | None = None) -> Refusal:
     """Return the refusal the protocol documents ask for: 400."""
-    return Refusal("400 BAD REQUEST", message)
+    return Refusal("400 BAD REQUEST", message, kind=kind)
 
 
 @dataclass(frozen=True, slots=True)

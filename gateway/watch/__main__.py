@@ -26,10 +26,10 @@ from gateway.watch.connection import Lost, Refused, follow_for_ever
 from gateway.watch.follow import Connected, Cut, Event, Watch, apply, cursors, question, start
 from gateway.watch.lines import line
 from gateway.watch.places import BadPlaces, read_places, write_places
+from gateway.watch.terminal import open_console, why_no_table
 from gateway.watch.view import render, summary
-from shared.console import put_out, tell
+from shared.console import put_out, stop_waiting, tell
 from shared.cursor import START
-from shared.errors import ReaderGone
 from shared.program import run as run_program
 from shared.reading import is_device_id
 from shared.signals import ending_signals, ignore_signals
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
 
 async def run(options: argparse.Namespace) -> None:
     """Follow, show and save, until one of them ends; raises how it did."""
-    in_lines = options.json or not sys.stdout.isatty()
+    in_lines = options.json or not has_table()
     session = Session(begin_watch(options), print_line if in_lines else lambda _event: None)
     jobs = [follow_for_ever(options.urls, session.tell, session.ask, once=options.once)]
     if not in_lines:
@@ -101,13 +101,28 @@ async def run(options: argparse.Namespace) -> None:
 
 
 def end_on_signals(task: "asyncio.Task[None]") -> None:
-    """Cancel ``task`` on a signal.
+    """Cancel ``task`` on a signal, and wait no longer for a reader that takes nothing.
 
     Not by the loop's own handlers: it takes them away before the process has ended.
     """
     loop = asyncio.get_running_loop()
+
+    def end(_number: int, _frame: object) -> None:
+        stop_waiting()
+        loop.call_soon_threadsafe(task.cancel)
+
     for number in ending_signals():
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(task.cancel))
+        signal.signal(number, end)
+
+
+def has_table() -> bool:
+    """Tell whether stdout can show a table; of a terminal that cannot, say why."""
+    if not sys.stdout.isatty():
+        return False
+    why = why_no_table(Console())
+    if why is not None:
+        say(f"this terminal cannot show a table ({why}), so lines of JSON follow")
+    return why is None
 
 
 def begin_watch(options: argparse.Namespace) -> Watch:
@@ -121,15 +136,19 @@ def begin_watch(options: argparse.Namespace) -> Watch:
 
 async def paint(session: Session) -> None:
     """Paint the terminal view until the end, and sum up then."""
-    console = Console()
+    console = open_console()
     try:
-        with Live(console=console, screen=True, auto_refresh=False) as live:
+        with Live(
+            console=console,
+            screen=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ) as live:
             while True:
                 picture = render(session.watch, *console.size, time.time())
                 live.update(picture, refresh=True)
                 await asyncio.sleep(FRAME_S)
-    except OSError as error:
-        raise ReaderGone("the terminal is gone") from error
     finally:
         console.print(summary(session.watch), highlight=False)
 
@@ -179,9 +198,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def url_of(text: str) -> str:
     """Check the address of a gateway; http:// may be left out."""
     url = text if "://" in text else f"http://{text}"
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise argparse.ArgumentTypeError(f"{text!r} is no address such as {DEFAULT_URL}")
+    try:
+        parts = urlsplit(url)
+        is_right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as "[::1" or a port that is no number
+        is_right = False
+    if not is_right:
+        example = "http://[::1]:5000" if text.count(":") > 1 else DEFAULT_URL
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as {example}")
     return f"{parts.scheme}://{parts.netloc}"
 
 

@@ -1,23 +1,44 @@
-"""CORS headers for the HTTP API, by the same rule for origins as Socket.IO's handshake.
+"""CORS for the HTTP API, by the same rule for origins as Socket.IO's handshake.
 
-A page of a listed origin may read answers. To the page of any other origin the browser gives
-nothing, because the headers are missing.
+A page of a listed origin may read answers. The page of any other origin is refused, and the log
+names its origin.
 """
 
 import re
+from time import monotonic
 
 from flask import Flask, Response, request
+from loguru import logger
 
-from gateway.web.doors import OriginCheck
+from gateway.web.doors import ORIGINS_SETTING, OriginCheck
+from shared.errors import Forbidden
+from shared.once import OncePerPeriod
+from shared.origins import shown
 
 API_PATH = "/api/"
 READ_METHODS = "GET, HEAD, OPTIONS"
 EXPOSED = "Link, Retry-After, Spoke-Incomplete, Spoke-Reset"
+LOG_PERIOD_S = 60.0
+ORIGINS_LOGGED = 20
+"""In a period so many origins are named in the log, and one more."""
 _HEADER_NAMES = re.compile("[A-Za-z0-9_, -]{1,500}")
 
 
 def share_with_pages(app: Flask, is_allowed_origin: OriginCheck) -> None:
-    """Let the pages of allowed origins read answers under ``/api/``."""
+    """Let the pages of allowed origins read answers under ``/api/``, and refuse all others."""
+    logged = OncePerPeriod(LOG_PERIOD_S, ORIGINS_LOGGED)
+
+    def refuse_others() -> None:
+        origin = request.headers.get("Origin")
+        is_api = request.path.startswith(API_PATH)
+        if not is_api or is_allowed_origin(origin, request.environ):
+            return
+        name = shown(origin or "")
+        what = f"{name} is not an accepted origin; if it is yours, add it to {ORIGINS_SETTING}"
+        repeats = logged.repeats_until(name, monotonic())
+        if repeats is not None:
+            logger.warning("origin_refused", origin=name, what=what, repeats_not_logged=repeats)
+        raise Forbidden(what)
 
     def add_headers(response: Response) -> Response:
         origin = request.headers.get("Origin")
@@ -29,6 +50,7 @@ def share_with_pages(app: Flask, is_allowed_origin: OriginCheck) -> None:
                 _answer_preflight(response)
         return response
 
+    app.before_request(refuse_others)
     app.after_request(add_headers)
 
 

@@ -15,6 +15,7 @@ from gateway.transport import TrustedProxies
 from gateway.web.error_handlers import problem, translate
 from shared.errors import BadRequest, Forbidden, Unavailable
 from shared.once import OncePerKind
+from shared.origins import comparable
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Check: TypeAlias = "Callable[[WSGIEnvironment], None]"
 OriginCheck: TypeAlias = Callable[[str | None, dict[str, Any]], bool]
 SOCKET_PATH = "/socket.io/"
+PROBE_PATHS = frozenset({"/healthz", "/readyz"})
+ORIGINS_SETTING = "SPOKE_CORS_ORIGINS"
 PROTOCOL = "4"
 LOCAL_NAMES = frozenset({"localhost"})
 
@@ -29,12 +32,18 @@ LOCAL_NAMES = frozenset({"localhost"})
 def host_check(allowed: Collection[str]) -> Check:
     """Refuse requests for a host that is not ours: a page cannot rebind its name to us.
 
-    An IP address and ``localhost`` are always ours: no name leads there by a foreign DNS.
+    An IP address and ``localhost`` are always ours: no name leads there by a foreign DNS. Probes
+    need no host: they often send none, and browsers always send one.
     """
     names = LOCAL_NAMES | {name.lower() for name in allowed}
 
     def check(environ: "WSGIEnvironment") -> None:
-        host = _host_of(environ.get("HTTP_HOST", ""))
+        header = environ.get("HTTP_HOST", "")
+        if not header:
+            if environ.get("PATH_INFO") not in PROBE_PATHS:
+                raise Forbidden("the request names no host; send a header such as Host: localhost")
+            return
+        host = _host_of(header)
         if host not in names and not _is_address(host):
             raise Forbidden(f"this gateway is not {host[:80]!r}; add it to SPOKE_ALLOWED_HOSTS")
 
@@ -74,13 +83,14 @@ def proxy_check(proxies: TrustedProxies, warn: Callable[..., object]) -> Check:
 
 def origin_check(listed: Collection[str]) -> OriginCheck:
     """Tell whether a page of an origin may connect: a listed one, or one served from here."""
-    origins = frozenset(origin.rstrip("/").lower() for origin in listed)
+    origins = frozenset(map(comparable, listed))
 
     def is_allowed(origin: str | None, environ: dict[str, Any]) -> bool:
         if origin is None:  # no page: browsers always say where a page is from
             return True
-        own = f"{environ.get('wsgi.url_scheme')}://{environ.get('HTTP_HOST', '')}"
-        return origin.lower() in origins or origin.lower() == own.lower()
+        asking, host = comparable(origin), environ.get("HTTP_HOST")
+        own = f"{environ.get('wsgi.url_scheme')}://{host}"
+        return asking in origins or (bool(host) and asking == comparable(own))
 
     return is_allowed
 

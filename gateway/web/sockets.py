@@ -15,7 +15,7 @@ from loguru import logger
 from gateway.packets import packet_of
 from gateway.transport import Connection, SocketIO, TrustedProxies
 from gateway.transport.strict_json import StrictJSON, StrictPacket
-from gateway.web.doors import OriginCheck
+from gateway.web.doors import ORIGINS_SETTING, OriginCheck
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 10, 8
 """A browser that vanished is noticed within 18 s."""
@@ -69,6 +69,7 @@ def create_server(
         async_mode="gevent",
         async_handlers=False,  # a client's questions are answered in the order it asked them
         cors_allowed_origins=is_allowed_origin,
+        origins_setting=ORIGINS_SETTING,
         ping_interval=PING_INTERVAL_S,
         ping_timeout=PING_TIMEOUT_S,
         max_http_buffer_size=MESSAGE_BYTES_MAX,

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from scripts.benchmarks import summary
 from scripts.benchmarks.against import compare
@@ -25,6 +26,8 @@ from scripts.benchmarks.summary import (
     workload_table,
 )
 from scripts.benchmarks.workloads import WORKLOADS, Workload
+from shared.console import tell
+from shared.program import run
 
 MINUTES, QUICK_MINUTES = 43.0, 3.7
 """Nothing new is begun after this; a run takes at most 45, a quick one 4."""
@@ -71,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
             return DONE
         return _measure_all(options, chosen, times, left_out)
     except BenchError as error:
-        print(f"bench: {error}", file=sys.stderr)
+        tell(f"bench: {error}\n")
         return FAILED
     except KeyboardInterrupt:
         return FAILED
@@ -193,4 +196,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(partial(main, sys.argv[1:]), unread=FAILED)

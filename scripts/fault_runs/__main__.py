@@ -15,6 +15,7 @@ from random import Random
 from scripts.fault_runs.faults import FAULTS, GAPS
 from scripts.fault_runs.scene import Scene
 from scripts.fault_runs.table import is_kept, reasons, render
+from shared.program import run as run_program
 from tests.faults.stage import assert_back
 
 SEED_MAX = 10_000
@@ -84,4 +85,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_program(main, unread=1)

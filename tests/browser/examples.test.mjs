@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { pathToFileURL } from "node:url";
 
 import { showState, startBrowser, waitForText } from "./browser.mjs";
 import { startOrigin } from "./origin.mjs";
@@ -60,6 +61,19 @@ test("the page of one file shows every bike, also after its gateway was started 
     for (const line of lines) assert.match(line, /^ebike-00[12]: \d+\.\d km\/h, \d+ W$/);
   }
   await showState(page, "my-page", ["light"]);
+});
+
+test("the page of one file works from the disk once null is listed", async (t) => {
+  const pair = await createPair(t);
+  pair.startDevice();
+  const closed = await pair.startGateway();
+  const { page } = await browser.newPage(t);
+  await page.goto(`${pathToFileURL(MY_PAGE)}?gateway=${pair.url}`);
+  await waitForText(page, "link", /is null in its SPOKE_CORS_ORIGINS\?$/);
+  await closed.stop("SIGTERM");
+  await pair.startGateway({ SPOKE_CORS_ORIGINS: "null" });
+  await waitForText(page, "link", /^Connected to http/);
+  await page.waitForFunction(() => document.querySelectorAll("#bikes li").length === 1);
 });
 
 test("the page of one file names the setting when its origin is not let in", async (t) => {

@@ -9,7 +9,6 @@ import pytest
 
 from scripts.preflight import (
     Plan,
-    address,
     connectable,
     environment,
     gateway_flags,
@@ -99,21 +98,6 @@ def test_a_port_wanted_twice_is_named_with_both_settings(tmp_path: Path) -> None
         "the gateway and the device both want port 5556: "
         "change SPOKE_GATEWAY_PORT or SPOKE_PUB_BIND"
     )
-
-
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [
-        ("127.0.0.1", "http://localhost:5000/"),
-        ("0.0.0.0", "http://localhost:5000/"),  # noqa: S104  # text
-        ("::", "http://localhost:5000/"),
-        ("192.168.1.7", "http://192.168.1.7:5000/"),
-        ("fd00::7", "http://[fd00::7]:5000/"),
-        ("bike.local", "http://bike.local:5000/"),
-    ],
-)
-def test_the_address_is_one_that_a_browser_here_finds(host: str, url: str) -> None:
-    assert address(host, 5000) == url
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ from pathlib import Path
 from loguru import logger
 from shared.logs import close_logs, setup_logging
 from shared.settings import load_settings
-settings = load_settings("gateway", sys.argv[1:], {}, Path.cwd())
+environ = {name: text for name, text in os.environ.items() if name.startswith("SPOKE_")}
+settings = load_settings("gateway", sys.argv[1:], environ, Path.cwd())
 setup_logging(settings, "gateway")
 """
 
@@ -82,6 +83,14 @@ logger.bind(device_id="ebike-001").info("gap", lost=3)
     )
     assert len(set(events(ended.file))) == 1
     assert len(ended.file) == 2
+
+
+def test_ignored_settings_are_logged_without_their_values(tmp_path: Path) -> None:
+    ended = run(tmp_path, "", environ={"SPOKE_RAET_HZ": "open-sesame"})
+    [line] = events(ended.file)
+    assert line.startswith("WARNING  shared.logs: setting_ignored what=")
+    assert "did you mean SPOKE_RATE_HZ?" in line
+    assert "sesame" not in line
 
 
 def test_lines_below_the_level_are_not_written(tmp_path: Path) -> None:

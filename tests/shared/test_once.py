@@ -65,3 +65,10 @@ def test_kinds_beyond_the_limit_share_one_turn() -> None:
     once = OncePerPeriod(60.0, kinds_max=10)
     said = [once.repeats_until(f"kind {n}", 100.0) for n in range(1_000)]
     assert said.count(0) == 11
+
+
+def test_kinds_of_an_earlier_period_make_room() -> None:
+    once = OncePerPeriod(60.0, kinds_max=10)
+    for n in range(1_000):
+        once.repeats_until(f"kind {n}", 100.0)
+    assert [once.repeats_until(f"new {n}", 160.0) for n in range(12)] == [0] * 9 + [989, None, None]

@@ -222,7 +222,7 @@ def test_one_endpoint_cannot_serve_two_sockets(place: Place, role: Role) -> None
 # --- what is wrong -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("layer", ["config", "dotenv", "environ"])
+@pytest.mark.parametrize("layer", ["config", "dotenv"])
 @pytest.mark.parametrize("name", ["SPOKE_RAET_HZ", "spoke_rate_hz"])
 def test_an_unknown_name_is_an_error_with_a_suggestion(place: Place, layer: str, name: str) -> None:
     place.set_in(layer, name, "20")
@@ -232,8 +232,53 @@ def test_an_unknown_name_is_an_error_with_a_suggestion(place: Place, layer: str,
 
 
 def test_an_unknown_name_like_no_other_gets_no_suggestion(place: Place) -> None:
-    place.environ["SPOKE_XYZZY"] = "1"
-    assert place.complaint() == "SPOKE_XYZZY (the environment): there is no such setting"
+    place.write(".env", "SPOKE_XYZZY=1\n")
+    assert place.complaint() == "SPOKE_XYZZY (.env): there is no such setting"
+
+
+@pytest.mark.parametrize("name", ["SPOKE_RAET_HZ", "spoke_rate_hz"])
+def test_unknown_name_in_the_environment_is_ignored_with_a_suggestion(
+    place: Place, name: str
+) -> None:
+    place.environ = {name: "20", "SPOKE_SEED": "7"}
+    settings = place.load("device")
+    assert (settings.rate_hz, settings.seed) == (10, 7)
+    assert settings.ignored == (
+        f"{name} (the environment): there is no such setting; did you mean SPOKE_RATE_HZ?",
+    )
+
+
+def test_unknown_name_that_honcho_copied_from_dotenv_is_an_error(place: Place) -> None:
+    place.write(".env", "SPOKE_RAET_HZ=20\n")
+    place.environ = {"SPOKE_RAET_HZ": "20"}
+    assert place.complaint().startswith("SPOKE_RAET_HZ (.env)")
+
+
+def test_names_that_kubernetes_sets_for_a_service_are_ignored(place: Place) -> None:
+    place.environ = {
+        f"{service}{name}": text
+        for service in ("SPOKE", "SPOKE_GATEWAY")
+        for name, text in {
+            "_SERVICE_HOST": "10.0.0.7",
+            "_SERVICE_PORT": "5000",
+            "_SERVICE_PORT_HTTP": "5000",
+            "_PORT": "tcp://10.0.0.7:5000",
+            "_PORT_5000_TCP": "tcp://10.0.0.7:5000",
+            "_PORT_5000_TCP_PROTO": "tcp",
+            "_PORT_5000_TCP_PORT": "5000",
+            "_PORT_5000_TCP_ADDR": "10.0.0.7",
+        }.items()
+    }
+    settings = place.load()
+    assert settings.gateway_port == 5000
+    assert len(settings.ignored) == len(place.environ)
+    place.environ["SPOKE_GATEWAY_PORT"] = "6000"  # in the pod's specification: it is meant
+    assert place.load().gateway_port == 6000
+
+
+def test_url_for_a_port_that_no_service_explains_is_an_error(place: Place) -> None:
+    place.environ = {"SPOKE_GATEWAY_PORT": "tcp://10.0.0.7:5000"}
+    assert "from 1 to 65535" in place.complaint()
 
 
 def test_names_of_others_are_not_minded(place: Place) -> None:
@@ -416,7 +461,8 @@ def test_help_lists_every_setting_as_a_flag(
 
 
 def test_every_setting_has_a_field_and_every_field_a_setting() -> None:
-    assert set(Settings.__dataclass_fields__) == {row.field for row in SETTINGS.values()}
+    fields = set(Settings.__dataclass_fields__) - {"ignored"}
+    assert fields == {row.field for row in SETTINGS.values()}
 
 
 def test_settings_cannot_be_changed(place: Place) -> None:

@@ -722,3 +722,40 @@ def test_second_get_before_the_first_woke_is_answered() -> None:
     link.push("two")
     until(lambda: second)
     assert second == [["two"]]
+
+
+# Refused origins
+
+
+def test_refused_origin_is_named_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    target = "/engine.io/?EIO=4&transport=polling"
+    with echo_engine(origins_setting="MY_ORIGINS", logger=True) as (_, port, _):
+        for origin in ("http://192.168.1.5:3000", "http://192.168.1.5:3000", "capacitor://x"):
+            answer = Polls(port).request("GET", target, headers={"Origin": origin})
+            assert answer.status == 400
+            assert f"{origin} is not an accepted origin. If it is yours" in answer.body
+            assert "MY_ORIGINS" in answer.body
+    errors = [it.getMessage() for it in caplog.records if it.levelno == logging.ERROR]
+    assert [line.split()[1] for line in errors] == ["http://192.168.1.5:3000", "capacitor://x"]
+
+
+def test_long_strange_origin_is_cut_and_escaped() -> None:
+    with echo_engine() as (_, port, _):
+        origin = "http://" + "\xfc<" * 3_000
+        answer = Polls(port).request(
+            "GET", "/engine.io/?EIO=4&transport=websocket", headers={"Origin": origin}
+        )
+        assert "http://\\\\xc3" in answer.body
+        assert "... is not an accepted origin" in answer.body
+        assert len(answer.body) < 1_500
+
+
+def test_invented_origins_fill_neither_log_nor_memory(caplog: pytest.LogCaptureFixture) -> None:
+    with echo_engine(logger=True) as (engine, port, _):
+        client = Polls(port)
+        for number in range(300):
+            headers = {"Origin": f"http://{number}.example"}
+            client.request("GET", "/engine.io/?EIO=4&transport=polling", headers=headers)
+        assert engine.log_message_keys == set()
+    assert len([it for it in caplog.records if it.levelno == logging.ERROR]) == 101

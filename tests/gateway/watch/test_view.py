@@ -1,5 +1,6 @@
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
 from gateway.watch.follow import Bike, Second, Watch
@@ -30,6 +31,14 @@ def test_a_bike_is_one_line_with_what_matters() -> None:
     for word in ("● online", "21.4", "110 W", "12%", "10", "1,234", "3 ms", "▁▁▁▁▁▁▂  ▂▂"):
         assert word in line
     assert "● live http://gateway" in shown(watch)
+
+
+@pytest.mark.parametrize("width", [1, 2, 7, 20, 40, 79, 80, 200])
+@pytest.mark.parametrize("height", [1, 2, 5, 24])
+def test_nothing_is_wider_than_the_terminal(width: int, height: int) -> None:
+    bikes = {f"ebike-{n:03d}": bike(gaps=n, lost=n * 1_000) for n in range(30)}
+    watch = Watch(bikes=bikes, url="http://gateway:5000", connects=3)
+    assert all(len(line) <= width for line in shown(watch, height, width).splitlines())
 
 
 def test_a_second_without_a_reading_is_blank() -> None:

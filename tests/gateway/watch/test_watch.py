@@ -3,20 +3,22 @@
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import StartProcess
-from tests.processes import RunningProcess, clean_environment
+from tests.processes import ROOT, RunningProcess, clean_environment
 from tests.system.pair import Pair
-from tests.timing import eventually
+from tests.timing import eventually, scaled_s
 
 BIKE = "ebike-001"
 
@@ -141,6 +143,10 @@ def test_a_refusal_ends_it_with_2(pair: Pair) -> None:
     ("arguments", "words"),
     [
         (("ftp://x",), "is no address"),
+        (("http://x:port",), "is no address"),
+        (("http://x:99999",), "is no address"),
+        (("http://[::1",), "is no address"),
+        (("fe80::1",), "is no address such as http://[::1]:5000"),
         (("--devices", "no/id"), "is no id"),
         (("--cursors", "/proc/self/mem"), "cannot be read"),
     ],
@@ -175,22 +181,117 @@ def terminal() -> Iterator[tuple[int, int]]:
     os.close(person)
 
 
-def test_in_a_terminal_it_is_a_table(pair: Pair, terminal: tuple[int, int]) -> None:
+@contextmanager
+def watching_in(
+    terminal: tuple[int, int], pair: Pair, **environ: str | None
+) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], bytearray]]]:
+    """Watch a bike in a terminal; give the process, and what a person has seen so far."""
     pair.start_device()
     pair.start_gateway()
     pair.wait_until_known(BIKE)
     program, person = terminal
-    environ = clean_environment({"TERM": "xterm-256color", "COLUMNS": "140", "LINES": "30"})
-    command = [sys.executable, "-m", "gateway.watch", pair.url]
-    with ExitStack() as stack:
-        process = subprocess.Popen(command, stdout=program, stderr=program, env=environ)
-        stack.callback(process.wait)
-        stack.callback(process.kill)  # nobody reads the terminal any more: it would wait for ever
-        seen = bytearray()
-        eventually(lambda: b"online" in read_into(seen, person) and b"km/h" in seen)
+    seen = bytearray()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway.watch", pair.url],
+        stdin=program,
+        stdout=program,
+        stderr=program,
+        cwd=ROOT,
+        env=clean_environment({"COLUMNS": None, "LINES": None, **environ}),
+    )
+    try:
+        yield process, lambda: read_into(seen, person)
+    finally:
+        process.kill()  # nobody reads the terminal any more: it would wait for ever
+        process.wait()
+
+
+def test_in_a_terminal_it_is_a_table(pair: Pair, terminal: tuple[int, int]) -> None:
+    size = {"COLUMNS": "140", "LINES": "30"}
+    with watching_in(terminal, pair, TERM="xterm-256color", **size) as (process, seen):
+        eventually(lambda: b"online" in seen() and b"km/h" in seen())
         process.send_signal(signal.SIGINT)
-        eventually(lambda: b"readings of 1 bike," in read_into(seen, person))
+        eventually(lambda: b"readings of 1 bike," in seen())
         assert process.wait() == 0
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown", "", None])
+def test_in_a_terminal_without_a_cursor_it_is_lines(
+    pair: Pair, terminal: tuple[int, int], term: str | None
+) -> None:
+    with watching_in(terminal, pair, TERM=term) as (process, seen):
+        eventually(lambda: seen().count(b'"event":"speed_change"') > 3)
+        assert b"this terminal cannot show a table (TERM" in seen()
+        assert b"\x1b" not in seen()
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_table_in_a_terminal_of_another_encoding_is_ascii(
+    pair: Pair, terminal: tuple[int, int], encoding: str
+) -> None:
+    environ = {"TERM": "vt100", "COLUMNS": "140", "PYTHONIOENCODING": encoding, "NO_COLOR": "1"}
+    with watching_in(terminal, pair, **environ) as (process, seen):
+        eventually(lambda: b"* online" in seen() and b"km/h" in seen())
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: b"readings of 1 bike," in seen())
+        assert process.wait() == 0
+        assert seen().isascii()
+        assert b"\\u" not in seen()
+
+
+def test_table_follows_the_size_of_its_terminal(pair: Pair, terminal: tuple[int, int]) -> None:
+    program, _ = terminal
+    termios.tcsetwinsize(program, (10, 150))
+    with watching_in(terminal, pair, TERM="xterm") as (_, seen):
+        eventually(lambda: b"readings" in seen() and b"battery" in seen())
+        for size in ((5, 40), (1, 1), (2, 20)):
+            termios.tcsetwinsize(program, size)
+            before = len(seen())
+            eventually(lambda start=before: len(seen()) > start + 20)  # type: ignore[misc]  # mypy sees no default
+        termios.tcsetwinsize(program, (10, 60))
+        before = len(seen())
+        eventually(lambda: b"km/h" in seen()[before:])
+        assert b"Traceback" not in seen()
+
+
+def test_signal_ends_it_while_nobody_reads_the_terminal(
+    pair: Pair, terminal: tuple[int, int]
+) -> None:
+    with watching_in(terminal, pair, TERM="xterm", COLUMNS="400", LINES="400") as (process, _):
+        program, _ = terminal
+        eventually(lambda: not select.select([], [program], [], 0)[1], what="a full terminal")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(scaled_s(20)) == 0
+
+
+def test_signal_ends_it_while_nobody_reads_the_pipe(pair: Pair, tmp_path: Path) -> None:
+    pair.start_device(SPOKE_RATE_HZ="1000")
+    pair.start_gateway()
+    reader, writer = os.pipe()
+    places = tmp_path / "places.json"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway.watch", pair.url, "--from-start", "--cursors", places],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        env=clean_environment(),
+    )
+    try:
+        eventually(lambda: not select.select([], [writer], [], 0)[1], what="a full pipe")
+        os.close(writer)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=scaled_s(20))
+        assert process.returncode == 0
+        assert b"Traceback" not in said
+        with os.fdopen(reader, "rb") as pipe:
+            *lines, _cut = pipe.read().split(b"\n")
+        last = [body for line in lines if (body := json.loads(line)["data"]).get("seq")][-1]
+        assert json.loads(places.read_text())[BIKE] == f"{last['epoch']}-{last['seq']}"
+    finally:
+        process.kill()
+        process.wait()
 
 
 def read_into(seen: bytearray, person: int) -> bytearray:

@@ -4,6 +4,7 @@ from typing import NoReturn
 
 import pytest
 from flask.testing import FlaskClient
+from loguru import logger
 
 from gateway.hub import Hub
 from gateway.web.queries import READINGS_KEYS
@@ -266,9 +267,15 @@ def test_a_foreign_host_is_refused_and_a_listed_one_is_not() -> None:
     client = app.test_client()
     for host in ("bikes.example", "bikes.example:5000", "localhost", "192.168.1.7:5000", "[::1]"):
         assert client.get("/healthz", headers={"Host": host}).status_code == 200
-    for host in ("evil.example", "[::1", "127.0.0.1.evil.example", ""):
+    for host in ("evil.example", "[::1", "127.0.0.1.evil.example"):
         answer = client.get("/healthz", headers={"Host": host})
         assert (answer.status_code, answer.json["code"]) == (403, "forbidden")  # type: ignore[index]  # is JSON
+
+
+def test_probe_without_a_host_is_answered(client: FlaskClient) -> None:
+    assert client.get("/healthz", headers={"Host": ""}).status_code == 200
+    assert client.get("/readyz", headers={"Host": ""}).json["ready"] is False  # type: ignore[index]  # is JSON
+    assert client.get("/", headers={"Host": ""}).status_code == 403
 
 
 def test_only_listed_origins_may_read_the_api() -> None:
@@ -282,6 +289,41 @@ def test_only_listed_origins_may_read_the_api() -> None:
         make_app().test_client().get("/api/v1/devices", headers={"Origin": "https://app.example"})
     )
     assert "Access-Control-Allow-Origin" not in closed.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_refused_origin_is_named_with_the_setting(method: str) -> None:
+    lines: list[str] = []
+    sink = logger.add(lambda line: lines.append(str(line)), format="{message} {extra}")
+    client = make_app().test_client()
+    try:
+        for origin in ("http://192.168.1.5:3000", "http://192.168.1.5:3000", "http://\xfc" * 9_000):
+            answer = client.open("/api/v1/devices", method=method, headers={"Origin": origin})
+            assert (answer.status_code, answer.json["code"]) == (403, "forbidden")  # type: ignore[index]  # is JSON
+            detail = answer.json["detail"]  # type: ignore[index]  # is JSON
+            assert origin[:14] in detail or "http://\\xfc" in detail
+            assert "SPOKE_CORS_ORIGINS" in detail
+            assert len(detail) < 1_000
+    finally:
+        logger.remove(sink)
+    assert len(lines) == 2
+    assert "http://192.168.1.5:3000" in lines[0]
+    assert "SPOKE_CORS_ORIGINS" in lines[0]
+
+
+def test_refused_handshake_names_the_origin_and_the_setting(client: FlaskClient) -> None:
+    for transport in ("polling", "websocket"):
+        target = f"/socket.io/?EIO=4&transport={transport}"
+        answer = client.get(target, headers={"Origin": "capacitor://localhost"})
+        assert answer.status_code == 400
+        assert "capacitor://localhost is not an accepted origin" in answer.text
+        assert "SPOKE_CORS_ORIGINS" in answer.text
+
+
+def test_foreign_page_may_have_what_is_not_of_the_api() -> None:
+    answer = make_app().test_client().get("/healthz", headers={"Origin": "https://evil.example"})
+    assert answer.status_code == 200
+    assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,16 @@ def test_a_host_that_is_not_is_forbidden(host: str) -> None:
         host_check(["bikes.example"])({"HTTP_HOST": host})
 
 
-def test_a_request_without_a_host_is_forbidden() -> None:
-    with pytest.raises(Forbidden):
-        host_check([])({})
+@pytest.mark.parametrize("environ", [{}, {"HTTP_HOST": ""}])
+def test_without_a_host_only_probes_are_answered(environ: dict[str, Any]) -> None:
+    check = host_check([])
+    for path in ("/healthz", "/readyz"):
+        check({**environ, "PATH_INFO": path})
+        with pytest.raises(Forbidden, match="evil"):
+            check({"HTTP_HOST": "evil.example", "PATH_INFO": path})
+    for path in ("/", "/api/v1/devices", "/healthz/", "/socket.io/"):
+        with pytest.raises(Forbidden, match="Host: localhost"):
+            check({**environ, "PATH_INFO": path})
 
 
 def test_an_old_client_is_refused_whoever_it_is() -> None:
@@ -78,7 +85,25 @@ def test_a_page_may_connect_from_here_or_from_a_listed_origin(
     origin: str | None, expected: bool
 ) -> None:
     environ = {"wsgi.url_scheme": "http", "HTTP_HOST": "bikes.example:5000"}
-    assert origin_check(["https://App.example/"])(origin, environ) is expected
+    assert origin_check(["https://App.example"])(origin, environ) is expected
+
+
+def test_usual_port_in_the_host_makes_no_other_origin() -> None:
+    check = origin_check([])
+    assert check("http://a.example", {"wsgi.url_scheme": "http", "HTTP_HOST": "a.example:80"})
+    assert not check("http://a.example", {"wsgi.url_scheme": "http", "HTTP_HOST": "a.example:443"})
+
+
+@pytest.mark.parametrize("origin", ["", "http://", "null"])
+def test_request_without_a_host_has_no_own_origin(origin: str) -> None:
+    assert not origin_check([])(origin, {"wsgi.url_scheme": "http"})
+
+
+@pytest.mark.parametrize("origin", ["null", "file://", "app://.", "capacitor://localhost"])
+def test_origin_of_an_app_may_connect_once_it_is_listed(origin: str) -> None:
+    environ = {"wsgi.url_scheme": "http", "HTTP_HOST": "bikes.example:5000"}
+    assert origin_check([origin])(origin, environ)
+    assert not origin_check(["https://a.example"])(origin, environ)
 
 
 def answer_of(app: Callable[..., Iterable[bytes]], **environ: Any) -> tuple[str, bytes]:
