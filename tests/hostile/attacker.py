@@ -16,8 +16,8 @@ from tests.timing import scaled_s
 
 ATTACKER, HONEST = "127.0.0.2", "127.0.0.1"
 """An attacker has an address of its own, so that the gateway can tell it from an honest client."""
-LASTS_S = 0.4
-"""How long one attack goes on: long enough for a hundred turns, short enough for many attacks."""
+LASTS_S = 0.3
+"""How long one attack goes on: long enough for thirty turns, short enough for many attacks."""
 BYTES_MAX = 2_000_000
 """What one attack sends on one connection at most."""
 FRAMES_BYTES_MAX = 120_000

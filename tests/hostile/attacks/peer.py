@@ -17,7 +17,7 @@ PEERS = 20
 MESSAGES = 600
 """Of each peer: together twelve times what the gateway's queue holds, and 34 MB."""
 BIKES = 400
-LASTS_S = 1.0
+LASTS_S = 0.7
 LEAVES_S = 0.3
 """After the last message; most of them are on their way by then."""
 CONNECTED_WITHIN_S = 0.3

@@ -29,7 +29,7 @@ def replay_peers_that_take_nothing(attacker: Attacker) -> None:
     _run_peers("deaf", attacker.target.replay_bind)
 
 
-@attack(clients=20)
+@attack(clients=20, growth_mb=FLOOD_MB)  # 64 MB of messages may wait for a link
 def rubbish_publishers(attacker: Attacker) -> None:
     """Messages of every kind that are no reading."""
     _run_peers("rubbish", attacker.target.device_bind)
