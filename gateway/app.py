@@ -12,13 +12,13 @@ from loguru import logger
 from gateway.devices.devices import Devices, Limits
 from gateway.devices.ownership import is_own
 from gateway.hub import Hub
-from gateway.links.links import link_settings
-from gateway.links.replay import Replay
-from gateway.links.replay_routes import ReplayRoutes
-from gateway.links.subscriber import Subscriber
 from gateway.schema.routes import create_documents
 from gateway.stalls import StallWatch
 from gateway.transport import Multicast, SocketIO, TrustedProxies
+from gateway.upstream.replay_client import Replay
+from gateway.upstream.replay_routes import ReplayRoutes
+from gateway.upstream.sockets import link_settings
+from gateway.upstream.subscriber import Subscriber
 from gateway.web.api import check_query, create_api, create_pages
 from gateway.web.auth import Authenticate, let_everybody_in
 from gateway.web.cors import share_with_pages

@@ -19,10 +19,10 @@ from gateway.fanout.fanout import Fanout, do_nothing
 from gateway.fanout.groups import OpenMulticast
 from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.feed.effects import Now
-from gateway.links.arrivals import Watch
-from gateway.links.links import Incoming
-from gateway.links.replay import Aside, Replay, Reply
-from gateway.links.subscriber import Subscriber
+from gateway.upstream.readiness import Watch
+from gateway.upstream.replay_client import Aside, Replay, Reply
+from gateway.upstream.sockets import Incoming
+from gateway.upstream.subscriber import Subscriber
 from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.once import OncePerKind

@@ -8,7 +8,12 @@ import pytest
 from gateway.__main__ import HTTP_SPARE
 from gateway.fanout.entries import ENTRIES_MAX, ENTRY_BYTES
 from gateway.feed.reorder import ALL_HELD_MAX
-from gateway.links.links import (
+from gateway.transport.engine_server import MAX_TOTAL_INBOX_BYTES
+from gateway.transport.http_body import PIECE_BYTES
+from gateway.transport.http_head import HEAD_BYTES_MAX
+from gateway.transport.packets import PARSED_FACTOR
+from gateway.transport.post_body import ALL_BODIES_BYTES_MAX
+from gateway.upstream.sockets import (
     LIVE_FRAME_BYTES_MAX,
     LIVE_QUEUE_BYTES,
     PEERS_A_DEVICE,
@@ -16,11 +21,6 @@ from gateway.links.links import (
     REPLAY_FRAME_BYTES_MAX,
     REPLAY_QUEUE_BYTES,
 )
-from gateway.transport.engine_server import MAX_TOTAL_INBOX_BYTES
-from gateway.transport.http_body import PIECE_BYTES
-from gateway.transport.http_head import HEAD_BYTES_MAX
-from gateway.transport.packets import PARSED_FACTOR
-from gateway.transport.post_body import ALL_BODIES_BYTES_MAX
 from gateway.web.answers import ANSWERS_BYTES_MAX
 from shared.log_sinks import LINES_WAITING_MAX
 from shared.setting_table import SETTINGS

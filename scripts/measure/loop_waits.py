@@ -21,7 +21,7 @@ import zmq
 from gevent.event import Event
 
 from gateway.hub import watch_descriptor
-from gateway.links.arrivals import Arrivals
+from gateway.upstream.readiness import Arrivals
 
 MESSAGES, PAUSE_S = 500, 0.01
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from gateway.links.links import LinkSettings
+from gateway.upstream.sockets import LinkSettings
 from tests.gateway.link_peers import Loop, Peers, StartLinks
 
 

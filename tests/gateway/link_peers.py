@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 import zmq
 
-from gateway.links.links import Incoming, LinkSettings
-from gateway.links.replay_routes import Route
-from gateway.links.subscriber import Subscriber
+from gateway.upstream.replay_routes import Route
+from gateway.upstream.sockets import Incoming, LinkSettings
+from gateway.upstream.subscriber import Subscriber
 from shared.contexts import open_context
 from shared.cursor import Cursor
 from shared.wire import ReplayRequest, decode_request, encode_answer, encode_request, reading_topic

@@ -24,9 +24,9 @@ from gateway.hub import (
     Hub,
     read_clocks,
 )
-from gateway.links.links import Incoming
-from gateway.links.replay import Replay
-from gateway.links.replay_routes import ReplayRoutes, Route
+from gateway.upstream.replay_client import Replay
+from gateway.upstream.replay_routes import ReplayRoutes, Route
+from gateway.upstream.sockets import Incoming
 from shared.cursor import Cursor
 from shared.reading import Reading, Status
 from shared.wire import (

@@ -68,7 +68,7 @@ def test_a_fault_in_an_event_is_an_internal_error(pair: Pair, logs: Path) -> Non
 @pytest.mark.parametrize(
     ("module", "target"),
     [
-        ("gateway.links.subscriber", "Subscriber.take"),
+        ("gateway.upstream.subscriber", "Subscriber.take"),
         ("gateway.feed.feed", "Feed.receive_status"),
         ("gateway.devices.devices", "Devices.tick"),
         ("gateway.fanout.fanout", "Fanout.due"),

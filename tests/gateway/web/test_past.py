@@ -9,8 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from gateway.hub import Hub
-from gateway.links.links import Incoming
-from gateway.links.replay_routes import Route
+from gateway.upstream.replay_routes import Route
+from gateway.upstream.sockets import Incoming
 from gateway.web import past
 from gateway.web.csv_rows import CSV_KEYS
 from shared.cursor import Cursor

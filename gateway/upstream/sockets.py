@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import zmq
 
-from gateway.links.replay_routes import Route
+from gateway.upstream.replay_routes import Route
 from shared.doorkeeper import Doorkeeper, cut_off, peers_allowed
 from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import zmq
 
-from gateway.links.links import LinkSettings, link_settings, open_connected
-from gateway.links.replay_routes import Route
+from gateway.upstream.replay_routes import Route
+from gateway.upstream.sockets import LinkSettings, link_settings, open_connected
 from shared.contexts import open_context
 from shared.errors import SettingsError
 from shared.settings import load_settings

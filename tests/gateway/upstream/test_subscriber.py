@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import zmq
 
-from gateway.links.links import (
+from gateway.upstream.replay_client import Replay, Reply
+from gateway.upstream.replay_routes import ReplayRoutes, Route
+from gateway.upstream.sockets import (
     LIVE_FRAME_BYTES_MAX,
     REPLAY_QUEUE,
     SUBSCRIBE,
     Incoming,
     LinkSettings,
 )
-from gateway.links.replay import Replay, Reply
-from gateway.links.replay_routes import ReplayRoutes, Route
-from gateway.links.subscriber import (
+from gateway.upstream.subscriber import (
     LINK_MESSAGES,
     SILENCE_S,
     TAKE_BYTES,

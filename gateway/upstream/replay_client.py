@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from gateway.feed.asking import Purpose
-from gateway.links.replay_routes import ReplayRoutes, Route
+from gateway.upstream.replay_routes import ReplayRoutes, Route
 from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.wire import (

@@ -1,6 +1,6 @@
 """Which replay endpoint is asked for which device."""
 
-from gateway.links.replay_routes import CLAIM_S, CLAIMS_A_DEVICE_MAX, ReplayRoutes, Route
+from gateway.upstream.replay_routes import CLAIM_S, CLAIMS_A_DEVICE_MAX, ReplayRoutes, Route
 
 FIRST, SECOND = Route("tcp://first:5557"), Route("tcp://second:5557")
 BIKE, OTHER = Route("tcp://*:5557", b"bike"), Route("tcp://*:5557", b"other")

@@ -10,8 +10,9 @@ from time import monotonic
 
 import zmq
 
-from gateway.links.arrivals import Arrivals, Watch
-from gateway.links.links import (
+from gateway.upstream.readiness import Arrivals, Watch
+from gateway.upstream.replay_routes import Route
+from gateway.upstream.sockets import (
     Incoming,
     Link,
     LinkSettings,
@@ -21,7 +22,6 @@ from gateway.links.links import (
     subscribe,
     take,
 )
-from gateway.links.replay_routes import Route
 from shared.contexts import end_within
 from shared.doorkeeper import Doorkeeper
 from shared.errors import SettingsError
@@ -49,7 +49,7 @@ ENDING_MAX_S = 0.5
 class Subscriber:
     """All ZeroMQ sockets of the gateway.
 
-    ``watch`` is the event loop's (see :data:`~gateway.links.arrivals.Watch`); ``wake`` leads to a
+    ``watch`` is the event loop's (see :data:`~gateway.upstream.readiness.Watch`); ``wake`` leads to a
     call of :meth:`take`, soon. ``notice(event, **fields)`` is told what an operator should know.
     """
 

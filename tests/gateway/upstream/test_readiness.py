@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import zmq
 
-from gateway.links.links import LinkSettings
-from gateway.links.replay_routes import Route
-from gateway.links.subscriber import TAKE_MESSAGES
+from gateway.upstream.replay_routes import Route
+from gateway.upstream.sockets import LinkSettings
+from gateway.upstream.subscriber import TAKE_MESSAGES
 from tests.gateway.link_peers import (
     REQUEST,
     TOPIC,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.links.replay import SILENT_S, Aside, Replay, Reply, Requests
-from gateway.links.replay_routes import CLAIM_S, ReplayRoutes, Route
+from gateway.upstream.replay_client import SILENT_S, Aside, Replay, Reply, Requests
+from gateway.upstream.replay_routes import CLAIM_S, ReplayRoutes, Route
 from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.reading import Reading
