@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from device.findings import Findings
-from gateway.feed.asking import SILENT_HOLD_S
 from gateway.feed.effects import Announce, Ask, Count, Effect, Effects, Now, Seen
 from gateway.feed.feed import Feed
+from gateway.feed.retransmission import SILENT_HOLD_S
 from gateway.packets import Gap
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import NamedTuple, Protocol
 
 from gateway.devices.ring import Entry, Ring, gap_entry, reading_entry
-from gateway.feed.asking import Purpose
+from gateway.feed.backfill import Fills, Stretch
 from gateway.feed.effects import (
     Announce,
     Ask,
@@ -26,8 +26,8 @@ from gateway.feed.effects import (
     Take,
 )
 from gateway.feed.feed import Feed
-from gateway.feed.history import Fills, Stretch
-from gateway.feed.reorder import HeldTotal, Reorder
+from gateway.feed.reorder_buffer import HeldTotal, Reorder
+from gateway.feed.retransmission import Purpose
 from gateway.packets import Gap, encode_json, reading_frame, reading_payload
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage

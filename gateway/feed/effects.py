@@ -2,8 +2,8 @@
 
 from typing import NamedTuple, TypeAlias
 
-from gateway.feed.asking import Purpose
-from gateway.feed.history import Stretch
+from gateway.feed.backfill import Stretch
+from gateway.feed.retransmission import Purpose
 from gateway.packets import Gap
 from shared.cursor import Cursor
 from shared.reading import Reading

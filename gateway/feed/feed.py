@@ -11,12 +11,12 @@ to ask for it; ``history`` fetches what was before.
 from dataclasses import InitVar, dataclass, field
 
 from gateway.feed.admission import is_future, refusal, strangeness
-from gateway.feed.asking import ASK_AGAIN_S, PAGE_MAX, Asking, Kind, Purpose, Question
+from gateway.feed.backfill import Fills, History
 from gateway.feed.effects import Ask, Changed, Count, Effects, Now, Prepend, Seen, Start, Take
-from gateway.feed.history import Fills, History
 from gateway.feed.order import Order
 from gateway.feed.refusals import NEVER_S, Refusals
-from gateway.feed.reorder import Reorder
+from gateway.feed.reorder_buffer import Reorder
+from gateway.feed.retransmission import ASK_AGAIN_S, PAGE_MAX, Asking, Kind, Purpose, Question
 from shared.cursor import Cursor
 from shared.reading import Reading, Status
 from shared.wire import ReplayAnswer

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from gateway.feed.effects import Announce, Count, Effects, Empty, Seen, Take
-from gateway.feed.horizon import Horizon, Missing
-from gateway.feed.reorder import Reorder
+from gateway.feed.reorder_buffer import Reorder
+from gateway.feed.sequence_tracker import Horizon, Missing
 from gateway.packets import Gap
 from shared.cursor import START, Cursor
 from shared.reading import Reading

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
-from gateway.feed.asking import Purpose
+from gateway.feed.retransmission import Purpose
 from gateway.upstream.replay_routes import ReplayRoutes, Route
 from shared.cursor import Cursor
 from shared.errors import BadMessage

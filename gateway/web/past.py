@@ -14,7 +14,7 @@ from gevent.event import AsyncResult
 
 from gateway.devices.devices import Device, with_time
 from gateway.fanout.catchup import UNKNOWN_CURSOR_S
-from gateway.feed.asking import PAGE_MAX
+from gateway.feed.retransmission import PAGE_MAX
 from gateway.hub import Hub
 from gateway.web.fair_line import FairLine
 from gateway.web.positions import may_come

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 from gateway.devices.devices import Device
-from gateway.feed.history import holes
+from gateway.feed.backfill import holes
 from gateway.packets import Gap, reading_payload
 from gateway.web.queries import Query
 from shared.cursor import START, Cursor

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from gateway.feed.asking import Purpose
+from gateway.feed.backfill import Fills, Item
 from gateway.feed.effects import (
     Announce,
     Ask,
@@ -18,8 +18,8 @@ from gateway.feed.effects import (
     Take,
 )
 from gateway.feed.feed import Feed
-from gateway.feed.history import Fills, Item
-from gateway.feed.reorder import Reorder
+from gateway.feed.reorder_buffer import Reorder
+from gateway.feed.retransmission import Purpose
 from gateway.packets import Gap
 from shared.cursor import Cursor
 from shared.reading import Reading, State, Status

@@ -15,8 +15,8 @@ from gateway.devices.devices import (
     Question,
     status_body,
 )
+from gateway.feed.backfill import FILLS_MAX
 from gateway.feed.effects import Now
-from gateway.feed.history import FILLS_MAX
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.reading import CheckedReading, Reading, Status

@@ -9,8 +9,8 @@ from gateway.fanout import rates
 from gateway.fanout.catchup import Outbound
 from gateway.fanout.clients import Client, Rated
 from gateway.fanout.rates import LOOK_A_DEVICE_S, LOOK_MAX_S, LOOK_MIN_S, RateQueue
+from gateway.feed.backfill import Stretch
 from gateway.feed.effects import Prepend
-from gateway.feed.history import Stretch
 from gateway.packets import packet_of
 from shared.cursor import Cursor
 from shared.reading import Reading

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.feed.backfill import Fills
 from gateway.feed.effects import Announce, Take
 from gateway.feed.feed import Feed
-from gateway.feed.history import Fills
-from gateway.feed.reorder import HELD_MAX, HeldTotal, Reorder
+from gateway.feed.reorder_buffer import HELD_MAX, HeldTotal, Reorder
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer

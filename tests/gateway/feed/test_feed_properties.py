@@ -7,10 +7,10 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.feed.asking import Purpose
 from gateway.feed.effects import Announce, Ask, Effects, Empty, Start, Take
 from gateway.feed.feed import Feed
-from gateway.feed.reorder import HELD_MAX, HeldTotal, Reorder
+from gateway.feed.reorder_buffer import HELD_MAX, HeldTotal, Reorder
+from gateway.feed.retransmission import Purpose
 from gateway.packets import Gap
 from shared.cursor import Cursor
 from shared.reading import Reading, Status

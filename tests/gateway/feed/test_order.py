@@ -1,7 +1,7 @@
 """Where a device's readings stand; the feed's tests show the whole of it at work."""
 
 from gateway.feed.order import Order
-from gateway.feed.reorder import Reorder
+from gateway.feed.reorder_buffer import Reorder
 from shared.cursor import Cursor
 from tests.gateway.feeds import DEVICE, reading, said
 

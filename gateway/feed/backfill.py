@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self, TypeAlias
 
-from gateway.feed.asking import PAGE_MAX
+from gateway.feed.retransmission import PAGE_MAX
 from gateway.packets import Gap
 from shared.cursor import START, Cursor
 from shared.reading import Reading

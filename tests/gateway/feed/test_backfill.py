@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gateway.feed.history import STRETCH_MAX, WANTED_FILLS_MAX, Fills, History, Stretch
+from gateway.feed.backfill import STRETCH_MAX, WANTED_FILLS_MAX, Fills, History, Stretch
 from shared.cursor import Cursor
 from shared.wire import ReplayAnswer
 from tests.gateway.feeds import DEVICE, answer, reading, readings, say_item

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.feed.horizon import EPOCHS_AHEAD_MAX, NOTED_MAX, Horizon
+from gateway.feed.sequence_tracker import EPOCHS_AHEAD_MAX, NOTED_MAX, Horizon
 from shared.cursor import Cursor
 
 HEAD = Cursor(1, 4)

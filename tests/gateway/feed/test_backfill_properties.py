@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.feed.history import Fills, History, Stretch
+from gateway.feed.backfill import Fills, History, Stretch
 from gateway.packets import Gap
 from shared.cursor import Cursor
 from shared.reading import Reading

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.feed.asking import Asking, Kind, Question
+from gateway.feed.retransmission import Asking, Kind, Question
 from shared.cursor import Cursor
 
 HEAD, KNOWN = Cursor(1, 4), Cursor(1, 8)

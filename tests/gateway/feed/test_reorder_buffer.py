@@ -1,6 +1,6 @@
 """Readings held until their turn."""
 
-from gateway.feed.reorder import HELD_MAX, HeldTotal, Reorder
+from gateway.feed.reorder_buffer import HELD_MAX, HeldTotal, Reorder
 from shared.cursor import Cursor
 from tests.gateway.feeds import reading, readings
 
