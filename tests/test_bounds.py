@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import HTTP_SPARE
-from gateway.fanout.entries import ENTRIES_MAX, ENTRY_BYTES
+from gateway.fanout.subscription_budget import ENTRIES_MAX, ENTRY_BYTES
 from gateway.feed.reorder_buffer import ALL_HELD_MAX
 from gateway.transport.engine_server import MAX_TOTAL_INBOX_BYTES
 from gateway.transport.http_body import PIECE_BYTES

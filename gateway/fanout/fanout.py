@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from gateway.devices.devices import REMEMBERED_MAX, Device, Devices
 from gateway.devices.ring import Entry
-from gateway.fanout.catchup import ANY_NUMBER, Outbound, advance, is_ahead, resolve
+from gateway.fanout.backlog import ANY_NUMBER, Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import (
     NEVER,
     UNPLACED,
@@ -22,7 +22,6 @@ from gateway.fanout.clients import (
     Unplaced,
     Waiting,
 )
-from gateway.fanout.entries import Entries
 from gateway.fanout.groups import (
     BATCH_BYTES_MAX,
     Batch,
@@ -32,9 +31,10 @@ from gateway.fanout.groups import (
     Handle,
     OpenMulticast,
 )
-from gateway.fanout.rates import RateQueue
 from gateway.fanout.statuses import StatusLog
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, Subscribe, Unsubscribe
+from gateway.fanout.subscription_budget import Entries
+from gateway.fanout.throttle import RateQueue
 from gateway.feed.effects import Now
 from gateway.packets import event_frame
 from shared.cursor import START, Cursor

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from gateway.devices.devices import Devices, status_body
-from gateway.fanout.catchup import Outbound
+from gateway.fanout.backlog import Outbound
 from gateway.fanout.clients import Client
 from gateway.packets import event_frame
 

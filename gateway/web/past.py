@@ -13,7 +13,7 @@ import gevent
 from gevent.event import AsyncResult
 
 from gateway.devices.devices import Device, with_time
-from gateway.fanout.catchup import UNKNOWN_CURSOR_S
+from gateway.fanout.backlog import UNKNOWN_CURSOR_S
 from gateway.feed.retransmission import PAGE_MAX
 from gateway.hub import Hub
 from gateway.web.fair_line import FairLine

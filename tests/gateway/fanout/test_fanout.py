@@ -4,9 +4,9 @@ import pytest
 
 from gateway.devices.devices import REMEMBERED_MAX
 from gateway.devices.ring import Ring
-from gateway.fanout.entries import Entries
 from gateway.fanout.fanout import PARTS_MAX
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, parse_subscribe
+from gateway.fanout.subscription_budget import Entries
 from shared.errors import TooManyDevices, Unavailable
 from tests.gateway.browsers import EPOCH, Browser, Line, World
 

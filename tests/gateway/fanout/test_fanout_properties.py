@@ -50,7 +50,7 @@ def _pieces(request: pytest.FixtureRequest) -> Iterator[None]:
                 patch.setattr(f"gateway.fanout.fanout.{name}", 1)
             patch.setattr("gateway.fanout.fanout.SENT_AT_ONCE", 1)
             patch.setattr("gateway.fanout.groups.COHORT_MAX", 1)
-            patch.setattr("gateway.fanout.rates.LOOK_DEVICES", 1)
+            patch.setattr("gateway.fanout.throttle.LOOK_DEVICES", 1)
             patch.setattr(Browser, "is_busy_world", True)
         yield
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.fanout.catchup import Outbound
+from gateway.fanout.backlog import Outbound
 from gateway.fanout.clients import Client
 from gateway.fanout.statuses import LOG_MAX, StatusLog
 from gateway.packets import packet_of

@@ -6,7 +6,7 @@ import gevent
 import pytest
 from flask.testing import FlaskClient
 
-from gateway.fanout.catchup import UNKNOWN_CURSOR_S
+from gateway.fanout.backlog import UNKNOWN_CURSOR_S
 from gateway.feed.effects import Now
 from gateway.hub import Hub
 from gateway.web import past

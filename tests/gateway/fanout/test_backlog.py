@@ -6,7 +6,7 @@ import pytest
 
 from gateway.devices.devices import Device
 from gateway.devices.ring import gap_entry, reading_entry
-from gateway.fanout.catchup import UNKNOWN_CURSOR_S, Outbound, advance, is_ahead, resolve
+from gateway.fanout.backlog import UNKNOWN_CURSOR_S, Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import At, Waiting
 from gateway.feed.effects import Now
 from gateway.packets import Gap, packet_of

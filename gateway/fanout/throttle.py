@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterator, Mapping
 
 from gateway.devices.devices import Device, Devices
-from gateway.fanout.catchup import Outbound
+from gateway.fanout.backlog import Outbound
 from gateway.fanout.clients import Client, Look, Rated
 from gateway.feed.effects import Now
 from shared.cursor import START

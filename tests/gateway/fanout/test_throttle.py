@@ -5,10 +5,10 @@ import json
 import pytest
 
 from gateway.devices.devices import Device
-from gateway.fanout import rates
-from gateway.fanout.catchup import Outbound
+from gateway.fanout import throttle
+from gateway.fanout.backlog import Outbound
 from gateway.fanout.clients import Client, Rated
-from gateway.fanout.rates import LOOK_A_DEVICE_S, LOOK_MAX_S, LOOK_MIN_S, RateQueue
+from gateway.fanout.throttle import LOOK_A_DEVICE_S, LOOK_MAX_S, LOOK_MIN_S, RateQueue
 from gateway.feed.backfill import Stretch
 from gateway.feed.effects import Prepend
 from gateway.packets import packet_of
@@ -179,8 +179,8 @@ def test_where_nothing_came_no_device_is_looked_at(
         looks.append(device.device_id)
         return look_really(rated, device, out)
 
-    look_really = rates._take_newest
-    monkeypatch.setattr(rates, "_take_newest", look)
+    look_really = throttle._take_newest
+    monkeypatch.setattr(throttle, "_take_newest", look)
     world.publish("a")
     for _ in range(20):
         sent(queue, client, world)
