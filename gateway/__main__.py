@@ -25,7 +25,7 @@ from loguru import logger
 
 from gateway import __version__
 from gateway.app import Gateway, create_app, load_templates
-from gateway.goodbye import say_goodbye
+from gateway.shutdown import say_goodbye
 from gateway.transport import WebServer
 from gateway.web.api import INSTALL_HINT, libraries_missing
 from shared.addresses import page_url, socket_address

@@ -22,8 +22,12 @@ from gateway.upstream.subscriber import Subscriber
 from gateway.web.api import check_query, create_api, create_pages
 from gateway.web.auth import Authenticate, let_everybody_in
 from gateway.web.cors import share_with_pages
-from gateway.web.detours import create_detours
-from gateway.web.doors import (
+from gateway.web.error_handlers import register_error_handlers
+from gateway.web.events import register_events
+from gateway.web.foreign_pages import foreign_page_check
+from gateway.web.inputs import check_address, remove_unreadable_headers
+from gateway.web.redirects import create_detours
+from gateway.web.request_guards import (
     Check,
     guard,
     handshake_check,
@@ -31,10 +35,6 @@ from gateway.web.doors import (
     origin_check,
     proxy_check,
 )
-from gateway.web.error_handlers import register_error_handlers
-from gateway.web.events import register_events
-from gateway.web.foreign_pages import foreign_page_check
-from gateway.web.inputs import check_address, remove_unreadable_headers
 from gateway.web.sockets import create_server
 from shared.settings import Settings
 

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from gateway.schema.addresses import openapi
-from gateway.schema.events import asyncapi
+from gateway.schema.asyncapi import asyncapi
+from gateway.schema.openapi import openapi
 from shared.console import put_out
 from shared.program import run
 

@@ -7,8 +7,8 @@ from flask import Blueprint, Response, render_template
 
 from gateway import __version__
 from gateway.packets import encode_json
-from gateway.schema.addresses import openapi
-from gateway.schema.events import asyncapi
+from gateway.schema.asyncapi import asyncapi
+from gateway.schema.openapi import openapi
 from gateway.schema.page import addresses_of, events_of, tables_of, topics_of
 
 

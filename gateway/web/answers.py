@@ -8,7 +8,7 @@ the memory of the process. Whose address holds least goes first.
 from dataclasses import dataclass
 
 from gateway.transport.client_address import LOCAL
-from gateway.web.fair_line import FairLine
+from gateway.web.fair_queue import FairLine
 from shared.errors import Unavailable
 
 ANSWERS_BYTES_MAX = 64_000_000

@@ -10,7 +10,7 @@ from time import monotonic
 from flask import Flask, Response, request
 from loguru import logger
 
-from gateway.web.doors import ORIGINS_SETTING, OriginCheck
+from gateway.web.request_guards import ORIGINS_SETTING, OriginCheck
 from shared.errors import Forbidden
 from shared.once import OncePerPeriod
 from shared.origins import shown

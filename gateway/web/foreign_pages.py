@@ -10,7 +10,7 @@ TLS.
 from typing import TYPE_CHECKING
 
 from gateway.web.cors import API_PATH
-from gateway.web.doors import SOCKET_PATH
+from gateway.web.request_guards import SOCKET_PATH
 from shared.errors import Forbidden
 
 if TYPE_CHECKING:

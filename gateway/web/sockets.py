@@ -15,7 +15,7 @@ from loguru import logger
 from gateway.packets import packet_of
 from gateway.transport import Connection, SocketIO, TrustedProxies
 from gateway.transport.strict_json import StrictJSON, StrictPacket
-from gateway.web.doors import ORIGINS_SETTING, OriginCheck
+from gateway.web.request_guards import ORIGINS_SETTING, OriginCheck
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 10, 8
 """A browser that vanished is noticed within 18 s."""

@@ -4,7 +4,7 @@ import signal
 from typing import Any
 from urllib.request import Request, urlopen
 
-from gateway.goodbye import SPREAD_FROM
+from gateway.shutdown import SPREAD_FROM
 from tests.system.pair import HTTP_WAIT_S, Pair
 from tests.timing import scaled_s
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.schema.addresses import http_schemas
+from gateway.schema.openapi import http_schemas
 from gateway.schema.payloads import GAP_REASONS, error_codes, schemas
 from shared.reading import ASSIST_LEVELS
 from tests.processes import ROOT

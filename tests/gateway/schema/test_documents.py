@@ -9,9 +9,9 @@ from openapi_spec_validator import validate
 
 from gateway.feed.refusals import AT_ONCE
 from gateway.schema.__main__ import main
-from gateway.schema.addresses import openapi
-from gateway.schema.events import EVENTS as DOCUMENTED
-from gateway.schema.events import asyncapi
+from gateway.schema.asyncapi import EVENTS as DOCUMENTED
+from gateway.schema.asyncapi import asyncapi
+from gateway.schema.openapi import openapi
 from gateway.schema.payloads import GAP_REASONS, REFUSALS, schemas
 from gateway.web.events import EVENTS
 from shared.reading import READING_KEYS

@@ -2,8 +2,8 @@ import re
 
 import pytest
 
-from gateway.schema.addresses import openapi
-from gateway.schema.events import asyncapi
+from gateway.schema.asyncapi import asyncapi
+from gateway.schema.openapi import openapi
 from gateway.schema.page import describe
 from gateway.schema.payloads import Schema
 from tests.gateway.apps import make_app

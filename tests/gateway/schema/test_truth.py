@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from gateway.schema.addresses import openapi
-from gateway.schema.events import asyncapi
+from gateway.schema.asyncapi import asyncapi
+from gateway.schema.openapi import openapi
 from tests.conftest import StartProcess
 from tests.system.pair import Answer, Pair, Witness
 from tests.timing import eventually

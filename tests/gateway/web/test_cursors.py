@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from gateway.fanout.backlog import UNKNOWN_CURSOR_S
 from gateway.feed.effects import Now
 from gateway.hub import Hub
-from gateway.web import past
+from gateway.web import journal_reader
 from shared.reading import CheckedReading, Reading, Status
 from tests.gateway.apps import EPOCH, gateway_of, make_app, publish
 from tests.timing import scaled_s
@@ -22,7 +22,7 @@ RING = 50
 @pytest.fixture
 def hub_and_client(monkeypatch: pytest.MonkeyPatch) -> tuple[Hub, FlaskClient]:
     """Give a gateway for one device, whose requests wait for a moment only."""
-    monkeypatch.setattr(past, "DEADLINE_S", 0.05)
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.05)
     app = make_app(SPOKE_HISTORY_READINGS=str(RING), SPOKE_MAX_DEVICES="1")
     return gateway_of(app).hub, app.test_client()
 
@@ -131,7 +131,7 @@ def test_cursor_that_no_device_reaches_is_unknown(
 def test_cursor_just_ahead_is_waited_for(
     hub: Hub, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(past, "DEADLINE_S", scaled_s(10))
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(10))
     publish(hub, "a", range(1, 11))
     reader = gevent.spawn(read, client, f"since={EPOCH}-11")
     gevent.idle()

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from gateway.hub import Hub
 from gateway.upstream.replay_routes import Route
 from gateway.upstream.sockets import Incoming
-from gateway.web import past
+from gateway.web import journal_reader
 from gateway.web.csv_rows import CSV_KEYS
 from shared.cursor import Cursor
 from shared.reading import Reading
@@ -137,7 +137,7 @@ def test_position_that_the_journal_does_not_know_is_unknown_at_once(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     links, client = device
-    monkeypatch.setattr(past, "DEADLINE_S", scaled_s(60))
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(60))
     page = read(client, f"since={EPOCH + 1}-5{form}")
     assert [gap["reason"] for gap in page["gaps"]] == ["unknown_cursor"]
     assert seqs(page) == list(range(PUBLISHED - RING + 1, PUBLISHED + 1))
@@ -163,7 +163,7 @@ def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
 ) -> None:
     links, client = device
     links.answers = False
-    monkeypatch.setattr(past, "DEADLINE_S", 0.05)
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.05)
     page = read(client, f"since={EPOCH}-5")
     assert only_the_ring(page)
     assert page["incomplete"] is True
@@ -181,7 +181,7 @@ def test_a_page_that_takes_too_long_ends_with_what_came(
         ask(requests)
 
     monkeypatch.setattr(links, "ask", ask_once)
-    monkeypatch.setattr(past, "DEADLINE_S", 0.2)
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.2)
     page = read(client, f"since={EPOCH}-5")
     assert (seqs(page), page["gaps"], page["next"]) == (list(range(6, 256)), [], f"{EPOCH}-255")
     assert page["incomplete"] is True
@@ -196,7 +196,7 @@ def answer_only(links: JournalLinks, monkeypatch: pytest.MonkeyPatch, count: int
         ask(requests)
 
     monkeypatch.setattr(links, "ask", ask_on)
-    monkeypatch.setattr(past, "DEADLINE_S", 0.2)
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.2)
 
 
 def test_a_file_breaks_off_where_the_journal_no_longer_answers(
@@ -308,7 +308,7 @@ def test_callers_share_a_few_questions_at_a_time(
     readers = [gevent.spawn(read, client.application.test_client(), "since=0-0") for _ in range(10)]
     gevent.joinall(readers, raise_error=True, timeout=20)
     assert all(seqs(reader.value) == list(range(1, 1_001)) for reader in readers)
-    assert links.open_most == past.AT_ONCE_MAX
+    assert links.open_most == journal_reader.AT_ONCE_MAX
 
 
 def test_turn_goes_to_the_address_that_has_fewest(
@@ -325,7 +325,7 @@ def test_turn_goes_to_the_address_that_has_fewest(
         ask(kept)
 
     monkeypatch.setattr(links, "ask", note)
-    monkeypatch.setattr(past, "DEADLINE_S", scaled_s(20))
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(20))
 
     def spawn(address: str, seq: int) -> "gevent.Greenlet[..., Any]":
         own = client.application.test_client()
@@ -336,7 +336,7 @@ def test_turn_goes_to_the_address_that_has_fewest(
     gevent.idle()
     readers.append(spawn("192.0.2.2", 77))
     gevent.idle()
-    assert len(asked) == past.AT_ONCE_MAX
+    assert len(asked) == journal_reader.AT_ONCE_MAX
     links._answer(*asked[0])
     gevent.idle()
     assert asked[-1][1].after == Cursor(EPOCH, 77)
@@ -349,7 +349,7 @@ def test_nothing_is_asked_aside_while_a_device_repairs(
     links, client = device
     publish(links.hub, "a", range(PUBLISHED + 3, PUBLISHED + 4))
     links.questions.clear()
-    monkeypatch.setattr(past, "DEADLINE_S", 0.1)
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.1)
     page = read(client, f"since={EPOCH}-5")
     assert only_the_ring(page)
     assert links.questions == []

@@ -16,7 +16,7 @@ from gateway.devices.devices import Device, with_time
 from gateway.fanout.backlog import UNKNOWN_CURSOR_S
 from gateway.feed.retransmission import PAGE_MAX
 from gateway.hub import Hub
-from gateway.web.fair_line import FairLine
+from gateway.web.fair_queue import FairLine
 from gateway.web.positions import may_come
 from gateway.web.readings import Draft
 from shared.cursor import START, Cursor

@@ -7,7 +7,7 @@ import pytest
 from werkzeug.test import Client, EnvironBuilder
 from werkzeug.wrappers import Response
 
-from gateway.web.doors import guard, handshake_check, host_check, origin_check
+from gateway.web.request_guards import guard, handshake_check, host_check, origin_check
 from shared.errors import BadRequest, Forbidden, Unavailable
 
 

@@ -5,7 +5,7 @@ from random import Random
 import gevent
 import pytest
 
-from gateway.web.fair_line import SPARE_RANKS, FairLine
+from gateway.web.fair_queue import SPARE_RANKS, FairLine
 from tests.timing import scaled_s
 
 WAIT_S = scaled_s(20)
