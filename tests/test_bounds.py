@@ -11,8 +11,8 @@ from gateway.feed.reorder_buffer import ALL_HELD_MAX
 from gateway.transport.engine_server import MAX_TOTAL_INBOX_BYTES
 from gateway.transport.http_body import PIECE_BYTES
 from gateway.transport.http_head import HEAD_BYTES_MAX
-from gateway.transport.packets import PARSED_FACTOR
 from gateway.transport.post_body import ALL_BODIES_BYTES_MAX
+from gateway.transport.socketio_packets import PARSED_FACTOR
 from gateway.upstream.sockets import (
     LIVE_FRAME_BYTES_MAX,
     LIVE_QUEUE_BYTES,

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from engineio import packet as engineio_packet
 from gevent.event import Event
 
-from gateway.transport.backlog import HIGH_WATER_BYTES, Holder
 from gateway.transport.frames import GOING_AWAY, NORMAL, POLICY, PROTOCOL_ERROR, packet_frame
-from gateway.transport.lane import Lane, Once
+from gateway.transport.loop_time import Share, charge
+from gateway.transport.outbox_budget import HIGH_WATER_BYTES, Holder
 from gateway.transport.payload import (
     BINARY_MARK,
     CLOSE,
@@ -35,9 +35,9 @@ from gateway.transport.payload import (
     decode_packet,
 )
 from gateway.transport.polling import PollingLink
-from gateway.transport.quota import Quota
+from gateway.transport.rate_quota import Quota
 from gateway.transport.reader import Violation
-from gateway.transport.share import Share, charge
+from gateway.transport.serial_executor import Lane, Once
 from gateway.transport.timeslice import give_way
 from gateway.transport.upgrade import Probe
 from gateway.transport.websocket import MOST_WAITS, STALLED, WebSocketLink

@@ -9,18 +9,18 @@ import engineio
 from engineio import packet as engineio_packet
 from gevent import get_hub
 
-from gateway.transport import compat, payload, takeover
-from gateway.transport.backlog import HIGH_WATER_BYTES, Backlog
+from gateway.transport import compat, payload, socket_handoff
 from gateway.transport.budget import Budget
 from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.connection import Connection
-from gateway.transport.endpoint import Answer, Endpoint, Environ
 from gateway.transport.handshake import Headers, Refusal
 from gateway.transport.heartbeat import Heartbeat
-from gateway.transport.lane import Once
+from gateway.transport.http_endpoint import Answer, Endpoint, Environ
 from gateway.transport.options import NO_THREADS, engine_options
+from gateway.transport.outbox_budget import HIGH_WATER_BYTES, Backlog
 from gateway.transport.packet_log import PacketLog
 from gateway.transport.poll_connection import PollConnection
+from gateway.transport.serial_executor import Once
 from gateway.transport.sessions import Sessions
 from gateway.transport.timers import Clock, Schedule
 from gateway.transport.timeslice import give_way, time_slices
@@ -308,8 +308,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         try:
             self._check_thread(environ)
             status, headers, body = self._endpoint.serve(environ)
-        except takeover.Taken:
-            return takeover.no_answer(environ)
+        except socket_handoff.Taken:
+            return socket_handoff.no_answer(environ)
         except Refusal as refusal:
             self.note(refusal.kind, f"refused: {refusal.message}")
             status, body = refusal.status, self._bad_request(refusal.message)["response"]
@@ -320,7 +320,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
 
     def _check_thread(self, environ: Environ) -> None:
         """Refuse a web server with threads: a connection belongs to one event loop."""
-        if self.threads.is_foreign or not takeover.is_gevents(environ):
+        if self.threads.is_foreign or not socket_handoff.is_gevents(environ):
             raise Refusal("500 INTERNAL SERVER ERROR", NO_THREADS)
         self.threads.serve_here()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from sys import intern
 from typing import Any
 
-from gateway.transport.takeover import HANDOVER
+from gateway.transport.socket_handoff import HANDOVER
 
 # Of the web server, not of the client: buffers, sockets and what one request needed only.
 DROPPED = frozenset(

@@ -12,7 +12,7 @@ from gevent.event import AsyncResult
 
 from gateway.transport.payload import MAX_BYTES_PER_POLL, MAX_PACKETS_PER_POLL
 from gateway.transport.repetition import Requests
-from gateway.transport.takeover import CannotTake, server_socket
+from gateway.transport.socket_handoff import CannotTake, server_socket
 
 # Beside its object, a packet costs a place in the deque.
 PLACE_BYTES = 8

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from gateway.transport.shares import Shares
+from gateway.transport.address_shares import Shares
 
 
 class Session(Protocol):

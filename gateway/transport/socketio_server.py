@@ -7,14 +7,14 @@ import socketio
 from engineio import packet as engineio_packet
 from socketio import packet
 
-from gateway.transport.admission import Admission
 from gateway.transport.connection import BadPacket, Connection
 from gateway.transport.engine_server import EngineServer
 from gateway.transport.environ import ConnectionEnviron, KeptEnviron, SharedNames
+from gateway.transport.namespace_connect import Admission
 from gateway.transport.packet_log import shown
-from gateway.transport.packets import BadSocketIOPacket, Incoming
 from gateway.transport.payload import CLOSE
 from gateway.transport.serializers import packet_class_of
+from gateway.transport.socketio_packets import BadSocketIOPacket, Incoming
 from gateway.transport.timers import Schedule
 from gateway.transport.wakeup import ThreadCalls, from_any_thread
 

@@ -21,11 +21,11 @@ from gevent.pywsgi import (  # type: ignore[attr-defined]  # the stubs leave _No
     _NoopLog,
 )
 
+from gateway.transport.connection_slots import Place, State
 from gateway.transport.handover import Exchange, Successor, give_back, send_in_time
 from gateway.transport.http_body import BadChunk, Body
 from gateway.transport.http_head import BadHead, Head, parse_head, read_head, split_target
-from gateway.transport.places import Place, State
-from gateway.transport.takeover import HANDOVER, duplicate
+from gateway.transport.socket_handoff import HANDOVER, duplicate
 from gateway.transport.timeslice import give_way
 
 IDLE_TIMEOUT_S = 75.0

@@ -10,7 +10,7 @@ import gevent
 from gevent.pywsgi import WSGIServer
 
 from gateway.transport.client_address import TrustedProxies, holder_of
-from gateway.transport.places import Place, Places
+from gateway.transport.connection_slots import Place, Places
 from gateway.transport.web_handler import WebHandler
 
 WAITING_MAX = 16

@@ -8,13 +8,13 @@ from struct import pack
 from time import monotonic
 from typing import Any, Protocol
 
-from gateway.transport.backlog import Backlog
 from gateway.transport.budget import Budget
 from gateway.transport.frames import NORMAL, POLICY, PONG, close_frame, frame
+from gateway.transport.loop_time import Share, charge
 from gateway.transport.outbox import Outbox
-from gateway.transport.quota import Quota
+from gateway.transport.outbox_budget import Backlog
+from gateway.transport.rate_quota import Quota
 from gateway.transport.reader import Closed, Event, MessageReader, Nothing, Ping, Violation
-from gateway.transport.share import Share, charge
 
 READABLE, WRITABLE = 1, 2
 # One callback reads at most this much. Its frames are taken in as many time slices as they need.

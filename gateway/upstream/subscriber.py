@@ -49,7 +49,7 @@ ENDING_MAX_S = 0.5
 class Subscriber:
     """All ZeroMQ sockets of the gateway.
 
-    ``watch`` is the event loop's (see :data:`~gateway.upstream.readiness.Watch`); ``wake`` leads to a
+    ``watch`` is the event loop's (:data:`gateway.upstream.readiness.Watch`); ``wake`` leads to a
     call of :meth:`take`, soon. ``notice(event, **fields)`` is told what an operator should know.
     """
 

@@ -17,7 +17,7 @@ from gateway.__main__ import CYCLES_AFTER
 from gateway.transport import EngineServer
 from gateway.transport.connection import Connection
 from gateway.transport.frames import packet_frame
-from gateway.transport.packets import Incoming
+from gateway.transport.socketio_packets import Incoming
 from gateway.transport.strict_json import MAX_CONTAINERS, StrictPacket
 from gateway.web.sockets import MESSAGE_BYTES_MAX
 

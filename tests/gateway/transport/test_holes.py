@@ -13,10 +13,10 @@ from gevent import get_hub
 from gevent.event import Event
 
 from gateway.transport import Connection, EngineServer, SocketIO
-from gateway.transport.backlog import HIGH_WATER_BYTES
 from gateway.transport.frames import packet_frame
-from gateway.transport.packets import MAX_ATTACHMENTS
+from gateway.transport.outbox_budget import HIGH_WATER_BYTES
 from gateway.transport.polling import PollingLink
+from gateway.transport.socketio_packets import MAX_ATTACHMENTS
 from tests.gateway.transport.clients import (
     Answer,
     Polls,

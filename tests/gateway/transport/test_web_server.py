@@ -13,7 +13,7 @@ import pytest
 
 from gateway.transport import WebHandler, WebServer, handover, web_handler
 from gateway.transport.handover import SEND_PIECE, give_back
-from gateway.transport.takeover import HANDOVER
+from gateway.transport.socket_handoff import HANDOVER
 from tests.gateway.transport.clients import TcpClient, read_answer, request_bytes, until, within
 
 PACE_S = 0.01

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol
 
-from gateway.transport.backlog import Backlog
 from gateway.transport.budget import Budget
 from gateway.transport.frames import close_frame, frame, packet_frame
+from gateway.transport.loop_time import ALLOWED_S
 from gateway.transport.multicast import Multicast
-from gateway.transport.quota import QUOTA_BURST
+from gateway.transport.outbox_budget import Backlog
+from gateway.transport.rate_quota import QUOTA_BURST
 from gateway.transport.reader import Violation
-from gateway.transport.share import ALLOWED_S
 from gateway.transport.timers import Clock
 from gateway.transport.websocket import READABLE, Commons, WebSocketLink
 from tests.gateway.transport.clients import client_frame

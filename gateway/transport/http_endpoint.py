@@ -5,7 +5,7 @@ from functools import partial
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
-from gateway.transport import payload, takeover
+from gateway.transport import payload, socket_handoff
 from gateway.transport.connection import BadPacket, Connection
 from gateway.transport.frames import POLICY
 from gateway.transport.handshake import (
@@ -102,7 +102,7 @@ class Endpoint:
     def _offered_upgrades(self, request: Request, environ: Environ) -> list[str]:
         server = self._server
         offered = server.allow_upgrades and "websocket" in server.transports
-        if request.transport != "polling" or not offered or not takeover.can_take(environ):
+        if request.transport != "polling" or not offered or not socket_handoff.can_take(environ):
             return []
         return ["websocket"]
 
@@ -110,7 +110,7 @@ class Endpoint:
         link, early = self._take_over(environ, connection)
         connection.upgrade_to(link, switch)
         link.start(early)
-        takeover.leave()
+        socket_handoff.leave()
 
     # Polling
 
@@ -142,7 +142,7 @@ class Endpoint:
 
     def _keep_polling(self, connection: Connection, environ: Environ) -> None:
         """Answer what follows on this connection without the web server, where it lets us."""
-        handover, polling = environ.get(takeover.HANDOVER), connection.polling
+        handover, polling = environ.get(socket_handoff.HANDOVER), connection.polling
         if handover is not None and polling is not None and not connection.closed:
             accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
             count = polling.requests.asked_count
@@ -196,7 +196,7 @@ class Endpoint:
         link.owner = connection.begin_upgrade(link)
         link.send(switch)
         link.start(early)
-        takeover.leave()
+        socket_handoff.leave()
 
     def _refuse_websocket(self, environ: Environ, switch: bytes) -> None:
         """Open, say why, hang up: a second WebSocket for a session (Engine.IO v4, "Test suite").
@@ -207,11 +207,11 @@ class Endpoint:
         link.start()
         link.fail(Violation(POLICY, "the session has a WebSocket"), prefix=switch)
         self._server.close_later(link)
-        takeover.leave()
+        socket_handoff.leave()
 
     def _take_over(self, environ: Environ, owner: Owner) -> tuple[WebSocketLink, bytes]:
         server = self._server
-        sock, early = takeover.take(environ, server.send_buffer_bytes)
+        sock, early = socket_handoff.take(environ, server.send_buffer_bytes)
         return WebSocketLink(sock, server.commons, owner), early
 
 
@@ -235,7 +235,7 @@ def _switch(environ: Environ) -> bytes:
     """Return the 101 answer to an acceptable request whose connection can be taken over."""
     switch = accept_websocket(environ)
     try:
-        takeover.server_socket(environ)
-    except takeover.CannotTake as error:
+        socket_handoff.server_socket(environ)
+    except socket_handoff.CannotTake as error:
         raise bad_request(str(error)) from error
     return switch

@@ -1,6 +1,6 @@
 """The time that a client took of the loop."""
 
-from gateway.transport.share import ALLOWED_S, FREE_S, REFILL, Share, charge
+from gateway.transport.loop_time import ALLOWED_S, FREE_S, REFILL, Share, charge
 
 
 def test_short_work_is_free() -> None:

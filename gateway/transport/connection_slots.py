@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from enum import Enum, auto
 
-from gateway.transport.shares import Shares
+from gateway.transport.address_shares import Shares
 
 LEAVING_MAX = 16
 """Connections that were asked to end and still have their descriptors."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import gevent
 
-from gateway.transport.backlog import CHECKS, LOW_WATER_BYTES, Backlog
+from gateway.transport.outbox_budget import CHECKS, LOW_WATER_BYTES, Backlog
 from gateway.transport.timers import Clock
 from tests.gateway.transport.clients import until
 

@@ -1,6 +1,6 @@
 """Places: which connection gives way to a newcomer."""
 
-from gateway.transport.places import LEAVING_MAX, Place, Places, State
+from gateway.transport.connection_slots import LEAVING_MAX, Place, Places, State
 
 
 class Server:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from socketio import packet
 from socketio.exceptions import ConnectionRefusedError as Refused
 
-from gateway.transport.backlog import Backlog
-from gateway.transport.packets import UNREADABLE, address_of
+from gateway.transport.outbox_budget import Backlog
+from gateway.transport.socketio_packets import UNREADABLE, address_of
 
 if TYPE_CHECKING:
     from gateway.transport.socketio_server import SocketIOServer

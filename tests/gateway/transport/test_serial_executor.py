@@ -5,7 +5,7 @@ import time
 import gevent
 from gevent.event import Event
 
-from gateway.transport.lane import MAX_WAITING, MAX_WAITING_BYTES, Lane, Once
+from gateway.transport.serial_executor import MAX_WAITING, MAX_WAITING_BYTES, Lane, Once
 from tests.gateway.transport.clients import until
 from tests.timing import scaled_s
 
