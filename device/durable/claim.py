@@ -11,8 +11,8 @@ import stat
 from contextlib import closing, suppress
 from pathlib import Path
 
-from device.durable.aside import INDEX_SUFFIX, LOG_SUFFIX
 from device.durable.epoch_file import beside, holds_mark, is_foreign
+from device.durable.quarantine import INDEX_SUFFIX, LOG_SUFFIX
 from device.durable.store import APPLICATION_ID
 from shared.errors import JournalError
 

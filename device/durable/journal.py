@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from loguru import logger
 
-from device.durable.aside import move_aside
 from device.durable.claim import claim
 from device.durable.epoch_file import boot_id, open_beside
 from device.durable.numbers import Beginning, Held, Mark, begin, next_epoch
+from device.durable.quarantine import move_aside
 from device.durable.store import AGE_MAX_MS, FAILED_WAIT_S, Damaged, Store
 from device.journal import MemoryJournal, Numbered, Page, capacity
 from shared.cursor import Cursor

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from zlib import crc32
 
-from device.durable.checkpoints import Checkpoints, move_log
+from device.durable.wal_checkpoint import Checkpoints, move_log
 from device.journal import Numbered
 from shared.cursor import Cursor
 from shared.errors import JournalError

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from device.durable import checkpoints
-from device.durable.checkpoints import Checkpoints
+from device.durable import wal_checkpoint
 from device.durable.store import SLICE_ROWS, Damaged, Store
+from device.durable.wal_checkpoint import Checkpoints
 from device.journal import Numbered
 from shared.cursor import Cursor
 from tests.timing import eventually
@@ -113,7 +113,7 @@ def test_a_hole_in_the_rows_is_damage(tmp_path: Path) -> None:
 def test_what_is_committed_is_moved_into_the_file_in_the_background(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", 0.01)
+    monkeypatch.setattr(wal_checkpoint, "CHECKPOINT_INTERVAL_S", 0.01)
     path = tmp_path / "journal.sqlite"
     with opened(tmp_path) as store:
         for seq in range(1, 200):
@@ -140,8 +140,8 @@ def test_a_log_that_is_too_long_is_moved_by_the_next_commit_and_begins_again(
 def test_the_thread_says_when_the_log_is_too_long_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", 0.01)
-    monkeypatch.setattr(checkpoints, "LOG_PAGES_MAX", 10)
+    monkeypatch.setattr(wal_checkpoint, "CHECKPOINT_INTERVAL_S", 0.01)
+    monkeypatch.setattr(wal_checkpoint, "LOG_PAGES_MAX", 10)
     with opened(tmp_path) as store:
         for seq in range(1, 100):
             append(store, reading(seq))
@@ -153,7 +153,7 @@ def test_the_thread_says_when_the_log_is_too_long_for_it(
 def test_what_the_thread_dies_of_fails_the_next_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL_S", 0.01)
+    monkeypatch.setattr(wal_checkpoint, "CHECKPOINT_INTERVAL_S", 0.01)
     broken = tmp_path / "broken"
     broken.write_bytes(b"no database" * 1_000)
     dead = Checkpoints(broken)
