@@ -3,10 +3,10 @@ from collections.abc import Callable
 
 import pytest
 
-from device.findings import Findings
+from device.check.findings import Findings
+from device.check.live import Judge
+from device.check.replay import ENVELOPE, Frames, ReplayJudge
 from device.journal import MemoryJournal
-from device.judge import Judge
-from device.judge_replay import ENVELOPE, Frames, ReplayJudge
 from device.questions import Questions
 from gateway.feed.effects import Now
 from shared.cursor import Cursor

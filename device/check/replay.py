@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from device.findings import Findings
-from device.judge import Heard
+from device.check.findings import Findings
+from device.check.live import Heard
 from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.reading import Reading

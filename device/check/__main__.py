@@ -19,9 +19,9 @@ from functools import partial
 
 import zmq
 
-from device.findings import Finding
-from device.judge import Judge, note_holes
-from device.judge_replay import Frames, ReplayJudge
+from device.check.findings import Finding
+from device.check.live import Judge, note_holes
+from device.check.replay import Frames, ReplayJudge
 from device.sockets import Socket
 from gateway.feed.effects import Now
 from shared.console import put_out, tell

@@ -2,8 +2,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from device.findings import FINDINGS_MAX, Findings
-from device.judge import HEARD_MAX, Judge, note_holes
+from device.check.findings import FINDINGS_MAX, Findings
+from device.check.live import HEARD_MAX, Judge, note_holes
 from gateway.feed.effects import Now
 from tests.device.publishers import EPOCH, NOW_MS, Frames, reading, status
 

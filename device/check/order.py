@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from device.findings import Findings
+from device.check.findings import Findings
 from gateway.feed.effects import Announce, Ask, Count, Effect, Effects, Now, Seen
 from gateway.feed.feed import Feed
 from gateway.feed.retransmission import SILENT_HOLD_S

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.judge import Judge, note_holes
-from device.judge_order import TURN_S
+from device.check.live import Judge, note_holes
+from device.check.order import TURN_S
 from gateway.devices.devices import Devices, Limits
 from gateway.feed.effects import Now
 from shared.errors import BadMessage

@@ -2,7 +2,7 @@
 
 Every message is heard with the time it came; :meth:`Judge.conclude` then says what only shows at
 the end. Nothing is wrong that a correct device could do on a line that loses nothing. What the
-numbers of readings are worth is judged in :mod:`device.judge_order`, as a gateway does.
+numbers of readings are worth is judged in :mod:`device.check.order`, as a gateway does.
 """
 
 import json
@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from itertools import pairwise
 from statistics import median
 
-from device.findings import Findings
-from device.judge_order import Hole, OrderJudge
+from device.check.findings import Findings
+from device.check.order import Hole, OrderJudge
 from gateway.feed.effects import Now
 from shared.errors import BadMessage
 from shared.reading import (

@@ -1,0 +1,1 @@
+"""Judge any publisher by what it sends, by the gateway's own rules."""
