@@ -18,7 +18,7 @@ from shared.doorkeeper import Allowance, Door, Doorkeeper, cut_off, peers_allowe
 from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError
 from shared.intake import Bounds, Intake
-from shared.lines import keep_up, limit_handshake, never_full
+from shared.keepalive import keep_up, limit_handshake, never_full
 from shared.settings import Settings
 from shared.wire import REQUEST_BYTES_MAX
 

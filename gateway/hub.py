@@ -25,7 +25,7 @@ from gateway.upstream.sockets import Incoming
 from gateway.upstream.subscriber import Subscriber
 from shared.cursor import Cursor
 from shared.errors import BadMessage
-from shared.once import OncePerKind
+from shared.log_once import OncePerKind
 from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message
 
 TURN_S = 0.025

@@ -27,7 +27,7 @@ from gateway.feed.effects import Now
 from shared.console import put_out, tell
 from shared.contexts import Context, open_context
 from shared.errors import ReaderGone, SettingsError
-from shared.lines import never_full
+from shared.keepalive import never_full
 from shared.program import run
 from shared.setting_types import bind_endpoint, connect_endpoint
 

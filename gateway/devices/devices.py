@@ -31,7 +31,7 @@ from gateway.feed.retransmission import Purpose
 from gateway.packets import Gap, encode_json, reading_frame, reading_payload
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
-from shared.once import OncePerKind
+from shared.log_once import OncePerKind
 from shared.reading import CheckedReading, Reading, Status
 from shared.wire import ReplayAnswer, encode_reading
 

@@ -28,7 +28,7 @@ from gateway.transport.upgrade import Probe
 from gateway.transport.wakeup import ThreadCalls, from_any_thread
 from gateway.transport.web_handler import IDLE_TIMEOUT_S
 from gateway.transport.websocket import Commons, WebSocketLink
-from shared.once import OncePerPeriod
+from shared.log_once import OncePerPeriod
 
 # The kernel doubles it: this much of what a client does not read is hidden there.
 SEND_BUFFER_BYTES = 64 * 1024

@@ -20,7 +20,7 @@ from shared.doorkeeper import Doorkeeper, cut_off, peers_allowed
 from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError
 from shared.intake import Bounds, Intake
-from shared.lines import keep_up, limit_handshake, never_full
+from shared.keepalive import keep_up, limit_handshake, never_full
 from shared.settings import Settings
 from shared.wire import (
     READING_BYTES_MAX,

@@ -12,7 +12,7 @@ from loguru import logger
 
 from gateway.web.request_guards import ORIGINS_SETTING, OriginCheck
 from shared.errors import Forbidden
-from shared.once import OncePerPeriod
+from shared.log_once import OncePerPeriod
 from shared.origins import shown
 
 API_PATH = "/api/"

@@ -9,7 +9,7 @@ from loguru import logger
 from werkzeug.exceptions import HTTPException
 
 from shared.errors import BadRequest, ErrorBody, NotFound, RequestError, describe
-from shared.once import OncePerPeriod
+from shared.log_once import OncePerPeriod
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_S = 2

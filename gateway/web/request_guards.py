@@ -14,7 +14,7 @@ from werkzeug.wsgi import ClosingIterator
 from gateway.transport import TrustedProxies
 from gateway.web.error_handlers import problem, translate
 from shared.errors import BadRequest, Forbidden, Unavailable
-from shared.once import OncePerKind
+from shared.log_once import OncePerKind
 from shared.origins import comparable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import zmq
 
 from shared.contexts import open_context
 from shared.intake import FLOOD_TURNS, FRAME_COST_BYTES, LOOK_FRAMES, Bounds, Intake
-from shared.lines import never_full
+from shared.keepalive import never_full
 from tests.timing import eventually, scaled_s
 
 READ_S = 1.0

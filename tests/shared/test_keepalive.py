@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 import zmq
 
-from shared.lines import KERNEL_BYTES, keep_up, limit_handshake, never_full
+from shared.keepalive import KERNEL_BYTES, keep_up, limit_handshake, never_full
 
 
 @pytest.fixture

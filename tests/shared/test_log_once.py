@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.once import OncePerKind, OncePerPeriod
+from shared.log_once import OncePerKind, OncePerPeriod
 
 
 def test_a_fault_of_one_kind_and_device_is_first_once() -> None:
