@@ -23,9 +23,9 @@ from rich.console import Console
 from rich.live import Live
 
 from gateway.watch.connection import Lost, Refused, follow_for_ever
+from gateway.watch.cursor_file import BadPlaces, read_places, write_places
 from gateway.watch.follow import Connected, Cut, Event, Watch, apply, cursors, question, start
-from gateway.watch.lines import line
-from gateway.watch.places import BadPlaces, read_places, write_places
+from gateway.watch.jsonl import line
 from gateway.watch.terminal import open_console, why_no_table
 from gateway.watch.view import render, summary
 from shared.console import put_out, stop_waiting, tell

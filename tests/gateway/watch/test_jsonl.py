@@ -1,7 +1,7 @@
 import json
 
 from gateway.watch.follow import Answered, Came, Connected, Cut, Missed, Told
-from gateway.watch.lines import line
+from gateway.watch.jsonl import line
 
 
 def test_a_reading_a_gap_and_a_status_are_a_line_each() -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.watch.places import BadPlaces, read_places, write_places
+from gateway.watch.cursor_file import BadPlaces, read_places, write_places
 from shared.cursor import Cursor
 
 
