@@ -24,7 +24,7 @@ SYNC_MS = 400
 """A bad SD card. Each checkpoint synchronises twice."""
 ON_A_SMALL_DISK = f"""
 mount -t tmpfs -o size={DISK_BYTES} tmpfs "$(dirname "$SPOKE_JOURNAL")" || exit 3
-exec "{sys.executable}" -m scripts.keep "{sys.executable}" -m device
+exec "{sys.executable}" -m scripts.supervise "{sys.executable}" -m device
 """
 
 

@@ -34,7 +34,7 @@ def environ(free_port: Callable[[], int], tmp_path: object) -> dict[str, str]:
 
 
 def keep(start_process: StartProcess, environ: dict[str, str], *command: str) -> RunningProcess:
-    watched = ["python", "-m", "scripts.keep", "--watchdog", str(scaled_s(2))]
+    watched = ["python", "-m", "scripts.supervise", "--watchdog", str(scaled_s(2))]
     return start_process([*watched, *command], environ)
 
 

@@ -16,7 +16,7 @@ from tests.system.pair import Pair
 from tests.timing import eventually, scaled_s
 
 WAIT_S = 60.0
-PROGRAMS = ("gateway", "device", "device.check", "gateway.watch", "scripts.keep")
+PROGRAMS = ("gateway", "device", "device.check", "gateway.watch", "scripts.supervise")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -33,7 +33,7 @@ def arguments(free_port: Callable[[], int], tmp_path: Path) -> dict[str, list[st
         "device": device,
         "device.check": [live, "--seconds", "0.5"],
         "gateway.watch": [f"http://127.0.0.1:{ports[2]}"],
-        "scripts.keep": [sys.executable, "-m", "device", *device],
+        "scripts.supervise": [sys.executable, "-m", "device", *device],
     }
 
 

@@ -12,7 +12,7 @@ from textwrap import dedent
 import psutil
 import pytest
 
-from scripts.keep import COMMAND_NOT_FOUND, LONGEST_PAUSE_S, next_pause_s
+from scripts.supervise import COMMAND_NOT_FOUND, LONGEST_PAUSE_S, next_pause_s
 from tests.conftest import StartProcess
 from tests.processes import RunningProcess, assert_nothing_left, processes_marked
 from tests.timing import eventually, scaled_s
@@ -45,12 +45,12 @@ IGNORES_SIGTERM = """
     while True:
         signal.pause()
 """
-KEEP_COMMAND = [sys.executable, "-m", "scripts.keep", sys.executable, "-c", dedent(RUNS_ON)]
+KEEP_COMMAND = [sys.executable, "-m", "scripts.supervise", sys.executable, "-c", dedent(RUNS_ON)]
 
 
 def keep(start_process: StartProcess, code: str) -> RunningProcess:
     """Start the supervisor over a few lines of Python."""
-    return start_process(["python", "-m", "scripts.keep", "python", "-c", dedent(code)])
+    return start_process(["python", "-m", "scripts.supervise", "python", "-c", dedent(code)])
 
 
 def kept_pid(process: RunningProcess, count: int = 1) -> int:
@@ -82,13 +82,13 @@ def test_wrong_settings_end_it_with_the_same_exit_code(start_process: StartProce
 
 
 def test_a_command_that_is_not_there_is_named_once(start_process: StartProcess) -> None:
-    keeper = start_process(["python", "-m", "scripts.keep", "no-such-command"])
+    keeper = start_process(["python", "-m", "scripts.supervise", "no-such-command"])
     assert keeper.wait() == COMMAND_NOT_FOUND
     assert keeper.output == "keep: no-such-command cannot be started: No such file or directory"
 
 
 def test_without_a_command_it_says_how_it_is_used(start_process: StartProcess) -> None:
-    keeper = start_process(["python", "-m", "scripts.keep"])
+    keeper = start_process(["python", "-m", "scripts.supervise"])
     assert keeper.wait() == 2
     assert keeper.output.startswith("usage:")
 
@@ -164,9 +164,9 @@ def test_after_a_long_life_the_pause_is_the_first_again() -> None:
 
 SIGNALLED_BEFORE_START = """
 import os, signal, sys
-from scripts import keep
+from scripts import supervise
 
-start = keep._start
+start = supervise._start
 def start_late(command, environ):
     if {before}:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -174,8 +174,8 @@ def start_late(command, environ):
     if not {before}:
         os.kill(os.getpid(), signal.SIGTERM)
     return child
-keep._start = start_late
-raise SystemExit(keep.main(sys.argv[1:]))
+supervise._start = start_late
+raise SystemExit(supervise.main(sys.argv[1:]))
 """
 
 
@@ -210,7 +210,7 @@ def keep_watched(
 ) -> RunningProcess:
     """Start the supervisor with a short limit over a process that has beaten, or never does."""
     begun = BEATS if beats else BEATS.replace("notifier.beat_if_due()\n", "", 1)
-    watched = ["python", "-m", "scripts.keep", "--watchdog", str(scaled_s(limit_s))]
+    watched = ["python", "-m", "scripts.supervise", "--watchdog", str(scaled_s(limit_s))]
     return start_process([*watched, "python", "-c", begun + dedent(code)])
 
 
@@ -267,7 +267,7 @@ def test_what_the_process_says_reaches_systemd(start_process: StartProcess, tmp_
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(scaled_s(20))
         environ = {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "1500000"}
-        command = ["python", "-m", "scripts.keep", "python", "-c", BEATS + "beat_for(600)"]
+        command = ["python", "-m", "scripts.supervise", "python", "-c", BEATS + "beat_for(600)"]
         keeper = start_process(command, environ)
         assert [systemd.recv(100) for _ in range(4)] == [b"READY=1", *[b"WATCHDOG=1"] * 3]
         assert keeper.stop() == 0
@@ -278,7 +278,7 @@ def test_what_the_process_says_reaches_systemd(start_process: StartProcess, tmp_
 
 
 def test_it_leaves_no_file(start_process: StartProcess, tmp_path: Path) -> None:
-    command = ["python", "-m", "scripts.keep", "python", "-c", dedent(RUNS_ON)]
+    command = ["python", "-m", "scripts.supervise", "python", "-c", dedent(RUNS_ON)]
     keeper = start_process(command, {"TMPDIR": str(tmp_path)})
     kept_pid(keeper)
     if sys.platform == "linux":  # nothing is left even by one that is killed
@@ -315,7 +315,7 @@ def test_stuck_console(start_process: StartProcess, tmp_path: Path) -> None:
         while True:
             os.write(descriptor, b"x" * 4096)
     code = "import os; print('pid', os.getpid(), flush=True); raise SystemExit(1)"
-    command = [sys.executable, "-m", "scripts.keep", sys.executable, "-c", code]
+    command = [sys.executable, "-m", "scripts.supervise", sys.executable, "-c", code]
     keeper = start_process(["sh", "-c", f'exec "$@" 2>"{fifo}"', "sh", *command])
     kept_pid(keeper, count=3)
     assert keeper.stop() in {0, 1}

@@ -2,7 +2,7 @@
 
 honcho ends everything as soon as one process ends, so each line of the Procfile runs under this::
 
-    python -m scripts.keep python -m gateway
+    python -m scripts.supervise python -m gateway
 
 SIGTERM, SIGINT and SIGHUP ask the command to end, by one SIGTERM, and end both. Exit code 2 (wrong
 settings, port taken) is final: starting again cannot help.
@@ -323,7 +323,7 @@ def _seconds(text: str) -> float:
 
 def main(arguments: Sequence[str]) -> int:
     """Keep a command running; return the exit code."""
-    parser = argparse.ArgumentParser("python -m scripts.keep", description=DESCRIPTION)
+    parser = argparse.ArgumentParser("python -m scripts.supervise", description=DESCRIPTION)
     parser.add_argument(
         "--watchdog",
         metavar="SECONDS",
