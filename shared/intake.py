@@ -4,8 +4,9 @@ Why. libzmq 4.3.5 aborts the process when three things meet: a receive queue is 
 stops to read the connection; the peer leaves; and a heartbeat is due on that connection, ours or a
 PING of the peer that was read already (``stream_engine_base.cpp``: ``out_event`` asserts that there
 was no error; libzmq issues 3937 and 4767). A stranger has the last two in his hand, so the first
-must not happen: receiving sockets have no high-water mark (:func:`shared.keepalive.never_full`), and
-the bound is here. All that came is read, for a bounded time; what does not fit is dropped.
+must not happen: receiving sockets have no high-water mark
+(:func:`shared.keepalive.never_full`), and the bound is here. All
+that came is read, for a bounded time; what does not fit is dropped.
 
 A flood that comes faster than it can be read would pile up in libzmq. After some turns without an
 end the peers that sent most of it are cut off.
