@@ -2,8 +2,8 @@
 
 A supervisor, systemd or :mod:`scripts.supervise`, gives the process a datagram socket and learns
 by it that the process is ready, that its loop still turns, and that it stops. Without a supervisor
-all of this does nothing. The protocol is three words, so there is no library for it here: the one on PyPI
-blocks when the supervisor stands still, and systemd's own needs a C library.
+all of this does nothing. The protocol is three words, so there is no library for it here: the one
+on PyPI blocks when the supervisor stands still, and systemd's own needs a C library.
 """
 
 import os
