@@ -466,9 +466,13 @@ class Connection:
             self.link.resume()
 
     def on_size(self) -> None:
-        """Note what the client sent and is not served yet."""
-        held = sum(lane.held_bytes for lane in self._lanes)
-        self._server.inbox.note(self, held + self._beside_bytes)
+        """Note the bytes that the client sent and that are not served yet.
+
+        The handlers of a closed client may still run. Their bytes do not count: closing others
+        would not free them.
+        """
+        held = sum(lane.held_bytes for lane in self._lanes) + self._beside_bytes
+        self._server.inbox.note(self, 0 if self.closed else held)
 
     @property
     def is_new(self) -> bool:

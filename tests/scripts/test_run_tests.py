@@ -55,8 +55,8 @@ def test_hostile_part_follows_python() -> None:
 def test_python_part_leaves_hostile_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     PARTS["python"](["--collect-only"], tmp_path)
     collected = capfd.readouterr().out
-    assert "tests/test_layers.py" in collected
-    assert "tests/hostile/test_attacks" not in collected
+    assert "\ntests/test_layers.py" in collected
+    assert "\ntests/hostile/test_attacks" not in collected
 
 
 @pytest.mark.parametrize(

@@ -70,10 +70,10 @@ def test_a_port_that_is_taken_is_named_with_who_has_it(installed_project: Projec
 
 
 def test_wrong_settings_are_named_before_anything_starts(installed_project: ProjectCopy) -> None:
-    done = installed_project.run("scripts/start", SPOKE_RATE_HZ="fast", SPOKE_COLOUR="red")
+    done = installed_project.run("scripts/start", SPOKE_RATE_HZ="fast", SPOKE_FLEET_SIZE="red")
     assert done.returncode == 2
     assert "SPOKE_RATE_HZ = 'fast'" in done.stdout
-    assert "SPOKE_COLOUR" in done.stdout
+    assert "SPOKE_FLEET_SIZE" in done.stdout
     assert "started" not in done.stdout
 
 
