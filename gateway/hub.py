@@ -7,6 +7,7 @@ of it runs in one greenlet, so nothing needs a lock; what dies here ends the pro
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import gevent
@@ -50,6 +51,9 @@ JUDGE_LATEST_S = 1.0
 """Under a flood that never ends, timeouts are judged at least this often."""
 PIECE_S = 0.004
 """A turn that has lasted so long lets the loop poll its sockets before it goes on."""
+FLUSH_PIECE_S = 0.006
+"""The same while it sends: 1,000 clients are sent to in one piece. To interrupt that costs 5 % more
+CPU for each delivery (measured), because the rest is sent with cold caches."""
 CATCH_UP_S = 0.005
 """What sending to those who are not plainly live may take of a turn: live goes first."""
 ANSWERS_ABOUT_ALL = 4
@@ -338,9 +342,9 @@ class Hub:
     # --- out -----------------------------------------------------------------------------
 
     def _send_due(self, now: Now) -> None:
-        self._pause()
-        apart = self.fanout.send_live(self._pause)
-        self._pause()
+        self._pause(FLUSH_PIECE_S)
+        apart = self.fanout.send_live(partial(self._pause, FLUSH_PIECE_S))
+        self._pause(FLUSH_PIECE_S)
         waiting = [*self._lagging, *apart, *self.fanout.due(now)]
         until_s = self._clock().monotonic_s + CATCH_UP_S
         for number, client_id in enumerate(dict.fromkeys(waiting)):
@@ -354,12 +358,12 @@ class Hub:
                 self._lagging.setdefault(client_id)
                 self._go_on()
 
-    def _pause(self) -> None:
+    def _pause(self, piece_s: float = PIECE_S) -> None:
         """Let the loop poll its sockets once this piece of work has lasted long enough.
 
         Clients may come, go and subscribe meanwhile. Nothing is taken in from the devices.
         """
-        if self._clock().monotonic_s - self._piece_began_s >= PIECE_S:
+        if self._clock().monotonic_s - self._piece_began_s >= piece_s:
             gevent.sleep(YIELD_S)
             self._piece_began_s = self._clock().monotonic_s
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BATCH_BYTES_MAX = 65_536
 """What one send carries at most: more would only wait in the kernel and go stale there."""
 COHORT_MAX = 64
-"""Clients that are sent to in one piece: 1 to 4 ms by the loopback, more with 64 kB for each."""
+"""Clients that are sent to in one piece: 1 ms by the loopback, more with 64 kB for each."""
 
 
 class Coverage(NamedTuple):
