@@ -342,8 +342,13 @@ class WebHandler(WSGIHandler):
             super().write(data)
             return
         self._unsent = unsent = bytearray()
-        super().write(data)
-        self._unsent = None
+        try:
+            super().write(data)
+        except BaseException:
+            self.headers_sent = False  # nothing was sent, so pywsgi can still answer 500
+            raise
+        finally:
+            self._unsent = None
         self._sendall(bytes(unsent))
 
     def _sendall(self, data: bytes) -> None:

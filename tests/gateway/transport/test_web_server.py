@@ -43,6 +43,9 @@ def serving(
         if environ["PATH_INFO"] == "/parts":
             start_response("200 OK", [])
             return iter([b"one", b"two"])
+        if environ["PATH_INFO"] == "/no-bytes":
+            start_response("200 OK", [])
+            return [1]  # type: ignore[list-item]  # a fault of the application
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
 
@@ -131,6 +134,14 @@ def test_answer_leaves_in_one_send() -> None:
         client = TcpClient(port)
         client.send(request_bytes("POST", "/", b"hello", {}))
         assert client.receive().endswith(b"\r\n\r\nhello")
+
+
+def test_answer_without_bytes_is_500() -> None:
+    with serving() as (port, _), within(5):
+        client = TcpClient(port)
+        client.send(request_bytes("GET", "/no-bytes", None, {}))
+        assert read_answer(client).status == 500
+        assert client.receive() == b""
 
 
 def test_long_answer_to_slow_reader() -> None:
