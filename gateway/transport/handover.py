@@ -1,4 +1,7 @@
-"""A connection between two requests: the web server hands it over and may get it back."""
+"""A connection between two requests: the web server hands it over and may get it back.
+
+``socket_handoff.py`` is different: it takes a connection in the middle of a request, for good.
+"""
 
 import _socket
 import socket
