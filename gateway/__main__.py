@@ -124,7 +124,7 @@ def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> 
             socket_address(*address),
             gateway.app,
             backlog=BACKLOG,
-            at_most=http_connections,
+            max_connections=http_connections,
             takes_chunks=False,
             proxies=gateway.proxies,
             log=None,

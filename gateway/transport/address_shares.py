@@ -1,60 +1,57 @@
-"""How many places each holder has, and which holder has most. Pure.
+"""How many connections or sessions each address holds, and which address holds most. Pure.
 
-A holder is a client's address as far as it stands for one party: see ``client_address.py``.
+An address here is the one a client is counted by: ``client_address.holder_of``.
 """
 
 from collections import Counter, defaultdict
 
 
-class Shares:
-    """Counts places by holder; every call takes the same short time, however many there are."""
+class AddressCounts:
+    """Counts by address. Every call takes the same short time, however many addresses there are."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._holders: defaultdict[int, dict[str, None]] = defaultdict(dict)  # by count
-        self._most = 0
+        self._addresses: defaultdict[int, dict[str, None]] = defaultdict(dict)  # by count
+        self._largest_count = 0
 
-    def count(self, holder: str) -> int:
-        """Return how many places a holder has."""
-        return self._counts[holder]
+    def count(self, address: str) -> int:
+        return self._counts[address]
 
     @property
-    def most(self) -> str | None:
-        """The holder that has most places; of several, the one that got there first."""
-        return next(iter(self._holders[self._most]), None) if self._most else None
+    def largest(self) -> str | None:
+        """The address with the largest count; of several, the one that reached it first."""
+        count = self._largest_count
+        return next(iter(self._addresses[count])) if count else None
 
-    def add(self, holder: str) -> None:
-        """Count one more place."""
-        self._move(holder, self._counts[holder] + 1)
+    def add(self, address: str) -> None:
+        self._move(address, self._counts[address] + 1)
 
-    def remove(self, holder: str) -> None:
-        """Count one place less."""
-        self._move(holder, self._counts[holder] - 1)
+    def remove(self, address: str) -> None:
+        self._move(address, self._counts[address] - 1)
 
-    def should_yield(self, newcomer: str) -> str | None:
-        """Return the holder that has to give a place to a newcomer's, or None.
+    def to_evict_for(self, newcomer: str) -> str | None:
+        """Return the address that loses one to a newcomer from another address, or None.
 
-        The newcomer's holder has fewer places even with the new one, so no two take turns.
+        Even with the new one, the newcomer's address has fewer than that address had. Otherwise
+        two addresses of equal counts would evict each other in turn, for ever.
         """
-        most = self.most
-        if most is None or self._most < self._counts[newcomer] + 2:
+        largest = self.largest
+        if largest is None or self._largest_count < self._counts[newcomer] + 2:
             return None
-        return most
+        return largest
 
-    def _move(self, holder: str, count: int) -> None:
-        before = self._counts[holder]
-        self._holders[before].pop(holder, None)
-        if not self._holders[before]:
-            del self._holders[before]
+    def _move(self, address: str, count: int) -> None:
+        before = self._counts[address]
+        self._addresses[before].pop(address, None)
+        if not self._addresses[before]:
+            del self._addresses[before]
         if count > 0:
-            self._counts[holder] = count
-            self._holders[count][holder] = None
+            self._counts[address] = count
+            self._addresses[count][address] = None
         else:
-            del self._counts[holder]
-        # a count changes by one, so the greatest one does, too
-        self._most = max(self._most, count) if count > before else self._greatest_below(before)
-
-    def _greatest_below(self, before: int) -> int:
-        if self._most == before and before not in self._holders:
-            return before - 1
-        return self._most
+            del self._counts[address]
+        # A count changes by one at a time, so the largest count also changes by at most one.
+        if count > before:
+            self._largest_count = max(self._largest_count, count)
+        elif self._largest_count == before and before not in self._addresses:
+            self._largest_count = before - 1

@@ -1,51 +1,54 @@
-"""Where a request comes from: the client's address, also behind proxies, and the party it is of."""
+"""Which client sent a request: its address, also behind proxies, and the address it counts as."""
 
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 LOCAL = "local"
-"""The holder of connections that have no IP address, such as those by a Unix socket."""
+"""The holder of connections without an IP address, such as those over a Unix socket."""
 IPV6_PREFIX = 64
-"""One customer of a provider has at least that much of IPv6 for himself."""
+"""A provider gives one customer at least a network of this size."""
 HOPS_MAX = 20
-"""Entries of X-Forwarded-For that are looked at; the rest is made up."""
+"""Only so many entries of X-Forwarded-For are read; a longer list is forged."""
 
 
 class TrustedProxies:
-    """The proxies whose word about a client's address counts, as addresses and networks."""
+    """The proxies, given as addresses and networks, whose X-Forwarded-For is believed."""
 
     def __init__(self, listed: Iterable[str] = ()) -> None:
         self._networks = [ip_network(each, strict=False) for each in listed]
 
     def trusts(self, host: str) -> bool:
-        """Say whether an address is that of a trusted proxy."""
+        """True when an address is that of a trusted proxy."""
         address = _address(host)
         return address is not None and any(address in network for network in self._networks)
 
     def client(self, environ: Mapping[str, Any]) -> str:
         """Return the address of the client that sent a request.
 
-        That is the peer, or where the peer is trusted, the rightmost address in X-Forwarded-For
-        that is not: everything left of it may be the client's own invention.
+        That is the peer's address. If the peer is a trusted proxy, it is the rightmost address in
+        X-Forwarded-For that is not a trusted proxy: the client may have forged all left of it.
         """
         host = str(environ.get("REMOTE_ADDR", ""))
         hops = str(environ.get("HTTP_X_FORWARDED_FOR", "")).rsplit(",", HOPS_MAX)[-HOPS_MAX:]
         while hops and self.trusts(host):
             named = _without_port(hops.pop().strip())
-            if _address(named) is None:  # "unknown", or nothing: the proxy is all that is known
+            if _address(named) is None:  # "unknown" or empty: only the proxy is known
                 return host
             host = named
         return host
 
     def is_client_hidden(self, environ: Mapping[str, Any]) -> bool:
-        """Say whether a proxy that nobody listed names a client that is not believed."""
+        """True when a proxy names a client and the proxy is not in the list of trusted ones."""
         named = "HTTP_X_FORWARDED_FOR" in environ
         return named and not self.trusts(str(environ.get("REMOTE_ADDR", "")))
 
 
 def holder_of(host: str) -> str:
-    """Return the party that an address is of: itself, or an IPv6 network."""
+    """Return the holder, which limits for one client are counted by: an IPv4 address or IPv6 /64.
+
+    One customer has a whole IPv6 network and could use another address for each connection.
+    """
     address = _address(host)
     if address is None:
         return LOCAL
@@ -64,7 +67,7 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _without_port(host: str) -> str:
-    """Take off the port that some proxies add: ``1.2.3.4:5``, ``[::1]:5``."""
+    """Remove the port that some proxies add: ``1.2.3.4:5``, ``[::1]:5``."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     head, colon, _port = host.partition(":")

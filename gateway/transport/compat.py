@@ -16,11 +16,7 @@
 ``server`` and ``sockio_mw.engineio_app`` with its own after the stock class has wired itself, and
 uses ``run_with_reloader`` of werkzeug's ``_reloader`` as the stock class does.
 
-``WebHandler`` overrides of ``gevent.pywsgi.WSGIHandler``: ``handle``,
-``get_environ``, ``handle_one_response``, ``run_application``, ``start_response``,
-``finalize_headers``, ``process_result``, ``_write``, ``_write_with_headers``, ``_sendall``,
-``log_error`` and ``log_request``; it uses ``_NoopLog``. Its ``Body`` stands for pywsgi's ``Input``.
-``WebServer`` overrides of ``gevent.pywsgi.WSGIServer``: ``do_handle``, ``handle``, ``stop``.
+``web_handler.py`` and ``web_server.py`` list in their docstrings what they use of gevent.pywsgi.
 """
 
 import logging

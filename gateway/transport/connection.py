@@ -21,7 +21,7 @@ from engineio import packet as engineio_packet
 from gevent.event import Event
 
 from gateway.transport.frames import GOING_AWAY, NORMAL, POLICY, PROTOCOL_ERROR, packet_frame
-from gateway.transport.loop_time import Share, charge
+from gateway.transport.loop_time import LoopTime, charge
 from gateway.transport.outbox_budget import HIGH_WATER_BYTES, Holder
 from gateway.transport.payload import (
     BINARY_MARK,
@@ -35,12 +35,12 @@ from gateway.transport.payload import (
     decode_packet,
 )
 from gateway.transport.polling import PollingLink
-from gateway.transport.rate_quota import Quota
+from gateway.transport.rate_quota import TokenBucket
 from gateway.transport.reader import Violation
 from gateway.transport.serial_executor import Lane, Once
 from gateway.transport.timeslice import give_way
 from gateway.transport.upgrade import Probe
-from gateway.transport.websocket import MOST_WAITS, STALLED, WebSocketLink
+from gateway.transport.websocket import LARGEST_BACKLOG, STALLED, WebSocketLink
 
 if TYPE_CHECKING:
     from gateway.transport.engine_server import EngineServer
@@ -117,9 +117,9 @@ class Connection:
         self.pong_due: float | None = None
         self._lane: Lane | None = None
         self._lane_beside: Lane | None = None
-        self._share: Share | None = None
+        self._share: LoopTime | None = None
         self._room: Event | None = None
-        self._quota: Quota | None = None
+        self._quota: TokenBucket | None = None
         self._beside_bytes = 0
         self._unmoved: tuple[Holder, int] | None = None  # a wait that was in vain
         self.polling.on_change = self._note_cost
@@ -219,7 +219,7 @@ class Connection:
         """Close: of all clients this one has most waiting, to it or from it."""
         if not self.closed:
             self._drop_calls()
-            self._server.note("slow-client", f"a client is closed: {MOST_WAITS}")
+            self._server.note("slow-client", f"a client is closed: {LARGEST_BACKLOG}")
             self.close(self._server.reason.TRANSPORT_ERROR, farewell=CLOSE)
         if self.link is not None:
             self.link.abort()
@@ -372,7 +372,7 @@ class Connection:
         """Count a packet that is no event. Raises TooManyPackets."""
         now_s = monotonic()
         if self._quota is None:
-            self._quota = Quota(now_s)
+            self._quota = TokenBucket(now_s)
         if not self._quota.spend(now_s):
             raise TooManyPackets("too many packets that are no events")
 

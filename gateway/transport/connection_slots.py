@@ -1,128 +1,148 @@
-"""The places of a web server's connections, and which connection gives way to a newcomer. Pure."""
+"""The slots of a web server's connections, and which connection closes for a newcomer. Pure.
+
+How it works. Each connection has a slot with a state. While slots are free, no connection closes.
+When all are in use and a newcomer asks for one, ``ConnectionSlots`` closes one connection:
+
+1. The address with most connections loses one, if the newcomer's address has fewer even with the
+   new one. The order is: the oldest connection with an incomplete head, then the one that is idle
+   longest, then the newest one whose request is being served.
+2. Otherwise the connection that is idle longest closes, whatever its address. A browser reopens an
+   idle connection by itself.
+3. Otherwise the newcomer has to wait.
+
+So one address cannot keep others out, and two addresses with equal counts do not evict each other.
+
+A closing connection keeps its slot until ``end`` is called, because it still has its descriptor.
+Its slot counts as free for newcomers. ``CLOSING_MAX`` bounds how many descriptors that may add.
+"""
 
 from collections.abc import Callable
 from enum import Enum, auto
 
-from gateway.transport.address_shares import Shares
+from gateway.transport.address_shares import AddressCounts
 
-LEAVING_MAX = 16
-"""Connections that were asked to end and still have their descriptors."""
+CLOSING_MAX = 16
+"""Connections that were asked to close and still have their descriptors."""
 
 
 class State(Enum):
-    """What a connection is doing."""
+    """The state of a connection."""
 
-    HEAD = auto()
+    READING_HEAD = auto()
     """Its request is not complete."""
     BUSY = auto()
     """A request is being served."""
-    RESTING = auto()
+    IDLE = auto()
     """It waits for its client's next request."""
-    LEAVING = auto()
-    """It was asked to end."""
+    CLOSING = auto()
+    """It was asked to close. This state is final."""
 
 
-class Place:
-    """One connection's place. ``leave`` ends the connection soon; it is called at most once."""
+class Slot:
+    """One connection's slot. ``close`` ends the connection soon; it is called at most once."""
 
-    __slots__ = ("_places", "holder", "leave", "state")
+    __slots__ = ("_slots", "close", "holder", "state")
 
-    def __init__(self, places: "Places", holder: str | None, leave: Callable[[], None]) -> None:
-        self._places = places
+    def __init__(
+        self, slots: "ConnectionSlots", holder: str | None, close: Callable[[], None]
+    ) -> None:
+        self._slots = slots
         self.holder = holder
-        self.leave = leave
-        self.state = State.HEAD
+        self.close = close
+        self.state = State.READING_HEAD
 
     def change(self, state: State) -> None:
         """Note what the connection does now."""
-        self._places.change(self, state)
+        self._slots.change(self, state)
 
 
-class Places:
-    """At most ``at_most`` connections; a holder of None is never asked to give way.
+class ConnectionSlots:
+    """At most ``max_connections`` slots, shared among client addresses.
 
-    ``on_resting`` is called when a connection begins to rest: it gives way to whoever enters then.
+    A slot's holder is the address its client is counted by. Connections without a holder are never
+    closed for a newcomer. ``on_idle`` is called when a connection becomes idle: a newcomer that
+    waits may now enter and close it.
     """
 
-    def __init__(self, at_most: int | None, on_resting: Callable[[], object]) -> None:
-        self._at_most = at_most
-        self._on_resting = on_resting
-        self._shares = Shares()
-        self._count = self._leaving = 0
-        self._by_holder: dict[str, dict[State, dict[Place, None]]] = {}
-        self._resting: dict[Place, None] = {}  # of all holders, the longest first
+    def __init__(self, max_connections: int | None, on_idle: Callable[[], object]) -> None:
+        self._max_connections = max_connections
+        self._on_idle = on_idle
+        self._counts = AddressCounts()
+        self._count = self._closing = 0
+        # The dictionaries without values are sets that keep their order.
+        self._by_holder: dict[str, dict[State, dict[Slot, None]]] = {}
+        self._idle: dict[Slot, None] = {}  # with or without a holder, longest idle first
 
     @property
     def is_full(self) -> bool:
-        """True when no place is free, nor about to be."""
-        return self._at_most is not None and self._count - self._leaving >= self._at_most
+        """True when no slot is free, nor about to be."""
+        limit = self._max_connections
+        return limit is not None and self._count - self._closing >= limit
 
-    def held(self, holder: str | None) -> int:
-        """Return how many places a holder has."""
-        return 0 if holder is None else self._shares.count(holder)
+    def count(self, holder: str | None) -> int:
+        """Return how many slots a holder has."""
+        return 0 if holder is None else self._counts.count(holder)
 
-    def enter(self, holder: str | None, leave: Callable[[], None]) -> Place | None:
-        """Give a newcomer a place, if need be that of another connection; None when there is none.
+    def enter(self, holder: str | None, close: Callable[[], None]) -> Slot | None:
+        """Give a newcomer a slot, if need be by closing another connection.
 
-        While there is room nobody gives way. Then the holder that has most places gives one to a
-        newcomer whose holder has fewer: first that of an unfinished head, then that of a resting
-        connection, then its newest. A connection that rests gives way to anybody.
+        Returns None when no connection may be closed for it.
         """
         if self.is_full and not self._make_room(holder):
             return None
-        place = Place(self, holder, leave)
+        slot = Slot(self, holder, close)
         self._count += 1
         if holder is not None:
-            self._shares.add(holder)
+            self._counts.add(holder)
             self._by_holder.setdefault(holder, {state: {} for state in State})
-            self._by_holder[holder][State.HEAD][place] = None
-        return place
+            self._by_holder[holder][slot.state][slot] = None
+        return slot
 
-    def change(self, place: Place, state: State) -> None:
+    def change(self, slot: Slot, state: State) -> None:
         """Note what a connection does now."""
-        if place.state is State.LEAVING:
+        if slot.state is State.CLOSING:
             return
-        self._drop(place)
-        place.state = state
-        if place.holder is not None:
-            self._by_holder[place.holder][state][place] = None
-        if state is State.RESTING:
-            self._resting[place] = None
-            self._on_resting()
-        elif state is State.LEAVING:
-            self._leaving += 1
+        self._forget(slot)
+        slot.state = state
+        if slot.holder is not None:
+            self._by_holder[slot.holder][state][slot] = None
+        if state is State.IDLE:
+            self._idle[slot] = None
+            self._on_idle()
+        elif state is State.CLOSING:
+            self._closing += 1
 
-    def end(self, place: Place) -> None:
+    def end(self, slot: Slot) -> None:
         """Note that a connection has ended."""
         self._count -= 1
-        self._leaving -= place.state is State.LEAVING
-        self._drop(place)
-        if place.holder is not None:
-            self._shares.remove(place.holder)
-            if not self._shares.count(place.holder):
-                del self._by_holder[place.holder]
+        self._closing -= slot.state is State.CLOSING
+        self._forget(slot)
+        if slot.holder is not None:
+            self._counts.remove(slot.holder)
+            if not self._counts.count(slot.holder):
+                del self._by_holder[slot.holder]
 
-    def _drop(self, place: Place) -> None:
-        self._resting.pop(place, None)
-        if place.holder is not None:
-            self._by_holder[place.holder][place.state].pop(place, None)
+    def _forget(self, slot: Slot) -> None:
+        self._idle.pop(slot, None)
+        if slot.holder is not None:
+            self._by_holder[slot.holder][slot.state].pop(slot, None)
 
     def _make_room(self, newcomer: str | None) -> bool:
-        if self._leaving >= LEAVING_MAX:
+        if self._closing >= CLOSING_MAX:
             return False
-        victim = self._of_the_largest(newcomer) or next(iter(self._resting), None)
+        victim = self._victim_of_largest(newcomer) or next(iter(self._idle), None)
         if victim is None:
             return False
-        self.change(victim, State.LEAVING)
-        victim.leave()
+        self.change(victim, State.CLOSING)
+        victim.close()
         return True
 
-    def _of_the_largest(self, newcomer: str | None) -> Place | None:
-        largest = self._shares.should_yield(newcomer or "")
+    def _victim_of_largest(self, newcomer: str | None) -> Slot | None:
+        largest = self._counts.to_evict_for(newcomer or "")
         if largest is None:
             return None
-        places = self._by_holder[largest]
-        for state in (State.HEAD, State.RESTING):
-            if places[state]:
-                return next(iter(places[state]))
-        return next(reversed(places[State.BUSY]), None)
+        slots = self._by_holder[largest]
+        for state in (State.READING_HEAD, State.IDLE):
+            if slots[state]:
+                return next(iter(slots[state]))
+        return next(reversed(slots[State.BUSY]), None)

@@ -27,7 +27,7 @@ from gateway.transport.timeslice import give_way, time_slices
 from gateway.transport.upgrade import Probe
 from gateway.transport.wakeup import ThreadCalls, from_any_thread
 from gateway.transport.web_handler import IDLE_TIMEOUT_S
-from gateway.transport.websocket import Commons, WebSocketLink
+from gateway.transport.websocket import LinkContext, WebSocketLink
 from shared.log_once import OncePerPeriod
 
 # The kernel doubles it: this much of what a client does not read is hidden there.
@@ -90,7 +90,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         self.deliver: Callable[[Connection, str | bytes], None] = self._deliver
         self.on_stalled: Callable[[Connection], object] = self._note_stalled
         self.threads = ThreadCalls()
-        self._commons: Commons | None = None
+        self._commons: LinkContext | None = None
         self._leaving: dict[str, Connection] = {}
         self._lingering: dict[str, Connection] = {}
         # Connections of clients that poll, while the web server does not have them.
@@ -143,10 +143,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         return None if self.proxies.trusts(client) else holder_of(client)
 
     @property
-    def commons(self) -> Commons:
+    def commons(self) -> LinkContext:
         """The parts that all WebSockets share; made in the thread of their event loop."""
         if self._commons is None:
-            self._commons = Commons(
+            self._commons = LinkContext(
                 get_hub().loop,
                 time_slices(),
                 self.backlog,

@@ -1,4 +1,4 @@
-"""WebSocket frames as a server sends them: final, unmasked, without extensions (RFC 6455, 5.2)."""
+"""WebSocket frames that a server sends: final, unmasked, without extensions (RFC 6455, 5.2)."""
 
 from struct import pack
 
@@ -24,7 +24,7 @@ TOO_BIG = 1009
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """Return the one frame that carries ``payload``."""
+    """Return one frame with ``payload``."""
     size = len(payload)
     if size <= LONGEST_7_BIT:
         return pack("!BB", FINAL | opcode, size) + payload
@@ -44,5 +44,6 @@ def close_frame(code: int, reason: str = "") -> bytes:
     """Return a Close frame; code 1005 stands for "no code" and is never written (7.4.1)."""
     if code == NO_CODE:
         return frame(CLOSE, b"")
+    # Cutting may split a character; decoding drops its rest.
     text = reason.encode()[:LONGEST_CLOSE_REASON_BYTES].decode(errors="ignore")
     return frame(CLOSE, pack("!H", code) + text.encode())

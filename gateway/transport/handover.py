@@ -1,4 +1,7 @@
-"""A connection between two requests, passed on by the web server and given back to it."""
+"""A connection between two requests: the web server hands it over and may get it back.
+
+``socket_handoff.py`` is different: it takes a connection in the middle of a request, for good.
+"""
 
 import _socket
 import socket
@@ -12,17 +15,18 @@ import gevent
 from gevent import socket as gevent_socket
 from gevent.pywsgi import WSGIServer
 
-# Who takes nothing of an answer for so long is not waited for: half of nginx's default.
 SEND_TIMEOUT_S = 30.0
-# The time is for each piece of this size, so that a slow line may take its own.
+"""How long a client may take nothing of an answer: half of nginx's default."""
 SEND_PIECE = 65_536
+"""The timeout holds for each piece of this many bytes, so a slow line gets a long answer whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A GET that was answered, and its connection, on which nothing is under way.
+    """An answered GET and its connection, on which no other request has begun.
 
-    ``give_back(sock, rest, unread)`` returns whether the web server had room for it.
+    ``status`` and ``headers`` are those of the answer. ``give_back(sock, rest, unread)`` returns
+    the connection to the web server, see the function below; False means that there was no slot.
     """
 
     sock: _socket.socket
@@ -33,35 +37,36 @@ class Exchange:
 
 
 Successor = Callable[[Exchange], object]
+"""Takes over the connection of an exchange."""
 
 
-class Unread(socket.SocketIO):
-    """What comes by a connection, behind what somebody has read of it already."""
+class PrefixedSocket(socket.SocketIO):
+    """A raw reader of a connection that first returns bytes which were already read from it."""
 
-    def __init__(self, sock: gevent_socket.socket, unread: bytes) -> None:
+    def __init__(self, sock: gevent_socket.socket, prefix: bytes) -> None:
         super().__init__(sock, "rb")
-        self._unread = unread
+        self._prefix = prefix
 
     def readinto(self, buffer: Any) -> int | None:
-        """Read into ``buffer``; return how much."""
-        if not self._unread:
+        if not self._prefix:
             return super().readinto(buffer)
-        size = min(len(buffer), len(self._unread))
-        buffer[:size], self._unread = self._unread[:size], self._unread[size:]
+        size = min(len(buffer), len(self._prefix))
+        buffer[:size], self._prefix = self._prefix[:size], self._prefix[size:]
         return size
 
 
 def give_back(
     server: WSGIServer, address: Any, sock: _socket.socket, rest: bytes, unread: bytes
 ) -> bool:
-    """Have ``server`` write ``rest`` and serve ``sock`` from ``unread`` on, as if just accepted.
+    """Return a connection to ``server``, which serves it like one it has just accepted.
 
-    False when it has no place for it; then ``sock`` is closed.
+    ``rest`` is the unsent end of an answer and is written first. ``unread`` holds bytes of the next
+    requests that were already read. Returns False and closes ``sock`` when the server has no slot.
     """
     theirs = gevent_socket.socket(sock.family, socket.SOCK_STREAM, 0, sock.detach())
     serve = partial(_serve, server, address, theirs, rest, unread)
     serve_again: Any = getattr(server, "serve_again", None)
-    if serve_again is None:  # a stock server, which has a place for everybody
+    if serve_again is None:  # a stock WSGIServer, which has no slots
         gevent.spawn(serve, None)
         return True
     if serve_again(address, theirs, serve):
@@ -71,7 +76,7 @@ def give_back(
 
 
 def send_in_time(sock: gevent_socket.socket, data: bytes, send: Callable[[bytes], object]) -> None:
-    """Send piece by piece; raises TimeoutError when one of them is not taken in time."""
+    """Send piece by piece. Raises TimeoutError when the client does not take a piece in time."""
     sock.settimeout(SEND_TIMEOUT_S)
     for start in range(0, len(data), SEND_PIECE):
         send(data[start : start + SEND_PIECE])
@@ -84,16 +89,16 @@ def _serve(
     sock: gevent_socket.socket,
     rest: bytes,
     unread: bytes,
-    place: Any,
+    slot: Any,
 ) -> None:
     try:
         send_in_time(sock, rest, sock.sendall)
         handler: Any = server.handler_class(sock, address, server)
-        handler.place = place
+        handler.slot = slot
         if unread:
-            handler.rfile = BufferedReader(Unread(sock, unread))
+            handler.rfile = BufferedReader(PrefixedSocket(sock, unread))
         handler.handle()
     except OSError:
-        return  # the client went away, or takes nothing
+        return  # the client left, or takes nothing
     finally:
         sock.close()

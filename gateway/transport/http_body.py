@@ -1,8 +1,8 @@
-"""The body of an HTTP request as a WSGI application reads it: ``wsgi.input``.
+"""The body of an HTTP request, which a WSGI application reads as ``wsgi.input``.
 
-A body has a length or comes in chunks (RFC 9112, 6 and 7). pywsgi reads the line of each chunk
-character by character and never waits while bytes are at hand, so a client that sends quickly
-would hold the loop. Here each piece gives way when its time slice is over.
+A body has a length or is sent in chunks (RFC 9112, 6 and 7). pywsgi's own class reads the size line
+of a chunk character by character, and never waits while bytes are buffered, so a client that sends
+quickly would hold the loop. Here each read of a piece yields when the time slice is over.
 """
 
 import errno
@@ -17,25 +17,26 @@ from gateway.transport.timeslice import give_way
 PIECE_BYTES = 8 * 1024
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,12})[ \t]*(;[^\r\n]*)?\r\n")
 CHUNK_LINE_BYTES_MAX = 1024
-"""A size of 12 digits and an extension. Nobody is known to send extensions."""
+"""A size of 12 digits and an extension. No client is known to send extensions."""
 TRAILER_BYTES_MAX = 8 * 1024
 
 
 class BodyCutShort(ConnectionResetError):
-    """The client left in the middle of a body. A socket error: no fault of the application."""
+    """The client left in the middle of a body: a socket error, so the application is not blamed."""
 
-    def __init__(self, why: str = "the body was cut short") -> None:
-        super().__init__(errno.ECONNRESET, why)
+    def __init__(self, reason: str = "the body was cut short") -> None:
+        super().__init__(errno.ECONNRESET, reason)
 
 
 class BadChunk(BodyCutShort):
-    """A chunk that breaks the rules: nobody knows where the next request begins."""
+    """A malformed chunk: where the next request begins is unknown."""
 
 
 class Body:
-    """What a client sends behind a head. ``rfile`` is the connection's own reader.
+    """The body of one request. ``rfile`` is the buffered reader of the connection.
 
-    Reading raises BodyCutShort when the client leaves, BadChunk when a chunk breaks the rules.
+    Reading raises BodyCutShort when the client leaves, BadChunk when a chunk is malformed.
+    ``say_continue`` sends "100 Continue"; it is called once, before the first read.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Body:
         self.rfile = rfile
         self._say_continue = say_continue
         self._raw = ChunkedBody(rfile) if is_chunked else SizedBody(rfile, length or 0)
-        self._buffered: BufferedReader[Any] | None = None  # most requests have no body to buffer
+        self._buffered: BufferedReader[Any] | None = None  # most requests have no body
 
     @property
     def _reader(self) -> "BufferedReader[Any]":
@@ -64,21 +65,19 @@ class Body:
 
     @property
     def is_read(self) -> bool:
-        """True when nothing of the body is left on the connection."""
+        """True when the connection holds no more of the body."""
         return self._raw.is_read
 
     def read(self, size: int | None = -1) -> bytes:
-        """Read ``size`` bytes, or all."""
+        """Read ``size`` bytes, or all that is left if it is None or negative."""
         self._begin()
         return self._reader.read(size)
 
     def readline(self, size: int | None = -1) -> bytes:
-        """Read one line."""
         self._begin()
         return self._reader.readline(-1 if size is None else size)
 
     def readlines(self, hint: int | None = -1) -> list[bytes]:
-        """Read all lines."""
         self._begin()
         return self._reader.readlines(-1 if hint is None else hint)
 
@@ -92,12 +91,12 @@ class Body:
         return line
 
     def discard(self) -> None:
-        """Read what is left and forget it."""
+        """Read the rest of the body and drop it."""
         while self._reader.read1(PIECE_BYTES):
             pass
 
     def _discard(self) -> None:
-        """Do nothing: pywsgi asks for it without a deadline, ``WebHandler`` does it with one."""
+        """Do nothing. pywsgi calls this without a deadline; ``WebHandler`` discards with one."""
 
     def _begin(self) -> None:
         if self._say_continue is not None and not self.is_read:
@@ -106,7 +105,7 @@ class Body:
 
 
 class SizedBody(io.RawIOBase):
-    """A body of a known length."""
+    """A body of known length."""
 
     def __init__(self, rfile: "BufferedReader[Any]", length: int) -> None:
         self._rfile = rfile
@@ -114,15 +113,13 @@ class SizedBody(io.RawIOBase):
 
     @property
     def is_read(self) -> bool:
-        """True when all of it was read."""
         return not self._left
 
     def readable(self) -> bool:
-        """Say yes: ``BufferedReader`` asks."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read the next piece; 0 at the end."""
+        """Read the next piece; return 0 at the end."""
         if not self._left:
             return 0
         give_way()
@@ -135,19 +132,18 @@ class SizedBody(io.RawIOBase):
 
 
 class ChunkedBody(io.RawIOBase):
-    """A body in chunks; trailers are read and dropped."""
+    """A body sent in chunks; trailers are read and dropped."""
 
     def __init__(self, rfile: "BufferedReader[Any]") -> None:
         self._rfile = rfile
-        self._left = 0  # of the chunk that is being read
+        self._left = 0  # bytes of the present chunk
         self.is_read = False
 
     def readable(self) -> bool:
-        """Say yes: ``BufferedReader`` asks."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read the next piece; 0 at the end."""
+        """Read the next piece; return 0 at the end."""
         give_way()
         if not self._left and not self.is_read:
             self._begin_chunk()
@@ -159,13 +155,13 @@ class ChunkedBody(io.RawIOBase):
         buffer[: len(part)] = part
         self._left -= len(part)
         if not self._left and self._rfile.read(2) != b"\r\n":
-            raise BadChunk("a chunk did not end where it said")
+            raise BadChunk("a chunk did not end at its announced size")
         return len(part)
 
     def _begin_chunk(self) -> None:
         line = CHUNK_LINE.fullmatch(self._rfile.readline(CHUNK_LINE_BYTES_MAX))
         if line is None:
-            raise BadChunk("a chunk has no proper size")
+            raise BadChunk("the size of a chunk is malformed")
         self._left = int(line[1], 16)
         if not self._left:
             self._skip_trailers()
@@ -176,4 +172,4 @@ class ChunkedBody(io.RawIOBase):
         while (line := self._rfile.readline(room + 1)) != b"\r\n":
             room -= len(line)
             if room < 0 or not line.endswith(b"\r\n"):
-                raise BadChunk("the trailers of a body are not proper")
+                raise BadChunk("the trailers of a body are malformed")

@@ -1,8 +1,9 @@
 """The head of an HTTP/1.0 or 1.1 request: read whole and bounded, then parsed strictly (RFC 9112).
 
-llhttp, the parser of Node.js, reads the head by way of httptools. It refuses what a proxy in front
-might read differently: folded lines, blanks before a colon, bare CR or LF, two lengths of a body.
-``parse_head`` adds the checks that llhttp leaves to its user.
+llhttp, the parser of Node.js, parses the head; httptools is its binding for Python. It refuses
+forms that a proxy in front might read differently: folded lines, blanks before a colon, bare CR or
+LF, two lengths of a body. Such a difference lets a client smuggle a second request past the proxy.
+``parse_head`` adds the checks that llhttp leaves to its caller.
 """
 
 import re
@@ -15,47 +16,47 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 HEAD_BYTES_MAX = 16 * 1024
 """Browsers send 1 kB, with large cookies 8 kB. Node.js has the same limit."""
 HEAD_LINES_MAX = 100
-"""Apache's default. It also bounds what one head costs the parser."""
+"""Apache's default. It also bounds the time that the parser takes for one head."""
 HEAD_END = b"\r\n\r\n"
 BLANK_LINES = (b"\r\n", b"\n")
 
-# llhttp also takes blank lines before it, several blanks, other protocols and other versions.
+# llhttp also accepts leading blank lines, several blanks, other protocols and other versions.
 REQUEST_LINE = re.compile(rb"[A-Z-]+ [^\s]+ HTTP/1\.[01]\r\n")
 
-# Not by urlsplit: it raises an error of its own for some hosts, such as "[".
+# urlsplit raises an error of its own for some hosts, such as "[".
 ABSOLUTE_FORM = re.compile(r"https?://([^/?#]+)", re.IGNORECASE)
 
 
 class BadHead(ValueError):
-    """A head that is refused; ``status`` is the answer's status line."""
+    """The head is refused; ``status`` is the status of the answer."""
 
-    def __init__(self, why: str, status: str = "400 Bad Request") -> None:
-        super().__init__(why)
+    def __init__(self, reason: str, status: str = "400 Bad Request") -> None:
+        super().__init__(reason)
         self.status = status
 
 
 class Head(NamedTuple):
-    """A request without its body. Text is Latin-1, as WSGI wants it."""
+    """A parsed head. Text is decoded as Latin-1, which WSGI requires."""
 
     method: str
     target: str
     version: str
     """``1.0`` or ``1.1``."""
     headers: list[tuple[str, str]]
-    """Names as sent, values without blanks around them."""
+    """Names in the client's spelling, values without surrounding blanks."""
 
     def values(self, name: str) -> list[str]:
-        """Return every value of a header; ``name`` is in lower case."""
+        """Return every value of a header; ``name`` must be in lower case."""
         return [value for key, value in self.headers if key.lower() == name]
 
     @property
     def content_length(self) -> int | None:
-        """The bytes of the body; None when no length is given."""
+        """The length of the body in bytes; None when the head gives none."""
         return next(map(int, self.values("content-length")), None)
 
     @property
     def is_chunked(self) -> bool:
-        """True when the body comes in chunks."""
+        """True when the body is sent in chunks (RFC 9112, 7.1)."""
         return bool(self.values("transfer-encoding"))
 
     @property
@@ -73,13 +74,14 @@ class Head(NamedTuple):
 
 
 def read_head(source: "BufferedReader[Any]") -> bytes:
-    """Read up to the blank line that ends the head; what follows stays in ``source``.
+    """Read up to the blank line that ends the head; the bytes behind it stay in ``source``.
 
-    Returns b"" when the client left before that. Raises BadHead beyond the limits.
+    Returns b"" when the client leaves before that. Raises BadHead when a limit is exceeded.
     """
-    at_hand = source.peek(1)
-    end = at_hand.find(HEAD_END)
-    if 0 <= end < HEAD_BYTES_MAX and at_hand.count(b"\n", 0, end) < HEAD_LINES_MAX:
+    buffered = source.peek(1)
+    end = buffered.find(HEAD_END)
+    # Nearly every head arrives in one piece.
+    if 0 <= end < HEAD_BYTES_MAX and buffered.count(b"\n", 0, end) < HEAD_LINES_MAX:
         return source.read(end + len(HEAD_END))
     return _read_lines(source)
 
@@ -90,7 +92,7 @@ def _read_lines(source: "BufferedReader[Any]") -> bytes:
     while not lines or lines[-1] not in BLANK_LINES:
         line = source.readline(room + 1)
         if not line.endswith(b"\n") and len(line) <= room:
-            return b""
+            return b""  # the client left in the middle of a line
         room -= len(line)
         lines.append(line)
         if room < 0 or len(lines) > HEAD_LINES_MAX + 1:
@@ -108,7 +110,7 @@ def parse_head(raw: bytes) -> Head:
     try:
         parser.feed_data(raw)
     except HttpParserUpgrade:
-        pass
+        pass  # llhttp stops behind the head of an upgrade
     except HttpParserError as error:
         raise BadHead(str(error)) from error
     head = Head(
@@ -123,7 +125,7 @@ def parse_head(raw: bytes) -> Head:
 
 
 class _Found:
-    """What httptools calls while it parses."""
+    """Collects the target and the headers; httptools calls its methods while it parses."""
 
     __slots__ = ("headers", "target")
 
@@ -151,12 +153,12 @@ def _check_coding(head: Head) -> None:
 
 
 class Target(NamedTuple):
-    """Where a request goes, as WSGI wants it."""
+    """A request's target, split into parts for WSGI."""
 
     path: str
     query: str
     host: str | None
-    """The authority of a target in absolute form, which replaces ``Host``."""
+    """The host in an absolute target (``http://host/path``), which replaces ``Host``."""
 
 
 def split_target(target: str) -> Target:

@@ -59,7 +59,7 @@ class Multicast(Generic[Key]):
                 short = short or []
                 short.append((send, sent))
         for send, sent in short or ():
-            self._members[send][0].go_on(data, sent)
+            self._members[send][0].finish_send(data, sent)
 
     def _leave(self, link: WebSocketLink) -> None:
         link.on_blocked = None

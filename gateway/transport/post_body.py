@@ -1,4 +1,4 @@
-"""The body of a polling client's POST, bounded for each client and for all of them together."""
+"""Reads the body of a polling client's POST, bounded for each client and for all together."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,22 +9,23 @@ import gevent
 from gateway.transport.handshake import Refusal, bad_request
 
 PIECE_BYTES = 8 * 1024
-"""What one read waits for. Only whole pieces count, so this much of each body is not counted."""
+"""How much one read asks for. Bytes count for the bound when their read returns, so up to this
+much of each body is not counted."""
 ALL_BODIES_BYTES_MAX = 32_000_000
-"""A thousand clients that send 32 kB each at once: far more than honest ones do."""
+"""A thousand clients that send 32 kB each at once: far more than honest clients do."""
 
 Environ = Mapping[str, Any]
 
 
 class BodyReader:
-    """Reads bodies of at most ``max_bytes`` each."""
+    """Reads bodies of at most ``max_bytes`` each, of ``all_bytes_max`` at the same time."""
 
     def __init__(self, max_bytes: int, all_bytes_max: int = ALL_BODIES_BYTES_MAX) -> None:
         self._max_bytes = max_bytes
         self._left_bytes = all_bytes_max
 
     def read(self, environ: Environ, timeout_s: float) -> bytes:
-        """Return a whole body; refuse one that is too large, cut short or too slow."""
+        """Return a whole body. Raises Refusal if it is too large, cut short or too slow."""
         length = self._length(environ)
         wanted = length if length >= 0 else self._max_bytes + 1
         with self._counted() as count:
@@ -41,6 +42,7 @@ class BodyReader:
         return body
 
     def _length(self, environ: Environ) -> int:
+        """Return the announced length, -1 for none."""
         try:
             length = int(environ.get("CONTENT_LENGTH") or -1)
         except ValueError as error:
@@ -51,6 +53,7 @@ class BodyReader:
 
     @contextmanager
     def _counted(self) -> Iterator[Callable[[int], None]]:
+        """Yield a function that counts bytes; they are given back at the end."""
         held = 0
 
         def count(size: int) -> None:

@@ -1,7 +1,7 @@
-"""WebSocket frames as they come in, to messages, with nothing assembled beyond a limit.
+"""Reads WebSocket frames of a client and assembles messages of bounded size (RFC 6455).
 
-wsproto decodes the frames; what a message may be and how large is decided here, frame header by
-frame header, so that a limit is reached before memory is.
+wsproto decodes the frames. This module checks the size of each frame when its header arrives,
+before its payload does, so that a message that is too big is refused before it takes memory.
 """
 
 from collections.abc import Iterator
@@ -16,43 +16,43 @@ from gateway.transport.frames import BAD_DATA, NO_CODE, PROTOCOL_ERROR, TOO_BIG
 # RFC 6455, 7.4: codes a peer may send. 3000 to 4999 belong to libraries and applications.
 PROTOCOL_CODES = frozenset({*range(1000, 1004), *range(1007, 1015)})
 PRIVATE_CODES = range(3000, 5000)
-# A reader costs this much by itself (measured); a client has one in the middle of a message.
+# Memory of a reader without its message (measured); a client has one in the middle of a message.
 READER_BYTES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """The peer wants ``payload`` back."""
+    """The client sent a Ping; the Pong has to return ``payload``."""
 
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The peer closes; ``code`` is what goes back to it."""
+    """The client sent a Close frame; the answer has to return ``code``."""
 
     code: int
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """The peer broke the protocol; the connection must be failed with ``code``."""
+    """The client broke the protocol; the server has to fail the connection with ``code``."""
 
     code: int
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
-    """A frame that completes no message; ``is_idle`` marks one without content."""
+class NoMessage:
+    """A frame that completes no message; ``is_empty`` marks one without content."""
 
-    is_idle: bool
+    is_empty: bool
 
 
-Event = str | bytes | Ping | Closed | Violation | Nothing
+Event = str | bytes | Ping | Closed | Violation | NoMessage
 
-FRAGMENT = Nothing(is_idle=False)
-EMPTY = Nothing(is_idle=True)
+FRAGMENT = NoMessage(is_empty=False)
+EMPTY = NoMessage(is_empty=True)
 
 
 class _Violated(Exception):
@@ -62,9 +62,9 @@ class _Violated(Exception):
 
 
 class MessageReader:
-    """Turn bytes of one client into messages (``str``, ``bytes``) and control events.
+    """Turns bytes of one client into messages (``str``, ``bytes``) and control events.
 
-    After ``Closed`` or ``Violation`` nothing more may be fed.
+    After ``Closed`` or ``Violation`` the reader must not be fed.
     """
 
     __slots__ = ("_decoder", "_max_bytes", "_message", "_opcode")
@@ -77,19 +77,19 @@ class MessageReader:
 
     @property
     def idle(self) -> bool:
-        """True between two messages: nothing of this client is held."""
+        """True between two messages: the reader holds no bytes, so any client may use it."""
         decoder = self._decoder
         return self._opcode is None and decoder.header is None and not len(decoder.buffer)
 
     @property
     def held_bytes(self) -> int:
-        """The memory that a message holds which is not complete."""
+        """The memory that an incomplete message takes, with the reader."""
         return READER_BYTES + getsizeof(self._message) + len(self._decoder.buffer)
 
     def feed(self, data: bytes) -> Iterator[Event]:
-        """Take bytes, yield an event for each frame.
+        """Add bytes; yield an event for each frame that is complete.
 
-        The caller may leave the rest of the frames for a later ``feed(b"")``.
+        The caller may stop early and get the other frames from a later ``feed(b"")``.
         """
         self._decoder.receive_bytes(data)
         try:
@@ -103,7 +103,7 @@ class MessageReader:
     def _next_frame(self) -> Frame | None:
         frame = self._decoder.process_buffer()
         header = self._decoder.header
-        # The header of a frame that is still arriving: refuse before the payload is here.
+        # The header of a frame whose payload is still arriving.
         if header is not None and not header.opcode.iscontrol():
             self._check_size(header.payload_len)
         return frame
@@ -123,7 +123,7 @@ class MessageReader:
             return Closed(close_code(payload))
         return self._data(frame, payload)
 
-    def _data(self, frame: Frame, payload: bytes) -> str | bytes | Nothing:
+    def _data(self, frame: Frame, payload: bytes) -> str | bytes | NoMessage:
         if (frame.opcode is Opcode.CONTINUATION) != (self._opcode is not None):
             raise _Violated(PROTOCOL_ERROR, "fragments out of order")
         if self._opcode is None:
@@ -146,7 +146,7 @@ class MessageReader:
 
 
 def close_code(payload: bytes) -> int:
-    """Return the code of a Close frame's payload, 1005 for none; refuse a malformed one."""
+    """Return the code in a Close frame's payload, 1005 for none. Raises for a malformed payload."""
     if not payload:
         return NO_CODE
     if len(payload) == 1:

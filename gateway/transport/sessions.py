@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from gateway.transport.address_shares import Shares
+from gateway.transport.address_shares import AddressCounts
 
 
 class Session(Protocol):
@@ -26,7 +26,7 @@ class Sessions(Generic[S]):
         self._at_most = at_most
         self._end = end
         self._count = 0
-        self._shares = Shares()
+        self._shares = AddressCounts()
         self._by_holder: dict[str, dict[str, S]] = {}
 
     def add(self, session: S) -> None:
@@ -53,7 +53,7 @@ class Sessions(Generic[S]):
         """
         if self._at_most is None or self._count < self._at_most:
             return True
-        largest = self._shares.should_yield(holder or "")
+        largest = self._shares.to_evict_for(holder or "")
         if largest is None:
             return False
         sessions = self._by_holder[largest]

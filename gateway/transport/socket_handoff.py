@@ -1,8 +1,14 @@
-"""Take a TCP connection out of the web server that accepted it.
+"""Takes a TCP connection out of the web server that accepted it.
 
-The descriptor is duplicated and the web server's own socket closed, so that the server cannot
-read another byte of it. The application then returns no answer: pywsgi sends nothing for it, and a
-broken pipe tells gunicorn that the client left. No middleware sees an exception.
+``take`` duplicates the descriptor and closes the web server's own socket, so that the server cannot
+read another byte of the connection. Then the application has to return ``no_answer``: an empty
+answer, for which pywsgi sends nothing to a closed socket, or for gunicorn one that fails with a
+broken pipe, as if the client had left. No middleware sees an exception.
+
+No server documents a way to its socket, so this module uses: of pywsgi, ``rfile`` of the object in
+``wsgi.input``, and ``raw._sock`` of that reader (of Python's ``socket.SocketIO``); of gunicorn's
+gevent worker, ``gunicorn.socket`` in the environment, and ``reader.unreader.take_buffered()`` of
+``wsgi.input`` for the bytes that it has read.
 """
 
 import _socket
@@ -17,16 +23,17 @@ from gevent import socket as gevent_socket
 
 Environ = Mapping[str, Any]
 
-# Set by our own web server where it has read nothing behind the request.
 HANDOVER = "gateway.transport.handover"
+"""The key of ``WebHandler``'s handover function in a WSGI environment. Where it is set, the web
+server has read no bytes behind the request."""
 
 
 class CannotTake(Exception):
-    """The web server gives no access to a plain TCP socket, or speaks TLS on it itself."""
+    """The web server gives no access to the TCP socket, or speaks TLS on it."""
 
 
 def server_socket(environ: Environ) -> gevent_socket.socket:
-    """Return the web server's socket of this request."""
+    """Return the web server's socket of a request. Raises CannotTake."""
     found = environ.get("gunicorn.socket") or environ.get("gunicorn.sock")
     if found is None:
         found = getattr(_buffered_input(environ), "raw", None)
@@ -37,9 +44,9 @@ def server_socket(environ: Environ) -> gevent_socket.socket:
 
 
 def is_gevents(environ: Environ) -> bool:
-    """Say whether a request is served by gevent.
+    """True when gevent serves the request.
 
-    gunicorn has other workers, too. It says of those of gevent that they have threads.
+    gunicorn sets ``wsgi.multithread`` for its gevent workers, too, so its socket decides.
     """
     found = environ.get("gunicorn.socket") or environ.get("gunicorn.sock")
     if found is None:
@@ -48,7 +55,7 @@ def is_gevents(environ: Environ) -> bool:
 
 
 def can_take(environ: Environ) -> bool:
-    """Say whether ``take`` would work, so that an upgrade is worth offering."""
+    """True when ``take`` would work, so that the server can offer an upgrade."""
     try:
         server_socket(environ)
     except CannotTake:
@@ -57,7 +64,7 @@ def can_take(environ: Environ) -> bool:
 
 
 def take(environ: Environ, send_buffer_bytes: int) -> tuple[_socket.socket, bytes]:
-    """Return a socket of our own and what the client sent behind its request."""
+    """Return a socket of our own and the bytes that the client sent behind its request."""
     theirs = server_socket(environ)
     early = _read_ahead(environ, theirs)
     ours = duplicate(theirs)
@@ -67,24 +74,24 @@ def take(environ: Environ, send_buffer_bytes: int) -> tuple[_socket.socket, byte
 
 
 def duplicate(theirs: gevent_socket.socket) -> _socket.socket:
-    """Return a socket of our own for the same connection; it does not wait."""
-    # The C class: the Python one is replaced where a worker was monkey-patched.
+    """Return a non-blocking socket of our own for the same connection."""
+    # Monkey-patching, which gunicorn's worker does, replaces socket.socket but not this class.
     ours = _socket.socket(theirs.family, _socket.SOCK_STREAM, 0, os.dup(theirs.fileno()))
     ours.setblocking(False)
     return ours
 
 
 class Taken(Exception):
-    """The connection was taken: its request gets no answer by the web server."""
+    """The connection was taken, so the web server must not answer the request."""
 
 
 def leave() -> NoReturn:
-    """End the serving of a request whose connection was taken; call it last."""
+    """Stop serving a request whose connection was taken. Raises Taken."""
     raise Taken
 
 
 class _BrokenPipe:
-    """An answer that ends when the web server asks for its first part."""
+    """An answer that fails when the web server asks for its first part."""
 
     def __iter__(self) -> "_BrokenPipe":
         return self
@@ -94,24 +101,20 @@ class _BrokenPipe:
 
 
 def no_answer(environ: Environ) -> Iterable[bytes]:
-    """Return what a WSGI application returns when its connection was taken."""
+    """Return the answer of a WSGI application whose connection was taken."""
     return _BrokenPipe() if "gunicorn.socket" in environ else []
 
 
 def _set_options(sock: _socket.socket, send_buffer_bytes: int) -> None:
-    with suppress(OSError):  # some systems refuse when the client has gone already
-        _limit_and_hurry(sock, send_buffer_bytes)
-
-
-def _limit_and_hurry(sock: _socket.socket, send_buffer_bytes: int) -> None:
-    # The kernel would let this grow to 4 MB a slow client, all of it stale when it is read.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
-    if sock.family != socket.AF_UNIX:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with suppress(OSError):  # some systems refuse when the client has left
+        # The kernel would let the buffer of a slow client grow to 4 MB of stale data.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _buffered_input(environ: Environ) -> Any:
-    """pywsgi: the reader itself for an upgrade, else wrapped."""
+    """Return pywsgi's reader: ``wsgi.input`` itself for an upgrade, otherwise inside ``Body``."""
     source = environ.get("wsgi.input")
     return getattr(source, "rfile", source)
 

@@ -1,4 +1,12 @@
-"""Deadlines of all connections, kept in order by one timer on the monotonic clock."""
+"""Deadlines of all connections on one timer of the event loop.
+
+A timer for each connection would cost a watcher each, started and stopped with every packet. Items
+with the same delay are due in the order in which they were added, so each delay has a queue, and
+one timer waits for the earliest head of all queues. Nothing is taken out of a queue early: an owner
+that no longer cares compares ``due`` with the time it remembers.
+
+All times are monotonic seconds.
+"""
 
 import math
 import time
@@ -10,15 +18,12 @@ from gevent import get_hub
 
 T = TypeVar("T")
 
-# Slack when a timer fires: what is due within it is done at once, not by a wake-up of its own.
 SLACK_S = 0.002
+"""Items that are due this soon after the timer fires are handled with it, in one wake-up."""
 
 
 class Deadlines(Generic[T]):
-    """Items that are all due the same time after they were added, so oldest first is in order.
-
-    Nothing is taken out early: the one who is told compares ``due`` with what it remembers.
-    """
+    """A queue of items that are due ``delay_s`` after they were added. Pure."""
 
     def __init__(self, delay_s: float, on_due: Callable[[T, float], None]) -> None:
         self.delay_s = delay_s
@@ -26,24 +31,24 @@ class Deadlines(Generic[T]):
         self._entries: deque[tuple[float, T]] = deque()
 
     def add(self, item: T, now: float) -> float:
-        """Have ``item`` called for after the delay; return when (monotonic seconds)."""
+        """Have ``on_due(item, due)`` called after the delay; return ``due``."""
         due = now + self.delay_s
         self._entries.append((due, item))
         return due
 
     @property
     def next_due(self) -> float | None:
-        """When the first one is due, or None."""
+        """When the first item is due, or None without items."""
         return self._entries[0][0] if self._entries else None
 
     def run(self, now: float) -> None:
-        """Call for all that are due."""
+        """Call ``on_due`` for each item that is due."""
         while self._entries and self._entries[0][0] <= now:
             due, item = self._entries.popleft()
             self._on_due(item, due)
 
     def run_all(self) -> None:
-        """Call for all, due or not."""
+        """Call ``on_due`` for each item, due or not."""
         self.run(math.inf)
 
 
@@ -56,18 +61,18 @@ class Clock:
         self._armed_for: float | None = None
 
     def queue(self, delay_s: float, on_due: Callable[[T, float], None]) -> "Schedule[T]":
-        """Return a place to put items that are due ``delay_s`` after they are put there."""
+        """Return a new queue; it calls ``on_due(item, due)`` for each item after ``delay_s``."""
         deadlines = Deadlines(delay_s, on_due)
         self._queues.append(deadlines)
         return Schedule(self, deadlines)
 
     def stop(self) -> None:
-        """Let nothing be called any more."""
+        """Drop all items and stop the timer."""
         self._queues.clear()
         self._disarm()
 
     def arm(self) -> None:
-        """Wake up when the first deadline of all is due."""
+        """Set the timer to the earliest deadline of all queues."""
         dues = [queue.next_due for queue in self._queues if queue.next_due is not None]
         first = min(dues, default=None)
         if first is None or (self._armed_for is not None and self._armed_for <= first):
@@ -84,7 +89,7 @@ class Clock:
             for queue in list(self._queues):
                 queue.run(now)
         finally:
-            self.arm()  # one that fails must not stop the clock for all
+            self.arm()  # a failing callback must not stop the timer for all others
 
     def _disarm(self) -> None:
         timer, self._timer, self._armed_for = self._timer, None, None
@@ -94,18 +99,18 @@ class Clock:
 
 
 class Schedule(Generic[T]):
-    """One delay of a ``Clock``."""
+    """One queue of a ``Clock``."""
 
     def __init__(self, clock: Clock, deadlines: Deadlines[T]) -> None:
         self._clock = clock
         self._deadlines = deadlines
 
     def add(self, item: T) -> float:
-        """Have ``item`` called for; return the monotonic time at which it is due."""
+        """Add an item; return the monotonic time at which it is due."""
         due = self._deadlines.add(item, time.monotonic())
         self._clock.arm()
         return due
 
     def run_all(self) -> None:
-        """Call for all items, due or not."""
+        """Call ``on_due`` for each item, due or not."""
         self._deadlines.run_all()

@@ -1,15 +1,24 @@
-"""Time slices: work that strangers cause runs in pieces, and everybody else runs in between.
+"""Time slices: long work runs in pieces, and everything else runs in between.
 
 gevent switches greenlets only where one of them waits, so a handler that never waits holds the
-loop. gevent also runs up to 50 callbacks before it looks at the clock, so ``gevent.sleep(0)`` in
-many greenlets polls no socket for a long time. Here each turn of the loop has a budget:
+loop. ``gevent.sleep(0)`` in many greenlets does not help: gevent runs up to 50 callbacks before it
+looks at the clock, and polls no socket meanwhile.
 
-- A turn begins when the loop has polled its sockets. For ``SLICE_S`` everything just runs.
-- After that ``give_way`` parks the calling greenlet, and ``run_later`` keeps a callback.
-- Each later turn resumes one piece of work that had a slice before and one piece that is new, and
-  then more while the slice lasts, new work first: a small request overtakes a large one.
+How it works. A turn of the event loop polls its sockets once and runs the callbacks that are due.
+Each turn has a budget of time, the slice:
 
-The work between two calls of ``give_way`` should take at most a few milliseconds.
+- The first callback of a turn starts the slice. Until ``SLICE_S`` later all work just runs.
+- After that, ``give_way`` parks the greenlet that calls it, and work of callbacks is put off with
+  ``run_later``. Parked work is *new* when it had no slice yet, otherwise *continued*.
+- The last callback of a turn resumes parked work: first one continued and one new piece, each with
+  a slice of its own, then more until another ``SLICE_S`` has passed, new work first.
+
+Invariants: new work overtakes continued work, so a small request does not wait for large ones.
+Continued work gets one piece in every turn, so a flood of new work cannot starve it. While work is
+parked, the loop polls without waiting, so parked work is resumed at once.
+
+A greenlet cannot be interrupted: the work between two calls of ``give_way`` should take at most a
+few milliseconds.
 """
 
 from collections import deque
@@ -23,25 +32,27 @@ from gevent import get_hub
 from gevent.hub import Hub, Waiter
 
 SLICE_S = 0.005
-"""Half of the 10 ms that one piece of work may hold the loop: the other half is its overrun."""
+"""Half of the 10 ms that one piece of work may hold the loop: pieces overrun their slice."""
 PIECE_S = 0.001
-"""While new work waits, no client uses more of a slice: hundreds of floods begin at once, too."""
+"""The share of a slice that one client may use while new work waits. Hundreds of clients that
+flood the gateway are new work, too, when they begin."""
 FIRST, LAST = 2, -2
-"""libev's priorities: a turn's budget begins before its other callbacks, old work comes last."""
+"""libev's priorities: callbacks of a turn run in this order."""
 
 Call = Callable[[], object]
 
 
 class TimeSlices:
-    """The budget of one event loop; see the module."""
+    """The time slices of one event loop; see the module."""
 
     def __init__(self, loop: Any) -> None:
         self._new: deque[Call] = deque()
         self._continued: deque[Call] = deque()
-        self._resume = loop.check(priority=LAST)
-        self._no_rest = loop.idle(priority=LAST)  # the loop polls without waiting while it is on
+        # libev's check watchers run in each turn, after the sockets were polled.
         self._turn = loop.check(ref=False, priority=FIRST)
         self._turn.start(self._grant_slice)
+        self._resume = loop.check(priority=LAST)
+        self._busy_poll = loop.idle(priority=LAST)  # while it is active, polling does not wait
         self._grant_slice()
 
     @property
@@ -51,11 +62,11 @@ class TimeSlices:
 
     @property
     def ends_s(self) -> float:
-        """When the slice is over; another value tells that this is another slice."""
+        """When the slice ends, in monotonic seconds; each slice has another value."""
         return self._until_s
 
     def ends_piece(self, began_s: float) -> bool:
-        """True when work that began then should wait: its slice is over, or new work waits."""
+        """True when work that began at ``began_s`` should wait: see ``SLICE_S``, ``PIECE_S``."""
         now_s = monotonic()
         return now_s >= self._until_s or (bool(self._new) and now_s - began_s >= PIECE_S)
 
@@ -64,10 +75,10 @@ class TimeSlices:
         (self._new if is_new else self._continued).append(call)
         if not self._resume.active:
             self._resume.start(self._resume_some)
-            self._no_rest.start(_do_nothing)
+            self._busy_poll.start(_do_nothing)
 
     def give_way(self, *, is_new: bool = False) -> None:
-        """Park this greenlet until its next slice, if its slice is over."""
+        """Park this greenlet until its next slice, if the present slice is over."""
         if self.is_over:
             self.park(is_new=is_new)
 
@@ -82,6 +93,7 @@ class TimeSlices:
 
     def _resume_some(self) -> None:
         ends_s = monotonic() + SLICE_S
+        # One of each, however little time is left: neither kind of work can starve the other.
         for queue in (self._continued, self._new):
             if queue:
                 self._resume_one(queue)
@@ -89,7 +101,7 @@ class TimeSlices:
             self._resume_one(self._new or self._continued)
         if not (self._new or self._continued):
             self._resume.stop()
-            self._no_rest.stop()
+            self._busy_poll.stop()
 
     def _resume_one(self, queue: deque[Call]) -> None:
         self._grant_slice()
@@ -104,7 +116,7 @@ _slices: WeakKeyDictionary[Hub, TimeSlices] = WeakKeyDictionary()
 
 
 def time_slices() -> TimeSlices:
-    """Return the budget of this thread's event loop."""
+    """Return the time slices of this thread's event loop."""
     hub = get_hub()
     found = _slices.get(hub)
     if found is None:
@@ -113,5 +125,5 @@ def time_slices() -> TimeSlices:
 
 
 def give_way(*, is_new: bool = False) -> None:
-    """Park this greenlet until its next slice, if its slice is over; see the module."""
+    """Park this greenlet until its next slice, if the present slice is over; see the module."""
     time_slices().give_way(is_new=is_new)

@@ -1,11 +1,34 @@
-"""One HTTP connection: requests are read here, answers are written by gevent's pywsgi.
+"""One HTTP connection: this module reads requests, gevent's pywsgi writes answers.
 
-``WebHandler`` is a ``handler_class`` for ``gevent.pywsgi.WSGIServer``. It reads each head whole
-(``http_head.py``) and gives the application a bounded body (``http_body.py``). Every wait has a
-deadline, and requests of one connection give way to those of others between each other.
+``WebHandler`` is a ``handler_class`` for ``gevent.pywsgi.WSGIServer``.
 
-A WSGI application finds a function under ``environ[HANDOVER]`` when somebody else could serve the
-connection after the answer to a GET. The successor gives it back for requests that it cannot serve.
+How it works. One greenlet serves the requests of a connection, one after the other:
+
+1. Wait for the first byte, at most ``IDLE_TIMEOUT_S``, then for a time slice. So a client that
+   pipelines requests does not keep the loop from other connections.
+2. Read and parse the whole head (``http_head.py``); build the WSGI environment with a body that
+   ends where the request ends (``http_body.py``).
+3. Let pywsgi run the application and write its answer. Head and first part leave in one ``send``.
+4. Read and drop what the application left of the body. The next request begins behind it.
+5. Hand the connection over, if the application asked for that, or begin again.
+
+Every wait has a deadline. A request that breaks the rules gets a short answer without the
+application, and its connection ends.
+
+Handover: for a plain GET, ``environ[HANDOVER]`` holds a function. An application that can serve the
+connection without the web server passes its ``Successor`` to that function. If it does so for two
+requests in a row, the connection leaves the web server. The successor gives it back for requests
+that it cannot serve (``handover.py``).
+
+pywsgi documents its public methods. This module and ``http_body.py`` also rely on these parts:
+
+- ``_sendall`` is overridden, because every byte of an answer passes it: to join the head with the
+  first part of the body, and to bound the time for each piece.
+- ``_NoopLog`` is the log of a server without access log. A handed-over connection logs nothing, so
+  handover needs to know; and a log that nobody reads need not be formatted.
+- ``Body._discard`` exists because pywsgi calls it on ``wsgi_input`` after each answer.
+- The attributes annotated at the top of the class carry the state of a request. pywsgi names them
+  in its source and does not document them.
 """
 
 import errno
@@ -21,7 +44,7 @@ from gevent.pywsgi import (  # type: ignore[attr-defined]  # the stubs leave _No
     _NoopLog,
 )
 
-from gateway.transport.connection_slots import Place, State
+from gateway.transport.connection_slots import Slot, State
 from gateway.transport.handover import Exchange, Successor, give_back, send_in_time
 from gateway.transport.http_body import BadChunk, Body
 from gateway.transport.http_head import BadHead, Head, parse_head, read_head, split_target
@@ -29,23 +52,23 @@ from gateway.transport.socket_handoff import HANDOVER, duplicate
 from gateway.transport.timeslice import give_way
 
 IDLE_TIMEOUT_S = 75.0
-"""A connection may rest between two requests for this long: nginx's default."""
+"""How long a connection may be idle between two requests: nginx's default."""
 HEAD_TIMEOUT_S = 20.0
 """From the first byte of a head to its last: Apache's default."""
 BODY_TIMEOUT_S = 5.0
-"""The rest of a body that the application did not read is awaited for as long as nginx lingers.
-What follows on the connection would be taken for the next request."""
+"""How long the handler waits for a body that the application did not read: nginx's default for
+the same purpose (``lingering_timeout``)."""
 LINGER_S = 1.0
-"""After a refusal the client's bytes are read for this long: to close with unread bytes resets the
-connection, and the client may then never see the answer."""
+"""How long the handler reads on after it refused a request. Closing a socket with unread bytes
+resets the connection, and the reset may overtake the answer."""
 LINGER_BYTES = 1_000_000
 
-REFUSALS_TOLD_S = 60.0
-REFUSAL_CHARACTERS = 200
-"""Anybody can send what is no HTTP: one short line a minute tells of it."""
+REFUSAL_LOG_INTERVAL_S = 60.0
+REFUSAL_CHARACTERS_MAX = 200
+"""Anybody can send bytes that are not HTTP, so one short line a minute is logged about it."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-WITHOUT_BODY = (204, 304)
+STATUS_WITHOUT_BODY = (204, 304)
 
 
 def refusal(status: str) -> bytes:
@@ -56,36 +79,53 @@ def refusal(status: str) -> bytes:
 class WebHandler(WSGIHandler):
     """Serves one connection."""
 
-    place: Place | None = None
-    """Where a ``WebServer`` counts this connection."""
-    _quiet_until_s = 0.0  # of all handlers together
+    # Attributes of pywsgi whose types in gevent's stubs are missing, or wrong.
+    application: Any
+    client_address: Any
+    close_connection: Any
+    command: Any
+    environ: Any
+    path: Any
+    request_version: Any
+    requestline: Any
+    response_headers: Any  # list[tuple[bytes, bytes]]
+    response_use_chunked: Any
+    result: Any
+    rfile: Any
+    socket: Any
+    status: Any
+    wsgi_input: Any
+
+    slot: Slot | None = None
+    """The connection's slot in a ``WebServer``; a stock server has no slots."""
+    _quiet_until_s = 0.0  # of the class: all handlers together log one refusal a minute
 
     _raw_head = b""
     _head: Head
-    _is_alone = False
+    _has_more_bytes = False  # behind the head, when it was read
     _successor: Successor | None = None
-    _held: bytearray | None = None
+    _unsent: bytearray | None = None  # holds the head of an answer back until its body follows
 
     def handle(self) -> None:
-        """Serve requests until the connection ends or is passed on."""
-        this: Any = self
+        """Serve requests until the connection ends or is handed over."""
         try:
-            while this.socket is not None and self._serve_one():
+            while self.socket is not None and self._serve_one():
                 pass
         except OSError:
             pass  # the client left
         finally:
-            if this.socket is not None:
-                this.rfile.close()  # the descriptor is closed with the last of the two
-                this.socket.close()
-            for name in ("socket", "rfile", "wsgi_input"):  # they refer to each other
+            if self.socket is not None:
+                # Both hold the descriptor; it is closed with the last of them.
+                self.rfile.close()
+                self.socket.close()
+            for name in ("socket", "rfile", "wsgi_input"):  # break their reference cycles
                 self.__dict__.pop(name, None)
 
     def _serve_one(self) -> bool:
         """Serve the next request; return False when the connection ends."""
-        if not self._is_requested():
+        if not self._await_request():
             return False
-        before = self._successor
+        previous = self._successor
         self._note_successor(None)
         try:
             if not self._read_request():
@@ -96,54 +136,53 @@ class WebHandler(WSGIHandler):
         self.handle_one_response()
         if self._has_ended():
             return False
-        # Not for the first offer: most clients poll once or twice and go on by WebSocket.
-        if self._successor is not None and before is not None:
-            self._leave_to(self._successor)
+        # Not for the first offer: most clients poll once or twice and then use WebSocket.
+        if self._successor is not None and previous is not None:
+            self._hand_over(self._successor)
         return True
 
     def _has_ended(self) -> bool:
-        this: Any = self
-        return bool(this.close_connection or this.rfile.closed)
+        return bool(self.close_connection or self.rfile.closed)
 
     # The request
 
-    def _is_requested(self) -> bool:
-        """Wait for the first byte of a request, and then for a time slice."""
+    def _await_request(self) -> bool:
+        """Wait for the first byte of a request, then for a time slice; False when none comes."""
         if self.rfile.closed:
             return False
         is_first = not self._raw_head
         try:
-            is_there = bool(self._at_hand()) or bool(self._rest())
-        except OSError:
+            has_bytes = self._has_buffered() or self._wait_idle(is_first=is_first)
+        except OSError:  # TimeoutError is one of them
             return False
         give_way(is_new=is_first)
-        return is_there
+        return has_bytes
 
-    def _at_hand(self) -> bytes:
-        """Look for bytes that came already: a request that is here is served before a rest."""
-        if type(self.socket) is not gevent_socket.socket:  # TLS tells only by waiting
-            return b""
+    def _has_buffered(self) -> bool:
+        """True when bytes of a request are here already, so that the connection is not idle."""
+        if type(self.socket) is not gevent_socket.socket:  # TLS cannot tell without waiting
+            return False
         self.socket.settimeout(0.0)
-        came: bytes = self.rfile.peek(1)
+        came = bool(self.rfile.peek(1))
         self.socket.settimeout(None)
         return came
 
-    def _rest(self) -> bytes:
-        """Wait for the next request; returns b"" when none comes."""
-        if self._raw_head:
-            self._note(State.RESTING)
+    def _wait_idle(self, *, is_first: bool) -> bool:
+        """Wait for the next request; return False when the client left."""
+        if not is_first:
+            self._note(State.IDLE)
         self.socket.settimeout(IDLE_TIMEOUT_S)
-        came: bytes = self.rfile.peek(1)
+        came = bool(self.rfile.peek(1))
         self.socket.settimeout(None)
         return came
 
     def _note(self, state: State) -> None:
-        if self.place is not None:
-            self.place.change(state)
+        if self.slot is not None:
+            self.slot.change(state)
 
     def _read_request(self) -> bool:
         """Read the head; return False when the client left before its end. Raises BadHead."""
-        self._note(State.HEAD)
+        self._note(State.READING_HEAD)
         self._raw_head = self._read_raw_head()
         if not self._raw_head:
             return False
@@ -151,18 +190,17 @@ class WebHandler(WSGIHandler):
         self._head = head = parse_head(self._raw_head)
         if head.is_chunked and not getattr(self.server, "takes_chunks", True):
             raise BadHead("a body needs a Content-Length", "411 Length Required")
-        self._is_alone = not self._at_hand()
-        this: Any = self
-        this.command, this.path = head.method, head.target
-        this.request_version = f"HTTP/{head.version}"
-        this.requestline = f"{head.method} {head.target} {self.request_version}"
-        this.close_connection = not head.keeps_connection
-        this.environ = self.get_environ()
-        this.application = self.server.application
+        self._has_more_bytes = self._has_buffered()
+        self.command, self.path = head.method, head.target
+        self.request_version = f"HTTP/{head.version}"
+        self.requestline = f"{head.method} {head.target} {self.request_version}"
+        self.close_connection = not head.keeps_connection
+        self.environ = self.get_environ()
+        self.application = self.server.application
         return True
 
     def _read_raw_head(self) -> bytes:
-        """Read the bytes of the next head within its time. Raises BadHead."""
+        """Read the bytes of the next head before its deadline. Raises BadHead."""
         deadline = gevent.Timeout.start_new(HEAD_TIMEOUT_S)
         try:
             return read_head(self.rfile)
@@ -184,9 +222,8 @@ class WebHandler(WSGIHandler):
             "QUERY_STRING": target.query,
             "SERVER_PROTOCOL": f"HTTP/{head.version}",
         }
-        this: Any = self
-        if isinstance(this.client_address, tuple):
-            host, port = this.client_address[:2]
+        if isinstance(self.client_address, tuple):
+            host, port = self.client_address[:2]
             environ |= {"REMOTE_ADDR": str(host), "REMOTE_PORT": str(port)}
         _add_headers(environ, head)
         if target.host is not None:
@@ -198,27 +235,25 @@ class WebHandler(WSGIHandler):
 
     def _add_body(self, environ: dict[str, Any]) -> None:
         head = self._head
-        # With a body the application could read past its end, into the next request.
         has_body = bool(head.content_length) or head.is_chunked
         is_upgrade = "upgrade" in head.connection_options and not has_body
         awaits = environ.get("HTTP_EXPECT", "").lower() == "100-continue"
-        body = Body(
+        self.wsgi_input = Body(
             self.rfile,
             head.content_length,
             is_chunked=head.is_chunked,
             say_continue=partial(self.socket.sendall, CONTINUE) if awaits else None,
         )
-        this: Any = self
-        this.wsgi_input = body
-        # An application that takes the connection over reads from it what it likes.
-        environ["wsgi.input"] = self.rfile if is_upgrade else body
+        # After an upgrade the bytes are no HTTP, so the application gets the unbounded reader. An
+        # upgrade with a body does not: the application could read past the body's end.
+        environ["wsgi.input"] = self.rfile if is_upgrade else self.wsgi_input
         environ["wsgi.input_terminated"] = not is_upgrade
 
     def _can_hand_over(self) -> bool:
-        """Say whether this is a plain GET; with an access log each request is to be in there."""
+        """True for a plain GET with nothing behind it, where no access log wants each request."""
         head = self._head
         return (
-            self._is_alone
+            not self._has_more_bytes
             and head.method == "GET"
             and head.version == "1.1"
             and head.keeps_connection
@@ -231,104 +266,104 @@ class WebHandler(WSGIHandler):
     # The answer
 
     def handle_one_response(self) -> None:
-        """Have the application answer, then pass over the rest of the body."""
+        """Have the application answer, then drop the rest of the request's body."""
         super().handle_one_response()
-        body: Any = self.wsgi_input
-        if not (body.is_read or self._has_ended()):
-            self._pass_over(body)
+        if not (self.wsgi_input.is_read or self._has_ended()):
+            self._discard_body()
 
-    def _pass_over(self, body: Body) -> None:
-        this: Any = self
+    def _discard_body(self) -> None:
         deadline = gevent.Timeout.start_new(BODY_TIMEOUT_S)
         try:
-            body.discard()
+            self.wsgi_input.discard()
         except OSError:
-            this.close_connection = True
+            self.close_connection = True
         except gevent.Timeout as expired:
             if expired is not deadline:
                 raise
-            this.close_connection = True
+            self.close_connection = True
         finally:
             deadline.close()
 
     def run_application(self) -> None:
-        """Run the application; a body that cannot be read to its end is no fault of it."""
+        """Run the application; answer 400 if the client broke off or garbled its chunked body."""
         try:
             super().run_application()
         except BadChunk as error:
-            this: Any = self
-            this.close_connection = True
+            self.close_connection = True
             if not self.headers_sent:
                 self._refuse("400 Bad Request", str(error))
 
     def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
-        """Note status and headers; an answer after which the connection ends says so."""
-        body: Any = self.wsgi_input
-        if body.is_awaited and not body.is_read:  # the client may keep it, as nobody asked for it
+        """Note status and headers; add ``Connection: close`` when the connection will end."""
+        body = self.wsgi_input
+        # Nobody asked for the body, so the client may send it or not: the next bytes on the
+        # connection could be this body or another request.
+        if body.is_awaited and not body.is_read:
             self.close_connection = True
         write = super().start_response(status, headers, exc_info)
         names = {name.lower() for name, _value in headers}
         if self._head.version == "1.1" and self.close_connection and "connection" not in names:
-            self._answer_header(b"Connection", b"close")
+            self.response_headers.append((b"Connection", b"close"))
         return write
 
     def finalize_headers(self) -> None:
-        """Complete the headers; the end of an answer without a length is the connection's end."""
+        """Complete the headers. An answer of unknown length ends with its connection."""
         super().finalize_headers()
-        this: Any = self
-        has_length = any(name.lower() == b"content-length" for name, _ in self._answer_headers())
-        is_open = not (has_length or self.response_use_chunked or self.code in WITHOUT_BODY)
+        headers = self.response_headers
+        has_length = any(name.lower() == b"content-length" for name, _ in headers)
+        is_open = not (has_length or self.response_use_chunked or self.code in STATUS_WITHOUT_BODY)
         if is_open and self._head.version == "1.0" and self.command != "HEAD":
-            this.close_connection = True
-            kept = [pair for pair in self._answer_headers() if pair[0].lower() != b"connection"]
-            this.response_headers = [*kept, (b"Connection", b"close")]
+            self.close_connection = True
+            kept = [pair for pair in headers if pair[0].lower() != b"connection"]
+            self.response_headers = [*kept, (b"Connection", b"close")]
         if self.command == "HEAD":
-            this.response_use_chunked = False  # no chunk follows, not even the last one
-
-    def _answer_headers(self) -> list[tuple[bytes, bytes]]:
-        this: Any = self  # the types of these attributes are not those in gevent's stubs
-        headers: list[tuple[bytes, bytes]] = this.response_headers
-        return headers
-
-    def _answer_header(self, name: bytes, value: bytes) -> None:
-        self._answer_headers().append((name, value))
+            self.response_use_chunked = False  # not even the last, empty chunk may follow
 
     def process_result(self) -> None:
-        """Write the answer, piece by piece; of an answer to HEAD only its headers."""
+        """Write the answer piece by piece; for HEAD only its headers."""
         if self.command != "HEAD":
             super().process_result()
             return
-        this: Any = self
-        for _piece in this.result:
+        for _piece in self.result:  # a generator calls start_response before its first piece
             if self.status:
                 break
         if not self.headers_sent:
             self.write(b"")
 
-    def _write(self, data: bytes) -> None:
-        if self.command != "HEAD":
-            super()._write(data)  # type: ignore[misc]  # gevent's stubs leave it out
+    def write(self, data: bytes) -> None:
+        """Send a part of the answer; the first one together with the head.
 
-    def _write_with_headers(self, data: bytes) -> None:
-        """Send head and body at once: in two, the second waits 40 ms for the client's ACK."""
-        self._held = held = bytearray()
-        super()._write_with_headers(data)  # type: ignore[misc]  # as above
-        self._held = None
-        self._sendall(bytes(held))
+        pywsgi sends the two separately. Nagle's algorithm then holds the second one back for
+        40 ms, until the client acknowledges the first.
+        """
+        if self.command == "HEAD":
+            data = b""
+        if self.headers_sent:
+            super().write(data)
+            return
+        self._unsent = unsent = bytearray()
+        try:
+            super().write(data)
+        except BaseException:
+            self.headers_sent = False  # nothing was sent, so pywsgi can still answer 500
+            raise
+        finally:
+            self._unsent = None
+        self._sendall(bytes(unsent))
 
     def _sendall(self, data: bytes) -> None:
-        if self._held is not None:
-            self._held += data
+        if self._unsent is not None:
+            self._unsent += data
             return
         give_way()
         try:
-            send_in_time(self.socket, data, super()._sendall)  # type: ignore[misc]  # as above
-        except OSError as error:  # whatever the reason, the client does not get its answer
+            send_in_time(self.socket, data, super()._sendall)  # type: ignore[misc]  # not in stubs
+        except OSError as error:  # a timeout, too, means that the client does not get its answer
             raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing") from error
 
-    def _refuse(self, status: str, why: str) -> None:
+    def _refuse(self, status: str, reason: str) -> None:
         """Answer without the application, and end the connection."""
-        self.log_error("%s: %s", status, why)
+        self.log_error("%s: %s", status, reason)
         self.socket.settimeout(LINGER_S)
         self.socket.sendall(refusal(status))
         self._linger()
@@ -347,44 +382,44 @@ class WebHandler(WSGIHandler):
     # The log
 
     def log_error(self, msg: str, *args: Any) -> None:
-        """Say that a request was no HTTP; rarely, and shortly: anybody can send such."""
+        """Log that a request was not HTTP: one short line a minute for all connections."""
         if monotonic() < WebHandler._quiet_until_s:
             return
-        WebHandler._quiet_until_s = monotonic() + REFUSALS_TOLD_S
-        what = (msg % args if args else msg)[:REFUSAL_CHARACTERS]
-        again = f"others are not told for {REFUSALS_TOLD_S:.0f} s"
-        self.server.error_log.write(f"a request was refused ({again}): {what}\n")
+        WebHandler._quiet_until_s = monotonic() + REFUSAL_LOG_INTERVAL_S
+        reason = (msg % args if args else msg)[:REFUSAL_CHARACTERS_MAX]
+        pause = f"no other is logged for {REFUSAL_LOG_INTERVAL_S:.0f} s"
+        self.server.error_log.write(f"a request was refused ({pause}): {reason}\n")
 
     def log_request(self) -> None:
         """Write the access log, if there is one."""
         if not isinstance(self.server.log, _NoopLog):
             super().log_request()
 
-    # Passing the connection on
+    # Handing the connection over
 
     def _note_successor(self, successor: Successor | None) -> None:
         self._successor = successor
 
-    def _leave_to(self, successor: Successor) -> None:
-        """Give the connection away; this handler then ends without closing it."""
-        this: Any = self
+    def _hand_over(self, successor: Successor) -> None:
+        """Give the connection to its successor; this handler then ends without closing it."""
         exchange = Exchange(
             duplicate(self.socket),
             self._raw_head,
-            this.status,
-            this.response_headers,
+            self.status,
+            self.response_headers,
             partial(give_back, self.server, self.client_address),
         )
         self.rfile.close()
         self.socket.close()
-        this.socket = None
+        self.socket = None
         successor(exchange)
 
 
 def _add_headers(environ: dict[str, Any], head: Head) -> None:
-    """Add the headers by their CGI names; of several values of one name make one."""
+    """Add the headers by their CGI names; join several values of one name."""
     for name, value in head.headers:
-        if "_" in name:  # it would pass for a header with a hyphen, which a proxy may have set
+        # "X_A" and "X-A" have the same CGI name. A proxy may have set the second one.
+        if "_" in name:
             continue
         key = name.replace("-", "_").upper()
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):

@@ -1,4 +1,13 @@
-"""A WSGI server of ``WebHandler``s with a bounded number of connections, shared out fairly."""
+"""A WSGI server with a bounded number of connections, shared fairly among client addresses.
+
+It serves each connection with a ``WebHandler``; ``connection_slots.py`` decides which connection
+closes when all slots are in use.
+
+It overrides three methods of ``gevent.pywsgi.WSGIServer``: ``handle`` and ``stop``, which are
+documented, and ``do_handle``, which is not. ``do_handle`` gets each accepted connection. gevent's
+own way to bound connections, a pool of greenlets, stops accepting when it is full: it can neither
+close an idle connection for a newcomer nor tell addresses apart.
+"""
 
 import socket
 from collections.abc import Callable
@@ -10,15 +19,15 @@ import gevent
 from gevent.pywsgi import WSGIServer
 
 from gateway.transport.client_address import TrustedProxies, holder_of
-from gateway.transport.connection_slots import Place, Places
+from gateway.transport.connection_slots import ConnectionSlots, Slot
 from gateway.transport.web_handler import WebHandler
 
 WAITING_MAX = 16
-"""Accepted connections that wait for a place. They hold a descriptor and nothing else."""
+"""Accepted connections that wait for a slot. Each holds a descriptor and nothing else."""
 
 
 class _Newcomer(NamedTuple):
-    """An accepted connection that waits for a place."""
+    """An accepted connection that waits for a slot."""
 
     sock: Any
     address: Any
@@ -26,12 +35,13 @@ class _Newcomer(NamedTuple):
 
 
 class WebServer(WSGIServer):
-    """Serves WSGI, at most ``at_most`` connections at once that nobody took.
+    """Serves WSGI on at most ``max_connections`` connections.
 
-    ``Places`` says which connection gives way when all places are taken. A newcomer for which none
-    does waits; of those that wait, the one whose address holds most is let go when there are more
-    than ``WAITING_MAX``. Connections of ``proxies`` never give way. Without ``takes_chunks`` a body
-    in chunks is answered 411. No TLS: a proxy in front does that.
+    Connections that were handed over (``handover.py``, ``socket_handoff.py``) do not count. A
+    newcomer that gets no slot waits. When more than ``WAITING_MAX`` wait, the server closes the
+    newest one from the address with most connections. Connections of ``proxies`` are never closed
+    for a newcomer. Without ``takes_chunks`` a chunked body is answered with 411. There is no TLS: a
+    proxy in front does that.
     """
 
     handler_class = WebHandler
@@ -39,7 +49,7 @@ class WebServer(WSGIServer):
     def __init__(
         self,
         *args: Any,
-        at_most: int | None = None,
+        max_connections: int | None = None,
         proxies: TrustedProxies | None = None,
         takes_chunks: bool = True,
         **options: Any,
@@ -47,33 +57,29 @@ class WebServer(WSGIServer):
         super().__init__(*args, **options)
         if self.ssl_enabled:
             raise ValueError("this server speaks no TLS: let a proxy in front of it do that")
-        self._places = Places(at_most, self._serve_waiting)
+        self._slots = ConnectionSlots(max_connections, self._serve_waiting)
         self._proxies = proxies or TrustedProxies()
         self._waiting: list[_Newcomer] = []
         self.takes_chunks = takes_chunks
 
     def do_handle(self, *args: Any) -> None:
-        """Serve a connection that was accepted, in a greenlet, once it has a place."""
+        """Serve an accepted connection in a greenlet of its own, once it has a slot."""
         sock, address = args
         newcomer = _Newcomer(sock, address, self._holder(address))
         if not self._serve(newcomer):
             self._waiting.append(newcomer)
             if len(self._waiting) > WAITING_MAX:
-                self._let_one_go()
+                self._close_one_waiting()
 
-    def serve_again(self, address: Any, sock: Any, serve: Callable[[Place], object]) -> bool:
-        """Serve a connection that somebody gave back; return False when it has no place."""
-        place = self._places.enter(self._holder(address), partial(_shut, sock))
-        if place is None:
-            return False
-        gevent.spawn(self._run, place, sock, serve)
-        return True
+    def serve_again(self, address: Any, sock: Any, serve: Callable[[Slot], object]) -> bool:
+        """Serve a connection that was given back; return False when there is no slot for it."""
+        return self._start(sock, self._holder(address), serve)
 
     def handle(self, *args: Any) -> None:
-        """Serve a connection to its end; the last argument is its place."""
-        sock, address, place = args
+        """Serve a connection to its end; the last argument is its slot."""
+        sock, address, slot = args
         handler = self.handler_class(sock, address, self)
-        handler.place = place
+        handler.slot = slot
         handler.handle()
 
     def _holder(self, address: Any) -> str | None:
@@ -81,43 +87,47 @@ class WebServer(WSGIServer):
         return None if self._proxies.trusts(host) else holder_of(host)
 
     def _serve(self, newcomer: _Newcomer) -> bool:
-        place = self._places.enter(newcomer.holder, partial(_shut, newcomer.sock))
-        if place is None:
+        sock, address, holder = newcomer
+        return self._start(sock, holder, partial(self.handle, sock, address))
+
+    def _start(self, sock: Any, holder: str | None, serve: Callable[[Slot], object]) -> bool:
+        slot = self._slots.enter(holder, partial(_shut_down, sock))
+        if slot is None:
             return False
-        serve = partial(self.handle, newcomer.sock, newcomer.address)
-        gevent.spawn(self._run, place, newcomer.sock, serve)
+        gevent.spawn(self._run, slot, sock, serve)
         return True
 
-    def _run(self, place: Place, sock: Any, serve: Callable[[Place], object]) -> None:
+    def _run(self, slot: Slot, sock: Any, serve: Callable[[Slot], object]) -> None:
         try:
-            serve(place)
+            serve(slot)
         finally:
             sock.close()
-            self._places.end(place)
+            self._slots.end(slot)
             self._serve_waiting()
 
     def _serve_waiting(self) -> None:
-        """Serve newcomers, first those whose holder has least, as far as there is room."""
+        """Serve newcomers while there are slots, those from the address with fewest first."""
         while self._waiting:
-            chosen = min(self._waiting, key=lambda newcomer: self._places.held(newcomer.holder))
+            chosen = min(self._waiting, key=lambda newcomer: self._slots.count(newcomer.holder))
             if not self._serve(chosen):
                 return
             self._waiting.remove(chosen)
 
-    def _let_one_go(self) -> None:
+    def _close_one_waiting(self) -> None:
+        """Close the newest waiting connection of the address that holds and waits for most."""
         holders = [newcomer.holder for newcomer in self._waiting]
-        claims = [holders.count(holder) + self._places.held(holder) for holder in holders]
+        claims = [holders.count(holder) + self._slots.count(holder) for holder in holders]
         newest_of_most = max(range(len(claims)), key=lambda index: (claims[index], index))
         self._waiting.pop(newest_of_most).sock.close()
 
     def stop(self, timeout: float | None = None) -> None:
-        """Accept nobody any more; connections that wait are closed."""
+        """Accept no more connections and close those that wait for a slot."""
         while self._waiting:
             self._waiting.pop().sock.close()
         super().stop(timeout)
 
 
-def _shut(sock: Any) -> None:
-    """End a connection that a greenlet serves: what the greenlet waits for fails."""
-    with suppress(OSError):  # its client may have gone just now
+def _shut_down(sock: Any) -> None:
+    """Make the greenlet that serves a connection end: its next read or write fails."""
+    with suppress(OSError):  # the client may have left just now
         sock.shutdown(socket.SHUT_RDWR)

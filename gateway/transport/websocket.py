@@ -1,4 +1,27 @@
-"""One WebSocket on the event loop: two callbacks, one outbox, no greenlet."""
+"""One WebSocket on the event loop: two callbacks, one outbox, no greenlet.
+
+How it works. A ``WebSocketLink`` owns a non-blocking socket after its 101 answer was prepared.
+
+Out: ``send`` hands bytes to the kernel at once. If the kernel does not take all, the link is no
+longer ``writable``: an outbox holds the rest and all later bytes, and a write watcher empties it
+whenever the kernel has room. When the outbox is empty, it is dropped and the owner is told.
+
+In: a read watcher calls when bytes are there. One callback reads at most ``READ_BYTES`` and handles
+frames while its time slice lasts. Then the link waits for its next slice; until then its read
+watcher stands still, so TCP slows the client down. A link whose owner paused it waits the same way.
+
+Closing: each side may begin. ``close`` queues a Close frame behind all other bytes; the link ends
+when the client has answered it. When the client broke a rule (``fail``), the link sends the reason,
+shuts its sending side down and drops what it still receives until the client closes. ``abort`` ends
+at once.
+
+Invariants:
+
+- ``_outbox`` and ``_write_watcher`` exist together, and only while the link is not ``writable``.
+- A frame is never torn: later bytes follow it only when all of it was sent or is in the outbox.
+- A link holds a ``MessageReader`` only while a message is incomplete or frames wait for a slice.
+- The owner's callbacks run in the loop and may call any method of the link, ``abort`` included.
+"""
 
 import _socket
 import socket
@@ -10,67 +33,67 @@ from typing import Any, Protocol
 
 from gateway.transport.budget import Budget
 from gateway.transport.frames import NORMAL, POLICY, PONG, close_frame, frame
-from gateway.transport.loop_time import Share, charge
+from gateway.transport.loop_time import LoopTime, charge
 from gateway.transport.outbox import Outbox
 from gateway.transport.outbox_budget import Backlog
-from gateway.transport.rate_quota import Quota
-from gateway.transport.reader import Closed, Event, MessageReader, Nothing, Ping, Violation
+from gateway.transport.rate_quota import TokenBucket
+from gateway.transport.reader import Closed, Event, MessageReader, NoMessage, Ping, Violation
 
 READABLE, WRITABLE = 1, 2
-# One callback reads at most this much. Its frames are taken in as many time slices as they need.
+# One callback reads at most this much, and handles its frames in as many time slices as they need.
 READ_BYTES = 16 * 1024
-STALLED = "takes nothing that it is sent"
-MOST_WAITS = "too much waits for all clients, and most of it for this one or from it"
-# SO_LINGER with 0 s: close by RST, so that the kernel forgets what a dead client will not read.
+STALLED = "the client takes none of the data that it is sent"
+LARGEST_BACKLOG = "all clients together hold too much memory, and this one holds most"
+# SO_LINGER with 0 s: close by RST, so that the kernel drops data that a dead client will not read.
 RESET_ON_CLOSE = pack("ii", 1, 0)
 
 
 class Owner(Protocol):
-    """What a WebSocket reports to."""
+    """Receives the events of a WebSocket."""
 
     def on_message(self, link: "WebSocketLink", message: str | bytes) -> None:
-        """Take a complete message."""
+        """The client sent a message."""
 
     def on_drained(self, link: "WebSocketLink") -> None:
         """The outbox became empty."""
 
     def on_lost(self, link: "WebSocketLink", violated: str | None) -> None:
-        """The connection ended by the client or the network, or for the rule it violated."""
+        """The connection ended; ``violated`` names the rule that the client broke, if it did."""
 
 
-class Readers:
-    """Frame readers for all: a client holds one only in the middle of a message."""
+class ReaderPool:
+    """Lends message readers: a client holds one only in the middle of a message."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._spare: MessageReader | None = None
 
     def lend(self) -> MessageReader:
-        """Return an idle reader."""
+        """Return a reader that is between two messages."""
         spare, self._spare = self._spare, None
         return spare or MessageReader(self._max_bytes)
 
     def give_back(self, reader: MessageReader) -> None:
-        """Take an idle reader back."""
+        """Keep a reader that is between two messages for the next client."""
         self._spare = reader
 
 
 class Slices(Protocol):
-    """The time slices of the event loop (``timeslice.TimeSlices``)."""
+    """The part of ``timeslice.TimeSlices`` that a link uses."""
 
     @property
     def is_over(self) -> bool:
         """True when the running piece of work should wait for its next slice."""
 
     def ends_piece(self, began_s: float) -> bool:
-        """True when work that began then should wait for its next slice."""
+        """True when work that began at ``began_s`` should wait for its next slice."""
 
     def run_later(self, call: Callable[[], object], *, is_new: bool = False) -> None:
         """Call from the loop in a later turn."""
 
 
-class Commons:
-    """The parts that all WebSockets of a server share."""
+class LinkContext:
+    """Objects that all WebSockets of a server share."""
 
     def __init__(
         self,
@@ -85,33 +108,28 @@ class Commons:
         self.slices = slices
         self.backlog = backlog
         self.inbox = inbox
-        self.readers = Readers(max_message_bytes)
+        self.readers = ReaderPool(max_message_bytes)
         self.max_outbox_bytes = max_outbox_bytes
         self.closing: set[WebSocketLink] = set()
-        """Links that are closed by one side and still hold a descriptor."""
+        """Links that one side has closed and that still hold a descriptor."""
 
 
 class WebSocketLink:
-    """A taken-over connection after its 101. All methods return at once.
-
-    Frames are taken in time slices. A link whose slice is over waits for the next one, with frames
-    it has read (``_has_rest``) or before it reads; its read watcher stands still meanwhile. So it
-    does while the owner paused the link.
-    """
+    """One WebSocket; see the module. All methods return at once."""
 
     __slots__ = (
-        "_commons",
+        "_awaits_slice",
+        "_context",
+        "_empty_frames",
         "_failed",
-        "_has_rest",
+        "_has_frames",
         "_heard_close",
         "_is_paused",
+        "_loop_time",
         "_outbox",
-        "_quota",
         "_read_watcher",
         "_reader",
-        "_share",
         "_sock",
-        "_waits",
         "_write_watcher",
         "closed",
         "closing",
@@ -121,47 +139,49 @@ class WebSocketLink:
         "writable",
     )
 
-    def __init__(self, sock: _socket.socket, commons: Commons, owner: Owner) -> None:
+    def __init__(self, sock: _socket.socket, context: LinkContext, owner: Owner) -> None:
         self._sock = sock
-        self._commons = commons
+        self._context = context
         self.owner = owner
         self._outbox: Outbox | None = None
         self._reader: MessageReader | None = None
-        self._quota: Quota | None = None
+        self._empty_frames: TokenBucket | None = None
         self._write_watcher: Any = None
-        self._read_watcher = commons.loop.io(sock.fileno(), READABLE)
+        self._read_watcher = context.loop.io(sock.fileno(), READABLE)
         self._is_paused = False
-        self._has_rest = False  # the reader may hold whole frames
-        self._waits = False  # for a time slice
-        self._share: Share | None = None
+        self._has_frames = False  # the reader may hold whole frames that wait for a slice
+        self._awaits_slice = False  # a slice is awaited
+        self._loop_time: LoopTime | None = None
         self._heard_close = False
         self._failed = False
         self.closing = False
         self.closed = False
         self.writable = True
-        self.on_released: Callable[[], object] | None = None  # its descriptor is closed
-        self.on_blocked: Callable[[WebSocketLink], None] | None = None  # writable no longer
+        self.on_released: Callable[[], object] | None = None  # called when the descriptor is closed
+        self.on_blocked: Callable[[WebSocketLink], None] | None = (
+            None  # called when writable becomes False
+        )
 
     def start(self, early: bytes = b"") -> None:
-        """Listen; ``early`` is what was read before the connection was taken."""
+        """Begin to read; ``early`` holds bytes that were read before the connection was taken."""
         if early:
             self._feed(early)
         self._listen()
 
     def pause(self) -> None:
-        """Take nothing more; the client's data stays in its kernel."""
+        """Stop reading; TCP then makes the client's kernel hold its data back."""
         self._is_paused = True
         self._read_watcher.stop()
 
     def resume(self) -> None:
-        """Go on where it was."""
+        """Continue to read where it stopped."""
         self._is_paused = False
         self._listen()
 
     def _listen(self) -> None:
-        if self.closed or self._is_paused or self._waits:
+        if self.closed or self._is_paused or self._awaits_slice:
             return
-        if self._has_rest:
+        if self._has_frames:
             self._wait_for_slice()
         elif not self._read_watcher.active:
             self._read_watcher.start(self._readable)
@@ -175,72 +195,75 @@ class WebSocketLink:
 
     @property
     def taken_bytes(self) -> int:
-        """Bytes that the kernel took since it could not take all."""
+        """Bytes that the kernel took from the present outbox."""
         return self._outbox.taken if self._outbox is not None else 0
 
     @property
     def sender(self) -> Callable[[bytes], int]:
-        """How the kernel is handed bytes; whoever calls it hands the result to ``go_on``."""
+        """The socket's ``send``; its caller tells ``finish_send`` about a short result or error."""
         return self._sock.send
 
-    def go_on(self, data: bytes, sent: int) -> None:
-        """Take over after a call of ``sender`` that took ``sent`` bytes, or failed (-1)."""
+    def finish_send(self, data: bytes, sent: int) -> None:
+        """Send the rest after a call of ``sender`` that took ``sent`` bytes, or failed (-1)."""
         if sent < 0:
-            self.send(data)  # meets the same error again and knows what to do
+            self.send(data)  # it meets the same error again and handles it
         else:
-            self._keep(memoryview(data)[sent:])
+            self._queue(memoryview(data)[sent:])
 
     def send(self, data: bytes) -> None:
-        """Write ready frames; what the kernel does not take now follows when it does."""
+        """Write whole frames; bytes that the kernel does not take now follow when it has room."""
         if not self.writable:
             if not self.closed and not self.closing:
-                self._keep(data)
+                self._queue(data)
             return
         try:
             sent = self._sock.send(data)
         except BlockingIOError:
             sent = 0
         except OSError:
-            self._commons.loop.run_callback(self._lose, None)
+            self._context.loop.run_callback(self._lose, None)
             return
         if sent != len(data):
-            self._keep(memoryview(data)[sent:])
+            self._queue(memoryview(data)[sent:])
 
     def send_ahead(self, data: bytes) -> None:
-        """Write ready frames before what waits and is not begun; of a bounded number only."""
+        """Write whole frames before those in the outbox that are not begun.
+
+        Nothing bounds the outbox here, so the caller may send only a bounded number.
+        """
         if self._outbox is None or self.closing:
             self.send(data)
         else:
             self._outbox.push_ahead(data)
-            self._commons.backlog.note(self, self._outbox.cost)
+            self._context.backlog.note(self, self._outbox.cost)
 
-    def _keep(self, data: bytes | memoryview) -> None:
+    def _queue(self, data: bytes | memoryview) -> None:
         outbox = self._open_outbox()
-        most = self._commons.max_outbox_bytes
+        most = self._context.max_outbox_bytes
         if most is not None and outbox.size > most:
-            # Deferred: whoever sends may be in the middle of a list of connections.
-            self._commons.loop.run_callback(self.evict)
+            # Deferred: the caller may be iterating over connections.
+            self._context.loop.run_callback(self.evict)
             return
         outbox.push(data)
-        self._commons.backlog.note(self, outbox.cost)
+        self._context.backlog.note(self, outbox.cost)
 
     def _open_outbox(self) -> Outbox:
         if self._outbox is None:
             self._block()
             self._outbox = Outbox()
-            self._write_watcher = self._commons.loop.io(self._sock.fileno(), WRITABLE)
+            self._write_watcher = self._context.loop.io(self._sock.fileno(), WRITABLE)
             self._write_watcher.start(self._writable)
         return self._outbox
 
     def _send_pong(self, payload: bytes) -> None:
-        """Answer a ping; of several that wait, only the latest (RFC 6455, 5.5.3)."""
+        """Answer a ping; the outbox keeps only the latest answer (RFC 6455, 5.5.3)."""
         data = frame(PONG, payload)
         outbox = self._outbox
         if outbox is None or self.closing:
             self.send(data)
         else:
             outbox.push_latest(data)
-            self._commons.backlog.note(self, outbox.cost)
+            self._context.backlog.note(self, outbox.cost)
 
     def _block(self) -> None:
         self.writable = False
@@ -259,7 +282,7 @@ class WebSocketLink:
             self._lose(None)
             return
         if outbox.size:
-            self._commons.backlog.note(self, outbox.cost)
+            self._context.backlog.note(self, outbox.cost)
         else:
             self._drained()
 
@@ -278,16 +301,16 @@ class WebSocketLink:
         if watcher is not None:
             watcher.stop()
             watcher.close()
-            self._commons.backlog.note(self, 0)
+            self._context.backlog.note(self, 0)
 
     def evict(self) -> None:
-        """Close at once: of all clients this one has most waiting, to it or from it."""
+        """Close at once: all clients hold too much memory, and this one holds most."""
         if not self.closed:
             self.abort()
-            self.owner.on_lost(self, MOST_WAITS)
+            self.owner.on_lost(self, LARGEST_BACKLOG)
 
     def end_stalled(self) -> None:
-        """Close at once: the client takes nothing of its backlog."""
+        """Close at once: the client takes none of its backlog."""
         if not self.closed:
             self.abort()
             self.owner.on_lost(self, STALLED)
@@ -295,30 +318,30 @@ class WebSocketLink:
     # In
 
     def _readable(self) -> None:
-        if self._commons.slices.is_over:
+        if self._context.slices.is_over:
             self._wait_for_slice()
         else:
             self.read_now()
 
     def _wait_for_slice(self) -> None:
-        self._waits = True
+        self._awaits_slice = True
         self._read_watcher.stop()
-        is_new = self._share is None or self._share.is_small(monotonic())
-        self._commons.slices.run_later(self._use_slice, is_new=is_new)
+        is_new = self._loop_time is None or self._loop_time.is_small(monotonic())
+        self._context.slices.run_later(self._use_slice, is_new=is_new)
 
     def _use_slice(self) -> None:
-        self._waits = False
+        self._awaits_slice = False
         if self.closed or self._is_paused:
             return
-        if self._has_rest:
+        if self._has_frames:
             self._feed(b"")
         else:
             self.read_now()
         self._listen()
 
     def read_now(self) -> None:
-        """Take what the kernel holds, unless frames wait that came before it."""
-        if self.closed or self._is_paused or self._has_rest:
+        """Read bytes that the kernel holds, unless earlier frames still wait."""
+        if self.closed or self._is_paused or self._has_frames:
             return
         try:
             data = self._sock.recv(READ_BYTES)
@@ -334,62 +357,62 @@ class WebSocketLink:
     def _feed(self, data: bytes) -> None:
         if self._failed:
             return
-        readers, self._has_rest = self._commons.readers, False
+        readers, self._has_frames = self._context.readers, False
+        # The reader leaves the link meanwhile: the owner may close it from within ``_handle``.
         reader, self._reader = self._reader or readers.lend(), None
         began_s = monotonic()
-        self._has_rest = self._take_all(reader.feed(data), began_s)
-        self._share = charge(self._share, began_s, monotonic())
-        if self._over:
-            self._commons.inbox.note(self, 0)
+        self._has_frames = self._handle_all(reader.feed(data), began_s)
+        self._loop_time = charge(self._loop_time, began_s, monotonic())
+        if self._ignores_input:
+            self._context.inbox.note(self, 0)
             return
         if reader.idle:
             readers.give_back(reader)
-            self._has_rest = False
-            self._commons.inbox.note(self, 0)
+            self._has_frames = False
+            self._context.inbox.note(self, 0)
         else:
             self._reader = reader
-            self._commons.inbox.note(self, reader.held_bytes)
-        if self._has_rest:
+            self._context.inbox.note(self, reader.held_bytes)
+        if self._has_frames:
             self._read_watcher.stop()
             self._listen()
 
-    def _take_all(self, events: Iterator[Event], began_s: float) -> bool:
-        """Take events while they matter and the slice lasts; tell whether some may be left."""
-        slices = self._commons.slices
+    def _handle_all(self, events: Iterator[Event], began_s: float) -> bool:
+        """Handle events while the slice lasts; return whether more may follow."""
+        slices = self._context.slices
         for event in events:
-            self._take(event)
-            if self._over:
+            self._handle(event)
+            if self._ignores_input:
                 return False
             if self._is_paused or slices.ends_piece(began_s):
                 return True
         return False
 
     @property
-    def _over(self) -> bool:
-        """True when nothing more that the client sends matters."""
+    def _ignores_input(self) -> bool:
         return self.closed or self._failed or self._heard_close
 
-    def _take(self, event: Event) -> None:
+    def _handle(self, event: Event) -> None:
         if isinstance(event, str | bytes):
             if not self.closing:
                 self.owner.on_message(self, event)
         elif isinstance(event, Ping):
             self._send_pong(event.payload)
-            self._count_idle()
-        elif isinstance(event, Nothing):
-            if event.is_idle:
-                self._count_idle()
+            self._count_empty()
+        elif isinstance(event, NoMessage):
+            if event.is_empty:
+                self._count_empty()
         elif isinstance(event, Closed):
             self._echo_close(event.code)
         else:
             self.fail(event)
 
-    def _count_idle(self) -> None:
-        """Count a frame without content; too many of them end the connection."""
+    def _count_empty(self) -> None:
+        """Count a frame without content; too many end the connection."""
         now_s = monotonic()
-        if self._quota is None:
-            self._quota = Quota(now_s)
-        if not self._quota.spend(now_s):
+        if self._empty_frames is None:
+            self._empty_frames = TokenBucket(now_s)
+        if not self._empty_frames.spend(now_s):
             self.fail(Violation(POLICY, "too many frames without content"))
 
     def _echo_close(self, code: int) -> None:
@@ -400,18 +423,18 @@ class WebSocketLink:
         self.owner.on_lost(self, None)
 
     def fail(self, violation: Violation, prefix: bytes = b"") -> None:
-        """Say, behind ``prefix``, what was violated and hear no more (RFC 6455, 7.1.7)."""
+        """Send ``prefix`` and a Close frame with the reason; ignore all input (RFC 6455, 7.1.7)."""
         if self.closed or self.closing:
             return
         self.close(violation.code, violation.reason, prefix)
-        self._failed, self._has_rest, self._reader = True, False, None
-        self._commons.inbox.note(self, 0)
+        self._failed, self._has_frames, self._reader = True, False, None
+        self._context.inbox.note(self, 0)
         if self._outbox is None:
             self._shut_down()
         self.owner.on_lost(self, violation.reason)
 
     def _shut_down(self) -> None:
-        # To close with unread bytes would be a reset, and the client might never see why.
+        # Closing with unread bytes would be a reset, which may overtake the reason.
         try:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -426,7 +449,7 @@ class WebSocketLink:
     # Closing
 
     def close(self, code: int = NORMAL, reason: str = "", prefix: bytes = b"") -> None:
-        """Start the closing handshake behind what is still to be written (RFC 6455, 7.1.2).
+        """Start the closing handshake behind all bytes in the outbox (RFC 6455, 7.1.2).
 
         The owner calls ``abort`` when the client takes too long to answer.
         """
@@ -435,27 +458,27 @@ class WebSocketLink:
         self.send(prefix + close_frame(code, reason))
         self.closing = True
         if not self.closed:
-            self._commons.closing.add(self)
+            self._context.closing.add(self)
         self._block()
         self.resume()
 
     def abort(self) -> None:
-        """Close at once and have the kernel forget what was not delivered."""
+        """Close at once; the kernel drops data that was not delivered."""
         if self.closed:
             return
-        with suppress(OSError):  # some systems refuse when the client has gone already
+        with suppress(OSError):  # some systems refuse when the client has left
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._release()
 
     def _release(self) -> None:
         self.closed = True
-        self._commons.closing.discard(self)
+        self._context.closing.discard(self)
         if self.on_released is not None:
             self.on_released()
         self._block()
         self._stop_writing()
         self._reader = None
-        self._commons.inbox.note(self, 0)
+        self._context.inbox.note(self, 0)
         self._read_watcher.stop()
         self._read_watcher.close()
         self._sock.close()

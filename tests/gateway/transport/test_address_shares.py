@@ -1,37 +1,37 @@
-"""Shares: who holds how many places, compared with a count by hand."""
+"""AddressCounts, compared with a plain count."""
 
 from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.transport.address_shares import Shares
+from gateway.transport.address_shares import AddressCounts
 
 STEPS = st.lists(st.tuples(st.booleans(), st.sampled_from("abcd")), max_size=60)
 
 
 @given(STEPS)
-def test_counts_and_the_most(steps: list[tuple[bool, str]]) -> None:
-    shares, counted = Shares(), Counter[str]()
+def test_counts_and_largest(steps: list[tuple[bool, str]]) -> None:
+    counts, counted = AddressCounts(), Counter[str]()
     for is_added, holder in steps:
         if is_added:
-            shares.add(holder)
+            counts.add(holder)
             counted[holder] += 1
         elif counted[holder]:
-            shares.remove(holder)
+            counts.remove(holder)
             counted[holder] -= 1
-        greatest = max(counted.values(), default=0)
-        assert {name: shares.count(name) for name in counted} == counted
-        assert (shares.count(shares.most) if shares.most else 0) == greatest
+        largest = max(counted.values(), default=0)
+        assert {name: counts.count(name) for name in counted} == counted
+        assert (counts.count(counts.largest) if counts.largest else 0) == largest
 
 
-def test_yields_to_a_holder_of_fewer() -> None:
-    shares = Shares()
+def test_eviction_for_address_with_fewer() -> None:
+    counts = AddressCounts()
     for _ in range(3):
-        shares.add("a")
-    shares.add("b")
-    assert shares.should_yield("b") == "a"
-    shares.add("b")
-    assert shares.should_yield("b") is None
-    assert shares.should_yield("a") is None
-    assert shares.should_yield("c") == "a"
+        counts.add("a")
+    counts.add("b")
+    assert counts.to_evict_for("b") == "a"
+    counts.add("b")
+    assert counts.to_evict_for("b") is None
+    assert counts.to_evict_for("a") is None
+    assert counts.to_evict_for("c") == "a"

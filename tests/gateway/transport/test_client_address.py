@@ -1,4 +1,4 @@
-"""Where requests come from, and whose word about that counts."""
+"""Client addresses, with and without trusted proxies."""
 
 import pytest
 

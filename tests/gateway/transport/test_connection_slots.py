@@ -1,64 +1,64 @@
-"""Places: which connection gives way to a newcomer."""
+"""Which connection closes for a newcomer."""
 
-from gateway.transport.connection_slots import LEAVING_MAX, Place, Places, State
+from gateway.transport.connection_slots import CLOSING_MAX, ConnectionSlots, Slot, State
 
 
 class Server:
-    """A full or empty house of places, and the names of those that were asked to leave."""
+    """Slots, and the names of the connections that were asked to close."""
 
-    def __init__(self, at_most: int | None) -> None:
-        self.rested = 0
-        self.left: list[str] = []
-        self.places = Places(at_most, self._count)
+    def __init__(self, max_connections: int | None) -> None:
+        self.idle_calls = 0
+        self.closed: list[str] = []
+        self.slots = ConnectionSlots(max_connections, self._count)
 
     def _count(self) -> None:
-        self.rested += 1
+        self.idle_calls += 1
 
-    def enter(self, holder: str | None, name: str = "") -> Place | None:
-        return self.places.enter(holder, lambda: self.left.append(name or str(holder)))
+    def enter(self, holder: str | None, name: str = "") -> Slot | None:
+        return self.slots.enter(holder, lambda: self.closed.append(name or str(holder)))
 
-    def fill(self, holder: str | None, *states: State) -> list[Place]:
+    def fill(self, holder: str | None, *states: State) -> list[Slot]:
         entered = []
         for number, state in enumerate(states):
-            place = self.enter(holder, f"{holder}{number}")
-            assert place is not None
-            place.change(state)
-            entered.append(place)
+            slot = self.enter(holder, f"{holder}{number}")
+            assert slot is not None
+            slot.change(state)
+            entered.append(slot)
         return entered
 
 
-HEAD, BUSY, RESTING = State.HEAD, State.BUSY, State.RESTING
+READING_HEAD, BUSY, IDLE = State.READING_HEAD, State.BUSY, State.IDLE
 
 
-def test_nobody_leaves_while_there_is_room() -> None:
+def test_free_slots_close_nothing() -> None:
     server = Server(3)
-    server.fill("a", HEAD, RESTING)
+    server.fill("a", READING_HEAD, IDLE)
     assert server.enter("b") is not None
-    assert server.left == []
+    assert server.closed == []
 
 
-def test_unfinished_head_goes_first() -> None:
+def test_incomplete_head_closes_first() -> None:
     server = Server(4)
-    server.fill("a", BUSY, RESTING, HEAD, HEAD)
+    server.fill("a", BUSY, IDLE, READING_HEAD, READING_HEAD)
     assert server.enter("b") is not None
-    assert server.left == ["a2"]
+    assert server.closed == ["a2"]
 
 
-def test_resting_goes_before_busy() -> None:
+def test_idle_closes_before_busy() -> None:
     server = Server(3)
-    server.fill("a", BUSY, RESTING, RESTING)
+    server.fill("a", BUSY, IDLE, IDLE)
     assert server.enter("b") is not None
-    assert server.left == ["a1"]
+    assert server.closed == ["a1"]
 
 
-def test_newest_of_the_busy_goes() -> None:
+def test_newest_busy_closes() -> None:
     server = Server(3)
     server.fill("a", BUSY, BUSY, BUSY)
     assert server.enter("b") is not None
-    assert server.left == ["a2"]
+    assert server.closed == ["a2"]
 
 
-def test_equals_do_not_push_each_other_out() -> None:
+def test_equal_addresses_keep_their_slots() -> None:
     server = Server(2)
     server.fill("a", BUSY)
     server.fill("b", BUSY)
@@ -66,44 +66,44 @@ def test_equals_do_not_push_each_other_out() -> None:
     assert server.enter("a") is None
 
 
-def test_resting_gives_way_to_anybody() -> None:
+def test_idle_closes_for_any_address() -> None:
     server = Server(2)
     server.fill("a", BUSY)
-    [resting] = server.fill("b", RESTING)
+    [idle] = server.fill("b", IDLE)
     assert server.enter("a") is not None
-    assert server.left == ["b0"]
-    server.places.end(resting)
-    assert server.rested == 1
+    assert server.closed == ["b0"]
+    server.slots.end(idle)
+    assert server.idle_calls == 1
 
 
-def test_exempt_holder_never_leaves() -> None:
+def test_exempt_connection_never_closes() -> None:
     server = Server(2)
-    server.fill(None, HEAD, BUSY)
+    server.fill(None, READING_HEAD, BUSY)
     assert server.enter("a") is None
-    assert server.left == []
+    assert server.closed == []
 
 
-def test_exempt_newcomer_is_let_in() -> None:
+def test_exempt_newcomer_gets_slot() -> None:
     server = Server(2)
     server.fill("a", BUSY, BUSY)
     assert server.enter(None) is not None
 
 
-def test_asked_once_and_counted_until_it_ends() -> None:
-    server = Server(LEAVING_MAX + 4)
-    places = server.fill("a", *[HEAD] * (LEAVING_MAX + 4))
-    for _ in range(LEAVING_MAX):
+def test_closing_counts_until_end() -> None:
+    server = Server(CLOSING_MAX + 4)
+    slots = server.fill("a", *[READING_HEAD] * (CLOSING_MAX + 4))
+    for _ in range(CLOSING_MAX):
         assert server.enter(None) is not None
-    assert len(set(server.left)) == LEAVING_MAX
+    assert len(set(server.closed)) == CLOSING_MAX
     assert server.enter(None) is None
-    for place in places:
-        place.change(BUSY)  # what it does while it leaves changes nothing
-        server.places.end(place)
-    assert not server.places.is_full
-    assert server.places.held("a") == 0
+    for slot in slots:
+        slot.change(BUSY)  # a closing connection stays closing
+        server.slots.end(slot)
+    assert not server.slots.is_full
+    assert server.slots.count("a") == 0
 
 
 def test_unbounded() -> None:
     server = Server(None)
     server.fill("a", *[BUSY] * 100)
-    assert not server.places.is_full
+    assert not server.slots.is_full

@@ -1,4 +1,4 @@
-"""Frames out: golden bytes."""
+"""Frames that the server sends: golden bytes."""
 
 import pytest
 
@@ -15,11 +15,11 @@ from gateway.transport.frames import BINARY, PONG, TEXT, close_frame, frame, pac
         (65_536, b"\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00"),
     ],
 )
-def test_the_shortest_length_field_is_used(size: int, head: bytes) -> None:
+def test_shortest_length_field(size: int, head: bytes) -> None:
     assert frame(TEXT, b"x" * size) == head + b"x" * size
 
 
-def test_text_packets_are_text_frames_and_attachments_binary_ones() -> None:
+def test_packet_frames() -> None:
     assert packet_frame("4€") == b"\x81\x044\xe2\x82\xac"
     assert packet_frame(b"\x00\x01") == b"\x82\x02\x00\x01"
     assert packet_frame(b"\x02") == bytes([0x80 | BINARY, 1, 2])
@@ -35,7 +35,5 @@ def test_text_packets_are_text_frames_and_attachments_binary_ones() -> None:
         (1000, "€" * 50, b"\x88\x7d\x03\xe8" + "€".encode() * 41),
     ],
 )
-def test_a_close_frame_carries_its_code_and_a_reason_that_fits(
-    code: int, reason: str, wanted: bytes
-) -> None:
+def test_close_frames(code: int, reason: str, wanted: bytes) -> None:
     assert close_frame(code, reason) == wanted

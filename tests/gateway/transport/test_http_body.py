@@ -1,4 +1,4 @@
-"""Bodies of HTTP requests: sized and in chunks, whole and broken."""
+"""Bodies of HTTP requests: with a length or in chunks, whole and broken."""
 
 from collections.abc import Callable
 from io import BufferedReader, BytesIO
@@ -86,7 +86,7 @@ def test_bad_chunk(wire: bytes) -> None:
         chunked(wire).read()
 
 
-def test_continue_is_said_once_and_only_for_a_body() -> None:
+def test_continue_once_per_body() -> None:
     said: list[str] = []
 
     def say() -> None:

@@ -1,4 +1,4 @@
-"""Heads of HTTP requests: what is read of a connection, what is refused, what comes out."""
+"""Heads of HTTP requests: reading, parsing, refusals."""
 
 from io import BufferedReader, BytesIO
 

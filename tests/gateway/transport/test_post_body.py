@@ -1,4 +1,4 @@
-"""Bodies of POSTs: what is read, and what is refused."""
+"""Bodies of POSTs: whole, refused, and bounded together."""
 
 from io import BytesIO
 
@@ -11,7 +11,7 @@ from gateway.transport.post_body import PIECE_BYTES, BodyReader
 
 
 class Source:
-    """A body that waits, or breaks off, behind its bytes."""
+    """A body that waits, or breaks off, after its bytes."""
 
     def __init__(self, data: bytes, *, breaks: bool = False) -> None:
         self._data = BytesIO(data)

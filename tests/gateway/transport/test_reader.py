@@ -1,10 +1,10 @@
-"""Frames in: fragments, control frames between them, limits before memory, RFC 6455."""
+"""MessageReader: fragments, control frames between them, limits, RFC 6455."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.transport.reader import EMPTY, Closed, Event, MessageReader, Nothing, Ping, Violation
+from gateway.transport.reader import EMPTY, Closed, Event, MessageReader, NoMessage, Ping, Violation
 from tests.gateway.transport.clients import client_frame
 
 LIMIT = 1000
@@ -15,15 +15,15 @@ def read(data: bytes, limit: int = LIMIT) -> list[Event]:
 
 
 def feed(reader: MessageReader, data: bytes) -> list[Event]:
-    return [event for event in reader.feed(data) if not isinstance(event, Nothing)]
+    return [event for event in reader.feed(data) if not isinstance(event, NoMessage)]
 
 
-def test_whole_messages_come_out_as_text_and_bytes() -> None:
+def test_text_and_binary_messages() -> None:
     data = client_frame(1, "grüß".encode()) + client_frame(2, b"\x00\xff") + client_frame(1, b"")
     assert read(data) == ["grüß", b"\x00\xff", ""]
 
 
-def test_fragments_are_one_message_with_control_frames_between_them() -> None:
+def test_control_frames_between_fragments() -> None:
     data = (
         client_frame(1, b"a", final=False)
         + client_frame(9, b"ping")
@@ -34,14 +34,14 @@ def test_fragments_are_one_message_with_control_frames_between_them() -> None:
     assert read(data) == [Ping(b"ping"), "abc"]
 
 
-def test_a_code_point_may_be_split_over_fragments() -> None:
+def test_code_point_split_over_fragments() -> None:
     data = client_frame(1, b"\xe2\x82", final=False) + client_frame(0, b"\xac")
     assert read(data) == ["€"]
 
 
 @settings(deadline=None)
 @given(st.data())
-def test_however_the_bytes_arrive_the_messages_are_the_same(data: st.DataObject) -> None:
+def test_bytes_in_any_pieces(data: st.DataObject) -> None:
     messages = data.draw(st.lists(st.text(max_size=200) | st.binary(max_size=200), max_size=6))
     stream = b"".join(
         client_frame(1, m.encode()) if isinstance(m, str) else client_frame(2, m) for m in messages
@@ -57,7 +57,7 @@ def test_however_the_bytes_arrive_the_messages_are_the_same(data: st.DataObject)
 
 @settings(deadline=None)
 @given(st.binary(max_size=300))
-def test_any_bytes_end_in_events_and_never_in_an_error(garbage: bytes) -> None:
+def test_any_bytes_become_events(garbage: bytes) -> None:
     for event in read(garbage):
         assert isinstance(event, str | bytes | Ping | Closed | Violation)
 
@@ -81,7 +81,7 @@ def test_any_bytes_end_in_events_and_never_in_an_error(garbage: bytes) -> None:
         (client_frame(8, b"\x03\xe8\xff"), 1007),
     ],
 )
-def test_a_broken_rule_is_a_violation_with_its_code(frame: bytes, code: int) -> None:
+def test_violation_codes(frame: bytes, code: int) -> None:
     violation = read(frame)[-1]
     assert isinstance(violation, Violation)
     assert violation.code == code
@@ -91,16 +91,16 @@ def test_a_broken_rule_is_a_violation_with_its_code(frame: bytes, code: int) -> 
     ("payload", "code"),
     [(b"", 1005), (b"\x03\xe8", 1000), (b"\x03\xe9bye", 1001), (b"\x0f\xa0", 4000)],
 )
-def test_a_close_frame_gives_its_code(payload: bytes, code: int) -> None:
+def test_close_frame_code(payload: bytes, code: int) -> None:
     assert read(client_frame(8, payload)) == [Closed(code)]
 
 
-def test_a_message_too_big_is_refused_by_the_header_of_its_frame() -> None:
+def test_big_frame_refused_by_header() -> None:
     header = client_frame(2, b"x" * 5000)[:14]
     assert read(header) == [Violation(1009, "message too big")]
 
 
-def test_a_message_of_many_fragments_is_refused_when_they_pass_the_limit() -> None:
+def test_fragments_beyond_limit() -> None:
     reader = MessageReader(LIMIT)
     events: list[Event] = feed(reader, client_frame(2, b"x" * 400, final=False))
     while not events:
@@ -109,7 +109,7 @@ def test_a_message_of_many_fragments_is_refused_when_they_pass_the_limit() -> No
     assert len(reader._message) <= LIMIT
 
 
-def test_endless_empty_fragments_hold_no_memory() -> None:
+def test_empty_fragments_hold_no_memory() -> None:
     reader = MessageReader(LIMIT)
     assert list(reader.feed(client_frame(1, b"", final=False))) == [EMPTY]
     for _ in range(1000):
@@ -117,11 +117,11 @@ def test_endless_empty_fragments_hold_no_memory() -> None:
     assert len(reader._message) == 0
 
 
-def test_a_message_of_exactly_the_limit_is_taken() -> None:
+def test_message_of_exactly_limit() -> None:
     assert read(client_frame(2, b"x" * LIMIT)) == [b"x" * LIMIT]
 
 
-def test_a_reader_is_idle_only_between_messages() -> None:
+def test_reader_idle_between_messages() -> None:
     reader = MessageReader(LIMIT)
     frame = client_frame(1, b"x" * 200)
     assert reader.idle

@@ -1,4 +1,4 @@
-"""Deadlines and heartbeats on a clock that the test turns."""
+"""Deadlines and heartbeats, on a clock that the test drives."""
 
 import time
 
@@ -10,7 +10,7 @@ from gateway.transport.timers import Clock, Deadlines, Schedule
 from tests.gateway.transport.clients import until
 
 
-def test_items_are_called_for_when_they_are_due_oldest_first() -> None:
+def test_due_items_oldest_first() -> None:
     called: list[tuple[str, float]] = []
     deadlines: Deadlines[str] = Deadlines(10, lambda item, due: called.append((item, due)))
     assert deadlines.add("a", 0) == 10
@@ -24,7 +24,7 @@ def test_items_are_called_for_when_they_are_due_oldest_first() -> None:
     assert called == [("a", 10), ("b", 13)]
 
 
-def test_one_clock_serves_short_and_long_delays() -> None:
+def test_short_and_long_delays() -> None:
     clock, called = Clock(), list[str]()
     long: Schedule[str] = clock.queue(60, lambda item, due: called.append(item))
     short: Schedule[str] = clock.queue(0.02, lambda item, due: called.append(item))
@@ -37,7 +37,7 @@ def test_one_clock_serves_short_and_long_delays() -> None:
     clock.stop()
 
 
-def test_a_call_that_fails_does_not_stop_the_clock(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failing_call_does_not_stop_clock(capsys: pytest.CaptureFixture[str]) -> None:
     clock, called = Clock(), list[str]()
 
     def call(item: str, due: float) -> None:
@@ -53,7 +53,7 @@ def test_a_call_that_fails_does_not_stop_the_clock(capsys: pytest.CaptureFixture
     clock.stop()
 
 
-def test_a_stopped_clock_calls_nobody() -> None:
+def test_stopped_clock_calls_nobody() -> None:
     clock, called = Clock(), list[str]()
     queue: Schedule[str] = clock.queue(0.01, lambda item, due: called.append(item))
     queue.add("x")
@@ -78,7 +78,7 @@ class Client:
 
 
 class Turned:
-    """A ``Clock`` whose time is turned by hand."""
+    """A ``Clock`` and a heartbeat; the test sets their time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
@@ -94,7 +94,7 @@ class Turned:
                 queue.run(self.now)
 
 
-def test_a_client_that_answers_is_pinged_one_interval_after_each_pong(
+def test_ping_one_interval_after_pong(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     turned, client = Turned(monkeypatch), Client()
@@ -112,7 +112,7 @@ def test_a_client_that_answers_is_pinged_one_interval_after_each_pong(
     assert client.did == ["ping", "ping"]
 
 
-def test_a_client_that_is_silent_expires_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_client_expires_once(monkeypatch: pytest.MonkeyPatch) -> None:
     turned, client = Turned(monkeypatch), Client()
     turned.heart.start(client)
     turned.pass_time(44)
@@ -122,7 +122,7 @@ def test_a_client_that_is_silent_expires_once(monkeypatch: pytest.MonkeyPatch) -
     assert client.did == ["ping", "expire"]
 
 
-def test_a_client_that_is_not_listened_to_is_pinged_on_and_does_not_expire(
+def test_unread_client_does_not_expire(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     turned, client = Turned(monkeypatch), Client()
@@ -136,7 +136,7 @@ def test_a_client_that_is_not_listened_to_is_pinged_on_and_does_not_expire(
     assert client.did == ["ping"] * 11 + ["expire"]
 
 
-def test_an_unasked_pong_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unasked_pong_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     turned, client = Turned(monkeypatch), Client()
     turned.heart.start(client)
     for _ in range(100):

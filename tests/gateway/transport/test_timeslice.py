@@ -1,4 +1,4 @@
-"""Time slices: what runs in one turn of a real event loop."""
+"""Time slices in the turns of a real event loop."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from gateway.transport.timeslice import TimeSlices
 
 
 class Turns:
-    """Numbers the turns of the loop, and notes in which one something ran."""
+    """Numbers the turns of the loop, and notes in which turn something ran."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -61,14 +61,14 @@ def work(slices: TimeSlices, turns: Turns, name: str, pieces: int) -> Callable[[
     return run
 
 
-def test_many_greenlets_use_two_slices_a_turn(slices: TimeSlices, turns: Turns) -> None:
+def test_two_slices_a_turn(slices: TimeSlices, turns: Turns) -> None:
     greedy = [gevent.spawn(work(slices, turns, f"{n}", 3)) for n in range(30)]
     gevent.joinall(greedy, timeout=20, raise_error=True)
     assert len(turns.ran) == 90
     assert turns.busiest() <= 2  # one piece of old work, one of new work
 
 
-def test_new_work_overtakes_old(slices: TimeSlices, turns: Turns) -> None:
+def test_new_work_overtakes_continued(slices: TimeSlices, turns: Turns) -> None:
     old = [gevent.spawn(work(slices, turns, f"old {n}", 50)) for n in range(10)]
     while len(turns.ran) < 20:
         gevent.sleep(0)
@@ -79,7 +79,7 @@ def test_new_work_overtakes_old(slices: TimeSlices, turns: Turns) -> None:
     gevent.killall(old)
 
 
-def test_old_work_goes_on_under_a_flood_of_new(slices: TimeSlices, turns: Turns) -> None:
+def test_flood_does_not_starve_continued_work(slices: TimeSlices, turns: Turns) -> None:
     old = gevent.spawn(work(slices, turns, "old", 5))
     while not turns.ran:
         gevent.sleep(0)

@@ -1,4 +1,4 @@
-"""Calls from native threads: in order, in the thread of the loop, bounded."""
+"""Calls from native threads: in order, in the loop's thread, bounded."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from tests.gateway.transport.clients import until
 
 
 def in_thread(call: Callable[[], object]) -> list[BaseException]:
-    """Run a call in a native thread, to its end; returns what it raised."""
+    """Run a call in a native thread to its end; return the error that it raised, if any."""
     raised: list[BaseException] = []
 
     def run() -> None:
@@ -25,7 +25,7 @@ def in_thread(call: Callable[[], object]) -> list[BaseException]:
     return raised
 
 
-def test_calls_of_a_thread_run_in_order_in_that_of_the_loop() -> None:
+def test_calls_run_in_order_in_loop() -> None:
     threads, ran = ThreadCalls(), list[tuple[int, int]]()
     threads.serve_here()
     foreign: list[bool] = []
@@ -68,14 +68,14 @@ def test_waiting_calls_are_bounded() -> None:
     threads.stop()
 
 
-def test_every_thread_is_right_before_there_is_a_loop() -> None:
+def test_no_foreign_thread_before_loop() -> None:
     threads, foreign = ThreadCalls(), list[bool]()
     in_thread(lambda: foreign.append(threads.is_foreign))
     assert foreign == [False]
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_only_whoever_others_depend_on_may_not_wait(inside: bool) -> None:
+def test_calling_greenlet_may_not_wait(inside: bool) -> None:
     threads, said = ThreadCalls(), list[bool]()
     threads.serve_here()
     if inside:

@@ -1,4 +1,4 @@
-"""The byte stream of one connection on a network that takes and gives what it likes."""
+"""WebSocketLink on a socket, an event loop and time slices that the test drives by hand."""
 
 import time
 from collections import deque
@@ -16,10 +16,10 @@ from gateway.transport.frames import close_frame, frame, packet_frame
 from gateway.transport.loop_time import ALLOWED_S
 from gateway.transport.multicast import Multicast
 from gateway.transport.outbox_budget import Backlog
-from gateway.transport.rate_quota import QUOTA_BURST
+from gateway.transport.rate_quota import CAPACITY
 from gateway.transport.reader import Violation
 from gateway.transport.timers import Clock
-from gateway.transport.websocket import READABLE, Commons, WebSocketLink
+from gateway.transport.websocket import READABLE, LinkContext, WebSocketLink
 from tests.gateway.transport.clients import client_frame
 
 MAX_OUTBOX_BYTES = 100_000
@@ -46,7 +46,7 @@ class FakeWatcher:
 
 
 class FakeLoop:
-    """An event loop that the test turns by hand."""
+    """An event loop that runs when the test calls ``turn``."""
 
     def __init__(self) -> None:
         self.watchers: dict[int, FakeWatcher] = {}
@@ -69,7 +69,7 @@ class FakeLoop:
 
 
 class FakeSlices:
-    """Time slices that the test ends and grants by hand."""
+    """Time slices that end and begin when the test says so."""
 
     def __init__(self) -> None:
         self.left: int | None = None
@@ -90,13 +90,13 @@ class FakeSlices:
         (self.new if is_new else self.continued).append(call)
 
     def grant(self, looks: int | None = None) -> None:
-        """Resume one piece of work, whose slice is over after so many looks."""
+        """Resume one piece of work; its slice is over after ``looks`` checks."""
         self.left = looks
         (self.new or self.continued).popleft()()
 
 
 class FakeSocket:
-    """Takes ``room`` bytes a call, refuses at 0; gives what was put into ``incoming``."""
+    """Takes ``room`` bytes, then blocks; returns the bytes in ``incoming``."""
 
     def __init__(self) -> None:
         self.taken = bytearray()
@@ -164,10 +164,10 @@ class Rig:
         self.slices = FakeSlices()
         later = self.loop.run_callback
         self.backlog = Backlog(MAX_TOTAL_BYTES, STALLED_S, Clock(), later)
-        self.commons = Commons(
+        self.context = LinkContext(
             self.loop, self.slices, self.backlog, Budget(10**6, later), 1000, MAX_OUTBOX_BYTES
         )
-        self.link = WebSocketLink(sock, self.commons, self.owner)
+        self.link = WebSocketLink(sock, self.context, self.owner)
         self.link.start()
 
     def give(self, data: bytes) -> None:
@@ -196,12 +196,12 @@ steps = st.lists(
 
 
 def do(rig: "Rig", together: Multicast[str], kind: str, value: Any) -> list[str | bytes]:
-    """Do one step; returns what the client must get for it."""
+    """Do one step; return the payloads that the client must get for it."""
     match kind:
         case "send":
             rig.link.send(packet_frame(value))
         case "multicast":
-            member: Any = SimpleNamespace(link=rig.link)  # all that it looks at
+            member: Any = SimpleNamespace(link=rig.link)  # the only attribute it reads
             is_in = len(together) or together.add(member, "rig")
             together.send(packet_frame(value))
             return [value] if is_in else []
@@ -219,7 +219,7 @@ def do(rig: "Rig", together: Multicast[str], kind: str, value: Any) -> list[str 
 
 @settings(max_examples=300, deadline=None)
 @given(steps)
-def test_whatever_the_network_takes_the_stream_is_whole_frames_in_order(
+def test_stream_is_whole_frames_in_order(
     script: list[tuple[str, Any]],
 ) -> None:
     rig, sent = Rig(), list[str | bytes]()
@@ -232,7 +232,7 @@ def test_whatever_the_network_takes_the_stream_is_whole_frames_in_order(
     got = frames_of(bytes(rig.sock.taken))
     rest = iter(sent)
     assert all(item in rest for item in got)  # in order, and nothing else
-    # All but pongs that a later pong took the place of.
+    # All but pongs that a later pong replaced.
     assert [item for item in got if isinstance(item, str)] == [
         item for item in sent if isinstance(item, str)
     ]
@@ -253,7 +253,7 @@ ahead_or_not = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(ahead_or_not)
-def test_what_goes_ahead_breaks_no_frame_and_leaves_the_rest_in_order(
+def test_send_ahead_breaks_no_frame(
     script: list[tuple[str, Any]],
 ) -> None:
     rig = Rig()
@@ -275,13 +275,13 @@ def test_what_goes_ahead_breaks_no_frame_and_leaves_the_rest_in_order(
     assert rig.link.pending_bytes == 0
 
 
-def test_who_cannot_take_all_closes_or_fails_leaves_the_multicast_and_is_named_once() -> None:
+def test_blocked_links_leave_multicast_once() -> None:
     left: list[str] = []
     together = Multicast[str](left.append)
     rigs = {name: Rig() for name in ("full", "closed", "lost", "left out", "well")}
     for name, rig in rigs.items():
         rig.sock.room = 10**6
-        assert together.add(SimpleNamespace(link=rig.link), name)  # type: ignore[arg-type]  # all it looks at
+        assert together.add(SimpleNamespace(link=rig.link), name)  # type: ignore[arg-type]  # as in do
     rigs["full"].sock.room = 5
     rigs["closed"].link.close()
     rigs["lost"].sock.fail = ConnectionResetError()
@@ -297,7 +297,7 @@ def test_who_cannot_take_all_closes_or_fails_leaves_the_multicast_and_is_named_o
     assert rigs["left out"].sock.taken == b""
 
 
-def test_drained_is_said_once_the_kernel_has_everything() -> None:
+def test_drained_after_last_byte() -> None:
     rig = Rig()
     rig.link.send(b"x" * 100)
     rig.sock.room = 60
@@ -308,7 +308,7 @@ def test_drained_is_said_once_the_kernel_has_everything() -> None:
     assert (rig.owner.drained, rig.link.pending_bytes) == (1, 0)
 
 
-def test_a_client_that_takes_nothing_is_reset_and_its_outbox_stays_bounded() -> None:
+def test_full_outbox_resets_connection() -> None:
     rig = Rig()
     largest = 0
     for _ in range(100):
@@ -320,7 +320,7 @@ def test_a_client_that_takes_nothing_is_reset_and_its_outbox_stays_bounded() -> 
     assert len(rig.owner.lost) == 1
 
 
-def test_a_close_waits_for_what_was_sent_before_it_and_for_the_answer() -> None:
+def test_close_follows_earlier_frames() -> None:
     rig = Rig()
     rig.link.send(packet_frame("last words"))
     rig.link.close(1000, "bye")
@@ -334,7 +334,7 @@ def test_a_close_waits_for_what_was_sent_before_it_and_for_the_answer() -> None:
     assert not rig.owner.messages
 
 
-def test_a_close_of_the_client_is_answered_with_its_code_and_ends_the_connection() -> None:
+def test_client_close_is_answered() -> None:
     rig = Rig()
     rig.sock.room = 1000
     rig.give(client_frame(8, b"\x0f\xa1see you"))
@@ -343,7 +343,7 @@ def test_a_close_of_the_client_is_answered_with_its_code_and_ends_the_connection
     assert rig.owner.lost == [None]
 
 
-def test_a_close_of_the_client_is_answered_behind_what_waits() -> None:
+def test_client_close_answered_behind_outbox() -> None:
     rig = Rig()
     rig.link.send(packet_frame("first"))
     rig.give(client_frame(8, b""))
@@ -354,7 +354,7 @@ def test_a_close_of_the_client_is_answered_behind_what_waits() -> None:
     assert "close" in rig.sock.did
 
 
-def test_a_violation_says_its_code_half_closes_and_waits_for_the_end() -> None:
+def test_violation_half_closes() -> None:
     rig = Rig()
     rig.sock.room = 1000
     rig.give(client_frame(1, b"\xff"))
@@ -368,7 +368,7 @@ def test_a_violation_says_its_code_half_closes_and_waits_for_the_end() -> None:
     assert not rig.owner.messages
 
 
-def test_a_half_closed_connection_is_lost() -> None:
+def test_half_closed_connection_is_lost() -> None:
     rig = Rig()
     rig.sock.ended = True
     rig.loop.turn()
@@ -376,7 +376,7 @@ def test_a_half_closed_connection_is_lost() -> None:
     assert rig.owner.lost == [None]
 
 
-def test_a_reset_while_sending_is_told_after_the_sender_is_done() -> None:
+def test_reset_while_sending_is_deferred() -> None:
     rig = Rig()
 
     def broken(data: bytes) -> int:
@@ -389,7 +389,7 @@ def test_a_reset_while_sending_is_told_after_the_sender_is_done() -> None:
     assert rig.owner.lost == [None]
 
 
-def test_a_paused_link_reads_nothing_and_goes_on_where_it_was() -> None:
+def test_paused_link_resumes() -> None:
     rig = Rig()
     rig.link.pause()
     rig.give(client_frame(1, b"one"))
@@ -399,7 +399,7 @@ def test_a_paused_link_reads_nothing_and_goes_on_where_it_was() -> None:
     assert rig.owner.messages == ["one"]
 
 
-def test_an_application_can_fail_a_connection() -> None:
+def test_owner_fails_connection() -> None:
     rig = Rig()
     rig.sock.room = 1000
     rig.link.fail(Violation(1002, "no"))
@@ -407,7 +407,7 @@ def test_an_application_can_fail_a_connection() -> None:
     assert rig.loop.watchers[READABLE].active
 
 
-def test_what_opens_a_connection_only_to_fail_it_leaves_with_the_reason_in_one_call() -> None:
+def test_fail_sends_prefix_and_reason_together() -> None:
     rig = Rig()
     calls: list[bytes] = []
 
@@ -420,10 +420,10 @@ def test_what_opens_a_connection_only_to_fail_it_leaves_with_the_reason_in_one_c
     assert calls == [b"101" + close_frame(1008, "no")]
 
 
-def test_many_links_share_one_reader_while_they_are_between_messages() -> None:
+def test_links_share_idle_reader() -> None:
     rigs = [Rig() for _ in range(3)]
     for rig in rigs:
-        rig.link._commons = rigs[0].commons
+        rig.link._context = rigs[0].context
         rig.give(client_frame(1, b"whole"))
         assert rig.link._reader is None
     rigs[0].give(client_frame(1, b"half")[:3])
@@ -436,7 +436,7 @@ def test_many_links_share_one_reader_while_they_are_between_messages() -> None:
 # Time slices
 
 
-def test_rest_of_a_read_waits_for_the_next_slice() -> None:
+def test_frames_wait_for_next_slice() -> None:
     rig = Rig()
     rig.slices.left = 2  # one look before the read, one behind the first frame
     rig.give(client_frame(1, b"one") + client_frame(1, b"two") + client_frame(1, b"three"))
@@ -449,7 +449,7 @@ def test_rest_of_a_read_waits_for_the_next_slice() -> None:
     assert rig.owner.messages == ["one", "two", "three", "four"]
 
 
-def test_read_is_put_off_when_the_slice_is_over() -> None:
+def test_read_waits_for_next_slice() -> None:
     rig = Rig()
     rig.slices.left = 0
     rig.give(client_frame(1, b"one"))
@@ -462,7 +462,7 @@ def test_read_is_put_off_when_the_slice_is_over() -> None:
     assert rig.owner.messages == ["one", "two"]
 
 
-def test_client_that_took_much_time_is_old_work() -> None:
+def test_greedy_client_is_continued_work() -> None:
     rig = Rig()
 
     def take_long(link: WebSocketLink, message: str | bytes) -> None:
@@ -475,7 +475,7 @@ def test_client_that_took_much_time_is_old_work() -> None:
     assert (len(rig.slices.new), len(rig.slices.continued)) == (0, 1)
 
 
-def test_pause_in_the_middle_of_a_read() -> None:
+def test_pause_between_frames() -> None:
     rig = Rig()
 
     def take_one(link: WebSocketLink, message: str | bytes) -> None:
@@ -492,7 +492,7 @@ def test_pause_in_the_middle_of_a_read() -> None:
     assert rig.owner.messages == ["one", "two"]
 
 
-def test_owner_changes_between_two_slices() -> None:
+def test_owner_changes_between_slices() -> None:
     rig, second = Rig(), RecordingOwner()
     rig.slices.left = 1
     rig.give(client_frame(1, b"one") + client_frame(1, b"two"))
@@ -512,7 +512,7 @@ def test_close_frame_waits_for_its_slice() -> None:
     assert "close" in rig.sock.did
 
 
-def test_abort_while_a_slice_is_awaited() -> None:
+def test_abort_while_awaiting_slice() -> None:
     rig = Rig()
     rig.slices.left = 1
     rig.give(client_frame(1, b"one") + client_frame(1, b"two"))
@@ -535,7 +535,7 @@ def test_frames_without_content_are_counted(endless: bytes) -> None:
     if endless[0] == 0:
         rig.give(client_frame(1, b"", final=False))
     for _ in range(10):
-        rig.give(endless * int(QUOTA_BURST / 5))
+        rig.give(endless * int(CAPACITY / 5))
     assert rig.owner.lost == ["too many frames without content"]
     assert frames_of(bytes(rig.sock.taken))[-1] == (1008, "too many frames without content")
 
@@ -562,10 +562,10 @@ def test_begun_pong_is_finished() -> None:
     assert frames_of(bytes(rig.sock.taken)) == [b"begun", b"next"]
 
 
-def test_links_that_are_being_closed_are_counted_until_they_are_released() -> None:
+def test_closing_links_are_counted() -> None:
     rig = Rig()
     rig.sock.room = 1000
     rig.link.close()
-    assert rig.commons.closing == {rig.link}
+    assert rig.context.closing == {rig.link}
     rig.give(client_frame(8, b"\x03\xe8"))
-    assert not rig.commons.closing
+    assert not rig.context.closing
