@@ -1,7 +1,7 @@
-"""CORS for the HTTP API, by the same rule for origins as Socket.IO's handshake.
+"""CORS for the HTTP API; Socket.IO's handshake applies the same rule for origins.
 
-A page of a listed origin may read answers. The page of any other origin is refused, and the log
-names its origin.
+A page of an allowed origin may read answers. The gateway refuses requests of any other origin, and
+logs the origin.
 """
 
 import re
@@ -20,12 +20,12 @@ READ_METHODS = "GET, HEAD, OPTIONS"
 EXPOSED = "Link, Retry-After, Spoke-Incomplete, Spoke-Reset"
 LOG_PERIOD_S = 60.0
 ORIGINS_LOGGED = 20
-"""In a period so many origins are named in the log, and one more."""
+"""The log names so many origins in one period, and one more."""
 _HEADER_NAMES = re.compile("[A-Za-z0-9_, -]{1,500}")
 
 
 def share_with_pages(app: Flask, is_allowed_origin: OriginCheck) -> None:
-    """Let the pages of allowed origins read answers under ``/api/``, and refuse all others."""
+    """Let pages of allowed origins read answers under ``/api/``, and refuse all other pages."""
     logged = OncePerPeriod(LOG_PERIOD_S, ORIGINS_LOGGED)
 
     def refuse_others() -> None:
@@ -55,7 +55,7 @@ def share_with_pages(app: Flask, is_allowed_origin: OriginCheck) -> None:
 
 
 def is_preflight() -> bool:
-    """Tell whether a browser asks what a page may ask; it sends no credentials with that."""
+    """Tell whether this is a CORS preflight request; browsers send it without credentials."""
     return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
 
 
