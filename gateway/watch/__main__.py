@@ -199,7 +199,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         type=url_of,
         help=f"gateways to try in turn ({DEFAULT_URL})",
     )
-    add("--devices", nargs="+", metavar="ID", type=id_of, help="these bikes only")
+    add("--devices", nargs="+", metavar="ID", type=id_of, help="watch only these bikes")
     add(
         "--from-start",
         action="store_true",
