@@ -30,7 +30,7 @@ def pair(start_process: StartProcess, free_port: Callable[[], int]) -> Pair:
 
 
 class Watching:
-    """The program, and what it printed."""
+    """The running program and its output."""
 
     def __init__(self, pair: Pair, *arguments: str) -> None:
         self.process: RunningProcess = pair.start_process(

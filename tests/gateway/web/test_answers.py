@@ -1,4 +1,4 @@
-"""What answers under way may hold together, and who waits."""
+"""The memory budget of HTTP answers, and the order of waiting requests."""
 
 from functools import partial
 

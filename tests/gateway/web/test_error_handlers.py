@@ -1,4 +1,4 @@
-"""Errors nobody foresaw: what the log says of them, and how often."""
+"""Unexpected errors: the log line, and how often it is written."""
 
 from collections.abc import Iterator
 

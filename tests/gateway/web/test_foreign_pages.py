@@ -1,4 +1,4 @@
-"""What pages of other sites have a browser ask, as the browser says it."""
+"""Requests that a page of another site makes the browser send, with the headers of browsers."""
 
 import pytest
 

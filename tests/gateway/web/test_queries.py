@@ -1,4 +1,4 @@
-"""Which readings a request asks for. What is refused is in test_api, with its HTTP status."""
+"""Parsing of queries for readings. test_api has the refusals, with their HTTP status."""
 
 import pytest
 
