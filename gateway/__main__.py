@@ -1,6 +1,6 @@
-"""``python -m gateway``: settings → links and hub → web server, until SIGTERM, SIGINT or SIGHUP.
+"""``python -m gateway``: run the gateway until SIGTERM, SIGINT or SIGHUP.
 
-Exits 0 when it was stopped, 1 because of a bug, 2 when a setting or a port is wrong.
+Exit codes: 0 stopped by a signal, 1 a bug, 2 a setting is wrong or a port cannot be used.
 """
 
 if __name__ == "__main__":
@@ -25,7 +25,7 @@ from loguru import logger
 
 from gateway import __version__
 from gateway.app import Gateway, create_app, load_templates
-from gateway.shutdown import say_goodbye
+from gateway.shutdown import drain
 from gateway.transport import WebServer
 from gateway.web.api import INSTALL_HINT, libraries_missing
 from shared.addresses import page_url, socket_address
@@ -41,21 +41,21 @@ from shared.signals import ending_signals
 
 STOPPED, CRASHED, MISCONFIGURED = 0, 1, 2
 CYCLES_AFTER = 20_000
-"""New objects that lead to a look for cycles; Python's default is 700."""
+"""The garbage collector runs after so many new objects; Python's default is 700."""
 SPARE_DESCRIPTORS = 64
-"""For logs, ZeroMQ and the listening socket; the rest may be connections."""
+"""File descriptors for logs, ZeroMQ and the listening socket; connections may use the rest."""
 HTTP_SPARE = 16
-"""A session that polls may wait at the web server; so many others are served even if all do."""
+"""HTTP connections that are served even if every session holds one with a waiting poll."""
 CONNECTIONS_ENOUGH = 1_000
-"""So many browsers are more than a default has to serve."""
+"""A default that allows so many browsers needs no warning."""
 DESCRIPTORS_MIN = 100
-"""With fewer it is not worth to start."""
+"""With fewer file descriptors the gateway does not start."""
 BACKLOG = 4096
-"""Browsers that come back all at once after a restart wait here."""
+"""The listen backlog: all browsers may reconnect at once after a restart."""
 
 
 def main() -> int:
-    """Run the gateway; returns the exit code."""
+    """Run the gateway; return the exit code."""
     try:
         settings = load_settings("gateway", sys.argv[1:], os.environ, Path.cwd())
         setup_logging(settings, "gateway")
@@ -73,8 +73,8 @@ def main() -> int:
 
 
 def run(settings: Settings, http_connections: int) -> int:
-    """Serve until a signal comes or something dies; returns the exit code."""
-    gevent.get_hub().print_exception = _log_greenlet_error  # type: ignore[assignment,method-assign]  # it prints
+    """Serve until a signal arrives or the hub's loop dies; return the exit code."""
+    gevent.get_hub().print_exception = _log_greenlet_error  # type: ignore[assignment,method-assign]  # gevent prints to stderr
     ended: AsyncResult[int] = AsyncResult()
     _end_on_signals(ended)
     app = create_app(settings)
@@ -88,11 +88,11 @@ def run(settings: Settings, http_connections: int) -> int:
     notifier.tell(READY)
     beats = _beat(notifier)
     _report_start(settings, gateway)
-    _look_for_cycles_rarely()
-    code: int = ended.get()  # type: ignore[assignment]  # None only comes from a timeout
+    _collect_rarely()
+    code: int = ended.get()  # type: ignore[assignment]  # get() returns None only after a timeout
     notifier.tell(STOPPING)
     if code == STOPPED:
-        say_goodbye(gateway, server)
+        drain(gateway, server)
     gateway.hub.stop()
     beats.close()
     gateway.stalls.stop()
@@ -101,7 +101,7 @@ def run(settings: Settings, http_connections: int) -> int:
 
 
 def _beat(notifier: Notifier) -> ExitStack:
-    """Tell the supervisor from a timer of the loop that the loop turns, until this is closed."""
+    """Send watchdog beats to the supervisor from a timer of the loop, until this is closed."""
     beats = ExitStack()
     if notifier.every_s is not None:
         notifier.beat()
@@ -113,9 +113,9 @@ def _beat(notifier: Notifier) -> ExitStack:
 
 
 def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> WebServer:
-    """Listen for browsers; raises SettingsError when the port cannot be had.
+    """Listen for browsers; raises SettingsError when the port cannot be used.
 
-    Serves so many connections at once that are no session's.
+    ``http_connections``: so many connections that belong to no session are served at once.
     """
     address = (settings.gateway_host, settings.gateway_port)
     errors = getLogger("web_server")
@@ -140,19 +140,20 @@ def _explain(error: OSError, host: str, port: int) -> str:
     where = f"the gateway cannot listen on {host} port {port}"
     if error.errno == errno.EADDRINUSE:
         return (
-            f"{where}: something else does; stop it, or choose another port with --gateway-port "
-            "(on macOS, port 5000 belongs to AirPlay: switch its receiver off or choose 5050)"
+            f"{where}: another program uses it; stop that program, or choose another port with "
+            "--gateway-port (on macOS, AirPlay uses port 5000: switch its receiver off or choose "
+            "5050)"
         )
     if error.errno == errno.EACCES:
         return f"{where}: only root may use ports below 1024; choose another with --gateway-port"
     return f"{where}: {error.strerror}; check SPOKE_GATEWAY_HOST"
 
 
-def _look_for_cycles_rarely() -> None:
-    """Leave out of collections what was there at the start, and make them rarer.
+def _collect_rarely() -> None:
+    """Exclude the objects made so far from garbage collections, and make collections rarer.
 
-    What a client leaves behind is freed by its last reference; the collector, which finds
-    cycles, goes through a thousand connections for nothing while the next ones are made.
+    Reference counting frees the objects of a client that leaves. The collector searches for cycles
+    only: while clients connect, it would go through all connections again and again for nothing.
     """
     gc.collect()
     gc.freeze()
@@ -199,9 +200,9 @@ def _report_start(settings: Settings, gateway: Gateway) -> None:
 
 
 def _within_descriptors(settings: Settings) -> tuple[Settings, int]:
-    """Raise the descriptor limit as far as it goes, and expect no more connections than that.
+    """Raise the descriptor limit, and lower ``max_connections`` if the limit is too low.
 
-    Returns how many the web server itself may serve at once.
+    Returns the settings, and how many connections without a session the web server may serve.
     """
     wanted = settings.max_connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -211,25 +212,25 @@ def _within_descriptors(settings: Settings) -> tuple[Settings, int]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     sessions, http = share_out(limit, wanted)
     if sessions < wanted:
-        why = f"the descriptor limit is {limit}, {needed} would do: raise it with ulimit -n"
+        why = f"the descriptor limit is {limit}, {needed} are needed: raise it with ulimit -n"
         level = "WARNING" if is_short(sessions, wanted) else "INFO"
         logger.log(level, "max_connections_lowered", to=sessions, why=why)
     return replace(settings, max_connections=sessions), http
 
 
 def is_short(sessions: int, wanted: int) -> bool:
-    """Tell whether fewer sessions than wanted are worth a warning.
+    """Tell whether fewer sessions than wanted deserve a warning.
 
-    Nobody chose the default: only a limit that few installations could live with is a problem.
+    If ``wanted`` is the default, only a limit below :data:`CONNECTIONS_ENOUGH` does.
     """
     is_chosen = str(wanted) != SETTINGS["SPOKE_MAX_CONNECTIONS"].default
     return is_chosen or sessions < CONNECTIONS_ENOUGH
 
 
 def share_out(limit: int, wanted: int) -> tuple[int, int]:
-    """Give sessions, and the web server's own connections, their part of a descriptor limit.
+    """Divide a descriptor limit into sessions and connections that belong to no session.
 
-    Raises SettingsError for a limit under which nobody could be served.
+    Raises SettingsError for a limit that is too low to serve anybody.
     """
     if limit == resource.RLIM_INFINITY:
         return wanted, wanted + HTTP_SPARE
@@ -244,9 +245,9 @@ def share_out(limit: int, wanted: int) -> tuple[int, int]:
 
 
 def descriptor_limit(soft: int, hard: int, needed: int) -> int:
-    """Choose the soft limit: the hard one, and where there is none, what is ``needed``.
+    """Return the soft limit to set: the hard limit, or ``needed`` if there is no hard limit.
 
-    macOS has no hard limit and refuses to take off the soft one.
+    macOS has no hard limit, and refuses an unlimited soft one.
     """
     if hard != resource.RLIM_INFINITY:
         return hard

@@ -1,4 +1,4 @@
-"""Wiring: settings in, a gateway out. Nothing is opened before :meth:`Gateway.start`."""
+"""Wire a gateway from settings. Nothing here opens a socket or starts a greenlet."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from gateway.web.error_handlers import register_error_handlers
 from gateway.web.events import register_events
 from gateway.web.foreign_pages import foreign_page_check
 from gateway.web.inputs import check_address, remove_unreadable_headers
-from gateway.web.redirects import create_detours
+from gateway.web.redirects import create_redirects
 from gateway.web.request_guards import (
     Check,
     guard,
@@ -42,14 +42,14 @@ CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The dashboard loads nothing from elsewhere and runs no inline script."""
+"""The dashboard loads nothing from other origins and runs no inline script."""
 QUESTION_ID_BYTES = 8
-"""An answer to a question with 64 random bits was not guessed."""
+"""Nobody can guess the 64 random bits of a replay request and forge its answer."""
 
 
 @dataclass(slots=True)
 class Gateway:
-    """A wired gateway: the Flask app, the Socket.IO server, the hub, and what measures its loop."""
+    """A wired gateway: the Flask app, the Socket.IO server, the hub, and the watch of its loop."""
 
     app: Flask
     server: SocketIO
@@ -60,7 +60,7 @@ class Gateway:
 
 
 def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in) -> Flask:
-    """Create the Flask app; its gateway is ``app.extensions["spoke"]``."""
+    """Create the Flask app; ``app.extensions["spoke"]`` is its :class:`Gateway`."""
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
     hub = create_hub(settings)
@@ -79,7 +79,7 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     register_error_handlers(app)
     app.before_request(check_query)
     app.register_blueprint(create_pages(hub, lambda: gateway.is_draining))
-    app.register_blueprint(create_detours())
+    app.register_blueprint(create_redirects())
     app.register_blueprint(create_api(hub, authenticate, proxies))
     app.register_blueprint(create_documents())
     share_with_pages(app, is_allowed_origin)
@@ -90,13 +90,13 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
 
 
 def load_templates(app: Flask) -> None:
-    """Compile the templates: Jinja does it for the first request else, and holds the loop."""
+    """Compile the templates now: otherwise the first request would, and hold the loop."""
     for name in app.jinja_env.list_templates():
         app.jinja_env.get_template(name)
 
 
 def create_hub(settings: Settings) -> Hub:
-    """Create the hub and the core in it; the links are opened when it starts."""
+    """Create the hub and its core; ``Hub.start`` opens the ZeroMQ sockets."""
     limits = Limits(
         settings.max_devices,
         settings.history_readings,
@@ -128,7 +128,7 @@ def _checks(settings: Settings, gateway: Gateway) -> Iterable[Check]:
 
 
 def _harden(response: Response) -> Response:
-    response.vary.add("Origin")  # whether an answer may be read by a page depends on it
+    response.vary.add("Origin")  # the CORS headers of an answer depend on it
     response.headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")

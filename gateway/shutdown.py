@@ -1,9 +1,10 @@
-"""Stopping well: everybody gets what is due, transports are closed a few at a time.
+"""Shut down gracefully: send each client its readings, then close transports a few at a time.
 
-Who comes meanwhile is answered 503 and goes elsewhere: not accepted, it would hang until the end.
+While the gateway drains, it still accepts connections and answers new clients with 503, so that
+they try another gateway. If it did not accept them, they would hang until the process ends.
 
-A Socket.IO DISCONNECT would tell stock clients to stay away; a closed transport makes them come
-back, to the next gateway or to this one when it is up again.
+The gateway closes transports and sends no Socket.IO DISCONNECT: after a DISCONNECT stock clients
+stay away, after a closed transport they reconnect, to another gateway or to this one later.
 """
 
 import gevent
@@ -13,14 +14,14 @@ from loguru import logger
 from gateway.app import Gateway
 
 SPREAD_S = 2.5
-"""Closing is spread over this, so that not everybody comes back in the same moment."""
+"""Closing is spread over this time, so that not all clients reconnect in the same moment."""
 STEP_S = 0.05
 SPREAD_FROM = 100
-"""Fewer clients than this may come back all at once."""
+"""Fewer clients than this may reconnect all at once."""
 
 
-def say_goodbye(gateway: Gateway, server: WSGIServer) -> None:
-    """Refuse the new, send what is due, close every transport; returns within 4 s."""
+def drain(gateway: Gateway, server: WSGIServer) -> None:
+    """Refuse new clients, send due readings, close every transport; return within 4 s."""
     gateway.is_draining = True
     logger.info("gateway_draining", clients=len(gateway.hub.connections))
     gateway.hub.turn()
@@ -32,5 +33,5 @@ def say_goodbye(gateway: Gateway, server: WSGIServer) -> None:
         for connection in leaving[step::steps]:
             connection.close_transport()
         late_s = gateway.hub.now().monotonic_s - (began_s + step * STEP_S)
-        gevent.sleep(max(0.0, STEP_S - late_s))  # a busy machine makes it no longer
+        gevent.sleep(max(0.0, STEP_S - late_s))  # on a busy machine the whole takes no longer
     server.stop(timeout=0.5)

@@ -16,6 +16,7 @@ MAY_IMPORT = {
 }
 JUDGES_AS_A_GATEWAY = ("device/check/__main__.py", "device/check/live.py", "device/check/order.py")
 """The one exception: ``device.check`` judges by the gateway's own feed, which is pure."""
+WATCH = "gateway.watch."
 OUTSIDE_WORLD = {
     *("zmq", "flask", "flask_socketio", "gevent", "loguru"),
     *("asyncio", "concurrent", "multiprocessing", "select", "selectors", "threading"),
@@ -38,6 +39,7 @@ def crossings(root: Path, core: list[str]) -> list[str]:
     return [
         *(found for package in PACKAGES for found in _foreign_packages(root, package)),
         *(found for module in core for found in _impure_imports(root, module, core)),
+        *_gateway_imports_of_watch(root),
     ]
 
 
@@ -63,6 +65,14 @@ def _impure_imports(root: Path, module: str, core: list[str]) -> Iterator[str]:
             yield f"{module}:{line} imports {imported}: the core knows no outside world"
         if top in PACKAGES and _file_of(root, imported) not in core:
             yield f"{module}:{line} imports {imported}: the core imports only the core"
+
+
+def _gateway_imports_of_watch(root: Path) -> Iterator[str]:
+    """``gateway.watch`` is a client: it knows the gateway by its protocol only."""
+    for path in sorted((root / "gateway" / "watch").rglob("*.py")):
+        for line, module in _imports(path):
+            if module.partition(".")[0] == "gateway" and not f"{module}.".startswith(WATCH):
+                yield f"{path.relative_to(root)}:{line} imports {module}: gateway.watch may not"
 
 
 def _file_of(root: Path, module: str) -> str:
@@ -124,6 +134,22 @@ def test_the_check_may_import_the_feed_and_nothing_else_of_the_gateway(tmp_path:
     plant(tmp_path, "device/check/order.py", "from gateway.hub import Hub")
     plant(tmp_path, "device/publisher.py", "from gateway.feed.feed import Feed")
     assert len(crossings(tmp_path, [])) == 2
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import gateway",
+        "from gateway import __version__",
+        "from gateway.web.limits import cost_of",
+        "def late():\n    import gateway.watchdog",
+    ],
+)
+def test_watch_imports_nothing_of_the_gateway(tmp_path: Path, code: str) -> None:
+    plant(tmp_path, "gateway/watch/view.py", "from gateway.watch import follow\nimport shared")
+    assert crossings(tmp_path, []) == []
+    plant(tmp_path, "gateway/watch/view.py", code)
+    assert len(crossings(tmp_path, [])) == 1
 
 
 @pytest.mark.parametrize("name", sorted(OUTSIDE_WORLD))

@@ -1,6 +1,7 @@
-"""What a gateway says and takes, for machines: AsyncAPI 3 and OpenAPI 3.1, and a page of both.
+"""Machine-readable descriptions of the gateway: an AsyncAPI 3 and an OpenAPI 3.1 document.
 
-``payloads`` has the JSON Schemas, out of the limits and lists the code itself checks by;
-``events`` and ``addresses`` put them into the two documents, ``page`` makes them readable.
-``python -m gateway.schema`` prints the documents. All pure but ``routes``, which serves them.
+``payloads`` has the JSON Schemas, made from the limits and lists that the code checks. ``asyncapi``
+and ``openapi`` build the two documents from them; ``page`` prepares both for an HTML page.
+``python -m gateway.schema`` prints the documents. Everything is pure except ``routes``, which
+serves them.
 """

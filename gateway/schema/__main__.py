@@ -1,4 +1,4 @@
-"""``python -m gateway.schema [asyncapi|openapi]``: print the documents, both or one."""
+"""``python -m gateway.schema [asyncapi|openapi]``: print one or both of the API documents."""
 
 if __name__ == "__main__":
     from shared.begin import begin
@@ -16,12 +16,13 @@ from gateway.schema.openapi import openapi
 from shared.console import put_out
 from shared.program import run
 
+DESCRIPTION = "Print one or both of the gateway's API documents as JSON."
 DOCUMENTS = {"asyncapi": asyncapi, "openapi": openapi}
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print one document, or an object of both by their names."""
-    parser = argparse.ArgumentParser(".venv/bin/python -m gateway.schema", description=__doc__)
+    """Print one document, or without a name a JSON object that has both."""
+    parser = argparse.ArgumentParser(".venv/bin/python -m gateway.schema", description=DESCRIPTION)
     parser.add_argument("name", nargs="?", choices=DOCUMENTS)
     name = parser.parse_args(arguments).name
     made = {key: make() for key, make in DOCUMENTS.items() if name in (None, key)}

@@ -1,4 +1,4 @@
-"""The AsyncAPI document: what is said over Socket.IO, and over ZeroMQ before that. Pure."""
+"""The AsyncAPI document: the Socket.IO events, and the ZeroMQ messages of bikes. Pure."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ VERSION = "3.0.0"
 
 
 class Event(NamedTuple):
-    """One event: who sends it, what it carries, and what is answered."""
+    """One event: its direction, its payload, and the payloads of its acknowledgement."""
 
     name: str
     action: str
@@ -23,47 +23,55 @@ EVENTS = (
         "subscribe",
         "receive",
         "Subscribe",
-        "Add to what this client gets. All or nothing. The acknowledgement says where each stream "
-        "starts; readings follow it.",
+        "Add bikes to this client's subscription. An invalid request changes nothing. The "
+        "acknowledgement has the cursor at which the stream of each bike starts; readings follow "
+        "the acknowledgement.",
         ("Subscribed", "Refused"),
     ),
     Event(
         "unsubscribe",
         "receive",
         "Unsubscribe",
-        "Take from what this client gets. Nothing of it follows the acknowledgement.",
+        "Remove bikes from this client's subscription. After the acknowledgement the gateway sends "
+        "nothing of them.",
         ("Unsubscribed", "Refused"),
     ),
     Event(
         "speed_change",
         "send",
         "Reading",
-        "One reading, in order for each bike, each once; or a gap says what is missing.",
+        "One reading. The gateway sends the readings of each bike in order, each once; a gap "
+        "announces missing ones.",
     ),
     Event(
         "device_status",
         "send",
         "DeviceStatus",
-        "After the answer for each bike, then when online, epoch, model, interval_ms or "
-        "refused changes.",
+        "Sent for each bike after the acknowledgement, and whenever online, epoch, model, "
+        "interval_ms or refused changes.",
     ),
-    Event("gap", "send", "Gap", "Readings that will not come. They are never sent later."),
-    Event("error", "send", "Error", "For an event that was sent without an acknowledgement."),
+    Event("gap", "send", "Gap", "Missing readings. The gateway never sends them later."),
+    Event(
+        "error",
+        "send",
+        "Error",
+        "The error of an event that the client sent without asking for an acknowledgement.",
+    ),
     Event(
         "subscribed",
         "send",
         "Subscribed",
-        "The answer to a subscribe that stood in the auth of the connection.",
+        "The answer to the subscribe in the connection's auth.",
     ),
 )
 TOPICS = {
     "reading": ("Reading", "One reading, published by a bike, at its own rate."),
-    "status": ("Status", "What a bike says of itself every second, and once on stopping."),
+    "status": ("Status", "The status of a bike, published every second and once when it stops."),
 }
 
 
 def asyncapi() -> dict[str, Any]:
-    """Give the whole document."""
+    """Return the whole document."""
     return {
         "asyncapi": VERSION,
         "info": {
@@ -86,7 +94,7 @@ def _browser_channel() -> Schema:
     return {
         "address": "/socket.io/",
         "title": "A browser and the gateway",
-        "description": "Socket.IO, default namespace; the name of a message is that of the event.",
+        "description": "Socket.IO, default namespace. A message has the name of its event.",
         "messages": {name: _ref("messages", name) for name in names},
     }
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what is asked over HTTP. Pure."""
+"""The OpenAPI document: the HTTP endpoints. Pure."""
 
 from typing import Any
 
@@ -20,21 +20,21 @@ JSON, CSV, HTML, PROBLEM = "application/json", "text/csv", "text/html", "applica
 
 
 def openapi() -> dict[str, Any]:
-    """Give the whole document."""
+    """Return the whole document."""
     return {
         "openapi": VERSION,
         "info": {
             "title": "Spoke: HTTP",
             "version": __version__,
-            "description": "What a gateway knows of e-bikes, for one question at a time.",
+            "description": "The readings and the state of e-bikes, over plain HTTP.",
         },
-        "paths": {address: {"get": question} for address, question in _addresses().items()},
+        "paths": {path: {"get": operation} for path, operation in _operations().items()},
         "components": {"schemas": _schemas() | http_schemas()},
     }
 
 
 def http_schemas() -> dict[str, Schema]:
-    """Give the schemas of what only HTTP answers."""
+    """Return the schemas that only HTTP answers use."""
     device = (
         schemas()["DeviceStatus"]["properties"]
         | schemas()["Start"]["properties"]
@@ -44,18 +44,20 @@ def http_schemas() -> dict[str, Schema]:
         "device_id": ref("DeviceId"),
         "readings": array_of(ref("Reading")),
         "gaps": array_of(ref("Gap")),
-        "next": ref("Cursor") | {"description": "The since of the page that follows."},
-        "held_from": ref("Cursor") | {"description": "Before the oldest reading that is held."},
+        "next": ref("Cursor") | {"description": "The since of the following page."},
+        "held_from": ref("Cursor")
+        | {"description": "The position before the oldest reading held."},
         "incomplete": {
             "const": True,
-            "description": "More may belong here that could not be had in time: ask again.",
+            "description": "The page may lack readings that the bike's journal did not deliver "
+            "in time: ask again.",
         },
     }
-    whole = [key for key in page if key != "incomplete"]
+    required = [key for key in page if key != "incomplete"]
     return {
-        "Device": object_of(device, _required(device), "A bike, and its latest."),
+        "Device": object_of(device, _required(device), "A bike and its latest reading."),
         "Devices": object_of({"devices": array_of(ref("Device"))}, ["devices"]),
-        "Page": object_of(page, whole, "Readings, oldest first, and what is missing there."),
+        "Page": object_of(page, required, "Readings, oldest first, and the gaps between them."),
         "Health": object_of(
             {"ok": {"const": True}, "version": {"type": "string"}}, ["ok", "version"]
         ),
@@ -65,7 +67,7 @@ def http_schemas() -> dict[str, Schema]:
 
 
 def _schemas() -> dict[str, Schema]:
-    """Give those of the shared schemas that HTTP answers stand on."""
+    """Return the shared schemas that HTTP answers refer to."""
     used = ("DeviceId", "Cursor", "Reading", "Gap")
     return {name: schema for name, schema in schemas().items() if name in used}
 
@@ -77,18 +79,18 @@ def _required(properties: Schema) -> list[str]:
 def _refusals() -> Schema:
     return {
         "type": "object",
-        "description": "How many messages of it were refused or dropped, by reason; absent when "
-        "none was.",
-        "additionalProperties": integer("How many."),
+        "description": "The number of refused or dropped messages of the bike, by reason; "
+        "absent without any.",
+        "additionalProperties": integer("The number of messages."),
     }
 
 
 def _readiness() -> Schema:
     properties: dict[str, Schema] = {
         "ready": {"type": "boolean"},
-        "draining": {"type": "boolean", "description": "Whether it is stopping."},
-        "devices": integer("How many bikes are known."),
-        "degraded": array_of(ref("DeviceId")) | {"description": "Bikes that are silent."},
+        "draining": {"type": "boolean", "description": "Whether the gateway is stopping."},
+        "devices": integer("The number of known bikes."),
+        "degraded": array_of(ref("DeviceId")) | {"description": "Bikes that are offline."},
     }
     return object_of(properties, list(properties))
 
@@ -102,74 +104,82 @@ def _problem() -> Schema:
         "code": error["code"],
         "detail": error["message"],
     }
-    return object_of(properties, list(properties), "An error, as RFC 9457 has it.")
+    return object_of(properties, list(properties), "An error, in the format of RFC 9457.")
 
 
-def _addresses() -> dict[str, Schema]:
+def _operations() -> dict[str, Schema]:
     return {
         "/": _page("The dashboard."),
-        "/bikes": _detour("The dashboard, at all bikes."),
-        "/bikes/{device_id}": _detour("The dashboard, at one bike.", [_ID]),
-        "/favicon.ico": _question("The icon of the page.", {"302": _lead("To the icon.")}),
-        "/docs": _page("This document and that of the events, to be read."),
+        "/bikes": _redirect("Redirects to the list of bikes on the dashboard."),
+        "/bikes/{device_id}": _redirect("Redirects to one bike on the dashboard.", [_ID]),
+        "/favicon.ico": _operation("The icon.", {"302": _redirection("To the icon.")}),
+        "/docs": _page("The API documentation as an HTML page."),
         "/asyncapi.json": _document("The events, as an AsyncAPI document."),
-        "/openapi.json": _document("The addresses, as an OpenAPI document."),
-        "/healthz": _question("Whether the process is alive.", {"200": _json("Health")}),
-        "/readyz": _question(
-            "Whether bikes are listened to and the first histories were fetched.",
-            {"200": _json("Readiness"), "503": _json("Readiness", "Not yet, or not any more.")},
+        "/openapi.json": _document("The HTTP endpoints, as an OpenAPI document."),
+        "/healthz": _operation("Whether the process is alive.", {"200": _json("Health")}),
+        "/readyz": _operation(
+            "Whether the gateway listens to bikes and has fetched the first histories.",
+            {"200": _json("Readiness"), "503": _json("Readiness", "Not ready yet, or stopping.")},
         ),
-        "/api/v1/devices": _question("All bikes that are known.", {"200": _json("Devices")}),
-        "/api/v1/devices/{device_id}": _question(
-            "One bike.", {"200": _json("Device"), "404": _refusal("Nobody heard of it.")}, [_ID]
+        "/api/v1/devices": _operation("All known bikes.", {"200": _json("Devices")}),
+        "/api/v1/devices/{device_id}": _operation(
+            "One bike.", {"200": _json("Device"), "404": _problem_answer("Unknown bike.")}, [_ID]
         ),
-        "/api/v1/devices/{device_id}/readings": _question(
-            "Readings of one bike: after a position, or of a span of time.",
+        "/api/v1/devices/{device_id}/readings": _operation(
+            "Readings of one bike: after a cursor, or of a time span.",
             {
                 "200": _readings(),
-                "400": _refusal("A cursor, a number or a key is wrong."),
-                "404": _refusal("Nobody heard of it."),
-                "503": _later("CSV: the bike's journal did not answer. Too many large answers."),
+                "400": _problem_answer("A cursor, a number or a query key is wrong."),
+                "404": _problem_answer("Unknown bike."),
+                "503": _unavailable(
+                    "The bike's journal did not answer (CSV), or too many large answers "
+                    "are being sent."
+                ),
             },
             [_ID, *_QUERY],
         ),
     }
 
 
-def _question(about: str, answers: Schema, parameters: list[Schema] | None = None) -> Schema:
+def _operation(about: str, answers: Schema, parameters: list[Schema] | None = None) -> Schema:
     given = {"parameters": parameters} if parameters else {}
-    return {"summary": about, **given, "responses": answers | {"default": _refusal("Any error.")}}
+    responses = answers | {"default": _problem_answer("Any error.")}
+    return {"summary": about, **given, "responses": responses}
 
 
 def _page(about: str) -> Schema:
     answer = {"description": "A page.", "content": {HTML: {"schema": {"type": "string"}}}}
-    return _question(about, {"200": answer})
+    return _operation(about, {"200": answer})
 
 
-def _detour(about: str, parameters: list[Schema] | None = None) -> Schema:
-    answers = {"302": _lead("To the page."), "404": _refusal("For whoever asks for no HTML.")}
-    return _question(about, answers, parameters)
+def _redirect(about: str, parameters: list[Schema] | None = None) -> Schema:
+    answers = {
+        "302": _redirection("To the dashboard."),
+        "404": _problem_answer("The request does not accept HTML."),
+    }
+    return _operation(about, answers, parameters)
 
 
-def _lead(about: str) -> Schema:
+def _redirection(about: str) -> Schema:
     return {"description": about, "content": {HTML: {"schema": {"type": "string"}}}}
 
 
 def _document(about: str) -> Schema:
     answer = {"description": "A document.", "content": {JSON: {"schema": {"type": "object"}}}}
-    return _question(about, {"200": answer})
+    return _operation(about, {"200": answer})
 
 
 def _json(name: str, about: str = "The answer.") -> Schema:
     return {"description": about, "content": {JSON: {"schema": ref(name)}}}
 
 
-def _refusal(about: str) -> Schema:
+def _problem_answer(about: str) -> Schema:
     return {"description": about, "content": {PROBLEM: {"schema": ref("Problem")}}}
 
 
-def _later(about: str) -> Schema:
-    return _refusal(about) | {"headers": {"Retry-After": _header("In how many seconds to ask.")}}
+def _unavailable(about: str) -> Schema:
+    retry = _header("The number of seconds after which to retry.")
+    return _problem_answer(about) | {"headers": {"Retry-After": retry}}
 
 
 def _header(about: str) -> Schema:
@@ -181,8 +191,12 @@ def _readings() -> Schema:
     csv = {"schema": {"type": "string", "description": header}}
     headers = {
         "Link": _header('The next page, rel="next"; CSV only.'),
-        "Spoke-Reset": _header("Why it does not go on from since, as in a gap; CSV only."),
-        "Spoke-Incomplete": _header("true: the bike is away, and may keep more; CSV only."),
+        "Spoke-Reset": _header(
+            "The reason (as in a gap) why the page does not continue at since; CSV only."
+        ),
+        "Spoke-Incomplete": _header(
+            "true: the bike is offline, and its journal may have more; CSV only."
+        ),
     }
     return {
         "description": "A page of readings, oldest first.",
@@ -202,16 +216,22 @@ def _between(low: int, high: int) -> Schema:
 _ID: Schema = {"name": "device_id", "in": "path", "required": True, "schema": ref("DeviceId")}
 _QUERY: list[Schema] = [
     _query(
-        "since", ref("Cursor"), "After this position; without it the newest, of a span the first."
+        "since",
+        ref("Cursor"),
+        "Readings after this cursor. Without it: the newest readings, or the first of a time span.",
     ),
-    _query("limit", _between(1, LIMIT_MAX) | {"default": LIMIT_DEFAULT}, "At most so many."),
-    _query("from_ms", integer(""), "Measured then or later."),
-    _query("to_ms", integer(""), "Measured then or before."),
+    _query(
+        "limit",
+        _between(1, LIMIT_MAX) | {"default": LIMIT_DEFAULT},
+        "The most readings in the answer.",
+    ),
+    _query("from_ms", integer(""), "Start of the time span (inclusive), in ms since 1970 UTC."),
+    _query("to_ms", integer(""), "End of the time span (inclusive), in ms since 1970 UTC."),
     _query(
         "max_points",
         _between(2, POINTS_MAX),
-        "Of the whole span: of each part the slowest and the fastest.",
+        "Thin the whole span: keep the slowest and the fastest reading of each part.",
     ),
-    _query("format", {"enum": ["json", "csv"]}, "Instead of the Accept header."),
-    _query("times", {"enum": ["utc"]}, f"CSV begins with {TIME_KEY}: ts_ms as ISO 8601."),
+    _query("format", {"enum": ["json", "csv"]}, "The format; overrides the Accept header."),
+    _query("times", {"enum": ["utc"]}, f"CSV gets a first column {TIME_KEY}: ts_ms in ISO 8601."),
 ]

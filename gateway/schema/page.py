@@ -1,4 +1,4 @@
-"""Both documents as rows that a template can show. Pure."""
+"""Convert both documents into rows for the template of ``/docs``. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ SENT_BY = {"receive": "client sends", "send": "gateway sends"}
 
 
 class Field(NamedTuple):
-    """One key of an object, or one parameter of a question."""
+    """One key of an object, or one parameter of an endpoint."""
 
     name: str
     kind: str
@@ -19,7 +19,7 @@ class Field(NamedTuple):
 
 
 class Section(NamedTuple):
-    """One event or address: what it is, what goes with it, and what comes back."""
+    """One event or endpoint: its description, its input, and its answers."""
 
     anchor: str
     title: str
@@ -28,11 +28,11 @@ class Section(NamedTuple):
     payload: str | None
     fields: list[Field]
     answers: list[tuple[str, str, str | None]]
-    """Each with a label, words, and the name of a schema."""
+    """Of each answer: a label, a description, and the name of its schema."""
 
 
 class Table(NamedTuple):
-    """One schema: an object by its keys, or what else a value must be."""
+    """One schema: the keys of an object, or the description of another type."""
 
     name: str
     about: str
@@ -41,7 +41,7 @@ class Table(NamedTuple):
 
 
 def events_of(document: Mapping[str, Any]) -> list[Section]:
-    """Give the operations of an AsyncAPI document over the browsers' channel."""
+    """Return the operations of an AsyncAPI document on the channel of browsers."""
     return [
         _event(document, name, operation)
         for name, operation in document["operations"].items()
@@ -50,7 +50,7 @@ def events_of(document: Mapping[str, Any]) -> list[Section]:
 
 
 def topics_of(document: Mapping[str, Any]) -> list[Section]:
-    """Give the operations over the channels of bikes."""
+    """Return the operations of an AsyncAPI document on the channels of bikes."""
     return [
         _event(document, name, operation)._replace(
             title=document["channels"][name]["address"], badge="bike sends"
@@ -60,13 +60,13 @@ def topics_of(document: Mapping[str, Any]) -> list[Section]:
     ]
 
 
-def addresses_of(document: Mapping[str, Any]) -> list[Section]:
-    """Give the addresses of an OpenAPI document."""
-    return [_address(path, question["get"]) for path, question in document["paths"].items()]
+def endpoints_of(document: Mapping[str, Any]) -> list[Section]:
+    """Return the endpoints of an OpenAPI document."""
+    return [_endpoint(path, operations["get"]) for path, operations in document["paths"].items()]
 
 
 def tables_of(*documents: Mapping[str, Any]) -> list[Table]:
-    """Give every schema of the documents, each once, by name."""
+    """Return every schema of the documents once, sorted by name."""
     known: dict[str, Schema] = {}
     for document in documents:
         known |= document["components"]["schemas"]
@@ -74,7 +74,7 @@ def tables_of(*documents: Mapping[str, Any]) -> list[Table]:
 
 
 def describe(schema: Schema) -> str:
-    """Say in a few words what a value must be."""
+    """Return a short description of the values that a schema allows."""
     if "$ref" in schema:
         return _name(schema)
     if "const" in schema:
@@ -126,7 +126,7 @@ def _event(document: Mapping[str, Any], name: str, operation: Schema) -> Section
     return Section(f"event-{name}", name, badge, operation["summary"], payload, [], answers)
 
 
-def _address(path: str, question: Schema) -> Section:
+def _endpoint(path: str, operation: Schema) -> Section:
     fields = [
         Field(
             given["name"],
@@ -135,15 +135,15 @@ def _address(path: str, question: Schema) -> Section:
             given.get("required", False),
             given.get("description", ""),
         )
-        for given in question.get("parameters", [])
+        for given in operation.get("parameters", [])
     ]
     answers = [
         (f"{status} {kind}", answer["description"], _reference(content["schema"]))
-        for status, answer in question["responses"].items()
+        for status, answer in operation["responses"].items()
         for kind, content in answer["content"].items()
     ]
-    anchor = "address-" + (path.strip("/").replace("/", "-").translate(_NO_BRACES) or "root")
-    return Section(anchor, path, "GET", question["summary"], None, fields, answers)
+    anchor = "endpoint-" + (path.strip("/").replace("/", "-").translate(_NO_BRACES) or "root")
+    return Section(anchor, path, "GET", operation["summary"], None, fields, answers)
 
 
 def _table(name: str, schema: Schema) -> Table:
@@ -158,7 +158,7 @@ def _table(name: str, schema: Schema) -> Table:
 
 
 def _reference(schema: Schema) -> str | None:
-    """Find the schema that a value is, or is made of."""
+    """Return the name of the schema that a value, its items or an alternative refers to."""
     inner = [schema, schema.get("items"), schema.get("additionalProperties")]
     inner += schema.get("anyOf", [])
     found = [part for part in inner if isinstance(part, dict) and "$ref" in part]

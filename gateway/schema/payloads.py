@@ -1,6 +1,6 @@
-"""JSON Schemas of all that is sent, made from what the code checks by. Pure.
+"""JSON Schemas of all payloads, made from the limits and lists that the code checks. Pure.
 
-They keep to what JSON Schema draft 7 (AsyncAPI) and 2020-12 (OpenAPI 3.1) have in common.
+The schemas use only keywords that JSON Schema draft 7 (AsyncAPI) and 2020-12 (OpenAPI 3.1) share.
 """
 
 import re
@@ -27,26 +27,26 @@ from shared.reading import (
 Schema: TypeAlias = dict[str, Any]
 
 GAP_REASONS = {
-    "overrun": "it fell out of what is held, because the client or the repair was too slow",
-    "expired": "it is older than what is held",
-    "not_recovered": "it got lost on the way from the bike, which could not send it again",
-    "invalid": "the bike sent it with a speed or time that cannot be",
-    "epoch": "the bike began a new numbering; how many are missing cannot be known",
-    "epoch_back": "the bike's numbering went backwards; all that was held is gone",
-    "unknown_cursor": "the client was ahead of all that the bike has",
-    "evicted": "the bike had to give way to others meanwhile",
+    "overrun": "the gateway dropped it: the client or the repair was too slow",
+    "expired": "it is older than the oldest reading held",
+    "not_recovered": "it was lost between bike and gateway, and the bike did not send it again",
+    "invalid": "the bike sent it with an impossible speed or time",
+    "epoch": "the bike began a new epoch; the number of missing readings is unknown",
+    "epoch_back": "the bike returned to an older epoch; the gateway dropped all its readings",
+    "unknown_cursor": "the client's cursor was ahead of all readings of the bike",
+    "evicted": "the gateway evicted the bike for other bikes",
 }
 REFUSALS = {
-    "old_epoch": "its numbering went backwards, or two bikes have one id",
-    "future_epoch": "its numbering is more than a day ahead of the clock here",
-    "far_seq": "its number is more than 1,000,000 ahead",
-    "unsupported_version": "it speaks another version",
+    "old_epoch": "its epoch went backwards, or two bikes have one id",
+    "future_epoch": "its epoch is more than a day ahead of the gateway's clock",
+    "far_seq": "its seq is more than 1,000,000 ahead",
+    "unsupported_version": "it uses another version of the protocol",
     "invalid": "for 3 s or more, no reading of it could be used",
-    "seq_back": "for 3 s or more, its numbers went back or did not rise",
-    "conflict": "for 3 s or more, two publishers sent numbers that had been used before",
+    "seq_back": "for 3 s or more, its seq went back or did not rise",
+    "conflict": "for 3 s or more, two publishers sent numbers that were used before",
 }
 STATUS_OPTIONAL = ("model", "interval_ms", "refused")
-"""Keys of a ``device_status`` that are absent while there is nothing to say."""
+"""Keys of a ``device_status`` that may be absent."""
 UNITS = {
     "kmh": "km/h", "w": "W", "rpm": "1/min", "bpm": "1/min", "pct": "%", "km": "km", "m": "m",
     "deg": "degrees", "c": "°C",
@@ -54,27 +54,27 @@ UNITS = {
 
 
 def ref(name: str) -> Schema:
-    """Refer to one of :func:`schemas`."""
+    """Return a reference to one of :func:`schemas`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 def schemas() -> dict[str, Schema]:
-    """Give every schema by its name."""
+    """Return every shared schema by its name."""
     return {
         "DeviceId": {"type": "string", "pattern": whole(DEVICE_ID), "maxLength": 64},
         "Cursor": {
             "type": "string",
             "pattern": whole(CURSOR),
             "description": (
-                "A position: after reading <seq> of <epoch>. 0-0 is before everything. "
-                "Good on every gateway."
+                "A position: after reading <seq> of <epoch>. 0-0 is before all readings. "
+                "Every gateway accepts it."
             ),
             "examples": ["1732300000000-7", "0-0"],
         },
         "Reading": _reading(),
-        "DeviceStatus": _told(_STATUS, "What is known of a bike.", STATUS_OPTIONAL),
-        "Gap": _told(_gap(), "Readings that will not come; both bounds are exclusive."),
-        "Error": _told(_error(), "Why something was refused."),
+        "DeviceStatus": _message(_STATUS, "The state of a bike.", STATUS_OPTIONAL),
+        "Gap": _message(_gap(), "Missing readings; both bounds are exclusive."),
+        "Error": _message(_error(), "The reason of a refusal."),
         "Subscribe": _subscribe(),
         "Unsubscribe": object_of({"devices": _devices()}, ["devices"]),
         "Subscribed": _answer({"devices": _by_device(ref("Start"))}),
@@ -85,22 +85,24 @@ def schemas() -> dict[str, Schema]:
 
 
 def device_schemas() -> dict[str, Schema]:
-    """Give the schemas of what only devices send."""
-    told = {
+    """Return the schemas of messages that only devices send."""
+    properties = {
         "v": {"const": VERSION},
         "device_id": ref("DeviceId"),
-        "epoch": integer("As in its readings."),
+        "epoch": integer("The epoch of its readings."),
         "last_seq": integer("The number of the last reading published; 0 before the first."),
         "ts_ms": integer("ms since 1970 UTC; 0 without a clock."),
         "state": {"enum": list(get_args(State))},
-        "interval_ms": integer("Between two readings; 0 when irregular."),
+        "interval_ms": integer("The time between two readings; 0 when irregular."),
         "model": {"type": "string", "minLength": 1, "maxLength": MODEL_MAX},
     }
-    return {"Status": _told(told, "What a bike says of itself every second.", ("model",))}
+    return {
+        "Status": _message(properties, "The status that a bike publishes every second.", ("model",))
+    }
 
 
 def object_of(properties: Mapping[str, Schema], required: list[str], about: str = "") -> Schema:
-    """Describe an object with these keys and no others."""
+    """Return the schema of an object with these keys and no others."""
     described = {"description": about} if about else {}
     return {
         "type": "object",
@@ -112,32 +114,33 @@ def object_of(properties: Mapping[str, Schema], required: list[str], about: str 
 
 
 def array_of(items: Schema) -> Schema:
-    """Describe a list."""
     return {"type": "array", "items": items}
 
 
 def integer(about: str, least: int = 0) -> Schema:
-    """Describe an integer that JavaScript holds exactly."""
+    """Return the schema of an integer that a JavaScript number holds exactly."""
     return {"type": "integer", "minimum": least, "maximum": INTEGER_LIMIT - 1, "description": about}
 
 
 def whole(pattern: re.Pattern[str]) -> str:
-    """Anchor a pattern, which JSON Schema looks for anywhere."""
+    """Anchor a pattern: JSON Schema searches for a pattern anywhere in the text."""
     return f"^(?:{pattern.pattern})$"
 
 
 def error_codes() -> list[str]:
-    """List the codes of all errors that a client may see."""
-    return sorted({SpokeError.code, *(kind.code for kind in _below(RequestError))})
+    """Return the codes of all errors that a client may see."""
+    return sorted({SpokeError.code, *(kind.code for kind in _subclasses(RequestError))})
 
 
-def _below(kind: type[SpokeError]) -> Iterator[type[SpokeError]]:
+def _subclasses(kind: type[SpokeError]) -> Iterator[type[SpokeError]]:
     yield kind
     for child in kind.__subclasses__():
-        yield from _below(child)
+        yield from _subclasses(child)
 
 
-def _told(properties: Mapping[str, Schema], about: str, optional: tuple[str, ...] = ()) -> Schema:
+def _message(
+    properties: Mapping[str, Schema], about: str, optional: tuple[str, ...] = ()
+) -> Schema:
     return object_of(properties, [key for key in properties if key not in optional], about)
 
 
@@ -146,9 +149,9 @@ def _reading() -> Schema:
     required: dict[str, Schema] = {
         "v": {"const": VERSION},
         "device_id": ref("DeviceId"),
-        "epoch": integer("Greater each time the numbering starts anew."),
+        "epoch": integer("Grows each time the numbering restarts."),
         "seq": integer("+1 for every reading of this bike in this epoch.", least=1),
-        "ts_ms": integer("When it was measured, in ms since 1970 UTC."),
+        "ts_ms": integer("The time of the measurement, in ms since 1970 UTC."),
         "speed_kmh": {"type": "number", "minimum": low, "maximum": high, "description": "km/h"},
     }
     properties = required | {key: _number(key) for key in NUMBER_RANGES}
@@ -165,7 +168,7 @@ def _number(key: str) -> Schema:
 def _extra() -> Schema:
     return {
         "type": "object",
-        "description": "Values of the user's own.",
+        "description": "Additional values of the device.",
         "maxProperties": EXTRA_KEYS_MAX,
         "propertyNames": {"pattern": whole(EXTRA_KEY)},
         "additionalProperties": {
@@ -177,15 +180,17 @@ def _extra() -> Schema:
 
 _STATUS: Mapping[str, Schema] = {
     "device_id": ref("DeviceId"),
-    "online": {"type": "boolean", "description": "Whether it was heard in the last 3 s."},
-    "epoch": integer("Of its newest position; 0 before it was heard."),
-    "last_seq": integer("Of its newest position."),
-    "ts_ms": integer("Of the last it said; 0 before it was heard."),
+    "online": {"type": "boolean", "description": "Whether the gateway heard it in the last 3 s."},
+    "epoch": integer("The epoch of its newest position; 0 before it was heard."),
+    "last_seq": integer("The seq of its newest position."),
+    "ts_ms": integer("The time of its last message; 0 before it was heard."),
     "model": {"type": "string", "minLength": 1, "maxLength": MODEL_MAX},
-    "interval_ms": integer("Between two readings, as the bike says; 0 when irregular."),
+    "interval_ms": integer(
+        "The time between two readings, as the bike reports it; 0 when irregular."
+    ),
     "refused": {
         "enum": list(REFUSALS),
-        "description": "Why readings of it are refused; absent when they are not. "
+        "description": "The reason why the gateway refuses its readings; absent without one. "
         + "; ".join(f"{reason}: {meaning}" for reason, meaning in REFUSALS.items()),
     },
 }
@@ -200,7 +205,7 @@ def _gap() -> Mapping[str, Schema]:
         "lost": {
             "type": ["integer", "null"],
             "minimum": 0,
-            "description": "How many readings; null when that cannot be known.",
+            "description": "The number of missing readings; null when unknown.",
         },
         "reason": {"enum": list(GAP_REASONS), "description": meanings},
     }
@@ -214,7 +219,6 @@ def _error() -> Mapping[str, Schema]:
 
 
 def or_null(schema: Schema) -> Schema:
-    """Describe a value that may be missing."""
     return {"anyOf": [schema, {"type": "null"}]}
 
 
@@ -226,16 +230,16 @@ def _devices() -> Schema:
 def _subscribe() -> Schema:
     since = _by_device(ref("Cursor")) | {
         "maxProperties": SINCE_MAX,
-        "description": "Start after these; the key * stands for every bike not named.",
+        "description": "Start after these cursors; the key * applies to all other bikes.",
     }
     rate = {
         "type": "number",
         "exclusiveMinimum": 0,
         "maximum": RATE_MAX_HZ,
-        "description": "Only the newest reading of each bike, at most so often.",
+        "description": "Only the newest reading of each bike, at most so many times a second.",
     }
     properties = {"devices": _devices(), "since": since, "max_rate_hz": rate}
-    return object_of(properties, ["devices"], "What a client wants.")
+    return object_of(properties, ["devices"], "The bikes that a client subscribes to.")
 
 
 def _start() -> Schema:
@@ -244,7 +248,7 @@ def _start() -> Schema:
         "cursor": ref("Cursor"),
         "latest": or_null(ref("Reading")),
     }
-    about = "Where the stream of one bike starts. latest is no part of that stream."
+    about = "The start of the stream of one bike. latest is not part of that stream."
     return object_of(properties, list(properties), about)
 
 

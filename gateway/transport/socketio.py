@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import flask_socketio
 from gevent import monkey
@@ -36,6 +36,7 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
     """Flask-SocketIO, for gevent. Takes the options of ``SocketIOServer`` as well."""
 
     server: SocketIOServer
+    server_class: ClassVar[type[SocketIOServer]] = SocketIOServer
 
     def init_app(self, app: Any, **kwargs: Any) -> None:
         """Bind to a Flask application as the stock class does, then use our own server."""
@@ -49,7 +50,7 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
         for name in LOGGERS:
             del self.server_options[name]
         self.server_options.update(loggers)
-        self.server = SocketIOServer(**self.server_options)
+        self.server = self.server_class(**self.server_options)
         self.server.handlers = stock.handlers
         for handler in stock.namespace_handlers.values():
             self.server.register_namespace(handler)

@@ -1,7 +1,8 @@
-"""``python -m gateway.watch``: bikes in a terminal, or as lines of JSON for another program.
+"""``python -m gateway.watch``: show bikes in a terminal, or print them as JSON lines.
 
-:mod:`~gateway.watch.follow` is the whole protocol of a client that misses nothing, pure:
-``apply(state, event) -> state`` and ``question(state)``, for any Python program to use.
-``connection`` has it talk to gateways, ``view`` and ``lines`` show it, ``places`` keeps cursors
-in a file. Imports ``shared`` and nothing else of the gateway, which it meets over the network.
+:mod:`~gateway.watch.follow` is the pure core of a client that misses no reading:
+``apply(state, event) -> state`` and ``subscribe_request(state)``. Any Python program can use it.
+``connection`` connects it to gateways, ``view``, ``terminal`` and ``jsonl`` show its events, and
+``cursor_file`` saves its cursors. This package imports only ``shared`` and itself: it talks to the
+gateway over the network.
 """

@@ -1,7 +1,7 @@
-"""``python -m gateway.watch [URL …]``: bikes in a terminal, or as lines of JSON in a pipe.
+"""``python -m gateway.watch [URL …]``: a table of bikes in a terminal, JSON lines in a pipe.
 
-Exit codes: 0 ended by the user or by who read the lines, 1 a bug, 2 the gateway refuses or an
-argument is wrong or the lines cannot be written, 3 no connection, or no more (only with --once).
+Exit codes: 0 ended by the user or by the reader of the pipe, 1 a bug, 2 the gateway refuses, or an
+argument is wrong, or the output cannot be written, 3 no connection or a lost one (with --once).
 """
 
 if __name__ == "__main__":
@@ -22,9 +22,18 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.live import Live
 
-from gateway.watch.connection import Lost, Refused, follow_for_ever
-from gateway.watch.cursor_file import BadPlaces, read_places, write_places
-from gateway.watch.follow import Connected, Cut, Event, Watch, apply, cursors, question, start
+from gateway.watch.connection import ConnectionLost, GatewayRefused, follow_for_ever
+from gateway.watch.cursor_file import BadCursorFile, read_cursors, write_cursors
+from gateway.watch.follow import (
+    Connected,
+    Disconnected,
+    Event,
+    Watch,
+    apply,
+    cursors,
+    start,
+    subscribe_request,
+)
 from gateway.watch.jsonl import line
 from gateway.watch.terminal import open_console, why_no_table
 from gateway.watch.view import render, summary
@@ -37,56 +46,56 @@ from shared.signals import ending_signals, ignore_signals
 ENDED, REFUSED, NO_CONNECTION = 0, 2, 3
 DEFAULT_URL = "http://127.0.0.1:5000"
 FRAME_S = 0.25
-"""Four pictures a second are fluent to look at and cost nearly nothing."""
-DESCRIPTION = "Watch bikes: a live table in a terminal, one line of JSON an event in a pipe."
+"""Four frames a second look fluent and cost nearly nothing."""
+DESCRIPTION = "Watch bikes: a live table in a terminal, one JSON line for each event in a pipe."
 SAVE_EVERY_S = 1.0
-"""What is printed again at most by the next run, when this one is killed."""
+"""After a kill, the next run repeats the output of at most this time."""
 
 
-class Session:
-    """The state of the watch, and who is shown each event that changed it."""
+class WatchState:
+    """The current state, and the function that shows each event that changes it."""
 
     def __init__(self, watch: Watch, show: Callable[[Event], None]) -> None:
         self.watch = watch
         self._show = show
 
-    def ask(self) -> object:
-        """Give the question for a connection that begins."""
-        return question(self.watch)
+    def subscribe_request(self) -> object:
+        return subscribe_request(self.watch)
 
-    def tell(self, event: Event) -> None:
-        """Take in an event; one that was seen before is shown to nobody."""
+    def apply(self, event: Event) -> None:
+        """Apply an event; show it, unless it changes nothing (a repetition)."""
         after = apply(self.watch, event)
         if after is self.watch:
             return
         self._show(event)
-        self.watch = after  # now: what could not be shown was not had
+        # after showing it: an event that could not be shown does not count as received
+        self.watch = after
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Watch until told to stop; return the exit code."""
+    """Watch until the user stops it; return the exit code."""
     try:
         asyncio.run(run(parse(arguments)))
     except asyncio.CancelledError:
         return ENDED
-    except (Refused, BadPlaces) as error:
+    except (GatewayRefused, BadCursorFile) as error:
         say(str(error))
         return REFUSED
-    except Lost as error:
+    except ConnectionLost as error:
         say(str(error))
         return NO_CONNECTION
     return ENDED
 
 
 async def run(options: argparse.Namespace) -> None:
-    """Follow, show and save, until one of them ends; raises how it did."""
+    """Follow, show and save until one of the three ends; raises its error."""
     in_lines = options.json or not has_table()
-    session = Session(begin_watch(options), print_line if in_lines else lambda _event: None)
-    jobs = [follow_for_ever(options.urls, session.tell, session.ask, once=options.once)]
+    state = WatchState(begin_watch(options), print_line if in_lines else lambda _event: None)
+    jobs = [follow_for_ever(options.urls, state.apply, state.subscribe_request, once=options.once)]
     if not in_lines:
-        jobs.append(paint(session))
+        jobs.append(paint(state))
     if options.cursors is not None:
-        jobs.append(save(session, options.cursors))
+        jobs.append(save(state, options.cursors))
     tasks = [asyncio.create_task(job) for job in jobs]
     end_on_signals(tasks[0])
     try:
@@ -95,15 +104,15 @@ async def run(options: argparse.Namespace) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if options.cursors is not None:  # only now comes nothing more
-            write_places(options.cursors, cursors(session.watch))
-        ignore_signals()  # the loop that the handlers need is closed next
+        if options.cursors is not None:  # now, because no event can follow
+            write_cursors(options.cursors, cursors(state.watch))
+        ignore_signals()  # the handlers need the loop, which is closed next
 
 
 def end_on_signals(task: "asyncio.Task[None]") -> None:
-    """Cancel ``task`` on a signal, and wait no longer for a reader that takes nothing.
+    """Cancel ``task`` on a signal, and stop waiting for a slow reader of the output.
 
-    Not by the loop's own handlers: it takes them away before the process has ended.
+    These are not handlers of the asyncio loop: it removes its own before the process has ended.
     """
     loop = asyncio.get_running_loop()
 
@@ -116,26 +125,26 @@ def end_on_signals(task: "asyncio.Task[None]") -> None:
 
 
 def has_table() -> bool:
-    """Tell whether stdout can show a table; of a terminal that cannot, say why."""
+    """Tell whether stdout can show a table; if it is a terminal that cannot, print why."""
     if not sys.stdout.isatty():
         return False
     why = why_no_table(Console())
     if why is not None:
-        say(f"this terminal cannot show a table ({why}), so lines of JSON follow")
+        say(f"this terminal cannot show a table ({why}), so JSON lines follow")
     return why is None
 
 
 def begin_watch(options: argparse.Namespace) -> Watch:
-    """Begin where the file of cursors says, else at the start or now."""
+    """Start at the cursors of the file, else at the oldest reading (--from-start), else now."""
     since = dict.fromkeys(options.devices or (), START) if options.from_start else None
-    places = None if options.cursors is None else read_places(options.cursors)
-    if places is not None:
-        since = (since or {}) | places
+    saved = None if options.cursors is None else read_cursors(options.cursors)
+    if saved is not None:
+        since = (since or {}) | saved
     return start(options.devices, since, options.max_rate_hz)
 
 
-async def paint(session: Session) -> None:
-    """Paint the terminal view until the end, and sum up then."""
+async def paint(state: WatchState) -> None:
+    """Draw the table until this is cancelled, then print the summary."""
     console = open_console()
     try:
         with Live(
@@ -146,62 +155,82 @@ async def paint(session: Session) -> None:
             redirect_stderr=False,
         ) as live:
             while True:
-                picture = render(session.watch, *console.size, time.time())
-                live.update(picture, refresh=True)
+                frame = render(state.watch, *console.size, time.time())
+                live.update(frame, refresh=True)
                 await asyncio.sleep(FRAME_S)
     finally:
-        console.print(summary(session.watch), highlight=False)
+        console.print(summary(state.watch), highlight=False)
 
 
-async def save(session: Session, path: Path) -> None:
-    """Save the cursors while they move."""
+async def save(state: WatchState, path: Path) -> None:
+    """Save the cursors whenever they have changed."""
     saved = None
     while True:
-        if session.watch is not saved:
-            saved = session.watch
-            write_places(path, cursors(saved))
+        if state.watch is not saved:
+            saved = state.watch
+            write_cursors(path, cursors(saved))
         await asyncio.sleep(SAVE_EVERY_S)
 
 
 def print_line(event: Event) -> None:
-    """Print what came as a line of JSON, and what becomes of the connection beside it."""
+    """Print an event as a JSON line; print changes of the connection to stderr."""
     match event:
         case Connected(url):
             say(f"connected to {url}")
-        case Cut(why):
+        case Disconnected(why):
             say(why)
         case _ if (text := line(event)) is not None:
             put_out(f"{text}\n")
 
 
 def say(text: str) -> None:
-    """Tell a person, not the pipe."""
+    """Print a message for people to stderr."""
     tell(f"watch: {text}\n")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; a wrong one ends the process with 2."""
+    """Parse the command line; a wrong argument ends the process with 2."""
     parser = argparse.ArgumentParser(".venv/bin/python -m gateway.watch", description=DESCRIPTION)
     add = parser.add_argument
-    add("urls", nargs="*", metavar="URL", type=url_of, help=f"gateways, in turn ({DEFAULT_URL})")
-    add("--devices", nargs="+", metavar="ID", type=id_of, help="these bikes only")
-    add("--from-start", action="store_true", help="all that is held first, not only from now on")
-    add("--cursors", type=Path, metavar="FILE", help="go on after these, and keep them there")
-    add("--max-rate-hz", type=float, metavar="HZ", help="the newest reading at most so often")
-    add("--json", action="store_true", help="lines of JSON in a terminal too")
-    add("--once", action="store_true", help="end with 3 instead of connecting again")
+    add(
+        "urls",
+        nargs="*",
+        metavar="URL",
+        type=url_of,
+        help=f"gateways to try in turn ({DEFAULT_URL})",
+    )
+    add("--devices", nargs="+", metavar="ID", type=id_of, help="watch only these bikes")
+    add(
+        "--from-start",
+        action="store_true",
+        help="start with the oldest reading that the gateway holds",
+    )
+    add(
+        "--cursors",
+        type=Path,
+        metavar="FILE",
+        help="continue after the cursors in FILE, and save them there",
+    )
+    add(
+        "--max-rate-hz",
+        type=float,
+        metavar="HZ",
+        help="only the newest reading of each bike, at most HZ times a second",
+    )
+    add("--json", action="store_true", help="print JSON lines in a terminal too")
+    add("--once", action="store_true", help="exit with 3 instead of reconnecting")
     options = parser.parse_args(arguments)
     options.urls = options.urls or [DEFAULT_URL]
     return options
 
 
 def url_of(text: str) -> str:
-    """Check the address of a gateway; http:// may be left out."""
+    """Check the URL of a gateway; http:// may be left out."""
     url = text if "://" in text else f"http://{text}"
     try:
         parts = urlsplit(url)
         is_right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # such as "[::1" or a port that is no number
+    except ValueError:  # such as "[::1", or a port that is not a number
         is_right = False
     if not is_right:
         example = "http://[::1]:5000" if text.count(":") > 1 else DEFAULT_URL
@@ -210,7 +239,6 @@ def url_of(text: str) -> str:
 
 
 def id_of(text: str) -> str:
-    """Check the id of a bike."""
     if not is_device_id(text):
         raise argparse.ArgumentTypeError(f"{text!r} is no id of a bike such as ebike-001")
     return text

@@ -1,4 +1,4 @@
-"""Keep cursors in a file, so that the next run goes on where this one ended."""
+"""Save cursors in a file, so that the next run continues where this one ended."""
 
 import json
 from collections.abc import Mapping
@@ -7,31 +7,31 @@ from pathlib import Path
 from shared.cursor import Cursor, parse_cursor
 
 
-class BadPlaces(Exception):
-    """The file cannot be used; the text says why."""
+class BadCursorFile(Exception):
+    """The file of cursors cannot be read or written; the text says why."""
 
 
-def read_places(path: Path) -> dict[str, Cursor] | None:
-    """Read the cursors in a file, by bike; None when there is no such file yet."""
+def read_cursors(path: Path) -> dict[str, Cursor] | None:
+    """Return the cursors in a file by bike; None when the file does not exist yet."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise BadPlaces(f"{path} cannot be read: {error}") from error
+        raise BadCursorFile(f"{path} cannot be read: {error}") from error
     entries = raw.items() if isinstance(raw, dict) else [("", None)]
     good = {name: cursor for name, text in entries if (cursor := parse_cursor(text)) is not None}
     if len(good) < len(entries):
-        raise BadPlaces(f'{path} must hold cursors by bike, such as {{"ebike-001": "1722-5"}}')
+        raise BadCursorFile(f'{path} must hold cursors by bike, such as {{"ebike-001": "1722-5"}}')
     return good
 
 
-def write_places(path: Path, cursors: Mapping[str, Cursor]) -> None:
-    """Write the cursors; whoever reads the file at any time finds all of them, old or new."""
+def write_cursors(path: Path, cursors: Mapping[str, Cursor]) -> None:
+    """Replace the file atomically: a reader finds either all old or all new cursors."""
     text = json.dumps({name: str(cursor) for name, cursor in cursors.items()}, indent=1)
     new = path.with_name(f"{path.name}.new")
     try:
         new.write_text(f"{text}\n", encoding="utf-8")
         new.replace(path)
     except OSError as error:
-        raise BadPlaces(f"{path} cannot be written: {error}") from error
+        raise BadCursorFile(f"{path} cannot be written: {error}") from error

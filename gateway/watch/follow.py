@@ -1,15 +1,17 @@
-"""Follow bikes so that each reading comes once and in order, whatever breaks. Pure.
+"""Follow bikes: each reading once and in order, over any number of connections. Pure.
 
 ::
 
     watch = Watch(devices=("ebike-001",))
     watch = apply(watch, Connected("http://localhost:5000"))
-    send("subscribe", question(watch))            # its acknowledgement:
-    watch = apply(watch, Answered(ack["devices"]))
-    watch = apply(watch, Came(body_of_speed_change, arrived_ms))
+    send("subscribe", subscribe_request(watch))  # its acknowledgement is ``ack``
+    watch = apply(watch, Subscribed(ack["devices"]))
+    watch = apply(watch, ReadingReceived(body_of_speed_change, arrived_ms))
 
-An event that changes nothing, such as a reading that was seen before, gives back the same state:
-``apply(watch, event) is watch``. Bodies are what ``docs/protocol.md``, section 3, says they are.
+How it works: the state holds a cursor for each bike. A reading at or before the cursor (in the same
+epoch) is a repetition. After a reconnect, :func:`subscribe_request` asks for the readings after the
+cursors. An event that changes nothing, such as a repetition, returns the same object:
+``apply(watch, event) is watch``. ``docs/protocol.md``, section 3, describes the bodies of events.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,18 +22,18 @@ from shared.cursor import START, Cursor, parse_cursor
 
 EVERYTHING = "*"
 BIKES_MAX = 9_999
-"""A gateway takes 10,000 cursors in one request, and ``*`` is one of them. Of more bikes than that
-the one that said nothing for the longest time is forgotten."""
+"""A gateway takes 10,000 cursors in one request, and ``*`` is one of them. With more bikes, the
+watch forgets the bike that has been silent for the longest time."""
 HISTORY_S = 30
-"""What a glance at a terminal takes in, one character a second."""
+"""Seconds in the sparkline, one character each."""
 CLOCK_ERROR_MS = 2_000
-"""A clock that differs more than this is wrong; less is how long the reading was under way."""
+"""A delay longer than this means that the bike's clock is wrong; a shorter one is real delay."""
 
 Body: TypeAlias = Mapping[str, Any]
 
 
 class Second(NamedTuple):
-    """One second of a bike's time: its last speed, and how many readings there were."""
+    """One second by the bike's clock: the last speed and the number of readings."""
 
     at_s: int
     speed_kmh: float
@@ -39,8 +41,8 @@ class Second(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Bike:
-    """What is known of one bike; ``cursor`` is where its stream stands."""
+class WatchedBike:
+    """The state of one bike; ``cursor`` is the position of its stream."""
 
     cursor: Cursor | None = None
     online: bool = False
@@ -51,67 +53,69 @@ class Bike:
     readings: int = 0
     gaps: int = 0
     lost: int = 0
-    """Readings that gaps counted; a gap between two epochs has no number."""
+    """The sum of ``lost`` of all gaps; a gap between two epochs has no number."""
     lag_ms: float | None = None
-    """How long the last reading was under way; above the fastest one if the clock is wrong."""
+    """Delay of the last reading; if the bike's clock is wrong, its delay above the fastest one."""
     least_delay_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What is followed, and how far it came. ``devices`` None: all of them."""
+    """The bikes that are followed, and their state. ``devices`` None: all bikes."""
 
     devices: tuple[str, ...] | None = None
     max_rate_hz: float | None = None
-    bikes: Mapping[str, Bike] = field(default_factory=dict)
+    bikes: Mapping[str, WatchedBike] = field(default_factory=dict)
     url: str | None = None
-    """The gateway that answers just now."""
+    """The gateway that is connected; None without a connection."""
     trouble: str | None = None
-    """Why nothing comes."""
+    """Why there is no connection."""
     answered: bool = False
     connects: int = 0
     resumes: bool = False
-    """Whether the next question goes on where this one ends."""
+    """Whether the next request resumes at the cursors; False before the first answer."""
 
 
 class Connected(NamedTuple):
-    """A gateway let us in; now :func:`question` is to be sent."""
+    """The connection is open; the caller now sends :func:`subscribe_request`."""
 
     url: str
 
 
-class Answered(NamedTuple):
-    """It answered the question; these are its ``devices``."""
+class Subscribed(NamedTuple):
+    """The gateway answered the request; ``devices`` is from that answer."""
 
     devices: Mapping[str, Body]
 
 
-class Came(NamedTuple):
-    """A ``speed_change`` came at this time, in ms since 1970."""
+class ReadingReceived(NamedTuple):
+    """A ``speed_change`` arrived at ``at_ms``, in ms since 1970."""
 
     reading: Body
     at_ms: float
 
 
-class Missed(NamedTuple):
-    """A ``gap`` came."""
+class GapReceived(NamedTuple):
+    """A ``gap`` arrived."""
 
     gap: Body
 
 
-class Told(NamedTuple):
-    """A ``device_status`` came."""
+class StatusReceived(NamedTuple):
+    """A ``device_status`` arrived."""
 
     status: Body
 
 
-class Cut(NamedTuple):
-    """The line went down, or could not be had; ``why`` is for people."""
+class Disconnected(NamedTuple):
+    """The connection was lost, or could not be opened; ``why`` is for people."""
 
     why: str
 
 
-Event: TypeAlias = Connected | Answered | Came | Missed | Told | Cut
+Event: TypeAlias = (
+    Connected | Subscribed | ReadingReceived | GapReceived | StatusReceived | Disconnected
+)
 
 
 def start(
@@ -119,72 +123,72 @@ def start(
     since: Mapping[str, Cursor] | None = None,
     max_rate_hz: float | None = None,
 ) -> Watch:
-    """Begin to watch bikes, or (None) all: from now on, or after these cursors."""
+    """Create a watch of these bikes, or (None) of all: from now on, or after ``since``."""
     names = None if devices is None else tuple(dict.fromkeys(devices))
     wanted = {
-        device_id: Bike(cursor)
+        device_id: WatchedBike(cursor)
         for device_id, cursor in (since or {}).items()
         if names is None or device_id in names
     }
-    wanted.pop(EVERYTHING, None)  # a question about all bikes says it anyway
+    wanted.pop(EVERYTHING, None)  # a request for all bikes has it anyway
     return Watch(names, max_rate_hz, wanted, resumes=since is not None)
 
 
-def question(watch: Watch) -> dict[str, object]:
-    """Give what is to be sent as ``subscribe``, now that a connection is there."""
+def subscribe_request(watch: Watch) -> dict[str, object]:
+    """Return the payload of the ``subscribe`` event for a new connection."""
     wanted: dict[str, object] = {"devices": EVERYTHING if watch.devices is None else watch.devices}
     if watch.max_rate_hz is not None:  # a limited stream has no backlog to resume
         return wanted | {"max_rate_hz": watch.max_rate_hz}
     if not watch.resumes:
         return wanted
     since = {device_id: str(cursor) for device_id, cursor in cursors(watch).items()}
-    # of bikes without a cursor, such as one that appeared meanwhile: all that is held
+    # "*": of bikes without a cursor, such as new ones, ask for all readings held
     return wanted | {"since": since | ({EVERYTHING: str(START)} if watch.devices is None else {})}
 
 
 def cursors(watch: Watch) -> dict[str, Cursor]:
-    """List where each stream stands, what moved last at the end."""
+    """Return the cursor of each bike; the one that moved last is at the end."""
     return {
         device_id: bike.cursor for device_id, bike in watch.bikes.items() if bike.cursor is not None
     }
 
 
 def apply(watch: Watch, event: Event) -> Watch:
-    """Take in an event; one that changes nothing gives back the same ``watch``."""
+    """Return the state after an event; ``watch`` itself if the event changes nothing."""
     match event:
         case Connected(url):
             return replace(watch, url=url, trouble=None, connects=watch.connects + 1)
-        case Cut(why) if watch.url is None and watch.trouble == why:
+        case Disconnected(why) if watch.url is None and watch.trouble == why:
             return watch
-        case Cut(why):
+        case Disconnected(why):
             return replace(watch, url=None, trouble=why, answered=False)
-        case Answered(devices):
+        case Subscribed(devices):
             return _begin(watch, devices)
         case _ if not watch.answered:
-            return watch  # of a stream that was not asked for
-        case Came(reading, at_ms):
+            return watch  # an event from before the answer
+        case ReadingReceived(reading, at_ms):
             return _receive(watch, reading, at_ms)
-        case Missed(gap):
+        case GapReceived(gap):
             return _lose(watch, gap)
-        case Told(status):
+        case StatusReceived(status):
             return _note(watch, status)
     raise TypeError(f"{event!r} is no event")
 
 
 def _begin(watch: Watch, devices: Mapping[str, Body]) -> Watch:
-    """Take the positions of the answer, where none is known, so that the next question resumes."""
+    """Take the cursors of the answer for bikes that have none; the next request resumes there."""
     known = dict(watch.bikes)
     for device_id, body in devices.items():
-        bike = known.get(device_id, Bike())
+        bike = known.get(device_id, WatchedBike())
         cursor = bike.cursor or parse_cursor(body["cursor"])
         known[device_id] = replace(bike, cursor=cursor, online=body["online"])
     return replace(watch, bikes=known, answered=True, resumes=True)
 
 
 def _receive(watch: Watch, reading: Body, at_ms: float) -> Watch:
-    bike = watch.bikes.get(reading["device_id"], Bike())
+    bike = watch.bikes.get(reading["device_id"], WatchedBike())
     cursor = Cursor(reading["epoch"], reading["seq"])
-    # numbers compare within an epoch only; epochs follow in the order sent
+    # only numbers of the same epoch compare; the gateway sends epochs in the right order
     if bike.cursor is not None and bike.cursor.epoch == cursor.epoch and cursor <= bike.cursor:
         return watch
     delay_ms = at_ms - reading["ts_ms"]
@@ -202,7 +206,7 @@ def _receive(watch: Watch, reading: Body, at_ms: float) -> Watch:
 
 
 def _lose(watch: Watch, gap: Body) -> Watch:
-    bike = watch.bikes.get(gap["device_id"], Bike())
+    bike = watch.bikes.get(gap["device_id"], WatchedBike())
     before = parse_cursor(gap["before"]) or START
     after = replace(
         bike,
@@ -214,7 +218,7 @@ def _lose(watch: Watch, gap: Body) -> Watch:
 
 
 def _note(watch: Watch, status: Body) -> Watch:
-    before = watch.bikes.get(status["device_id"], Bike())
+    before = watch.bikes.get(status["device_id"], WatchedBike())
     after = replace(
         before,
         online=status["online"],
@@ -224,8 +228,8 @@ def _note(watch: Watch, status: Body) -> Watch:
     return watch if after == before else _put(watch, status["device_id"], after)
 
 
-def _put(watch: Watch, device_id: str, bike: Bike) -> Watch:
-    """Enter what is known of a bike; it stands last then."""
+def _put(watch: Watch, device_id: str, bike: WatchedBike) -> Watch:
+    """Enter the state of a bike at the end."""
     bikes = dict(watch.bikes)
     bikes.pop(device_id, None)
     bikes[device_id] = bike
@@ -235,7 +239,7 @@ def _put(watch: Watch, device_id: str, bike: Bike) -> Watch:
 
 
 def _extend(history: tuple[Second, ...], at_s: int, speed_kmh: float) -> tuple[Second, ...]:
-    """Add a speed to the seconds that are shown; a clock that went back begins anew."""
+    """Add a speed to the history; a clock that went back starts a new history."""
     if not history or at_s < history[-1].at_s:
         return (Second(at_s, speed_kmh, 1),)
     if at_s == history[-1].at_s:

@@ -1,4 +1,4 @@
-"""What the terminal of the user can show: a table in place, or lines one after the other."""
+"""Find out whether the user's terminal can show a table, and prepare it."""
 
 import codecs
 import os
@@ -15,12 +15,12 @@ LOOK_ALIKES = dict(zip(BARS, "_.-:=+*#", strict=True)) | {
     "░": ".",
     "…": "~",
 }
-"""ASCII of the same width for terminals whose encoding lacks the characters of the table."""
+"""ASCII substitutes of the same width, for terminals whose encoding lacks these characters."""
 LOOK_ALIKE = "look_alike"
 
 
 def write_look_alike(error: UnicodeError) -> tuple[str, int]:
-    """Give encoders characters for those that their encoding lacks."""
+    """Replace characters that an encoding lacks; a handler of encoding errors for ``codecs``."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
@@ -31,7 +31,7 @@ codecs.register_error(LOOK_ALIKE, write_look_alike)
 
 
 def why_no_table(console: Console) -> str | None:
-    """Tell why this terminal can hold no table; None when it can."""
+    """Return why this terminal cannot show a table; None when it can."""
     term = os.environ.get("TERM", "")
     if not console.is_interactive:
         return (

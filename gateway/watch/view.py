@@ -1,4 +1,4 @@
-"""The terminal view: a state in, something rich can print out. Pure."""
+"""Draw the state of a watch as a table that ``rich`` can print. Pure."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -8,13 +8,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gateway.watch.follow import HISTORY_S, Bike, Second, Watch
+from gateway.watch.follow import HISTORY_S, Second, Watch, WatchedBike
 
 BARS = "▁▂▃▄▅▆▇█"
 FASTEST_KMH = 45.0
-"""The top of the sparkline: as fast as any e-bike goes."""
+"""The top of the sparkline: the fastest e-bikes go this fast."""
 FRAME_LINES = 6
-"""Lines beside those of bikes: two above the table, two of its head, two below."""
+"""Lines besides the rows of bikes: two above the table, two of its head, two below."""
 LOW_BATTERY_PCT, HALF_BATTERY_PCT = 15, 40
 LATE_MS, VERY_LATE_MS = 250, 1_000
 BATTERY_CELLS = 5
@@ -23,7 +23,7 @@ LINE = f"last {HISTORY_S} s"
 
 
 class Column(NamedTuple):
-    """A column, and how wide a terminal must be to have room for it."""
+    """A column, and the least width of a terminal that shows it."""
 
     name: str
     justify: Literal["left", "right"]
@@ -45,7 +45,7 @@ COLUMNS = (
 
 
 def render(watch: Watch, width: int, height: int, now_s: float) -> RenderableType:
-    """Draw everything in this many columns and lines; ``now_s`` is since 1970."""
+    """Draw the view in ``width`` columns and ``height`` lines; ``now_s`` is Unix time."""
     bikes = sorted(watch.bikes.items())
     room = max(1, height - FRAME_LINES)
     shown = bikes if len(bikes) <= room else bikes[: room - 1]
@@ -56,7 +56,7 @@ def render(watch: Watch, width: int, height: int, now_s: float) -> RenderableTyp
 
 
 def summary(watch: Watch) -> str:
-    """Say in one sentence what came."""
+    """Return the number of readings, bikes and gaps as one sentence."""
     bikes = watch.bikes.values()
     readings, gaps = sum(bike.readings for bike in bikes), sum(bike.gaps for bike in bikes)
     lost = sum(bike.lost for bike in bikes)
@@ -92,7 +92,7 @@ def _headline(watch: Watch) -> Text:
     return head.append(f"   {_count(again, 'reconnect')}", style="yellow") if again else head
 
 
-def _table(bikes: Sequence[tuple[str, Bike]], width: int, now_s: float) -> Table:
+def _table(bikes: Sequence[tuple[str, WatchedBike]], width: int, now_s: float) -> Table:
     table = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False)
     shown = [column for column in COLUMNS if column.least_width <= width]
     for name, justify, _least_width in shown:
@@ -104,7 +104,7 @@ def _table(bikes: Sequence[tuple[str, Bike]], width: int, now_s: float) -> Table
     return table
 
 
-def _cells(device_id: str, bike: Bike, now_s: float) -> dict[str, Text]:
+def _cells(device_id: str, bike: WatchedBike, now_s: float) -> dict[str, Text]:
     latest = bike.latest or {}
     speed, power = latest.get("speed_kmh"), latest.get("power_w")
     line = sparkline(bike.history, _own_second(bike, now_s))
@@ -122,13 +122,13 @@ def _cells(device_id: str, bike: Bike, now_s: float) -> dict[str, Text]:
     }
 
 
-def _own_second(bike: Bike, now_s: float) -> int:
-    """Tell the second it is by the bike's own clock, which may be wrong."""
+def _own_second(bike: WatchedBike, now_s: float) -> int:
+    """Return the current second by the bike's clock, which may be wrong."""
     newest_s = bike.history[-1].at_s if bike.history else 0
     return newest_s if bike.least_delay_ms is None else int(now_s - bike.least_delay_ms / 1000)
 
 
-def _state(bike: Bike) -> Text:
+def _state(bike: WatchedBike) -> Text:
     if bike.refused is not None:
         return Text(f"● {bike.refused}", style="red")
     return Text("● online", style="green") if bike.online else Text("○ offline", style="yellow")
@@ -145,18 +145,18 @@ def _battery(percent: float | None) -> Text:
 
 
 def _rate(history: Sequence[Second]) -> int:
-    """Count the readings of the last second that is over."""
+    """Return the number of readings in the last full second."""
     whole = history[:-1] or history
     return whole[-1].readings if whole else 0
 
 
-def _gaps(bike: Bike) -> Text:
+def _gaps(bike: WatchedBike) -> Text:
     if bike.gaps == 0:
         return Text("0", style="dim")
     return Text(f"{bike.gaps} ({bike.lost:,} lost)", style="yellow")
 
 
-def _lag(bike: Bike) -> Text:
+def _lag(bike: WatchedBike) -> Text:
     if bike.lag_ms is None:
         return NOTHING
     late, very = bike.lag_ms >= LATE_MS, bike.lag_ms >= VERY_LATE_MS

@@ -1,5 +1,6 @@
-"""What browsers and programs talk to: HTTP routes, Socket.IO events, and who is let in at all.
+"""The gateway's interface for browsers and programs: HTTP routes and Socket.IO events.
 
-A shell around :mod:`gateway.fanout` and :mod:`gateway.devices`. ``doors`` and ``auth`` stand before
-everything, ``error_handlers`` behind it; ``sockets`` is the seam to the transport.
+A shell around :mod:`gateway.fanout` and :mod:`gateway.devices`. Every request passes
+``request_guards`` and ``auth`` first. ``error_handlers`` translates each error into an answer, and
+``sockets`` connects this package to :mod:`gateway.transport`.
 """

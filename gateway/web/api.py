@@ -1,4 +1,4 @@
-"""HTTP: the dashboard, health, and what is known of devices (``docs/protocol.md``, section 4)."""
+"""The HTTP routes: dashboard, health, devices and readings (``docs/protocol.md``, section 4)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import wraps
@@ -21,17 +21,17 @@ from shared.errors import UnknownDevice
 
 P = ParamSpec("P")
 FIRST_FILLS_S = 5.0
-"""Ready at the latest this long after the start: history that still comes is no reason to wait."""
+"""The gateway is ready at the latest so long after its start, even if a backfill still runs."""
 LISTED_AT_ONCE = 100
-"""Devices in one piece of a list: some 50 kB, written in a millisecond."""
+"""Devices in one piece of the list: about 50 kB, written in a millisecond."""
 LIBRARIES = ("socket.io.esm.min.js", "uPlot.esm.js", "uPlot.min.css")
 QUERY_KEYS = {"api.readings": READINGS_KEYS}
-"""By route; the others take no query. Of files no query is read: tools add what they like."""
+"""The query keys by route; other routes take none. Static files ignore the query."""
 INSTALL_HINT = "the dashboard's libraries are not installed: run scripts/install"
 
 
 def create_pages(hub: Hub, is_draining: Callable[[], bool]) -> Blueprint:
-    """Create the routes anybody may read: the dashboard and the state of health."""
+    """Create the routes that need no authentication: the dashboard and the health checks."""
     pages = Blueprint("pages", __name__)
 
     @pages.get("/")
@@ -60,7 +60,7 @@ def create_pages(hub: Hub, is_draining: Callable[[], bool]) -> Blueprint:
 
 
 def create_api(hub: Hub, authenticate: Authenticate, proxies: TrustedProxies) -> Blueprint:
-    """Create the routes of the data; each caller is authenticated first."""
+    """Create the routes under ``/api/v1``; each request is authenticated first."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     pages = ReadingPages(hub, proxies)
 
@@ -88,7 +88,7 @@ def create_api(hub: Hub, authenticate: Authenticate, proxies: TrustedProxies) ->
 
 
 def check_query() -> None:
-    """Refuse a query that the route of the current request would not understand."""
+    """Refuse query keys that the route of the current request does not take."""
     route = request.endpoint
     if route is None or route == "static" or request.method == "OPTIONS":
         return
@@ -96,7 +96,7 @@ def check_query() -> None:
 
 
 def libraries_missing() -> bool:
-    """Tell whether the browser libraries still have to be installed."""
+    """Tell whether a library of the dashboard is not installed."""
     static = Path(str(current_app.static_folder))
     return not all((static / "vendor" / name).is_file() for name in LIBRARIES)
 
@@ -115,12 +115,14 @@ def _find(hub: Hub, device_id: str) -> Device:
     if device is not None:
         return device
     if device_id in hub.devices.evicted:
-        raise UnknownDevice(f"{device_id!r} gave way to other devices and was not heard since")
+        raise UnknownDevice(
+            f"{device_id!r} was evicted for other devices and has not been heard since"
+        )
     raise UnknownDevice(f"no device {device_id[:64]!r} was heard; see /api/v1/devices")
 
 
 def _listed(devices: Sequence[Device]) -> list[bytes] | Iterator[bytes]:
-    """Write the list of devices; a long one in pieces, each made when the client took the last."""
+    """Write the list of devices; a long list in pieces, each made when the client took the last."""
     pieces = _list_pieces(devices)
     return pieces if len(devices) > LISTED_AT_ONCE else [b"".join(pieces)]
 
@@ -136,7 +138,7 @@ def _list_pieces(devices: Sequence[Device]) -> Iterator[bytes]:
 
 
 def _varies_by_accept(route: Callable[P, Response]) -> Callable[P, Response]:
-    """Let caches know that one address has two forms."""
+    """Tell caches that the answer depends on the Accept header."""
 
     @wraps(route)
     def varying(*args: P.args, **kwargs: P.kwargs) -> Response:

@@ -1,4 +1,8 @@
-"""Who may come in: the one seam where real authentication goes. Today everybody may."""
+"""Authentication of callers. This is a stub: it lets everybody in.
+
+Every HTTP request under ``/api/`` and every Socket.IO CONNECT calls the :data:`Authenticate`
+function that ``create_app`` was given. Real authentication replaces that one function.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +11,7 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a caller shows: HTTP headers (names in lower case) and the Socket.IO ``auth``."""
+    """The credentials of a caller: HTTP headers (names in lower case) and Socket.IO ``auth``."""
 
     headers: Mapping[str, str]
     auth: Mapping[str, object] = field(default_factory=dict)
@@ -15,17 +19,16 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a caller turned out to be."""
+    """The authenticated caller."""
 
     name: str
 
 
 Authenticate: TypeAlias = Callable[[Credentials], Principal]
-"""Tells who a caller is, or raises Unauthorized or Forbidden."""
+"""Returns the caller of these credentials; raises Unauthorized or Forbidden."""
 
 ANYBODY = Principal("anybody")
 
 
 def let_everybody_in(_credentials: Credentials) -> Principal:
-    """Let everybody in: the stub."""
     return ANYBODY

@@ -1,7 +1,7 @@
-"""CORS for the HTTP API, by the same rule for origins as Socket.IO's handshake.
+"""CORS for the HTTP API; Socket.IO's handshake applies the same rule for origins.
 
-A page of a listed origin may read answers. The page of any other origin is refused, and the log
-names its origin.
+A page of an allowed origin may read answers. Browsers keep answers from pages of any other origin,
+because these answers lack the header; the gateway logs such an origin.
 """
 
 import re
@@ -11,7 +11,6 @@ from flask import Flask, Response, request
 from loguru import logger
 
 from gateway.web.request_guards import ORIGINS_SETTING, OriginCheck
-from shared.errors import Forbidden
 from shared.log_once import OncePerPeriod
 from shared.origins import shown
 
@@ -20,25 +19,24 @@ READ_METHODS = "GET, HEAD, OPTIONS"
 EXPOSED = "Link, Retry-After, Spoke-Incomplete, Spoke-Reset"
 LOG_PERIOD_S = 60.0
 ORIGINS_LOGGED = 20
-"""In a period so many origins are named in the log, and one more."""
+"""The log names so many origins in one period, and one more."""
 _HEADER_NAMES = re.compile("[A-Za-z0-9_, -]{1,500}")
 
 
 def share_with_pages(app: Flask, is_allowed_origin: OriginCheck) -> None:
-    """Let the pages of allowed origins read answers under ``/api/``, and refuse all others."""
+    """Let pages of allowed origins read answers under ``/api/``."""
     logged = OncePerPeriod(LOG_PERIOD_S, ORIGINS_LOGGED)
 
-    def refuse_others() -> None:
+    def log_others() -> None:
         origin = request.headers.get("Origin")
         is_api = request.path.startswith(API_PATH)
         if not is_api or is_allowed_origin(origin, request.environ):
             return
         name = shown(origin or "")
-        what = f"{name} is not an accepted origin; if it is yours, add it to {ORIGINS_SETTING}"
         repeats = logged.repeats_until(name, monotonic())
         if repeats is not None:
+            what = f"its pages cannot read answers; if it is yours, add it to {ORIGINS_SETTING}"
             logger.warning("origin_refused", origin=name, what=what, repeats_not_logged=repeats)
-        raise Forbidden(what)
 
     def add_headers(response: Response) -> Response:
         origin = request.headers.get("Origin")
@@ -50,12 +48,12 @@ def share_with_pages(app: Flask, is_allowed_origin: OriginCheck) -> None:
                 _answer_preflight(response)
         return response
 
-    app.before_request(refuse_others)
+    app.before_request(log_others)
     app.after_request(add_headers)
 
 
 def is_preflight() -> bool:
-    """Tell whether a browser asks what a page may ask; it sends no credentials with that."""
+    """Tell whether this is a CORS preflight request; browsers send it without credentials."""
     return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
 
 

@@ -1,11 +1,12 @@
-"""Readings as rows of CSV, none of whose cells a spreadsheet would run. Pure.
+"""Write readings as CSV rows whose cells no spreadsheet executes as formulas. Pure.
 
-A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula. Some take
-their full-width forms as well, or pass over blanks and quotes before them. Which character
-separates cells depends on the reader's country. So a file is safe only if no text in it has such a
-character where a cell may begin: anywhere but behind a letter or a digit. Only ``extra`` holds text
-of the device's own. It is written as JSON, which has an escape for every character, so a program
-that parses it gets the text that was sent. Numbers are no text: -1.5 stays -1.5.
+How it works: a spreadsheet reads a cell that begins with ``=``, ``+``, ``-`` or ``@`` as a formula
+(CSV injection). Some spreadsheets also accept the full-width forms of these characters, or skip
+blanks and quotes before them. The separator of cells depends on the reader's country, so a cell may
+begin after any character that is not a letter or a digit. The file is safe only if no text in it
+has a risky character there. Only ``extra`` holds text that the device chose. This module writes it
+as JSON and escapes each risky character there; a JSON parser returns the original text. Numbers are
+not text: -1.5 stays -1.5.
 """
 
 import json
@@ -17,24 +18,24 @@ from shared.reading import OPTIONAL_KEYS, REQUIRED_KEYS
 
 CSV_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
 TIME_KEY = "time_utc"
-"""A column for people, of those who ask for it: others may read the rest by their places."""
-_1970 = datetime(1970, 1, 1)  # noqa: DTZ001  # all are UTC, and an aware one would print +00:00
+"""An optional first column for people. Without it, column positions stay as they always were."""
+_1970 = datetime(1970, 1, 1)  # noqa: DTZ001  # always UTC; an aware datetime would print +00:00
 _RISKY = re.compile(
-    r"(?<![^\W_])[-=+@\uff1d\uff0b\uff0d\uff20]"  # also full-width; not behind a letter or digit
-    r"|[\x7f-\x9f\u2028\u2029]"  # some programs begin a new line there
+    r"(?<![^\W_])[-=+@\uff1d\uff0b\uff0d\uff20]"  # also full-width; not after a letter or digit
+    r"|[\x7f-\x9f\u2028\u2029]"  # some programs start a new line at these
 )
 
 
 def csv_row(payload: bytes, columns: Sequence[str] = CSV_KEYS) -> list[object]:
-    """Give the cells of a reading, empty where a key is absent."""
+    """Return the cells of a reading (JSON); the cell of an absent key is empty."""
     reading = json.loads(payload)
     if TIME_KEY in columns:
-        reading[TIME_KEY] = _time_word(reading["ts_ms"])
+        reading[TIME_KEY] = _iso_time(reading["ts_ms"])
     return [_cell(reading.get(key)) for key in columns]
 
 
-def _time_word(ts_ms: int) -> str | None:
-    """Write a time as ISO 8601 has it; None after the year 9999, which it does not have."""
+def _iso_time(ts_ms: int) -> str | None:
+    """Return a time in ISO 8601; None after the year 9999, which ISO 8601 cannot write."""
     try:
         moment = _1970 + timedelta(milliseconds=ts_ms)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""The one place where an error becomes an answer, for both edges: HTTP and Socket.IO."""
+"""Translate every error into an answer, for HTTP and for Socket.IO."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,17 +13,17 @@ from shared.log_once import OncePerPeriod
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_S = 2
-"""When to ask again after a 503: what is refused for want of time or room passes soon."""
+"""``Retry-After`` of a 503: a lack of time or memory passes soon."""
 TRACE_PERIOD_S = 60.0
 
 _logged = OncePerPeriod(TRACE_PERIOD_S)
 
 
 def translate(error: Exception, **where: object) -> tuple[ErrorBody, int]:
-    """Translate an error; log an unforeseen one here, with its stack trace.
+    """Return the body and the HTTP status of an error; log an unexpected one with its stack trace.
 
-    Each place in the code logs its trace once a minute at most. A stranger who finds a fault can
-    repeat it, and would fill the log.
+    Each line of code logs its trace at most once a minute: a stranger who finds a bug could trigger
+    it again and again, and fill the log.
     """
     if not isinstance(error, RequestError):
         _log_unforeseen(error, where)
@@ -37,7 +37,7 @@ def _log_unforeseen(error: Exception, where: Mapping[str, object]) -> None:
 
 
 def _place_of(error: Exception) -> str:
-    """Name the kind of an error and the line that raised it."""
+    """Return the type of an error and the line of code that raised it."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
@@ -46,7 +46,7 @@ def _place_of(error: Exception) -> str:
 
 
 def problem(body: ErrorBody, status: int) -> Response:
-    """Write an error as RFC 9457 has it."""
+    """Write an error in the format of RFC 9457."""
     title = HTTPStatus(status).phrase
     fields = {
         "type": "about:blank",
@@ -62,8 +62,6 @@ def problem(body: ErrorBody, status: int) -> Response:
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Answer every error of an HTTP route."""
-
     def on_error(error: Exception) -> Response:
         if isinstance(error, HTTPException):
             return _from_http(error)
@@ -73,7 +71,7 @@ def register_error_handlers(app: Flask) -> None:
 
 
 def _from_http(error: HTTPException) -> Response:
-    """Answer what Flask itself refused: no such address, no such method."""
+    """Answer a request that Flask itself refused: unknown path, method not allowed."""
     kind = NotFound if error.code == HTTPStatus.NOT_FOUND else BadRequest
     body, _status = describe(kind(error.description or error.name))
     response = problem(body, error.code or 500)

@@ -1,7 +1,8 @@
-"""The Socket.IO events: what browsers may say, and how it is answered.
+"""The Socket.IO events that browsers send, and their answers.
 
-A handler is a function ``(session, request) -> answer`` entered in a table by a decorator; it
-raises what cannot be served. One wrapper around all of them checks the rate and translates.
+How it works: the decorator ``@event(name)`` enters a handler ``(context, request) -> answer`` in
+the table :data:`EVENTS`. :class:`EventDispatcher` receives every event, takes tokens from the
+connection's bucket, calls the handler, and translates what the handler raises into an error.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -21,117 +22,120 @@ from gateway.transport import Connection, SocketIO
 from gateway.transport.timeslice import give_way
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.error_handlers import translate
-from gateway.web.limits import Allowance, cost_of
+from gateway.web.limits import TokenBucket, cost_of
 from gateway.web.sockets import ReadyJson, is_answer_awaited, serve_browser
 from shared.decorators import registered, validated
 from shared.errors import NotFound, RateLimited, RequestError, describe
 
 
 class ClientLeft(Exception):
-    """The client of a request has left: nobody takes the answer."""
+    """The client disconnected while the gateway served its event; nobody takes the answer."""
 
 
-class Session(NamedTuple):
-    """A client that says something, its connection, and the hub that it says it to."""
+class EventContext(NamedTuple):
+    """The client that sent an event, its connection, and the hub that serves the event."""
 
     client_id: str
     hub: Hub
     browser: Connection
 
     def pause(self) -> None:
-        """Let others go on between two pieces of work; raises ClientLeft once that is in vain."""
+        """Let other greenlets run; raises ClientLeft when the client has disconnected."""
         give_way()
         if self.browser.closed or self.client_id not in self.hub.connections:
             raise ClientLeft
 
 
 Answer: TypeAlias = dict[str, object] | ReadyJson
-Handler: TypeAlias = Callable[[Session, object], Answer]
+Handler: TypeAlias = Callable[[EventContext, object], Answer]
 EVENTS: dict[str, Handler] = {}
 event = partial(registered, EVENTS)
 
 
 @event("subscribe")
 @validated(partial(parse_subscribe, pause=give_way))
-def subscribe(session: Session, request: Subscribe) -> Answer:
-    """Add to what a client watches."""
-    return ReadyJson(session.hub.subscribe(session.client_id, request, session.pause))
+def subscribe(context: EventContext, request: Subscribe) -> Answer:
+    """Add devices to the client's subscription."""
+    return ReadyJson(context.hub.subscribe(context.client_id, request, context.pause))
 
 
 @event("unsubscribe")
 @validated(parse_unsubscribe)
-def unsubscribe(session: Session, request: Unsubscribe) -> Answer:
-    """Take from what a client watches."""
-    return session.hub.unsubscribe(session.client_id, request, session.pause)
+def unsubscribe(context: EventContext, request: Unsubscribe) -> Answer:
+    """Remove devices from the client's subscription."""
+    return context.hub.unsubscribe(context.client_id, request, context.pause)
 
 
 def register_events(
     server: SocketIO, hub: Hub, authenticate: Authenticate, *, automatic: bool
 ) -> None:
-    """Enter every event, and connect and disconnect, at the server."""
-    callers = Callers(server, hub, authenticate, automatic)
-    # At the server below Flask-SocketIO: it makes a Flask request for each event, which nobody here
-    # looks at and which is a third of what a connection costs.
+    """Register the handlers of all events, and of connect and disconnect.
+
+    ``automatic``: a client that connects without ``subscribe`` in its ``auth`` gets all devices.
+    """
+    dispatcher = EventDispatcher(server, hub, authenticate, automatic)
+    # These are handlers of python-socketio, not of Flask-SocketIO: the latter makes a Flask
+    # request for each event. No handler here needs it, and it is a third of a connection's cost.
     events = server.server
-    events.on("connect", callers.connect)
-    events.on("disconnect", callers.disconnect)
+    events.on("connect", dispatcher.connect)
+    events.on("disconnect", dispatcher.disconnect)
     for name in EVENTS:
-        events.on(name, partial(callers.serve, name))
-    events.on("*", callers.serve)
+        events.on(name, partial(dispatcher.serve, name))
+    events.on("*", dispatcher.serve)
 
 
 @dataclass(eq=False)
-class Callers:
-    """Everybody who is connected, and how much each may still ask for."""
+class EventDispatcher:
+    """Calls the handlers of events, and holds a token bucket for each connected client."""
 
     server: SocketIO
     hub: Hub
     authenticate: Authenticate
     automatic: bool
-    _allowances: dict[str, Allowance] = field(default_factory=dict)
-    # One for each connection, over which a client may come and go as often as it likes.
-    _of_connections: WeakKeyDictionary[Connection, Allowance] = field(
+    _buckets: dict[str, TokenBucket] = field(default_factory=dict)
+    # A client may connect to the namespace again and again over one connection: the bucket belongs
+    # to the connection, so that a new CONNECT does not fill it.
+    _buckets_by_connection: WeakKeyDictionary[Connection, TokenBucket] = field(
         default_factory=WeakKeyDictionary
     )
 
     def connect(self, client_id: str, environ: Mapping[str, object], auth: object = None) -> None:
-        """Let a client in, and serve what its ``auth`` asks for."""
+        """Authenticate a client, attach it to the hub, and serve the ``subscribe`` of its auth."""
         given = auth if isinstance(auth, dict) else {}
         browser = self.server.connection(client_id)
-        if browser is None:  # it has ended already
+        if browser is None:  # the connection has ended already
             return
-        allowance = self._of_connections.setdefault(browser, Allowance())
+        bucket = self._buckets_by_connection.setdefault(browser, TokenBucket())
         with _refusing():
-            _spend(
-                allowance, self.hub, 1.0
-            )  # first, so that nobody tries one password after the other
+            # before authentication, so that the rate limit slows down guessing of passwords
+            _spend(bucket, self.hub, 1.0)
             self.authenticate(Credentials(_headers(environ), given))
-        self._allowances[client_id] = allowance
+        self._buckets[client_id] = bucket
         pull, go_on = partial(self.hub.pull, client_id), partial(self.hub.on_writable, client_id)
         serve_browser(browser, pull=pull, go_on=go_on)
         self.hub.connect(client_id, browser)
         if self.automatic or "subscribe" in given:
-            # CONNECT goes out when this handler has returned, and must go first
-            session = Session(client_id, self.hub, browser)
-            gevent.spawn(_welcome, self.server, session, given, allowance)
+            # in a greenlet: the server sends CONNECT, which must be first, after this returns
+            context = EventContext(client_id, self.hub, browser)
+            gevent.spawn(_subscribe_at_connect, self.server, context, given, bucket)
 
     def disconnect(self, client_id: str, _reason: object = None) -> None:
-        """Forget a client."""
-        self._allowances.pop(client_id, None)
+        """Remove a client from the hub."""
+        self._buckets.pop(client_id, None)
         self.hub.disconnect(client_id)
 
     def serve(self, name: str, client_id: str, *arguments: object) -> Answer | None:
-        """Serve one event of a client."""
-        allowance, browser = self._allowances.get(client_id), self.server.connection(client_id)
-        if allowance is None or browser is None:  # it has left, and said this on the way
+        """Serve one event of a client; returns the acknowledgement's data."""
+        bucket, browser = self._buckets.get(client_id), self.server.connection(client_id)
+        if bucket is None or browser is None:  # the client sent this before it disconnected
             return None
-        session = Session(client_id, self.hub, browser)
-        return _serve(self.server, session, name, arguments, allowance)
+        context = EventContext(client_id, self.hub, browser)
+        return _serve(self.server, context, name, arguments, bucket)
 
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """Refuse a CONNECT for what goes wrong, with the code of the error."""
+    """Translate a RequestError into a CONNECT_ERROR that carries the error's code."""
     try:
         yield
     except RequestError as error:
@@ -140,13 +144,13 @@ def _refusing() -> Iterator[None]:
         raise refusal(body["message"], {"code": body["code"]}) from error
 
 
-def _spend(allowance: Allowance, hub: Hub, cost: float) -> None:
-    if not allowance.spend(hub.now().monotonic_s, cost):
+def _spend(bucket: TokenBucket, hub: Hub, cost: float) -> None:
+    if not bucket.spend(hub.now().monotonic_s, cost):
         raise RateLimited("too many requests; ask again in a second")
 
 
 def _headers(environ: Mapping[str, object]) -> dict[str, str]:
-    """Give the request's headers, their names in lower case."""
+    """Return the headers of a WSGI environment; their names are in lower case."""
     return {
         name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
         for name, value in environ.items()
@@ -155,44 +159,50 @@ def _headers(environ: Mapping[str, object]) -> dict[str, str]:
 
 
 def _serve(
-    server: SocketIO, session: Session, name: str, arguments: tuple[Any, ...], allowance: Allowance
+    server: SocketIO,
+    context: EventContext,
+    name: str,
+    arguments: tuple[Any, ...],
+    bucket: TokenBucket,
 ) -> Answer | None:
-    """Serve one event; an error is answered, or sent as an event when no answer is awaited."""
+    """Call a handler; an error is the answer, and also an ``error`` event if no ack was asked."""
     try:
-        return _call(session, name, arguments, allowance)
+        return _call(context, name, arguments, bucket)
     except ClientLeft:
         return None
     except Exception as error:
         body, _status = translate(error, event=name)
     if not is_answer_awaited():
-        server.emit("error", body, to=session.client_id)
+        server.emit("error", body, to=context.client_id)
     return {"ok": False, "error": body}
 
 
-def _call(session: Session, name: str, arguments: tuple[Any, ...], allowance: Allowance) -> Answer:
+def _call(
+    context: EventContext, name: str, arguments: tuple[Any, ...], bucket: TokenBucket
+) -> Answer:
     argument = arguments[0] if arguments else None
-    _spend(allowance, session.hub, cost_of(name, argument, len(session.hub.devices)))
+    _spend(bucket, context.hub, cost_of(name, argument, len(context.hub.devices)))
     handler = EVENTS.get(name)
     if handler is None:
         raise NotFound(f"there is no event {name[:80]!r}; there are {', '.join(EVENTS)}")
-    return handler(session, argument)
+    return handler(context, argument)
 
 
-def _welcome(
-    server: SocketIO, session: Session, auth: dict[str, object], allowance: Allowance
+def _subscribe_at_connect(
+    server: SocketIO, context: EventContext, auth: dict[str, object], bucket: TokenBucket
 ) -> None:
-    """Serve what a client asked for in its ``auth``, or everything, right after CONNECT."""
-    if session.client_id not in session.hub.connections:
+    """Serve the ``subscribe`` of a client's ``auth``; without one, subscribe it to all devices."""
+    if context.client_id not in context.hub.connections:
         return
     if "subscribe" not in auth:
-        session.hub.subscribe_automatically(session.client_id)
+        context.hub.subscribe_automatically(context.client_id)
         return
     try:
-        answer = _call(session, "subscribe", (auth["subscribe"],), allowance)
+        answer = _call(context, "subscribe", (auth["subscribe"],), bucket)
     except ClientLeft:
         return
     except Exception as error:
-        server.emit("error", translate(error, event="connect")[0], to=session.client_id)
+        server.emit("error", translate(error, event="connect")[0], to=context.client_id)
         return
-    server.emit("subscribed", answer, to=session.client_id)
-    logger.debug("subscribed_at_connect", client=session.client_id)
+    server.emit("subscribed", answer, to=context.client_id)
+    logger.debug("subscribed_at_connect", client=context.client_id)

@@ -1,10 +1,10 @@
-"""Refuse what pages of other sites have a browser ask without saying their origin.
+"""Refuse requests that a page of another origin makes its visitor's browser send.
 
-A page may have the browser of its visitor send GETs to any server, as for an image. It cannot read
-the answer, and the browser sends no ``Origin`` with that. But each such GET for a session would
-take one of the places that the address of the visitor has. Browsers say in ``Sec-Fetch-Site`` where
-a request comes from (https://www.w3.org/TR/fetch-metadata/): to this machine, and to servers with
-TLS.
+Any page can make the browser of its visitor send a GET to any server, for example for an image. The
+page cannot read the answer, and the browser sends no ``Origin`` header. But each such GET that
+opens a session would take one of the connection slots of the visitor's address. Browsers say in
+``Sec-Fetch-Site`` where a request comes from (https://www.w3.org/TR/fetch-metadata/). They send
+this header to servers on the same machine and to servers with TLS.
 """
 
 from typing import TYPE_CHECKING
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 FOREIGN = frozenset({"cross-site", "same-site"})
-"""The same site has other origins, too: other ports, and other names of the same domain."""
-REFUSAL = "a page of another origin has to say its origin; list it in SPOKE_CORS_ORIGINS"
+"""A page of the same site may have another origin: another port, or another name of the domain."""
+REFUSAL = "a page of another origin has to send its Origin; list it in SPOKE_CORS_ORIGINS"
 
 
 def foreign_page_check(environ: "WSGIEnvironment") -> None:
-    """Refuse a session, or data that is not the visitor's own navigation."""
+    """Refuse sessions; refuse data unless the visitor followed a link to it."""
     is_foreign = environ.get("HTTP_SEC_FETCH_SITE") in FOREIGN
     if not is_foreign or "HTTP_ORIGIN" in environ:
         return

@@ -1,8 +1,8 @@
-"""Bounds for the parts of a request that libraries parse: address, dates, ranges, lists. Pure.
+"""Bounds for the parts of a request that libraries parse: URL, dates, ranges, lists. Pure.
 
 Werkzeug's time for ``Accept`` grows with the square of its length, and some dates make it raise.
 So the gateway removes such a header before a library reads it: a server may ignore each of them
-(RFC 9110, sections 12.1, 13.1 and 14.2). An address that no route can have is refused.
+(RFC 9110, sections 12.1, 13.1 and 14.2). It refuses a URL that is longer than any route.
 """
 
 import re
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 PATH_MAX = 1_000
-"""Characters; the longest address of the gateway has 200."""
+"""Characters; the longest path of the gateway has 200."""
 QUERY_MAX, FIELDS_MAX = 4_000, 64
 """Characters and fields. An application may put a token into the query of its handshake."""
 LIST_MAX = 1_000
-"""Characters of a header that is a list. Browsers send an ``Accept`` of at most 200."""
+"""Characters of a header that holds a list. Browsers send an ``Accept`` of at most 200."""
 
 _TIME = "[0-9]{2}:[0-9]{2}:[0-9]{2}"
 # the three forms of RFC 9110, section 5.6.7
@@ -40,14 +40,14 @@ _FORMS = {
     "HTTP_IF_MODIFIED_SINCE": _DATE,
     "HTTP_IF_UNMODIFIED_SINCE": _DATE,
     "HTTP_IF_RANGE": f"{_DATE}|{_TAG}",
-    # One range: werkzeug answers 416 to several, and a server may as well send the whole.
+    # One range: werkzeug answers 416 to several ranges, but a server may send the whole file.
     "HTTP_RANGE": "bytes=(?:[0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})",
 }
 _CHECKS = {name: re.compile(form).fullmatch for name, form in _FORMS.items()}
 
 
 def check_address(environ: "WSGIEnvironment") -> None:
-    """Refuse an address that is longer than any that this gateway has."""
+    """Refuse a path or query that is longer than any that this gateway serves."""
     query = environ.get("QUERY_STRING", "")
     if len(environ.get("PATH_INFO", "")) > PATH_MAX:
         raise BadRequest(f"the path has more than {PATH_MAX:,} characters")
@@ -56,7 +56,7 @@ def check_address(environ: "WSGIEnvironment") -> None:
 
 
 def remove_unreadable_headers(environ: "WSGIEnvironment") -> None:
-    """Remove the headers that are too long or malformed, as if the client had not sent them."""
+    """Remove headers that are too long or malformed, as if the client had not sent them."""
     for name, matches in _CHECKS.items():
         value = environ.get(name)
         if value is not None and matches(value) is None:

@@ -16,9 +16,9 @@ from gateway.devices.devices import Device, with_time
 from gateway.fanout.backlog import UNKNOWN_CURSOR_S
 from gateway.feed.retransmission import PAGE_MAX
 from gateway.hub import Hub
-from gateway.web.fair_queue import FairLine
+from gateway.web.fair_queue import FairQueue
 from gateway.web.positions import may_come
-from gateway.web.readings import Draft
+from gateway.web.readings import PageBuilder
 from shared.cursor import START, Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer, ReplayRefusal
@@ -43,11 +43,11 @@ class Past:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._turns = FairLine(AT_ONCE_MAX)
+        self._turns = FairQueue(AT_ONCE_MAX)
         self._waiting: dict[str, AsyncResult[ReplayAnswer | None]] = {}
         hub.on_aside = self._take_in
 
-    def put_in_front(self, draft: Draft, holder: str) -> None:
+    def put_in_front(self, draft: PageBuilder, holder: str) -> None:
         """Begin a page with what the device still has of what is asked for."""
         device = draft.device
         if not draft.wants_past or not _may_have_more(device):
@@ -90,11 +90,11 @@ class Past:
         answer = self._ask(device, device.feed.head or START, 1, caller)
         return answer is not None and (answer.newest is None or answer.newest < since)
 
-    def _add_pages(self, draft: Draft, start: Cursor, caller: Caller) -> bool:
+    def _add_pages(self, draft: PageBuilder, start: Cursor, caller: Caller) -> bool:
         """Add all that the device answers; tell whether nothing is left to ask."""
         return any(self._add(draft, start, it) for it in self._pages(draft, start, caller))
 
-    def _add(self, draft: Draft, start: Cursor, answer: ReplayAnswer) -> bool:
+    def _add(self, draft: PageBuilder, start: Cursor, answer: ReplayAnswer) -> bool:
         """Add an answer to a page; tell whether nothing is left to ask."""
         front, now = draft.device.ring.front or START, self._hub.now()
         draft.add_past(start, [with_time(r, now) for r in answer.readings if r.cursor <= front])
@@ -103,7 +103,7 @@ class Past:
             draft.end_past(front)
         return is_over or draft.is_full
 
-    def _pages(self, draft: Draft, start: Cursor, caller: Caller) -> Iterator[ReplayAnswer]:
+    def _pages(self, draft: PageBuilder, start: Cursor, caller: Caller) -> Iterator[ReplayAnswer]:
         """Ask on and on after a position, until there is no answer."""
         at: Cursor | None = start
         while at is not None:

@@ -1,25 +1,25 @@
-"""How often a client may ask: a token bucket, the usual one. Pure."""
+"""The rate limit of requests: one token bucket for each connection. Pure."""
 
 from dataclasses import dataclass
 
 REQUESTS_PER_S = 20.0
-"""A person clicks five times a second at most; a page subscribes a few times when it loads."""
+"""A person clicks at most five times a second; a page subscribes a few times when it loads."""
 REQUESTS_BURST = 100.0
 CURSORS_A_REQUEST = 250
-"""Cursors that are as much work as a request: 10,000 of them, the most there may be, take 0.1 s."""
+"""So many cursors cost one token. A request has at most 10,000 of them, which take 0.1 s."""
 BIKES_A_REQUEST = 500
-"""Bikes in an answer that count as a request: an answer about 10,000 has 4 MB."""
+"""So many bikes in an answer cost one token. An answer about 10,000 bikes has 4 MB."""
 
 
 @dataclass(slots=True)
-class Allowance:
-    """What one client may still ask for; refilled at :data:`REQUESTS_PER_S`."""
+class TokenBucket:
+    """The requests that one connection has left; refilled at :data:`REQUESTS_PER_S`."""
 
     left: float = REQUESTS_BURST
     counted_s: float = 0.0
 
     def spend(self, now_s: float, cost: float = 1.0) -> bool:
-        """Take a request out that is worth so many; False when not so many are left."""
+        """Take ``cost`` tokens; return False, and take none, when fewer are left."""
         refill = (now_s - self.counted_s) * REQUESTS_PER_S
         self.left = min(REQUESTS_BURST, self.left + refill)
         self.counted_s = now_s
@@ -30,9 +30,9 @@ class Allowance:
 
 
 def cost_of(event: str, argument: object, known: int) -> float:
-    """Return how many requests an event counts as, by its work; at most a whole burst.
+    """Return the cost of an event in tokens, by the work it causes; at most a whole burst.
 
-    ``known`` is the number of bikes that an answer to ``*`` is about.
+    ``known`` is the number of bikes that the gateway knows: an answer to ``*`` lists them all.
     """
     if event != "subscribe" or not isinstance(argument, dict):
         return 1.0

@@ -1,17 +1,17 @@
-"""Where a device stands, seen from a cursor, and how far back its readings are held. Pure."""
+"""Compare a cursor with the position of a device, and find its oldest reading held. Pure."""
 
 from gateway.devices.devices import Device
 from shared.cursor import START, Cursor
 
 
 def may_come(device: Device, since: Cursor) -> bool:
-    """Tell whether a device may still get to a position that is ahead of it."""
+    """Tell whether a device that is behind ``since`` may still reach it."""
     head = device.feed.head
     return head is None or (since > head and not _is_given_up(device, since))
 
 
 def reset_reason(device: Device, since: Cursor) -> str | None:
-    """Name why a position is not the device's; None while it is one of those that it took."""
+    """Return why the device was never at ``since``, or left it; None if it is behind the head."""
     head = device.feed.head
     if head is None or since <= head:
         return None
@@ -19,14 +19,14 @@ def reset_reason(device: Device, since: Cursor) -> str | None:
 
 
 def _is_given_up(device: Device, since: Cursor) -> bool:
-    """Tell whether the device went back to an older epoch from there."""
+    """Tell whether the device returned to an older epoch from ``since``."""
     ring = device.ring
     gap = None if ring.emptied_at is None else ring.gap_at(ring.emptied_at)
     return gap is not None and gap.after is not None and since <= gap.after
 
 
 def held_from(device: Device) -> Cursor:
-    """Give the position before the oldest reading held: by the ring, or by the device itself."""
+    """Return the position before the oldest reading that the ring or the device itself holds."""
     front, oldest = device.ring.front or START, device.feed.oldest
     if oldest is None or not device.feed.has_replay:
         return front

@@ -1,4 +1,4 @@
-"""Which readings an HTTP request asks for, checked once. Pure."""
+"""Parse and check the query of an HTTP request for readings. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,40 +13,39 @@ POINTS_MAX = 10_000
 SPAN_KEYS = frozenset({"from_ms", "to_ms", "max_points"})
 READINGS_KEYS = ("since", "limit", "from_ms", "to_ms", "max_points", "format", "times")
 NAME_SHOWN_MAX = 64
-"""Characters of a key nobody knows that its refusal repeats."""
+"""An error message repeats at most so many characters of an unknown key."""
 TIME_MAX_MS = INTEGER_LIMIT - 1
 _INTEGER = re.compile("[0-9]{1,16}")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Up to ``limit`` readings after ``since``, measured from ``from_ms`` to ``to_ms``.
+    """Up to ``limit`` readings after ``since``, measured from ``from_ms`` to ``to_ms`` (inclusive).
 
-    Without ``since``, those of a span of time begin with its first one, others are the newest.
-    ``max_points``: all of a span, thinned to so many.
+    Without ``since``, a query of a time span starts at the span's first reading. A query without a
+    span returns the newest readings. ``max_points`` thins a whole span to at most so many readings.
     """
 
     since: Cursor | None = None
     limit: int = LIMIT_DEFAULT
     is_limited: bool = False
-    """Whether ``limit`` was asked for."""
+    """Whether the query has a ``limit``."""
     is_span: bool = False
     from_ms: int = 0
     to_ms: int = TIME_MAX_MS
     max_points: int | None = None
 
     def includes(self, ts_ms: int) -> bool:
-        """Tell whether a time lies in the span."""
         return self.from_ms <= ts_ms <= self.to_ms
 
 
 def check_keys(query: Mapping[str, Sequence[str]], allowed: Sequence[str]) -> None:
-    """Refuse a key that an address does not take, that stands twice, or that has no value."""
+    """Refuse a key that the endpoint does not take, that is repeated, or that has no value."""
     for key, values in query.items():
         if key not in allowed:
             raise BadRequest(_unknown(key[:NAME_SHOWN_MAX], allowed))
         if len(values) > 1:
-            raise BadRequest(f"{key} stands {len(values)} times in the query: give it once")
+            raise BadRequest(f"the query has {key} {len(values)} times: give it once")
         if values == [""]:
             kind = BadCursor if key == "since" else BadRequest
             raise kind(f"{key} is empty: give it a value or leave it out")
@@ -54,17 +53,17 @@ def check_keys(query: Mapping[str, Sequence[str]], allowed: Sequence[str]) -> No
 
 def _unknown(key: str, allowed: Sequence[str]) -> str:
     if not allowed:
-        return f"this address takes no query, but was given {key!r}"
+        return f"this endpoint takes no query, but the request has {key!r}"
     close = get_close_matches(key, allowed, n=1)
     hint = f"; did you mean {close[0]}?" if close else "."
-    return f"there is no {key!r} in this query{hint} It takes {', '.join(allowed)}"
+    return f"unknown query key {key!r}{hint} This endpoint takes {', '.join(allowed)}"
 
 
 def parse_query(query: Mapping[str, str]) -> Query:
-    """Check what is asked for; raises a :class:`~shared.errors.RequestError`."""
+    """Return the checked query; raises :class:`~shared.errors.RequestError`."""
     span = _span(query)
     if span.max_points is not None and ("since" in query or "limit" in query):
-        raise BadRequest("max_points is of a whole span: ask without since and limit")
+        raise BadRequest("max_points thins a whole span: leave out since and limit")
     return Query(
         _since(query),
         _integer(query, "limit", LIMIT_DEFAULT, 1, LIMIT_MAX),

@@ -1,4 +1,4 @@
-"""Pages of readings over HTTP: put together within a budget of memory, written in pieces."""
+"""Answer HTTP requests for readings, as JSON or CSV, within a memory budget and in pieces."""
 
 import csv
 import io
@@ -18,26 +18,26 @@ from gateway.web.csv_rows import CSV_KEYS, TIME_KEY, csv_row
 from gateway.web.journal_reader import Past
 from gateway.web.positions import held_from, reset_reason
 from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
-from gateway.web.readings import SLICE, Draft, Page, size_bytes_max
+from gateway.web.readings import SLICE, Page, PageBuilder, size_bytes_max
 from gateway.web.thinning import thin_out
 from shared.cursor import START, Cursor
 from shared.errors import BadRequest, Unavailable
 
 T = TypeVar("T")
 FILE_PAGE = 250
-"""Readings of one file that are held at once: as many as a device gives in one answer."""
+"""A CSV file of a whole span is read in pages of so many readings: one answer of a device."""
 TOO_SLOW = "the device's journal does not answer in time: ask again"
 WENT_BACK = "the device's numbering went back: ask again"
 TOO_LATE = "readings were lost while the file was read: ask again"
 LOST_REASONS = frozenset({"expired", "evicted"})
 RESET_HEADER = "Spoke-Reset"
-"""The reason for which a CSV page does not go on from ``since``: its rows cannot say that."""
+"""The reason why a CSV page does not continue at ``since``; CSV rows cannot hold a gap."""
 INCOMPLETE_HEADER = "Spoke-Incomplete"
-"""Of a CSV page before whose rows the journal of a device that is away may have more."""
+"""Set if the device is offline and its journal may have readings from before the first row."""
 
 
 class ReadingPages:
-    """Answers requests for the readings of a device."""
+    """Answers requests for readings of a device."""
 
     def __init__(
         self, hub: Hub, proxies: TrustedProxies, budget: AnswerBudget | None = None
@@ -46,9 +46,9 @@ class ReadingPages:
         self._budget = budget or AnswerBudget()
 
     def answer(self, device: Device) -> Response:
-        """Answer the current request; the memory of the answer is its own until it was sent."""
+        """Answer the current request; the answer holds its memory until it was sent."""
         query, wants_csv, columns = parse_query(request.args), _wants_csv(), _columns()
-        if request.method == "HEAD":  # the same headers without the work
+        if request.method == "HEAD":  # the same headers, without reading anything
             return _as_csv(device, iter(()), columns) if wants_csv else _json_of(iter(()))
         if wants_csv and _is_file(query):
             query = replace(query, limit=FILE_PAGE)
@@ -70,41 +70,41 @@ class ReadingPages:
             held.release()
             raise
         if wants_csv:
-            _tell_in_head(response, page)
+            _add_csv_headers(response, page)
         response.call_on_close(held.release)
         return response
 
     def _read(self, device: Device, query: Query, holder: str, *, is_known: bool = True) -> Page:
-        """Put a page together, with a chance for everybody else between its parts."""
-        draft = self._begin(device, query, is_known=is_known)
-        self._past.put_in_front(draft, holder)
-        while draft.add_slice():
+        """Build a page; let other greenlets run between its slices."""
+        builder = self._begin(device, query, is_known=is_known)
+        self._past.put_in_front(builder, holder)
+        while builder.add_slice():
             give_way()
-        page = draft.page()
+        page = builder.page()
         if query.max_points is None:
             return page
         return page._replace(payloads=_in_slices(thin_out(page.payloads, query.max_points)))
 
-    def _begin(self, device: Device, query: Query, *, is_known: bool) -> Draft:
-        """Begin a page after ``since``, or after a gap when that is no position of the device."""
+    def _begin(self, device: Device, query: Query, *, is_known: bool) -> PageBuilder:
+        """Start a page at ``since``, or with a gap if the device never was there or went back."""
         since = query.since
         was_evicted = since is not None and self._hub.devices.was_evicted(device.device_id, since)
-        draft = Draft.begin(device, query, "evicted" if was_evicted else "expired")
+        builder = PageBuilder.begin(device, query, "evicted" if was_evicted else "expired")
         if since is None:
-            return draft
+            return builder
         reason, front = reset_reason(device, since), device.ring.front
         if not is_known:
-            draft.is_incomplete = draft.has_hole = True
+            builder.is_incomplete = builder.has_hole = True
         elif reason is not None and front is not None:
-            draft.start_over(front, reason)
-        return draft
+            builder.start_over(front, reason)
+        return builder
 
     def _all_pages(self, device: Device, query: Query, holder: str, page: Page) -> Iterator[Page]:
-        """Read on after a page, to where the device stands now.
+        """Yield ``page`` and the pages after it, up to the device's position at the start.
 
-        Raises Unavailable where readings are missing that were there when the file began, or may be
-        there: a file cannot say that it has a hole, but one that breaks off is no whole file to
-        anybody who fetches it.
+        Raises Unavailable if readings were lost during the work, or if the journal does not answer.
+        A CSV file cannot mark a hole. A download that breaks off shows the client that its file is
+        incomplete.
         """
         head = device.feed.head or START
         while page.payloads:
@@ -121,12 +121,12 @@ class ReadingPages:
 
 
 def _is_file(query: Query) -> bool:
-    """Tell whether CSV of this is one file, page after page to where the device stands."""
+    """Tell whether the CSV is one file with all readings of the span."""
     return query.is_span and not query.is_limited and query.max_points is None
 
 
 def _in_slices(parts: Iterator[list[bytes]]) -> list[bytes]:
-    """Do long work with a chance for everybody else between its parts."""
+    """Join the parts of a result; let other greenlets run between them."""
     result: list[bytes] = []
     for part in parts:
         result += part
@@ -170,13 +170,13 @@ def _json_parts(device: Device, page: Page) -> Iterator[bytes]:
     yield encode_json(head)[:-1] + b',"gaps":['
     yield from _in_pieces(page.gaps, lambda gap: encode_json(gap.body()))
     yield b'],"readings":['
-    # the readings are JSON already; nothing is parsed to be written again
+    # the readings are JSON already
     yield from _in_pieces(page.payloads, bytes)
     yield b"]}"
 
 
 def _in_pieces(items: Sequence[T], encode: Callable[[T], bytes]) -> Iterator[bytes]:
-    """Write the items of a JSON array, with a chance for everybody else between the pieces."""
+    """Write the items of a JSON array in pieces; let other greenlets run between them."""
     for start in range(0, len(items), SLICE):
         give_way()
         some = b",".join([encode(item) for item in items[start : start + SLICE]])
@@ -196,8 +196,8 @@ def _as_csv_page(device: Device, page: Page, columns: Sequence[str]) -> Response
     return response
 
 
-def _tell_in_head(response: Response, page: Page) -> None:
-    """Tell in headers what rows cannot."""
+def _add_csv_headers(response: Response, page: Page) -> None:
+    """Set the headers that stand for the gap and the ``incomplete`` of the JSON form."""
     if page.reset is not None:
         response.headers[RESET_HEADER] = page.reset.reason
     if page.is_incomplete:
@@ -210,7 +210,7 @@ def _next_url(device: Device, cursor: Cursor) -> str:
     values |= {
         key: request.args[key] for key in ("from_ms", "to_ms", "times") if key in request.args
     }
-    return url_for("api.readings", **values)  # type: ignore[arg-type]  # no name of these is taken
+    return url_for("api.readings", **values)  # type: ignore[arg-type]  # none of these is a parameter of url_for
 
 
 def _csv_parts(pages: Iterator[Page], columns: Sequence[str]) -> Iterator[str]:

@@ -1,7 +1,17 @@
-"""Pages of readings for HTTP: what a device's journal still has, then what the ring holds. Pure.
+"""Build a page of readings for HTTP: from the device's journal, then from the ring. Pure.
 
-A page is put together in steps, with a chance for everybody else between them; it goes on by
-position, so that it does not matter what the ring loses meanwhile.
+How it works: :class:`PageBuilder` starts at a position, ``at``: the ``since`` of the query, or the
+start of the time span, or a start that leaves room for the newest readings.
+
+1. The journal reader adds the readings from before the ring's front (``add_past``, ``end_past``).
+2. :meth:`PageBuilder.add_slice` adds :data:`SLICE` readings of the ring at a time. Between two
+   slices the caller lets other greenlets run, so the ring may drop readings meanwhile.
+3. :meth:`PageBuilder.page` returns the page, and ``next``: the ``since`` of the following page.
+
+Invariants: each position between the start and ``next`` is covered by a reading, by a gap, or by a
+reading outside the time span. ``at`` moves backwards only in ``start_over``, to the first reading
+of the journal, and where the device returned to an older epoch. The builder keeps a position and no
+index of the ring, so readings that the ring drops during the work become a gap.
 """
 
 from collections.abc import Iterable
@@ -17,31 +27,31 @@ from shared.reading import Reading
 from shared.wire import READING_BYTES_MAX, encode_reading
 
 SLICE = 100
-"""Readings looked at between two chances for others: about a millisecond."""
+"""Readings in one step of the work: about a millisecond."""
 SPAN_READINGS_MAX, SPAN_BYTES_MAX = 100_000, 25_000_000
-"""Of a span that is thinned, for as long as that takes. What follows is told by ``next``."""
+"""The most that a thinned span reads. ``next`` of its page is where the following page starts."""
 PAGE_BYTES_MAX = 4_000_000
-"""A page ends with the reading that reaches this: the largest page of usual readings has 1.5 MB."""
+"""The reading that reaches this ends the page. The largest page of usual readings has 1.5 MB."""
 GAP_BYTES = 250
-"""What a gap in a page counts as."""
+"""The size that a gap in a page counts as."""
 
 
 class Page(NamedTuple):
-    """Readings as JSON, oldest first, what is missing between them, and where to go on."""
+    """Readings (JSON, oldest first), the gaps between them, and the ``since`` of the next page."""
 
     payloads: list[bytes]
     gaps: list[Gap]
     next: Cursor
     is_incomplete: bool = False
-    """Whether more may belong here that could not be had in time."""
+    """Whether the page may lack readings that the journal did not deliver in time."""
     has_hole: bool = False
-    """Whether an incomplete page lacks readings before or between those that it has."""
+    """Whether an incomplete page may lack readings before or between those that it has."""
     reset: Gap | None = None
-    """The gap from a position that the device is not at any more, or never was."""
+    """The gap from a ``since`` where the device never was, or from which it went back."""
 
     @property
     def size_bytes(self) -> int:
-        """The memory that it takes."""
+        """The memory that the page takes."""
         return sum(map(len, self.payloads)) + GAP_BYTES * len(self.gaps)
 
 
@@ -53,72 +63,75 @@ def size_bytes_max(query: Query) -> int:
 
 
 @dataclass(slots=True)
-class Draft:
-    """A page while it is put together."""
+class PageBuilder:
+    """Builds one page; the module's docstring says how."""
 
     device: Device
     query: Query
     lost_reason: str
-    """Why what lay between ``since`` and what is held is not."""
+    """The reason of the gap between ``since`` and the oldest reading held."""
     at: Cursor
-    """Up to where it was looked."""
+    """The position that the work has reached."""
     room: int
     room_bytes: int
     payloads: list[bytes] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     has_past: bool = False
-    """Whether it begins with what the device's journal had."""
+    """Whether the page begins with readings of the device's journal."""
     is_incomplete: bool = False
-    """Whether more may belong here that could not be had in time."""
     has_hole: bool = False
-    """Whether that is missing before or between the readings that the page has."""
     _reset: Gap | None = None
     _first: Cursor | None = None
-    _end: Cursor | None = None  # after the last thing in the page
+    _end: Cursor | None = None  # after the last reading or gap of the page
 
     @classmethod
     def begin(cls, device: Device, query: Query, lost_reason: str) -> Self:
-        """Begin with nothing; where, ``since`` says, or the newest readings, or the span."""
+        """Create an empty page at the start that the query asks for."""
         room = query.limit if query.max_points is None else SPAN_READINGS_MAX
-        draft = cls(device, query, lost_reason, START, room, size_bytes_max(query))
-        draft.at = draft._beginning() if query.since is None else query.since
-        return draft
+        builder = cls(device, query, lost_reason, START, room, size_bytes_max(query))
+        builder.at = builder._start_in_ring() if query.since is None else query.since
+        return builder
 
     @property
     def is_full(self) -> bool:
-        """Tell whether nothing more belongs to the page."""
         return self.room <= 0 or self.room_bytes <= 0
 
     @property
     def wants_past(self) -> bool:
-        """Tell whether it should begin with readings from before the ring's front."""
+        """Tell whether the query reaches back before the ring's front."""
         ring = self.device.ring
         if self.query.since is not None:
             return ring.front is not None and self.at < ring.front
         return self.query.is_span and self._first_time() > self.query.from_ms
 
     def is_before(self, ts_ms: int) -> bool:
-        """Tell whether a reading of that time, and so all before it, comes before the span."""
+        """Tell whether a reading of that time, and so each one before it, precedes the span."""
         return self.query.is_span and ts_ms < self.query.from_ms
 
     def start_over(self, front: Cursor, reason: str) -> None:
-        """Go on after ``front``, with a gap, from a position that is not the device's."""
+        """Continue after ``front``, with a gap, from a position where the device is not."""
         before = Cursor(front.epoch, front.seq + 1)
         self._reset = Gap(self.device.device_id, self.at, before, reason)
         self.at = self._end = front
 
     def skip_to(self, position: Cursor) -> None:
-        """Pass over readings that are there, but come before the span."""
+        """Skip readings that precede the span."""
         self.at = max(self.at, position)
 
     def note_journal_away(self, *, is_expected: bool) -> None:
-        """Note that nobody can be asked; whether that is a loss, the device's replay has shown."""
+        """Note that the journal cannot be asked now.
+
+        That leaves a hole only if the device has shown before that it has a journal.
+        """
         feed = self.device.feed
         self.is_incomplete = feed.has_journal or is_expected
         self.has_hole = feed.has_journal and feed.online
 
     def end_incomplete(self) -> None:
-        """Note that the journal did not answer in time for all that was asked of it."""
+        """Note that the journal did not answer in time.
+
+        A page that has readings of the journal ends after them: the next page goes on from there.
+        """
         self.is_incomplete = True
         if self.has_past and self.query.max_points is None:
             self.end_here()
@@ -127,32 +140,32 @@ class Draft:
             self.has_hole = True
 
     def add_past(self, start: Cursor, readings: Iterable[Reading]) -> None:
-        """Add the readings that came of asking the device for those after ``start``."""
+        """Add readings of the device's journal, which was asked for those after ``start``."""
         for reading in readings:
             if not self.has_past:
                 self.at = start
             if self.is_full:
                 return
-            self._pass_over(Cursor(reading.epoch, reading.seq - 1), was_asked=self.has_past)
-            self._look_at(reading.cursor, reading.ts_ms, encode_reading(reading))
+            self._skip(Cursor(reading.epoch, reading.seq - 1), was_asked=self.has_past)
+            self._visit(reading.cursor, reading.ts_ms, encode_reading(reading))
             self.has_past = True
 
     def end_past(self, front: Cursor) -> None:
-        """Note that the device has nothing more before the ring's front."""
-        self._pass_over(front, was_asked=self.has_past)
+        """Note that the journal has no more readings before the ring's front."""
+        self._skip(front, was_asked=self.has_past)
 
     def end_here(self) -> None:
-        """Let the page end although more is held, which cannot be had now."""
+        """End the page here; the next page goes on from this position."""
         self.room = 0
         self._end = self.at
 
     def add_slice(self) -> bool:
-        """Add the next part of the ring; False when nothing more belongs to the page."""
+        """Add the next slice of the ring; return False when the page is complete."""
         ring = self.device.ring
         if self.is_full:
             return False
         if ring.front is not None and self.at < ring.front:
-            self._pass_over(ring.front, was_asked=False)
+            self._skip(ring.front, was_asked=False)
         index = ring.index_after(self.at)
         stop = min(index + SLICE, ring.end)
         while index < stop and not self.is_full:
@@ -161,7 +174,6 @@ class Draft:
         return index < ring.end and not self.is_full
 
     def page(self) -> Page:
-        """Give what came together."""
         gaps = self._inner_gaps()
         if self._reset is not None:
             gaps = [self._reset, *gaps]
@@ -169,16 +181,16 @@ class Draft:
         return page._replace(has_hole=self.has_hole, reset=self._reset)
 
     def _next(self) -> Cursor:
-        """Find where the page that follows begins."""
+        """Return the ``since`` of the following page."""
         if self._end is None and self.query.since is None and self.is_incomplete:
-            return START  # not behind what could not be had
+            return START  # so that the next request asks for the missing readings again
         return self._end or self.query.since or self.at
 
-    def _beginning(self) -> Cursor:
-        """Find where a page without ``since`` begins in the ring."""
+    def _start_in_ring(self) -> Cursor:
+        """Return where a page without ``since`` starts."""
         ring = self.device.ring
         index = ring.first if self.query.is_span else _newest_start(self.device, self.room)
-        # an emptied ring's first entry tells of the return to an older epoch: begin after it
+        # the first entry of an emptied ring is the gap epoch_back: start after it
         start = ring.front if index <= ring.first else ring.cursor_at(index)
         return start or START
 
@@ -192,14 +204,15 @@ class Draft:
         gap = ring.gap_at(index)
         if gap is None:
             cursor = ring.cursor_at(index + 1) or self.at
-            self._look_at(cursor, ring.time_at(index), reading_payload(ring.frame_at(index)))
+            self._visit(cursor, ring.time_at(index), reading_payload(ring.frame_at(index)))
         else:
             inside = gap.after is not None and self.at > gap.after
             self._note(replace(gap, after=self.at) if inside else gap)
 
-    def _look_at(self, cursor: Cursor, ts_ms: int, payload: bytes) -> None:
+    def _visit(self, cursor: Cursor, ts_ms: int, payload: bytes) -> None:
+        """Move to a reading; add it if it lies in the span."""
         self.at = cursor
-        if self._first is None and self.is_before(ts_ms):
+        if self._first is None and self.is_before(ts_ms):  # gaps before the span do not count
             self.room_bytes += GAP_BYTES * len(self.gaps)
             self.gaps.clear()
         elif self.query.includes(ts_ms):
@@ -209,13 +222,17 @@ class Draft:
             self.room -= 1
             self.room_bytes -= len(payload)
 
-    def _pass_over(self, front: Cursor, *, was_asked: bool) -> None:
-        """Note what is missing up to a position: never there, or not held any more."""
+    def _skip(self, front: Cursor, *, was_asked: bool) -> None:
+        """Move to ``front``, and note the positions between as gaps.
+
+        The device was asked for them and does not have them (``was_asked``), or the ring no longer
+        holds them.
+        """
         device_id = self.device.device_id
         if was_asked:
             for hole in holes(device_id, self.at, front):
                 self._note(hole)
-        elif self.at < front and (self.at != START or front.seq):  # 0-0 asks for all there is
+        elif self.at < front and (self.at != START or front.seq):  # 0-0 means: all readings held
             lost = Gap(device_id, self.at, Cursor(front.epoch, front.seq + 1), self.lost_reason)
             self._note(lost)
         self.at = max(self.at, front)
@@ -228,9 +245,9 @@ class Draft:
             self._end = gap.end
 
     def _inner_gaps(self) -> list[Gap]:
-        """Leave out what lies before or behind the readings of a span.
+        """Return the gaps of a page; of a span, only those between its readings.
 
-        After ``since`` a gap before the first reading counts: the page before this one ended there.
+        With ``since``, a gap before the first reading counts too: the previous page ended there.
         """
         if not self.query.is_span:
             return self.gaps

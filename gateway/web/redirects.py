@@ -1,4 +1,4 @@
-"""Addresses that people type and browsers guess, and where they lead."""
+"""Redirects for paths that people type and browsers guess."""
 
 from urllib.parse import quote
 
@@ -6,27 +6,27 @@ from flask import Blueprint, abort, after_this_request, redirect, request, url_f
 from werkzeug.wrappers import Response
 
 
-def create_detours() -> Blueprint:
-    """Create the routes that only lead on."""
-    detours = Blueprint("detours", __name__)
+def create_redirects() -> Blueprint:
+    """Create the routes that only redirect."""
+    redirects = Blueprint("redirects", __name__)
 
-    @detours.get("/bikes/<device_id>")
+    @redirects.get("/bikes/<device_id>")
     def bike(device_id: str) -> Response:
-        return _to_page(f"#/bikes/{quote(device_id, safe='')}")
+        return _to_dashboard(f"#/bikes/{quote(device_id, safe='')}")
 
-    @detours.get("/bikes")
+    @redirects.get("/bikes")
     def bikes() -> Response:
-        return _to_page("#/bikes")
+        return _to_dashboard("#/bikes")
 
-    @detours.get("/favicon.ico")
+    @redirects.get("/favicon.ico")
     def icon() -> Response:
         return redirect(url_for("static", filename="favicon.svg"))
 
-    return detours
+    return redirects
 
 
-def _to_page(fragment: str) -> Response:
-    """Lead a browser to the page; a program, which cannot use that, is told there is nothing."""
+def _to_dashboard(fragment: str) -> Response:
+    """Redirect a browser to the dashboard; a program, which cannot use that page, gets 404."""
     after_this_request(_vary_by_accept)
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
         abort(404)

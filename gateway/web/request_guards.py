@@ -1,6 +1,7 @@
-"""What stands before every request: which hosts, origins and clients are let in at all.
+"""Checks that run before every request: its host, its origin, and the client that sends it.
 
-Works on WSGI environments, because Socket.IO's handshake never reaches Flask.
+:func:`guard` wraps the WSGI application. The checks read WSGI environments because Socket.IO's
+handshake never reaches Flask.
 """
 
 import errno
@@ -30,10 +31,10 @@ LOCAL_NAMES = frozenset({"localhost"})
 
 
 def host_check(allowed: Collection[str]) -> Check:
-    """Refuse requests for a host that is not ours: a page cannot rebind its name to us.
+    """Return a check that refuses requests for other hosts (DNS rebinding).
 
-    An IP address and ``localhost`` are always ours: no name leads there by a foreign DNS. Probes
-    need no host: they often send none, and browsers always send one.
+    IP addresses and ``localhost`` are always allowed: no DNS server of an attacker can point them
+    here. Health probes need no Host header: they often send none, while browsers always send one.
     """
     names = LOCAL_NAMES | {name.lower() for name in allowed}
 
@@ -51,7 +52,7 @@ def host_check(allowed: Collection[str]) -> Check:
 
 
 def handshake_check(has_room_for: Callable[[dict[str, Any]], bool]) -> Check:
-    """Refuse a Socket.IO handshake that cannot succeed: an old client, or a full gateway."""
+    """Return a check that refuses handshakes of old clients, and new sessions when full."""
 
     def check(environ: "WSGIEnvironment") -> None:
         if not environ.get("PATH_INFO", "").startswith(SOCKET_PATH):
@@ -66,7 +67,10 @@ def handshake_check(has_room_for: Callable[[dict[str, Any]], bool]) -> Check:
 
 
 def proxy_check(proxies: TrustedProxies, warn: Callable[..., object]) -> Check:
-    """Refuse nothing, but tell once of a proxy that nobody listed: its clients pass for one."""
+    """Return a check that refuses nothing, but warns once of a proxy that is not listed.
+
+    All clients of such a proxy appear to have the proxy's address.
+    """
     told = OncePerKind()
 
     def check(environ: "WSGIEnvironment") -> None:
@@ -75,18 +79,18 @@ def proxy_check(proxies: TrustedProxies, warn: Callable[..., object]) -> Check:
                 "forwarded_client_ignored",
                 proxy=environ.get("REMOTE_ADDR"),
                 what="it sends X-Forwarded-For; if it is a proxy of yours, list it in "
-                "SPOKE_TRUSTED_PROXIES, else all its clients share the places of one",
+                "SPOKE_TRUSTED_PROXIES, else all its clients share the slots of one address",
             )
 
     return check
 
 
 def origin_check(listed: Collection[str]) -> OriginCheck:
-    """Tell whether a page of an origin may connect: a listed one, or one served from here."""
+    """Return a check of origins: it allows the listed origins and the gateway's own."""
     origins = frozenset(map(comparable, listed))
 
     def is_allowed(origin: str | None, environ: dict[str, Any]) -> bool:
-        if origin is None:  # no page: browsers always say where a page is from
+        if origin is None:  # not a page: browsers always send the origin of a page
             return True
         asking, host = comparable(origin), environ.get("HTTP_HOST")
         own = f"{environ.get('wsgi.url_scheme')}://{host}"
@@ -96,9 +100,9 @@ def origin_check(listed: Collection[str]) -> OriginCheck:
 
 
 def guard(app: "WSGIApplication", checks: Iterable[Check]) -> "WSGIApplication":
-    """Put checks before an application; what they refuse never reaches it.
+    """Wrap an application: each request passes all checks before it reaches the application.
 
-    Nothing escapes to the web server, which would print it beside the log.
+    Except for OSError, no exception reaches the web server, which would print it outside the log.
     """
     ordered = tuple(checks)
 
@@ -106,8 +110,8 @@ def guard(app: "WSGIApplication", checks: Iterable[Check]) -> "WSGIApplication":
         try:
             for check in ordered:
                 check(environ)
-            return _whole_or_cut(app(environ, start_response), environ)
-        except OSError:  # the client went away, or its connection was taken over: no answer
+            return _cut_on_error(app(environ, start_response), environ)
+        except OSError:  # the client left, or another part took its connection over: no answer
             raise
         except Exception as error:
             refusal = problem(*translate(error, path=environ.get("PATH_INFO")))
@@ -116,13 +120,13 @@ def guard(app: "WSGIApplication", checks: Iterable[Check]) -> "WSGIApplication":
     return guarded
 
 
-def _whole_or_cut(parts: Iterable[bytes], environ: "WSGIEnvironment") -> Iterable[bytes]:
-    """Cut the connection where an answer that has begun cannot go on.
+def _cut_on_error(parts: Iterable[bytes], environ: "WSGIEnvironment") -> Iterable[bytes]:
+    """Pass on the parts of an answer; cut the connection if the application fails between them.
 
-    The client sees that its answer is not whole, and the web server takes it for a client that
-    left, about which it says nothing.
+    The client then sees that the answer is incomplete. The web server takes the raised
+    ConnectionResetError for a client that left, and prints nothing.
     """
-    if isinstance(parts, Sized):  # nothing is made while it is sent
+    if isinstance(parts, Sized):  # a complete list: the application does not run while it is sent
         return parts
 
     def pass_on() -> Iterator[bytes]:
@@ -138,7 +142,7 @@ def _whole_or_cut(parts: Iterable[bytes], environ: "WSGIEnvironment") -> Iterabl
 
 
 def _host_of(header: str) -> str:
-    """Read the name in a Host header, without its port; empty when there is none to read."""
+    """Return the name in a Host header, without the port; empty if the header is malformed."""
     try:
         parts = urlsplit(f"//{header}")
         name = parts.hostname

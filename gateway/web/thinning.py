@@ -1,4 +1,4 @@
-"""Fewer readings for a chart that has no room for all of them. Pure."""
+"""Thin readings for a chart that has fewer points than there are readings. Pure."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,10 @@ from gateway.web.readings import SLICE
 
 
 def thin_out(found: list[bytes], max_points: int | None) -> Iterator[list[bytes]]:
-    """Keep the slowest and the fastest of each run of readings; the runs are of equal length."""
+    """Split readings into runs of equal length; keep the slowest and the fastest of each run.
+
+    Yields parts of the result. Some parts are empty: the caller may give way after each part.
+    """
     runs = max(1, (max_points or POINTS_MAX) // 2)
     if len(found) <= 2 * runs:
         yield found

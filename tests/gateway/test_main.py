@@ -17,9 +17,7 @@ from shared.errors import SettingsError
         (RLIM_INFINITY, RLIM_INFINITY, 10_064, RLIM_INFINITY),
     ],
 )
-def test_the_descriptor_limit_is_raised_as_far_as_it_goes(
-    soft: int, hard: int, needed: int, chosen: int
-) -> None:
+def test_descriptor_limit(soft: int, hard: int, needed: int, chosen: int) -> None:
     assert descriptor_limit(soft, hard, needed) == chosen
 
 
@@ -34,12 +32,10 @@ def test_the_descriptor_limit_is_raised_as_far_as_it_goes(
         (100, 10_000, (10, 26)),
     ],
 )
-def test_a_low_limit_is_shared_out_to_sessions_and_other_connections(
-    limit: int, wanted: int, shares: tuple[int, int]
-) -> None:
+def test_limit_is_divided(limit: int, wanted: int, shares: tuple[int, int]) -> None:
     assert share_out(limit, wanted) == shares
 
 
-def test_a_limit_under_which_nobody_could_be_served_is_refused_in_words() -> None:
+def test_too_low_limit_is_refused() -> None:
     with pytest.raises(SettingsError, match="may open 64 files, the gateway needs at least 100"):
         share_out(64, 10_000)

@@ -30,7 +30,7 @@ def body_of(interface: str) -> str:
 
 
 @pytest.mark.parametrize("interface", INTERFACES)
-def test_an_interface_has_the_keys_of_its_schema(interface: str) -> None:
+def test_interface_has_schema_keys(interface: str) -> None:
     schema: dict[str, Any] = (schemas() | http_schemas())[INTERFACES[interface]]
     keys = re.findall(r"^  (\w+)(\??):", body_of(interface), re.MULTILINE)
     assert [key for key, _mark in keys] == list(schema["properties"])

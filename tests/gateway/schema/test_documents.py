@@ -1,4 +1,4 @@
-"""The documents are valid, and name all that is there and nothing else."""
+"""The documents are valid, and describe everything that exists and nothing else."""
 
 import json
 import subprocess
@@ -44,7 +44,7 @@ def test_every_event_is_described_and_no_other() -> None:
     assert sent == {*event_names(), "speed_change"} - set(EVENTS)
 
 
-def test_every_address_is_described_and_no_other() -> None:
+def test_every_endpoint_is_described() -> None:
     rules = [str(rule) for rule in make_app().url_map.iter_rules() if rule.endpoint != "static"]
     described = {path.replace("{", "<").replace("}", ">") for path in openapi()["paths"]}
     assert described == set(rules)
@@ -57,7 +57,7 @@ def test_every_reason_is_described_and_no_other() -> None:
     assert set(REFUSALS) == AT_ONCE | set(constants_returned("gateway/feed/refusals.py"))
 
 
-def test_a_reading_has_the_keys_of_a_reading_in_their_order() -> None:
+def test_reading_keys_in_order() -> None:
     assert tuple(schemas()["Reading"]["properties"]) == READING_KEYS
 
 

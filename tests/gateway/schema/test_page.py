@@ -13,7 +13,7 @@ def page() -> str:
     return make_app().test_client().get("/docs").text
 
 
-def test_every_event_address_and_schema_has_its_place() -> None:
+def test_page_lists_everything() -> None:
     text = page()
     schemas = asyncapi()["components"]["schemas"] | openapi()["components"]["schemas"]
     for name in schemas:
@@ -33,7 +33,7 @@ def test_every_link_on_the_page_leads_somewhere() -> None:
     assert len(links) > 50
 
 
-def test_the_page_has_no_script_and_loads_nothing_from_elsewhere() -> None:
+def test_page_has_no_script_or_foreign_resource() -> None:
     text = page()
     assert "<script" not in text
     assert "style=" not in text
@@ -59,5 +59,5 @@ def test_the_page_has_no_script_and_loads_nothing_from_elsewhere() -> None:
         ({"type": "object", "additionalProperties": False}, "object"),
     ],
 )
-def test_a_value_is_described_in_a_few_words(schema: Schema, words: str) -> None:
+def test_short_description_of_value(schema: Schema, words: str) -> None:
     assert describe(schema) == words

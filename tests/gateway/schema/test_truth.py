@@ -1,4 +1,4 @@
-"""What a running gateway really sends is what the documents say, errors included."""
+"""A running gateway sends exactly what the documents describe, errors included."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ def complaints(
 
 
 def assert_true(witness: Witness, *, expected: set[str]) -> None:
-    """Assert that all a witness was sent is as described, these events and answers among it."""
+    """Assert that every event matches its schema, and that the expected ones are among them."""
     met = set()
     for name, body in witness.events:
         if name in ("connect", "disconnect", "connect_error"):
@@ -57,7 +57,7 @@ def answer_of(body: dict[str, Any]) -> str:
 
 
 def assert_answer(pair: Pair, path: str, rule: str, status: int, kind: str) -> Answer:
-    """Ask for an address; its answer must be of this status and kind, and as described."""
+    """GET a path; the answer must have this status and type, and match its schema."""
     answer = pair.get(path)
     headers = {name.lower(): value for name, value in answer.headers.items()}
     assert (answer.status, headers["content-type"].partition(";")[0]) == (status, kind)
@@ -68,7 +68,7 @@ def assert_answer(pair: Pair, path: str, rule: str, status: int, kind: str) -> A
     return answer
 
 
-def test_events_are_as_described(pair: Pair) -> None:
+def test_events_match_schema(pair: Pair) -> None:
     device = pair.start_device(SPOKE_RATE_HZ="100", SPOKE_FLEET_SIZE="2")
     pair.start_gateway(SPOKE_HISTORY_READINGS="50")
     eventually(lambda: known_seq(pair) > 100, what="a reading that is no longer held")
@@ -92,14 +92,14 @@ def test_events_are_as_described(pair: Pair) -> None:
     assert_true(witness, expected=expected | {"Subscribed", "Unsubscribed", "Refused"})
 
 
-def test_an_error_without_an_acknowledgement_is_as_described(pair: Pair) -> None:
+def test_error_event_matches_schema(pair: Pair) -> None:
     pair.start_gateway()
     witness = pair.watch(options={"auth": {"subscribe": {"devices": 5}}})
     witness.wait_for("error")
     assert_true(witness, expected={"error"})
 
 
-def test_answers_over_http_are_as_described(pair: Pair, free_port: Callable[[], int]) -> None:
+def test_http_answers_match_schema(pair: Pair, free_port: Callable[[], int]) -> None:
     unheard = f"tcp://127.0.0.1:{free_port()}"  # what is not held then is gone: a gap
     pair.start_device(SPOKE_RATE_HZ="100", SPOKE_REPLAY_BIND=unheard)
     pair.start_gateway(SPOKE_HISTORY_READINGS="50")
@@ -121,7 +121,7 @@ def test_answers_over_http_are_as_described(pair: Pair, free_port: Callable[[], 
     assert_answer(pair, f"{READINGS}?from_ms=0&max_points=8", rule, 200, json)
 
 
-def test_csv_has_the_columns_that_are_described(pair: Pair) -> None:
+def test_csv_columns_match_document(pair: Pair) -> None:
     pair.start_device(SPOKE_RATE_HZ="100")
     pair.start_gateway()
     pair.wait_until_known(BIKE)
@@ -137,7 +137,7 @@ def test_csv_has_the_columns_that_are_described(pair: Pair) -> None:
     assert set(described["headers"]) - of_pages_with_a_hole <= set(answer.headers)
 
 
-def test_what_is_not_as_described_is_found(pair: Pair) -> None:
+def test_wrong_reading_violates_schema(pair: Pair) -> None:
     pair.start_device()
     pair.start_gateway()
     reading = pair.wait_until_known(BIKE)["latest"]

@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 
 from gateway.watch import follow
 from gateway.watch.follow import (
-    Answered,
-    Bike,
-    Came,
     Connected,
-    Cut,
+    Disconnected,
     Event,
-    Missed,
-    Told,
+    GapReceived,
+    ReadingReceived,
+    StatusReceived,
+    Subscribed,
     Watch,
+    WatchedBike,
     apply,
     cursors,
-    question,
     start,
+    subscribe_request,
 )
 from shared.cursor import START, Cursor
 from tests.processes import ROOT
@@ -32,17 +32,19 @@ def reading(seq: int, device_id: str = A, epoch: int = 1, ts_ms: int = NOW_MS) -
     return {"device_id": device_id, "epoch": epoch, "seq": seq, "ts_ms": ts_ms, "speed_kmh": 20.0}
 
 
-def came(seq: int, device_id: str = A, epoch: int = 1, delay_ms: int = 0) -> Came:
-    return Came(reading(seq, device_id, epoch), NOW_MS + delay_ms)
+def came(seq: int, device_id: str = A, epoch: int = 1, delay_ms: int = 0) -> ReadingReceived:
+    return ReadingReceived(reading(seq, device_id, epoch), NOW_MS + delay_ms)
 
 
-def answered(**positions: str) -> Answered:
+def answered(**positions: str) -> Subscribed:
     names = {name.replace("_", "-"): cursor for name, cursor in positions.items()}
-    return Answered({name: {"online": True, "cursor": at} for name, at in names.items()})
+    return Subscribed({name: {"online": True, "cursor": at} for name, at in names.items()})
 
 
-def gap(before: str, lost: int | None = 1, device_id: str = A) -> Missed:
-    return Missed({"device_id": device_id, "before": before, "lost": lost, "reason": "overrun"})
+def gap(before: str, lost: int | None = 1, device_id: str = A) -> GapReceived:
+    return GapReceived(
+        {"device_id": device_id, "before": before, "lost": lost, "reason": "overrun"}
+    )
 
 
 def after(watch: Watch, *events: Event) -> Watch:
@@ -56,112 +58,115 @@ def live(devices: list[str] | None = None) -> Watch:
     return after(start(devices), Connected("http://gateway"), answered(ebike_001="1-4"))
 
 
-def test_the_first_question_asks_from_now_on() -> None:
-    assert question(start([A])) == {"devices": (A,)}
-    assert question(start()) == {"devices": "*"}
+def test_first_request_starts_now() -> None:
+    assert subscribe_request(start([A])) == {"devices": (A,)}
+    assert subscribe_request(start()) == {"devices": "*"}
 
 
-def test_the_first_question_asks_from_the_cursors_given() -> None:
-    assert question(start([A], {A: Cursor(3, 7)})) == {"devices": (A,), "since": {A: "3-7"}}
-    assert question(start(None, {}))["since"] == {"*": "0-0"}
+def test_first_request_with_cursors() -> None:
+    assert subscribe_request(start([A], {A: Cursor(3, 7)})) == {
+        "devices": (A,),
+        "since": {A: "3-7"},
+    }
+    assert subscribe_request(start(None, {}))["since"] == {"*": "0-0"}
 
 
-def test_a_cursor_of_a_bike_that_is_not_watched_is_left_out() -> None:
-    assert question(start([A], {A: START, B: START}))["since"] == {A: "0-0"}
+def test_cursor_of_other_bike_is_ignored() -> None:
+    assert subscribe_request(start([A], {A: START, B: START}))["since"] == {A: "0-0"}
 
 
-def test_after_a_cut_the_question_resumes_where_each_bike_stands() -> None:
-    watch = after(live(), came(5), came(1, B), Cut("gone"))
-    since = question(watch)["since"]
+def test_request_after_disconnect_resumes() -> None:
+    watch = after(live(), came(5), came(1, B), Disconnected("gone"))
+    since = subscribe_request(watch)["since"]
     assert since == {A: "1-5", B: "1-1", "*": "0-0"}
 
 
-def test_a_bike_that_sent_nothing_is_resumed_from_where_the_answer_said() -> None:
-    assert question(after(live([A]), Cut("gone")))["since"] == {A: "1-4"}
+def test_silent_bike_resumes_at_answered_cursor() -> None:
+    assert subscribe_request(after(live([A]), Disconnected("gone")))["since"] == {A: "1-4"}
 
 
 def test_a_limited_stream_has_nothing_to_resume() -> None:
     watch = after(start(None, None, 2.0), Connected("http://gateway"), answered(ebike_001="1-4"))
-    assert question(after(watch, came(5))) == {"devices": "*", "max_rate_hz": 2.0}
+    assert subscribe_request(after(watch, came(5))) == {"devices": "*", "max_rate_hz": 2.0}
 
 
 @pytest.mark.parametrize("event", [came(4), came(1), came(5, A, 1)])
-def test_a_reading_seen_before_changes_nothing(event: Came) -> None:
+def test_a_reading_seen_before_changes_nothing(event: ReadingReceived) -> None:
     watch = after(live(), came(5))
     assert apply(watch, event) is watch
 
 
-def test_what_comes_before_the_answer_changes_nothing() -> None:
+def test_events_before_answer_are_ignored() -> None:
     watch = after(start(), Connected("http://gateway"))
-    for event in (came(5), gap("1-8"), Told({"device_id": A, "online": True})):
+    for event in (came(5), gap("1-8"), StatusReceived({"device_id": A, "online": True})):
         assert apply(watch, event) is watch
-    assert apply(after(live(), Cut("gone")), came(9)).bikes[A].readings == 0
+    assert apply(after(live(), Disconnected("gone")), came(9)).bikes[A].readings == 0
 
 
 def test_an_answer_never_moves_a_position() -> None:
     watch = after(
-        live(), came(9), Cut("gone"), Connected("http://other"), answered(ebike_001="1-2")
+        live(), came(9), Disconnected("gone"), Connected("http://other"), answered(ebike_001="1-2")
     )
     assert cursors(watch) == {A: Cursor(1, 9)}
 
 
-def test_a_gap_moves_the_position_to_one_before_its_end_and_is_counted() -> None:
+def test_gap_moves_cursor_and_counts() -> None:
     watch = after(live(), gap("1-8", lost=3), gap("2-1", lost=None))
     assert cursors(watch)[A] == Cursor(2, 0)
     assert (watch.bikes[A].gaps, watch.bikes[A].lost) == (2, 3)
 
 
-def test_a_gap_that_goes_back_lets_what_comes_after_it_through() -> None:
+def test_gap_may_move_cursor_back() -> None:
     watch = after(live(), came(90), gap("1-3"), came(3))
     assert cursors(watch)[A] == Cursor(1, 3)
 
 
-def test_an_older_epoch_is_taken_when_the_gateway_sends_it() -> None:
+def test_older_epoch_is_accepted() -> None:
     assert cursors(after(live(), came(1, A, 9), came(1, A, 3)))[A] == Cursor(3, 1)
 
 
-def test_a_status_says_online_model_and_why_it_is_refused() -> None:
+def test_status_sets_online_model_refused() -> None:
     status = {"device_id": A, "online": False, "model": "Trekking", "refused": "old_epoch"}
-    bike = after(live(), Told(status)).bikes[A]
+    bike = after(live(), StatusReceived(status)).bikes[A]
     assert (bike.online, bike.model, bike.refused) == (False, "Trekking", "old_epoch")
-    watch = after(live(), Told(status))
-    assert apply(watch, Told(status)) is watch
+    watch = after(live(), StatusReceived(status))
+    assert apply(watch, StatusReceived(status)) is watch
 
 
 def test_the_same_trouble_again_changes_nothing() -> None:
-    watch = after(live(), Cut("nothing answers"))
+    watch = after(live(), Disconnected("nothing answers"))
     assert (watch.url, watch.trouble) == (None, "nothing answers")
-    assert apply(watch, Cut("nothing answers")) is watch
-    assert apply(watch, Cut("something else")).trouble == "something else"
+    assert apply(watch, Disconnected("nothing answers")) is watch
+    assert apply(watch, Disconnected("something else")).trouble == "something else"
 
 
-def test_the_lag_is_how_long_a_reading_was_under_way() -> None:
+def test_lag_is_delay_of_reading() -> None:
     assert after(live(), came(5, delay_ms=30)).bikes[A].lag_ms == 30
     assert after(live(), came(5, delay_ms=30), came(6, delay_ms=900)).bikes[A].lag_ms == 900
 
 
 @pytest.mark.parametrize("wrong_ms", [-3_600_000, 3_600_000])
-def test_the_lag_of_a_bike_with_a_wrong_clock_is_above_the_fastest(wrong_ms: int) -> None:
+def test_lag_with_wrong_clock(wrong_ms: int) -> None:
     watch = after(live(), came(5, delay_ms=wrong_ms + 10), came(6, delay_ms=wrong_ms + 250))
     assert watch.bikes[A].lag_ms == 240
 
 
-def test_the_history_has_one_entry_a_second_and_an_end() -> None:
+def test_history_has_bounded_seconds() -> None:
     watch = live()
     for seq in range(5, 105):
         moment = reading(seq, ts_ms=NOW_MS + 500 * seq)
-        watch = apply(watch, Came(moment, NOW_MS))
+        watch = apply(watch, ReadingReceived(moment, NOW_MS))
     history = watch.bikes[A].history
     assert len(history) == follow.HISTORY_S
     assert {second.readings for second in history[:-1]} == {2}
-    again = apply(watch, Came(reading(105, ts_ms=NOW_MS - 60_000), NOW_MS))
+    again = apply(watch, ReadingReceived(reading(105, ts_ms=NOW_MS - 60_000), NOW_MS))
     assert len(again.bikes[A].history) == 1
 
 
-def test_of_too_many_bikes_the_longest_silent_is_forgotten() -> None:
-    many = Answered({f"b{n}": {"online": True, "cursor": "1-0"} for n in range(follow.BIKES_MAX)})
+def test_longest_silent_bike_is_forgotten() -> None:
+    many = Subscribed({f"b{n}": {"online": True, "cursor": "1-0"} for n in range(follow.BIKES_MAX)})
     watch = after(start(), Connected("http://gateway"), many, came(1, "b0"), came(1, "new"))
-    since = question(watch)["since"]
+    since = subscribe_request(watch)["since"]
     assert isinstance(since, dict)
     assert len(since) == follow.BIKES_MAX + 1
     assert {"b0", "new", "*"} <= since.keys()
@@ -173,7 +178,7 @@ def test_what_is_no_event_is_an_error() -> None:
         apply(live(), "speed_change")  # type: ignore[arg-type]  # that is the point
 
 
-def test_what_the_page_about_clients_shows_works() -> None:
+def test_example_of_clients_page_works() -> None:
     page = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
     [code] = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     devices = {A: {"online": True, "cursor": "1-4"}}
@@ -185,8 +190,8 @@ def test_what_the_page_about_clients_shows_works() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([A, B]), st.integers(1, 30)), max_size=60))
-def test_whatever_is_repeated_each_number_counts_once(sent: list[tuple[str, int]]) -> None:
-    watch = after(start(), Connected("http://gateway"), Answered({}))
+def test_repeated_readings_count_once(sent: list[tuple[str, int]]) -> None:
+    watch = after(start(), Connected("http://gateway"), Subscribed({}))
     taken: dict[str, list[int]] = {A: [], B: []}
     for device_id, seq in sent:
         new = apply(watch, came(seq, device_id))
@@ -195,4 +200,4 @@ def test_whatever_is_repeated_each_number_counts_once(sent: list[tuple[str, int]
         watch = new
     for device_id, seqs in taken.items():
         assert seqs == sorted(set(seqs))
-        assert watch.bikes.get(device_id, Bike()).readings == len(seqs)
+        assert watch.bikes.get(device_id, WatchedBike()).readings == len(seqs)

@@ -3,7 +3,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from gateway.watch.follow import Bike, Second, Watch
+from gateway.watch.follow import Second, Watch, WatchedBike
 from gateway.watch.view import render, sparkline, summary
 from shared.cursor import Cursor
 
@@ -11,11 +11,11 @@ NOW_S = 1_700_000_000
 WIDTH, HEIGHT = 140, 20
 
 
-def bike(**changes: object) -> Bike:
+def bike(**changes: object) -> WatchedBike:
     latest = {"speed_kmh": 21.44, "power_w": 110, "battery_pct": 12}
     history = tuple(Second(NOW_S - 20 + n, float(n), 10) for n in range(21) if n not in (7, 8))
     known = {"online": True, "latest": latest, "history": history, "readings": 1_234}
-    return Bike(Cursor(1, 4), **{**known, "lag_ms": 3.4, "least_delay_ms": 3.0, **changes})  # type: ignore[arg-type]  # of the right types
+    return WatchedBike(Cursor(1, 4), **{**known, "lag_ms": 3.4, "least_delay_ms": 3.0, **changes})  # type: ignore[arg-type]  # of the right types
 
 
 def shown(watch: Watch, height: int = HEIGHT, width: int = WIDTH) -> str:
@@ -25,7 +25,7 @@ def shown(watch: Watch, height: int = HEIGHT, width: int = WIDTH) -> str:
     return capture.get()
 
 
-def test_a_bike_is_one_line_with_what_matters() -> None:
+def test_bike_is_one_line() -> None:
     watch = Watch(bikes={"ebike-001": bike()}, url="http://gateway", connects=1)
     [line] = [line for line in shown(watch).splitlines() if line.lstrip().startswith("ebike-001")]
     for word in ("● online", "21.4", "110 W", "12%", "10", "1,234", "3 ms", "▁▁▁▁▁▁▂  ▂▂"):
@@ -48,19 +48,19 @@ def test_a_second_without_a_reading_is_blank() -> None:
     assert sparkline(history, NOW_S + 60).strip() == ""
 
 
-def test_a_bike_with_a_wrong_clock_has_its_line_all_the_same() -> None:
+def test_sparkline_with_wrong_clock() -> None:
     hour_s = 3600
     history = tuple(Second(NOW_S + hour_s - n, 30.0, 1) for n in range(3, -1, -1))
     wrong = bike(history=history, least_delay_ms=-1000.0 * hour_s)
     assert "▆▆▆▆" in shown(Watch(bikes={"ebike-001": wrong}, url="http://gateway"))
 
 
-def test_offline_refused_and_gaps_are_told() -> None:
+def test_offline_refused_and_gaps_are_shown() -> None:
     bikes = {
         "away": bike(online=False),
         "strange": bike(refused="old_epoch"),
         "lossy": bike(gaps=2, lost=1_017),
-        "new": Bike(),
+        "new": WatchedBike(),
     }
     text = shown(Watch(bikes=bikes, url="http://gateway", connects=3))
     for words in (
@@ -73,19 +73,19 @@ def test_offline_refused_and_gaps_are_told() -> None:
         assert words in text
 
 
-def test_why_nothing_comes_is_told() -> None:
+def test_reason_for_no_connection_is_shown() -> None:
     assert "nothing answers at http://x" in shown(Watch(trouble="nothing answers at http://x"))
     assert "connecting" in shown(Watch())
 
 
-def test_a_fleet_that_is_too_long_fits_and_says_how_many_more() -> None:
+def test_long_fleet_is_cut() -> None:
     bikes = {f"ebike-{n:03}": bike() for n in range(100)}
     text = shown(Watch(bikes=bikes, url="http://gateway"), height=20).rstrip("\n")
     assert len(text.splitlines()) <= 20
     assert "… and 87 more bikes" in text
 
 
-def test_a_narrow_terminal_keeps_what_matters_most_on_one_line_a_bike() -> None:
+def test_narrow_terminal_drops_columns() -> None:
     watch = Watch(bikes={"ebike-001": bike(gaps=1, lost=17)}, url="http://gateway")
     text = shown(watch, width=60)
     [line] = [line for line in text.splitlines() if "ebike-001" in line]

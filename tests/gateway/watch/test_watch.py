@@ -1,4 +1,4 @@
-"""The program as it is started: real gateways, real bikes, a real pipe."""
+"""The real program: real gateways, real bikes, a real pipe."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def pair(start_process: StartProcess, free_port: Callable[[], int]) -> Pair:
 
 
 class Watching:
-    """The program, and what it printed."""
+    """The running program and its output."""
 
     def __init__(self, pair: Pair, *arguments: str) -> None:
         self.process: RunningProcess = pair.start_process(
@@ -47,7 +47,7 @@ class Watching:
         ]
 
     def wait_for_more(self, count: int = 30) -> None:
-        """Wait for so many readings more than there are."""
+        """Wait for ``count`` more readings."""
         wanted = len(self.bodies("speed_change")) + count
         self.process.wait_for_line('"event":"speed_change"', count=wanted)
 
@@ -57,7 +57,7 @@ def assert_each_once_in_order(numbers: list[int]) -> None:
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-def test_nothing_is_missing_or_twice_over_a_killed_gateway(pair: Pair) -> None:
+def test_killed_gateway_loses_nothing(pair: Pair) -> None:
     pair.start_device(SPOKE_RATE_HZ="100", SPOKE_FLEET_SIZE="2")
     gateway = pair.start_gateway()
     pair.wait_until_known("ebike-002")
@@ -88,7 +88,7 @@ def test_it_goes_on_at_another_gateway(pair: Pair, free_port: Callable[[], int])
     assert watching.numbers()[0] == 1
 
 
-def test_a_gateway_that_comes_late_is_waited_for_and_the_user_is_told(pair: Pair) -> None:
+def test_late_gateway_is_waited_for(pair: Pair) -> None:
     watching = Watching(pair, pair.url)
     watching.process.wait_for_line(f"nothing answers at {pair.url} .*start a gateway there")
     pair.start_device()
@@ -97,11 +97,11 @@ def test_a_gateway_that_comes_late_is_waited_for_and_the_user_is_told(pair: Pair
     assert [body["online"] for body in watching.bodies("device_status")] == [True]
 
 
-def test_the_next_run_goes_on_where_the_last_one_ended(pair: Pair, tmp_path: Path) -> None:
+def test_next_run_resumes_from_file(pair: Pair, tmp_path: Path) -> None:
     pair.start_device(SPOKE_RATE_HZ="100")
     pair.start_gateway()
     pair.wait_until_known(BIKE)
-    arguments = (pair.url, "--cursors", str(tmp_path / "places.json"))
+    arguments = (pair.url, "--cursors", str(tmp_path / "cursors.json"))
     seen: list[int] = []
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         watching = Watching(pair, *arguments)
@@ -111,7 +111,7 @@ def test_the_next_run_goes_on_where_the_last_one_ended(pair: Pair, tmp_path: Pat
     assert_each_once_in_order(seen)
 
 
-def test_once_ends_with_3_when_there_is_no_connection_or_no_more(pair: Pair) -> None:
+def test_once_exits_with_3(pair: Pair) -> None:
     absent = Watching(pair, pair.url, "--once")
     assert absent.process.wait() == 3
     assert "start a gateway" in absent.process.output
@@ -160,7 +160,7 @@ def test_a_wrong_argument_ends_it_with_2(
     assert "Traceback" not in watching.process.output
 
 
-def test_a_reader_that_has_enough_ends_it_without_a_word(pair: Pair) -> None:
+def test_closed_pipe_ends_it_silently(pair: Pair) -> None:
     pair.start_device(SPOKE_RATE_HZ="100")
     pair.start_gateway()
     command = f"{sys.executable} -m gateway.watch {pair.url} | head -n 3; echo ${{PIPESTATUS[0]}}"
@@ -173,7 +173,7 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(pair: Pair) -> None:
 
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, int]]:
-    """A terminal: where a program writes, and where a person looks."""
+    """A pseudo terminal: the end of the program, and the end of the person."""
     person, program = pty.openpty()
     os.set_blocking(person, False)
     yield program, person
@@ -185,7 +185,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 def watching_in(
     terminal: tuple[int, int], pair: Pair, **environ: str | None
 ) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], bytearray]]]:
-    """Watch a bike in a terminal; give the process, and what a person has seen so far."""
+    """Watch a bike in a terminal; yield the process, and a function that returns its output."""
     pair.start_device()
     pair.start_gateway()
     pair.wait_until_known(BIKE)
@@ -216,7 +216,7 @@ def test_in_a_terminal_it_is_a_table(pair: Pair, terminal: tuple[int, int]) -> N
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown", "", None])
-def test_in_a_terminal_without_a_cursor_it_is_lines(
+def test_dumb_terminal_gets_json_lines(
     pair: Pair, terminal: tuple[int, int], term: str | None
 ) -> None:
     with watching_in(terminal, pair, TERM=term) as (process, seen):
@@ -228,7 +228,7 @@ def test_in_a_terminal_without_a_cursor_it_is_lines(
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_table_in_a_terminal_of_another_encoding_is_ascii(
+def test_table_is_ascii_in_other_encodings(
     pair: Pair, terminal: tuple[int, int], encoding: str
 ) -> None:
     environ = {"TERM": "vt100", "COLUMNS": "140", "PYTHONIOENCODING": encoding, "NO_COLOR": "1"}
@@ -256,9 +256,7 @@ def test_table_follows_the_size_of_its_terminal(pair: Pair, terminal: tuple[int,
         assert b"Traceback" not in seen()
 
 
-def test_signal_ends_it_while_nobody_reads_the_terminal(
-    pair: Pair, terminal: tuple[int, int]
-) -> None:
+def test_signal_ends_it_with_full_terminal(pair: Pair, terminal: tuple[int, int]) -> None:
     with watching_in(terminal, pair, TERM="xterm", COLUMNS="400", LINES="400") as (process, _):
         program, _ = terminal
         eventually(lambda: not select.select([], [program], [], 0)[1], what="a full terminal")
@@ -266,13 +264,13 @@ def test_signal_ends_it_while_nobody_reads_the_terminal(
         assert process.wait(scaled_s(20)) == 0
 
 
-def test_signal_ends_it_while_nobody_reads_the_pipe(pair: Pair, tmp_path: Path) -> None:
+def test_signal_ends_it_with_full_pipe(pair: Pair, tmp_path: Path) -> None:
     pair.start_device(SPOKE_RATE_HZ="1000")
     pair.start_gateway()
     reader, writer = os.pipe()
-    places = tmp_path / "places.json"
+    cursors = tmp_path / "cursors.json"
     process = subprocess.Popen(
-        [sys.executable, "-m", "gateway.watch", pair.url, "--from-start", "--cursors", places],
+        [sys.executable, "-m", "gateway.watch", pair.url, "--from-start", "--cursors", cursors],
         stdout=writer,
         stderr=subprocess.PIPE,
         cwd=ROOT,
@@ -288,7 +286,7 @@ def test_signal_ends_it_while_nobody_reads_the_pipe(pair: Pair, tmp_path: Path) 
         with os.fdopen(reader, "rb") as pipe:
             *lines, _cut = pipe.read().split(b"\n")
         last = [body for line in lines if (body := json.loads(line)["data"]).get("seq")][-1]
-        assert json.loads(places.read_text())[BIKE] == f"{last['epoch']}-{last['seq']}"
+        assert json.loads(cursors.read_text())[BIKE] == f"{last['epoch']}-{last['seq']}"
     finally:
         process.kill()
         process.wait()

@@ -1,4 +1,4 @@
-"""What answers under way may hold together, and who waits."""
+"""The memory budget of HTTP answers, and the order of waiting requests."""
 
 from functools import partial
 
@@ -56,7 +56,7 @@ def test_request_that_waits_too_long_is_refused() -> None:
     assert budget.free_bytes == 40
 
 
-def test_killed_request_leaves_the_line() -> None:
+def test_killed_request_leaves_the_queue() -> None:
     budget = AnswerBudget(100)
     first = budget.reserve(100)
     waiting = gevent.spawn(budget.reserve, 50)
@@ -67,9 +67,7 @@ def test_killed_request_leaves_the_line() -> None:
 
 
 @pytest.mark.parametrize("form", ["", "&format=csv", "&format=csv&from_ms=0"])
-def test_answers_that_nobody_takes_leave_room_or_a_503(
-    monkeypatch: pytest.MonkeyPatch, form: str
-) -> None:
+def test_unread_answers_use_bounded_memory(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     small = partial(AnswerBudget, 2 * PAGE_BYTES_MAX, 0.01)
     monkeypatch.setattr("gateway.web.reading_pages.AnswerBudget", small)
     app = make_app()
@@ -87,7 +85,7 @@ def test_answers_that_nobody_takes_leave_room_or_a_503(
     assert client.get(url, buffered=True).status_code == 200
 
 
-def test_room_goes_to_the_client_whose_address_holds_least(
+def test_memory_goes_to_least_loaded_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     two_answers = partial(AnswerBudget, 2 * PAGE_BYTES_MAX, scaled_s(20))
@@ -122,6 +120,6 @@ def test_head_does_no_work(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     client = app.test_client()
     url = f"{READINGS}?from_ms=0{form}"
     kind = client.get(url, buffered=True).content_type
-    monkeypatch.setattr("gateway.web.reading_pages.Draft.begin", lambda *_: 1 / 0)
+    monkeypatch.setattr("gateway.web.reading_pages.PageBuilder.begin", lambda *_: 1 / 0)
     answer = client.head(url)
     assert (answer.status_code, answer.content_type, answer.data) == (200, kind, b"")

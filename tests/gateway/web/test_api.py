@@ -31,7 +31,7 @@ def client(hub_and_client: tuple[Hub, FlaskClient]) -> FlaskClient:
     return hub_and_client[1]
 
 
-def test_devices_are_listed_by_id_with_their_latest_reading(hub: Hub, client: FlaskClient) -> None:
+def test_devices_are_listed_by_id(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "b", range(1, 3))
     publish(hub, "a", range(1, 4))
     first, second = client.get("/api/v1/devices").json["devices"]  # type: ignore[index]  # is JSON
@@ -41,12 +41,12 @@ def test_devices_are_listed_by_id_with_their_latest_reading(hub: Hub, client: Fl
     assert first["latest"]["seq"] == 3
 
 
-def test_one_device_is_told_as_in_the_list(hub: Hub, client: FlaskClient) -> None:
+def test_one_device_equals_list_entry(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "a", range(1, 4))
     assert client.get("/api/v1/devices/a").json == client.get("/api/v1/devices").json["devices"][0]  # type: ignore[index]  # is JSON
 
 
-def test_readings_after_a_cursor_ascend_and_lead_on(hub: Hub, client: FlaskClient) -> None:
+def test_readings_after_cursor_ascend(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "a", range(1, 11))
     page = client.get(f"{READINGS}?since={EPOCH}-4&limit=3").json
     assert page is not None
@@ -64,7 +64,7 @@ def test_without_since_the_newest_come_ascending(hub: Hub, client: FlaskClient) 
     assert [reading["seq"] for reading in page["readings"]] == [9, 10]  # type: ignore[index]  # is JSON
 
 
-def test_what_is_no_longer_held_is_told_as_a_gap(hub: Hub, client: FlaskClient) -> None:
+def test_expired_readings_are_a_gap(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "a", range(1, 301))
     page = client.get(f"{READINGS}?since={EPOCH}-10&limit=1").json
     assert page is not None
@@ -74,7 +74,7 @@ def test_what_is_no_longer_held_is_told_as_a_gap(hub: Hub, client: FlaskClient) 
     assert page["readings"][0]["seq"] == 101
 
 
-def test_a_gap_tells_giving_way_to_another_device_from_age() -> None:
+def test_gap_reason_evicted_or_expired() -> None:
     app = make_app(SPOKE_MAX_DEVICES="1")
     hub, client = gateway_of(app).hub, app.test_client()
     publish(hub, "a", range(1, 11))
@@ -97,7 +97,7 @@ def test_a_span_is_read_page_by_page(hub: Hub, client: FlaskClient) -> None:
     assert (over["readings"], over["next"]) == ([], rest["next"])  # type: ignore[index]  # is JSON
 
 
-def test_a_span_as_csv_is_one_file_unless_a_limit_is_asked_for() -> None:
+def test_csv_span_is_one_file() -> None:
     app = make_app()
     publish(gateway_of(app).hub, "a", range(1, 2_501))
     client = app.test_client()
@@ -110,7 +110,7 @@ def test_a_span_as_csv_is_one_file_unless_a_limit_is_asked_for() -> None:
     assert "from_ms=0" in part.headers["Link"]
 
 
-def test_0_0_is_no_gap_when_all_there_ever_was_is_held(hub: Hub, client: FlaskClient) -> None:
+def test_0_0_without_gap(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "a", range(1, 4))
     page = client.get(f"{READINGS}?since=0-0").json
     assert page is not None
@@ -120,7 +120,7 @@ def test_0_0_is_no_gap_when_all_there_ever_was_is_held(hub: Hub, client: FlaskCl
     assert [gap["reason"] for gap in page["gaps"]] == ["expired"]  # type: ignore[index]  # is JSON
 
 
-def test_a_page_holds_the_gaps_between_its_readings(hub: Hub, client: FlaskClient) -> None:
+def test_page_has_gaps_between_readings(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "a", range(1, 4))
     publish(hub, "a", range(1, 3), epoch=EPOCH + 1)
     later = hub.now()._replace(monotonic_s=hub.now().monotonic_s + 60)
@@ -133,7 +133,7 @@ def test_a_page_holds_the_gaps_between_its_readings(hub: Hub, client: FlaskClien
     assert (gap["after"], gap["before"], gap["lost"]) == (f"{EPOCH}-3", f"{EPOCH + 1}-1", None)
 
 
-def test_a_cursor_inside_a_gap_is_told_the_rest_of_it(hub: Hub, client: FlaskClient) -> None:
+def test_cursor_inside_a_gap(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "a", range(1, 4))
     publish(hub, "a", range(9, 11))
     later = hub.now()._replace(monotonic_s=hub.now().monotonic_s + 60)
@@ -142,7 +142,7 @@ def test_a_cursor_inside_a_gap_is_told_the_rest_of_it(hub: Hub, client: FlaskCli
     assert (gap["after"], gap["before"], gap["lost"]) == (f"{EPOCH}-5", f"{EPOCH}-9", 3)
 
 
-def test_a_span_of_time_is_thinned_to_slowest_and_fastest(hub: Hub, client: FlaskClient) -> None:
+def test_span_is_thinned(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "a", range(1, 101))
     span = f"from_ms={START_MS + 10_000}&to_ms={START_MS + 89_000}"
     page = client.get(f"{READINGS}?{span}").json
@@ -157,7 +157,7 @@ def test_a_span_of_time_is_thinned_to_slowest_and_fastest(hub: Hub, client: Flas
     assert len(whole["readings"]) == 8  # type: ignore[index]  # is JSON
 
 
-def test_csv_has_every_key_of_a_reading_and_leads_on(hub: Hub, client: FlaskClient) -> None:
+def test_csv_has_every_key_and_link(hub: Hub, client: FlaskClient) -> None:
     extra = {"note": 'a "quoted", text'}
     publish(hub, "a", range(1, 6), power_w=120, extra=extra)
     answer = client.get(f"{READINGS}?limit=2", headers={"Accept": "text/csv"})
@@ -173,7 +173,7 @@ def test_csv_has_every_key_of_a_reading_and_leads_on(hub: Hub, client: FlaskClie
     assert answer.text.count("\r\n") == 3
 
 
-def test_csv_has_times_to_be_read_for_who_asks(hub: Hub, client: FlaskClient) -> None:
+def test_csv_with_utc_times(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "a", range(1, 6))
     answer = client.get(f"{READINGS}?limit=2&format=csv&times=utc")
     header, *rows = csv.reader(io.StringIO(answer.text, newline=""))
@@ -204,7 +204,7 @@ def test_csv_has_times_to_be_read_for_who_asks(hub: Hub, client: FlaskClient) ->
         ("/nowhere", 404, "not_found"),
     ],
 )
-def test_what_is_wrong_is_answered_as_a_problem(
+def test_errors_are_problem_documents(
     hub: Hub, client: FlaskClient, path: str, status: int, code: str
 ) -> None:
     publish(hub, "a", range(1, 3))
@@ -223,9 +223,7 @@ def every_route() -> list[str]:
 
 @pytest.mark.parametrize("path", every_route())
 @pytest.mark.parametrize("query", ["sinse=1-1", "limit=1&limit=1", "limit=", "limit"])
-def test_every_route_refuses_a_query_that_it_would_not_understand(
-    hub: Hub, client: FlaskClient, path: str, query: str
-) -> None:
+def test_unknown_query_key_is_refused(hub: Hub, client: FlaskClient, path: str, query: str) -> None:
     publish(hub, "a", range(1, 3))
     answer = client.get(f"{path}?{query}", headers={"Accept": "text/html"})
     assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
@@ -236,7 +234,7 @@ def test_file_is_served_whatever_its_query(client: FlaskClient) -> None:
     assert client.get("/static/spoke.js?v=2").status_code == 200
 
 
-def test_readings_take_the_keys_that_the_document_names(client: FlaskClient) -> None:
+def test_readings_take_the_documented_keys(client: FlaskClient) -> None:
     document = client.get("/openapi.json").json
     assert document is not None
     for path, question in document["paths"].items():
@@ -250,7 +248,7 @@ def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:
     assert "GET" in answer.headers["Allow"]
 
 
-def test_a_refusing_authentication_answers_401_and_gives_nothing_away() -> None:
+def test_failed_authentication_is_401() -> None:
     def refuse(_credentials: object) -> object:
         raise Unauthorized("log in first")
 
@@ -262,7 +260,7 @@ def test_a_refusing_authentication_answers_401_and_gives_nothing_away() -> None:
         assert "speed" not in answer.text
 
 
-def test_a_foreign_host_is_refused_and_a_listed_one_is_not() -> None:
+def test_host_must_be_listed() -> None:
     app = make_app(SPOKE_ALLOWED_HOSTS="bikes.example")
     client = app.test_client()
     for host in ("bikes.example", "bikes.example:5000", "localhost", "192.168.1.7:5000", "[::1]"):
@@ -292,26 +290,24 @@ def test_only_listed_origins_may_read_the_api() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_refused_origin_is_named_with_the_setting(method: str) -> None:
+def test_log_names_refused_origin_and_setting(method: str) -> None:
     lines: list[str] = []
     sink = logger.add(lambda line: lines.append(str(line)), format="{message} {extra}")
     client = make_app().test_client()
     try:
         for origin in ("http://192.168.1.5:3000", "http://192.168.1.5:3000", "http://\xfc" * 9_000):
             answer = client.open("/api/v1/devices", method=method, headers={"Origin": origin})
-            assert (answer.status_code, answer.json["code"]) == (403, "forbidden")  # type: ignore[index]  # is JSON
-            detail = answer.json["detail"]  # type: ignore[index]  # is JSON
-            assert origin[:14] in detail or "http://\\xfc" in detail
-            assert "SPOKE_CORS_ORIGINS" in detail
-            assert len(detail) < 1_000
+            assert answer.status_code == 200
+            assert "Access-Control-Allow-Origin" not in answer.headers
     finally:
         logger.remove(sink)
     assert len(lines) == 2
     assert "http://192.168.1.5:3000" in lines[0]
     assert "SPOKE_CORS_ORIGINS" in lines[0]
+    assert len(lines[1]) < 1_000
 
 
-def test_refused_handshake_names_the_origin_and_the_setting(client: FlaskClient) -> None:
+def test_refused_handshake_names_origin_and_setting(client: FlaskClient) -> None:
     for transport in ("polling", "websocket"):
         target = f"/socket.io/?EIO=4&transport={transport}"
         answer = client.get(target, headers={"Origin": "capacitor://localhost"})
@@ -320,7 +316,7 @@ def test_refused_handshake_names_the_origin_and_the_setting(client: FlaskClient)
         assert "SPOKE_CORS_ORIGINS" in answer.text
 
 
-def test_foreign_page_may_have_what_is_not_of_the_api() -> None:
+def test_foreign_page_may_read_outside_api() -> None:
     answer = make_app().test_client().get("/healthz", headers={"Origin": "https://evil.example"})
     assert answer.status_code == 200
     assert "Access-Control-Allow-Origin" not in answer.headers
@@ -368,7 +364,7 @@ def test_preflight_needs_no_credentials() -> None:
     assert refused.headers["Access-Control-Allow-Origin"] == "https://app.example"
 
 
-def test_an_old_client_is_told_which_version_it_needs(client: FlaskClient) -> None:
+def test_old_client_learns_required_version(client: FlaskClient) -> None:
     answer = client.get("/socket.io/?EIO=3&transport=polling")
     assert answer.status_code == 400
     assert "socket.io-client 3 or 4" in answer.json["detail"]  # type: ignore[index]  # is JSON
@@ -382,14 +378,14 @@ def test_a_full_gateway_answers_503() -> None:
     assert (answer.status_code, answer.json["code"]) == (503, "unavailable")  # type: ignore[index]  # is JSON
 
 
-def test_readiness_waits_for_the_links_and_names_the_silent(hub: Hub, client: FlaskClient) -> None:
+def test_readiness_lists_silent_devices(hub: Hub, client: FlaskClient) -> None:
     assert client.get("/healthz").status_code == 200
     publish(hub, "a", range(1, 2))
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["ready"]) == (503, False)  # type: ignore[index]  # is JSON
 
 
-def test_an_unforeseen_error_tells_a_stranger_nothing(
+def test_unexpected_error_reveals_nothing(
     hub: Hub, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.web.api._find", lambda hub, device_id: 1 / 0)

@@ -1,4 +1,4 @@
-"""Errors nobody foresaw: what the log says of them, and how often."""
+"""Unexpected errors: the log line, and how often it is written."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def lines() -> Iterator[list[str]]:
     logger.remove(sink)
 
 
-def test_trace_of_one_place_is_logged_once_a_minute(lines: list[str]) -> None:
+def test_trace_is_logged_once_a_minute(lines: list[str]) -> None:
     for number in range(100):
         try:
             int("a" * (number + 1))
@@ -27,7 +27,7 @@ def test_trace_of_one_place_is_logged_once_a_minute(lines: list[str]) -> None:
     assert sum("Traceback" in line for line in lines) == len(lines) == 1
 
 
-def test_another_place_has_a_trace_of_its_own(lines: list[str]) -> None:
+def test_other_line_logs_its_own_trace(lines: list[str]) -> None:
     for text in ("7" * 5_000, "b"):
         try:
             int(text) if text == "b" else float(text + "c")

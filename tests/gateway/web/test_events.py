@@ -1,4 +1,4 @@
-"""What becomes of requests whose client has left: a gateway with a real WebSocket."""
+"""Requests whose client has left: a gateway with a real WebSocket."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -17,7 +17,7 @@ SUBSCRIBE = '{"devices":"*","since":{"*":"0-0"}}'
 
 @pytest.fixture
 def full() -> Iterator[tuple[Gateway, WebSocketClient]]:
-    """A gateway that already writes as many long answers as it may, and a client of it."""
+    """A gateway that writes as many long answers as it may, and a client of it."""
     app = make_app()
     gateway = gateway_of(app)
     with ExitStack() as stack:
@@ -48,7 +48,7 @@ def test_client_that_left_is_not_subscribed(full: tuple[Gateway, WebSocketClient
     assert not known.everything
 
 
-def test_client_that_left_the_namespace_is_no_failure(
+def test_client_left_namespace_logs_no_error(
     full: tuple[Gateway, WebSocketClient],
 ) -> None:
     gateway, client = full

@@ -1,28 +1,28 @@
-"""Who is served first when something is short."""
+"""The order in which requests for a limited resource are served."""
 
 from random import Random
 
 import gevent
 import pytest
 
-from gateway.web.fair_queue import SPARE_RANKS, FairLine
+from gateway.web.fair_queue import SPARE_RANKS, FairQueue
 from tests.timing import scaled_s
 
 WAIT_S = scaled_s(20)
 
 
 class Requests:
-    """Requests that hold what they got until they are told to go."""
+    """Requests that hold their amount until they are ended."""
 
-    def __init__(self, line: FairLine) -> None:
-        self.line = line
+    def __init__(self, queue: FairQueue) -> None:
+        self.queue = queue
         self.served: list[str] = []
 
     def ask(self, name: str, amount: int = 1) -> "gevent.Greenlet[[], None]":
-        """Ask for the holder that a name begins with."""
+        """Make a request; the first letter of ``name`` is its holder."""
 
         def wait() -> None:
-            if self.line.take(amount, name[0], WAIT_S):
+            if self.queue.take(amount, name[0], WAIT_S):
                 self.served.append(name)
 
         asking = gevent.spawn(wait)
@@ -30,16 +30,16 @@ class Requests:
         return asking
 
     def end(self, name: str, amount: int = 1) -> None:
-        self.line.give_back(amount, name[0])
+        self.queue.give_back(amount, name[0])
         gevent.idle()
 
 
 @pytest.fixture
 def requests() -> Requests:
-    return Requests(FairLine(4))
+    return Requests(FairQueue(4))
 
 
-def test_newcomer_whose_holder_has_least_goes_first(requests: Requests) -> None:
+def test_holder_with_least_goes_first(requests: Requests) -> None:
     for number in range(8):
         requests.ask(f"a{number}")
     requests.ask("b0")
@@ -53,14 +53,14 @@ def test_newcomer_whose_holder_has_least_goes_first(requests: Requests) -> None:
     assert requests.served[6:] == ["b1"]
 
 
-def test_one_holder_may_have_all_while_no_other_asks(requests: Requests) -> None:
+def test_single_holder_may_have_everything(requests: Requests) -> None:
     for number in range(5):
         requests.ask(f"a{number}")
     requests.end("a0")
     assert requests.served == ["a0", "a1", "a2", "a3", "a4"]
 
 
-def test_large_request_is_not_overtaken_by_its_equals(requests: Requests) -> None:
+def test_large_request_is_not_overtaken(requests: Requests) -> None:
     requests.ask("a0", 3)
     requests.ask("b0", 4)
     requests.ask("c0", 1)
@@ -69,36 +69,36 @@ def test_large_request_is_not_overtaken_by_its_equals(requests: Requests) -> Non
     assert requests.served == ["a0", "b0"]
 
 
-def test_request_that_was_ended_takes_nothing_with_it(requests: Requests) -> None:
+def test_killed_request_keeps_nothing(requests: Requests) -> None:
     first = requests.ask("a0", 4)
     waiting = requests.ask("b0", 4)
     waiting.kill()
     first.join()
     granted = requests.ask("c0", 4)
     granted.kill(block=False)
-    requests.end("a0", 4)  # c0 has it, and is ended before it knows
+    requests.end("a0", 4)  # c0 gets it, and is killed before its greenlet runs
     granted.join()
-    assert (requests.served, requests.line.free) == (["a0"], 4)
+    assert (requests.served, requests.queue.free) == (["a0"], 4)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_nothing_is_lost_or_kept(seed: int) -> None:
-    line, random = FairLine(100), Random(seed)
+    queue, random = FairQueue(100), Random(seed)
     most = 0
 
     def request() -> None:
         nonlocal most
         amount, holder = random.randint(1, 60), random.choice("abcdefgh")
-        if line.take(amount, holder, random.choice((0.0, 0.001, WAIT_S))):
-            assert line.free >= 0
+        if queue.take(amount, holder, random.choice((0.0, 0.001, WAIT_S))):
+            assert queue.free >= 0
             gevent.sleep(0)
-            most = max(most, len(line._ranks))
-            line.give_back(amount, holder)
+            most = max(most, len(queue._ranks))
+            queue.give_back(amount, holder)
 
     asking = [gevent.spawn(request) for _ in range(2_000)]
     for each in random.sample(asking, 100):
         each.kill(block=False)
     gevent.joinall(asking, raise_error=True, timeout=WAIT_S)
     assert all(each.ready() for each in asking)
-    assert (line.free, line._waiting, sum(line._held.values())) == (100, {}, 0)
+    assert (queue.free, queue._waiting, sum(queue._held.values())) == (100, {}, 0)
     assert most <= 2 * 8 + SPARE_RANKS + 1

@@ -1,4 +1,4 @@
-"""What pages of other sites have a browser ask, as the browser says it."""
+"""Requests that a page of another site makes the browser send, with the headers of browsers."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def environ(path: str, site: str, mode: str = "no-cors", **more: str) -> dict[st
     ("path", "mode"),
     [(SESSION, "no-cors"), (SESSION, "navigate"), (DATA, "no-cors"), (DATA, "websocket")],
 )
-def test_a_foreign_page_that_hides_its_origin_is_refused(path: str, mode: str, site: str) -> None:
+def test_foreign_page_without_origin_is_refused(path: str, mode: str, site: str) -> None:
     with pytest.raises(Forbidden):
         foreign_page_check(environ(path, site, mode))
 

@@ -1,4 +1,4 @@
-"""Which readings a request asks for. What is refused is in test_api, with its HTTP status."""
+"""Parsing of queries for readings. test_api has the refusals, with their HTTP status."""
 
 import pytest
 
@@ -24,13 +24,13 @@ def test_a_page_goes_on_after_a_cursor() -> None:
     assert query == Query(Cursor(7, 9), 5_000, is_limited=True)
 
 
-def test_a_span_may_be_read_page_by_page() -> None:
+def test_span_with_since_and_limit() -> None:
     query = parse_query({"from_ms": "5", "to_ms": "9", "since": "7-9", "limit": "2"})
     assert query == Query(Cursor(7, 9), 2, is_limited=True, is_span=True, from_ms=5, to_ms=9)
     assert [query.includes(ts_ms) for ts_ms in (4, 5, 9, 10)] == [False, True, True, False]
 
 
-def test_an_end_that_is_not_given_is_open() -> None:
+def test_span_with_one_end() -> None:
     assert parse_query({"to_ms": "9"}) == Query(is_span=True, to_ms=9)
     assert parse_query({"max_points": "2"}) == Query(is_span=True, to_ms=TIME_MAX_MS, max_points=2)
 
@@ -38,13 +38,21 @@ def test_an_end_that_is_not_given_is_open() -> None:
 @pytest.mark.parametrize(
     ("raw", "kind", "said"),
     [
-        ({"sinse": ["7-9"]}, BadRequest, "no 'sinse' in this query; did you mean since? It takes"),
+        (
+            {"sinse": ["7-9"]},
+            BadRequest,
+            "unknown query key 'sinse'; did you mean since? This endpoint takes",
+        ),
         ({"fromms": ["7"]}, BadRequest, "did you mean from_ms?"),
-        ({"xyz": ["7"]}, BadRequest, "no 'xyz' in this query. It takes since, limit, from_ms,"),
-        ({"x" * 3_000: ["7"]}, BadRequest, f"no '{'x' * 64}' in this query"),
-        ({"": ["7"]}, BadRequest, "no '' in this query"),
-        ({"limit": ["7", "7"]}, BadRequest, "limit stands 2 times in the query: give it once"),
-        ({"since": ["", "7-9"]}, BadRequest, "since stands 2 times"),
+        (
+            {"xyz": ["7"]},
+            BadRequest,
+            "unknown query key 'xyz'. This endpoint takes since, limit, from_ms,",
+        ),
+        ({"x" * 3_000: ["7"]}, BadRequest, f"unknown query key '{'x' * 64}'"),
+        ({"": ["7"]}, BadRequest, "unknown query key ''"),
+        ({"limit": ["7", "7"]}, BadRequest, "the query has limit 2 times: give it once"),
+        ({"since": ["", "7-9"]}, BadRequest, "the query has since 2 times"),
         ({"since": [""]}, BadCursor, "since is empty: give it a value or leave it out"),
         ({"format": [""]}, BadRequest, "format is empty"),
     ],
@@ -61,7 +69,7 @@ def test_key_that_is_not_understood_is_named(
 def test_keys_that_are_understood_pass() -> None:
     check_keys({key: ["7"] for key in READINGS_KEYS}, READINGS_KEYS)
     check_keys({}, ())
-    with pytest.raises(BadRequest, match="takes no query, but was given 'limit'"):
+    with pytest.raises(BadRequest, match="takes no query, but the request has 'limit'"):
         check_keys({"limit": ["7"]}, ())
 
 

@@ -1,4 +1,4 @@
-"""What stands before every request, on plain WSGI environments."""
+"""The checks before every request, on plain WSGI environments."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,7 +19,7 @@ def handshake(query: str = "EIO=4", path: str = "/socket.io/") -> dict[str, Any]
     "host",
     ["localhost", "LOCALHOST:5000", "127.0.0.1", "192.168.1.7:80", "[::1]:5000", "Bikes.Example"],
 )
-def test_a_host_that_is_ours_may_in(host: str) -> None:
+def test_own_host_is_allowed(host: str) -> None:
     answer = Response()
     app = guard(answer, [host_check(["bikes.example"])])
     assert Client(app).get("/", headers={"Host": host}).status_code == 200
@@ -37,7 +37,7 @@ def test_a_host_that_is_ours_may_in(host: str) -> None:
         "a@localhost",
     ],
 )
-def test_a_host_that_is_not_is_forbidden(host: str) -> None:
+def test_other_host_is_forbidden(host: str) -> None:
     with pytest.raises(Forbidden):
         host_check(["bikes.example"])({"HTTP_HOST": host})
 
@@ -54,7 +54,7 @@ def test_without_a_host_only_probes_are_answered(environ: dict[str, Any]) -> Non
             check({**environ, "PATH_INFO": path})
 
 
-def test_an_old_client_is_refused_whoever_it_is() -> None:
+def test_old_client_is_refused() -> None:
     for query in ("EIO=3&sid=abc", "EIO=3", "EIO=5"):
         with pytest.raises(BadRequest, match="3 or 4"):
             handshake_check(lambda _: True)(handshake(query))
@@ -81,26 +81,24 @@ def test_a_full_gateway_refuses_newcomers_only() -> None:
         ("", False),
     ],
 )
-def test_a_page_may_connect_from_here_or_from_a_listed_origin(
-    origin: str | None, expected: bool
-) -> None:
+def test_own_and_listed_origins_are_allowed(origin: str | None, expected: bool) -> None:
     environ = {"wsgi.url_scheme": "http", "HTTP_HOST": "bikes.example:5000"}
     assert origin_check(["https://App.example"])(origin, environ) is expected
 
 
-def test_usual_port_in_the_host_makes_no_other_origin() -> None:
+def test_default_port_in_host_header() -> None:
     check = origin_check([])
     assert check("http://a.example", {"wsgi.url_scheme": "http", "HTTP_HOST": "a.example:80"})
     assert not check("http://a.example", {"wsgi.url_scheme": "http", "HTTP_HOST": "a.example:443"})
 
 
 @pytest.mark.parametrize("origin", ["", "http://", "null"])
-def test_request_without_a_host_has_no_own_origin(origin: str) -> None:
+def test_no_host_means_no_own_origin(origin: str) -> None:
     assert not origin_check([])(origin, {"wsgi.url_scheme": "http"})
 
 
 @pytest.mark.parametrize("origin", ["null", "file://", "app://.", "capacitor://localhost"])
-def test_origin_of_an_app_may_connect_once_it_is_listed(origin: str) -> None:
+def test_app_origin_is_allowed_once_listed(origin: str) -> None:
     environ = {"wsgi.url_scheme": "http", "HTTP_HOST": "bikes.example:5000"}
     assert origin_check([origin])(origin, environ)
     assert not origin_check(["https://a.example"])(origin, environ)
@@ -118,12 +116,12 @@ def hello(_environ: object, start_response: Callable[..., object]) -> Iterable[b
     return [b"hello"]
 
 
-def test_what_no_check_refuses_reaches_the_application() -> None:
+def test_allowed_request_reaches_the_application() -> None:
     guarded = guard(hello, [host_check([])])
     assert answer_of(guarded, HTTP_HOST="localhost") == ("200 OK", b"hello")
 
 
-def test_what_is_refused_does_not_and_later_checks_are_not_asked() -> None:
+def test_refusal_skips_later_checks() -> None:
     asked: list[str] = []
     guarded = guard(hello, [host_check([]), lambda _environ: asked.append("second")])
     status, body = answer_of(guarded, HTTP_HOST="evil.example")
@@ -131,7 +129,7 @@ def test_what_is_refused_does_not_and_later_checks_are_not_asked() -> None:
     assert b'"code": "forbidden"' in body
 
 
-def test_a_fault_in_the_application_is_an_answer_that_tells_nothing() -> None:
+def test_application_error_reveals_nothing() -> None:
     def broken(_environ: object, _start_response: object) -> Iterable[bytes]:
         raise ZeroDivisionError("a secret")
 
@@ -140,7 +138,7 @@ def test_a_fault_in_the_application_is_an_answer_that_tells_nothing() -> None:
     assert b"secret" not in body
 
 
-def test_a_client_that_went_away_is_no_fault() -> None:
+def test_client_that_left_is_no_error() -> None:
     def gone(_environ: object, _start_response: object) -> Iterable[bytes]:
         raise BrokenPipeError
 
