@@ -8,7 +8,7 @@ may be behind in few devices, which its group leaves out.
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from gateway.fanout.groups import Cohort, Coverage, Group, Handle
+from gateway.fanout.groups import Coverage, Member
 from shared.cursor import Cursor
 
 
@@ -82,11 +82,9 @@ class Look:
 
 
 @dataclass(slots=True, eq=False)
-class Client:
+class Client(Member):
     """One connection; ``names`` and ``everything_rate_hz`` are its subscription."""
 
-    client_id: str
-    connection: Handle
     names: dict[str, float | None] = field(default_factory=dict)
     everything: bool = False
     everything_rate_hz: float | None = None
@@ -97,11 +95,6 @@ class Client:
     """Positions in devices that are not known now, as the client gave them."""
     left: dict[str, Cursor] = field(default_factory=dict)
     """Positions in devices that gave way before all of them was sent."""
-    group: Group | None = None
-    cohort: Cohort | None = None
-    """Those it is in step with; None when it is apart."""
-    arrival: int = 0
-    """Where it stands in the tail of its group, when it stands there by itself."""
     behind: dict[str, Position] = field(default_factory=dict)
     after: int = NEVER
     """The arrival number it was sent last of all devices in which it is unplaced."""

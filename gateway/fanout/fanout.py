@@ -467,7 +467,8 @@ class Fanout:
 
     def _expel(self, group: Group, arrival: int) -> None:
         """Take out all who stand before a number: hundreds at once, for 0.2 ms each."""
-        expelled = [client for client in group.apart if client.arrival < arrival]
+        below = [member for member in group.apart if member.arrival < arrival]
+        expelled = [self.clients[member.client_id] for member in below]
         unplaced = self._unplaced_in(group.coverage) if expelled else {}
         for client in expelled:
             client.is_new = False

@@ -14,10 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
-
-if TYPE_CHECKING:
-    from gateway.fanout.clients import Client
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 BATCH_BYTES_MAX = 65_536
 """What one send carries at most: more would only wait in the kernel and go stale there."""
@@ -58,6 +55,19 @@ Handle: TypeAlias = Any
 """A connection as a :class:`Multicast` knows it; only handed on here."""
 
 
+@dataclass(slots=True, eq=False)
+class Member:
+    """A client as its group knows it."""
+
+    client_id: str
+    connection: Handle
+    group: "Group | None" = None
+    cohort: "Cohort | None" = None
+    """Those it is in step with; None when it is apart."""
+    arrival: int = 0
+    """Where it stands in the tail of its group, when it stands there by itself."""
+
+
 class Multicast(Protocol):
     """Connections that are sent the same; one that cannot take all of it leaves by itself.
 
@@ -65,7 +75,7 @@ class Multicast(Protocol):
     all the same.
     """
 
-    def add(self, connection: Handle, client: "Client", /) -> bool:
+    def add(self, connection: Handle, client: Member, /) -> bool:
         """Take a connection in; False when it polls or cannot be written to now."""
 
     def discard(self, connection: Handle, /) -> None:
@@ -75,7 +85,7 @@ class Multicast(Protocol):
         """Send whole frames to everybody."""
 
 
-OpenMulticast: TypeAlias = Callable[[Callable[["Client"], None]], Multicast]
+OpenMulticast: TypeAlias = Callable[[Callable[[Member], None]], Multicast]
 """Opens one that calls the given function with who left by itself."""
 
 
@@ -97,8 +107,8 @@ class Group:
     open_multicast: OpenMulticast
     floor: int = 0
     """The arrival number before the first entry of the tail."""
-    members: "set[Client]" = field(default_factory=set)
-    apart: "set[Client]" = field(default_factory=set)
+    members: set[Member] = field(default_factory=set)
+    apart: set[Member] = field(default_factory=set)
     cohorts: list[Cohort] = field(default_factory=list)
     """Those that have members."""
     is_dirty: bool = False
@@ -121,18 +131,18 @@ class Group:
 
     # --- members -------------------------------------------------------------------------
 
-    def enter(self, client: "Client") -> None:
+    def enter(self, client: Member) -> None:
         """Take in a client that stands by itself at ``client.arrival``."""
         self.members.add(client)
         self.apart.add(client)
 
-    def leave(self, client: "Client") -> None:
+    def leave(self, client: Member) -> None:
         """Let a client go; it stands by itself then."""
         self.step_aside(client)
         self.members.discard(client)
         self.apart.discard(client)
 
-    def step_in(self, client: "Client") -> None:
+    def step_in(self, client: Member) -> None:
         """Let a client go on with others, if it was sent everything and can be written to."""
         if client.cohort is not None or client.arrival < self.last:
             return
@@ -144,17 +154,17 @@ class Group:
             client.cohort = cohort
             self.apart.discard(client)
 
-    def step_aside(self, client: "Client") -> None:
+    def step_aside(self, client: Member) -> None:
         """Give a client a place of its own, where it stands."""
         if client.cohort is not None:
             client.cohort.multicast.discard(client.connection)
             self._on_left(client)
 
-    def arrival_of(self, client: "Client") -> int:
+    def arrival_of(self, client: Member) -> int:
         """Give the arrival number a client was sent last."""
         return client.arrival if client.cohort is None else client.cohort.step
 
-    def is_level(self, client: "Client") -> bool:
+    def is_level(self, client: Member) -> bool:
         """Tell whether a client was sent everything; one in step is sent the rest first."""
         if client.cohort is not None:
             self.send_on(client.cohort)
@@ -167,7 +177,7 @@ class Group:
                 return cohort
         return Cohort(self.last, self.open_multicast(self._on_left))
 
-    def _on_left(self, client: "Client") -> None:
+    def _on_left(self, client: Member) -> None:
         cohort, client.cohort = client.cohort, None
         if cohort is None:
             return
@@ -268,7 +278,7 @@ class Groups:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def join(self, client: "Client", coverage: Coverage) -> Group:
+    def join(self, client: Member, coverage: Coverage) -> Group:
         """Enter a client, which was sent all that arrived, into the group of a coverage."""
         group = self._groups.get(coverage)
         if group is None:
@@ -280,7 +290,7 @@ class Groups:
         group.enter(client)
         return group
 
-    def leave(self, client: "Client", group: Group) -> None:
+    def leave(self, client: Member, group: Group) -> None:
         """Take a client out; the last one out ends the group."""
         group.leave(client)
         if not group.members:

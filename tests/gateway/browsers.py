@@ -8,8 +8,8 @@ from itertools import dropwhile
 from typing import Any, ClassVar, Literal
 
 from gateway.devices.devices import Devices, Limits, Question
-from gateway.fanout.clients import Client
 from gateway.fanout.fanout import Fanout
+from gateway.fanout.groups import Member
 from gateway.fanout.subscription import parse_subscribe, parse_unsubscribe
 from gateway.feed.effects import Now
 from gateway.packets import packet_of
@@ -38,11 +38,11 @@ class Line:
 class MulticastOfLines:
     """What the transport's is, for lines: who cannot take all leaves, and has it in its outbox."""
 
-    def __init__(self, on_left: Callable[[Client], None]) -> None:
-        self._lines: dict[Line, Client] = {}
+    def __init__(self, on_left: Callable[[Member], None]) -> None:
+        self._lines: dict[Line, Member] = {}
         self._on_left = on_left
 
-    def add(self, line: Line, client: Client) -> bool:
+    def add(self, line: Line, client: Member) -> bool:
         if not line.room:
             return False
         line.multicast = self

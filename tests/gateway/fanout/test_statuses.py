@@ -25,7 +25,7 @@ def log(world: World) -> StatusLog:
 
 
 def client_of(*names: str) -> Client:
-    return Client("c", Line(), dict.fromkeys(names))
+    return Client("c", Line(), names=dict.fromkeys(names))
 
 
 def told(log: StatusLog, client: Client, room_frames: int = 100) -> list[tuple[str, int]]:

@@ -24,7 +24,7 @@ def world() -> World:
 
 @pytest.fixture
 def client() -> Client:
-    return Client("c", Line(), {"a": 2.0})
+    return Client("c", Line(), names={"a": 2.0})
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_the_newest_goes_out_at_once_and_then_once_an_interval(
 def test_a_greater_rate_is_kept_to_while_there_is_something_new(
     world: World, rate_hz: float
 ) -> None:
-    client = Client("c", Line(), {"a": rate_hz})
+    client = Client("c", Line(), names={"a": rate_hz})
     queue = RateQueue({"c": client})
     queue.settle(client, world.now)
     count = 0
@@ -71,7 +71,7 @@ def test_a_greater_rate_is_kept_to_while_there_is_something_new(
 
 
 def test_a_bike_that_is_slower_than_the_rate_is_sent_soon_and_whole(world: World) -> None:
-    client = Client("c", Line(), {"a": 50.0})
+    client = Client("c", Line(), names={"a": 50.0})
     queue = RateQueue({"c": client})
     queue.settle(client, world.now)
     got: list[int] = []
@@ -86,7 +86,7 @@ def test_a_bike_that_is_slower_than_the_rate_is_sent_soon_and_whole(world: World
 def test_who_watches_many_bikes_at_a_rate_is_not_looked_after_all_the_time(world: World) -> None:
     for number in range(50):
         world.publish(f"bike-{number}")
-    client = Client("c", Line(), {f"bike-{number}": 100.0 for number in range(50)})
+    client = Client("c", Line(), names={f"bike-{number}": 100.0 for number in range(50)})
     queue = RateQueue({"c": client})
     queue.settle(client, world.now)
     looks = 0
