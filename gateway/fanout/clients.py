@@ -8,7 +8,8 @@ may be behind in few devices, which its group leaves out.
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from gateway.fanout.groups import Coverage, Member
+from gateway.fanout.groups import Member
+from gateway.fanout.tail import Coverage
 from shared.cursor import Cursor
 
 

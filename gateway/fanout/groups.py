@@ -9,46 +9,14 @@ sent to one cohort after the other; between two cohorts other work may run. The 
 they poll, or their kernel was full; each has its own number until it has caught up.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import accumulate
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
-BATCH_BYTES_MAX = 65_536
-"""What one send carries at most: more would only wait in the kernel and go stale there."""
+from gateway.fanout.tail import BATCH_BYTES_MAX, Coverage, Tail
+
 COHORT_MAX = 64
 """Clients that are sent to in one piece: 1 to 4 ms by the loopback, more with 64 kB for each."""
-
-
-class Coverage(NamedTuple):
-    """The devices of a group: names, and with ``everything`` all others but ``excluded``."""
-
-    names: frozenset[str]
-    everything: bool = False
-    excluded: frozenset[str] = frozenset()
-
-    def covers(self, device_id: str) -> bool:
-        """Tell whether a device belongs to it."""
-        return device_id in self.names or (self.everything and device_id not in self.excluded)
-
-    def without(self, device_id: str) -> "Coverage":
-        """Leave one device out."""
-        excluded = self.excluded | {device_id} if self.everything else self.excluded
-        return Coverage(self.names - {device_id}, self.everything, excluded)
-
-
-@dataclass(eq=False)
-class Batch:
-    """Frames for one client, at most :data:`BATCH_BYTES_MAX` of them; often shared by many."""
-
-    frames: Sequence[bytes]
-
-    @cached_property
-    def joined(self) -> bytes:
-        """The frames as one piece of a WebSocket stream."""
-        return b"".join(self.frames)
 
 
 Handle: TypeAlias = Any
@@ -98,36 +66,20 @@ class Cohort:
     size: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class Group:
-    """The tail of one coverage, of ``length`` to twice as many entries."""
+class Group(Tail):
+    """The members for one coverage, and the tail that they share."""
 
-    coverage: Coverage
-    length: int
-    open_multicast: OpenMulticast
-    floor: int = 0
-    """The arrival number before the first entry of the tail."""
-    members: set[Member] = field(default_factory=set)
-    apart: set[Member] = field(default_factory=set)
-    cohorts: list[Cohort] = field(default_factory=list)
-    """Those that have members."""
-    is_dirty: bool = False
-    """Has entries that some members were not sent yet."""
-    room: int = field(init=False)
-    """How many more entries there is room for before the tail has to be cut."""
-    unsent_bytes: int = 0
-    """The size of the entries that came since the last flush."""
-    _arrivals: list[int] = field(default_factory=list)
-    _frames: list[bytes] = field(default_factory=list)
-    _shared: dict[int, tuple[Batch, int]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.room = 2 * self.length
-
-    @property
-    def last(self) -> int:
-        """The arrival number of the newest entry."""
-        return self._arrivals[-1] if self._arrivals else self.floor
+    def __init__(
+        self, coverage: Coverage, length: int, floor: int, open_multicast: OpenMulticast
+    ) -> None:
+        super().__init__(coverage, length, floor)
+        self.members: set[Member] = set()
+        self.apart: set[Member] = set()
+        self.cohorts: list[Cohort] = []
+        """Those that have members."""
+        self.is_dirty = False
+        """Has entries that some members were not sent yet."""
+        self._open_multicast = open_multicast
 
     # --- members -------------------------------------------------------------------------
 
@@ -175,7 +127,7 @@ class Group:
         for cohort in reversed(self.cohorts):
             if cohort.size < COHORT_MAX and cohort.step == self.last:
                 return cohort
-        return Cohort(self.last, self.open_multicast(self._on_left))
+        return Cohort(self.last, self._open_multicast(self._on_left))
 
     def _on_left(self, client: Member) -> None:
         cohort, client.cohort = client.cohort, None
@@ -187,23 +139,14 @@ class Group:
         if not cohort.size:
             self.cohorts.remove(cohort)
 
-    # --- the tail ------------------------------------------------------------------------
-
-    def append(self, arrival: int, frame: bytes) -> None:
-        """Put an entry behind the others."""
-        self._arrivals.append(arrival)
-        self._frames.append(frame)
-        self.unsent_bytes += len(frame)
-        self.room -= 1
-        if self._shared:
-            self._shared.clear()
+    # --- send ----------------------------------------------------------------------------
 
     def send_on(self, cohort: Cohort) -> None:
         """Send a cohort what it was not sent yet."""
         last = self.last
         while cohort.step < last:
             # The step moves first: a client that leaves during the send has this in its outbox.
-            data, cohort.step = self._unsent_after(cohort.step)
+            data, cohort.step = self.bytes_after(cohort.step)
             cohort.multicast.send(data)
 
     def send_up_to(self, arrival: int) -> None:
@@ -215,45 +158,7 @@ class Group:
         """Join what the cohorts will be sent, in advance."""
         self.unsent_bytes = 0
         if self.cohorts:
-            self._unsent_after(self.cohorts[0].step)
-
-    def _unsent_after(self, step: int) -> tuple[bytes, int]:
-        """Give the bytes of one send to a cohort, and the arrival number they end with."""
-        if self._arrivals[-2:-1] == [step]:  # one entry, most of the time
-            return self._frames[-1], self._arrivals[-1]
-        batch, end = self.batch_after(step)
-        return batch.joined, end
-
-    def next_floor(self) -> int:
-        """Tell where the floor will be after :meth:`cut`."""
-        return self._arrivals[-self.length - 1] if len(self._arrivals) > self.length else self.floor
-
-    def cut(self) -> None:
-        """Shorten the tail; clients that stand below the new floor must have left before."""
-        self.floor = self.next_floor()
-        del self._arrivals[: -self.length], self._frames[: -self.length]
-        self.room = 2 * self.length - len(self._arrivals)
-        self._shared.clear()
-
-    # --- for those apart -----------------------------------------------------------------
-
-    def entries_after(self, arrival: int) -> Iterator[tuple[int, bytes]]:
-        """Give each entry that follows ``arrival``: its number and its frame."""
-        start = bisect_right(self._arrivals, arrival)
-        return zip(self._arrivals[start:], self._frames[start:], strict=True)
-
-    def batch_after(self, arrival: int) -> tuple[Batch, int]:
-        """Give what follows ``arrival``, and the arrival number it ends with."""
-        shared = self._shared.get(arrival)
-        if shared is None:
-            shared = self._shared[arrival] = self._batch(bisect_right(self._arrivals, arrival))
-        return shared
-
-    def _batch(self, start: int) -> tuple[Batch, int]:
-        sizes = accumulate(len(frame) for frame in self._frames[start:])
-        count = sum(size <= BATCH_BYTES_MAX for size in sizes)
-        stop = start + count
-        return Batch(self._frames[start:stop]), self._arrivals[stop - 1] if count else self.last
+            self.bytes_after(self.cohorts[0].step)
 
 
 class Groups:
@@ -283,7 +188,7 @@ class Groups:
         group = self._groups.get(coverage)
         if group is None:
             length = self._tail_length(coverage)
-            group = Group(coverage, length, self._open_multicast, floor=client.arrival)
+            group = Group(coverage, length, client.arrival, self._open_multicast)
             self._groups[coverage] = group
             for groups in self._places(coverage):
                 groups.append(group)

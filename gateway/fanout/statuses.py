@@ -25,6 +25,8 @@ class StatusLog:
     def __init__(self, devices: Devices) -> None:
         self.count = 0
         """How many changes there were; a client that saw them all has this number."""
+        self.has_news = False
+        """Whether a status changed since the fan-out asked last."""
         self._devices = devices
         self._log: deque[str] = deque(maxlen=LOG_MAX)
 
@@ -32,6 +34,7 @@ class StatusLog:
         """Note that a status is another now."""
         self._log.append(device_id)
         self.count += 1
+        self.has_news = True
 
     def is_due(self, client: Client) -> bool:
         """Tell whether a client is owed anything."""

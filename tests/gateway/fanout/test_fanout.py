@@ -4,7 +4,7 @@ import pytest
 
 from gateway.devices.devices import REMEMBERED_MAX
 from gateway.devices.ring import Ring
-from gateway.fanout.fanout import PARTS_MAX
+from gateway.fanout.membership import PARTS_MAX
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, parse_subscribe
 from gateway.fanout.subscription_budget import Entries
 from shared.errors import TooManyDevices, Unavailable
@@ -322,7 +322,7 @@ def test_too_many_names_change_nothing(world: World, browser: Browser) -> None:
 
 def test_names_and_cursors_of_all_clients_are_bounded(world: World) -> None:
     first, second, third = (Browser(world, name) for name in ("first", "second", "third"))
-    world.fanout._entries = entries = Entries(at_most=1_000)
+    world.fanout._subscriptions.budget = entries = Entries(at_most=1_000)
     first.subscribe([f"a-{i}" for i in range(300)])
     second.subscribe("*", since={f"b-{i}": f"{EPOCH}-1" for i in range(600)})
     assert entries.total == 900
@@ -490,8 +490,9 @@ def test_a_removed_client_leaves_nothing_behind(world: World) -> None:
     for i in range(10):
         fanout.remove(f"client-{i}")
     empty = World().fanout
-    for name in ("clients", "_behind", "_watchers"):
-        assert getattr(fanout, name) == getattr(empty, name)
+    assert fanout.clients == empty.clients
+    assert fanout._positions.behind == empty._positions.behind
+    assert fanout._subscriptions._watchers == empty._subscriptions._watchers
     assert len(fanout._groups) == 0
 
 
@@ -563,7 +564,11 @@ BIKES = [f"bike-{number}" for number in range(10 * PIECE)]
 @pytest.fixture
 def fleet(monkeypatch: pytest.MonkeyPatch) -> World:
     """Return a world of many bikes, as many as are ten pieces of work."""
-    for name in ("fanout.STEPS_MAX", "fanout.ANSWERED_AT_ONCE", "statuses.TOLD_AT_ONCE"):
+    for name in (
+        "backlog_sender.STEPS_MAX",
+        "subscription_table.ANSWERED_AT_ONCE",
+        "statuses.TOLD_AT_ONCE",
+    ):
         monkeypatch.setattr(f"gateway.fanout.{name}", PIECE)
     monkeypatch.setattr("gateway.fanout.subscription.READ_AT_ONCE", PIECE)
     world = World(devices_max=len(BIKES))

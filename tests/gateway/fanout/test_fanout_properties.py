@@ -46,8 +46,9 @@ def _pieces(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run everything as it is, and with work cut into single devices and bikes that ride on."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "small pieces":
-            for name in ("STEPS_MAX", "PLACED_AT_ONCE", "ANSWERED_AT_ONCE"):
-                patch.setattr(f"gateway.fanout.fanout.{name}", 1)
+            patch.setattr("gateway.fanout.backlog_sender.STEPS_MAX", 1)
+            for name in ("PLACED_AT_ONCE", "ANSWERED_AT_ONCE"):
+                patch.setattr(f"gateway.fanout.subscription_table.{name}", 1)
             patch.setattr("gateway.fanout.fanout.SENT_AT_ONCE", 1)
             patch.setattr("gateway.fanout.groups.COHORT_MAX", 1)
             patch.setattr("gateway.fanout.throttle.LOOK_DEVICES", 1)
