@@ -1,7 +1,7 @@
-"""What the fan-out does when something happens to a device. Pure.
+"""Reacts to changes of devices: new entries, statuses, first contact, losses. Pure.
 
-:class:`~gateway.devices.devices.Devices` calls these methods right when it happens and before the
-next thing does. They must not switch greenlets, and must not change devices.
+:class:`~gateway.devices.devices.Devices` calls these methods at once, before it changes anything
+else. They must not switch greenlets and must not change devices.
 """
 
 from collections.abc import Mapping
@@ -35,15 +35,15 @@ class DeviceAudience:
         self._statuses = statuses
 
     def append(self, device: Device, entry: Entry) -> None:
-        """Append an entry to the tail of every group that covers its device."""
+        """Append an entry to the tail of each group that covers its device."""
         self._groups.append(device.device_id, entry.arrival, entry.frame)
 
     def note_status(self, device_id: str) -> None:
-        """Note that every client that watches a device is owed its status."""
+        """Note that the clients that watch a device are owed its status."""
         self._statuses.note(device_id)
 
     def appear(self, device: Device, now: Now) -> None:
-        """Place every client that watches a device that is heard for the first time."""
+        """Set the position of each client that watches a device that appears now."""
         self._positions.add_device(device.device_id)
         for client in list(self._clients.values()):
             if client.covers(device.device_id):
@@ -51,31 +51,33 @@ class DeviceAudience:
 
     def _place_first(self, client: Client, device: Device, now: Now) -> None:
         device_id = device.device_id
-        since = self._positions.since_before(client, device_id)
+        since = self._positions.former_cursor(client, device_id)
         client.since.pop(device_id, None)
-        client.left.pop(device_id, None)
+        client.evicted_at.pop(device_id, None)
         if since is not None:
-            self._membership.step_aside(client, device_id)
+            self._membership.exclude_device(client, device_id)
             self._positions.place(client, device_id, since, now)
-        elif client.wants_all(device_id) and not client.is_live_in(device_id):
-            self._positions.place_in_new(client, device)
-        if not client.holds:  # else it is counted when its request is entered
+        elif client.wants_every_reading(device_id) and not client.is_served_by_group(device_id):
+            self._positions.place_before_first(client, device)
+        if not client.running_changes:  # a running request counts at its end
             self._subscriptions.recount(client)
 
     def before_loss(self, device: Device, arrival: int) -> None:
-        """Give clients positions before a ring drops entries that tails hold as well."""
+        """Give clients exact positions before a ring drops entries that tails still hold."""
         self._membership.before_loss(device, arrival)
-        self._positions.place_before_loss(device, arrival)
+        self._positions.look_up_before_loss(device, arrival)
 
     def before_aging(self, device: Device, arrival: int) -> None:
-        """Look up positions before a full ring drops its oldest entry, which no tail holds."""
-        self._positions.place_before_loss(device, arrival)
+        """Give clients exact positions before a full ring drops its oldest entry.
+
+        Tails are shorter than rings, so no tail holds this entry.
+        """
+        self._positions.look_up_before_loss(device, arrival)
 
     def is_watched(self, device_id: str) -> bool:
-        """Tell whether a client watches a device by name."""
         return self._subscriptions.is_watched(device_id)
 
     def evict(self, device: Device) -> None:
-        """Keep the positions in a device that is evicted, and announce that it is offline."""
+        """Keep the cursors of clients in a device that is evicted, and tell them it is offline."""
         self._statuses.note(device.device_id)
         self._positions.evict(device)

@@ -1,13 +1,34 @@
-"""Who gets what next: every subscription, and the frames that are due to each client.
+"""The fan-out: what each client is sent next. Pure.
 
-Pure. The devices tell it what happened (it is their audience); the shell asks who has something
-due, and takes as many bytes for a client as its connection accepts. Nothing is queued here.
+How it works. The gateway queues no reading for a client. The ring of each device holds the last
+readings as ready frames, and a client is a position. There are four streams for a client:
+
+- *Live*: the clients that watch the same devices form a group (:mod:`gateway.fanout.groups`) with
+  one tail of new entries. Most are synced: :meth:`Fanout.send_live` sends all of them the same
+  bytes. A lagging client is sent the tail by :meth:`Fanout.take` when it can take more.
+- *Backlog*: a client that gave a cursor, or that fell out of its group's tail, is sent the rings,
+  device by device (:mod:`gateway.fanout.backlog_sender`), until it can rejoin its group.
+- *Throttle*: of devices with a rate limit the client is sent the newest reading at each interval
+  (:mod:`gateway.fanout.throttle`).
+- *Statuses*: the client is sent ``device_status`` of each device that changed
+  (:mod:`gateway.fanout.statuses`).
+
+:mod:`gateway.fanout.membership` follows a ``subscribe`` from the request to the group.
+
+Invariants:
+
+- In each known device, a client is served by one of its group, its backlog or the throttle. During
+  a sweep it is a member, but is sent the backlog before the tail.
+- Readings of one device reach a client in order; each follows the one before it, or a ``gap`` tells
+  which are missing. With a rate limit, readings are left out without a ``gap``.
+- While its subscription changes, a client is sent nothing.
+- Greenlets switch only in calls of ``pause``.
 """
 
 from collections.abc import Callable
 
 from gateway.devices.devices import Devices
-from gateway.fanout.backlog import ANY_NUMBER, Outbound
+from gateway.fanout.backlog import UNLIMITED, Outbound
 from gateway.fanout.backlog_sender import BacklogSender
 from gateway.fanout.clients import Client
 from gateway.fanout.device_audience import DeviceAudience
@@ -18,36 +39,40 @@ from gateway.fanout.statuses import StatusLog
 from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.fanout.subscription_table import SubscriptionTable
 from gateway.fanout.tail import BATCH_BYTES_MAX, Batch
-from gateway.fanout.throttle import RateQueue
+from gateway.fanout.throttle import ThrottleQueue
 from gateway.feed.effects import Now
 
 SENT_AT_ONCE = 16
-"""Clients in step that are sent to between two calls of ``pause``, or one cohort."""
+"""Synced clients that are sent to between two calls of ``pause``; at least one cohort."""
 AUTOMATIC_RATE_HZ = 1.0
-"""What a client gets that only connects and listens, with ``SPOKE_AUTO_SUBSCRIBE``."""
+"""The rate limit of a client that the gateway subscribed (``SPOKE_AUTO_SUBSCRIBE``)."""
 
 EMPTY = Batch(())
 
 
 def do_nothing() -> None:
-    """Go on at once: the pause of work that nobody has to wait for."""
+    """Return at once: the ``pause`` of work that is not done in pieces."""
 
 
 class Fanout:
-    """Every client's subscription and position; see the module."""
+    """All clients, their subscriptions and positions.
+
+    The shell calls :meth:`send_live` for the synced clients, then :meth:`due` for the others, and
+    :meth:`take` for each of these whose connection can take more.
+    """
 
     def __init__(self, devices: Devices, open_multicast: OpenMulticast) -> None:
         self.clients: dict[str, Client] = {}
         self._devices = devices
         self._now_s = 0.0
         self._statuses = StatusLog(devices)
-        self._rates = RateQueue(self.clients)
+        self._throttle = ThrottleQueue(self.clients)
         self._positions = Positions(devices, self.clients)
         self._membership = Membership(devices, self.clients, self._positions, open_multicast)
         self._groups = self._membership.groups
-        self._backlog = BacklogSender(devices, self._positions, self._membership)
+        self._backlog_sender = BacklogSender(devices, self._positions, self._membership)
         self._subscriptions = SubscriptionTable(
-            devices, self.clients, self._positions, self._membership, self._rates
+            devices, self.clients, self._positions, self._membership, self._throttle
         )
         devices.audience = DeviceAudience(
             self.clients, self._positions, self._membership, self._subscriptions, self._statuses
@@ -56,19 +81,18 @@ class Fanout:
     # --- clients and their subscriptions -------------------------------------------------
 
     def add(self, client_id: str, connection: Handle) -> None:
-        """Admit a client that watches nothing yet; multicasts know it by its connection."""
+        """Add a client that watches nothing yet; ``connection`` is passed on to multicasts."""
         self.clients[client_id] = Client(client_id, connection, status_seen=self._statuses.count)
 
     def remove(self, client_id: str) -> None:
-        """Forget a client."""
         client = self.clients.pop(client_id, None)
         if client is not None:
             self._membership.leave(client)
-            self._positions.behind.discard(client_id)
+            self._positions.with_backlog.discard(client_id)
             self._subscriptions.forget(client)
 
     def subscribe_automatically(self, client_id: str, now: Now) -> None:
-        """Give a client everything at 1 Hz until it subscribes by itself; it may have already."""
+        """Subscribe a client to ``*`` at 1 Hz, unless it has subscribed, until it does."""
         client = self.clients[client_id]
         if client.names or client.everything:
             return
@@ -81,10 +105,9 @@ class Fanout:
     ) -> str:
         """Add to a subscription; returns the ``devices`` of the answer as JSON.
 
-        All or nothing: raises :class:`~shared.errors.TooManyDevices` before anything is changed, or
-        :class:`~shared.errors.Unavailable` when all clients have too much. The positions
-        are settled at once. The answer is then written in pieces, with a call of ``pause`` after
-        each; the client is sent nothing meanwhile, so that the answer tells where it stands.
+        Raises :class:`~shared.errors.TooManyDevices` if the client would watch too much, or
+        :class:`~shared.errors.Unavailable` if all clients together would, before anything changes.
+        ``pause`` is called between two pieces of the work.
         """
         return self._subscriptions.subscribe(self.clients[client_id], request, now, pause)
 
@@ -95,105 +118,127 @@ class Fanout:
         now: Now,
         pause: Callable[[], None] = do_nothing,
     ) -> None:
-        """Take from a subscription; ``*`` ends everything, a name its own entry."""
+        """End the whole subscription (``*``), or that of single names.
+
+        ``pause`` is not called: the work is short.
+        """
         self._subscriptions.unsubscribe(self.clients[client_id], request, now)
 
-    # --- what is due ---------------------------------------------------------------------
+    # --- send ----------------------------------------------------------------------------
 
     def take_wanted(self) -> set[str]:
-        """Take the devices whose newest reading must be asked for."""
-        wanted, self._backlog.wanted = self._backlog.wanted, set()
+        """Take the ids of devices that must be asked for their newest reading."""
+        wanted, self._backlog_sender.wanted = self._backlog_sender.wanted, set()
         return wanted
 
     def send_live(self, pause: Callable[[], None] = do_nothing) -> list[str]:
-        """Send all who are in step with others what is new; names those who are left to be sent.
+        """Send new entries to all synced clients; returns the ids of the lagging ones.
 
-        ``pause`` is called between two pieces. Clients may come, go and change in it.
+        ``pause`` is called between two pieces; in it clients may connect, leave and subscribe.
         """
         dirty = self._groups.take_dirty()
-        # All is joined before any is sent: the kernel's work empties the processor's caches.
+        # All frames are joined before any is sent: a send empties the processor's caches.
         for group in dirty:
             group.join_unsent()
         sent = 0
         for group in dirty:
-            for cohort in [*group.cohorts]:
-                group.send_on(cohort)
+            for cohort in [*group.cohorts]:  # copied: cohorts may end in a pause
+                group.send_unsent(cohort)
                 sent += cohort.size
                 if sent >= SENT_AT_ONCE:
                     sent = 0
                     pause()
-        return [client.client_id for group in dirty if group.apart for client in group.apart]
+        return [client.client_id for group in dirty if group.lagging for client in group.lagging]
 
     @property
     def is_full(self) -> bool:
-        """Tell whether so much is due to those in step that they should be sent to now."""
-        return self._groups.are_full
+        """Tell whether a full send is due to synced clients, so that waiting gains nothing."""
+        return self._groups.has_full_send
 
     def due(self, now: Now) -> list[str]:
-        """Name the clients that may have something due, but for those that are only live."""
+        """Return the ids of the clients that :meth:`take` may have something for.
+
+        Clients to which only entries of a tail are due are left out: see :meth:`send_live`.
+        """
         self._now_s = now.monotonic_s
         everybody = list(self.clients) if self._statuses.has_news else []
         self._statuses.has_news = False
-        return [*everybody, *self._positions.behind, *self._rates.due(now)]
+        return [*everybody, *self._positions.with_backlog, *self._throttle.due(now)]
 
     @property
     def is_unsettled(self) -> bool:
-        """Tell whether something may become due without anything happening."""
-        is_behind = bool(self._positions.behind)
-        return is_behind or self._statuses.has_news or bool(self._rates) or self._groups.are_dirty
+        """Tell whether something may become due although no device sends anything."""
+        return bool(
+            self._positions.with_backlog
+            or self._statuses.has_news
+            or self._throttle
+            or self._groups.has_dirty
+        )
 
     def has_due(self, client_id: str) -> bool:
-        """Tell whether a client, once writable, would be sent something."""
+        """Tell whether :meth:`take` would return frames for a client."""
         client = self.clients[client_id]
-        if client.holds:
+        if client.running_changes:
             return False
-        if client.is_rate_due or self._statuses.is_due(client):
+        if client.is_throttle_due or self._statuses.is_due(client):
             return True
         group = client.group
         if group is not None and client.cohort is None and client.arrival < group.last:
             return True
-        return self._backlog.has_due(client, self._now_s)
+        return self._backlog_sender.has_due(client, self._now_s)
 
     def take(
         self,
         client_id: str,
         now: Now,
         room_bytes: int = BATCH_BYTES_MAX,
-        room_frames: int = ANY_NUMBER,
+        room_frames: int = UNLIMITED,
     ) -> Batch:
-        """Give what is due to a client, as much as there is room for, and move its position."""
+        """Return the frames that are due to a client and fit, and advance its position.
+
+        The last frame may be larger than the room that is left.
+        """
         client = self.clients[client_id]
         self._now_s = now.monotonic_s
-        if client.holds:
+        if client.running_changes:
             return EMPTY
-        plain = not (
-            client.behind or client.is_new or client.is_rate_due or self._statuses.is_due(client)
+        only_live = not (
+            client.backlog
+            or client.statuses_first
+            or client.is_throttle_due
+            or self._statuses.is_due(client)
         )
-        roomy = room_bytes >= BATCH_BYTES_MAX and room_frames == ANY_NUMBER
+        has_room = room_bytes >= BATCH_BYTES_MAX and room_frames == UNLIMITED
         group = client.group
-        if group is not None and client.cohort is None and plain and roomy:
+        if group is not None and client.cohort is None and only_live and has_room:
+            # Clients with the same number share this batch.
             batch, client.arrival = group.batch_after(client.arrival)
         else:
             batch = self._take_mixed(client, now, Outbound(room_bytes, room_frames))
-        if client.group is not None and client.sweep is None and not client.is_new:
-            client.group.step_in(client)
+        if client.group is not None and client.sweep is None and not client.statuses_first:
+            client.group.try_sync(client)
         return batch
 
     def _take_mixed(self, client: Client, now: Now, out: Outbound) -> Batch:
-        self._statuses.owe(client)
-        if not client.is_new:
+        """Collect frames of all streams.
+
+        Readings of the tail go before statuses: a device's last reading goes before its status
+        offline. Only right after a ``subscribe`` the statuses go first.
+        """
+        self._statuses.collect(client)
+        if not client.statuses_first:
             self._send_tail(client, out)
-        self._statuses.tell(client, out)
-        if client.is_new and not client.statuses:
-            client.is_new = False
+        self._statuses.send(client, out)
+        if client.statuses_first and not client.statuses:
+            client.statuses_first = False
             self._send_tail(client, out)
-        self._rates.send_newest(client, self._devices, out, now)
-        if client.client_id in self._positions.behind:
-            self._backlog.send(client, out, now)
+        self._throttle.send_newest(client, self._devices, out, now)
+        if client.client_id in self._positions.with_backlog:
+            self._backlog_sender.send(client, out, now)
         return Batch(out.frames) if out.frames else EMPTY
 
     def _send_tail(self, client: Client, out: Outbound) -> None:
-        """Send the next entries of the tail to a client that is apart from the others."""
+        """Send the next entries of the tail to a lagging client."""
         group = client.group
         if group is None or client.cohort is not None or client.sweep is not None:
             return

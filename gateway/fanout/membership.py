@@ -1,25 +1,27 @@
 """When a client joins its group, and when it leaves it. Pure.
 
-How it works. A client that is a member of a group is one arrival number in the group's tail; a
-client without a group has one position in each device's ring. The path of a ``subscribe``:
+How it works. This is the path of a ``subscribe``, from the request to a synced client:
 
-1. :meth:`Fanout.subscribe <gateway.fanout.fanout.Fanout.subscribe>` hands the request to
+1. :meth:`Fanout.subscribe <gateway.fanout.fanout.Fanout.subscribe>` passes the request to
    :class:`~gateway.fanout.subscription_table.SubscriptionTable`, which checks the limits.
-2. A request for all of ``*`` without cursors needs no positions: :meth:`follow_everything` makes
-   the client a member at the newest arrival number.
-3. After any other request :meth:`step_out` takes the client out of its group, and
-   :meth:`Positions.place <gateway.fanout.positions.Positions.place>` sets one position in each
+2. A request for all of ``*`` without cursors needs no positions in single devices:
+   :meth:`follow_everything` adds the client to the group at the newest arrival number. Go to 5.
+3. For any other request, :meth:`leave_keeping_position` takes the client out of its group, and
+   :meth:`Positions.place <gateway.fanout.positions.Positions.place>` sets a position in each
    device of the request.
-4. :class:`~gateway.fanout.backlog_sender.BacklogSender` sends the backlog from there. With few
-   devices, :meth:`rejoin` makes the client a member once it has everything. With many devices the
-   heads move on faster than the client gets there, so :meth:`begin_sweep` makes it a member
-   first: the tail then keeps what arrives while the rings are sent.
-5. When the client has everything that the tail holds, :meth:`Group.step_in
-   <gateway.fanout.groups.Group.step_in>` lets it share one number with others.
+4. :class:`~gateway.fanout.backlog_sender.BacklogSender` sends the backlog. With few devices,
+   :meth:`rejoin` adds the client to the group once it has everything. With many devices,
+   :meth:`begin_sweep` adds it first, so that the tail keeps new entries while the rings are sent.
+5. The client is a lagging member. When it has everything in the tail, :meth:`Group.try_sync
+   <gateway.fanout.groups.Group.try_sync>` makes it a synced one.
 
-A member leaves when its subscription changes, and before its tail drops entries that it was not
-sent yet (:meth:`expel`). If a device appears of which it needs history, it moves to a group that
-leaves this device out (:meth:`step_aside`).
+A member leaves its group in three cases:
+
+- Its subscription changes.
+- The tail, or a ring, is about to drop entries that the member was not sent:
+  :meth:`evict_lagging` gives it positions in the rings instead.
+- A device appears for which the member gave a cursor: :meth:`exclude_device` moves it to a group
+  that does not cover this device.
 """
 
 from collections.abc import Mapping
@@ -31,16 +33,16 @@ from gateway.fanout.positions import Positions
 from gateway.fanout.tail import Coverage
 
 TAIL_MAX = 2_048
-"""Entries that a group keeps at least, half a second of a large fleet. A client that lags further
-is served from the rings, which costs as much as there are devices."""
-TAIL_A_NAME = 256
-"""The same for each device of a group that covers few devices by name: there may be many groups."""
-PARTS_MAX = 64
-"""Devices that a client's group may leave out; with more the client leaves the group."""
+"""Entries that the tail of a group keeps at least: half a second of a large fleet. A client that
+lags further is served from the rings, at a cost that grows with the number of devices."""
+TAIL_PER_NAME = 256
+"""The same for each device of a group that covers devices by name: there may be many groups."""
+EXCLUDED_MAX = 64
+"""A client may be behind in this many devices that its group excludes; with more it leaves."""
 
 
 class Membership:
-    """Moves clients into groups and out of them."""
+    """Adds clients to groups and takes them out."""
 
     def __init__(
         self,
@@ -49,58 +51,62 @@ class Membership:
         positions: Positions,
         open_multicast: OpenMulticast,
     ) -> None:
-        self.groups = Groups(self._tail_length, open_multicast, self.expel)
+        self.groups = Groups(self._tail_length, open_multicast, self.evict_lagging)
         self._devices = devices
         self._clients = clients
         self._positions = positions
 
     def _tail_length(self, coverage: Coverage) -> int:
         """Choose how many entries a group keeps: all of them must still be in the rings."""
-        wanted = TAIL_MAX if coverage.everything else TAIL_A_NAME * len(coverage.names)
+        wanted = TAIL_MAX if coverage.everything else TAIL_PER_NAME * len(coverage.names)
         return max(1, min(wanted, TAIL_MAX, (self._devices.limits.readings - 1) // 2))
 
     # --- join ----------------------------------------------------------------------------
 
     def follow_everything(self, client: Client) -> None:
-        """Let a client follow ``*`` from now on, or from where it is as a member."""
+        """Add a client of ``*`` at the newest arrival number; a member keeps its number."""
         if not client.everything:
             client.everything, client.everything_from = True, self._devices.arrival
             self._enter(client, client.coverage())
         elif client.group is not None:
-            client.group.step_aside(client)
-        client.is_new = True  # the statuses go first
+            client.group.unsync(client)
+        client.statuses_first = True
 
     def begin_sweep(self, client: Client) -> Sweep:
-        """Make a client a member that is sent the rings up to the present arrival number next."""
+        """Add a client that has a backlog, at an arrival number up to which the rings are sent.
+
+        From now on the tail keeps all later entries for the client.
+        """
         self._enter(client, client.coverage())
-        client.sweep = Sweep([*client.behind])
+        client.sweep = Sweep([*client.backlog])
         return client.sweep
 
     def rejoin(self, client: Client) -> None:
-        """Make a client, which has everything that arrived so far, a member without a backlog."""
+        """Add a client that was sent everything that arrived so far."""
         self.leave(client)
-        self._positions.end_behind(client)
+        self._positions.clear_backlog(client)
         self._enter(client, client.coverage())
         if client.group is not None:
-            client.group.step_in(client)
+            client.group.try_sync(client)
 
-    def step_aside(self, client: Client, device_id: str) -> None:
-        """Let the group of a client serve it in all devices but one."""
+    def exclude_device(self, client: Client, device_id: str) -> None:
+        """Move a member to a group that covers one device less."""
         group = client.group
         if group is None or not group.coverage.covers(device_id):
             return
-        is_whole = client.sweep is None and len(client.behind) < PARTS_MAX
-        if not is_whole or not group.is_level(client):
-            self.step_out(client)
+        can_exclude = client.sweep is None and len(client.backlog) < EXCLUDED_MAX
+        if not can_exclude or not group.send_rest(client):
+            self.leave_keeping_position(client)
             return
-        is_new = client.is_new
+        # The client has everything in the tail: it can enter the other one at the same number.
+        statuses_first = client.statuses_first
         self.leave(client)
         self._enter(client, group.coverage.without(device_id))
-        if client.group is not None and not is_new:
-            client.group.step_in(client)
+        if client.group is not None and not statuses_first:
+            client.group.try_sync(client)
 
     def _enter(self, client: Client, coverage: Coverage) -> None:
-        """Make a client a member at the newest arrival number."""
+        """Add a client to the group of a coverage, at the newest arrival number."""
         if coverage.names or coverage.everything:
             client.arrival = self._devices.arrival
             client.group = self.groups.join(client, coverage)
@@ -108,45 +114,52 @@ class Membership:
     # --- leave ---------------------------------------------------------------------------
 
     def leave(self, client: Client) -> None:
-        """Take a client out of its group; it gets no positions for what it was sent."""
+        """Take a client out of its group; it gets no positions in devices."""
         group, client.group = client.group, None
         if group is not None:
             self.groups.leave(client, group)
 
-    def step_out(self, client: Client) -> None:
-        """Take a client out of its group, to one position in each device."""
+    def leave_keeping_position(self, client: Client) -> None:
+        """Take a client out of its group; it gets a position in each device instead."""
         group = client.group
         if group is not None:
-            self._move_out(client, self._positions.unplaced_in(group.coverage))
+            self._evict(client, self._positions.after_arrival_in(group.coverage))
 
-    def expel(self, group: Group, arrival: int) -> None:
-        """Take clients below an arrival number out of a group: hundreds at once, 0.2 ms each."""
-        below = [member for member in group.apart if member.arrival < arrival]
-        unplaced = self._positions.unplaced_in(group.coverage) if below else {}
+    def evict_lagging(self, group: Group, arrival: int) -> None:
+        """Take lagging clients below an arrival number out of a group.
+
+        They get positions in the rings. This may be hundreds of clients at once, at 0.2 ms each.
+        """
+        below = [member for member in group.lagging if member.arrival < arrival]
+        positions = self._positions.after_arrival_in(group.coverage) if below else {}
         for member in below:
-            self._move_out(self._clients[member.client_id], unplaced)
+            self._evict(self._clients[member.client_id], positions)
 
-    def _move_out(self, client: Client, unplaced: Mapping[str, Position]) -> None:
-        client.is_new = False
+    def _evict(self, client: Client, positions: Mapping[str, Position]) -> None:
+        client.statuses_first = False
         if client.sweep is not None:
-            self._end_sweep(client, unplaced)
+            self._end_sweep(client, positions)
         else:
             self.leave(client)
-            self._positions.unplace(client, unplaced)
+            self._positions.set_after_arrival(client, positions)
 
-    def break_off_sweep(self, client: Client) -> None:
-        """Take a client out of the group that it entered for a sweep."""
-        self._end_sweep(client, self._positions.unplaced_in(client.coverage()))
+    def end_sweep(self, client: Client) -> None:
+        """Take a client out of the group that :meth:`begin_sweep` added it to."""
+        self._end_sweep(client, self._positions.after_arrival_in(client.coverage()))
 
     def _end_sweep(self, client: Client, covered: Mapping[str, Position]) -> None:
         client.sweep = None
         self.leave(client)
-        # The sweep left a position in each device but those that came since it began.
-        self._positions.place_after(client, covered)
+        # The backlog has exact positions, except in devices that appeared during the sweep.
+        self._positions.fill_in_at_arrival(client, covered)
 
     def before_loss(self, device: Device, arrival: int) -> None:
-        """Move clients out of tails whose entries of a device, up to a number, its ring drops."""
+        """Move lagging clients out of groups before a ring drops entries they still need.
+
+        The ring of ``device`` is about to drop its entries up to ``arrival``. A client that lags
+        in a tail can only be given a position in that ring as long as the ring holds them.
+        """
         for group in self.groups.covering(device.device_id):
             if arrival > group.floor:
-                group.send_up_to(arrival)
-                self.expel(group, arrival)
+                group.send_cohorts_below(arrival)
+                self.evict_lagging(group, arrival)

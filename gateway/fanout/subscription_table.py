@@ -1,7 +1,8 @@
-"""Which client watches which devices: changes subscriptions, and writes the answers. Pure.
+"""Which client watches which devices: changes subscriptions and writes the answers. Pure.
 
-Work about many devices is done in pieces, with a call of ``pause`` after each. Clients may come,
-go and change in a pause, but the client whose subscription changes is sent nothing meanwhile.
+Work for many devices is done in pieces, with a call of ``pause`` between them. During a pause other
+clients may connect, leave and subscribe. The client whose subscription changes is sent nothing
+until its answer is complete, so that the cursors in the answer are where it continues.
 """
 
 from collections import Counter
@@ -14,13 +15,13 @@ from gateway.fanout.clients import Client
 from gateway.fanout.membership import Membership
 from gateway.fanout.positions import Positions
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, Subscribe, Unsubscribe
-from gateway.fanout.subscription_budget import Entries
-from gateway.fanout.throttle import RateQueue
+from gateway.fanout.subscription_budget import SubscriptionBudget
+from gateway.fanout.throttle import ThrottleQueue
 from gateway.feed.effects import Now
 from shared.errors import TooManyDevices
 
 PLACED_AT_ONCE = 250
-"""Devices in which a client is placed between two calls of ``pause``: a millisecond."""
+"""Devices in which a position is set between two calls of ``pause``: a millisecond."""
 ANSWERED_AT_ONCE = 100
 """Devices of an answer that are written between two calls of ``pause``: some 0.2 ms."""
 
@@ -28,28 +29,28 @@ Pause: TypeAlias = Callable[[], None]
 
 
 @contextmanager
-def _held(client: Client) -> Iterator[None]:
-    """Send a client nothing while its subscription changes, in pieces."""
-    client.holds += 1
+def _sending_paused(client: Client) -> Iterator[None]:
+    client.running_changes += 1
     try:
         yield
     finally:
-        client.holds -= 1
+        client.running_changes -= 1
 
 
-def _keeps_its_place(client: Client, request: Subscribe) -> bool:
-    """Tell whether a client asks for all of ``*``, and needs no positions in single devices.
+def _needs_no_positions(client: Client, request: Subscribe) -> bool:
+    """Tell whether a request can be entered without positions in single devices.
 
-    It needs none if it is already a member for all of ``*``, or watches nothing yet.
+    It must ask for every reading of ``*`` without cursors, and the client must either watch nothing
+    yet or be a member for ``*`` without exceptions.
     """
     asks_for_all = request.everything and not request.since and request.max_rate_hz is None
-    is_plain = not (client.names or client.behind or client.rated or client.everything_rate_hz)
-    has_place = client.group is not None if client.everything else client.group is None
-    return asks_for_all and is_plain and has_place
+    is_plain = not (client.names or client.backlog or client.throttled or client.everything_rate_hz)
+    is_member = client.group is not None
+    return asks_for_all and is_plain and is_member == client.everything
 
 
 class SubscriptionTable:
-    """Changes the subscriptions of clients, within the limits for one and for all."""
+    """Changes the subscriptions of clients, within the limits for each and for all together."""
 
     def __init__(
         self,
@@ -57,47 +58,48 @@ class SubscriptionTable:
         clients: Mapping[str, Client],
         positions: Positions,
         membership: Membership,
-        rates: RateQueue,
+        throttle: ThrottleQueue,
     ) -> None:
-        self.budget = Entries()
+        self.budget = SubscriptionBudget()
         self._devices = devices
         self._clients = clients
         self._positions = positions
         self._membership = membership
-        self._rates = rates
-        self._watchers: Counter[str] = Counter()  # clients that watch a device by name
+        self._throttle = throttle
+        self._watchers: Counter[str] = Counter()
+        """How many clients watch a device by name."""
 
     def is_watched(self, device_id: str) -> bool:
         """Tell whether a client watches a device by name."""
         return device_id in self._watchers
 
     def subscribe(self, client: Client, request: Subscribe, now: Now, pause: Pause) -> str:
-        """Add a request to a subscription; returns the ``devices`` of the answer as JSON."""
+        """Add to a subscription; returns the ``devices`` of the answer as JSON."""
         self._check_size(client, request)
         self.budget.reserve(client, len(request.names) + len(request.since))
-        with _held(client):
+        with _sending_paused(client):
             covered = self.enter(client, request, now, pause)
             self.recount(client)
             return self._write_answer(client, covered, pause)
 
     def unsubscribe(self, client: Client, request: Unsubscribe, now: Now) -> None:
-        """Take from a subscription; ``*`` ends everything, a name its own entry."""
-        with _held(client):
+        """End the whole subscription (``*``), or that of single names."""
+        with _sending_paused(client):
             if request.everything:
                 self._end_everything(client)
             else:
-                self._membership.step_out(client)
+                self._membership.leave_keeping_position(client)
                 self._uncover(client, request.names, now)
-            self._rates.settle(client, now)
+            self._throttle.settle(client, now)
             self.recount(client)
 
     def forget(self, client: Client) -> None:
-        """Forget the subscription of a client that left."""
+        """Drop the subscription of a client that left."""
         self._unwatch(client.names)
         self.budget.forget(client)
 
     def recount(self, client: Client) -> None:
-        """Count the names and cursors of a client anew."""
+        """Count the names and cursors of a client again."""
         if client.client_id in self._clients:  # it may have left in a pause
             self.budget.recount(client)
 
@@ -110,21 +112,21 @@ class SubscriptionTable:
     # --- begin ---------------------------------------------------------------------------
 
     def enter(self, client: Client, request: Subscribe, now: Now, pause: Pause) -> list[str]:
-        """Enter a request without a check; returns the ids that its answer is about."""
+        """Enter a request, without a check of limits; returns the ids that its answer names."""
         if client.is_automatic:
             self._end_everything(client)
-        if _keeps_its_place(client, request):
+        if _needs_no_positions(client, request):
             self._membership.follow_everything(client)
             covered = [device.device_id for device in self._devices]
         else:
-            self._membership.step_out(client)
+            self._membership.leave_keeping_position(client)
             covered = self._cover(client, request, now, pause)
-        self._rates.settle(client, now)
+        self._throttle.settle(client, now)
         client.statuses.update(dict.fromkeys(covered))
         return covered
 
     def _cover(self, client: Client, request: Subscribe, now: Now, pause: Pause) -> list[str]:
-        """Enter a request of a client without a group; returns the ids that it is about."""
+        """Set the positions of a client that has no group; returns the ids for the answer."""
         for name in request.names:
             if name not in client.names:
                 self._watchers[name] += 1
@@ -169,15 +171,15 @@ class SubscriptionTable:
 
     def _end_everything(self, client: Client) -> None:
         self._membership.leave(client)
-        self._positions.end_behind(client)
+        self._positions.clear_backlog(client)
         self._unwatch(client.names)
         client.names.clear()
-        client.rated.clear()
+        client.throttled.clear()
         client.since.clear()
-        client.left.clear()
+        client.evicted_at.clear()
         client.statuses.clear()
         client.sweep = None
-        client.everything = client.is_automatic = client.is_new = False
+        client.everything = client.is_automatic = client.statuses_first = False
         client.everything_since = client.everything_rate_hz = None
 
     def _unwatch(self, names: Iterable[str]) -> None:
@@ -197,10 +199,9 @@ class SubscriptionTable:
         return "{" + ",".join(parts) + "}"
 
     def _answer(self, client: Client, device_id: str) -> str:
-        """Write the part of an answer that is about one device."""
         device = self._devices.get(device_id)
         cursor = self._positions.cursor_in(client, device_id)
         online = "true" if device is not None and device.feed.online else "false"
         latest = "null" if device is None else device.latest_json().decode()
-        # An id needs no escapes, see shared.reading.DEVICE_ID.
+        # Ids need no escapes in JSON: see shared.reading.DEVICE_ID.
         return f'"{device_id}":{{"online":{online},"cursor":"{cursor}","latest":{latest}}}'

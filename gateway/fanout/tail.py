@@ -1,4 +1,8 @@
-"""A tail: the newest entries of some devices, in order of arrival, as ready frames. Pure."""
+"""The tail of a group: the newest entries of its devices, in order of arrival. Pure.
+
+An entry is an arrival number and a ready frame. The tail grows from ``length`` to twice as many
+entries and is then cut back in one piece, which costs less than to drop entries one by one.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -8,40 +12,39 @@ from itertools import accumulate
 from typing import NamedTuple
 
 BATCH_BYTES_MAX = 65_536
-"""What one send carries at most: more would only wait in the kernel and go stale there."""
+"""The most that one send carries: more would only wait in the kernel and go stale there."""
 
 
 class Coverage(NamedTuple):
-    """The devices of a tail: names, and with ``everything`` all others but ``excluded``."""
+    """A set of devices: ``names``, and with ``everything`` all others except ``excluded``."""
 
     names: frozenset[str]
     everything: bool = False
     excluded: frozenset[str] = frozenset()
 
     def covers(self, device_id: str) -> bool:
-        """Tell whether a device belongs to it."""
         return device_id in self.names or (self.everything and device_id not in self.excluded)
 
     def without(self, device_id: str) -> "Coverage":
-        """Leave one device out."""
+        """Return the same coverage except one device."""
         excluded = self.excluded | {device_id} if self.everything else self.excluded
         return Coverage(self.names - {device_id}, self.everything, excluded)
 
 
 @dataclass(eq=False)
 class Batch:
-    """Frames for one client, at most :data:`BATCH_BYTES_MAX` of them; often shared by many."""
+    """Frames for one send, at most :data:`BATCH_BYTES_MAX` bytes; clients often share a batch."""
 
     frames: Sequence[bytes]
 
     @cached_property
     def joined(self) -> bytes:
-        """The frames as one piece of a WebSocket stream."""
+        """The frames in one piece, as they go into a WebSocket stream."""
         return b"".join(self.frames)
 
 
 class Tail:
-    """The last ``length`` to ``2 * length`` entries; shortened in one piece, not entry by entry."""
+    """The last ``length`` to ``2 * length`` entries of the devices of one coverage."""
 
     def __init__(self, coverage: Coverage, length: int, floor: int) -> None:
         self.coverage = coverage
@@ -49,12 +52,12 @@ class Tail:
         self.floor = floor
         """The arrival number before the first entry of the tail."""
         self.room = 2 * length
-        """How many more entries there is room for before the tail has to be cut."""
+        """How many more entries fit before the tail must be cut."""
         self.unsent_bytes = 0
-        """The size of the entries that came since the last flush."""
+        """The size of the entries that were appended since the last flush."""
         self._arrivals: list[int] = []
         self._frames: list[bytes] = []
-        self._shared: dict[int, tuple[Batch, int]] = {}
+        self._batches: dict[int, tuple[Batch, int]] = {}  # by the arrival number before them
 
     @property
     def last(self) -> int:
@@ -62,36 +65,38 @@ class Tail:
         return self._arrivals[-1] if self._arrivals else self.floor
 
     def append(self, arrival: int, frame: bytes) -> None:
-        """Put an entry behind the others."""
         self._arrivals.append(arrival)
         self._frames.append(frame)
         self.unsent_bytes += len(frame)
         self.room -= 1
-        if self._shared:
-            self._shared.clear()
+        if self._batches:
+            self._batches.clear()
 
     def next_floor(self) -> int:
-        """Tell where the floor will be after :meth:`cut`."""
+        """Return the floor that :meth:`cut` will leave."""
         return self._arrivals[-self.length - 1] if len(self._arrivals) > self.length else self.floor
 
     def cut(self) -> None:
-        """Shorten the tail; clients that stand below the new floor must have left before."""
+        """Keep the last ``length`` entries; no member may be below the new floor any more."""
         self.floor = self.next_floor()
         del self._arrivals[: -self.length], self._frames[: -self.length]
         self.room = 2 * self.length - len(self._arrivals)
-        self._shared.clear()
+        self._batches.clear()
 
     def entries_after(self, arrival: int) -> Iterator[tuple[int, bytes]]:
-        """Give each entry that follows ``arrival``: its number and its frame."""
+        """Return number and frame of each entry that arrived after ``arrival``."""
         start = bisect_right(self._arrivals, arrival)
         return zip(self._arrivals[start:], self._frames[start:], strict=True)
 
     def batch_after(self, arrival: int) -> tuple[Batch, int]:
-        """Give what follows ``arrival``, and the arrival number it ends with."""
-        shared = self._shared.get(arrival)
-        if shared is None:
-            shared = self._shared[arrival] = self._batch(bisect_right(self._arrivals, arrival))
-        return shared
+        """Return the batch that follows ``arrival``, and the number of its last entry.
+
+        Clients with the same number share the batch until the next entry is appended.
+        """
+        batch = self._batches.get(arrival)
+        if batch is None:
+            batch = self._batches[arrival] = self._batch(bisect_right(self._arrivals, arrival))
+        return batch
 
     def _batch(self, start: int) -> tuple[Batch, int]:
         sizes = accumulate(len(frame) for frame in self._frames[start:])
@@ -99,9 +104,9 @@ class Tail:
         stop = start + count
         return Batch(self._frames[start:stop]), self._arrivals[stop - 1] if count else self.last
 
-    def bytes_after(self, step: int) -> tuple[bytes, int]:
-        """Give the bytes of one send to a cohort, and the arrival number they end with."""
-        if self._arrivals[-2:-1] == [step]:  # one entry, most of the time
+    def bytes_after(self, arrival: int) -> tuple[bytes, int]:
+        """Return the bytes of one send that follow ``arrival``, and the number they end with."""
+        if self._arrivals[-2:-1] == [arrival]:  # one entry, most of the time
             return self._frames[-1], self._arrivals[-1]
-        batch, end = self.batch_after(step)
+        batch, end = self.batch_after(arrival)
         return batch.joined, end
