@@ -27,8 +27,8 @@ from typing import Any, Protocol, TypeAlias
 from gateway.fanout.tail import BATCH_BYTES_MAX, Coverage, Tail
 
 COHORT_MAX = 64
-"""Members of a cohort, which is sent to in one piece: 1 to 4 ms on the loopback interface, longer
-with 64 kB for each."""
+"""Members of a cohort, which is sent to in one piece: 1 ms on the loopback interface, longer with
+64 kB for each."""
 
 Handle: TypeAlias = Any
 """A connection as a :class:`Multicast` knows it; this package only passes it on."""
