@@ -334,8 +334,7 @@ class Hub:
             count -= JUDGED_AT_ONCE
 
     def _ask_for_wanted(self, now: Now) -> None:
-        wanted, self.fanout.wanted = self.fanout.wanted, set()
-        for device_id in wanted:
+        for device_id in self.fanout.take_wanted():
             self.devices.ask_newest(device_id, now)
         self._ask_questions(now)
 

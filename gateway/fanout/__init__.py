@@ -1,6 +1,6 @@
-"""Who watches what, where everybody stands, and which bytes are due to whom.
+"""The fan-out: subscriptions, positions of clients, and the frames that are due to each client.
 
-Pure: connections are handed in as something that can be written to. Positions only, no queues:
-``groups`` share a tail, ``catchup`` walks the rings, ``rates`` and ``statuses`` are the two streams
-beside the readings. Imports :mod:`gateway.devices`, never the web.
+Pure: a connection is passed in as an object that frames can be sent to. Imports
+:mod:`gateway.devices` and :mod:`gateway.feed`, never the web. Begin with
+:mod:`gateway.fanout.fanout`; :mod:`gateway.fanout.membership` follows one ``subscribe``.
 """

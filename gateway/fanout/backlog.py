@@ -1,80 +1,101 @@
-"""Catch-up: what a client that is not at the head of a device's ring is sent next.
+"""The backlog of a client in one device: from a position and a ring to frames. Pure.
 
-Pure functions from a position and a ring to frames and the position after them. What is waited for
-is noted in the device's feed, so that it is fetched first.
+How it works. A position goes through two functions:
+
+1. :func:`resolve` turns a cursor that a client gave into an index of the ring:
+
+   - The ring holds the next reading: the client continues there.
+   - The cursor is older than the ring: it stays unresolved while history may still be fetched.
+     After that the client is told a gap up to the front of the ring and starts there.
+   - The cursor is ahead of the ring's head: it stays unresolved until the reading arrives. If the
+     device denies the reading, or :data:`UNKNOWN_CURSOR_S` pass without an answer, the client is
+     told a gap and starts at the front of the ring.
+
+2. :func:`advance` sends entries from the index on. If the ring has dropped the entry at the index
+   meanwhile, the client is told a gap first and continues from the middle of the ring: from the
+   front it would soon be overrun again.
+
+Invariant: a client is sent either the entry that follows its cursor, or a gap that begins at its
+cursor.
 """
 
 from dataclasses import dataclass, field
 
 from gateway.devices.devices import Device
-from gateway.fanout.clients import At, Waiting
+from gateway.fanout.clients import RingPosition, UnresolvedCursor
 from gateway.feed.effects import Now
 from gateway.packets import Gap, event_frame
 from shared.cursor import START, Cursor
 
 UNKNOWN_CURSOR_S = 30.0
-"""How long a client that claims to be ahead is believed when no replay can tell."""
+"""How long a cursor ahead of the head is believed while no device answers."""
 
-ANY_NUMBER = 1 << 30
+UNLIMITED = 1 << 30
+"""A number of frames that is not reached."""
 
 
 @dataclass(slots=True)
 class Outbound:
-    """Frames for one send, filled until ``room_bytes`` or ``room_frames`` are used up."""
+    """Frames for one send, until ``room_bytes`` or ``room_frames`` are used up."""
 
     room_bytes: int
-    room_frames: int = ANY_NUMBER
+    room_frames: int = UNLIMITED
     frames: list[bytes] = field(default_factory=list)
 
     @property
     def is_full(self) -> bool:
-        """Tell whether the rest has to wait for the next send."""
         return self.room_bytes <= 0 or len(self.frames) >= self.room_frames
 
     def add(self, frame: bytes) -> None:
-        """Put a frame behind the others; the last one may use more room than there is."""
+        """Append a frame; the last one may be larger than the room that is left."""
         self.frames.append(frame)
         self.room_bytes -= len(frame)
 
 
 def resolve(
-    waiting: Waiting, device: Device, now: Now, *, was_evicted: bool
-) -> tuple[At | Waiting, Gap | None]:
-    """Find where a client that comes with a cursor stands, and what it has to be told first."""
-    since, head, front = waiting.cursor, device.feed.head, device.ring.front
+    unresolved: UnresolvedCursor, device: Device, now: Now, *, was_evicted: bool
+) -> tuple[RingPosition | UnresolvedCursor, Gap | None]:
+    """Look a cursor up in the ring; returns the position, and a gap to be announced first.
+
+    ``was_evicted`` says that the readings after the cursor were lost when the device was evicted.
+    """
+    since, head, front = unresolved.cursor, device.feed.head, device.ring.front
     if head is None or front is None:
-        return waiting, None
+        return unresolved, None
     if since > head:
-        return _resolve_ahead(waiting, device, front, now)
+        return _resolve_ahead(unresolved, device, front, now)
     if since >= front:
-        return At(device.ring.index_after(since), since), None
-    if may_find_history(waiting, device, now):
-        return waiting, None
+        return RingPosition(device.ring.index_after(since), since), None
+    if may_find_history(unresolved, device, now):
+        return unresolved, None
     if since == START and front.seq == 0:
-        return At(device.ring.index_after(front), front), None  # all that is held is all there was
+        # Nothing is missing: the ring holds the epoch from its first reading.
+        return RingPosition(device.ring.index_after(front), front), None
     return _from_front(device, since, front, "evicted" if was_evicted else "expired")
 
 
-def is_ahead(waiting: Waiting, device: Device) -> bool:
-    """Tell whether a client claims readings that nobody here has seen."""
+def is_ahead(unresolved: UnresolvedCursor, device: Device) -> bool:
+    """Tell whether a client claims readings that the gateway has not received."""
     head = device.feed.head
-    return head is not None and waiting.cursor > head
+    return head is not None and unresolved.cursor > head
 
 
-def may_find_history(waiting: Waiting, device: Device, now: Now) -> bool:
-    """Tell whether what a client waits for may still appear in front of the ring, and want it."""
+def may_find_history(unresolved: UnresolvedCursor, device: Device, now: Now) -> bool:
+    """Tell whether history may still be added in front of the ring; asks the feed to fetch it."""
     has_room = len(device.ring) < device.ring.capacity
-    return has_room and device.feed.want_history(waiting.cursor, waiting.since_s, now)
+    return has_room and device.feed.want_history(unresolved.cursor, unresolved.since_s, now)
 
 
-def advance(position: At, device: Device, out: Outbound, stop: int | None = None) -> At:
-    """Send on from a position while there is room; a client that fell out is told so first.
+def advance(
+    position: RingPosition, device: Device, out: Outbound, stop: int | None = None
+) -> RingPosition:
+    """Send entries from a position on while there is room, after a gap for those that are lost.
 
-    ``stop`` is the index of the first entry that is not sent; without it all of the ring is.
+    ``stop`` is the index of the first entry that is not sent, by default the end of the ring.
     """
     ring = device.ring
-    position = _over_the_lost(position, device, out)
-    position = _into_a_gap(position, device, out)
+    position = _skip_lost(position, device, out)
+    position = _skip_rest_of_gap(position, device, out)
     index = position.index
     end = ring.end if stop is None else stop
     while index < end and not out.is_full:
@@ -82,53 +103,54 @@ def advance(position: At, device: Device, out: Outbound, stop: int | None = None
         index += 1
     if index == position.index:
         return position
-    return At(index, ring.cursor_at(index) or position.cursor)
+    return RingPosition(index, ring.cursor_at(index) or position.cursor)
 
 
 def _resolve_ahead(
-    waiting: Waiting, device: Device, front: Cursor, now: Now
-) -> tuple[At | Waiting, Gap | None]:
+    unresolved: UnresolvedCursor, device: Device, front: Cursor, now: Now
+) -> tuple[RingPosition | UnresolvedCursor, Gap | None]:
     feed = device.feed
-    told = feed.newest_s >= waiting.since_s
-    denied = told and (feed.newest is None or feed.newest < waiting.cursor)
-    if denied or now.monotonic_s - waiting.since_s >= UNKNOWN_CURSOR_S:
-        return _from_front(device, waiting.cursor, front, "unknown_cursor")
-    return waiting, None
+    # Only an answer to a question asked since then can deny the cursor.
+    is_answered = feed.newest_s >= unresolved.since_s
+    is_denied = is_answered and (feed.newest is None or feed.newest < unresolved.cursor)
+    if is_denied or now.monotonic_s - unresolved.since_s >= UNKNOWN_CURSOR_S:
+        return _from_front(device, unresolved.cursor, front, "unknown_cursor")
+    return unresolved, None
 
 
-def _from_front(device: Device, since: Cursor, front: Cursor, reason: str) -> tuple[At, Gap]:
+def _from_front(
+    device: Device, since: Cursor, front: Cursor, reason: str
+) -> tuple[RingPosition, Gap]:
     gap = Gap(device.device_id, since, Cursor(front.epoch, front.seq + 1), reason)
-    return At(device.ring.index_after(front), front), gap
+    return RingPosition(device.ring.index_after(front), front), gap
 
 
-def _over_the_lost(position: At, device: Device, out: Outbound) -> At:
-    """Announce what was lost at the front of the ring since the client stood there."""
+def _skip_lost(position: RingPosition, device: Device, out: Outbound) -> RingPosition:
+    """Announce the entries that the ring dropped after the client's position."""
     ring = device.ring
     if ring.emptied_at is not None and position.index < ring.emptied_at:
+        # The ring was emptied, and began anew with a gap that tells the reason.
         reset = ring.gap_at(ring.emptied_at)
         if reset is not None:
-            return _tell(
-                Gap(device.device_id, position.cursor, reset.before, reset.reason),
-                ring.emptied_at + 1,
-                out,
-            )
+            gap = Gap(device.device_id, position.cursor, reset.before, reset.reason)
+            return _announce(gap, ring.emptied_at + 1, out)
     if position.index >= ring.first:
         return position
     middle = ring.first + len(ring) // 2
     resume = ring.cursor_at(middle) or position.cursor
     before = Cursor(resume.epoch, resume.seq + 1)
-    return _tell(Gap(device.device_id, position.cursor, before, "overrun"), middle, out)
+    return _announce(Gap(device.device_id, position.cursor, before, "overrun"), middle, out)
 
 
-def _into_a_gap(position: At, device: Device, out: Outbound) -> At:
-    """Announce the rest of a gap to a client that stands inside of it."""
+def _skip_rest_of_gap(position: RingPosition, device: Device, out: Outbound) -> RingPosition:
+    """Announce the rest of a gap of the ring to a client whose cursor is inside it."""
     gap = device.ring.gap_at(position.index)
     if gap is None or gap.after is None or position.cursor <= gap.after:
         return position
     rest = Gap(device.device_id, position.cursor, gap.before, gap.reason)
-    return _tell(rest, position.index + 1, out)
+    return _announce(rest, position.index + 1, out)
 
 
-def _tell(gap: Gap, index: int, out: Outbound) -> At:
+def _announce(gap: Gap, index: int, out: Outbound) -> RingPosition:
     out.add(event_frame("gap", gap.body()))
-    return At(index, gap.end)
+    return RingPosition(index, gap.end)

@@ -1,162 +1,183 @@
-"""What is known of one browser: what it watches and where it stands.
+"""The state of one client: what it watches, and which readings it has been sent. Pure.
 
-Nothing of a stream is kept here, only positions. A client is *live* (one arrival number in the
-tail of its group) or *behind* (one position a device, until all are at the head). One that is live
-may be behind in few devices, which its group leaves out.
+A client has no queue, only positions:
+
+- As a member of a group it has one arrival number in the group's tail (:class:`Member`).
+- In devices that its group does not serve it has a *backlog*: one position in each ring. A client
+  without a group has one for each device it watches in full.
+- In devices that it watches with a rate limit (a *throttle*), only the last reading it was sent
+  is noted: it gets the newest one at a time and never a backlog.
 """
 
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from gateway.fanout.groups import Cohort, Coverage, Group, Handle
+from gateway.fanout.groups import Member
+from gateway.fanout.tail import Coverage
 from shared.cursor import Cursor
 
 
-class At(NamedTuple):
-    """Stands before the entry at ``index`` of the ring, after the position ``cursor``."""
+class RingPosition(NamedTuple):
+    """The client is sent the entry at ``index`` of the ring next; it has all up to ``cursor``."""
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody calls
     cursor: Cursor
 
 
-class Waiting(NamedTuple):
-    """Wants what follows ``cursor``, which the ring cannot tell yet; asked at ``since_s``."""
+class UnresolvedCursor(NamedTuple):
+    """The client asked, at ``since_s``, for all after ``cursor``; the ring has no place for it yet.
+
+    History may still be fetched into the ring, or the client claims readings that have not arrived.
+    """
 
     cursor: Cursor
     since_s: float
 
 
-class Unplaced:
-    """Stands after all that arrived up to ``Client.after``; the ring tells where that is."""
+class AfterArrival:
+    """The client has all that arrived up to ``Client.backlog_arrival``.
+
+    The place in the ring is looked up when it is needed.
+    """
 
     __slots__ = ()
 
 
-UNPLACED = Unplaced()
-"""Shared: a client of ``*`` has thousands of them when it falls behind."""
+AFTER_ARRIVAL = AfterArrival()
+"""The only instance: a client of ``*`` that leaves its group has thousands of these positions."""
 
-Position: TypeAlias = At | Waiting | Unplaced
+Position: TypeAlias = RingPosition | UnresolvedCursor | AfterArrival
 
 NEVER = 1 << 62
 """An arrival number that is not reached."""
 
 
 @dataclass(slots=True)
-class Rated:
-    """The newest reading of one device at most so often: what was sent last, and when next."""
+class Throttled:
+    """A device that a client watches with a rate limit."""
 
     interval_s: float
     cursor: Cursor
+    """The position of the reading that was sent last."""
     arrival: int = -1
+    """The arrival number of that reading; -1 before the first."""
     due_s: float = 0.0
+    """The next reading is sent at this time or later."""
 
 
 @dataclass(slots=True)
 class Sweep:
-    """One pass over all devices in which a client is behind, in pieces.
+    """One pass over all devices of a backlog, in pieces.
 
-    The client is sent what each ring holds up to one arrival number, its own. When the pass is
-    over it stands at that number in every device, and the tail of its group has what follows.
+    The client is sent the entries of each ring up to one arrival number, ``client.arrival``. After
+    the pass it has that number in every device, and its group's tail has all later entries.
     """
 
     names: list[str]
-    """The devices still to be passed, the next one last."""
-    is_whole: bool = True
-    """Whether the client stands at the number in each device that was passed."""
+    """The devices not passed yet, the next one last."""
+    is_complete: bool = True
+    """Whether the client has everything up to the number in each device that was passed."""
     is_waiting: bool = False
-    """Whether a ring cannot tell yet where the client stands in it."""
+    """Whether the cursor of some device is still unresolved."""
 
 
 @dataclass(slots=True)
-class Look:
-    """One pass over the devices a client watches at a rate, in pieces."""
+class Scan:
+    """One pass over the devices that a client watches with a rate limit, in pieces."""
 
     names: list[str]
-    """The devices still to be looked at, the next one last."""
+    """The devices not looked at yet, the next one last."""
     arrival: int
+    """The newest arrival number when the pass began."""
     next_s: float
     """When the next pass is due."""
     least_s: float
-    """How long the next pass waits at least, because of what this one costs."""
+    """The next pass begins at least this long after this one, because of its cost."""
     is_all_sent: bool = True
+    """Whether the interval of every device was over, so that no reading was held back."""
 
 
 @dataclass(slots=True, eq=False)
-class Client:
-    """One connection; ``names`` and ``everything_rate_hz`` are its subscription."""
+class Client(Member):
+    """One client: its subscription, its positions, and the statuses it is owed."""
 
-    client_id: str
-    connection: Handle
+    # --- subscription
     names: dict[str, float | None] = field(default_factory=dict)
+    """Devices watched by name, each with its rate limit in Hz, or None for every reading."""
     everything: bool = False
+    """Whether ``*`` is watched."""
     everything_rate_hz: float | None = None
     everything_since: Cursor | None = None
+    """The cursor for devices that appear later (``since`` of ``*``)."""
     everything_from: int = 0
     """The arrival number at which ``*`` was subscribed."""
+    is_automatic: bool = False
+    """The gateway subscribed this client; that ends with the first ``subscribe`` of its own."""
+    running_changes: int = 0
+    """Requests that change the subscription now: the client is sent nothing until they end."""
+
+    # --- positions
     since: dict[str, Cursor] = field(default_factory=dict)
-    """Positions in devices that are not known now, as the client gave them."""
-    left: dict[str, Cursor] = field(default_factory=dict)
-    """Positions in devices that gave way before all of them was sent."""
-    group: Group | None = None
-    cohort: Cohort | None = None
-    """Those it is in step with; None when it is apart."""
-    arrival: int = 0
-    """Where it stands in the tail of its group, when it stands there by itself."""
-    behind: dict[str, Position] = field(default_factory=dict)
-    after: int = NEVER
-    """The arrival number it was sent last of all devices in which it is unplaced."""
-    rated: dict[str, Rated] = field(default_factory=dict)
-    rate_due_s: float | None = None
-    """When to look for newest readings next; None without any rate."""
-    is_rate_due: bool = False
-    look: Look | None = None
-    rate_pause_s: float = 0.0
-    """How long the last look at newest readings said the next one can wait."""
-    rated_up_to: int = -1
-    """The arrival number up to which there is nothing to look for; -1 when something is held back.
-    """
-    statuses: dict[str, None] = field(default_factory=dict)
-    """Devices whose status is owed, in order: an ordered set."""
-    status_seen: int = 0
+    """Cursors that the client gave for devices that are not known now."""
+    evicted_at: dict[str, Cursor] = field(default_factory=dict)
+    """Positions in devices that were evicted before the client had been sent everything."""
+    backlog: dict[str, Position] = field(default_factory=dict)
+    """Positions in devices that the group does not serve, the next to be sent first."""
+    backlog_arrival: int = NEVER
+    """The client was sent everything up to this number in devices at ``AFTER_ARRIVAL``."""
     sweep: Sweep | None = None
     sweep_due_s: float = 0.0
-    """When the next sweep may begin, after one that was not whole."""
-    is_new: bool = False
-    """Its group serves it, but statuses that it has to be told first are still owed."""
-    holds: int = 0
-    """Answers to ``subscribe`` that are being made: until they are sent, nothing else is."""
-    is_automatic: bool = False
-    """Subscribed by the server; ends with the first ``subscribe`` of its own."""
+    """When the next sweep may begin, after one that was not complete."""
+
+    # --- throttle
+    throttled: dict[str, Throttled] = field(default_factory=dict)
+    throttle_due_s: float | None = None
+    """When the next scan is due; None without any rate limit."""
+    is_throttle_due: bool = False
+    scan: Scan | None = None
+    """The scan that has begun and is not at its end."""
+    scan_pause_s: float = 0.0
+    """How long after the last scan the next one is due."""
+    scanned_up_to: int = -1
+    """A scan would find nothing that arrived up to this number; -1 if a reading was held back."""
+
+    # --- statuses
+    statuses: dict[str, None] = field(default_factory=dict)
+    """Devices whose status the client is owed, in order: an ordered set."""
+    status_seen: int = 0
+    """How many entries of the status log the client has seen."""
+    statuses_first: bool = False
+    """The client joined its group just now: it is sent its statuses before any reading."""
 
     def covers(self, device_id: str) -> bool:
-        """Tell whether this client is to be sent anything of a device."""
+        """Tell whether this client watches a device."""
         return self.everything or device_id in self.names
 
     def rate_of(self, device_id: str) -> float | None:
-        """Give the rate for a device; a name's own goes before that of ``*``."""
+        """Return the rate limit for a device; that of its name goes before that of ``*``."""
         return self.names.get(device_id, self.everything_rate_hz)
 
-    def wants_all(self, device_id: str) -> bool:
-        """Tell whether every reading of a device is to be sent."""
+    def wants_every_reading(self, device_id: str) -> bool:
+        """Tell whether this client watches a device without a rate limit."""
         return self.covers(device_id) and self.rate_of(device_id) is None
 
-    def is_live_in(self, device_id: str) -> bool:
-        """Tell whether its group serves a device."""
+    def is_served_by_group(self, device_id: str) -> bool:
+        """Tell whether the group's tail, not the backlog, serves this client in a device."""
         return self.group is not None and self.group.coverage.covers(device_id)
 
     def since_of(self, device_id: str) -> Cursor | None:
-        """Give the position a device that appears now is to be followed from."""
+        """Return the cursor from which a device that appears now is sent."""
         default = None if device_id in self.names else self.everything_since
-        return self.since.get(device_id) or self.left.get(device_id, default)
+        return self.since.get(device_id) or self.evicted_at.get(device_id, default)
 
     def coverage(self) -> Coverage:
-        """Name the devices of which every reading is wanted."""
+        """Return the devices of which this client is to be sent every reading."""
         full = frozenset(name for name, rate in self.names.items() if rate is None)
         everything = self.everything and self.everything_rate_hz is None
-        rated = frozenset(self.names) - full if everything else frozenset[str]()
-        return Coverage(full, everything, rated)
+        throttled = frozenset(self.names) - full if everything else frozenset[str]()
+        return Coverage(full, everything, throttled)
 
     def top_rate_hz(self) -> float | None:
-        """Give the greatest rate anything is to be sent at; None when nothing is."""
+        """Return the greatest rate limit of the subscription; None without any."""
         rates = [*self.names.values(), self.everything_rate_hz if self.everything else None]
         return max((rate for rate in rates if rate is not None), default=None)

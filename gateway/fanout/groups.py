@@ -1,249 +1,174 @@
-"""Groups: clients that watch the same devices share one tail of the newest entries.
+"""Groups: clients that watch the same devices share one tail of the newest entries. Pure.
 
-Pure. A group's *tail* is a short run of ready frames in order of arrival; where a client stands
-in it is one number, the arrival it was sent last. So watching 1,000 bikes costs one number.
+How it works. A group's tail (:mod:`gateway.fanout.tail`) holds ready frames in order of arrival. A
+member's position in it is one arrival number, that of the last entry it was sent, so a client that
+watches 1,000 devices costs one number. There are two kinds of members:
 
-Most clients are *in step*: they have been sent the same and took all of it. Some of them share a
-:class:`Cohort`: one number and one :class:`Multicast`. What is new is joined once for the group and
-sent to one cohort after the other; between two cohorts other work may run. The others are *apart*:
-they poll, or their kernel was full; each has its own number until it has caught up.
+- *synced*: members with the same position share a :class:`Cohort`, that is one arrival number and
+  one :class:`Multicast`. A flush joins the unsent entries once and hands them to the multicast of
+  each cohort. A cohort is small, so that other work can run between two of them.
+- *lagging*: a member with an arrival number of its own. It joined just now, its kernel was full,
+  or it polls. It takes entries when it can, and is synced once it has everything.
+
+Invariants:
+
+- A member is either in ``lagging`` (and its ``cohort`` is None) or counted in one cohort.
+- A synced member's number is ``cohort.arrival``; its own ``arrival`` is stale until it leaves.
+- No member's number is below ``floor``: before the tail is cut, the cohorts below the new floor
+  are sent the rest, and the lagging members below it leave the group.
+- ``cohort.arrival`` moves before the bytes are handed on: a member that leaves in the middle of a
+  send has those bytes in its connection's outbox, so they count as sent.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from gateway.fanout.clients import Client
+from gateway.fanout.tail import BATCH_BYTES_MAX, Coverage, Tail
 
-BATCH_BYTES_MAX = 65_536
-"""What one send carries at most: more would only wait in the kernel and go stale there."""
 COHORT_MAX = 64
-"""Clients that are sent to in one piece: 1 ms by the loopback, more with 64 kB for each."""
-
-
-class Coverage(NamedTuple):
-    """The devices of a group: names, and with ``everything`` all others but ``excluded``."""
-
-    names: frozenset[str]
-    everything: bool = False
-    excluded: frozenset[str] = frozenset()
-
-    def covers(self, device_id: str) -> bool:
-        """Tell whether a device belongs to it."""
-        return device_id in self.names or (self.everything and device_id not in self.excluded)
-
-    def without(self, device_id: str) -> "Coverage":
-        """Leave one device out."""
-        excluded = self.excluded | {device_id} if self.everything else self.excluded
-        return Coverage(self.names - {device_id}, self.everything, excluded)
-
-
-@dataclass(eq=False)
-class Batch:
-    """Frames for one client, at most :data:`BATCH_BYTES_MAX` of them; often shared by many."""
-
-    frames: Sequence[bytes]
-
-    @cached_property
-    def joined(self) -> bytes:
-        """The frames as one piece of a WebSocket stream."""
-        return b"".join(self.frames)
-
+"""Members of a cohort, which is sent to in one piece: 1 ms on the loopback interface, longer with
+64 kB for each."""
 
 Handle: TypeAlias = Any
-"""A connection as a :class:`Multicast` knows it; only handed on here."""
+"""A connection as a :class:`Multicast` knows it; this package only passes it on."""
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A client as its group knows it."""
+
+    client_id: str
+    connection: Handle
+    group: "Group | None" = None
+    cohort: "Cohort | None" = None
+    """The synced members it belongs to; None if it is lagging."""
+    arrival: int = 0
+    """The number of the last entry of the tail that it was sent, while it is lagging."""
 
 
 class Multicast(Protocol):
-    """Connections that are sent the same; one that cannot take all of it leaves by itself.
+    """Connections that are sent the same bytes.
 
-    It says so before :meth:`send` or whatever else blocked it returns. What it was sent reaches it
-    all the same.
+    A connection that cannot take all of them leaves by itself: the multicast calls the function
+    that it was opened with, before :meth:`send` (or another send that filled the connection)
+    returns. The connection delivers the bytes of that send all the same.
     """
 
-    def add(self, connection: Handle, client: "Client", /) -> bool:
-        """Take a connection in; False when it polls or cannot be written to now."""
+    def add(self, connection: Handle, client: Member, /) -> bool:
+        """Take a connection in; returns False if it polls or cannot be written to now."""
 
     def discard(self, connection: Handle, /) -> None:
-        """Leave a connection out from now on, without a word."""
+        """Leave a connection out from now on, without a call of the function."""
 
     def send(self, data: bytes, /) -> None:
-        """Send whole frames to everybody."""
+        """Send whole frames to every connection."""
 
 
-OpenMulticast: TypeAlias = Callable[[Callable[["Client"], None]], Multicast]
-"""Opens one that calls the given function with who left by itself."""
+OpenMulticast: TypeAlias = Callable[[Callable[[Member], None]], Multicast]
+"""Opens a multicast that calls the given function with each member that leaves by itself."""
 
 
 @dataclass(slots=True, eq=False)
 class Cohort:
-    """At most :data:`COHORT_MAX` clients in step: they were sent all entries up to ``step``."""
+    """At most :data:`COHORT_MAX` synced members: they were sent all entries up to ``arrival``."""
 
-    step: int
+    arrival: int
     multicast: Multicast
     size: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class Group:
-    """The tail of one coverage, of ``length`` to twice as many entries."""
+class Group(Tail):
+    """The members for one coverage, and the tail that they share."""
 
-    coverage: Coverage
-    length: int
-    open_multicast: OpenMulticast
-    floor: int = 0
-    """The arrival number before the first entry of the tail."""
-    members: "set[Client]" = field(default_factory=set)
-    apart: "set[Client]" = field(default_factory=set)
-    cohorts: list[Cohort] = field(default_factory=list)
-    """Those that have members."""
-    is_dirty: bool = False
-    """Has entries that some members were not sent yet."""
-    room: int = field(init=False)
-    """How many more entries there is room for before the tail has to be cut."""
-    unsent_bytes: int = 0
-    """The size of the entries that came since the last flush."""
-    _arrivals: list[int] = field(default_factory=list)
-    _frames: list[bytes] = field(default_factory=list)
-    _shared: dict[int, tuple[Batch, int]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.room = 2 * self.length
-
-    @property
-    def last(self) -> int:
-        """The arrival number of the newest entry."""
-        return self._arrivals[-1] if self._arrivals else self.floor
+    def __init__(
+        self, coverage: Coverage, length: int, floor: int, open_multicast: OpenMulticast
+    ) -> None:
+        super().__init__(coverage, length, floor)
+        self.members: set[Member] = set()
+        self.lagging: set[Member] = set()
+        self.cohorts: list[Cohort] = []
+        """The cohorts that have members."""
+        self.is_dirty = False
+        """Whether entries were appended since the last flush."""
+        self._open_multicast = open_multicast
 
     # --- members -------------------------------------------------------------------------
 
-    def enter(self, client: "Client") -> None:
-        """Take in a client that stands by itself at ``client.arrival``."""
-        self.members.add(client)
-        self.apart.add(client)
+    def add(self, member: Member) -> None:
+        """Take in a lagging member, at its ``arrival``."""
+        self.members.add(member)
+        self.lagging.add(member)
 
-    def leave(self, client: "Client") -> None:
-        """Let a client go; it stands by itself then."""
-        self.step_aside(client)
-        self.members.discard(client)
-        self.apart.discard(client)
+    def remove(self, member: Member) -> None:
+        """Take a member out; its ``arrival`` is then the last number it was sent."""
+        self.unsync(member)
+        self.members.discard(member)
+        self.lagging.discard(member)
 
-    def step_in(self, client: "Client") -> None:
-        """Let a client go on with others, if it was sent everything and can be written to."""
-        if client.cohort is not None or client.arrival < self.last:
+    def try_sync(self, member: Member) -> None:
+        """Make a lagging member synced, if it was sent everything and can be written to."""
+        if member.cohort is not None or member.arrival < self.last:
             return
-        cohort = self._level_cohort()
-        if cohort.multicast.add(client.connection, client):
+        cohort = self._cohort_at_end()
+        if cohort.multicast.add(member.connection, member):
             if not cohort.size:
                 self.cohorts.append(cohort)
             cohort.size += 1
-            client.cohort = cohort
-            self.apart.discard(client)
+            member.cohort = cohort
+            self.lagging.discard(member)
 
-    def step_aside(self, client: "Client") -> None:
-        """Give a client a place of its own, where it stands."""
-        if client.cohort is not None:
-            client.cohort.multicast.discard(client.connection)
-            self._on_left(client)
+    def unsync(self, member: Member) -> None:
+        """Make a synced member lagging."""
+        if member.cohort is not None:
+            member.cohort.multicast.discard(member.connection)
+            self._on_left(member)
 
-    def arrival_of(self, client: "Client") -> int:
-        """Give the arrival number a client was sent last."""
-        return client.arrival if client.cohort is None else client.cohort.step
-
-    def is_level(self, client: "Client") -> bool:
-        """Tell whether a client was sent everything; one in step is sent the rest first."""
-        if client.cohort is not None:
-            self.send_on(client.cohort)
-        return self.arrival_of(client) >= self.last
-
-    def _level_cohort(self) -> Cohort:
-        """Find a cohort that was sent everything and has room, or open one."""
+    def _cohort_at_end(self) -> Cohort:
+        """Return a cohort that was sent everything and has room; opens one if there is none."""
         for cohort in reversed(self.cohorts):
-            if cohort.size < COHORT_MAX and cohort.step == self.last:
+            if cohort.size < COHORT_MAX and cohort.arrival == self.last:
                 return cohort
-        return Cohort(self.last, self.open_multicast(self._on_left))
+        return Cohort(self.last, self._open_multicast(self._on_left))
 
-    def _on_left(self, client: "Client") -> None:
-        cohort, client.cohort = client.cohort, None
+    def _on_left(self, member: Member) -> None:
+        """Make a member lagging that its multicast no longer sends to."""
+        cohort, member.cohort = member.cohort, None
         if cohort is None:
             return
-        client.arrival = cohort.step
-        self.apart.add(client)
+        member.arrival = cohort.arrival
+        self.lagging.add(member)
         cohort.size -= 1
         if not cohort.size:
             self.cohorts.remove(cohort)
 
-    # --- the tail ------------------------------------------------------------------------
+    # --- send ----------------------------------------------------------------------------
 
-    def append(self, arrival: int, frame: bytes) -> None:
-        """Put an entry behind the others."""
-        self._arrivals.append(arrival)
-        self._frames.append(frame)
-        self.unsent_bytes += len(frame)
-        self.room -= 1
-        if self._shared:
-            self._shared.clear()
-
-    def send_on(self, cohort: Cohort) -> None:
-        """Send a cohort what it was not sent yet."""
+    def send_unsent(self, cohort: Cohort) -> None:
+        """Send a cohort all entries that it was not sent yet."""
         last = self.last
-        while cohort.step < last:
-            # The step moves first: a client that leaves during the send has this in its outbox.
-            data, cohort.step = self._unsent_after(cohort.step)
+        while cohort.arrival < last:
+            # The number moves first: a member that leaves during the send has these bytes.
+            data, cohort.arrival = self.bytes_after(cohort.arrival)
             cohort.multicast.send(data)
 
-    def send_up_to(self, arrival: int) -> None:
-        """Send all cohorts that stand before an arrival number what they were not sent yet."""
-        for cohort in [it for it in self.cohorts if it.step < arrival]:
-            self.send_on(cohort)
+    def send_rest(self, member: Member) -> bool:
+        """Send a synced member's cohort the rest; tell whether the member then has everything."""
+        if member.cohort is not None:
+            self.send_unsent(member.cohort)
+        arrival = member.arrival if member.cohort is None else member.cohort.arrival
+        return arrival >= self.last
+
+    def send_cohorts_below(self, arrival: int) -> None:
+        """Send the rest to each cohort that is below an arrival number."""
+        for cohort in [it for it in self.cohorts if it.arrival < arrival]:
+            self.send_unsent(cohort)
 
     def join_unsent(self) -> None:
-        """Join what the cohorts will be sent, in advance."""
+        """Join the bytes that the cohorts will be sent, in advance."""
         self.unsent_bytes = 0
         if self.cohorts:
-            self._unsent_after(self.cohorts[0].step)
-
-    def _unsent_after(self, step: int) -> tuple[bytes, int]:
-        """Give the bytes of one send to a cohort, and the arrival number they end with."""
-        if self._arrivals[-2:-1] == [step]:  # one entry, most of the time
-            return self._frames[-1], self._arrivals[-1]
-        batch, end = self.batch_after(step)
-        return batch.joined, end
-
-    def next_floor(self) -> int:
-        """Tell where the floor will be after :meth:`cut`."""
-        return self._arrivals[-self.length - 1] if len(self._arrivals) > self.length else self.floor
-
-    def cut(self) -> None:
-        """Shorten the tail; clients that stand below the new floor must have left before."""
-        self.floor = self.next_floor()
-        del self._arrivals[: -self.length], self._frames[: -self.length]
-        self.room = 2 * self.length - len(self._arrivals)
-        self._shared.clear()
-
-    # --- for those apart -----------------------------------------------------------------
-
-    def entries_after(self, arrival: int) -> Iterator[tuple[int, bytes]]:
-        """Give each entry that follows ``arrival``: its number and its frame."""
-        start = bisect_right(self._arrivals, arrival)
-        return zip(self._arrivals[start:], self._frames[start:], strict=True)
-
-    def batch_after(self, arrival: int) -> tuple[Batch, int]:
-        """Give what follows ``arrival``, and the arrival number it ends with."""
-        shared = self._shared.get(arrival)
-        if shared is None:
-            shared = self._shared[arrival] = self._batch(bisect_right(self._arrivals, arrival))
-        return shared
-
-    def _batch(self, start: int) -> tuple[Batch, int]:
-        sizes = accumulate(len(frame) for frame in self._frames[start:])
-        count = sum(size <= BATCH_BYTES_MAX for size in sizes)
-        stop = start + count
-        return Batch(self._frames[start:stop]), self._arrivals[stop - 1] if count else self.last
+            self.bytes_after(self.cohorts[0].arrival)
 
 
 class Groups:
@@ -253,51 +178,51 @@ class Groups:
         self,
         tail_length: Callable[[Coverage], int],
         open_multicast: OpenMulticast,
-        expel: Callable[[Group, int], None],
+        evict_lagging: Callable[[Group, int], None],
     ) -> None:
+        self.has_full_send = False
+        """Whether more than one send carries was appended to some group since the last flush."""
         self._tail_length = tail_length
         self._open_multicast = open_multicast
-        self._expel = expel  # moves out the members who stand below an arrival number
+        self._evict_lagging = evict_lagging  # takes out members below an arrival number
         self._groups: dict[Coverage, Group] = {}
         self._by_name: dict[str, list[Group]] = {}
         self._of_everything: list[Group] = []
         self._dirty: list[Group] = []
-        self.are_full = False
-        """Some group got more than one send carries since the last flush."""
 
     def __len__(self) -> int:
         return len(self._groups)
 
-    def join(self, client: "Client", coverage: Coverage) -> Group:
-        """Enter a client, which was sent all that arrived, into the group of a coverage."""
+    def join(self, member: Member, coverage: Coverage) -> Group:
+        """Add a member, at its ``arrival``, to the group of a coverage; opens the group if new."""
         group = self._groups.get(coverage)
         if group is None:
             length = self._tail_length(coverage)
-            group = Group(coverage, length, self._open_multicast, floor=client.arrival)
+            group = Group(coverage, length, member.arrival, self._open_multicast)
             self._groups[coverage] = group
-            for groups in self._places(coverage):
+            for groups in self._lists_for(coverage):
                 groups.append(group)
-        group.enter(client)
+        group.add(member)
         return group
 
-    def leave(self, client: "Client", group: Group) -> None:
-        """Take a client out; the last one out ends the group."""
-        group.leave(client)
+    def leave(self, member: Member, group: Group) -> None:
+        """Take a member out; the group ends with its last member."""
+        group.remove(member)
         if not group.members:
             del self._groups[group.coverage]
-            for groups in self._places(group.coverage):
+            for groups in self._lists_for(group.coverage):
                 groups.remove(group)
             for name in group.coverage.names:
                 if not self._by_name[name]:
                     del self._by_name[name]
 
-    def _places(self, coverage: Coverage) -> Iterator[list[Group]]:
+    def _lists_for(self, coverage: Coverage) -> Iterator[list[Group]]:
         yield from (self._by_name.setdefault(name, []) for name in coverage.names)
         if coverage.everything:
             yield self._of_everything
 
     def covering(self, device_id: str) -> Sequence[Group]:
-        """Find the groups a device belongs to; a list of its own, as groups end meanwhile."""
+        """Return the groups that cover a device, as a new list: groups may end meanwhile."""
         named = self._by_name.get(device_id, ())
         if not self._of_everything:
             return [*named]
@@ -305,27 +230,28 @@ class Groups:
         return [*named, *(g for g in others if g.coverage.covers(device_id))]
 
     def append(self, device_id: str, arrival: int, frame: bytes) -> None:
-        """Put an entry into each tail that covers its device."""
+        """Append an entry to the tail of each group that covers its device."""
         for group in self.covering(device_id):
             if not group.room:
+                # No member may be below the new floor: its entries are cut off.
                 floor = group.next_floor()
-                group.send_up_to(floor)
-                self._expel(group, floor)
+                group.send_cohorts_below(floor)
+                self._evict_lagging(group, floor)
                 group.cut()
             group.append(arrival, frame)
-            self.are_full |= group.unsent_bytes > BATCH_BYTES_MAX
+            self.has_full_send |= group.unsent_bytes > BATCH_BYTES_MAX
             if not group.is_dirty:
                 group.is_dirty = True
                 self._dirty.append(group)
 
     @property
-    def are_dirty(self) -> bool:
-        """Tell whether a group got entries since :meth:`take_dirty`."""
+    def has_dirty(self) -> bool:
+        """Tell whether an entry was appended to some group since :meth:`take_dirty`."""
         return bool(self._dirty)
 
     def take_dirty(self) -> list[Group]:
-        """Take note of the groups that got entries since the last time."""
-        dirty, self._dirty, self.are_full = self._dirty, [], False
+        """Take the groups to which entries were appended since the last call."""
+        dirty, self._dirty, self.has_full_send = self._dirty, [], False
         for group in dirty:
             group.is_dirty = False
         return dirty

@@ -1,7 +1,9 @@
-"""Who is owed which ``device_status``. Pure.
+"""Which ``device_status`` each client is owed. Pure.
 
-A change is one entry in a log that all clients share; a client holds the number of the last one
-it saw. Nothing is queued for a client but the ids it is owed, each once.
+How it works. A change is one entry in a log that all clients share; a client holds the number of
+entries it has seen. When the client can take more, the ids of its missed entries go into
+``client.statuses``, each once, and the status is written as it is then: many changes of one device
+cost a slow client one event.
 """
 
 from collections import deque
@@ -13,32 +15,34 @@ from gateway.fanout.backlog import Outbound
 from gateway.fanout.clients import Client
 from gateway.packets import event_frame
 
-TOLD_AT_ONCE = 200
-"""Statuses in one piece: those that nobody was told yet take 2 ms to encode."""
+STATUSES_AT_ONCE = 200
+"""Statuses sent in one piece: they take 2 ms to encode if no client was sent them before."""
 LOG_MAX = 4_096
-"""Changes a client may lag behind before it is told all statuses anew."""
+"""Changes in the log; a client that missed more is sent the status of all its devices."""
 
 
 class StatusLog:
-    """The latest changes of any device's status."""
+    """The last changes of statuses, of all devices."""
 
     def __init__(self, devices: Devices) -> None:
         self.count = 0
-        """How many changes there were; a client that saw them all has this number."""
+        """How many changes there were; ``status_seen`` of a client that has seen all of them."""
+        self.has_news = False
+        """Whether a status changed since the fan-out cleared this."""
         self._devices = devices
         self._log: deque[str] = deque(maxlen=LOG_MAX)
 
     def note(self, device_id: str) -> None:
-        """Note that a status is another now."""
+        """Note that the status of a device changed."""
         self._log.append(device_id)
         self.count += 1
+        self.has_news = True
 
     def is_due(self, client: Client) -> bool:
-        """Tell whether a client is owed anything."""
         return bool(client.statuses) or client.status_seen < self.count
 
-    def owe(self, client: Client) -> None:
-        """Enter what changed since the client looked last among what it is owed."""
+    def collect(self, client: Client) -> None:
+        """Add the devices that changed since the last call to ``client.statuses``."""
         missed = self.count - client.status_seen
         if not missed:
             return
@@ -47,35 +51,35 @@ class StatusLog:
         if missed > len(self._log):
             known = (device.device_id for device in self._devices)
             evicted = self._devices.evicted.items()
-            gone = (name for name, (_, at) in evicted if at >= client.everything_from)
-            changed = [*client.names, *gone, *known]
+            evicted_since = (name for name, (_, at) in evicted if at >= client.everything_from)
+            changed = [*client.names, *evicted_since, *known]
         client.statuses.update(dict.fromkeys(name for name in changed if client.covers(name)))
 
-    def tell(self, client: Client, out: Outbound) -> None:
-        """Send what a client is owed, as things are now."""
-        # One walk for all: each walk from the front passes what was deleted there before.
-        for device_id in list(islice(client.statuses, TOLD_AT_ONCE)):
+    def send(self, client: Client, out: Outbound) -> None:
+        """Send the present status of the devices in ``client.statuses``, and remove them there."""
+        # One pass over a copy: each walk from the front of a dict passes the keys deleted there.
+        for device_id in list(islice(client.statuses, STATUSES_AT_ONCE)):
             if out.is_full:
                 return
             del client.statuses[device_id]
             out.add(self._frame(device_id))
 
     def _frame(self, device_id: str) -> bytes:
-        """Write a status, once for all who are told the same of a device."""
+        """Return the status of a device as a frame, which is written once for all clients."""
         device = self._devices.get(device_id)
         feed = None if device is None else device.feed
         if device is None or feed is None or feed.head is None:
-            return event_frame("device_status", self._unheard(device_id))
-        told = (
+            return event_frame("device_status", self._body_without_reading(device_id))
+        shown = (
             *(feed.position, feed.online, feed.ts_ms),
             *(feed.model, feed.interval_ms, feed.refused),
         )
-        if device.status_told != told:
-            device.status_told = told
+        if device.status_told != shown:
+            device.status_told = shown
             device.status_frame = event_frame("device_status", device.status_body())
         return device.status_frame
 
-    def _unheard(self, device_id: str) -> dict[str, object]:
+    def _body_without_reading(self, device_id: str) -> dict[str, object]:
         device = self._devices.get(device_id)
         body = status_body(device_id, None if device is None else device.feed)
         if device is None and device_id in self._devices.evicted:

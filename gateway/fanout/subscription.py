@@ -1,4 +1,4 @@
-"""What a browser asks for: ``subscribe`` and ``unsubscribe``, parsed once at the edge."""
+"""The requests ``subscribe`` and ``unsubscribe``, parsed and checked once. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from shared.reading import is_device_id
 
 EVERYTHING = "*"
 NAMES_MAX = 1_000
-"""Names one client may watch; ``*`` has no such limit and costs less."""
+"""Names that one client may watch; ``*`` has no such limit and costs less."""
 SINCE_MAX = 10_000
-"""Cursors in one request: a client of ``*`` sends one for each device it ever saw."""
+"""Cursors in one request: a client of ``*`` sends one for each device it has seen."""
 RATE_MAX_HZ = 100.0
 READ_AT_ONCE = 250
-"""Cursors that are read between two calls of ``pause``: some 0.5 ms."""
+"""Cursors that are parsed between two calls of ``pause``: about 0.5 ms."""
 _NO_CURSORS: Mapping[str, Cursor] = {}
 
 
@@ -37,7 +37,7 @@ class Unsubscribe:
 
 
 def parse_subscribe(raw: object, pause: Callable[[], None] = lambda: None) -> Subscribe:
-    """Check a ``subscribe`` payload; raises a :class:`~shared.errors.RequestError`.
+    """Parse a ``subscribe`` payload; raises a :class:`~shared.errors.RequestError`.
 
     ``pause`` is called between two pieces of the work.
     """
@@ -48,7 +48,7 @@ def parse_subscribe(raw: object, pause: Callable[[], None] = lambda: None) -> Su
 
 
 def parse_unsubscribe(raw: object) -> Unsubscribe:
-    """Check an ``unsubscribe`` payload; raises a :class:`~shared.errors.RequestError`."""
+    """Parse an ``unsubscribe`` payload; raises a :class:`~shared.errors.RequestError`."""
     return Unsubscribe(*_devices(_object(raw)))
 
 

@@ -1,6 +1,7 @@
-"""The names and cursors that clients gave: they stay in memory, so all clients share a bound.
+"""One limit for the names and cursors of all clients together, because they stay in memory. Pure.
 
-A client may have as many as its own limits say, and there may be ten thousand clients.
+Each client has its own limits (:mod:`gateway.fanout.subscription`), but there may be 10,000
+clients.
 """
 
 from gateway.fanout.clients import Client
@@ -9,11 +10,11 @@ from shared.errors import Unavailable
 ENTRIES_MAX = 2_000_000
 """200 names or cursors of 10,000 clients."""
 ENTRY_BYTES = 320
-"""What one takes: 190 for a name, 262 for a cursor with its name of 21 letters (measured)."""
+"""Memory of one: 190 bytes for a name, 262 for a cursor with a name of 21 letters (measured)."""
 
 
-class Entries:
-    """Counts the names a client watches and its cursors of devices that are not known."""
+class SubscriptionBudget:
+    """Counts the names that each client watches, and its cursors for devices that are not known."""
 
     def __init__(self, at_most: int = ENTRIES_MAX) -> None:
         self.total = 0
@@ -21,17 +22,19 @@ class Entries:
         self._counts: dict[str, int] = {}
 
     def reserve(self, client: Client, more: int) -> None:
-        """Count what a client asks for, before it is entered. Raises Unavailable."""
+        """Count the entries of a request before it is entered.
+
+        Raises :class:`~shared.errors.Unavailable` if all clients together would have too many.
+        """
         if self.total + more > self._at_most:
             raise Unavailable("all clients together watch too many devices; ask again later")
         self._set(client, self._counts.get(client.client_id, 0) + more)
 
     def recount(self, client: Client) -> None:
-        """Count what a client has now."""
+        """Replace the count of a client by the entries it has now."""
         self._set(client, len(client.names) + len(client.since))
 
     def forget(self, client: Client) -> None:
-        """Count nothing of a client that left."""
         self._set(client, 0)
 
     def _set(self, client: Client, count: int) -> None:

@@ -1,4 +1,4 @@
-"""A browser for tests of the core: it reads its frames as a stock client would, and judges them."""
+"""A model browser for tests of the pure core, and worlds of devices that it watches."""
 
 import json
 from bisect import bisect_right
@@ -8,8 +8,8 @@ from itertools import dropwhile
 from typing import Any, ClassVar, Literal
 
 from gateway.devices.devices import Devices, Limits, Question
-from gateway.fanout.clients import Client
 from gateway.fanout.fanout import Fanout
+from gateway.fanout.groups import Member
 from gateway.fanout.subscription import parse_subscribe, parse_unsubscribe
 from gateway.feed.effects import Now
 from gateway.packets import packet_of
@@ -20,54 +20,54 @@ from shared.wire import ReplayAnswer
 EPOCH = 1_000
 
 
-class Line:
-    """A connection: what it was sent, and how many more bytes its kernel takes (None: polls)."""
+class FakeConnection:
+    """Collects the bytes it is sent; takes ``room`` more bytes, or polls if that is None."""
 
     def __init__(self, room: int | None = None) -> None:
         self.room = room
         self.sent = b""
-        self.multicast: MulticastOfLines | None = None
+        self.multicast: FakeMulticast | None = None
 
     def block(self) -> None:
-        """Be full, as after something else was sent."""
+        """Take no more bytes, as if the kernel were full."""
         self.room = 0
         if self.multicast is not None:
             self.multicast.leave(self)
 
 
-class MulticastOfLines:
-    """What the transport's is, for lines: who cannot take all leaves, and has it in its outbox."""
+class FakeMulticast:
+    """A multicast; a connection that becomes full leaves, but was sent all of the bytes."""
 
-    def __init__(self, on_left: Callable[[Client], None]) -> None:
-        self._lines: dict[Line, Client] = {}
+    def __init__(self, on_left: Callable[[Member], None]) -> None:
+        self._members: dict[FakeConnection, Member] = {}
         self._on_left = on_left
 
-    def add(self, line: Line, client: Client) -> bool:
-        if not line.room:
+    def add(self, connection: FakeConnection, client: Member) -> bool:
+        if not connection.room:
             return False
-        line.multicast = self
-        self._lines[line] = client
+        connection.multicast = self
+        self._members[connection] = client
         return True
 
-    def discard(self, line: Line) -> None:
-        line.multicast = None
-        self._lines.pop(line, None)
+    def discard(self, connection: FakeConnection) -> None:
+        connection.multicast = None
+        self._members.pop(connection, None)
 
     def send(self, data: bytes) -> None:
-        for line in list(self._lines):
-            line.sent += data
-            line.room = max(0, (line.room or 0) - len(data))
-            if not line.room:
-                self.leave(line)
+        for connection in list(self._members):
+            connection.sent += data
+            connection.room = max(0, (connection.room or 0) - len(data))
+            if not connection.room:
+                self.leave(connection)
 
-    def leave(self, line: Line) -> None:
-        line.multicast = None
-        self._on_left(self._lines.pop(line))
+    def leave(self, connection: FakeConnection) -> None:
+        connection.multicast = None
+        self._on_left(self._members.pop(connection))
 
 
 @dataclass
 class World:
-    """Devices and their fan-out, on a clock that moves by hand; nobody answers a replay."""
+    """Devices and their fan-out, with a clock that tests set; no device answers questions."""
 
     readings: int = 20
     total_bytes: int = 10_000_000
@@ -77,7 +77,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.devices = Devices(Limits(self.devices_max, self.readings, self.total_bytes, 5.0))
-        self.fanout = Fanout(self.devices, MulticastOfLines)
+        self.fanout = Fanout(self.devices, FakeMulticast)
 
     @property
     def now(self) -> Now:
@@ -89,7 +89,7 @@ class World:
         self.answer_nothing()
 
     def answer_nothing(self) -> None:
-        """Let every question find nobody: there is no replay in this world."""
+        """Tell the devices that no question will be answered."""
         for _ in range(3):
             for device in list(self.devices):
                 for purpose in ("repair", "history"):
@@ -110,7 +110,7 @@ class World:
         self.answer_nothing()
 
     def follows(self, device_id: str, before: Cursor, after: Cursor) -> bool:
-        """Tell whether nothing was ever said between two positions."""
+        """Tell whether no reading is between two positions."""
         return after == Cursor(before.epoch, before.seq + 1)
 
     def head(self, device_id: str) -> Cursor | None:
@@ -120,17 +120,17 @@ class World:
 
 @dataclass
 class WorldOfJournals(World):
-    """Devices that keep all they said, restart, and answer for it as honestly as they can."""
+    """Devices that keep a journal of their readings, can restart, and answer replay questions."""
 
     replay: Literal["answers", "silent", "absent"] = "answers"
     restarts: int = 0
     epochs: dict[str, int] = field(default_factory=dict)
     journals: dict[str, list[Reading]] = field(default_factory=dict)
     ends: dict[str, dict[int, int]] = field(default_factory=dict)
-    """The last number a device said of each epoch."""
+    """The last number that a device published in each epoch."""
 
     def follows(self, device_id: str, before: Cursor, after: Cursor) -> bool:
-        """Tell whether nothing was ever said between two positions, also over an epoch's end."""
+        """Tell whether no reading is between two positions, also across the end of an epoch."""
         ends = self.ends.get(device_id, {})
         is_end = after.seq == 1 and before.seq >= ends.get(before.epoch, 0)
         since_then = dropwhile(lambda epoch: epoch != before.epoch, ends)
@@ -143,7 +143,7 @@ class WorldOfJournals(World):
         self.answer()
 
     def ride(self, device_id: str, count: int, *, lost: int = 0) -> None:
-        """Publish, of which the first ``lost`` do not arrive."""
+        """Publish readings, the first ``lost`` of which do not arrive."""
         epoch = self.epochs.setdefault(device_id, EPOCH)
         for number in range(count):
             seq = self.seqs[device_id] = self.seqs.get(device_id, 0) + 1
@@ -155,7 +155,7 @@ class WorldOfJournals(World):
             self.answer()
 
     def restart(self, device_id: str, *, back: bool = False) -> None:
-        """Begin another epoch that was never there; one of the past has nothing of the journal."""
+        """Begin a new epoch; with ``back`` a lower one than before, and an empty journal."""
         self.restarts += 1
         self.epochs[device_id] = EPOCH + (-self.restarts if back else self.restarts)
         self.seqs[device_id] = 0
@@ -164,7 +164,7 @@ class WorldOfJournals(World):
             self.journals.pop(device_id, None)
 
     def answer(self) -> None:
-        """Let the replay do what it does now, as long as there are questions."""
+        """Answer all questions, or leave them without an answer, as ``replay`` says."""
         while self.devices.questions and self.replay != "silent":
             for question in self._take_questions():
                 if self.replay == "answers":
@@ -190,17 +190,17 @@ class WorldOfJournals(World):
 
 @dataclass
 class Browser:
-    """One client: what it received, and where it stands by that."""
+    """One client, and the events it received."""
 
     world: World
     name: str = "browser"
     received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     cursors: dict[str, Cursor] = field(default_factory=dict)
-    line: Line = field(default_factory=Line)
+    connection: FakeConnection = field(default_factory=FakeConnection)
     is_busy_world: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        self.world.fanout.add(self.name, self.line)
+        self.world.fanout.add(self.name, self.connection)
 
     def subscribe(self, devices: Any, **more: Any) -> dict[str, Any]:
         request = parse_subscribe({"devices": devices, **more})
@@ -217,49 +217,49 @@ class Browser:
         self.world.fanout.unsubscribe(self.name, request, self.world.now, self.pause)
 
     def pause(self) -> None:
-        """Let bikes ride on in the pauses of a change, which must send this browser nothing."""
+        """Publish during a pause of a subscription change; this browser must be sent nothing."""
         if not self.is_busy_world:
             return
-        before = self.line.sent
-        if not isinstance(self.world, WorldOfJournals):  # there, lives say who rides
+        before = self.connection.sent
+        if not isinstance(self.world, WorldOfJournals):  # there, the test chooses the readings
             for device in list(self.world.devices):
                 self.world.publish(device.device_id)
         self.world.fanout.send_live()
         self.world.fanout.due(self.world.now)
         assert not self.world.fanout.take(self.name, self.world.now).frames
         assert not self.world.fanout.has_due(self.name)
-        assert self.line.sent == before
+        assert self.connection.sent == before
 
     def take(self, room_bytes: int = 65_536) -> list[tuple[str, dict[str, Any]]]:
-        """Let one flush happen, and take one batch; returns the events of both."""
+        """Flush once and take one batch; returns the events of both."""
         self.world.fanout.send_live()
         self.world.fanout.due(self.world.now)
         self.serve(room_bytes)
         return self.hear()
 
     def serve(self, room_bytes: int) -> None:
-        """Send what is due by itself, without a flush."""
+        """Take one batch without a flush."""
         batch = self.world.fanout.take(self.name, self.world.now, room_bytes)
         assert b"".join(batch.frames) == batch.joined
-        self.line.sent += batch.joined
+        self.connection.sent += batch.joined
 
     def hear(self) -> list[tuple[str, dict[str, Any]]]:
-        """Read what was sent so far; returns its events."""
-        sent, self.line.sent = self.line.sent, b""
+        """Decode the bytes sent so far; returns their events."""
+        sent, self.connection.sent = self.connection.sent, b""
         events = [json.loads(packet_of(frame)[2:]) for frame in frames_in(sent)]
         heard = [(str(name), dict(body)) for name, body in events]
         self.received += heard
         return heard
 
     def drain(self) -> list[tuple[str, dict[str, Any]]]:
-        """Take until nothing more comes."""
+        """Take until nothing is due; returns the events."""
         taken: list[tuple[str, dict[str, Any]]] = []
         while (part := self.take()) or self.world.fanout.has_due(self.name):
             taken += part
         return taken
 
     def seqs(self, device_id: str) -> list[int]:
-        """List the numbers of the readings received from a device."""
+        """Return the numbers of the readings received from a device."""
         return [
             body["seq"]
             for name, body in self.received
@@ -271,7 +271,7 @@ class Browser:
 
 
 def frames_in(stream: bytes) -> Iterator[bytes]:
-    """Cut a stream of WebSocket frames, each shorter than 64 kB."""
+    """Yield the WebSocket frames of a stream, each shorter than 64 kB."""
     while stream:
         short = stream[1] < 126
         size = 2 + stream[1] if short else 4 + int.from_bytes(stream[2:4], "big")

@@ -4,11 +4,11 @@ import pytest
 
 from gateway.devices.devices import REMEMBERED_MAX
 from gateway.devices.ring import Ring
-from gateway.fanout.fanout import PARTS_MAX
+from gateway.fanout.membership import EXCLUDED_MAX
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, parse_subscribe
-from gateway.fanout.subscription_budget import Entries
+from gateway.fanout.subscription_budget import SubscriptionBudget
 from shared.errors import TooManyDevices, Unavailable
-from tests.gateway.browsers import EPOCH, Browser, Line, World
+from tests.gateway.browsers import EPOCH, Browser, FakeConnection, World
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def names_of(events: list[tuple[str, dict[str, object]]]) -> list[str]:
     return [name for name, _body in events]
 
 
-def test_without_since_a_client_starts_from_now(world: World, browser: Browser) -> None:
+def test_subscribe_without_since(world: World, browser: Browser) -> None:
     world.publish("a", 3)
     answer = browser.subscribe(["a"])
     assert answer["a"]["cursor"] == f"{EPOCH}-3"
@@ -35,9 +35,7 @@ def test_without_since_a_client_starts_from_now(world: World, browser: Browser) 
     assert browser.seqs("a") == [4, 5]
 
 
-def test_with_since_the_backlog_comes_before_live_without_a_seam(
-    world: World, browser: Browser
-) -> None:
+def test_backlog_then_live(world: World, browser: Browser) -> None:
     world.publish("a", 5)
     browser.subscribe(["a"], since={"a": f"{EPOCH}-2"})
     world.publish("a", 2)
@@ -45,23 +43,21 @@ def test_with_since_the_backlog_comes_before_live_without_a_seam(
     assert browser.seqs("a") == [3, 4, 5, 6, 7]
 
 
-def test_the_order_is_status_then_backlog_then_live(world: World, browser: Browser) -> None:
+def test_order_status_backlog_live(world: World, browser: Browser) -> None:
     world.publish("a", 2)
     browser.subscribe(["a"], since={"a": f"{EPOCH}-0"})
     world.publish("a")
     assert names_of(browser.drain()) == ["device_status", *["speed_change"] * 3]
 
 
-def test_a_device_not_heard_yet_stands_before_everything(browser: Browser) -> None:
+def test_subscribe_to_unknown_device(browser: Browser) -> None:
     answer = browser.subscribe(["a"])
     assert answer == {"a": {"online": False, "cursor": "0-0", "latest": None}}
     [(name, body)] = browser.drain()
     assert (name, body["online"], body["last_seq"]) == ("device_status", False, 0)
 
 
-def test_a_device_that_appears_is_followed_from_first_contact(
-    world: World, browser: Browser
-) -> None:
+def test_device_that_appears(world: World, browser: Browser) -> None:
     browser.subscribe("*")
     browser.drain()
     world.publish("a", 2)
@@ -69,7 +65,7 @@ def test_a_device_that_appears_is_followed_from_first_contact(
     assert browser.seqs("a") == [1, 2]
 
 
-def test_a_star_cursor_holds_for_devices_that_appear_later(world: World, browser: Browser) -> None:
+def test_star_cursor_for_later_devices(world: World, browser: Browser) -> None:
     browser.subscribe("*", since={"*": "0-0"})
     world.seqs["a"] = 6
     world.publish("a", 2)
@@ -82,53 +78,53 @@ def test_a_star_cursor_holds_for_devices_that_appear_later(world: World, browser
     assert [gap["reason"] for gap in browser.gaps()] == ["expired"]
 
 
-@pytest.mark.parametrize("room", [10**6, None], ids=["in step", "polling"])
-def test_a_new_bike_takes_nobody_out_of_the_group_for_the_others(room: int | None) -> None:
+@pytest.mark.parametrize("room", [10**6, None], ids=["synced", "polling"])
+def test_new_bike_is_excluded_from_group(room: int | None) -> None:
     world = World()
-    browser = Browser(world, line=Line(room))
+    browser = Browser(world, connection=FakeConnection(room))
     for device_id in ("a", "b"):
         world.publish(device_id)
     browser.subscribe("*", since={"*": "0-0"})
     world.wait(70.0)  # no history will come
     browser.drain()
     client = world.fanout.clients[browser.name]
-    assert client.is_live_in("a")
+    assert client.is_served_by_group("a")
 
     world.publish("new")
 
-    assert client.is_live_in("a")
-    assert not client.is_live_in("new")
+    assert client.is_served_by_group("a")
+    assert not client.is_served_by_group("new")
     world.publish("a")
     browser.drain()
     world.wait(70.0)
     browser.drain()
-    assert client.is_live_in("new")
+    assert client.is_served_by_group("new")
     world.publish("new")
     browser.drain()
     assert browser.seqs("a") == [1, 2]
     assert browser.seqs("new") == [1, 2]
 
 
-def test_very_many_new_bikes_take_a_client_out_of_its_group() -> None:
-    world = World(devices_max=PARTS_MAX + 10)
-    browser = Browser(world, line=Line(10**6))
+def test_too_many_excluded_bikes() -> None:
+    world = World(devices_max=EXCLUDED_MAX + 10)
+    browser = Browser(world, connection=FakeConnection(10**6))
     world.publish("a")
     browser.subscribe("*", since={"*": "0-0"})
     browser.drain()
     client = world.fanout.clients[browser.name]
-    bikes = [f"new-{number}" for number in range(PARTS_MAX + 1)]
+    bikes = [f"new-{number}" for number in range(EXCLUDED_MAX + 1)]
     for bike in bikes:
         world.publish(bike)
     assert client.group is None
     world.publish("a")
     world.wait(70.0)
     browser.drain()
-    assert client.is_live_in("a")
+    assert client.is_served_by_group("a")
     assert browser.seqs("a") == [1, 2]
     assert [browser.seqs(bike) for bike in bikes] == [[1]] * len(bikes)
 
 
-def test_a_status_change_is_told_once(world: World, browser: Browser) -> None:
+def test_status_change_is_sent_once(world: World, browser: Browser) -> None:
     world.publish("a")
     browser.subscribe(["a"])
     browser.drain()
@@ -138,7 +134,7 @@ def test_a_status_change_is_told_once(world: World, browser: Browser) -> None:
     assert [body["online"] for body in told] == [False]
 
 
-def test_the_last_reading_comes_before_the_goodbye(world: World, browser: Browser) -> None:
+def test_last_reading_before_offline_status(world: World, browser: Browser) -> None:
     world.publish("a")
     browser.subscribe(["a"])
     browser.drain()
@@ -147,9 +143,7 @@ def test_the_last_reading_comes_before_the_goodbye(world: World, browser: Browse
     assert names_of(browser.drain()) == ["speed_change", "device_status"]
 
 
-def test_a_client_that_falls_out_gets_one_gap_and_goes_on_from_the_middle(
-    world: World, browser: Browser
-) -> None:
+def test_overrun_client_gets_one_gap(world: World, browser: Browser) -> None:
     world.publish("a")
     browser.subscribe(["a"])
     browser.drain()
@@ -162,7 +156,7 @@ def test_a_client_that_falls_out_gets_one_gap_and_goes_on_from_the_middle(
     assert len(browser.seqs("a")) == 10
 
 
-def test_a_cursor_from_before_the_ring_gets_one_expired_gap(world: World, browser: Browser) -> None:
+def test_expired_cursor_gets_one_gap(world: World, browser: Browser) -> None:
     world.publish("a", 100)
     browser.subscribe(["a"], since={"a": f"{EPOCH}-3"})
     browser.drain()
@@ -171,7 +165,7 @@ def test_a_cursor_from_before_the_ring_gets_one_expired_gap(world: World, browse
     assert browser.seqs("a") == list(range(81, 101))
 
 
-def test_a_cursor_ahead_waits_and_is_then_told_unknown(world: World, browser: Browser) -> None:
+def test_unknown_cursor_after_wait(world: World, browser: Browser) -> None:
     world.publish("a", 5)
     browser.subscribe(["a"], since={"a": f"{EPOCH}-50"})
     browser.drain()
@@ -185,9 +179,7 @@ def test_a_cursor_ahead_waits_and_is_then_told_unknown(world: World, browser: Br
     assert browser.seqs("a") == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_cursor_ahead_that_is_reached_gets_what_follows_it(
-    world: World, browser: Browser
-) -> None:
+def test_cursor_ahead_that_is_reached(world: World, browser: Browser) -> None:
     world.publish("a", 5)
     browser.subscribe(["a"], since={"a": f"{EPOCH}-7"})
     world.publish("a", 4)
@@ -196,7 +188,7 @@ def test_a_cursor_ahead_that_is_reached_gets_what_follows_it(
     assert browser.gaps() == []
 
 
-def test_a_client_inside_a_gap_is_told_the_rest_of_it(world: World, browser: Browser) -> None:
+def test_cursor_inside_a_gap(world: World, browser: Browser) -> None:
     world.publish("a", 3)
     world.publish("a", skip=5)
     world.wait(0.6)
@@ -209,7 +201,7 @@ def test_a_client_inside_a_gap_is_told_the_rest_of_it(world: World, browser: Bro
     assert browser.seqs("a") == [9]
 
 
-def test_after_unsubscribe_nothing_more_comes(world: World, browser: Browser) -> None:
+def test_unsubscribe_one_of_two(world: World, browser: Browser) -> None:
     world.publish("a")
     world.publish("b")
     browser.subscribe(["a", "b"])
@@ -223,7 +215,7 @@ def test_after_unsubscribe_nothing_more_comes(world: World, browser: Browser) ->
     assert browser.seqs("b") == [2]
 
 
-def test_unsubscribing_everything_ends_names_too(world: World, browser: Browser) -> None:
+def test_unsubscribe_star_ends_names(world: World, browser: Browser) -> None:
     world.publish("a")
     browser.subscribe(["a"])
     browser.subscribe("*")
@@ -233,9 +225,7 @@ def test_unsubscribing_everything_ends_names_too(world: World, browser: Browser)
     assert browser.drain() == []
 
 
-def test_a_name_beside_the_star_is_sent_once_at_its_own_rate(
-    world: World, browser: Browser
-) -> None:
+def test_name_with_own_rate_beside_star(world: World, browser: Browser) -> None:
     world.publish("a")
     world.publish("b")
     browser.subscribe("*", max_rate_hz=1)
@@ -251,7 +241,7 @@ def test_a_name_beside_the_star_is_sent_once_at_its_own_rate(
     assert len(browser.seqs("b")) <= 2
 
 
-def test_a_rate_sends_the_newest_at_most_that_often(world: World, browser: Browser) -> None:
+def test_rate_limits_newest_readings(world: World, browser: Browser) -> None:
     world.publish("a")
     browser.subscribe(["a"], max_rate_hz=2)
     times = []
@@ -264,7 +254,7 @@ def test_a_rate_sends_the_newest_at_most_that_often(world: World, browser: Brows
     assert browser.gaps() == []
 
 
-def test_a_greater_rate_counts_from_now_on(world: World, browser: Browser) -> None:
+def test_greater_rate_holds_at_once(world: World, browser: Browser) -> None:
     world.publish("a")
     browser.subscribe(["a"], max_rate_hz=0.01)
     browser.drain()
@@ -275,9 +265,7 @@ def test_a_greater_rate_counts_from_now_on(world: World, browser: Browser) -> No
     assert browser.seqs("a") == [1, 2]
 
 
-def test_with_a_rate_since_only_suppresses_what_the_client_has(
-    world: World, browser: Browser
-) -> None:
+def test_since_with_rate(world: World, browser: Browser) -> None:
     world.publish("a", 5)
     browser.subscribe(["a"], since={"a": f"{EPOCH}-5"}, max_rate_hz=10)
     browser.drain()
@@ -288,9 +276,7 @@ def test_with_a_rate_since_only_suppresses_what_the_client_has(
     assert browser.seqs("a") == [6]
 
 
-def test_without_since_the_position_of_a_subscribed_device_stays(
-    world: World, browser: Browser
-) -> None:
+def test_resubscribe_keeps_position(world: World, browser: Browser) -> None:
     world.publish("a")
     browser.subscribe(["a"])
     world.publish("a", 3)
@@ -300,7 +286,7 @@ def test_without_since_the_position_of_a_subscribed_device_stays(
     assert browser.seqs("a") == [2, 3, 4]
 
 
-def test_with_since_the_position_moves(world: World, browser: Browser) -> None:
+def test_resubscribe_with_since(world: World, browser: Browser) -> None:
     world.publish("a", 4)
     browser.subscribe(["a"])
     browser.drain()
@@ -320,16 +306,16 @@ def test_too_many_names_change_nothing(world: World, browser: Browser) -> None:
     assert browser.seqs("a") == []
 
 
-def test_names_and_cursors_of_all_clients_are_bounded(world: World) -> None:
+def test_budget_of_all_clients(world: World) -> None:
     first, second, third = (Browser(world, name) for name in ("first", "second", "third"))
-    world.fanout._entries = entries = Entries(at_most=1_000)
+    world.fanout._subscriptions.budget = entries = SubscriptionBudget(at_most=1_000)
     first.subscribe([f"a-{i}" for i in range(300)])
     second.subscribe("*", since={f"b-{i}": f"{EPOCH}-1" for i in range(600)})
     assert entries.total == 900
     with pytest.raises(Unavailable):
         third.subscribe([f"c-{i}" for i in range(101)])
     assert world.fanout.clients["third"].names == {}
-    world.publish("b-0")  # it has a position of its own now, as every bike that is known
+    world.publish("b-0")  # its cursor becomes a position, which is not counted
     assert entries.total == 899
     first.unsubscribe([f"a-{i}" for i in range(200)])
     assert entries.total == 699
@@ -342,9 +328,7 @@ def test_names_and_cursors_of_all_clients_are_bounded(world: World) -> None:
     assert entries.total == 0
 
 
-def test_an_automatic_subscription_ends_with_the_first_own_one(
-    world: World, browser: Browser
-) -> None:
+def test_own_subscription_replaces_automatic(world: World, browser: Browser) -> None:
     world.publish("a")
     world.publish("b")
     world.fanout.subscribe_automatically("browser", world.now)
@@ -357,9 +341,7 @@ def test_an_automatic_subscription_ends_with_the_first_own_one(
     assert browser.seqs("a") == [1]
 
 
-def test_an_automatic_subscription_outlives_the_end_of_a_name(
-    world: World, browser: Browser
-) -> None:
+def test_unsubscribe_keeps_automatic_subscription(world: World, browser: Browser) -> None:
     world.fanout.subscribe_automatically("browser", world.now)
     browser.unsubscribe(["a"])
     assert world.fanout.clients["browser"].everything
@@ -367,9 +349,7 @@ def test_an_automatic_subscription_outlives_the_end_of_a_name(
     assert not world.fanout.clients["browser"].everything
 
 
-def test_a_client_that_subscribed_first_gets_nothing_automatically(
-    world: World, browser: Browser
-) -> None:
+def test_no_automatic_after_own_subscription(world: World, browser: Browser) -> None:
     browser.subscribe(["a"])
     world.fanout.subscribe_automatically("browser", world.now)
     world.publish("a")
@@ -382,7 +362,7 @@ def test_a_client_that_subscribed_first_gets_nothing_automatically(
     assert (browser.seqs("a"), browser.seqs("b")) == ([1, 2], [])
 
 
-def test_an_evicted_device_is_told_offline_and_resumes_with_a_gap() -> None:
+def test_evicted_device_resumes_with_gap() -> None:
     world = World(devices_max=1)
     browser = Browser(world)
     browser.subscribe("*")
@@ -404,12 +384,12 @@ def test_an_evicted_device_is_told_offline_and_resumes_with_a_gap() -> None:
     )
 
 
-def test_what_was_not_taken_of_an_evicted_device_is_told_whatever_else_is_waited_for() -> None:
+def test_eviction_with_backlog_and_full_cursors() -> None:
     world = World(devices_max=1)
     browser = Browser(world)
     world.publish("a", 2)
     browser.subscribe("*", since={f"bike-{n}": f"{EPOCH}-1" for n in range(SINCE_MAX)})
-    browser.subscribe("*", since={"a": f"{EPOCH}-1"})  # and takes nothing of it
+    browser.subscribe("*", since={"a": f"{EPOCH}-1"})  # and takes no frame
     world.publish("b")
     world.seqs["a"] += 5
     world.publish("a")
@@ -419,13 +399,13 @@ def test_what_was_not_taken_of_an_evicted_device_is_told_whatever_else_is_waited
     assert (gap["after"], gap["before"]) == (f"{EPOCH}-1", f"{EPOCH}-8")
 
 
-def test_who_is_sent_nothing_yet_of_an_older_epoch_stands_where_it_stood() -> None:
+def test_cursor_before_epoch_back_gap() -> None:
     world = World()
-    browser = Browser(world, line=Line(10**6))
+    browser = Browser(world, connection=FakeConnection(10**6))
     world.publish("a", 3)
     browser.subscribe(["a"])
     browser.drain()
-    browser.line.block()
+    browser.connection.block()
     world.wait(20.0)
     world.seqs["a"] = 0
     world.publish("a", 2, epoch=EPOCH - 1)
@@ -436,7 +416,7 @@ def test_who_is_sent_nothing_yet_of_an_older_epoch_stands_where_it_stood() -> No
     assert browser.seqs("a") == [1, 2]
 
 
-def test_who_comes_after_an_eviction_begins_with_what_comes_then() -> None:
+def test_subscribe_after_eviction() -> None:
     world = World(devices_max=1)
     world.publish("a", 2)
     world.publish("b")
@@ -453,7 +433,7 @@ def test_who_comes_after_an_eviction_begins_with_what_comes_then() -> None:
         assert browser.seqs("a") == [8]
 
 
-def test_a_device_watched_by_name_never_gives_way() -> None:
+def test_watched_device_is_not_evicted() -> None:
     world = World(devices_max=1)
     browser = Browser(world)
     browser.subscribe(["a"])
@@ -463,7 +443,7 @@ def test_a_device_watched_by_name_never_gives_way() -> None:
     assert world.devices.counts["table_full"] == 1
 
 
-def test_rings_lose_their_front_when_all_together_are_too_large() -> None:
+def test_memory_limit_trims_longest_ring() -> None:
     world = World(readings=1_000, total_bytes=40_000)
     browser = Browser(world)
     browser.subscribe("*")
@@ -479,7 +459,7 @@ def test_rings_lose_their_front_when_all_together_are_too_large() -> None:
     assert browser.seqs("a")[-1] == 501
 
 
-def test_a_removed_client_leaves_nothing_behind(world: World) -> None:
+def test_removed_client_leaves_no_state(world: World) -> None:
     fanout = world.fanout
     for i in range(10):
         client = Browser(world, f"client-{i}")
@@ -490,12 +470,13 @@ def test_a_removed_client_leaves_nothing_behind(world: World) -> None:
     for i in range(10):
         fanout.remove(f"client-{i}")
     empty = World().fanout
-    for name in ("clients", "_behind", "_watchers"):
-        assert getattr(fanout, name) == getattr(empty, name)
+    assert fanout.clients == empty.clients
+    assert fanout._positions.with_backlog == empty._positions.with_backlog
+    assert fanout._subscriptions._watchers == empty._subscriptions._watchers
     assert len(fanout._groups) == 0
 
 
-def test_clients_at_the_same_place_share_one_batch(world: World) -> None:
+def test_same_position_shares_batch(world: World) -> None:
     world.publish("a")
     clients = [Browser(world, f"client-{i}") for i in range(3)]
     for client in clients:
@@ -506,7 +487,7 @@ def test_clients_at_the_same_place_share_one_batch(world: World) -> None:
     assert len(batches) == 1
 
 
-def test_a_slow_rate_of_a_name_ends_with_the_name() -> None:
+def test_rate_ends_with_its_name() -> None:
     world = World()
     browser = Browser(world)
     browser.subscribe("*", max_rate_hz=10)
@@ -520,7 +501,7 @@ def test_a_slow_rate_of_a_name_ends_with_the_name() -> None:
     assert browser.seqs("a") == [1, 2]
 
 
-def test_who_watched_a_bike_that_gave_way_is_told_where_it_stands_when_it_names_it() -> None:
+def test_subscribe_to_evicted_device_by_name() -> None:
     world = World(devices_max=1)
     browser = Browser(world)
     world.publish("a", 2)
@@ -530,10 +511,10 @@ def test_who_watched_a_bike_that_gave_way_is_told_where_it_stands_when_it_names_
     assert browser.subscribe(["a"])["a"]["cursor"] == f"{EPOCH}-2"
 
 
-def test_who_comes_right_after_an_eviction_was_not_there() -> None:
+def test_subscribe_right_after_eviction() -> None:
     world = World(devices_max=1)
     world.publish("a", 2)
-    world.say_status("b")  # which has no reading that would be another arrival
+    world.say_status("b")  # a status is no arrival
     browser = Browser(world)
     browser.subscribe("*")
     world.seqs["a"] += 5
@@ -544,12 +525,12 @@ def test_who_comes_right_after_an_eviction_was_not_there() -> None:
     assert [gap for gap in browser.gaps() if gap["device_id"] == "a"] == []
 
 
-def test_bikes_that_give_way_do_not_use_up_the_cursors_of_a_client() -> None:
+def test_evictions_do_not_use_up_cursors() -> None:
     world = World(devices_max=1)
-    browser = Browser(world, line=Line(10**6))
+    browser = Browser(world, connection=FakeConnection(10**6))
     browser.subscribe("*")
     browser.drain()
-    browser.line.block()
+    browser.connection.block()
     for number in range(SINCE_MAX + NAMES_MAX + 1):
         world.publish(f"bike-{number}")
     assert len(world.devices.evicted) == REMEMBERED_MAX
@@ -562,8 +543,12 @@ BIKES = [f"bike-{number}" for number in range(10 * PIECE)]
 
 @pytest.fixture
 def fleet(monkeypatch: pytest.MonkeyPatch) -> World:
-    """Return a world of many bikes, as many as are ten pieces of work."""
-    for name in ("fanout.STEPS_MAX", "fanout.ANSWERED_AT_ONCE", "statuses.TOLD_AT_ONCE"):
+    """Return a world with bikes for ten pieces of work."""
+    for name in (
+        "backlog_sender.DEVICES_AT_ONCE",
+        "subscription_table.ANSWERED_AT_ONCE",
+        "statuses.STATUSES_AT_ONCE",
+    ):
         monkeypatch.setattr(f"gateway.fanout.{name}", PIECE)
     monkeypatch.setattr("gateway.fanout.subscription.READ_AT_ONCE", PIECE)
     world = World(devices_max=len(BIKES))
@@ -573,39 +558,41 @@ def fleet(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def test_star_without_since_needs_no_positions(fleet: World) -> None:
-    browser = Browser(fleet, line=Line(10**9))
+    browser = Browser(fleet, connection=FakeConnection(10**9))
     for _ in range(2):
         assert len(browser.subscribe("*")) == len(BIKES)
         client = fleet.fanout.clients[browser.name]
         assert client.group is not None
-        assert not client.behind
+        assert not client.backlog
         fleet.publish("bike-7")
         names = [name for name, _ in browser.drain()]
         assert names == ["device_status"] * len(BIKES) + ["speed_change"]
-        assert client not in client.group.apart
+        assert client not in client.group.lagging
 
 
-def test_bikes_that_one_cursor_is_for_share_a_position(fleet: World) -> None:
-    browser = Browser(fleet, line=Line(10**9))
+def test_one_cursor_is_one_position(fleet: World) -> None:
+    browser = Browser(fleet, connection=FakeConnection(10**9))
     browser.subscribe("*", since={"*": "0-0"})
-    positions = fleet.fanout.clients[browser.name].behind.values()
+    positions = fleet.fanout.clients[browser.name].backlog.values()
     assert len(positions) == len(BIKES)
     assert len({id(position) for position in positions}) == 1
 
 
-def test_clients_at_the_head_of_a_bike_share_a_position(fleet: World) -> None:
-    browsers = [Browser(fleet, name, line=Line(10**9)) for name in ("first", "second")]
+def test_head_position_is_shared(fleet: World) -> None:
+    browsers = [
+        Browser(fleet, name, connection=FakeConnection(10**9)) for name in ("first", "second")
+    ]
     for browser in browsers:
         browser.subscribe("*", since=dict.fromkeys(BIKES, f"{EPOCH}-1"))
         fleet.fanout.take(browser.name, fleet.now)
         fleet.wait(0.1)
-    first, second = (fleet.fanout.clients[browser.name].behind for browser in browsers)
+    first, second = (fleet.fanout.clients[browser.name].backlog for browser in browsers)
     shared = [bike for bike in BIKES if first[bike] is second[bike]]
     assert len(shared) == PIECE
 
 
-def test_return_to_many_bikes_is_served_in_pieces(fleet: World) -> None:
-    browser = Browser(fleet, line=Line(10**9))
+def test_sweep_works_in_pieces(fleet: World) -> None:
+    browser = Browser(fleet, connection=FakeConnection(10**9))
     pauses: list[str] = []
     since = dict.fromkeys(BIKES, f"{EPOCH}-0")
     request = parse_subscribe({"devices": "*", "since": since}, lambda: pauses.append("parse"))
@@ -618,21 +605,21 @@ def test_return_to_many_bikes_is_served_in_pieces(fleet: World) -> None:
     assert {len(browser.seqs(bike)) for bike in BIKES[1:]} == {1}
     numbers = browser.seqs("bike-0")
     assert numbers == list(range(1, len(numbers) + 1))
-    assert fleet.fanout.clients[browser.name].is_live_in("bike-1")
+    assert fleet.fanout.clients[browser.name].is_served_by_group("bike-1")
 
 
-def test_slow_clients_leave_their_group_without_a_look_at_every_ring(
+def test_eviction_looks_up_no_ring(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bikes = [f"bike-{number:03d}" for number in range(200)]
     world = World(readings=40, devices_max=len(bikes))
-    slow = [Browser(world, str(number), line=Line(10**6)) for number in range(10)]
+    slow = [Browser(world, str(number), connection=FakeConnection(10**6)) for number in range(10)]
     for bike in bikes:
         world.publish(bike)
-    for number, browser in enumerate(slow):  # each falls behind at a place of its own
+    for number, browser in enumerate(slow):  # each lags at another arrival number
         browser.subscribe("*")
         browser.drain()
-        browser.line.block()
+        browser.connection.block()
         world.publish(bikes[number])
     lookups: list[int] = []
     look_up = Ring.index_arrived_after

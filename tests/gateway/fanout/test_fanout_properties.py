@@ -1,4 +1,4 @@
-"""Random lives of browsers against the algebra of subscriptions."""
+"""Random actions of browsers and devices: every event must follow the rules of the protocol."""
 
 import gc
 import sys
@@ -18,11 +18,11 @@ from gateway.fanout.fanout import SENT_AT_ONCE
 from gateway.fanout.groups import COHORT_MAX, Cohort, Group
 from gateway.packets import packet_of
 from shared.cursor import START, Cursor, parse_cursor
-from tests.gateway.browsers import EPOCH, Browser, Line, World, WorldOfJournals
+from tests.gateway.browsers import EPOCH, Browser, FakeConnection, World, WorldOfJournals
 
 DEVICES = ("a", "b", "c")
 MORE_DEVICES = (*DEVICES, "d", "e")
-"""More than are known at once, where some have to give way."""
+"""More devices than the table holds, so that some are evicted."""
 SUBSETS = st.lists(st.sampled_from(DEVICES), unique=True, max_size=3)
 SINCE = st.one_of(st.none(), st.just("0-0"), st.integers(0, 60).map(lambda seq: f"{EPOCH}-{seq}"))
 ACTIONS_OF_BROWSERS = st.one_of(
@@ -43,21 +43,22 @@ ACTIONS = st.one_of(
 
 @pytest.fixture(scope="module", autouse=True, params=["large pieces", "small pieces"])
 def _pieces(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Run everything as it is, and with work cut into single devices and bikes that ride on."""
+    """Run all tests twice: unchanged, and with pieces of one device and readings in the pauses."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "small pieces":
-            for name in ("STEPS_MAX", "PLACED_AT_ONCE", "ANSWERED_AT_ONCE"):
-                patch.setattr(f"gateway.fanout.fanout.{name}", 1)
+            patch.setattr("gateway.fanout.backlog_sender.DEVICES_AT_ONCE", 1)
+            for name in ("PLACED_AT_ONCE", "ANSWERED_AT_ONCE"):
+                patch.setattr(f"gateway.fanout.subscription_table.{name}", 1)
             patch.setattr("gateway.fanout.fanout.SENT_AT_ONCE", 1)
             patch.setattr("gateway.fanout.groups.COHORT_MAX", 1)
-            patch.setattr("gateway.fanout.throttle.LOOK_DEVICES", 1)
+            patch.setattr("gateway.fanout.throttle.SCANNED_AT_ONCE", 1)
             patch.setattr(Browser, "is_busy_world", True)
         yield
 
 
 @dataclass
-class Witness:
-    """What one browser may be sent, by the rules; every event is checked against it."""
+class Checker:
+    """Checks every event that one browser receives against the rules of the protocol."""
 
     world: World
     browser: Browser
@@ -73,9 +74,9 @@ class Witness:
         return self.covers(device_id) and self.names.get(device_id, self.star_rate) is None
 
     def make_room(self, room: int | None) -> None:
-        """Poll, be full, or take so many bytes more."""
-        self.browser.line.block()
-        self.browser.line.room = room
+        """Let the connection poll (None), be full (0), or take so many more bytes."""
+        self.browser.connection.block()
+        self.browser.connection.room = room
 
     def subscribe(self, devices: Any, since: str | None, rate: int | None = None) -> None:
         self.judge(self.browser.hear())
@@ -96,7 +97,7 @@ class Witness:
             assert cursor is not None
             if self.is_full(device_id) and (since is not None or cursor != START):
                 kept = since is None and device_id in before
-                assert not kept or self.is_at(device_id, cursor), "its place moved by itself"
+                assert not kept or self.is_at(device_id, cursor), "its position moved by itself"
                 self.at[device_id] = cursor
             else:
                 self.at.pop(device_id, None)
@@ -141,9 +142,9 @@ class Witness:
         self.at[device_id] = Cursor(before.epoch, before.seq - 1)
 
     def is_at(self, device_id: str, position: Cursor) -> bool:
-        """Tell whether it was sent all up to a position, and nothing behind it.
+        """Tell whether the browser was sent all up to a position, and no more.
 
-        The end of an epoch and the beginning of the next are the same place.
+        The end of an epoch and the beginning of the next are the same position.
         """
         at = self.at[device_id]
         is_ahead = self.world.follows(device_id, at, Cursor(position.epoch, position.seq + 1))
@@ -151,11 +152,11 @@ class Witness:
         return at == position or is_ahead or is_behind
 
     def resume(self) -> None:
-        """Lose the connection, and come back with the cursors."""
+        """Lose the connection, and subscribe again with the cursors."""
         self.judge(self.browser.hear())
         full = {d: str(c) for d, c in self.at.items() if self.is_full(d)}
         self.world.fanout.remove(self.browser.name)
-        self.world.fanout.add(self.browser.name, self.browser.line)
+        self.world.fanout.add(self.browser.name, self.browser.connection)
         names, star, star_rate = dict(self.names), self.star, self.star_rate
         self.names, self.star = {}, False
         if star:
@@ -174,22 +175,22 @@ def _rate(rate: int | None) -> dict[str, Any]:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["x", "y"]), ACTIONS), max_size=40))
-def test_any_life_of_browsers_obeys_the_algebra(
-    life: list[tuple[str, tuple[str, Any, Any]]],
+def test_browser_actions_keep_the_rules(
+    actions: list[tuple[str, tuple[str, Any, Any]]],
 ) -> None:
     world = World(readings=10)
-    witnesses = {name: Witness(world, Browser(world, name)) for name in ("x", "y")}
-    for name, (action, what, more) in life:
-        act(world, witnesses[name], action, what, more)
-    finish(world, witnesses)
-    for witness in witnesses.values():
+    checkers = {name: Checker(world, Browser(world, name)) for name in ("x", "y")}
+    for name, (action, what, more) in actions:
+        act(world, checkers[name], action, what, more)
+    finish(world, checkers)
+    for checker in checkers.values():
         for device_id in DEVICES:
             head = world.head(device_id)
-            if head is not None and witness.is_full(device_id) and device_id in witness.at:
-                assert witness.at[device_id] >= head, "the stream stopped before the head"
+            if head is not None and checker.is_full(device_id) and device_id in checker.at:
+                assert checker.at[device_id] >= head, "the stream stopped before the head"
 
 
-HAPPENINGS = st.one_of(
+DEVICE_EVENTS = st.one_of(
     st.tuples(st.just("ride"), st.sampled_from(MORE_DEVICES), st.integers(1, 15)),
     st.tuples(st.just("ride_lossy"), st.sampled_from(MORE_DEVICES), st.integers(1, 4)),
     st.tuples(
@@ -205,31 +206,33 @@ HAPPENINGS = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["x", "y"]), st.one_of(ACTIONS_OF_BROWSERS, HAPPENINGS)),
+        st.tuples(st.sampled_from(["x", "y"]), st.one_of(ACTIONS_OF_BROWSERS, DEVICE_EVENTS)),
         min_size=12,
         max_size=40,
     )
 )
-def test_whatever_becomes_of_the_devices_the_algebra_is_obeyed(
-    life: list[tuple[str, tuple[str, Any, Any]]],
+def test_device_events_keep_the_rules(
+    actions: list[tuple[str, tuple[str, Any, Any]]],
 ) -> None:
     world = WorldOfJournals(readings=10, devices_max=3)
-    witnesses = {name: Witness(world, Browser(world, name)) for name in ("x", "y")}
-    for name, (action, what, more) in life:
-        happen(world, witnesses[name], action, what, more)
-    finish(world, witnesses)
-    for witness in witnesses.values():
+    checkers = {name: Checker(world, Browser(world, name)) for name in ("x", "y")}
+    for name, (action, what, more) in actions:
+        act_in_world(world, checkers[name], action, what, more)
+    finish(world, checkers)
+    for checker in checkers.values():
         for device in world.devices:
             device_id, head = device.device_id, device.feed.head or START
-            at = witness.at.get(device_id, START)
-            from_nothing = at == START and head.seq == 0  # no reading was before it
-            if device_id in witness.at and witness.is_full(device_id) and not from_nothing:
-                assert witness.is_at(device_id, head), f"stands at {at}, the head is at {head}"
-    if not any(action == "replay" and what != "answers" for _, (action, what, _) in life):
+            at = checker.at.get(device_id, START)
+            from_nothing = at == START and head.seq == 0  # there is no reading before the head
+            if device_id in checker.at and checker.is_full(device_id) and not from_nothing:
+                assert checker.is_at(device_id, head), f"stands at {at}, the head is at {head}"
+    if not any(action == "replay" and what != "answers" for _, (action, what, _) in actions):
         assert not world.devices.counts["gap_not_recovered"]
 
 
-def happen(world: WorldOfJournals, witness: Witness, action: str, what: Any, more: Any) -> None:
+def act_in_world(
+    world: WorldOfJournals, checker: Checker, action: str, what: Any, more: Any
+) -> None:
     match action:
         case "ride":
             world.ride(what, more)
@@ -242,44 +245,44 @@ def happen(world: WorldOfJournals, witness: Witness, action: str, what: Any, mor
         case "replay":
             world.replay = what
         case _:
-            act_as(witness, action, what, more)
+            act_as(checker, action, what, more)
     world.answer()
 
 
-def act(world: World, witness: Witness, action: str, what: Any, more: Any) -> None:
+def act(world: World, checker: Checker, action: str, what: Any, more: Any) -> None:
     match action:
         case "publish":
             world.publish(what, more)
         case "lose":
             world.publish(what, skip=more)
         case _:
-            act_as(witness, action, what, more)
+            act_as(checker, action, what, more)
 
 
-def act_as(witness: Witness, action: str, what: Any, more: Any) -> None:
+def act_as(checker: Checker, action: str, what: Any, more: Any) -> None:
     match action:
         case "subscribe":
-            witness.subscribe(what, more)
+            checker.subscribe(what, more)
         case "rate":
-            witness.subscribe(what, None, more)
+            checker.subscribe(what, None, more)
         case "unsubscribe":
-            witness.unsubscribe(what)
+            checker.unsubscribe(what)
         case "take":
-            witness.judge(witness.browser.take(more))
+            checker.judge(checker.browser.take(more))
         case "wait":
-            witness.world.wait(more)
+            checker.world.wait(more)
         case "resume":
-            witness.resume()
+            checker.resume()
         case "room":
-            witness.make_room(more)
+            checker.make_room(more)
 
 
-def finish(world: World, witnesses: dict[str, Witness]) -> None:
-    """Let every wait end and every client be sent all."""
+def finish(world: World, checkers: dict[str, Checker]) -> None:
+    """Wait until no gap or cursor is open, and send every client everything."""
     for seconds in (0.6, 0.6, 6.0, 31.0, 31.0):
         world.wait(seconds)
-        for witness in witnesses.values():
-            witness.judge(witness.browser.drain())
+        for checker in checkers.values():
+            checker.judge(checker.browser.drain())
 
 
 STEPS = st.one_of(
@@ -292,11 +295,11 @@ STEPS = st.one_of(
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(STEPS, max_size=60))
-def test_in_step_or_apart_each_entry_comes_once_and_in_order(
+def test_synced_or_lagging_in_order(
     steps: list[tuple[str, Any, Any]],
 ) -> None:
     world = World(readings=1_000)
-    browsers = [Browser(world, str(n), line=Line(10**6)) for n in range(3)]
+    browsers = [Browser(world, str(n), connection=FakeConnection(10**6)) for n in range(3)]
     for browser in browsers:
         browser.subscribe(["a", "b"])
     world.publish("a")
@@ -308,11 +311,11 @@ def test_in_step_or_apart_each_entry_comes_once_and_in_order(
                 world.publish(what, more)
             case "flush":
                 world.fanout.send_live()
-            case "serve" if browsers[what].line.room:
+            case "serve" if browsers[what].connection.room:
                 browsers[what].serve(more)
             case "room":
-                browsers[what].line.block()
-                browsers[what].line.room = more
+                browsers[what].connection.block()
+                browsers[what].connection.room = more
     for browser in browsers:
         browser.drain()
         for device_id in ("a", "b"):
@@ -344,7 +347,7 @@ WATCHED = st.sampled_from([["a"], ["b"], ["a", "b"], ["a", "b", "c"]])
     3_000,
     [("block", 0, None), ("block", 1, None)] + [("publish", "a", 8)] * 9,
 )
-def test_groups_that_share_a_device_end_without_a_loss_to_the_others(
+def test_groups_with_a_shared_device(
     watched: list[list[str]],
     everything: bool,
     total_bytes: int,
@@ -354,30 +357,30 @@ def test_groups_that_share_a_device_end_without_a_loss_to_the_others(
     world.publish("a")
     world.publish("b")
     wishes: list[Any] = [*watched, *(["*"] if everything else [])]
-    witnesses = [
-        Witness(world, Browser(world, str(number), line=Line(10**6)))
+    checkers = [
+        Checker(world, Browser(world, str(number), connection=FakeConnection(10**6)))
         for number in range(len(wishes))
     ]
-    for witness, wish in zip(witnesses, wishes, strict=True):
-        witness.subscribe(wish, None)
-        witness.judge(witness.browser.drain())
+    for checker, wish in zip(checkers, wishes, strict=True):
+        checker.subscribe(wish, None)
+        checker.judge(checker.browser.drain())
     for kind, what, more in steps:
         if kind == "publish":
             world.publish(what, more)
         elif kind == "flush":
             world.fanout.send_live()
-        elif what < len(witnesses):
-            witnesses[what].browser.line.block()
-    for witness in witnesses:
-        witness.judge(witness.browser.drain())
+        elif what < len(checkers):
+            checkers[what].browser.connection.block()
+    for checker in checkers:
+        checker.judge(checker.browser.drain())
         for device_id in ("a", "b"):
-            if witness.covers(device_id):
-                assert witness.at[device_id] == world.head(device_id)
+            if checker.covers(device_id):
+                assert checker.at[device_id] == world.head(device_id)
 
 
-def test_who_takes_everything_is_sent_to_in_step_with_the_others() -> None:
+def test_blocked_client_lags_and_recovers() -> None:
     world = World()
-    browsers = [Browser(world, str(n), line=Line(10**6)) for n in range(3)]
+    browsers = [Browser(world, str(n), connection=FakeConnection(10**6)) for n in range(3)]
     world.publish("a")
     for browser in browsers:
         browser.subscribe(["a"])
@@ -386,8 +389,8 @@ def test_who_takes_everything_is_sent_to_in_step_with_the_others() -> None:
         browser.drain()
     world.publish("a")
     assert world.fanout.send_live() == []
-    assert [browser.line.sent for browser in browsers] == [browsers[0].line.sent] * 3
-    browsers[1].line.block()
+    assert [browser.connection.sent for browser in browsers] == [browsers[0].connection.sent] * 3
+    browsers[1].connection.block()
     world.publish("a", 2)
     assert world.fanout.send_live() == ["1"]
     assert [len(browser.hear()) for browser in browsers] == [3, 1, 3]
@@ -395,9 +398,9 @@ def test_who_takes_everything_is_sent_to_in_step_with_the_others() -> None:
     assert [body["seq"] for _, body in browsers[1].take()] == [last + 1, last + 2]
 
 
-def test_a_flush_is_wanted_as_soon_as_more_than_one_send_is_due() -> None:
+def test_full_send_wants_a_flush() -> None:
     world = World(readings=2_000)
-    browser = Browser(world, line=Line(10**6))
+    browser = Browser(world, connection=FakeConnection(10**6))
     world.publish("a")
     browser.subscribe(["a"])
     browser.drain()
@@ -435,7 +438,7 @@ INTERRUPTIONS = st.tuples(
         max_size=10,
     ),
 )
-def test_whatever_happens_between_two_pieces_of_a_flush_the_algebra_is_obeyed(
+def test_changes_within_a_flush(
     together: int,
     readings: int,
     steps: list[tuple[str, int, list[tuple[int, tuple[str, Any, Any]]]]],
@@ -446,42 +449,43 @@ def test_whatever_happens_between_two_pieces_of_a_flush_the_algebra_is_obeyed(
         world = World(readings=readings)
         for device_id in DEVICES:
             world.publish(device_id)
-        witnesses = [Witness(world, Browser(world, str(n), line=Line(10**6))) for n in range(4)]
-        for witness in witnesses:
-            witness.subscribe("*", None)
-            witness.judge(witness.browser.drain())
+        checkers = [
+            Checker(world, Browser(world, str(n), connection=FakeConnection(10**6)))
+            for n in range(4)
+        ]
+        for checker in checkers:
+            checker.subscribe("*", None)
+            checker.judge(checker.browser.drain())
         for device_id, count, interruptions in steps:
             world.publish(device_id, count)
-            world.fanout.send_live(partial(interrupt, witnesses, iter(interruptions)))
-        for witness in witnesses:
-            witness.make_room(10**6)
-            witness.judge(witness.browser.drain())
-            for device_id, at in witness.at.items():
+            world.fanout.send_live(partial(interrupt, checkers, iter(interruptions)))
+        for checker in checkers:
+            checker.make_room(10**6)
+            checker.judge(checker.browser.drain())
+            for device_id, at in checker.at.items():
                 assert at == world.head(device_id)
 
 
-def interrupt(
-    witnesses: list[Witness], waiting: Iterator[tuple[int, tuple[str, Any, Any]]]
-) -> None:
-    """Do the next of some things, which happens between two pieces of a flush."""
+def interrupt(checkers: list[Checker], waiting: Iterator[tuple[int, tuple[str, Any, Any]]]) -> None:
+    """Do the next of some actions, between two pieces of a flush."""
     nothing: tuple[int, tuple[str, Any, Any]] = 0, ("", None, None)
     number, (action, what, more) = next(waiting, nothing)
-    witness = witnesses[number]
+    checker = checkers[number]
     match action:
         case "flush":
-            witness.world.fanout.send_live()
+            checker.world.fanout.send_live()
         case "serve":
-            if witness.browser.line.room:
-                witness.browser.serve(more)
+            if checker.browser.connection.room:
+                checker.browser.serve(more)
         case _:
-            act(witness.world, witness, action, what, more)
+            act(checker.world, checker, action, what, more)
 
 
 @pytest.mark.parametrize("clients", [1, 200])
-def test_a_flush_pauses_between_a_few_clients(clients: int) -> None:
+def test_flush_pauses_between_cohorts(clients: int) -> None:
     world = World()
-    lines = [Line(10**6) for _ in range(clients)]
-    browsers = [Browser(world, str(n), line=line) for n, line in enumerate(lines)]
+    connections = [FakeConnection(10**6) for _ in range(clients)]
+    browsers = [Browser(world, str(n), connection=it) for n, it in enumerate(connections)]
     world.publish("a")
     for browser in browsers:
         browser.subscribe(["a"])
@@ -491,17 +495,19 @@ def test_a_flush_pauses_between_a_few_clients(clients: int) -> None:
     world.publish("a")
     served = [0]
     assert (
-        world.fanout.send_live(lambda: served.append(sum(map(bool, (it.sent for it in lines)))))
+        world.fanout.send_live(
+            lambda: served.append(sum(map(bool, (it.sent for it in connections))))
+        )
         == []
     )
     served.append(clients)
-    assert all(bool(line.sent) for line in lines)
+    assert all(bool(it.sent) for it in connections)
     assert max(b - a for a, b in pairwise(served)) <= COHORT_MAX + SENT_AT_ONCE
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 300), st.integers(1, 4_000))
-def test_what_a_client_is_sent_is_whole_frames_within_its_room(count: int, room: int) -> None:
+def test_whole_frames_within_the_room(count: int, room: int) -> None:
     world = World(readings=100)
     browser = Browser(world)
     browser.subscribe(["a"], since={"a": "0-0"})
@@ -515,7 +521,7 @@ def test_what_a_client_is_sent_is_whole_frames_within_its_room(count: int, room:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 400), st.integers(1, 400))
-def test_what_a_client_costs_does_not_grow_with_how_far_it_lags(first: int, second: int) -> None:
+def test_memory_of_a_lagging_client(first: int, second: int) -> None:
     world = World(readings=50)
     lagging, idle = Browser(world, "lagging"), Browser(world, "idle")
     for browser in (lagging, idle):
@@ -533,11 +539,11 @@ def test_what_a_client_costs_does_not_grow_with_how_far_it_lags(first: int, seco
 
 
 POSITIONS_BYTES = 2_000
-"""Two positions, and the tables they stand in: whether a client is live or behind."""
+"""Two positions and their tables: a client may have a backlog or not."""
 
 
 def cost_bytes(world: World, name: str) -> int:
-    """Add up what only this client holds: its record, and all that it alone leads to."""
+    """Add up the size of a client's state: all objects that only this client refers to."""
     shared = (Group, Cohort, Device, type, types.FunctionType, types.ModuleType)
     seen: set[int] = set()
     todo: list[object] = [world.fanout.clients[name]]

@@ -1,4 +1,4 @@
-"""Who is owed which device_status."""
+"""Each client is sent the statuses that changed."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from gateway.fanout.statuses import LOG_MAX, StatusLog
 from gateway.packets import packet_of
 from shared.cursor import Cursor
 from shared.reading import Status
-from tests.gateway.browsers import EPOCH, Line, World
+from tests.gateway.browsers import EPOCH, FakeConnection, World
 
 
 @pytest.fixture
@@ -25,24 +25,24 @@ def log(world: World) -> StatusLog:
 
 
 def client_of(*names: str) -> Client:
-    return Client("c", Line(), dict.fromkeys(names))
+    return Client("c", FakeConnection(), names=dict.fromkeys(names))
 
 
 def told(log: StatusLog, client: Client, room_frames: int = 100) -> list[tuple[str, int]]:
-    """Tell a client what it is owed; returns ids and last numbers."""
+    """Send a client its statuses; returns ids and last numbers."""
     bodies = bodies_told(log, client, room_frames)
     return [(body["device_id"], body["last_seq"]) for body in bodies]
 
 
 def bodies_told(log: StatusLog, client: Client, room_frames: int = 100) -> list[dict[str, Any]]:
-    """Tell a client what it is owed; returns the payloads."""
+    """Send a client its statuses; returns the payloads."""
     out = Outbound(100_000, room_frames)
-    log.owe(client)
-    log.tell(client, out)
+    log.collect(client)
+    log.send(client, out)
     return [json.loads(packet_of(frame)[2:])[1] for frame in out.frames]
 
 
-def test_a_change_is_owed_to_whom_it_concerns(world: World, log: StatusLog) -> None:
+def test_change_is_owed_to_watchers(world: World, log: StatusLog) -> None:
     world.publish("a", 2)
     client, other = client_of("a"), client_of("b")
     log.note("a")
@@ -51,7 +51,7 @@ def test_a_change_is_owed_to_whom_it_concerns(world: World, log: StatusLog) -> N
     assert not log.is_due(client)
 
 
-def test_many_changes_are_told_once_as_things_are_now(world: World, log: StatusLog) -> None:
+def test_many_changes_are_one_status(world: World, log: StatusLog) -> None:
     world.publish("a")
     client = client_of("a")
     for _ in range(3):
@@ -60,7 +60,7 @@ def test_many_changes_are_told_once_as_things_are_now(world: World, log: StatusL
     assert told(log, client) == [("a", 2)]
 
 
-def test_what_finds_no_room_stays_owed_in_order(world: World, log: StatusLog) -> None:
+def test_statuses_without_room_stay_owed(world: World, log: StatusLog) -> None:
     client = client_of("b", "a")
     for name in ("a", "b"):
         log.note(name)
@@ -68,7 +68,7 @@ def test_what_finds_no_room_stays_owed_in_order(world: World, log: StatusLog) ->
     assert told(log, client) == [("b", 0)]
 
 
-def test_who_lags_too_far_is_told_everything_anew(world: World, log: StatusLog) -> None:
+def test_client_behind_the_log(world: World, log: StatusLog) -> None:
     world.publish("b")
     client = client_of("x")
     client.everything = True
@@ -77,9 +77,7 @@ def test_who_lags_too_far_is_told_everything_anew(world: World, log: StatusLog) 
     assert told(log, client) == [("x", 0), ("b", 1)]
 
 
-def test_a_status_is_written_once_for_all_who_are_told_the_same(
-    world: World, log: StatusLog
-) -> None:
+def test_same_status_shares_a_frame(world: World, log: StatusLog) -> None:
     world.publish("a")
     device = world.devices.get("a")
     assert device is not None
@@ -95,7 +93,7 @@ def test_a_status_is_written_once_for_all_who_are_told_the_same(
     assert device.status_frame is not frame
 
 
-def test_an_interval_that_changes_is_told(world: World, log: StatusLog) -> None:
+def test_interval_change_is_sent(world: World, log: StatusLog) -> None:
     client = client_of("a")
     world.publish("a")
     for interval_ms in (100, 10_000):
@@ -104,8 +102,8 @@ def test_an_interval_that_changes_is_told(world: World, log: StatusLog) -> None:
         assert bodies_told(log, client)[0]["interval_ms"] == interval_ms
 
 
-def let_one_give_way_and_lag(world: World, log: StatusLog) -> None:
-    """Have a give way to c, and more change than is remembered."""
+def evict_and_overflow_log(world: World, log: StatusLog) -> None:
+    """Evict device a, then note more changes than the log keeps."""
     world.publish("a", 3)
     world.publish("b")
     world.publish("c")
@@ -113,16 +111,14 @@ def let_one_give_way_and_lag(world: World, log: StatusLog) -> None:
         log.note("c")
 
 
-def test_who_lags_far_behind_is_told_of_a_device_that_gave_way_too(
-    world: World, log: StatusLog
-) -> None:
-    let_one_give_way_and_lag(world, log)
+def test_evicted_device_behind_the_log(world: World, log: StatusLog) -> None:
+    evict_and_overflow_log(world, log)
     client = client_of()
     client.everything = True
     assert ("a", 3) in told(log, client)
 
 
-def test_of_a_device_that_gave_way_the_last_position_is_told(world: World, log: StatusLog) -> None:
+def test_status_of_evicted_device(world: World, log: StatusLog) -> None:
     world.publish("a", 3)
     world.publish("b")
     world.publish("c")
@@ -131,10 +127,8 @@ def test_of_a_device_that_gave_way_the_last_position_is_told(world: World, log: 
     assert told(log, client_of("a")) == [("a", 3)]
 
 
-def test_who_lags_far_behind_is_not_told_of_what_gave_way_before_it_came(
-    world: World, log: StatusLog
-) -> None:
-    let_one_give_way_and_lag(world, log)
+def test_eviction_before_subscribe_behind_the_log(world: World, log: StatusLog) -> None:
+    evict_and_overflow_log(world, log)
     client = client_of()
     client.everything, client.everything_from = True, world.devices.arrival
     assert [name for name, _ in told(log, client)] == ["b", "c"]

@@ -42,7 +42,7 @@ TOO_MANY_CURSORS = {f"bike-{number}": "1-1" for number in range(SINCE_MAX + 1)}
         ({"devices": ["a"], "unknown": 1}, Subscribe(("a",), everything=False)),
     ],
 )
-def test_what_is_asked_for_is_read(raw: dict[str, Any], expected: Subscribe) -> None:
+def test_valid_subscribe(raw: dict[str, Any], expected: Subscribe) -> None:
     assert parse_subscribe(raw) == expected
 
 
@@ -65,19 +65,19 @@ def test_what_is_asked_for_is_read(raw: dict[str, Any], expected: Subscribe) -> 
         *(({"devices": ["a"], "max_rate_hz": rate}, "bad_request") for rate in NO_RATES),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_words(raw: object, code: str) -> None:
+def test_invalid_subscribe(raw: object, code: str) -> None:
     with pytest.raises(RequestError) as caught:
         parse_subscribe(raw)
     assert caught.value.code == code
     assert 10 < len(str(caught.value)) < 200
 
 
-def test_what_is_to_end_is_read() -> None:
+def test_valid_unsubscribe() -> None:
     assert parse_unsubscribe({"devices": ["a"]}) == Unsubscribe(("a",), everything=False)
     assert parse_unsubscribe({"devices": "*"}) == Unsubscribe((), everything=True)
 
 
 @pytest.mark.parametrize("raw", [None, "*", {}, {"devices": "a"}, {"devices": [1]}])
-def test_a_wrong_end_is_refused(raw: object) -> None:
+def test_invalid_unsubscribe(raw: object) -> None:
     with pytest.raises(RequestError, match="device"):
         parse_unsubscribe(raw)

@@ -154,7 +154,7 @@ def test_change_of_all_statuses(hub_and_client: tuple[Hub, FlaskClient], pieces:
     while hub.fanout.has_due("client"):
         hub.fanout.take("client", hub.now())
     for device in hub.devices:
-        hub.fanout.note_status(device.device_id)
+        hub.devices.audience.note_status(device.device_id)
     while hub.fanout.has_due("client"):
         pieces.began_s = time.thread_time()
         hub.fanout.take("client", hub.now())

@@ -1,0 +1,165 @@
+"""When a client joins its group, and when it leaves it. Pure.
+
+How it works. This is the path of a ``subscribe``, from the request to a synced client:
+
+1. :meth:`Fanout.subscribe <gateway.fanout.fanout.Fanout.subscribe>` passes the request to
+   :class:`~gateway.fanout.subscription_table.SubscriptionTable`, which checks the limits.
+2. A request for all of ``*`` without cursors needs no positions in single devices:
+   :meth:`follow_everything` adds the client to the group at the newest arrival number. Go to 5.
+3. For any other request, :meth:`leave_keeping_position` takes the client out of its group, and
+   :meth:`Positions.place <gateway.fanout.positions.Positions.place>` sets a position in each
+   device of the request.
+4. :class:`~gateway.fanout.backlog_sender.BacklogSender` sends the backlog. With few devices,
+   :meth:`rejoin` adds the client to the group once it has everything. With many devices,
+   :meth:`begin_sweep` adds it first, so that the tail keeps new entries while the rings are sent.
+5. The client is a lagging member. When it has everything in the tail, :meth:`Group.try_sync
+   <gateway.fanout.groups.Group.try_sync>` makes it a synced one.
+
+A member leaves its group in three cases:
+
+- Its subscription changes.
+- The tail, or a ring, is about to drop entries that the member was not sent:
+  :meth:`evict_lagging` gives it positions in the rings instead.
+- A device appears for which the member gave a cursor: :meth:`exclude_device` moves it to a group
+  that does not cover this device.
+"""
+
+from collections.abc import Mapping
+
+from gateway.devices.devices import Device, Devices
+from gateway.fanout.clients import Client, Position, Sweep
+from gateway.fanout.groups import Group, Groups, OpenMulticast
+from gateway.fanout.positions import Positions
+from gateway.fanout.tail import Coverage
+
+TAIL_MAX = 2_048
+"""Entries that the tail of a group keeps at least: half a second of a large fleet. A client that
+lags further is served from the rings, at a cost that grows with the number of devices."""
+TAIL_PER_NAME = 256
+"""The same for each device of a group that covers devices by name: there may be many groups."""
+EXCLUDED_MAX = 64
+"""A client may be behind in this many devices that its group excludes; with more it leaves."""
+
+
+class Membership:
+    """Adds clients to groups and takes them out."""
+
+    def __init__(
+        self,
+        devices: Devices,
+        clients: Mapping[str, Client],
+        positions: Positions,
+        open_multicast: OpenMulticast,
+    ) -> None:
+        self.groups = Groups(self._tail_length, open_multicast, self.evict_lagging)
+        self._devices = devices
+        self._clients = clients
+        self._positions = positions
+
+    def _tail_length(self, coverage: Coverage) -> int:
+        """Choose how many entries a group keeps: all of them must still be in the rings."""
+        wanted = TAIL_MAX if coverage.everything else TAIL_PER_NAME * len(coverage.names)
+        return max(1, min(wanted, TAIL_MAX, (self._devices.limits.readings - 1) // 2))
+
+    # --- join ----------------------------------------------------------------------------
+
+    def follow_everything(self, client: Client) -> None:
+        """Add a client of ``*`` at the newest arrival number; a member keeps its number."""
+        if not client.everything:
+            client.everything, client.everything_from = True, self._devices.arrival
+            self._enter(client, client.coverage())
+        elif client.group is not None:
+            client.group.unsync(client)
+        client.statuses_first = True
+
+    def begin_sweep(self, client: Client) -> Sweep:
+        """Add a client that has a backlog, at an arrival number up to which the rings are sent.
+
+        From now on the tail keeps all later entries for the client.
+        """
+        self._enter(client, client.coverage())
+        client.sweep = Sweep([*client.backlog])
+        return client.sweep
+
+    def rejoin(self, client: Client) -> None:
+        """Add a client that was sent everything that arrived so far."""
+        self.leave(client)
+        self._positions.clear_backlog(client)
+        self._enter(client, client.coverage())
+        if client.group is not None:
+            client.group.try_sync(client)
+
+    def exclude_device(self, client: Client, device_id: str) -> None:
+        """Move a member to a group that covers one device less."""
+        group = client.group
+        if group is None or not group.coverage.covers(device_id):
+            return
+        can_exclude = client.sweep is None and len(client.backlog) < EXCLUDED_MAX
+        if not can_exclude or not group.send_rest(client):
+            self.leave_keeping_position(client)
+            return
+        # The client has everything in the tail: it can enter the other one at the same number.
+        statuses_first = client.statuses_first
+        self.leave(client)
+        self._enter(client, group.coverage.without(device_id))
+        if client.group is not None and not statuses_first:
+            client.group.try_sync(client)
+
+    def _enter(self, client: Client, coverage: Coverage) -> None:
+        """Add a client to the group of a coverage, at the newest arrival number."""
+        if coverage.names or coverage.everything:
+            client.arrival = self._devices.arrival
+            client.group = self.groups.join(client, coverage)
+
+    # --- leave ---------------------------------------------------------------------------
+
+    def leave(self, client: Client) -> None:
+        """Take a client out of its group; it gets no positions in devices."""
+        group, client.group = client.group, None
+        if group is not None:
+            self.groups.leave(client, group)
+
+    def leave_keeping_position(self, client: Client) -> None:
+        """Take a client out of its group; it gets a position in each device instead."""
+        group = client.group
+        if group is not None:
+            self._evict(client, self._positions.after_arrival_in(group.coverage))
+
+    def evict_lagging(self, group: Group, arrival: int) -> None:
+        """Take lagging clients below an arrival number out of a group.
+
+        They get positions in the rings. This may be hundreds of clients at once, at 0.2 ms each.
+        """
+        below = [member for member in group.lagging if member.arrival < arrival]
+        positions = self._positions.after_arrival_in(group.coverage) if below else {}
+        for member in below:
+            self._evict(self._clients[member.client_id], positions)
+
+    def _evict(self, client: Client, positions: Mapping[str, Position]) -> None:
+        client.statuses_first = False
+        if client.sweep is not None:
+            self._end_sweep(client, positions)
+        else:
+            self.leave(client)
+            self._positions.set_after_arrival(client, positions)
+
+    def end_sweep(self, client: Client) -> None:
+        """Take a client out of the group that :meth:`begin_sweep` added it to."""
+        self._end_sweep(client, self._positions.after_arrival_in(client.coverage()))
+
+    def _end_sweep(self, client: Client, covered: Mapping[str, Position]) -> None:
+        client.sweep = None
+        self.leave(client)
+        # The backlog has exact positions, except in devices that appeared during the sweep.
+        self._positions.fill_in_at_arrival(client, covered)
+
+    def before_loss(self, device: Device, arrival: int) -> None:
+        """Move lagging clients out of groups before a ring drops entries they still need.
+
+        The ring of ``device`` is about to drop its entries up to ``arrival``. A client that lags
+        in a tail can only be given a position in that ring as long as the ring holds them.
+        """
+        for group in self.groups.covering(device.device_id):
+            if arrival > group.floor:
+                group.send_cohorts_below(arrival)
+                self.evict_lagging(group, arrival)

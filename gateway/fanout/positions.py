@@ -1,0 +1,245 @@
+"""Where clients continue in the rings of single devices: their backlogs. Pure.
+
+How it works. A client that its group does not serve in a device has a position in that device's
+ring. There may be 10,000 devices for each of thousands of clients, so positions are kept cheap:
+
+- Clients at the head of a ring share one :class:`RingPosition`. The devices of a request that have
+  the same cursor share one :class:`UnresolvedCursor`.
+- A client that leaves its group gets ``AFTER_ARRIVAL`` in every device. Its index in a ring is
+  looked up when the client is sent something, or right before the ring drops an entry that the
+  client was not sent: later the ring could no longer tell the index.
+
+Invariant: no client has ``AFTER_ARRIVAL`` in a device whose ring has dropped an entry that arrived
+after ``client.backlog_arrival``.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from gateway.devices.devices import REMEMBERED_MAX, Device, Devices
+from gateway.fanout.clients import (
+    AFTER_ARRIVAL,
+    NEVER,
+    AfterArrival,
+    Client,
+    Position,
+    RingPosition,
+    Throttled,
+    UnresolvedCursor,
+)
+from gateway.fanout.tail import Coverage
+from gateway.feed.effects import Now
+from shared.cursor import START, Cursor
+
+
+class Positions:
+    """Sets, looks up and drops the positions of clients in single devices."""
+
+    def __init__(self, devices: Devices, clients: Mapping[str, Client]) -> None:
+        self.with_backlog: set[str] = set()
+        """The ids of the clients that have a backlog."""
+        self._devices = devices
+        self._clients = clients
+        self._after_arrival: dict[str, Position] = {}
+        """One for each known device, made once: the positions of a client that leaves ``*``."""
+        self._least_backlog_arrival = NEVER
+        """No client has ``AFTER_ARRIVAL`` with a lower number."""
+        self._heads: dict[str, RingPosition] = {}
+        """The position at the head of each ring."""
+        self._last_unresolved: UnresolvedCursor | None = None
+
+    # --- set -----------------------------------------------------------------------------
+
+    def place(self, client: Client, device_id: str, since: Cursor | None, now: Now) -> None:
+        """Set the position of a client in one device.
+
+        It is ``since`` if given, else the client's present position, else the head of the ring.
+        The cursor of a device that is not known is kept in ``client.since``.
+        """
+        device = self._devices.get(device_id)
+        if device is None or device.feed.head is None:
+            if since is not None:
+                client.since[device_id] = since
+            return
+        rate_hz = client.rate_of(device_id)
+        if rate_hz is None:
+            self._place_unthrottled(client, device, since, now)
+        else:
+            self._place_throttled(client, device_id, since, 1 / rate_hz)
+
+    def _place_unthrottled(
+        self, client: Client, device: Device, since: Cursor | None, now: Now
+    ) -> None:
+        throttled = client.throttled.pop(device.device_id, None)
+        if since is None and throttled is not None and throttled.cursor > START:
+            since = throttled.cursor
+        if since is not None:
+            client.backlog[device.device_id] = self._unresolved_since(since, now)
+        elif device.device_id not in client.backlog:
+            client.backlog[device.device_id] = self.at_head(device)
+        self.with_backlog.add(client.client_id)
+
+    def _unresolved_since(self, since: Cursor, now: Now) -> UnresolvedCursor:
+        """Return the position for a cursor; devices that get the same cursor in a row share it."""
+        last = self._last_unresolved
+        if last is None or last.cursor is not since or last.since_s != now.monotonic_s:
+            last = self._last_unresolved = UnresolvedCursor(since, now.monotonic_s)
+        return last
+
+    def _place_throttled(
+        self, client: Client, device_id: str, since: Cursor | None, interval_s: float
+    ) -> None:
+        former = self.look_up(client, device_id)
+        client.backlog.pop(device_id, None)
+        throttled = client.throttled.get(device_id)
+        if since is None and former is not None:
+            since = former.cursor
+        if throttled is None or since is not None:
+            client.throttled[device_id] = Throttled(interval_s, since or START)
+        elif throttled.interval_s != interval_s:
+            throttled.interval_s, throttled.due_s = interval_s, 0.0  # the new interval starts now
+
+    def place_before_first(self, client: Client, device: Device) -> None:
+        """Set the position before the first entry of a device that appears now."""
+        client.backlog[device.device_id] = RingPosition(device.ring.end, device.ring.front or START)
+        self.with_backlog.add(client.client_id)
+
+    def after_arrival_in(self, coverage: Coverage) -> Mapping[str, Position]:
+        """Return ``AFTER_ARRIVAL`` for each known device of a coverage."""
+        everything = self._after_arrival
+        if not coverage.everything:
+            return {name: AFTER_ARRIVAL for name in coverage.names if name in everything}
+        if not coverage.excluded:
+            return everything
+        return {name: AFTER_ARRIVAL for name in everything if coverage.covers(name)}
+
+    def set_after_arrival(self, client: Client, positions: Mapping[str, Position]) -> None:
+        """Give a client that left its group the positions of :meth:`after_arrival_in`.
+
+        To look up all indexes now would take 20 to 50 ms with 10,000 devices.
+        """
+        client.backlog_arrival = client.arrival
+        client.backlog = {**positions, **client.backlog}
+        self.with_backlog.add(client.client_id)
+        self._least_backlog_arrival = min(self._least_backlog_arrival, client.backlog_arrival)
+
+    def fill_in_at_arrival(self, client: Client, device_ids: Iterable[str]) -> None:
+        """Set the position at ``client.arrival`` in each of the devices that has none."""
+        self.with_backlog.add(client.client_id)
+        for device_id in device_ids:
+            if device_id not in client.backlog:
+                device = self._devices.get(device_id)
+                if device is not None:
+                    client.backlog[device_id] = self._position_at(device, client.arrival)
+
+    # --- look up -------------------------------------------------------------------------
+
+    def look_up(self, client: Client, device_id: str) -> RingPosition | UnresolvedCursor | None:
+        """Return the position of a client in a device; ``AFTER_ARRIVAL`` becomes an index."""
+        position = client.backlog.get(device_id)
+        if not isinstance(position, AfterArrival):
+            return position
+        device = self._devices.get(device_id)
+        return None if device is None else self._look_up_arrival(client, device)
+
+    def _look_up_arrival(self, client: Client, device: Device) -> RingPosition:
+        position = self._position_at(device, client.backlog_arrival)
+        client.backlog[device.device_id] = position
+        return position
+
+    def _position_at(self, device: Device, arrival: int) -> RingPosition:
+        ring = device.ring
+        index = ring.index_arrived_after(arrival)
+        if index == ring.end:
+            return self.at_head(device)
+        return RingPosition(index, ring.cursor_at(index) or device.feed.head or START)
+
+    def at_head(self, device: Device) -> RingPosition:
+        """Return the position behind the newest entry of a ring, which clients share."""
+        end, head = device.ring.end, device.feed.head or START
+        at = self._heads.get(device.device_id)
+        if at is None or at.index != end or at.cursor != head:
+            at = self._heads[device.device_id] = RingPosition(end, head)
+        return at
+
+    def not_at_head(self, client: Client) -> Iterator[str]:
+        """Yield the devices of a backlog in which the client has not been sent everything."""
+        get = self._devices.get
+        for device_id in client.backlog:
+            device, at = get(device_id), self.look_up(client, device_id)
+            if device is None or not isinstance(at, RingPosition) or at.index != device.ring.end:
+                yield device_id
+
+    def cursor_in(self, client: Client, device_id: str) -> Cursor:
+        """Return the cursor up to which a client was sent the readings of a device."""
+        position = self.look_up(client, device_id)
+        if position is not None:
+            return position.cursor
+        throttled = client.throttled.get(device_id)
+        if throttled is not None and throttled.cursor > START:
+            return throttled.cursor
+        device = self._devices.get(device_id)
+        head = None if device is None else device.feed.head
+        if device is not None and head is not None and client.is_served_by_group(device_id):
+            return self._position_at(device, client.arrival).cursor
+        return self.former_cursor(client, device_id) or head or START
+
+    def former_cursor(self, client: Client, device_id: str) -> Cursor | None:
+        """Return the cursor a client has in a device that is unknown, or appears now.
+
+        It is the cursor that the client gave or, if the client watched the device when it was
+        evicted, the last position of the device. Such a client watches ``*``: a device that is
+        watched by name is not evicted.
+        """
+        gone = self._devices.evicted.get(device_id)
+        was_there = gone is not None and client.everything and client.everything_from <= gone[1]
+        has_own = device_id in client.since or device_id in client.evicted_at
+        if gone is not None and was_there and not has_own:
+            return gone[0]
+        return client.since_of(device_id)
+
+    # --- drop ----------------------------------------------------------------------------
+
+    def look_up_before_loss(self, device: Device, arrival: int) -> None:
+        """Replace ``AFTER_ARRIVAL`` before a ring drops its entries up to an arrival number."""
+        if arrival <= self._least_backlog_arrival:
+            return
+        clients = [self._clients[client_id] for client_id in self.with_backlog]
+        for client in clients:
+            is_after_arrival = client.backlog.get(device.device_id) is AFTER_ARRIVAL
+            if is_after_arrival and client.backlog_arrival < arrival:
+                self._look_up_arrival(client, device)
+        self._least_backlog_arrival = min(
+            (client.backlog_arrival for client in clients), default=NEVER
+        )
+
+    def forget(self, client: Client, device_id: str) -> None:
+        """Drop the position, the cursors and the owed status of a client in one device."""
+        client.backlog.pop(device_id, None)
+        client.throttled.pop(device_id, None)
+        client.since.pop(device_id, None)
+        client.evicted_at.pop(device_id, None)
+        client.statuses.pop(device_id, None)
+
+    def clear_backlog(self, client: Client) -> None:
+        """Drop all positions of a client in rings."""
+        self.with_backlog.discard(client.client_id)
+        client.backlog.clear()
+        client.backlog_arrival = NEVER
+
+    def add_device(self, device_id: str) -> None:
+        """Note a device that appears now."""
+        self._after_arrival[device_id] = AFTER_ARRIVAL
+
+    def evict(self, device: Device) -> None:
+        """Turn the positions in a device that is evicted into cursors in ``client.evicted_at``."""
+        for client_id in self.with_backlog:
+            client = self._clients[client_id]
+            position = client.backlog.pop(device.device_id, None)
+            if isinstance(position, AfterArrival):
+                position = self._position_at(device, client.backlog_arrival)
+            if position is not None and len(client.evicted_at) < REMEMBERED_MAX:
+                client.evicted_at[device.device_id] = position.cursor
+        self._heads.pop(device.device_id, None)
+        self._after_arrival.pop(device.device_id, None)
+        for client in self._clients.values():
+            client.throttled.pop(device.device_id, None)
