@@ -26,8 +26,6 @@ from device.durable.numbers import Beginning
 from device.fleet import Bike, fleet_ids
 from device.journal import Journal, MemoryJournal, capacity
 from device.publisher import Publisher
-from device.questions import Questions
-from device.replay import Replay
 from device.sockets import Sockets, open_sockets
 from device.sources import open_source
 from device.subscriptions import Subscriptions
@@ -37,6 +35,8 @@ from shared.errors import JournalError, SettingsError, SourceError
 from shared.logs import log_name, setup_logging
 from shared.notify import READY, STOPPING, Notifier
 from shared.program import run as run_program
+from shared.replay_server.questions import PendingQuestions
+from shared.replay_server.server import ReplayServer
 from shared.settings import Settings, load_settings
 from shared.signals import ending_signals
 
@@ -102,7 +102,8 @@ def open_journal(settings: Settings, ids: Sequence[str]) -> tuple[Journal, Begin
 def wire(bikes: Sequence[Bike], journal: Journal, sockets: Sockets) -> Publisher:
     """Join the parts: what the publisher journals is what questions are answered from."""
     ids = [bike.device_id for bike in bikes]
-    replay = Replay(sockets.links, Questions(journal, frozenset(ids)), ids)
+    questions = PendingQuestions(journal, frozenset(ids))
+    replay = ReplayServer(sockets.links, questions, ids)
     subscriptions = Subscriptions(sockets.pub, sockets.pub_doors, ids)
     return Publisher(bikes, journal, sockets.pub, replay, subscriptions)
 

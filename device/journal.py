@@ -11,6 +11,7 @@ from itertools import islice
 from typing import NamedTuple, Protocol, TypeAlias
 
 from shared.cursor import Cursor
+from shared.replay_server.journal import JournalPage, ReplayJournal
 
 READINGS_A_DEVICE = 20_000
 """Half an hour at 10 Hz, and the whole of a recorded ride of five hours at 1 Hz: a gateway that
@@ -28,15 +29,7 @@ class Numbered(NamedTuple):
     payload: bytes
 
 
-class Page(NamedTuple):
-    """Readings as they were published, ascending, and the ends of what is held now."""
-
-    payloads: Sequence[bytes]
-    oldest: Cursor | None
-    newest: Cursor | None
-
-
-class Journal(Protocol):
+class Journal(ReplayJournal, Protocol):
     """Keeps what was published; it is appended to before the reading goes out."""
 
     def keep(self, batch: Sequence[Numbered]) -> int | None:
@@ -45,9 +38,6 @@ class Journal(Protocol):
         None were kept when a number is returned: the epoch in which they, and all after them, are
         to be numbered instead.
         """
-
-    def page(self, device_id: str, after: Cursor | None, limit: int) -> Page:
-        """Read at most ``limit`` readings after a position, None: from the oldest held."""
 
     def close(self) -> None:
         """Give back what the journal holds open."""
@@ -78,15 +68,15 @@ class MemoryJournal:
             entries = self._entries[device_id] = deque(maxlen=self.capacity)
         entries.append((*cursor, payload))
 
-    def page(self, device_id: str, after: Cursor | None, limit: int) -> Page:
+    def page(self, device_id: str, after: Cursor | None, limit: int) -> JournalPage:
         """Read at most ``limit`` readings after a position, None: from the oldest held."""
         entries = self._entries.get(device_id)
         if not entries:
-            return Page((), None, None)
+            return JournalPage((), None, None)
         first = 0 if after is None else bisect_right(entries, after, key=_position)
         found = islice(entries, first, first + limit)
         payloads = tuple(payload for _, _, payload in found)
-        return Page(payloads, _position(entries[0]), _position(entries[-1]))
+        return JournalPage(payloads, _position(entries[0]), _position(entries[-1]))
 
     def close(self) -> None:
         """Forget everything."""

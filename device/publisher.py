@@ -15,11 +15,11 @@ from loguru import logger
 
 from device.fleet import Bike
 from device.journal import Journal, Numbered
-from device.replay import NOT_TAKEN_S, Replay
 from device.schedule import TURN_TASKS_MAX, Kind, Schedule, schedule_fleet
 from device.sockets import Socket
 from device.sources import Sample
 from device.subscriptions import Subscriptions
+from shared.replay_server.server import RETRY_S, ReplayServer
 from shared.wire import reading_topic, status_topic
 
 BATCH_S = 0.005
@@ -36,7 +36,7 @@ class Publisher:
     bikes: Sequence[Bike]
     journal: Journal
     pub: Socket
-    replay: Replay
+    replay: ReplayServer
     subscriptions: Subscriptions
     beat: Callable[[], float | None] = lambda: None
     """Tells the supervisor that the loop turns; returns in how many seconds it is to be called."""
@@ -160,7 +160,7 @@ class Publisher:
         if self.replay.has_unread:
             return 0
         if self.replay.questions.waiting:
-            wait_s = min(wait_s, NOT_TAKEN_S) if self.replay.is_stuck else 0.0
+            wait_s = min(wait_s, RETRY_S) if self.replay.is_stuck else 0.0
         if (beat_in_s := self.beat()) is not None:
             wait_s = min(wait_s, beat_in_s)
         return ceil(wait_s * 1000)

@@ -19,6 +19,7 @@ from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError
 from shared.intake import Bounds, Intake
 from shared.keepalive import keep_up, limit_handshake, never_full
+from shared.replay_server.server import ReplayLink
 from shared.settings import Settings
 from shared.wire import REQUEST_BYTES_MAX
 
@@ -41,23 +42,12 @@ HOLDER = "a bike that still runs"
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A socket that brings questions: a ROUTER that gateways ask, or a DEALER to one gateway."""
-
-    socket: Socket
-    endpoint: str
-    intake: Intake
-    monitor: Socket | None = None
-    """Tells when a DEALER is connected; a ROUTER has none."""
-
-
-@dataclass(frozen=True, slots=True)
 class Sockets:
     """All sockets of a device."""
 
     pub: Socket
     pub_doors: tuple[Door, ...]
-    links: tuple[Link, ...]
+    links: tuple[ReplayLink, ...]
     _opened: ExitStack
 
     def close(self) -> None:
@@ -106,15 +96,15 @@ class _Opening:
             _connect(pub, endpoint, "SPOKE_PUB_CONNECT")
         return pub, (door,)
 
-    def router(self, endpoint: str) -> Link:
+    def router(self, endpoint: str) -> ReplayLink:
         """Open the socket that gateways ask."""
         router = self._socket(zmq.ROUTER)
         router.sndhwm = ANSWERS_QUEUED_MAX
         router.router_mandatory = 1  # a peer that is gone or full is an error, not a silent drop
         door = self._bind(router, endpoint, "SPOKE_REPLAY_BIND")
-        return Link(router, endpoint, Intake(router, self._bounds, door.cut))
+        return ReplayLink(router, endpoint, Intake(router, self._bounds, door.cut))
 
-    def dealer(self, endpoint: str) -> Link:
+    def dealer(self, endpoint: str) -> ReplayLink:
         """Open one to each gateway, so that each hears of us and gets its own answers."""
         dealer = self._socket(zmq.DEALER)
         dealer.sndhwm = ANSWERS_QUEUED_MAX
@@ -123,7 +113,7 @@ class _Opening:
         self.opened.callback(dealer.disable_monitor)
         _connect(dealer, endpoint, "SPOKE_REPLAY_CONNECT")
         cut = partial(cut_off, endpoint=endpoint, is_bound=False)
-        return Link(dealer, endpoint, Intake(dealer, self._bounds, cut), monitor)
+        return ReplayLink(dealer, endpoint, Intake(dealer, self._bounds, cut), monitor)
 
     @property
     def _bounds(self) -> Bounds:

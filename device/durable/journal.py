@@ -20,9 +20,10 @@ from device.durable.epoch_file import boot_id, open_beside
 from device.durable.numbers import Beginning, Held, Mark, begin, next_epoch
 from device.durable.quarantine import move_aside
 from device.durable.store import AGE_MAX_MS, FAILED_WAIT_S, Damaged, Store
-from device.journal import MemoryJournal, Numbered, Page, capacity
+from device.journal import MemoryJournal, Numbered, capacity
 from shared.cursor import Cursor
 from shared.errors import JournalError
+from shared.replay_server.journal import JournalPage
 
 RETRY_S = 30.0
 """Between two tries of a disk that did not take a commit. Each that fails after all is a new epoch,
@@ -81,7 +82,7 @@ class DurableJournal:
         self._last_seqs.update((one.device_id, one.cursor.seq) for one in batch)
         return None
 
-    def page(self, device_id: str, after: Cursor | None, limit: int) -> Page:
+    def page(self, device_id: str, after: Cursor | None, limit: int) -> JournalPage:
         """Read at most ``limit`` readings after a position, None: from the oldest held."""
         return self._memory.page(device_id, after, limit)
 

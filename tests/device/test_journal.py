@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.journal import READINGS_A_DEVICE, READINGS_IN_ALL, MemoryJournal, Page, capacity
+from device.journal import READINGS_A_DEVICE, READINGS_IN_ALL, MemoryJournal, capacity
 from shared.cursor import Cursor
+from shared.replay_server.journal import JournalPage
 
 
 def journal_of(*cursors: tuple[int, int], keep: int = 100) -> MemoryJournal:
@@ -19,7 +20,7 @@ def payload(epoch: int, seq: int) -> bytes:
 
 def test_a_page_from_null_begins_at_the_oldest() -> None:
     page = journal_of((7, 1), (7, 2), (7, 3)).page("ebike-001", None, 2)
-    assert page == Page((b"7-1", b"7-2"), Cursor(7, 1), Cursor(7, 3))
+    assert page == JournalPage((b"7-1", b"7-2"), Cursor(7, 1), Cursor(7, 3))
 
 
 @pytest.mark.parametrize(
@@ -45,13 +46,13 @@ def test_a_page_begins_right_after_a_position_across_epochs(
 
 
 def test_a_device_never_heard_of_holds_nothing() -> None:
-    assert journal_of((7, 1)).page("ebike-002", None, 10) == Page((), None, None)
+    assert journal_of((7, 1)).page("ebike-002", None, 10) == JournalPage((), None, None)
 
 
 def test_the_oldest_reading_gives_way() -> None:
     journal = journal_of(*((7, seq) for seq in range(1, 8)), keep=3)
     page = journal.page("ebike-001", None, 10)
-    assert page == Page((b"7-5", b"7-6", b"7-7"), Cursor(7, 5), Cursor(7, 7))
+    assert page == JournalPage((b"7-5", b"7-6", b"7-7"), Cursor(7, 5), Cursor(7, 7))
 
 
 def test_devices_do_not_push_each_other_out() -> None:

@@ -7,9 +7,9 @@ from device.check.findings import Findings
 from device.check.live import Judge
 from device.check.replay import ENVELOPE, Frames, ReplayJudge
 from device.journal import MemoryJournal
-from device.questions import Questions
 from gateway.feed.effects import Now
 from shared.cursor import Cursor
+from shared.replay_server.questions import PendingQuestions
 from tests.device.publishers import EPOCH, NOW_MS, reading, status
 
 Change = Callable[[Frames], Frames | None]
@@ -20,7 +20,7 @@ def right_replay(seqs: range = range(1, 21)) -> Callable[[Frames], Frames | None
     journal = MemoryJournal(1000)
     for seq in seqs:
         journal.append("ebike-001", Cursor(EPOCH, seq), reading(seq)[1])
-    questions = Questions(journal, {"ebike-001"})
+    questions = PendingQuestions(journal, {"ebike-001"})
 
     def ask(frames: Frames) -> Frames | None:
         refusal = questions.receive(0, frames, 0.0)
@@ -112,7 +112,7 @@ def test_a_breach_is_found_and_named(change: Change, code: str) -> None:
 
 
 def test_a_replay_that_knows_no_bike_is_wrong() -> None:
-    nobody = Questions(MemoryJournal(1), frozenset())
+    nobody = PendingQuestions(MemoryJournal(1), frozenset())
     findings = judged(lambda frames: nobody.receive(0, frames, 0.0))
     assert found(findings) == {("wrong", "replay_refused")}
 
@@ -152,7 +152,7 @@ def test_a_replay_that_lacks_what_was_published_is_wrong() -> None:
     journal = MemoryJournal(100)
     for seq in gap:
         journal.append("ebike-001", Cursor(EPOCH, seq), reading(seq)[1])
-    questions = Questions(journal, {"ebike-001"})
+    questions = PendingQuestions(journal, {"ebike-001"})
 
     def ask(frames: Frames) -> Frames | None:
         refusal = questions.receive(0, frames, 0.0)

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.journal import MemoryJournal, Numbered
-from device.questions import (
+from device.journal import MemoryJournal
+from shared.cursor import Cursor
+from shared.reading import Reading
+from shared.replay_server.questions import (
     ENVELOPE_FRAMES_MAX,
     PAGE_BYTES_MAX,
     WAITING_LEAST,
     WAITING_MAX_S,
-    Questions,
+    PendingQuestions,
 )
-from shared.cursor import Cursor
-from shared.reading import Reading
 from shared.wire import (
     ReplayAnswer,
     ReplayRefusal,
@@ -27,13 +27,15 @@ NOW_S = 50.0
 PEER = b"peer"
 
 
-def make_questions(readings: int = 5, devices: tuple[str, ...] = ("ebike-001",)) -> Questions:
+def make_questions(
+    readings: int = 5, devices: tuple[str, ...] = ("ebike-001",)
+) -> PendingQuestions:
     journal = MemoryJournal(10_000)
     for device_id in devices:
         for seq in range(1, readings + 1):
             payload = encode_reading(Reading(device_id, 7, seq, 0, 20.0))
             journal.append(device_id, Cursor(7, seq), payload)
-    return Questions(journal, frozenset(devices))
+    return PendingQuestions(journal, frozenset(devices))
 
 
 def question(
@@ -45,12 +47,12 @@ def question(
     return encode_request(ReplayRequest(request_id, device_id, after, limit))
 
 
-def ask(questions: Questions, *envelope: bytes, **request: object) -> None:
+def ask(questions: PendingQuestions, *envelope: bytes, **request: object) -> None:
     frames = [*envelope, question(**request)]  # type: ignore[arg-type]  # the keys of a question
     assert questions.receive(0, frames, NOW_S) is None
 
 
-def answer(questions: Questions, envelope: int = 1) -> ReplayAnswer:
+def answer(questions: PendingQuestions, envelope: int = 1) -> ReplayAnswer:
     taken = questions.take(NOW_S)
     assert taken is not None
     decoded = decode_answer(questions.answer(taken)[envelope:])
@@ -58,7 +60,7 @@ def answer(questions: Questions, envelope: int = 1) -> ReplayAnswer:
     return decoded
 
 
-def taken_ids(questions: Questions, now_s: float = NOW_S) -> list[str]:
+def taken_ids(questions: PendingQuestions, now_s: float = NOW_S) -> list[str]:
     ids = []
     while (taken := questions.take(now_s)) is not None:
         ids.append(taken.request.id)
@@ -109,8 +111,9 @@ def test_an_answer_is_cut_by_its_bytes_and_can_be_asked_on() -> None:
 
 
 def test_at_least_one_reading_comes_however_large() -> None:
-    questions = make_questions(readings=0)
-    questions.journal.keep([Numbered("ebike-001", Cursor(7, 1), b"x" * (PAGE_BYTES_MAX + 1))])
+    journal = MemoryJournal(1)
+    journal.append("ebike-001", Cursor(7, 1), b"x" * (PAGE_BYTES_MAX + 1))
+    questions = PendingQuestions(journal, {"ebike-001"})
     ask(questions, PEER)
     taken = questions.take(NOW_S)
     assert taken is not None
