@@ -64,7 +64,9 @@ def run(settings: Settings) -> None:
     ids = fleet_ids(settings.device_id, settings.fleet_size)
     notifier = Notifier()
     with stop_signals() as stop, ExitStack() as opened:
-        sources = [open_source(settings, place) for place in range(len(ids))]
+        sources = [
+            opened.enter_context(closing(open_source(settings, place))) for place in range(len(ids))
+        ]
         journal, beginning = open_journal(settings, ids)
         opened.enter_context(closing(journal))
         bikes = [

@@ -5,7 +5,7 @@ be published. What a source got wrong is left out and counted, and uses up no nu
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from device.journal import Numbered
@@ -34,11 +34,6 @@ class Bike:
     """How often each key was left out; ``speed_kmh`` counts the samples lost altogether."""
     new_faults: list[str] = field(default_factory=list)
     """The keys left out for the first time, for whoever writes the log to take."""
-
-    @property
-    def samples(self) -> Iterator[Sample]:
-        """The measurements still to come."""
-        return self.source.samples
 
     def number(self, sample: Sample, ts_ms: int) -> Numbered | None:
         """Give a sample, measured at ``ts_ms``, the next number; None when its speed is unfit."""

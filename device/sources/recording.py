@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from device.sources import SOURCES, Sample, Source
+from device.sources import SOURCES, IteratorSource, Sample, Source
 from device.sources.decoders.course import Course, plan_course
 from device.sources.decoders.point import Point, Ride
 from device.sources.decoders.ride import read_ride
@@ -61,7 +61,7 @@ def open_recording(settings: Settings, argument: str, bike: int) -> Source:
     pace, delay_s = settings.ride_pace, bike * BETWEEN_BIKES_S
     samples = replay(recording, pace=pace, loop=settings.ride_loop, delay_s=delay_s)
     interval_ms = max(1, round(1000 * recording.step_s / pace))
-    return Source(samples, interval_ms if recording.regular else 0, recording.model)
+    return IteratorSource(samples, interval_ms if recording.regular else 0, recording.model)
 
 
 def replay(

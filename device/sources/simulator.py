@@ -15,7 +15,7 @@ from device.noise import Stream, drift
 from device.ride import Bike, Inputs, State, motor_power_w, step
 from device.rider import Mood, Rider, decide, next_mood
 from device.road import Place, Segment, altitude_at, first_segment, next_segment
-from device.sources import SOURCES, Sample, Source
+from device.sources import SOURCES, IteratorSource, Sample, Source
 from shared.decorators import registered
 from shared.errors import SourceError
 from shared.reading import ASSIST_LEVELS
@@ -60,7 +60,7 @@ def open_simulator(settings: Settings, argument: str, bike: int) -> Source:
         raise SourceError("the source simulator takes nothing behind its name")
     seed = randbits(64) if settings.seed is None else settings.seed
     samples = simulate(f"{seed}/{bike}", 1 / settings.rate_hz)
-    return Source(samples, max(1, round(1000 / settings.rate_hz)), MODEL)
+    return IteratorSource(samples, max(1, round(1000 / settings.rate_hz)), MODEL)
 
 
 def simulate(seed: str, interval_s: float) -> Iterator[Sample]:

@@ -6,7 +6,7 @@ import pytest
 
 from device.fleet import FAULT_KINDS_MAX, OTHER_FAULTS, Bike, fleet_ids
 from device.journal import Numbered
-from device.sources import Sample, Source
+from device.sources import IteratorSource, Sample
 from shared.cursor import Cursor
 from shared.reading import Value
 from shared.wire import READING_BYTES_MAX, decode_reading, decode_status
@@ -16,7 +16,7 @@ NOW_MS = EPOCH + 5
 
 
 def make_bike(model: str | None = "test bike") -> Bike:
-    return Bike("ebike-001", EPOCH, Source(iter(()), 100, model))
+    return Bike("ebike-001", EPOCH, IteratorSource(iter(()), 100, model))
 
 
 def number(bike: Bike, speed_kmh: object, values: Mapping[str, object] | None = None) -> Numbered:

@@ -15,6 +15,7 @@ from device.sources.recording import (
 from shared.errors import SourceError
 from shared.reading import check_reading
 from shared.settings import load_settings
+from tests.device.sources.polling import polled
 from tests.device.sources.recordings import (
     LONG_RIDE,
     PAUSED_RIDE,
@@ -124,13 +125,13 @@ def test_the_settings_choose_file_pace_and_loop(tmp_path: Path) -> None:
     flags = ["--source", f"ride:{path}", "--ride-pace", "2", "--ride-loop"]
     source = open_source(load_settings("device", flags, {}, tmp_path), 0)
     assert (source.interval_ms, source.model) == (500, "recorded ride a.fit")
-    assert dues(list(islice(source.samples, 6))) == [0, 0.5, 1, 1.5, 2, 2.5]
+    assert dues(list(islice(polled(source), 6))) == [0, 0.5, 1, 1.5, 2, 2.5]
 
 
 def test_each_bike_of_a_fleet_starts_a_little_later(tmp_path: Path) -> None:
     path = written(tmp_path, "a.fit", STEADY_FIT)
     chosen = load_settings("device", ["--source", f"ride:{path}"], {}, tmp_path)
-    first, third = (list(open_source(chosen, bike).samples) for bike in (0, 2))
+    first, third = (list(polled(open_source(chosen, bike))) for bike in (0, 2))
     assert third[0].due_s == 2 * BETWEEN_BIKES_S
     assert speeds(first) == speeds(third)
 

@@ -13,6 +13,7 @@ from device.sources.simulator import simulate
 from shared.errors import SourceError
 from shared.reading import check_reading
 from shared.settings import Settings, load_settings
+from tests.device.sources.polling import polled
 
 seeds = st.integers(0, 2**53 - 1).map(str)
 intervals_s = st.sampled_from([0.05, 0.1, 0.25, 1.0, 10.0])
@@ -64,7 +65,7 @@ def test_the_motor_helps_below_25_kmh_and_while_pedalling_only(
 
 def test_bikes_of_a_fleet_have_lives_of_their_own(tmp_path: Path) -> None:
     chosen = settings_of(tmp_path, "--seed", "7", "--fleet-size", "20")
-    fleet = [list(islice(open_source(chosen, bike).samples, 40)) for bike in range(20)]
+    fleet = [list(islice(polled(open_source(chosen, bike)), 40)) for bike in range(20)]
     for key in ("battery_pct", "odometer_km", "altitude_m", "temperature_c"):
         assert len({value(samples[0], key) for samples in fleet}) > 12
     assert len({samples[-1].speed_kmh for samples in fleet}) > 12
@@ -72,7 +73,7 @@ def test_bikes_of_a_fleet_have_lives_of_their_own(tmp_path: Path) -> None:
 
 def test_the_settings_seed_names_the_ride(tmp_path: Path) -> None:
     def begin(*flags: str) -> list[Sample]:
-        return list(islice(open_source(settings_of(tmp_path, *flags), 0).samples, 50))
+        return list(islice(polled(open_source(settings_of(tmp_path, *flags), 0)), 50))
 
     assert begin("--seed", "7") == begin("--seed", "7")
     assert begin("--seed", "7") != begin("--seed", "8")
@@ -82,7 +83,7 @@ def test_the_settings_seed_names_the_ride(tmp_path: Path) -> None:
 def test_samples_are_due_at_the_rate_asked_for(tmp_path: Path) -> None:
     source = open_source(settings_of(tmp_path, "--rate-hz", "4"), 0)
     assert source.interval_ms == 250
-    assert [sample.due_s for sample in islice(source.samples, 4)] == [0, 0.25, 0.5, 0.75]
+    assert [sample.due_s for sample in islice(polled(source), 4)] == [0, 0.25, 0.5, 0.75]
 
 
 def test_the_road_is_the_same_at_any_rate() -> None:
