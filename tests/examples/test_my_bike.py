@@ -5,7 +5,8 @@ from pathlib import Path
 
 import zmq
 
-from device.check.__main__ import RIGHT, main
+from device.check.__main__ import main
+from device.check.verdict import RIGHT
 from shared.setting_table import PUB_ENDPOINT
 from tests.conftest import StartProcess
 from tests.device.peers import Peers, hear_readings

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import zmq
 
-from device.check.__main__ import NOTHING_HEARD, RIGHT, WRONG, main
+from device.check.__main__ import main
+from device.check.verdict import NOTHING_HEARD, RIGHT, WRONG
 from device.sockets import Socket
 from shared.wire import decode_request, encode_answer
 from tests.device.peers import EPOCH, Peers, StartDevice, make_bike, steady

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from device.check.findings import Findings
-from device.check.live import Judge
+from device.check.messages import MessageJudge
 from device.check.replay import ENVELOPE, Frames, ReplayJudge
 from device.journal import MemoryJournal
 from gateway.feed.effects import Now
@@ -31,11 +31,11 @@ def right_replay(seqs: range = range(1, 21)) -> Callable[[Frames], Frames | None
 
 
 def judged(ask: Callable[[Frames], Frames | None], heard: list[int] | None = None) -> Findings:
-    """Judge a replay after some numbers were heard live, 5 to 20 if none are given."""
-    judge = Judge()
+    """MessageJudge a replay after some numbers were heard live, 5 to 20 if none are given."""
+    judge = MessageJudge()
     for seq in heard or range(5, 21):
-        judge.hear(reading(seq), Now(0.0, NOW_MS))
-    judge.hear(status(20), Now(0.0, NOW_MS))
+        judge.receive(reading(seq), Now(0.0, NOW_MS))
+    judge.receive(status(20), Now(0.0, NOW_MS))
     ReplayJudge(ask, judge.findings).judge("ebike-001", judge.devices["ebike-001"])
     return judge.findings
 
@@ -171,14 +171,14 @@ def test_an_empty_replay_is_wrong_when_readings_were_heard() -> None:
 
 
 def test_a_hole_that_the_replay_fills_was_lost_on_the_way() -> None:
-    judge = Judge()
+    judge = MessageJudge()
     for seq in (5, 6, 10):
-        judge.hear(reading(seq), Now(0.0, NOW_MS))
-    heard = judge.devices["ebike-001"]
+        judge.receive(reading(seq), Now(0.0, NOW_MS))
+    traffic = judge.devices["ebike-001"]
     judge.conclude(Now(0.0, NOW_MS))
-    assert heard.order.holes
-    ReplayJudge(right_replay(), judge.findings).judge("ebike-001", heard)
-    assert not heard.order.holes
+    assert traffic.sequence.holes
+    ReplayJudge(right_replay(), judge.findings).judge("ebike-001", traffic)
+    assert not traffic.sequence.holes
     assert found(judge.findings) == {("advice", "lost_on_the_way")}
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.check.live import Judge, note_holes
-from device.check.order import TURN_S
+from device.check.messages import MessageJudge, note_holes
+from device.check.sequence import TURN_S
 from gateway.devices.devices import Devices, Limits
 from gateway.feed.effects import Now
 from shared.errors import BadMessage
@@ -120,13 +120,13 @@ def ticking(say: Say) -> list[tuple[float, Frames]]:
     return [(n * TICK_S, frames) for n in range(1, TICKS + 1) for frames in say(n)]
 
 
-def judged(said: Sequence[tuple[float, Frames]]) -> Judge:
-    judge = Judge()
+def judged(said: Sequence[tuple[float, Frames]]) -> MessageJudge:
+    judge = MessageJudge()
     for at_s, frames in said:
-        judge.hear(frames, Now(at_s, NOW_MS))
+        judge.receive(frames, Now(at_s, NOW_MS))
     judge.conclude(Now(said[-1][0] + TICK_S / 2, NOW_MS))
-    for device_id, heard in judge.devices.items():
-        note_holes(judge.findings, device_id, list(heard.order.holes))
+    for device_id, traffic in judge.devices.items():
+        note_holes(judge.findings, device_id, list(traffic.sequence.holes))
     return judge
 
 

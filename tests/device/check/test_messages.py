@@ -3,7 +3,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from device.check.findings import FINDINGS_MAX, Findings
-from device.check.live import HEARD_MAX, Judge, note_holes
+from device.check.messages import HEARD_MAX, MessageJudge, note_holes
 from gateway.feed.effects import Now
 from tests.device.publishers import EPOCH, NOW_MS, Frames, reading, status
 
@@ -20,22 +20,22 @@ def right() -> Iterator[Frames]:
 
 def judged(
     messages: Sequence[Frames], end_s: float = LISTENED_S, *, wall_ms: int = NOW_MS
-) -> Judge:
+) -> MessageJudge:
     """Hear messages spread evenly over ``end_s``."""
-    judge = Judge()
+    judge = MessageJudge()
     for number, frames in enumerate(messages):
-        judge.hear(frames, Now(end_s * number / len(messages), wall_ms))
+        judge.receive(frames, Now(end_s * number / len(messages), wall_ms))
     judge.conclude(Now(end_s, wall_ms))
-    for device_id, heard in judge.devices.items():
-        note_holes(judge.findings, device_id, list(heard.order.holes))
+    for device_id, traffic in judge.devices.items():
+        note_holes(judge.findings, device_id, list(traffic.sequence.holes))
     return judge
 
 
-def found(judge: Judge) -> list[tuple[str, str]]:
+def found(judge: MessageJudge) -> list[tuple[str, str]]:
     return [(finding.level, finding.code) for finding in judge.findings]
 
 
-def message_of(judge: Judge) -> str:
+def message_of(judge: MessageJudge) -> str:
     (finding,) = judge.findings
     return finding.message
 
@@ -216,8 +216,8 @@ def test_what_is_kept_is_bounded() -> None:
         findings.wrong(None, "code", "message", str(number))
     assert len(list(findings)) == FINDINGS_MAX
     judge = judged([reading(2 * seq) for seq in range(1, 2 * HEARD_MAX)], end_s=1)
-    heard = judge.devices["ebike-001"]
-    assert len(heard.recent) == len(heard.order.holes) == HEARD_MAX
+    traffic = judge.devices["ebike-001"]
+    assert len(traffic.recent) == len(traffic.sequence.holes) == HEARD_MAX
 
 
 def test_what_is_wrong_is_said_before_what_is_advised() -> None:
