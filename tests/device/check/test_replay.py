@@ -31,7 +31,7 @@ def right_replay(seqs: range = range(1, 21)) -> Callable[[Frames], Frames | None
 
 
 def judged(ask: Callable[[Frames], Frames | None], heard: list[int] | None = None) -> Findings:
-    """MessageJudge a replay after some numbers were heard live, 5 to 20 if none are given."""
+    """Judge a replay after some numbers were heard live, 5 to 20 if none are given."""
     judge = MessageJudge()
     for seq in heard or range(5, 21):
         judge.receive(reading(seq), Now(0.0, NOW_MS))

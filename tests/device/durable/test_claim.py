@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from device.durable.claim import claim
-from device.durable.epoch_file import FILE_BYTES, beside, take_epoch
+from device.durable.epoch_file import FILE_BYTES, epoch_path, take_epoch
 from device.durable.store import Store
 from shared.errors import JournalError
 from tests.conftest import StartProcess
@@ -43,12 +43,12 @@ def a_log_alone(path: Path) -> None:
 
 
 def an_epoch_alone(path: Path) -> None:
-    beside(path).write_bytes(b"somebody's")
+    epoch_path(path).write_bytes(b"somebody's")
 
 
 def an_epoch_beside_text(path: Path) -> None:
     text(path)
-    beside(path).write_bytes(b"somebody's")
+    epoch_path(path).write_bytes(b"somebody's")
 
 
 def a_link(path: Path) -> None:
@@ -116,7 +116,7 @@ def test_our_journal_is_known_by_its_header_or_log(tmp_path: Path, mark: bytes) 
     for _ in range(2):  # while it is only in the log, then in the file
         assert claim(path) == path
         store.close()
-    beside(path).write_bytes(mark)
+    epoch_path(path).write_bytes(mark)
     assert claim(path) == path
 
 
@@ -124,7 +124,7 @@ def test_our_journal_is_known_by_its_header_or_log(tmp_path: Path, mark: bytes) 
 def test_a_torn_journal_of_ours_is_known_by_its_mark(tmp_path: Path, torn: bytes) -> None:
     path = tmp_path / "journal"
     path.write_bytes(torn)
-    take_epoch(beside(path), 5)
+    take_epoch(epoch_path(path), 5)
     assert claim(path) == path
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from device.durable import wal_checkpoint
 from device.durable.store import SLICE_ROWS, Damaged, Store
-from device.durable.wal_checkpoint import Checkpoints
+from device.durable.wal_checkpoint import CheckpointThread
 from device.journal import Numbered
 from shared.cursor import Cursor
 from tests.timing import eventually
@@ -156,7 +156,7 @@ def test_what_the_thread_dies_of_fails_the_next_commit(
     monkeypatch.setattr(wal_checkpoint, "CHECKPOINT_INTERVAL_S", 0.01)
     broken = tmp_path / "broken"
     broken.write_bytes(b"no database" * 1_000)
-    dead = Checkpoints(broken)
+    dead = CheckpointThread(broken)
     eventually(lambda: dead.failed is not None, what="its death")
     with opened(tmp_path) as store:
         append(store, reading(1))
