@@ -8,10 +8,10 @@ asks a source for one sample at a time, with :meth:`Source.poll`:
   descriptor is readable, and once a second in any case.
 - ``ENDED`` ends the ride. The loop never polls again.
 
-What each kind of input needs: a serial port and standard input give their own descriptor and read
-it without blocking. A library with a thread of its own (Bluetooth, MQTT) puts samples into a
-bounded queue and writes a byte into a socket pair; the other end is the descriptor, and ``poll``
-empties both. The poll once a second is for keepalives and timeouts. A simulation or a file is an
+Kinds of input. A serial port and standard input give their own descriptor and read it without
+blocking. A library with a thread of its own (Bluetooth, MQTT) puts samples into a bounded queue and
+writes a byte into a socket pair; the other end is the descriptor, and ``poll`` empties both. The
+poll once a second is for keepalives and timeouts. A simulation or a file is an
 :class:`IteratorSource`, which always has a next sample.
 
 To add a source, add a module here with an opener under ``@registered(SOURCES, "<name>")``; the
