@@ -78,7 +78,7 @@ def test_a_correct_replay_is_right() -> None:
     assert found(judged(right_replay())) == set()
 
 
-def test_a_replay_that_answers_with_small_pages_is_right() -> None:
+def test_small_pages_are_right() -> None:
     few = pages(lambda frames: with_readings(frames, frames[3:5]))
     assert found(judged(lambda frames: few(right_replay()(frames) or []))) == set()
 
@@ -111,13 +111,13 @@ def test_a_breach_is_found_and_named(change: Change, code: str) -> None:
     assert ("wrong", code) in found(findings)
 
 
-def test_a_replay_that_knows_no_bike_is_wrong() -> None:
+def test_replay_without_devices() -> None:
     nobody = PendingQuestions(MemoryJournal(1), frozenset())
     findings = judged(lambda frames: nobody.receive(0, frames, 0.0))
     assert found(findings) == {("wrong", "replay_refused")}
 
 
-def test_a_position_that_is_not_exclusive_is_wrong() -> None:
+def test_inclusive_position() -> None:
     def ask(frames: Frames) -> Frames | None:
         question = json.loads(frames[-1])
         cursor = question["after"]
@@ -147,7 +147,7 @@ def test_other_values_than_were_published_are_wrong() -> None:
     assert found(findings) == {("wrong", "replay_differs")}
 
 
-def test_a_replay_that_lacks_what_was_published_is_wrong() -> None:
+def test_replay_lacks_published_reading() -> None:
     gap = [seq for seq in range(1, 21) if seq != 9]
     journal = MemoryJournal(100)
     for seq in gap:
@@ -162,15 +162,15 @@ def test_a_replay_that_lacks_what_was_published_is_wrong() -> None:
     assert found(judged(ask)) == {("wrong", "replay_missing")}
 
 
-def test_a_replay_that_forgot_its_oldest_readings_is_right() -> None:
+def test_replay_without_oldest_readings() -> None:
     assert found(judged(right_replay(range(15, 21)))) == set()
 
 
-def test_an_empty_replay_is_wrong_when_readings_were_heard() -> None:
+def test_empty_replay_after_readings() -> None:
     assert ("wrong", "replay_empty") in found(judged(right_replay(range(0))))
 
 
-def test_a_hole_that_the_replay_fills_was_lost_on_the_way() -> None:
+def test_replay_fills_hole() -> None:
     judge = MessageJudge()
     for seq in (5, 6, 10):
         judge.receive(reading(seq), Now(0.0, NOW_MS))

@@ -23,7 +23,7 @@ HELD = JournalState(E, 40, {"ebike-001": 30, "ebike-002": 10})
 
 
 @pytest.mark.parametrize("rows", [40, 41, 500])
-def test_an_epoch_goes_on_when_the_journal_holds_all_that_was_published(rows: int) -> None:
+def test_complete_journal_continues_epoch(rows: int) -> None:
     beginning = begin(MARK, replace(HELD, rows=rows), BOOT, NOW_MS)
     assert (beginning.epoch, beginning.goes_on) == (E, True)
     assert beginning.last_seqs == {"ebike-001": 30, "ebike-002": 10}
@@ -61,9 +61,7 @@ def test_else_a_greater_one_begins_at_one(
         (-5, [], 1),
     ],
 )
-def test_an_epoch_is_the_time_or_one_more_than_the_greatest_ever(
-    clock_ms: int, used: list[int], expected: int
-) -> None:
+def test_next_epoch(clock_ms: int, used: list[int], expected: int) -> None:
     assert next_epoch(clock_ms, used) == expected
 
 
@@ -76,14 +74,14 @@ def test_a_mark_reads_as_it_was_written() -> None:
 
 
 @given(st.integers(0, SLOT_BYTES - 1), st.integers(1, 255))
-def test_a_mark_that_was_changed_anywhere_is_none(place: int, change: int) -> None:
+def test_changed_mark_is_invalid(place: int, change: int) -> None:
     slot = bytearray(encode_mark(MARK, 9))
     slot[place] ^= change
     assert decode_mark(bytes(slot)) is None
 
 
 @given(st.integers(0, SLOT_BYTES - 1))
-def test_a_mark_that_was_cut_short_is_none(length: int) -> None:
+def test_torn_mark_is_invalid(length: int) -> None:
     slot = encode_mark(MARK, 9)
     assert decode_mark(slot[:length]) is None
     assert decode_mark(slot[:length] + encode_mark(replace(MARK, rows=7), 7)[length:]) is None or (
@@ -204,9 +202,7 @@ def test_no_number_is_ever_published_twice(steps: list[tuple[str, object]]) -> N
 
 
 @given(st.lists(STEPS, max_size=60), st.integers(0, 60))
-def test_nor_when_the_mark_is_lost_while_the_journal_is_whole(
-    steps: list[tuple[str, object]], lost_after: int
-) -> None:
+def test_no_number_twice_without_mark(steps: list[tuple[str, object]], lost_after: int) -> None:
     world = World()
     world.start()
     for number, (what, how) in enumerate(steps):

@@ -9,7 +9,7 @@ from shared.errors import SourceError
 from shared.settings import Settings, load_settings
 
 
-def test_an_unknown_source_is_refused_with_a_suggestion(tmp_path: Path) -> None:
+def test_suggestion_for_unknown_source(tmp_path: Path) -> None:
     settings = load_settings("device", ["--source", "simulater"], {}, tmp_path)
     with pytest.raises(SourceError) as refusal:
         open_source(settings, 0)
