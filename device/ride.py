@@ -40,7 +40,7 @@ PACK_OHM = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Bike:
+class Vehicle:
     """Bike, rider and luggage as one body, and the battery's capacity in ampere-seconds.
 
     50,000 As at 36 V, the mean of full and empty, are 500 Wh.
@@ -78,7 +78,7 @@ class Inputs:
     brake_mps2: float = 0.0
 
 
-def step(bike: Bike, state: State, inputs: Inputs, dt_s: float) -> State:
+def step(bike: Vehicle, state: State, inputs: Inputs, dt_s: float) -> State:
     """Move a bike on by ``dt_s``, up to 1 s; it never rolls backwards."""
     motor_w = motor_power_w(state, inputs)
     drive_w = bike.drivetrain_efficiency * inputs.rider_power_w + motor_w
@@ -92,7 +92,7 @@ def step(bike: Bike, state: State, inputs: Inputs, dt_s: float) -> State:
     )
 
 
-def resistance_n(bike: Bike, speed_mps: float, gradient: float, headwind_mps: float) -> float:
+def resistance_n(bike: Vehicle, speed_mps: float, gradient: float, headwind_mps: float) -> float:
     """Return the sum of slope, rolling and air resistance; negative if it drives the bike on."""
     weight_n = bike.mass_kg * GRAVITY_MPS2 / sqrt(1 + gradient * gradient)
     air_mps = speed_mps + headwind_mps
@@ -120,7 +120,7 @@ def pack_current_a(charge: float, power_w: float) -> float:
     return (open_v - sqrt(open_v * open_v - 4 * PACK_OHM * power_w)) / (2 * PACK_OHM)
 
 
-def _next_charge(bike: Bike, charge: float, motor_w: float, dt_s: float) -> float:
+def _next_charge(bike: Vehicle, charge: float, motor_w: float, dt_s: float) -> float:
     """Count coulombs: subtract the current of motor and electronics from the charge."""
     current_a = pack_current_a(charge, motor_w / MOTOR_EFFICIENCY + ELECTRONICS_W)
     return max(0.0, charge - current_a * dt_s / bike.capacity_as)

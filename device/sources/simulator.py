@@ -13,7 +13,7 @@ from random import Random
 from secrets import randbits
 
 from device.noise import Stream, drift
-from device.ride import Bike, Inputs, State, motor_power_w, step
+from device.ride import Inputs, State, Vehicle, motor_power_w, step
 from device.rider import Mood, Rider, decide, next_mood
 from device.road import Place, Segment, altitude_at, first_segment, next_segment
 from device.sources import SOURCES, IteratorSource, Sample, Source
@@ -36,7 +36,7 @@ LAPSE_C_PER_M = 0.0065
 class Cast:
     """The bike, the rider and the place, fixed for a ride; the temperature is that at sea level."""
 
-    bike: Bike
+    bike: Vehicle
     rider: Rider
     place: Place
     odometer_km: float
@@ -95,7 +95,7 @@ def _stream(seed: str, name: str) -> Random:
 def _born(births: Stream) -> tuple[Cast, Moment]:
     """Draw a bike, its rider and its home, and the standing start of the ride."""
     between = births.uniform
-    bike = Bike(between(80, 125), between(0.45, 0.58), between(0.005, 0.009))
+    bike = Vehicle(between(80, 125), between(0.45, 0.58), between(0.005, 0.009))
     rider = Rider(between(75, 135), 1 + int(births.random() * 3), descent_mps=between(9, 12))
     place = Place(between(40, 600), between(0.5, 5))
     cast = Cast(bike, rider, place, between(20, 6000), between(8, 26))

@@ -15,9 +15,9 @@ from device.ride import (
     PACK_EMPTY_V,
     PACK_FULL_V,
     PACK_OHM,
-    Bike,
     Inputs,
     State,
+    Vehicle,
     motor_power_w,
     pack_current_a,
     resistance_n,
@@ -27,11 +27,11 @@ from device.ride import (
 from shared.reading import SPEED_RANGE_KMH
 
 KMH = 1 / 3.6
-CHECK_BIKE = Bike(mass_kg=100, drag_area_m2=0.55, rolling_resistance=0.006)
+CHECK_BIKE = Vehicle(mass_kg=100, drag_area_m2=0.55, rolling_resistance=0.006)
 
 steps_s = st.floats(0.01, 1.0)
 bikes = st.builds(
-    Bike,
+    Vehicle,
     mass_kg=st.floats(60, 150),
     drag_area_m2=st.floats(0.27, 0.58),
     rolling_resistance=st.floats(0.004, 0.012),
@@ -55,7 +55,7 @@ inputs = st.builds(
 )
 
 
-def ride_on(bike: Bike, state: State, doing: Inputs, dt_s: float, for_s: float) -> State:
+def ride_on(bike: Vehicle, state: State, doing: Inputs, dt_s: float, for_s: float) -> State:
     for _ in range(round(for_s / dt_s)):
         state = step(bike, state, doing, dt_s)
     return state
@@ -76,7 +76,7 @@ def test_157_w_lead_to_25_kmh() -> None:
 
 
 def test_without_drive_or_losses_height_becomes_speed() -> None:
-    smooth = Bike(mass_kg=100, drag_area_m2=0, rolling_resistance=0)
+    smooth = Vehicle(mass_kg=100, drag_area_m2=0, rolling_resistance=0)
     end = ride_on(smooth, State(), Inputs(gradient=-0.05), dt_s=0.1, for_s=20)
     fallen_m = end.distance_m * 0.05 / (1 + 0.05**2) ** 0.5
     assert end.speed_mps**2 / 2 == pytest.approx(GRAVITY_MPS2 * fallen_m)
@@ -84,7 +84,7 @@ def test_without_drive_or_losses_height_becomes_speed() -> None:
 
 @settings(deadline=None)
 @given(bikes, states, inputs, steps_s)
-def test_energy_is_conserved(bike: Bike, start: State, doing: Inputs, dt_s: float) -> None:
+def test_energy_is_conserved(bike: Vehicle, start: State, doing: Inputs, dt_s: float) -> None:
     end = step(bike, start, doing, dt_s)
     way_m = end.distance_m - start.distance_m
     drive_w = bike.drivetrain_efficiency * doing.rider_power_w + motor_power_w(start, doing)
@@ -103,7 +103,7 @@ def test_energy_is_conserved(bike: Bike, start: State, doing: Inputs, dt_s: floa
 @settings(deadline=None)
 @given(bikes, states, inputs, steps_s)
 def test_step_never_reverses_or_charges(
-    bike: Bike, start: State, doing: Inputs, dt_s: float
+    bike: Vehicle, start: State, doing: Inputs, dt_s: float
 ) -> None:
     end = step(bike, start, doing, dt_s)
     assert end.speed_mps >= 0
@@ -114,7 +114,9 @@ def test_step_never_reverses_or_charges(
 
 @settings(deadline=None, max_examples=50)
 @given(bikes, st.lists(st.tuples(inputs, steps_s), min_size=20, max_size=60))
-def test_speed_stays_within_reading_limit(bike: Bike, doings: list[tuple[Inputs, float]]) -> None:
+def test_speed_stays_within_reading_limit(
+    bike: Vehicle, doings: list[tuple[Inputs, float]]
+) -> None:
     state = State()
     for doing, dt_s in doings * 3:
         state = step(bike, state, doing, dt_s)
@@ -177,7 +179,7 @@ def test_energy_of_full_battery() -> None:
     st.sampled_from([0.1, 0.25, 0.5, 1.0]),
 )
 def test_final_speed_at_any_step(
-    bike: Bike, power_w: float, gradient: float, wind_mps: float, dt_s: float
+    bike: Vehicle, power_w: float, gradient: float, wind_mps: float, dt_s: float
 ) -> None:
     doing = Inputs(power_w, 60, gradient, wind_mps, assist=1)
     coarse = ride_on(bike, State(), doing, dt_s, for_s=240)
@@ -188,7 +190,7 @@ def test_final_speed_at_any_step(
 @settings(deadline=None, max_examples=50)
 @given(bikes, st.floats(40, 400), st.floats(0, 0.12), steps_s)
 def test_a_start_picks_up_speed_without_oscillating(
-    bike: Bike, power_w: float, gradient: float, dt_s: float
+    bike: Vehicle, power_w: float, gradient: float, dt_s: float
 ) -> None:
     doing, state, speeds = Inputs(power_w, 60, gradient), State(), [-inf]
     for _ in range(100):

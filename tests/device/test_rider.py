@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from device.ride import Bike, State, step
+from device.ride import State, Vehicle, step
 from device.rider import (
     ASSIST_HOLD_S,
     BRAKE_COMFORT_MPS2,
@@ -27,7 +27,7 @@ DT_S = 0.25
 
 
 def ride_over(segment: Segment, rider: Rider, for_s: float) -> list[tuple[State, Mood]]:
-    stream, bike, state, mood = Random(5), Bike(), State(), Mood(level=2)
+    stream, bike, state, mood = Random(5), Vehicle(), State(), Mood(level=2)
     course = [(state, mood)]
     for _ in range(round(for_s / DT_S)):
         state = step(bike, state, decide(rider, mood, state, segment, 0.0), DT_S)
@@ -73,7 +73,7 @@ def test_brakes_on_steep_descents_only(gradient: float, speed_mps: float, expect
 @pytest.mark.parametrize("effort", [-0.5, 0.0])
 def test_start_on_steep_road_without_motor(effort: float) -> None:
     wall = replace(FLAT, gradient_start=STEEPEST, gradient_end=STEEPEST)
-    bike, weak, state = Bike(125, 0.58, 0.009), Rider(power_w=75), State(charge=0)
+    bike, weak, state = Vehicle(125, 0.58, 0.009), Rider(power_w=75), State(charge=0)
     for _ in range(240):
         inputs = decide(weak, Mood(effort, level=0), state, wall, headwind_mps=5)
         state = step(bike, state, inputs, DT_S)
