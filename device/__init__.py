@@ -1,7 +1,8 @@
-"""The bike: where readings come from, their numbers, and the sockets that publish them.
+"""The bike: the sources of its readings, their numbers, and the sockets that publish them.
 
-``sources`` make samples, ``publisher`` numbers, journals and sends them. May import ``shared``,
-never ``gateway``: a device knows nothing of who listens. The one exception is ``check``, which
-judges other devices by the feed of a gateway. The pure core (``ride``, ``road``,
-``rider``, ``noise`` and the decoders) imports no socket, thread, clock, environment or random.
+``sources`` give samples; ``publisher`` numbers them, writes them to the journal and sends them. May
+import ``shared``, but never ``gateway``: a device knows nothing of its receivers. The one exception
+is ``check``, which judges other devices with the feed of a gateway. The pure core (``ride``,
+``road``, ``rider``, ``noise`` and the decoders) imports no socket, thread, clock, environment or
+random.
 """

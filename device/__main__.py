@@ -1,6 +1,7 @@
-"""``python -m device``: settings → sources → publish, until SIGTERM, SIGINT or SIGHUP.
+"""``python -m device``: read the settings, open the sources, and publish until a signal comes.
 
-Exits 0 when it was stopped, 1 because of a bug, 2 when a setting, the source or a port is wrong.
+Exit codes: 0: stopped by SIGTERM, SIGINT or SIGHUP. 1: a bug. 2: a setting, the source, the journal
+or a port cannot be used.
 """
 
 if __name__ == "__main__":
@@ -26,8 +27,6 @@ from device.durable.numbers import Beginning
 from device.fleet import Bike, fleet_ids
 from device.journal import Journal, MemoryJournal, capacity
 from device.publisher import Publisher
-from device.questions import Questions
-from device.replay import Replay
 from device.sockets import Sockets, open_sockets
 from device.sources import open_source
 from device.subscriptions import Subscriptions
@@ -37,6 +36,8 @@ from shared.errors import JournalError, SettingsError, SourceError
 from shared.logs import log_name, setup_logging
 from shared.notify import READY, STOPPING, Notifier
 from shared.program import run as run_program
+from shared.replay_server.questions import PendingQuestions
+from shared.replay_server.server import ReplayServer
 from shared.settings import Settings, load_settings
 from shared.signals import ending_signals
 
@@ -44,7 +45,7 @@ STOPPED, MISCONFIGURED = 0, 2
 
 
 def main() -> int:
-    """Run the device; returns the exit code. What escapes is logged and makes it 1."""
+    """Run the device and return the exit code; ``run_program`` turns other errors into 1."""
     try:
         settings = load_settings("device", sys.argv[1:], os.environ, Path.cwd())
         setup_logging(settings, "device")
@@ -60,11 +61,13 @@ def main() -> int:
 
 
 def run(settings: Settings) -> None:
-    """Publish until a signal comes; what was said last is on its way when this returns."""
+    """Publish until a signal comes. When this returns, the last statuses are sent."""
     ids = fleet_ids(settings.device_id, settings.fleet_size)
     notifier = Notifier()
     with stop_signals() as stop, ExitStack() as opened:
-        sources = [open_source(settings, place) for place in range(len(ids))]
+        sources = [
+            opened.enter_context(closing(open_source(settings, place))) for place in range(len(ids))
+        ]
         journal, beginning = open_journal(settings, ids)
         opened.enter_context(closing(journal))
         bikes = [
@@ -83,9 +86,9 @@ def run(settings: Settings) -> None:
 
 
 def open_journal(settings: Settings, ids: Sequence[str]) -> tuple[Journal, Beginning]:
-    """Open the journal and learn where the numbers begin; raises JournalError.
+    """Open the journal and find out where the numbers begin; raises JournalError.
 
-    Without a file to keep readings in, the greatest epoch is kept beside the log.
+    Without ``SPOKE_JOURNAL`` only the greatest epoch is stored, in a file beside the log.
     """
     if settings.journal is not None:
         durable = DurableJournal(settings.journal, ids)
@@ -100,22 +103,23 @@ def open_journal(settings: Settings, ids: Sequence[str]) -> tuple[Journal, Begin
 
 
 def wire(bikes: Sequence[Bike], journal: Journal, sockets: Sockets) -> Publisher:
-    """Join the parts: what the publisher journals is what questions are answered from."""
+    """Join the parts: publisher and replay server share one journal."""
     ids = [bike.device_id for bike in bikes]
-    replay = Replay(sockets.links, Questions(journal, frozenset(ids)), ids)
+    questions = PendingQuestions(journal, frozenset(ids))
+    replay = ReplayServer(sockets.links, questions, ids)
     subscriptions = Subscriptions(sockets.pub, sockets.pub_doors, ids)
     return Publisher(bikes, journal, sockets.pub, replay, subscriptions)
 
 
 @contextmanager
 def stop_signals() -> Iterator[socket.socket]:
-    """Give a socket that becomes readable on a signal to end; none of them kills any more."""
+    """Yield a socket that becomes readable when a signal asks the process to end."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     with reader, writer:
         signal.set_wakeup_fd(writer.fileno())
         for number in ending_signals():
-            signal.signal(number, _take_note)
+            signal.signal(number, _ignore)
         try:
             yield reader
         finally:
@@ -123,7 +127,7 @@ def stop_signals() -> Iterator[socket.socket]:
 
 
 def report_start(settings: Settings, bikes: list[Bike], beginning: Beginning) -> None:
-    """Log in one line what runs where, and how the numbers go on."""
+    """Log the settings and the first epoch in one line."""
     logger.info(
         "started",
         bikes=len(bikes),
@@ -140,14 +144,14 @@ def report_start(settings: Settings, bikes: list[Bike], beginning: Beginning) ->
 
 
 def report_end(bikes: list[Bike]) -> None:
-    """Log how much was published, and how often something a source said was left out."""
+    """Log the number of readings, and how often a source's value was left out."""
     left_out = sum((bike.faults for bike in bikes), Counter[str]())
     readings = sum(bike.readings for bike in bikes)
     logger.info("stopped", readings=readings, left_out=dict(left_out) or "nothing")
 
 
-def _take_note(_number: int, _frame: object) -> None:
-    """Do nothing: the wake-up socket has the news already."""
+def _ignore(_number: int, _frame: object) -> None:
+    """Do nothing: the signal has already written to the wake-up socket."""
 
 
 if __name__ == "__main__":

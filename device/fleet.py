@@ -1,11 +1,14 @@
-"""The bikes of one process: their ids, their numbers, and what each says of itself. Pure.
+"""The bikes of one process: their ids, their numbers and their statuses. Pure.
 
-Numbers are given here and nowhere else: from 1 in each epoch, one to every reading that is fit to
-be published. What a source got wrong is left out and counted, and uses up no number.
+How it works. :meth:`Bike.number` checks a sample with the same code as a gateway. A value that is
+invalid is left out and counted as a fault. A sample without a valid speed is lost as a whole.
+
+Invariant: only this module gives numbers. They begin at 1 in each epoch, and only a reading that
+will be published takes one. So receivers never see a hole where a source made a fault.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from device.journal import Numbered
@@ -15,33 +18,28 @@ from shared.reading import VERSION, Reading, State, Status, check_reading
 from shared.wire import READING_BYTES_MAX, decode_reading, encode_reading, encode_status
 
 FAULT_KINDS_MAX = 32
-"""A source may make up keys without end; beyond so many they are counted as one."""
+"""Bounds the memory: a source may send ever new keys. Further ones are counted together."""
 OTHER_FAULTS = "other keys"
 
 
 @dataclass(slots=True)
 class Bike:
-    """One bike: where its samples come from and how far its numbers have come."""
+    """One bike: its source, its last number and its faults."""
 
     device_id: str
     epoch: int
     source: Source
     last_seq: int = 0
     readings: int = 0
-    """How many were numbered here, in whatever epoch."""
+    """The readings numbered since the start, in all epochs."""
     state: State = "online"
     faults: Counter[str] = field(default_factory=Counter)
     """How often each key was left out; ``speed_kmh`` counts the samples lost altogether."""
     new_faults: list[str] = field(default_factory=list)
-    """The keys left out for the first time, for whoever writes the log to take."""
-
-    @property
-    def samples(self) -> Iterator[Sample]:
-        """The measurements still to come."""
-        return self.source.samples
+    """The keys left out for the first time; the publisher logs and clears them."""
 
     def number(self, sample: Sample, ts_ms: int) -> Numbered | None:
-        """Give a sample, measured at ``ts_ms``, the next number; None when its speed is unfit."""
+        """Number a sample, measured at ``ts_ms``; None if its speed is invalid."""
         try:
             reading, wrong = self._check(sample, ts_ms)
         except BadMessage:
@@ -56,7 +54,7 @@ class Bike:
         return Numbered(self.device_id, reading.cursor, payload)
 
     def number_again(self, payload: bytes) -> Numbered:
-        """Give a reading that was numbered in an epoch that ended the next number of this one."""
+        """Give a reading of an epoch that ended the next number of the present one."""
         old = decode_reading(payload, self.device_id).reading
         self.last_seq += 1
         again = Reading(
@@ -65,11 +63,11 @@ class Bike:
         return Numbered(self.device_id, again.cursor, encode_reading(again))
 
     def begin(self, epoch: int) -> None:
-        """Number from 1 in an epoch that is greater than all before."""
+        """Begin an epoch, which is greater than all before; its numbers begin at 1."""
         self.epoch, self.last_seq = epoch, 0
 
     def status(self, ts_ms: int) -> bytes:
-        """Say that the bike is there, and what its last number is."""
+        """Encode the bike's status, with its last number."""
         return encode_status(
             Status(
                 self.device_id,
@@ -105,14 +103,14 @@ class Bike:
 
 
 def fleet_ids(device_id: str, size: int) -> list[str]:
-    """Name the bikes: one has the id it was given, n are ebike-001 to ebike-n."""
+    """Return the ids: ``device_id`` for one bike, ebike-001 to ebike-n for n bikes."""
     if size == 1:
         return [device_id]
     return [f"ebike-{number:03d}" for number in range(1, size + 1)]
 
 
 def _without_extra(reading: Reading) -> Reading:
-    """Leave out what alone can make a reading too large."""
+    """Drop ``extra``, the only part that can make a reading too large."""
     values = {key: value for key, value in reading.values.items() if key != "extra"}
     return Reading(
         reading.device_id, reading.epoch, reading.seq, reading.ts_ms, reading.speed_kmh, values

@@ -1,7 +1,9 @@
-"""What was published, kept for replay.
+"""The published readings, kept for replay.
 
-A :class:`Journal` is asked for pages by position. This one is kept in memory; one that survives
-the process is in :mod:`device.durable.journal`, and answers from such a one as well. Pure.
+How it works. The publisher appends every reading before it sends it, and the replay server reads
+pages by position. :class:`MemoryJournal` keeps the newest readings of each device in a deque of a
+fixed length. Positions of a device only grow, so a page is found by bisection.
+:mod:`device.durable.journal` adds a file that survives the process. Pure.
 """
 
 from bisect import bisect_right
@@ -11,85 +13,75 @@ from itertools import islice
 from typing import NamedTuple, Protocol, TypeAlias
 
 from shared.cursor import Cursor
+from shared.replay_server.journal import JournalPage, ReplayJournal
 
 READINGS_A_DEVICE = 20_000
-"""Half an hour at 10 Hz, and the whole of a recorded ride of five hours at 1 Hz: a gateway that
-comes late can still fetch all of it. About 8 MB."""
+"""Half an hour at 10 Hz, or a recorded ride of five hours at 1 Hz, which a gateway that starts late
+can still fetch as a whole. About 8 MB."""
 READINGS_IN_ALL = 400_000
-"""A fleet shares this; about 150 MB at 280 bytes a reading. 1,000 bikes keep 400 readings each:
-40 s at 10 Hz, several times what a gateway needs for a restart or a repair."""
+"""Shared by the fleet; about 150 MB at 280 bytes a reading. 1,000 bikes keep 400 readings each.
+That is 40 s at 10 Hz, several times as much as a gateway needs after a restart or a loss."""
 
 
 class Numbered(NamedTuple):
-    """A reading with its number, ready to be kept and sent."""
+    """An encoded reading and its position."""
 
     device_id: str
     cursor: Cursor
     payload: bytes
 
 
-class Page(NamedTuple):
-    """Readings as they were published, ascending, and the ends of what is held now."""
-
-    payloads: Sequence[bytes]
-    oldest: Cursor | None
-    newest: Cursor | None
-
-
-class Journal(Protocol):
-    """Keeps what was published; it is appended to before the reading goes out."""
+class Journal(ReplayJournal, Protocol):
+    """Keeps published readings; the publisher appends each one before it sends it."""
 
     def keep(self, batch: Sequence[Numbered]) -> int | None:
-        """Keep readings, all or none; positions of a device only ever grow.
+        """Append readings, all or none; the positions of a device must grow.
 
-        None were kept when a number is returned: the epoch in which they, and all after them, are
-        to be numbered instead.
+        Returns None on success. Otherwise nothing was kept, and the returned epoch is the one in
+        which these readings and all later ones must be numbered instead.
         """
 
-    def page(self, device_id: str, after: Cursor | None, limit: int) -> Page:
-        """Read at most ``limit`` readings after a position, None: from the oldest held."""
-
     def close(self) -> None:
-        """Give back what the journal holds open."""
+        """Close the files of the journal."""
 
 
 _Entry: TypeAlias = tuple[int, int, bytes]
-"""Epoch, number and reading. A plain tuple, because the garbage collector leaves those alone: with
-named ones it stops a full journal for 0.2 s each time, instead of 0.03 s (measured)."""
+"""Epoch, number and reading. A plain tuple, because the garbage collector does not track those.
+With named tuples a collection of a full journal takes 0.2 s instead of 0.03 s (measured)."""
 
 
 class MemoryJournal:
-    """The newest readings of each device, at most ``capacity`` of them."""
+    """The newest readings of each device, at most ``capacity``."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._entries: dict[str, deque[_Entry]] = {}
 
     def keep(self, batch: Sequence[Numbered]) -> int | None:
-        """Keep readings, in whatever epoch."""
+        """Append readings; this never fails."""
         for one in batch:
             self.append(*one)
         return None
 
     def append(self, device_id: str, cursor: Cursor, payload: bytes) -> None:
-        """Keep one reading; the oldest gives way to it."""
+        """Append one reading; if the journal is full, the device's oldest one is dropped."""
         entries = self._entries.get(device_id)
         if entries is None:
             entries = self._entries[device_id] = deque(maxlen=self.capacity)
         entries.append((*cursor, payload))
 
-    def page(self, device_id: str, after: Cursor | None, limit: int) -> Page:
-        """Read at most ``limit`` readings after a position, None: from the oldest held."""
+    def page(self, device_id: str, after: Cursor | None, limit: int) -> JournalPage:
+        """Read at most ``limit`` readings after a position; None means from the oldest one."""
         entries = self._entries.get(device_id)
         if not entries:
-            return Page((), None, None)
+            return JournalPage((), None, None)
         first = 0 if after is None else bisect_right(entries, after, key=_position)
         found = islice(entries, first, first + limit)
         payloads = tuple(payload for _, _, payload in found)
-        return Page(payloads, _position(entries[0]), _position(entries[-1]))
+        return JournalPage(payloads, _position(entries[0]), _position(entries[-1]))
 
     def close(self) -> None:
-        """Forget everything."""
+        """Drop all readings."""
         self._entries.clear()
 
 

@@ -1,7 +1,18 @@
-"""Numbers, journals and publishes what the sources of a fleet say, in that order.
+"""Publishes the samples of a fleet's sources, and answers replay questions between them.
 
-One thread, one loop, one poller: what is due is published, then questions are answered until the
-next reading is due, then everything sleeps until a deadline, a question or a signal comes.
+How it works. One thread runs one loop around one poller. The poller wakes the loop when a sample or
+a status is due, when a socket or the descriptor of a source is readable, or when a signal came.
+Each turn of the loop does four things, each of them bounded:
+
+1. It polls the sources whose descriptor is readable (:mod:`device.sources`).
+2. It publishes the statuses and samples that are due (:mod:`device.schedule`). A sample is
+   numbered (:mod:`device.fleet`), written to the journal, and only then sent.
+3. It reads subscriptions (:mod:`device.subscriptions`).
+4. It answers replay questions until the next sample is due (:mod:`shared.replay_server`).
+
+Invariants: each bike has at most one sample in ``_next``, and is never also in ``_waiting``. Every
+number is in the journal before it is on the wire. If the journal fails, its batch gets new numbers
+in a new epoch.
 """
 
 import socket
@@ -15,32 +26,35 @@ from loguru import logger
 
 from device.fleet import Bike
 from device.journal import Journal, Numbered
-from device.replay import NOT_TAKEN_S, Replay
 from device.schedule import TURN_TASKS_MAX, Kind, Schedule, schedule_fleet
 from device.sockets import Socket
-from device.sources import Sample
+from device.sources import NoSample, Sample
 from device.subscriptions import Subscriptions
+from device.waiting import WaitingSources
+from shared.replay_server.server import RETRY_S, ReplayServer
 from shared.wire import reading_topic, status_topic
 
 BATCH_S = 0.005
-"""What is due within so little of the last turn goes out together: of 1,000 bikes at 4 Hz this
-saves a seventh of the processor time. One bike at 10 Hz is never delayed by it."""
+"""Samples due within this time of the last turn go out together: for 1,000 bikes at 4 Hz this saves
+a seventh of the processor time. One bike at 10 Hz is never delayed by it."""
 CALM_S = 10.0
 """Delays closer together than this are one state, and one line in the log."""
 
 
 @dataclass(slots=True)
 class Publisher:
-    """The running device: its bikes, their next samples, and where all of it goes."""
+    """The running device: its bikes, their next samples, and the sockets that send them."""
 
     bikes: Sequence[Bike]
     journal: Journal
     pub: Socket
-    replay: Replay
+    replay: ReplayServer
     subscriptions: Subscriptions
     beat: Callable[[], float | None] = lambda: None
-    """Tells the supervisor that the loop turns; returns in how many seconds it is to be called."""
+    """Tells the supervisor that the loop turns; returns after how many seconds to call it again."""
     schedule: Schedule = field(init=False)
+    _poller: zmq.Poller = field(default_factory=zmq.Poller)
+    _waiting: WaitingSources = field(init=False)
     _next: dict[int, Sample] = field(default_factory=dict)
     _ended: list[int] = field(default_factory=list)
     _late_until_s: float = 0.0
@@ -48,25 +62,30 @@ class Publisher:
     def __post_init__(self) -> None:
         intervals_s = [bike.source.interval_ms / 1000 for bike in self.bikes]
         self.schedule = schedule_fleet(intervals_s, time.monotonic())
+        self._waiting = WaitingSources(self._poller)
 
     def run(self, stop: socket.socket) -> None:
-        """Publish until ``stop`` becomes readable; say ``stopping`` on every way out."""
-        poller = self._poller(stop)
+        """Publish until ``stop`` becomes readable; send ``stopping`` statuses on every way out."""
+        for waited_for in (stop, self.pub, *self.replay.sockets):
+            self._poller.register(waited_for, zmq.POLLIN)
         try:
             for place in range(len(self.bikes)):
-                self._plan_next(place)
+                self._poll_source(place, time.monotonic())
             self._end_rides()
-            while stop.fileno() not in (ready := dict(poller.poll(self._wait_ms()))):
+            while stop.fileno() not in (ready := dict(self._poller.poll(self._wait_ms()))):
                 self._turn(ready)
         finally:
-            self._say_stopping()
+            self._send_stopping()
 
     def _turn(self, ready: Collection[object]) -> None:
-        """Do all that is due, then a bounded amount of answering."""
+        """Do everything that is due, then a bounded amount of answering."""
+        now_s = time.monotonic()
+        for place in self._waiting.readable(ready):
+            self._poll_source(place, now_s)
         batch: list[Numbered] = []
         try:
-            self._measure_due(time.monotonic(), batch)
-        finally:  # what has a number goes out, also when a source breaks behind it
+            self._measure_due(now_s, batch)
+        finally:  # numbered samples go out, even if a later one raised an error
             self._publish(batch)
         self._end_rides()
         self._report_delay()
@@ -74,28 +93,43 @@ class Publisher:
         self.replay.turn(ready, time.monotonic(), self._is_time)
 
     def _measure_due(self, now_s: float, batch: list[Numbered]) -> None:
-        """Say the statuses that are due, and number the samples, of a fast bike several."""
+        """Send the statuses that are due, and number the samples; a fast bike may have several."""
         room = TURN_TASKS_MAX
         while room > 0 and (tasks := self.schedule.take_due(now_s)):
             room -= len(tasks)
             for task in tasks:
-                if task.kind is Kind.STATUS:
-                    self._say_status(task.bike)
-                else:
-                    self._measure(task.bike, batch)
+                if task.kind is Kind.READING:
+                    self._measure(task.bike, now_s, batch)
+                    continue
+                self._send_status(task.bike)
+                if task.bike in self._waiting:
+                    self._poll_source(task.bike, now_s)
 
-    def _measure(self, place: int, batch: list[Numbered]) -> None:
-        """Number the sample that is due, if it is fit, and plan the one after it."""
+    def _measure(self, place: int, now_s: float, batch: list[Numbered]) -> None:
+        """Number the sample that is due, if it is valid, and get the next one."""
         bike = self.bikes[place]
-        numbered = bike.number(self._next[place], _wall_ms())
+        numbered = bike.number(self._next.pop(place), _wall_ms())
         if numbered is not None:
             batch.append(numbered)
         if bike.new_faults:
             _report_faults(bike)
-        self._plan_next(place)
+        self._poll_source(place, now_s)
+
+    def _poll_source(self, place: int, now_s: float) -> None:
+        """Ask a bike's source for its next sample, and plan it, wait for it, or end the ride."""
+        self._waiting.discard(place)
+        source = self.bikes[place].source
+        found = source.poll(now_s)
+        if found is NoSample.NOT_YET:
+            self._waiting.add(place, source.fileno())
+        elif found is NoSample.ENDED:
+            self._ended.append(place)
+        else:
+            self._next[place] = found
+            self.schedule.plan_reading(place, found.due_s, now_s)
 
     def _publish(self, batch: Sequence[Numbered]) -> None:
-        """Journal what was numbered, then let it go out."""
+        """Write numbered readings to the journal, then send them."""
         epoch = self.journal.keep(batch) if batch else None
         if epoch is not None:
             batch = self._number_again(batch, epoch)
@@ -103,7 +137,7 @@ class Publisher:
             self.pub.send_multipart((reading_topic(one.device_id), one.payload))
 
     def _number_again(self, batch: Sequence[Numbered], epoch: int) -> Sequence[Numbered]:
-        """Begin an epoch, because the journal failed in the one before, and journal it there."""
+        """Begin a new epoch, because the journal failed, and number the batch in it."""
         bikes = {bike.device_id: bike for bike in self.bikes}
         for bike in self.bikes:
             bike.begin(epoch)
@@ -111,36 +145,27 @@ class Publisher:
         self.journal.keep(again)  # in memory, which does not fail
         return again
 
-    def _plan_next(self, place: int) -> None:
-        """Take the next sample from the bike's source; without one the ride is over."""
-        bike = self.bikes[place]
-        sample = next(bike.source.samples, None)
-        if sample is None:
-            self._ended.append(place)
-            return
-        self._next[place] = sample
-        self.schedule.plan_reading(place, sample.due_s, time.monotonic())
-
     def _end_rides(self) -> None:
-        """Say of what ended that no more will come; it can be fetched as long as the process lives.
+        """Send the ``stopping`` status of each bike whose ride ended just now.
 
-        The status goes on every second: a gateway that starts later learns of the ride by it.
+        The status is repeated every second, so that a gateway that starts later learns of the ride.
+        Its readings can be replayed as long as the process runs.
         """
         for place in self._ended:
             bike = self.bikes[place]
             bike.state = "stopping"
-            self._say_status(place)
+            self._send_status(place)
             logger.info("ride_ended", device_id=bike.device_id, readings=bike.last_seq)
         self._ended.clear()
 
-    def _say_status(self, place: int) -> None:
+    def _send_status(self, place: int) -> None:
         bike = self.bikes[place]
         self.pub.send_multipart((status_topic(bike.device_id), bike.status(_wall_ms())))
 
-    def _say_stopping(self) -> None:
+    def _send_stopping(self) -> None:
         for place, bike in enumerate(self.bikes):
             bike.state = "stopping"
-            self._say_status(place)
+            self._send_status(place)
 
     def _report_delay(self) -> None:
         moved_s, now_s = self.schedule.take_moved(), time.monotonic()
@@ -160,21 +185,14 @@ class Publisher:
         if self.replay.has_unread:
             return 0
         if self.replay.questions.waiting:
-            wait_s = min(wait_s, NOT_TAKEN_S) if self.replay.is_stuck else 0.0
+            wait_s = min(wait_s, RETRY_S) if self.replay.is_stuck else 0.0
         if (beat_in_s := self.beat()) is not None:
             wait_s = min(wait_s, beat_in_s)
         return ceil(wait_s * 1000)
 
-    def _poller(self, stop: socket.socket) -> zmq.Poller:
-        poller = zmq.Poller()
-        poller.register(stop, zmq.POLLIN)
-        for zmq_socket in (self.pub, *self.replay.sockets):
-            poller.register(zmq_socket, zmq.POLLIN)
-        return poller
-
 
 def _report_faults(bike: Bike) -> None:
-    """Log what a source got wrong, each kind once; without its speed a sample is lost."""
+    """Log each kind of fault of a source once; a sample without a valid speed is lost."""
     for key in bike.new_faults:
         logger.warning("left_out", device_id=bike.device_id, key=key, source=bike.source.model)
     bike.new_faults.clear()

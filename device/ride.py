@@ -4,8 +4,10 @@ The power balance is that of Martin et al. 1998 (J. Appl. Biomech. 14:276-291)::
 
     m dv/dt = (eta P_rider + P_motor) / v - m g sin(a) - Crr m g cos(a) - rho CdA (v+w)|v+w| / 2
 
-A step uses the mean of its first and last speed, so what drives the bike is, to the last joule,
-what it gains in speed and height plus what rolling, air and brakes take; see ``docs/physics.md``.
+How it works. A step does not add up ``dv/dt``. It solves the energy balance of the step for the
+last speed, with the mean of the first and last speed. So energy is conserved exactly: the work of
+the drive equals the gain of kinetic and potential energy plus the losses to rolling, air and
+brakes. See ``docs/physics.md``.
 """
 
 from dataclasses import dataclass
@@ -19,26 +21,26 @@ LAUNCH_SPEED_MPS = 1.0
 """Below this the drive is a constant force: power over speed has no limit at standstill."""
 
 MOTOR_LIMIT_W = 250.0
-"""Continuous rated power of Reg. (EU) 168/2013 art. 2(2)(h); kept as a limit at every moment."""
+"""Continuous rated power of Reg. (EU) 168/2013 art. 2(2)(h); here a limit at every moment."""
 
 CUT_OFF_MPS = 25 / 3.6
-"""The same article: no assistance from here on."""
+"""The same article: no assistance at this speed and above."""
 
 TAPER_FROM_MPS = 23.5 / 3.6
-"""Where real drives begin to fade out, as the article's "progressively reduced" asks."""
+"""Real drives begin to fade out here; the article asks for "progressively reduced" assistance."""
 
 MOTOR_EFFICIENCY = 0.8
 ELECTRONICS_W = 3.0
-"""Display, controller and lights, drawn also at a red light."""
+"""Display, controller and lights, also while the bike stands."""
 
 PACK_FULL_V = 42.0
 PACK_EMPTY_V = 30.0
 PACK_OHM = 0.1
-"""Ten lithium cells in series, 3.0 to 4.2 V each, and the resistance of pack and wires."""
+"""Ten lithium cells in series, 3.0 to 4.2 V each; the resistance includes the wires."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bike:
+class Vehicle:
     """Bike, rider and luggage as one body, and the battery's capacity in ampere-seconds.
 
     50,000 As at 36 V, the mean of full and empty, are 500 Wh.
@@ -53,7 +55,7 @@ class Bike:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where a bike is: speed, way travelled, and the charge left, 1 full and 0 empty."""
+    """Speed, distance travelled, and charge of a bike; a charge of 1 is full, 0 is empty."""
 
     speed_mps: float = 0.0
     distance_m: float = 0.0
@@ -62,7 +64,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What acts on a bike during one step.
+    """The forces on a bike during one step, and the rider's cadence.
 
     ``gradient`` is rise over run, ``headwind_mps`` is negative from behind, ``assist`` is motor
     power per rider power, ``brake_mps2`` the deceleration the brakes alone would give.
@@ -76,7 +78,7 @@ class Inputs:
     brake_mps2: float = 0.0
 
 
-def step(bike: Bike, state: State, inputs: Inputs, dt_s: float) -> State:
+def step(bike: Vehicle, state: State, inputs: Inputs, dt_s: float) -> State:
     """Move a bike on by ``dt_s``, up to 1 s; it never rolls backwards."""
     motor_w = motor_power_w(state, inputs)
     drive_w = bike.drivetrain_efficiency * inputs.rider_power_w + motor_w
@@ -90,8 +92,8 @@ def step(bike: Bike, state: State, inputs: Inputs, dt_s: float) -> State:
     )
 
 
-def resistance_n(bike: Bike, speed_mps: float, gradient: float, headwind_mps: float) -> float:
-    """Add up what holds the bike back: slope, rolling, air; negative when it is pushed on."""
+def resistance_n(bike: Vehicle, speed_mps: float, gradient: float, headwind_mps: float) -> float:
+    """Return the sum of slope, rolling and air resistance; negative if it drives the bike on."""
     weight_n = bike.mass_kg * GRAVITY_MPS2 / sqrt(1 + gradient * gradient)
     air_mps = speed_mps + headwind_mps
     drag_n = AIR_DENSITY_KG_M3 / 2 * bike.drag_area_m2 * air_mps * abs(air_mps)
@@ -99,14 +101,14 @@ def resistance_n(bike: Bike, speed_mps: float, gradient: float, headwind_mps: fl
 
 
 def motor_power_w(state: State, inputs: Inputs) -> float:
-    """Give the motor's power at its shaft: only while pedalling, none from 25 km/h on."""
+    """Return the motor's power at its shaft: only while the rider pedals, 0 from 25 km/h on."""
     if inputs.cadence_rpm <= 0 or inputs.rider_power_w <= 0 or state.charge <= 0:
         return 0.0
     return min(inputs.assist * inputs.rider_power_w, MOTOR_LIMIT_W) * taper(state.speed_mps)
 
 
 def taper(speed_mps: float) -> float:
-    """Fade from full assistance, 1, to none, 0, between 23.5 and 25 km/h."""
+    """Return the share of assistance: 1 below 23.5 km/h, falling to 0 at 25 km/h."""
     left_mps = CUT_OFF_MPS - speed_mps
     return min(1.0, max(0.0, left_mps / (CUT_OFF_MPS - TAPER_FROM_MPS)))
 
@@ -114,12 +116,12 @@ def taper(speed_mps: float) -> float:
 def pack_current_a(charge: float, power_w: float) -> float:
     """Solve power = (open-circuit voltage - current * resistance) * current for the current."""
     open_v = PACK_EMPTY_V + (PACK_FULL_V - PACK_EMPTY_V) * charge
-    # the pack gives open_v ** 2 / (4 * PACK_OHM) at most, 2,250 W when empty: never asked for
+    # never negative: the pack can give open_v ** 2 / (4 * PACK_OHM), 2,250 W when empty
     return (open_v - sqrt(open_v * open_v - 4 * PACK_OHM * power_w)) / (2 * PACK_OHM)
 
 
-def _next_charge(bike: Bike, charge: float, motor_w: float, dt_s: float) -> float:
-    """Count coulombs: take from the charge what motor and electronics draw."""
+def _next_charge(bike: Vehicle, charge: float, motor_w: float, dt_s: float) -> float:
+    """Count coulombs: subtract the current of motor and electronics from the charge."""
     current_a = pack_current_a(charge, motor_w / MOTOR_EFFICIENCY + ELECTRONICS_W)
     return max(0.0, charge - current_a * dt_s / bike.capacity_as)
 
@@ -127,7 +129,7 @@ def _next_charge(bike: Bike, charge: float, motor_w: float, dt_s: float) -> floa
 def _next_speed(
     mass_kg: float, speed_mps: float, drive_w: float, against_n: float, dt_s: float
 ) -> float:
-    """Move the speed on by one step: driven by power, at launch by no more than a steady force."""
+    """Return the speed after a step: driven by power, at launch by at most a constant force."""
     driven_mps = _solve(mass_kg, speed_mps, drive_w * dt_s, against_n * dt_s / 2)
     if speed_mps >= LAUNCH_SPEED_MPS:
         return driven_mps
@@ -138,8 +140,8 @@ def _next_speed(
 def _solve(mass_kg: float, speed_mps: float, drive_j: float, half_loss_n_s: float) -> float:
     """Solve a step's energy balance ``m (u² - v²) / 2 = P dt - F dt (v + u) / 2`` for ``u``.
 
-    This quadratic is stable at any step, where adding up ``dv/dt`` needs short ones once the
-    drive's ``P / v`` is steep.
+    This quadratic is stable for any length of the step. Adding up ``dv/dt`` would need short steps
+    where ``P / v`` is steep.
     """
     kept_j = speed_mps * (mass_kg * speed_mps / 2 - half_loss_n_s) + drive_j
     if kept_j <= 0 and half_loss_n_s >= 0:

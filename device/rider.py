@@ -1,7 +1,8 @@
-"""Who rides: how hard they pedal, in which gear, at which assist level, and when they brake.
+"""The simulated rider: how hard it pedals, in which gear and assist level, and when it brakes.
 
-Decides, once a step, the :class:`~device.ride.Inputs` of the physics. Pure: what is chance comes
-from the stream passed in.
+How it works. Once a step, :func:`decide` turns the rider's mood and the road ahead into the
+:class:`~device.ride.Inputs` of the physics, and :func:`next_mood` moves the mood on. Pure: all
+randomness comes from the stream passed in.
 """
 
 from dataclasses import dataclass
@@ -11,57 +12,57 @@ from device.ride import Inputs, State
 from device.road import STEEPEST, Segment, gradient_at
 
 ASSIST_FACTORS = (0.0, 0.6, 1.2, 2.0, 3.0)
-"""Motor power per rider power at each of the levels a reading names, off to turbo."""
+"""Motor power per rider power at each assist level of a reading, from off to turbo."""
 
 ASSIST_HOLD_S = 12.0
-"""Nobody changes the level more often."""
+"""The shortest time between two changes of the level."""
 
 SAVING_CHARGE = 0.15
-"""Below this riders save: eco only."""
+"""Below this charge riders use eco only."""
 
 CLIMB_GRADIENTS = (0.02, 0.045)
-"""Above each of these the rider takes one level more."""
+"""The rider takes one level more above each of these."""
 
 DEVELOPMENTS_M = (1.9, 2.4, 3.0, 3.7, 4.6, 5.7, 7.0)
-"""Way per turn of the cranks in each gear."""
+"""Distance per turn of the cranks in each gear."""
 
 CADENCE_COMFORT_RPM = (58.0, 84.0)
 CADENCE_LEAST_RPM = 20.0
-"""Pedals turn at least so fast when someone pushes them, also in the first metre."""
+"""Pushed pedals turn at least this fast, also in the first metre."""
 
 EFFORT_SPREAD = 0.22
 EFFORT_MEMORY_S = 15.0
 EFFORT_COASTS = -0.38
-"""Effort below this is a rider who lets the bike roll for a while."""
+"""Below this effort the rider lets the bike roll."""
 
 COASTS_FROM_MPS = 3.0
-"""Slower than this nobody lets a bike roll on the level."""
+"""Below this speed the rider always pedals."""
 
 FULL_PUSH_FROM_MPS = 2.5
-"""Legs that turn slowly give little power: it grows with the speed up to here."""
+"""Legs that turn slowly give little power: it grows with the speed up to this one."""
 
 STAND_UP_BELOW_MPS = 1.5
 STAND_UP_W = 160.0
 LEVEL_SHARE = 0.3
-"""Slower than that riders stand on the pedals, on the level with this share of the power: enough
-to set off with 125 kg on the steepest road against the wind without a motor."""
+"""Below this speed riders stand on the pedals, on a level road with this share of the power. That
+starts 125 kg on the steepest road against the wind without a motor."""
 
 CLIMB_EFFORT = 9.0
 """A slope of 1 % makes the rider push 9 % harder."""
 
 SPINS_OUT_MPS = 9.5
-"""Faster than this nobody pedals a city bike; pushing fades out over the last 1 m/s."""
+"""Above this speed riders do not pedal a city bike; their power fades out over the last 1 m/s."""
 
 BRAKE_COMFORT_MPS2 = 1.2
 BRAKE_HARD_MPS2 = 2.5
 LET_GO_MPS2 = 0.6
-"""Riders stop pedalling when a stop ahead will take this much: before they brake."""
+"""Riders stop pedalling when a stop ahead needs this deceleration, before they brake."""
 
 LINE_M = 3.0
-"""Riders stop this far in front of a light."""
+"""The distance from a light at which riders stop."""
 
 QUEUE_M = 12.0
-"""Who stands within this of a red light stands at it, perhaps behind others."""
+"""A rider that stands within this distance of a red light waits for it, perhaps behind others."""
 
 STANDING_MPS = 0.3
 
@@ -81,9 +82,9 @@ class Rider:
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """What a rider is at: effort about usual, gear, assist level and since when.
+    """The changing state of a rider: effort relative to usual, gear, assist level and its age.
 
-    ``waited_s`` is the time stood at the light of this segment.
+    ``waited_s`` is the time waited at the light of this segment.
     """
 
     effort: float = 0.0
@@ -96,7 +97,7 @@ class Mood:
 def next_mood(
     rider: Rider, mood: Mood, state: State, segment: Segment, stream: Stream, dt_s: float
 ) -> Mood:
-    """Let a rider's mind move on by one step."""
+    """Return the rider's mood after one step."""
     level = _wanted_level(rider, state, gradient_at(segment, state.distance_m))
     changes = level != mood.level and (mood.level_held_s >= ASSIST_HOLD_S or level == 0)
     return Mood(
@@ -109,7 +110,7 @@ def next_mood(
 
 
 def decide(rider: Rider, mood: Mood, state: State, segment: Segment, headwind_mps: float) -> Inputs:
-    """Turn a mood into what hands and feet do on this piece of road."""
+    """Return the rider's pedalling and braking on this piece of road."""
     gradient = gradient_at(segment, state.distance_m)
     ahead_mps2 = brake_ahead(segment, mood, state)
     brake_mps2 = brake_on_descent(rider, state.speed_mps, gradient)
@@ -128,14 +129,14 @@ def decide(rider: Rider, mood: Mood, state: State, segment: Segment, headwind_mp
 
 
 def brake_on_descent(rider: Rider, speed_mps: float, gradient: float) -> float:
-    """Brake on a steep descent: within a second to the speed the rider dares, if that can be."""
+    """Return the deceleration on a steep descent that reaches the rider's limit within a second."""
     if gradient >= -rider.steep_gradient:
         return 0.0
     return min(BRAKE_HARD_MPS2, max(0.0, speed_mps - rider.descent_mps))
 
 
 def brake_ahead(segment: Segment, mood: Mood, state: State) -> float:
-    """Give the deceleration that leads to the segment's exit speed at its end; 0 for none."""
+    """Return the deceleration that reaches the exit speed at the segment's end, or 0."""
     stops = segment.exit_mps == 0.0
     if stops and mood.waited_s >= segment.red_s:
         return 0.0
@@ -161,7 +162,7 @@ def _wanted_level(rider: Rider, state: State, gradient: float) -> int:
 
 
 def _push_w(rider: Rider, mood: Mood, speed_mps: float, gradient: float) -> float:
-    """Give the rider's power: usual, more uphill, less at the start, none spun out."""
+    """Return the rider's power: more uphill, less at the start, none when too fast."""
     if mood.effort < EFFORT_COASTS and speed_mps > COASTS_FROM_MPS:
         return 0.0
     wanted_w = rider.power_w * (1 + mood.effort + CLIMB_EFFORT * gradient)
@@ -176,7 +177,7 @@ def _stand_up_w(speed_mps: float, gradient: float) -> float:
 
 
 def _next_gear(gear: int, speed_mps: float) -> int:
-    """Shift by one gear when the cadence is no longer comfortable."""
+    """Shift by one gear if the cadence is not comfortable."""
     cadence_rpm = _cadence_rpm(gear, speed_mps)
     if cadence_rpm > CADENCE_COMFORT_RPM[1]:
         return min(gear + 1, len(DEVELOPMENTS_M) - 1)

@@ -1,7 +1,7 @@
-"""A road without an end, made up as it is ridden: hills, bends, traffic lights, wind.
+"""An endless road, drawn while it is ridden: hills, bends, traffic lights and wind.
 
-It is a chain of segments. Within one the gradient changes evenly with the distance, so the height
-has no steps and no kinks.
+It is a chain of segments. Within a segment the gradient changes linearly with the distance, and it
+is continuous from one segment to the next. So the height has no steps and no kinks.
 """
 
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ STEEPEST = 0.09
 """Few public roads are steeper."""
 
 HILLS_M = 4_000.0
-"""A road this far above home falls by 100 % more: keeps the height within 360 m of home."""
+"""The gradient falls by 100 % for this height above home: keeps the road within 360 m of home."""
 
 LIGHT_CHANCE = 0.2
 LIGHT_RED_S = (6.0, 30.0)
-"""What is left of the red when the rider gets there."""
+"""How long a light stays red after the rider arrives."""
 
 BEND_CHANCE = 0.25
 BEND_MPS = (3.5, 7.0)
 OPEN_MPS = 100.0
-"""Exit speed of a segment that runs straight on: never reached."""
+"""The exit speed of a segment without bend or light; no bike reaches it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a bike lives: the height the road keeps coming back to, and the wind's strength."""
+    """The home of a bike: the height that the road returns to, and the wind's strength."""
 
     altitude_m: float = 120.0
     wind_mps: float = 3.0
@@ -36,10 +36,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A piece of road, by distance from the ride's start, and how it may be left.
+    """A piece of road, by distance from the ride's start, and the speed at its end.
 
-    A rider must not be faster than ``exit_mps`` at its end; 0 is a light that stays red for
-    ``red_s`` more once the rider stands there.
+    A rider must not be faster than ``exit_mps`` at its end. 0 is a light that stays red for
+    ``red_s`` after the rider stopped there.
     """
 
     start_m: float
@@ -53,12 +53,12 @@ class Segment:
 
 
 def first_segment(place: Place) -> Segment:
-    """Give the level street in front of the house."""
+    """Return the level street in front of the home."""
     return Segment(0.0, SEGMENT_M[0], place.altitude_m, 0.0, 0.0, 0.0)
 
 
 def next_segment(stream: Stream, place: Place, last: Segment) -> Segment:
-    """Make up the segment that follows ``last``."""
+    """Draw the segment after ``last``."""
     length_m = stream.uniform(*SEGMENT_M)
     altitude_m = altitude_at(last, last.end_m)
     exit_mps, red_s = _exit(stream)
@@ -75,19 +75,19 @@ def next_segment(stream: Stream, place: Place, last: Segment) -> Segment:
 
 
 def gradient_at(segment: Segment, distance_m: float) -> float:
-    """Give the slope at a distance, as rise over run."""
+    """Return the slope at a distance, as rise over run."""
     way = (distance_m - segment.start_m) / (segment.end_m - segment.start_m)
     return segment.gradient_start + way * (segment.gradient_end - segment.gradient_start)
 
 
 def altitude_at(segment: Segment, distance_m: float) -> float:
-    """Give the height at a distance: the slope summed up from the segment's start."""
+    """Return the height at a distance: the slope integrated from the segment's start."""
     mean = (segment.gradient_start + gradient_at(segment, distance_m)) / 2
     return segment.altitude_m + mean * (distance_m - segment.start_m)
 
 
 def _gradient(stream: Stream, above_home_m: float) -> float:
-    """Draw a slope: mostly gentle, now and then a hill, back towards home from far above it."""
+    """Draw a slope: mostly gentle, sometimes a hill, and back to home's height from far away."""
     drawn = stream.uniform(-1.0, 1.0) ** 3 * STEEPEST
     return min(STEEPEST, max(-STEEPEST, drawn - above_home_m / HILLS_M))
 

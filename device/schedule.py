@@ -1,9 +1,16 @@
-"""When each bike of a fleet publishes and says its status. Pure: the time comes in.
+"""When each bike publishes its next reading and its next status. Pure: the time comes in.
 
-Deadlines are absolute on a clock that never jumps, so nothing drifts. When the process comes late
-by more than :data:`LATE_MAX_S` (it was suspended, or the machine cannot keep up) the ride of the
-whole fleet is moved by that much: every measurement is still published, at its pace, the fleet
-stays spread, and there is no burst. Statuses are not moved and not made up for.
+How it works. Two heaps hold the deadlines: one reading and one status for each bike. Deadlines are
+absolute on a monotonic clock, so nothing drifts. Deadlines of readings count from ``start_s``, the
+start of the first bike's ride.
+
+When the earliest reading is late by more than :data:`LATE_MAX_S`, because the process was suspended
+or the machine is too slow, ``start_s`` grows by the delay. This moves the rides of the whole fleet.
+So every sample is still published at its pace, the bikes stay spread over the interval, and there
+is no burst. Statuses are not moved, and missed ones are skipped.
+
+Invariants: a status of each bike is always planned. A bike has at most one planned reading. One
+call of :meth:`Schedule.take_due` returns a bounded number of tasks.
 """
 
 import heapq
@@ -15,21 +22,21 @@ from typing import NamedTuple
 
 STATUS_INTERVAL_S = 1.0
 LATE_MAX_S = 0.5
-"""A shorter delay is made up for, so that a rate is kept. The burst that follows is half a second
-of a fleet's readings: 5,000 from 1,000 bikes at 10 Hz, a quarter of its high-water mark."""
+"""After a shorter delay the readings catch up, so that the rate stays right. The burst is half a
+second of a fleet's readings: 5,000 from 1,000 bikes at 10 Hz, a quarter of the high-water mark."""
 TURN_TASKS_MAX = 500
-"""So that a signal or a question waits for some 10 ms at most, however much is due."""
+"""Bounds a turn to some 10 ms, so that signals and questions do not wait longer."""
 
 
 class Kind(Enum):
-    """What is due."""
+    """The two kinds of tasks."""
 
     STATUS = auto()
     READING = auto()
 
 
 class Task(NamedTuple):
-    """What one bike has to do now; ``bike`` is its place in the fleet."""
+    """A task that is due; ``bike`` is the bike's place in the fleet."""
 
     kind: Kind
     bike: int
@@ -45,21 +52,21 @@ class Schedule:
     """The next reading and the next status of each bike."""
 
     offsets_s: Sequence[float]
-    """By how much each bike begins its ride after the first, in s."""
+    """The start of each bike's ride, in s after the first bike's."""
     start_s: float
-    """When the ride of the first bike began, on the clock; grows when the fleet is moved."""
+    """The start of the first bike's ride on the clock; grows when the fleet is moved."""
     moved_s: float = 0.0
-    """By how much the fleet was moved since :meth:`take_moved`."""
+    """The time by which the fleet was moved since :meth:`take_moved`."""
     _readings: list[_Due] = field(default_factory=list)  # heap, relative to start_s
     _statuses: list[_Due] = field(default_factory=list)  # heap, on the clock
 
     def plan_reading(self, bike: int, due_s: float | None, now_s: float) -> None:
-        """Plan a measurement taken ``due_s`` after the bike's start, None: publish it now."""
+        """Plan a reading ``due_s`` after the start of the bike's ride; None means now."""
         due = now_s - self.start_s if due_s is None else self.offsets_s[bike] + due_s
         heapq.heappush(self._readings, _Due(due, bike))
 
     def take_due(self, now_s: float) -> list[Task]:
-        """Take out what is due, statuses first; the status after each one is planned."""
+        """Take out the tasks that are due, statuses first, and plan the next statuses."""
         self._catch_up(now_s)
         tasks = [Task(Kind.STATUS, bike) for bike in self._take_statuses(now_s)]
         while self._readings and len(tasks) < TURN_TASKS_MAX:
@@ -69,12 +76,12 @@ class Schedule:
         return tasks
 
     def next_due_s(self) -> float:
-        """Return when something is due next; a status always is."""
+        """Return the time of the earliest deadline."""
         next_s = self._statuses[0].due_s
         return min(next_s, self.start_s + self._readings[0].due_s) if self._readings else next_s
 
     def take_moved(self) -> float:
-        """Return by how much the fleet was moved since this was asked last, in s."""
+        """Return the time by which the fleet was moved since the last call, in s."""
         moved, self.moved_s = self.moved_s, 0.0
         return moved
 
@@ -94,9 +101,9 @@ class Schedule:
 
 
 def schedule_fleet(intervals_s: Sequence[float], now_s: float) -> Schedule:
-    """Spread the bikes over their intervals, and their statuses over a second.
+    """Plan a fleet: readings spread over the interval of the bikes, statuses over a second.
 
-    An interval of 0 is irregular; such bikes begin spread over a second.
+    An interval of 0 means irregular; the starts of such bikes are spread over a second.
     """
     bikes = len(intervals_s)
     offsets = [

@@ -1,7 +1,7 @@
-"""The sockets of a device, opened as its settings say, with limits that hostile peers do not move.
+"""Opens the sockets of a device as its settings say, with limits that hostile peers cannot exceed.
 
-The figures are those of ``docs/protocol.md``, section 2. An endpoint that cannot be had is a
-:class:`~shared.errors.SettingsError` that names the setting and says what to do.
+The limits are those of ``docs/protocol.md``, section 2. An endpoint that cannot be used is a
+:class:`~shared.errors.SettingsError` that names the setting and a remedy.
 """
 
 from contextlib import ExitStack
@@ -19,6 +19,7 @@ from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError
 from shared.intake import Bounds, Intake
 from shared.keepalive import keep_up, limit_handshake, never_full
+from shared.replay_server.server import ReplayLink
 from shared.settings import Settings
 from shared.wire import REQUEST_BYTES_MAX
 
@@ -26,29 +27,18 @@ Socket: TypeAlias = zmq.Socket[bytes]
 
 PUB_QUEUE_LEAST = 10_000
 PUB_QUEUE_A_DEVICE = 20
-"""With fewer, a burst of a fleet's messages is dropped on an idle line (measured)."""
+"""A shorter queue drops messages of a fleet's bursts even on an idle line (measured)."""
 ANSWERS_QUEUED_MAX = 32
-"""Answers one peer may leave lying here: 4 MB at most. What does not fit waits as a question."""
+"""Answers that one peer has not read: 4 MB at most. Further questions of the peer wait."""
 QUESTIONS_QUEUED_LEAST, QUESTIONS_QUEUED_A_DEVICE = 1_000, 4
 QUESTIONS_BYTES = 8 * 1024 * 1024
-"""A gateway asks one question a device, so four gateways that start at once ask so many."""
+"""A gateway asks one question a device, so four gateways can start at the same time."""
 ENVELOPE_FRAMES_KEPT = 10
-"""More than questions may have; one that had still more is refused by that."""
+"""More frames than a question may have, so that one with too many is still recognised."""
 PEERS_MAX = 256
-"""Of each bound endpoint: gateways, and users that listen. A gateway takes one place at each."""
+"""Of each bound endpoint: gateways and listening users. A gateway is one peer at each."""
 HOLDER = "a bike that still runs"
-"""Who has an endpoint that is in use, most often."""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A socket that brings questions: a ROUTER that gateways ask, or a DEALER to one gateway."""
-
-    socket: Socket
-    endpoint: str
-    intake: Intake
-    monitor: Socket | None = None
-    """Tells when a DEALER is connected; a ROUTER has none."""
+"""The usual reason for an endpoint in use, for the error message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +47,21 @@ class Sockets:
 
     pub: Socket
     pub_doors: tuple[Door, ...]
-    links: tuple[Link, ...]
+    links: tuple[ReplayLink, ...]
     _opened: ExitStack
 
     def close(self) -> None:
-        """Close them; what was published last still leaves while the context ends."""
+        """Close them; the last messages are still sent while the context ends."""
         self._opened.close()
 
 
 def open_sockets(context: Context, settings: Settings) -> Sockets:
-    """Open PUB and the replay sockets; raises SettingsError, with nothing left open."""
+    """Open PUB and the replay sockets. Raises SettingsError, after closing all of them again."""
     with ExitStack() as opened:
         sockets = ExitStack()
         opened.callback(sockets.close)
         doorkeeper = Doorkeeper(context, logger.warning)
-        opened.callback(doorkeeper.close)  # which is to be called first
+        opened.callback(doorkeeper.close)  # called before the sockets are closed
         opening = _Opening(context, settings, doorkeeper, sockets)
         pub, doors = opening.pub()
         links = [opening.dealer(endpoint) for endpoint in settings.replay_connect]
@@ -91,7 +81,7 @@ class _Opening:
     opened: ExitStack
 
     def pub(self) -> tuple[Socket, tuple[Door, ...]]:
-        """Open the XPUB that publishes; :mod:`device.subscriptions` takes its subscriptions."""
+        """Open the XPUB that publishes; :mod:`device.subscriptions` reads its subscriptions."""
         pub = self._socket(zmq.XPUB)
         pub.setsockopt(zmq.XPUB_MANUAL, 1)
         pub.maxmsgsize = FRAME_BYTES_MAX
@@ -106,16 +96,18 @@ class _Opening:
             _connect(pub, endpoint, "SPOKE_PUB_CONNECT")
         return pub, (door,)
 
-    def router(self, endpoint: str) -> Link:
-        """Open the socket that gateways ask."""
+    def router(self, endpoint: str) -> ReplayLink:
+        """Open the ROUTER for the questions of gateways."""
         router = self._socket(zmq.ROUTER)
         router.sndhwm = ANSWERS_QUEUED_MAX
-        router.router_mandatory = 1  # a peer that is gone or full is an error, not a silent drop
+        router.router_mandatory = (
+            1  # a peer that left or is full raises an error instead of a silent drop
+        )
         door = self._bind(router, endpoint, "SPOKE_REPLAY_BIND")
-        return Link(router, endpoint, Intake(router, self._bounds, door.cut))
+        return ReplayLink(router, endpoint, Intake(router, self._bounds, door.cut))
 
-    def dealer(self, endpoint: str) -> Link:
-        """Open one to each gateway, so that each hears of us and gets its own answers."""
+    def dealer(self, endpoint: str) -> ReplayLink:
+        """Open a DEALER to one gateway: each gateway gets its own announcement and answers."""
         dealer = self._socket(zmq.DEALER)
         dealer.sndhwm = ANSWERS_QUEUED_MAX
         monitor = dealer.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
@@ -123,7 +115,7 @@ class _Opening:
         self.opened.callback(dealer.disable_monitor)
         _connect(dealer, endpoint, "SPOKE_REPLAY_CONNECT")
         cut = partial(cut_off, endpoint=endpoint, is_bound=False)
-        return Link(dealer, endpoint, Intake(dealer, self._bounds, cut), monitor)
+        return ReplayLink(dealer, endpoint, Intake(dealer, self._bounds, cut), monitor)
 
     @property
     def _bounds(self) -> Bounds:
@@ -158,7 +150,7 @@ class _Opening:
 
 
 def _connect(socket: Socket, endpoint: str, setting: str) -> None:
-    keep_up(socket)  # where this side binds, the other one does
+    keep_up(socket)  # the side that connects keeps the connection alive
     try:
         socket.connect(endpoint)
     except zmq.ZMQError as error:

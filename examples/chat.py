@@ -1,6 +1,6 @@
 """A chat with rooms: .venv/bin/python -m examples.chat, then open http://localhost:5000.
 
-An ordinary Flask-SocketIO application. One line makes it one of this project's transport.
+An ordinary Flask-SocketIO application; one line makes it use this project's transport.
 """
 
 import os
@@ -10,7 +10,7 @@ from flask import Flask, Response, send_from_directory, session
 from flask_socketio import ConnectionRefusedError as Refused
 from flask_socketio import emit, join_room, leave_room
 
-from gateway.transport import SocketIO  # the line: it was "from flask_socketio import SocketIO"
+from gateway.transport import SocketIO  # this line was "from flask_socketio import SocketIO"
 
 MAX_NAME, MAX_TEXT = 40, 500
 

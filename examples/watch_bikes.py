@@ -14,10 +14,10 @@ def show(reading: dict[str, object]) -> None:
 
 
 async def main() -> None:
-    client = socketio.AsyncClient()  # this one keeps events in order, the other does not
+    client = socketio.AsyncClient()  # keeps events in order, unlike socketio.Client
     client.on("speed_change", show)
     await client.connect(sys.argv[1], auth=lambda: {"subscribe": {"devices": "*", "since": since}})
-    await client.wait()  # it comes back by itself, and goes on after the last reading
+    await client.wait()  # it reconnects by itself and continues after the last reading
 
 
 asyncio.run(main())

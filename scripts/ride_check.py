@@ -16,7 +16,7 @@ from math import sqrt
 from pathlib import Path
 from statistics import fmean
 
-from device.ride import Bike, Inputs, State, step
+from device.ride import Inputs, State, Vehicle, step
 from device.rider import Rider, brake_on_descent
 from device.sources.decoders.point import Point
 from device.sources.decoders.ride import read_ride as read_file
@@ -104,7 +104,7 @@ def slopes(distance_m: Values, altitude_m: Values) -> list[float]:
 def free_run(ride: Ride, parameters: Sequence[float], *, brakes: bool = True) -> Values:
     """Let the physics ride on its own; returns its speeds in m/s, one for each recorded one."""
     mass_kg, drag_area_m2, rolling_resistance, steep_gradient, descent_mps = parameters
-    bike = Bike(mass_kg, drag_area_m2, rolling_resistance)
+    bike = Vehicle(mass_kg, drag_area_m2, rolling_resistance)
     rider = Rider(steep_gradient=steep_gradient, descent_mps=descent_mps)
     state, speeds = State(), []
     for power_w, gradient in zip(ride.power_w, ride.gradient, strict=True):

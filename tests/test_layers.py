@@ -14,7 +14,11 @@ MAY_IMPORT = {
     "device": {"device", "shared"},
     "gateway": {"gateway", "shared"},
 }
-JUDGES_AS_A_GATEWAY = ("device/check/__main__.py", "device/check/live.py", "device/check/order.py")
+JUDGES_AS_A_GATEWAY = (
+    "device/check/probe.py",
+    "device/check/messages.py",
+    "device/check/sequence.py",
+)
 """The one exception: ``device.check`` judges by the gateway's own feed, which is pure."""
 WATCH = "gateway.watch."
 OUTSIDE_WORLD = {
@@ -129,9 +133,9 @@ def test_an_import_across_the_packages_is_found(tmp_path: Path, module: str, cod
 
 
 def test_the_check_may_import_the_feed_and_nothing_else_of_the_gateway(tmp_path: Path) -> None:
-    plant(tmp_path, "device/check/order.py", "from gateway.feed.feed import Feed")
+    plant(tmp_path, "device/check/sequence.py", "from gateway.feed.feed import Feed")
     assert crossings(tmp_path, []) == []
-    plant(tmp_path, "device/check/order.py", "from gateway.hub import Hub")
+    plant(tmp_path, "device/check/sequence.py", "from gateway.hub import Hub")
     plant(tmp_path, "device/publisher.py", "from gateway.feed.feed import Feed")
     assert len(crossings(tmp_path, [])) == 2
 

@@ -1,4 +1,4 @@
-"""What a check found wrong with a publisher, or would advise. Pure."""
+"""The faults of a publisher that a check found, and advice about it. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from typing import Literal, TypeAlias
 Level: TypeAlias = Literal["wrong", "advice"]
 
 FINDINGS_MAX = 200
-"""Nobody reads more, and a publisher may find ever new ways to be wrong."""
+"""Bounds the memory: a faulty publisher may send ever new kinds of faults."""
 
 
 @dataclass(slots=True)
 class Finding:
-    """One kind of thing that was found, how often, and the first case of it in words."""
+    """One kind of fault or advice: how often it was found, and a message about the first case."""
 
     level: Level
     device_id: str | None
@@ -23,22 +23,22 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """All that was found, each kind once."""
+    """All faults and advice, each kind once."""
 
     are_bad: bool = False
-    """Whether anything is wrong, also of what was too much to keep."""
+    """Whether any fault was found, including those beyond :data:`FINDINGS_MAX`."""
     _found: dict[tuple[str | None, str, str], Finding] = field(default_factory=dict)
 
     def wrong(self, device_id: str | None, code: str, message: str, detail: str = "") -> None:
-        """Note a breach of the protocol; ``detail`` tells kinds of one code apart."""
+        """Note a fault: a breach of the protocol. ``detail`` tells kinds of one code apart."""
         self._add("wrong", device_id, code, message, detail)
 
     def advise(self, device_id: str | None, code: str, message: str, detail: str = "") -> None:
-        """Note what the protocol allows and is hardly meant."""
+        """Note advice: the protocol allows this, but the author hardly meant it."""
         self._add("advice", device_id, code, message, detail)
 
     def __iter__(self) -> Iterator[Finding]:
-        """Give what is wrong first, each device's together."""
+        """Yield the faults before the advice, each sorted by device."""
         found = self._found.values()
         return iter(sorted(found, key=lambda one: (one.level != "wrong", one.device_id or "")))
 

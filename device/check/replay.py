@@ -1,7 +1,7 @@
-"""Judges how a device answers for what it published (section 2, "Replay"). Pure.
+"""Judges a device's answers to replay questions (section 2, "Replay"). Pure.
 
-The socket comes in as ``ask``: it sends the frames given and returns those of the answer, or None
-when none came.
+The socket comes in as ``ask``: a function that sends the frames of a question and returns those of
+the answer, or None when no answer came.
 """
 
 import json
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from device.check.findings import Findings
-from device.check.live import Heard
+from device.check.messages import Traffic
 from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.reading import Reading
@@ -27,32 +27,32 @@ Frames: TypeAlias = list[bytes]
 Ask: TypeAlias = Callable[[Frames], Frames | None]
 
 ENVELOPE = [b"check", b""]
-"""Frames of a router on the way; they come back in front of the answer."""
+"""Routing frames; they must come back in front of the answer."""
 STRANGER = "no-such-device.check"
 PAGES_MAX = 200
-"""A device may answer with small pages; it has to come to an end all the same."""
+"""A device may answer with small pages; the check stops after this many."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayJudge:
-    """Asks about one device at a time and notes what is wrong with the answers."""
+    """Asks about one device at a time and notes the faults of the answers."""
 
     ask: Ask
     findings: Findings
 
-    def judge(self, device_id: str, heard: Heard) -> None:
-        """Judge the replay of a device, and take the holes it fills for lost on the way."""
+    def judge(self, device_id: str, traffic: Traffic) -> None:
+        """Judge the replay of a device; a hole that it fills was lost on the network."""
         first_page = self._page(device_id, None, 2)
         if first_page is None:
             return
         self._judge_ends(device_id, first_page)
         self._judge_refusals(device_id)
-        replayed = self._read(device_id, heard)
-        self._compare(device_id, heard, first_page.oldest, replayed)
-        _forget_filled(self.findings, device_id, heard, replayed)
+        replayed = self._read(device_id, traffic)
+        self._compare(device_id, traffic, first_page.oldest, replayed)
+        _forget_filled(self.findings, device_id, traffic, replayed)
 
     def _page(self, device_id: str, after: Cursor | None, limit: int) -> ReplayAnswer | None:
-        """Ask for a page; None, and a finding, when what comes is no answer to that."""
+        """Ask for a page; notes a fault and returns None when the answer is none."""
         request = ReplayRequest(f"page-{after}-{limit}", device_id, after, limit)
         answer = self._answer(device_id, encode_request(request), request.id)
         if isinstance(answer, ReplayRefusal):
@@ -118,7 +118,7 @@ class ReplayJudge:
             self.findings.wrong(device_id, "replay_newest", text)
 
     def _judge_refusals(self, device_id: str) -> None:
-        """Ask what must be refused, and see with which code."""
+        """Ask questions that must be refused, and judge the codes."""
         right = {"v": 1, "op": "replay", "device_id": device_id, "after": None, "limit": 1}
         for code, changes in (
             ("bad_request", {"limit": 0}),
@@ -134,13 +134,13 @@ class ReplayJudge:
             text = f"{json.dumps(changes)} must be refused with {code}, the answer was {got}"
             self.findings.wrong(device_id, "replay_code", text, json.dumps(changes))
 
-    def _read(self, device_id: str, heard: Heard) -> dict[Cursor, Reading]:
-        """Read what was heard once more, page by page."""
+    def _read(self, device_id: str, traffic: Traffic) -> dict[Cursor, Reading]:
+        """Replay the readings that were received live, page by page."""
         replayed: dict[Cursor, Reading] = {}
-        if not heard.recent:
+        if not traffic.recent:
             return replayed
-        first = _first_position(heard)
-        after, end = Cursor(first.epoch, first.seq - 1), heard.recent[-1].cursor
+        first = _first_position(traffic)
+        after, end = Cursor(first.epoch, first.seq - 1), traffic.recent[-1].cursor
         for _ in range(PAGES_MAX):
             page = self._page(device_id, after, REPLAY_LIMIT_MAX)
             if page is None or not page.readings:
@@ -156,15 +156,15 @@ class ReplayJudge:
     def _compare(
         self,
         device_id: str,
-        heard: Heard,
+        traffic: Traffic,
         oldest: Cursor | None,
         replayed: dict[Cursor, Reading],
     ) -> None:
-        """Compare what was heard live with the same numbers of the replay."""
-        if heard.recent and oldest is None:
+        """Compare the live readings with those of the same numbers in the replay."""
+        if traffic.recent and oldest is None:
             text = "holds nothing, although readings were published"
             self.findings.wrong(device_id, "replay_empty", text, "all")
-        for reading in heard.recent:
+        for reading in traffic.recent:
             again = replayed.get(reading.cursor)
             if again is None and oldest is not None and reading.cursor >= oldest:
                 text = f"{reading.cursor} was published, but is not in the replay"
@@ -174,18 +174,18 @@ class ReplayJudge:
                 self.findings.wrong(device_id, "replay_differs", text)
 
 
-def _first_position(heard: Heard) -> Cursor:
-    """Find the least position heard or missed."""
-    missed = [Cursor(hole.epoch, hole.first) for hole in heard.order.holes]
-    return min([heard.recent[0].cursor, *missed])
+def _first_position(traffic: Traffic) -> Cursor:
+    """Return the least position that was received or missed."""
+    missed = [Cursor(hole.epoch, hole.first) for hole in traffic.sequence.holes]
+    return min([traffic.recent[0].cursor, *missed])
 
 
 def _forget_filled(
-    findings: Findings, device_id: str, heard: Heard, replayed: dict[Cursor, Reading]
+    findings: Findings, device_id: str, traffic: Traffic, replayed: dict[Cursor, Reading]
 ) -> None:
-    """Take out the holes whose readings the replay has: those were lost on the way."""
-    for hole in list(heard.order.holes):
+    """Remove the holes whose readings the replay has: those were lost on the network."""
+    for hole in list(traffic.sequence.holes):
         if all(Cursor(hole.epoch, seq) in replayed for seq in range(hole.first, hole.last + 1)):
-            heard.order.holes.remove(hole)
+            traffic.sequence.holes.remove(hole)
             text = f"seq {hole.first} to {hole.last} were lost on the way; the replay has them"
             findings.advise(device_id, "lost_on_the_way", text)

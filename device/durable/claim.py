@@ -1,8 +1,13 @@
-"""Whether a path may hold our journal, which is asked before anything there is touched.
+"""Checks that a path may hold the journal, before anything there is opened or changed.
 
-A file is ours if its header or schema says so, or if a mark of ours stands beside it
-(``<name>.epoch``): then it may be torn. An empty file, or one of zeros, is nobody's. Everything
-else is refused, because opening a database of another program may already change it.
+How it works. Opening a database of another program with SQLite may already change it, so this
+module reads the first bytes of the file itself. The path may be used in these cases:
+
+- Nothing is there, or the file is empty or holds only zeros.
+- The file's header holds our application id, or its log creates our table.
+- A valid epoch file (``<name>.epoch``) lies beside it. Then the journal is ours even if it is torn.
+
+Every other file, and every place where no file can be, is refused with a JournalError.
 """
 
 import os
@@ -11,7 +16,7 @@ import stat
 from contextlib import closing, suppress
 from pathlib import Path
 
-from device.durable.epoch_file import beside, holds_mark, is_foreign
+from device.durable.epoch_file import epoch_path, holds_mark, is_foreign
 from device.durable.quarantine import INDEX_SUFFIX, LOG_SUFFIX
 from device.durable.store import APPLICATION_ID
 from shared.errors import JournalError
@@ -20,23 +25,23 @@ MAGIC = b"SQLite format 3\0"
 APPLICATION_ID_PLACE = slice(68, 72)
 HEADER_BYTES = 100
 LOOK_BYTES = 1024 * 1024
-"""So much of a file tells whether it is empty, and of a log whether our tables are made in it."""
+"""Read of a file to see whether it is empty, and of a log to find our table in it."""
 OUR_TABLE = b"CREATE TABLE reading (\n    row INTEGER PRIMARY KEY"
 SQLITE_SUFFIXES = (LOG_SUFFIX, INDEX_SUFFIX, "-journal")
 LONGEST_SUFFIX = ".damaged-123456789-wal"
-"""What a file of ours beside the journal may have at the end of its name."""
+"""The longest suffix of a file that we put beside the journal."""
 INSTEAD = "give another file with SPOKE_JOURNAL or --journal"
 
 
 def claim(path: Path) -> Path:
-    """Return where a path leads, if that may be our journal; raises JournalError."""
+    """Return the resolved path if it may hold our journal; raises JournalError."""
     try:
         path = path.resolve()
         _check_place(path)
-        if holds_mark(beside(path)):
+        if holds_mark(epoch_path(path)):
             return path
-        if is_foreign(beside(path)) and not _is_ours(path):
-            raise _Refused(f"{beside(path)} beside it is a file of another program")
+        if is_foreign(epoch_path(path)) and not _is_ours(path):
+            raise _Refused(f"{epoch_path(path)} beside it is a file of another program")
         _check_content(path)
     except _Refused as refused:
         raise JournalError(f"SPOKE_JOURNAL: {path}: {refused}; {INSTEAD}") from refused
@@ -49,27 +54,27 @@ def claim(path: Path) -> Path:
 
 
 class _Refused(Exception):
-    """Why a path cannot be had."""
+    """The reason why a path may not be used."""
 
 
 def _check_place(path: Path) -> None:
-    """Refuse what is no file, or could have none of ours beside it."""
+    """Refuse a path that cannot be a file, or that cannot have our other files beside it."""
     if not path.name:
         raise _Refused("it is a folder")
     if path.name.endswith(SQLITE_SUFFIXES):
-        raise _Refused("SQLite has files of that name beside another one")
+        raise _Refused("SQLite gives such names to files beside a database")
     with suppress(FileNotFoundError):
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise _Refused("it is a folder")
         if not stat.S_ISREG(mode):
-            raise _Refused("it is no file, but a pipe, a device or a socket")
+            raise _Refused("it is a pipe, a device or a socket, not a file")
     with suppress(FileNotFoundError):
         path.with_name(path.name + LONGEST_SUFFIX).lstat()
 
 
 def _check_content(path: Path) -> None:
-    """Refuse a file, or what SQLite would find beside it, that is not ours."""
+    """Refuse a file that is not ours, and a log that SQLite would read with it."""
     start, log = _start_of(path, LOOK_BYTES), _start_of(_log(path), LOOK_BYTES)
     if _is_ours(path) or OUR_TABLE in log:
         return
@@ -83,14 +88,14 @@ def _check_content(path: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    """Tell whether a database carries our mark in its header."""
+    """Tell whether the header of a database holds our application id."""
     header = _start_of(path, HEADER_BYTES)
-    is_marked = int.from_bytes(header[APPLICATION_ID_PLACE], "big") == APPLICATION_ID
-    return header.startswith(MAGIC) and is_marked
+    has_our_id = int.from_bytes(header[APPLICATION_ID_PLACE], "big") == APPLICATION_ID
+    return header.startswith(MAGIC) and has_our_id
 
 
 def _has_tables(path: Path) -> bool:
-    """Tell whether a database holds anything, without any lock or change; its log is not read."""
+    """Tell whether a database has tables, without locking it, changing it or reading its log."""
     try:
         address = f"{path.as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(address, uri=True)) as connection:
@@ -101,7 +106,7 @@ def _has_tables(path: Path) -> bool:
 
 
 def _start_of(path: Path, length: int) -> bytes:
-    """Read the beginning of a file; nothing where there is none, and no wait for a pipe."""
+    """Read the beginning of a file; empty if there is no file. Never waits for a pipe."""
     with suppress(FileNotFoundError):
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:

@@ -1,7 +1,9 @@
-"""The small file that keeps the mark: the greatest epoch ever used, overwritten in place.
+"""The small file that stores the mark: the greatest epoch ever used, and the last row published.
 
-It is allocated when it is made, so that a full disk does not stop it. Two slots are written in
-turn, so that a write which is cut short leaves the one before it.
+How it works. The file is allocated when it is made and overwritten in place, so that a full disk
+cannot stop a write. It has two slots with a checksum each. Writes alternate between them, so that
+a write that is cut short destroys only its own slot. The valid slot with the greater write count
+is the mark. A lock on the file keeps a second process away from the journal.
 """
 
 import errno
@@ -14,35 +16,35 @@ from device.durable.numbers import SLOT_BYTES, Mark, decode_mark, encode_mark, n
 from shared.errors import JournalError
 
 SLOT_PLACES = (0, 4_096)
-"""In different blocks of the disk: one write never touches both."""
+"""In different blocks of the disk, so that one write never touches both."""
 FILE_BYTES = 8_192
 
 
 class EpochFile:
-    """An open mark; raises OSError where the file cannot be had, read or written."""
+    """An open epoch file; its methods raise OSError when it cannot be opened, read or written."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file, or make it; its folder is made too."""
+        """Open the file; creates it and its folder if they are missing."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._written = 0
         self.mark = self._read()
 
     def lock(self) -> bool:
-        """Take the file for this process alone, until it ends; tells whether it could."""
+        """Lock the file until this process ends; returns False if another process has the lock."""
         with suppress(BlockingIOError):
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.mark = self._read()  # whoever had it until now may have written
+            self.mark = self._read()  # the process that had the lock may have written
             return True
         return False
 
     def wait_for_lock(self) -> None:
-        """Take the file for this process alone; others have it for a moment only."""
+        """Wait for the lock, which other processes hold for a moment only."""
         fcntl.flock(self._file, fcntl.LOCK_EX)
         self.mark = self._read()
 
     def write(self, mark: Mark, *, durable: bool) -> None:
-        """Write a mark; ``durable`` ones survive the loss of power, and others this process."""
+        """Write a mark that survives this process, and the loss of power if ``durable``."""
         if os.fstat(self._file).st_size < FILE_BYTES:
             os.pwrite(self._file, bytes(FILE_BYTES), 0)
         self._written += 1
@@ -53,7 +55,7 @@ class EpochFile:
             os.fsync(self._file)
 
     def close(self) -> None:
-        """Close the file and give it free."""
+        """Close the file and release its lock."""
         os.close(self._file)
 
     def _read(self) -> Mark | None:
@@ -64,9 +66,9 @@ class EpochFile:
 
 
 def take_epoch(path: Path, clock_ms: int) -> int:
-    """Return an epoch greater than all that were taken with this file, and remember it there.
+    """Return an epoch greater than every epoch taken from this file, and store it there.
 
-    Raises OSError when it cannot be remembered, also where the file is somebody else's.
+    Raises OSError when it cannot be stored, or when the file belongs to another program.
     """
     if is_foreign(path):
         raise FileExistsError(errno.EEXIST, "it is a file of another program")
@@ -77,18 +79,18 @@ def take_epoch(path: Path, clock_ms: int) -> int:
         return epoch
 
 
-def beside(journal: Path) -> Path:
-    """Return where the mark of a journal is."""
+def epoch_path(journal: Path) -> Path:
+    """Return the path of a journal's epoch file."""
     return journal.with_name(f"{journal.name}.epoch")
 
 
 def holds_mark(path: Path) -> bool:
-    """Tell whether a file is there that holds a mark of ours."""
+    """Tell whether a file holds a valid mark."""
     return any(decode_mark(slot) is not None for slot in _slots(path))
 
 
 def is_foreign(path: Path) -> bool:
-    """Tell whether a file is there that we did not write: ours holds a mark, or is still empty."""
+    """Tell whether a file belongs to another program: it holds data, but no valid mark."""
     if holds_mark(path):
         return False
     return any(slot.strip(b"\0") for slot in _slots(path))
@@ -105,15 +107,15 @@ def _slots(path: Path) -> list[bytes]:
 
 
 def boot_id() -> str | None:
-    """Return what names the time since the machine was started; None where nothing does."""
+    """Return the id of this boot of the machine; None where the system has none."""
     with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return None
 
 
-def open_beside(journal: Path) -> EpochFile:
-    """Open and lock the mark of a journal; raises JournalError when that cannot be."""
-    path = beside(journal)
+def open_epoch_file(journal: Path) -> EpochFile:
+    """Open and lock the epoch file of a journal; raises JournalError if that fails."""
+    path = epoch_path(journal)
     try:
         file = EpochFile(path)
     except OSError as error:

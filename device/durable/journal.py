@@ -1,8 +1,16 @@
-"""A journal that outlives its process, and the epochs of its numbers.
+"""The journal of a device with ``SPOKE_JOURNAL``: in memory, and on the disk as long as it works.
 
-Readings are committed to the :class:`~device.durable.store.Store` before they go out, and answered
-for from memory, which is filled from it at the start: no answer ever waits for the disk. When a
-commit fails the numbers go on in a new epoch, in memory, and the disk is tried again now and then.
+How it works. Readings are committed to the :class:`~device.durable.store.Store` before they are
+sent. Replay questions are answered from memory, which is filled from the store at the start, so no
+answer waits for the disk.
+
+When a commit fails, nobody knows whether its rows are on the disk. So the batch and all readings
+after it get numbers of a new, greater epoch. They are kept in memory only, until the disk is tried
+again after :data:`RETRY_S`. A damaged file is moved away and a new one begins
+(:mod:`device.durable.quarantine`).
+
+Invariant: before a number of an epoch is sent, the epoch file holds that epoch or a greater one, if
+it can be written at all. So a number is never used twice, whatever happens to the journal.
 """
 
 import sqlite3
@@ -16,22 +24,24 @@ from typing import NamedTuple
 from loguru import logger
 
 from device.durable.claim import claim
-from device.durable.epoch_file import boot_id, open_beside
-from device.durable.numbers import Beginning, Held, Mark, begin, next_epoch
-from device.durable.quarantine import move_aside
+from device.durable.epoch_file import boot_id, open_epoch_file
+from device.durable.numbers import Beginning, JournalState, Mark, begin, next_epoch
+from device.durable.quarantine import quarantine
 from device.durable.store import AGE_MAX_MS, FAILED_WAIT_S, Damaged, Store
-from device.journal import MemoryJournal, Numbered, Page, capacity
+from device.journal import MemoryJournal, Numbered, capacity
 from shared.cursor import Cursor
 from shared.errors import JournalError
+from shared.replay_server.journal import JournalPage
 
 RETRY_S = 30.0
-"""Between two tries of a disk that did not take a commit. Each that fails after all is a new epoch,
-and a gap for everybody."""
+"""Between two tries of a disk that failed. Each try that fails later costs a new epoch, and every
+client a gap."""
 ROOM_BYTES = 16_000_000
-"""A full disk is not tried before it has so much room again: less is used up in a moment."""
-SAY_AGAIN_S = 60.0
+"""A full disk is not tried before it has this much room; less would be used up in a moment."""
+LOG_AGAIN_S = 60.0
+"""Between two log lines about a failing disk."""
 NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
-"""At the start these are a wrong setting."""
+"""At the start these errors mean that the setting is wrong."""
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -46,11 +56,11 @@ CLOCKS = Clocks(lambda: time.time_ns() // 1_000_000, time.monotonic)
 
 
 class DurableJournal:
-    """The journal of a process: in memory and, as long as the disk takes it, in a file."""
+    """The journal of a process, in memory and in a file."""
 
     def __init__(self, path: Path, device_ids: Sequence[str], clocks: Clocks = CLOCKS) -> None:
-        """Open the journal; raises JournalError when it is in use, or not to be touched."""
-        self._path = claim(path)  # resolved: by whatever name one comes there, there is one lock
+        """Open the journal; raises JournalError if it is in use or belongs to another program."""
+        self._path = claim(path)  # resolved, so that every name of the file leads to the same lock
         self._keep_a_device = capacity(len(device_ids))
         self._device_ids = device_ids
         self._clocks = clocks
@@ -58,8 +68,8 @@ class DurableJournal:
         self._memory = MemoryJournal(self._keep_a_device)
         self._store: Store | None = None
         self._is_damaged = False
-        self._retry_s = self._say_s = clocks.monotonic_s()
-        self._epochs = open_beside(self._path)
+        self._retry_due_s = self._log_due_s = clocks.monotonic_s()
+        self._epochs = open_epoch_file(self._path)
         try:
             self.beginning = self._begin()
         except BaseException:
@@ -67,7 +77,7 @@ class DurableJournal:
             raise
 
     def keep(self, batch: Sequence[Numbered]) -> int | None:
-        """Commit readings; returns a new epoch for them when that failed."""
+        """Commit readings; returns a new epoch for them if the commit failed."""
         if self._store is None:
             self._try_again()
         if self._store is not None:
@@ -81,12 +91,12 @@ class DurableJournal:
         self._last_seqs.update((one.device_id, one.cursor.seq) for one in batch)
         return None
 
-    def page(self, device_id: str, after: Cursor | None, limit: int) -> Page:
-        """Read at most ``limit`` readings after a position, None: from the oldest held."""
+    def page(self, device_id: str, after: Cursor | None, limit: int) -> JournalPage:
+        """Read at most ``limit`` readings after a position; None means from the oldest one."""
         return self._memory.page(device_id, after, limit)
 
     def close(self) -> None:
-        """Close all files; another process may have them then."""
+        """Close all files and release the lock."""
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -95,9 +105,9 @@ class DurableJournal:
     # --- at the start ----------------------------------------------------------------------
 
     def _begin(self) -> Beginning:
-        """Read what is there, and decide how the numbers go on."""
-        held = self._load()
-        beginning = begin(self._epochs.mark, held, self._boot_id, self._clocks.wall_ms())
+        """Read the file and decide how the numbers continue."""
+        found = self._load()
+        beginning = begin(self._epochs.mark, found, self._boot_id, self._clocks.wall_ms())
         self._epoch = beginning.epoch
         self._last_seqs = dict.fromkeys(self._device_ids, 0) | dict(beginning.last_seqs)
         if not beginning.goes_on:
@@ -105,10 +115,10 @@ class DurableJournal:
             self._start_keeping()
         return beginning
 
-    def _load(self) -> Held | None:
-        """Open the file and read all of it; None when there is nothing the numbers can go on from.
+    def _load(self) -> JournalState | None:
+        """Open the file and read all of it; None if it is empty or cannot be used.
 
-        Raises JournalError when nobody can write there.
+        Raises JournalError when this user may not write there.
         """
         try:
             self._store = self._open()
@@ -124,7 +134,7 @@ class DurableJournal:
             self._fail(error)
             return None
 
-    def _fill_memory(self, store: Store) -> Held | None:
+    def _fill_memory(self, store: Store) -> JournalState | None:
         positions = store.positions()
         epoch = max((position.epoch for position in positions.values()), default=-1)
         last_seqs = {device_id: position.seq for device_id, position in positions.items()}
@@ -134,20 +144,20 @@ class DurableJournal:
                 last_seqs[one.device_id] = one.cursor.seq
             if kept_ms >= oldest_ms:
                 self._memory.append(*one)
-        return Held(epoch, store.rows, last_seqs) if positions else None
+        return JournalState(epoch, store.rows, last_seqs) if positions else None
 
     # --- when the disk fails ---------------------------------------------------------------
 
     def _fail(self, error: Exception) -> None:
-        """Give the file up for now, and say so; again a minute later at the soonest."""
+        """Stop using the file for now, and log that, at most once a minute."""
         self._is_damaged = isinstance(error, Damaged) or _code(error) in DAMAGED
         if self._store is not None:
             self._store.close(FAILED_WAIT_S)
             self._store = None
         now_s = self._clocks.monotonic_s()
-        self._retry_s = now_s + RETRY_S
-        if now_s >= self._say_s:
-            self._say_s = now_s + SAY_AGAIN_S
+        self._retry_due_s = now_s + RETRY_S
+        if now_s >= self._log_due_s:
+            self._log_due_s = now_s + LOG_AGAIN_S
             logger.error(
                 "journal_failed",
                 file=str(self._path),
@@ -156,35 +166,37 @@ class DurableJournal:
             )
 
     def _leave_epoch(self) -> int:
-        """Begin a greater epoch: in this one the file may hold more or less than was published."""
+        """Begin a greater epoch: the file may not hold the same numbers as were sent."""
         self._epoch = next_epoch(self._clocks.wall_ms(), [self._epoch])
         self._last_seqs = dict.fromkeys(self._device_ids, 0)
         self._remember_epoch()
         return self._epoch
 
     def _remember_epoch(self) -> None:
-        """Write down that the epoch is used, before it is."""
+        """Store the epoch in the epoch file before a number of it is used."""
         try:
             self._epochs.write(self._mark(0), durable=True)
-        except OSError as error:  # only a clock that goes back can do harm now
+        except (
+            OSError
+        ) as error:  # the epoch is the time, so only a clock that goes back can repeat it
             logger.error("epoch_not_kept", epoch=self._epoch, reason=error.strerror)
 
     def _try_again(self) -> None:
-        """Use the file again, from the numbers on that were reached; not too often."""
-        if self._clocks.monotonic_s() < self._retry_s:
+        """Use the file again, continuing with the present numbers, if a try is due."""
+        if self._clocks.monotonic_s() < self._retry_due_s:
             return
         self._start_keeping(room_bytes=ROOM_BYTES)
         if self._store is not None:
-            self._say_s = self._clocks.monotonic_s()
+            self._log_due_s = self._clocks.monotonic_s()
             logger.info("journal_works_again", file=str(self._path), epoch=self._epoch)
 
     def _start_keeping(self, room_bytes: int = 0) -> None:
-        """Open the file, unless it is, and begin the epoch there."""
+        """Open the file if it is closed, and begin the present epoch in it."""
         try:
             if disk_usage(self._path.parent).free < room_bytes:
                 raise OSError(ENOSPC, "the disk is full")
             if self._is_damaged:
-                self._move_aside()
+                self._quarantine()
             if self._store is None:
                 self._store = self._open()
             self._store.begin(self._epoch, self._last_seqs)
@@ -195,8 +207,8 @@ class DurableJournal:
     def _open(self) -> Store:
         return Store(self._path, self._keep_a_device * len(self._device_ids))
 
-    def _move_aside(self) -> None:
-        target = move_aside(self._path)
+    def _quarantine(self) -> None:
+        target = quarantine(self._path)
         self._is_damaged = False
         logger.error("journal_moved_aside", damaged=str(target), new=str(self._path))
 

@@ -1,16 +1,16 @@
-"""Where a damaged journal goes: beside the new one, for whoever wants to look at it."""
+"""Moves a damaged journal out of the way, for somebody to look at later."""
 
 import re
 from contextlib import suppress
 from pathlib import Path
 
 DAMAGED_MAX = 3
-"""Older ones are deleted: a disk that breaks again and again must not fill up with them."""
+"""Older ones are deleted, so that a failing disk does not fill up with them."""
 LOG_SUFFIX, INDEX_SUFFIX = "-wal", "-shm"
-"""SQLite's own files beside the journal; it finds the log again by its name."""
+"""SQLite's own files beside a database; it finds the log by this name."""
 
 
-def move_aside(path: Path) -> Path:
+def quarantine(path: Path) -> Path:
     """Rename a journal and its log to ``<name>.damaged-<n>``; returns the new path."""
     numbers = _numbers(path)
     number = max(numbers, default=0) + 1

@@ -1,7 +1,7 @@
-"""A thread that moves what was committed from the journal's log into its file.
+"""A thread that checkpoints the journal: it copies SQLite's log (WAL) into the database file.
 
-SQLite would do so in a commit, now and then, and wait for the disk. Here nothing that publishes
-waits for it: this connection synchronises, the one that commits never does.
+SQLite would do this within a commit now and then, and wait for the disk there. The publishing
+thread must never wait for the disk, so its connection never synchronises; this one does.
 """
 
 import sqlite3
@@ -10,28 +10,27 @@ from pathlib import Path
 from threading import Event, Thread
 
 CHECKPOINT_INTERVAL_S = 2.0
-"""What the loss of power may cost at most, beside what the disk itself forgets."""
+"""A loss of power costs at most the readings of this time, if the disk keeps its promises."""
 LOG_PAGES_MAX = 16_384
-"""64 MB. A log starts again at its beginning when all of it was moved at one moment, which
-commits in quick succession on a slow disk never let happen; then the committing side moves the
-rest."""
+"""64 MB. SQLite reuses the log from its beginning once a checkpoint has copied all of it. Fast
+commits on a slow disk can prevent that for ever; then the publishing thread copies the rest."""
 
 
-class Checkpoints:
+class CheckpointThread:
     """The running thread for one journal."""
 
     def __init__(self, path: Path) -> None:
         self.failed: sqlite3.Error | None = None
-        """What it died of; the log only grows from then on."""
+        """The error that ended the thread. From then on the log only grows."""
         self.is_behind = False
-        """Whether the log is longer than it should be."""
+        """Whether the log is longer than :data:`LOG_PAGES_MAX`."""
         self._path = path
         self._end = Event()
         self._thread = Thread(target=self._run, name="checkpoints", daemon=True)
         self._thread.start()
 
     def stop(self, wait_s: float) -> None:
-        """Stop it; it may still be waiting for the disk after ``wait_s``."""
+        """End the thread; it may still wait for the disk after ``wait_s``."""
         self._end.set()
         self._thread.join(wait_s)
 
@@ -40,12 +39,12 @@ class Checkpoints:
             with closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
                 connection.execute("PRAGMA synchronous = NORMAL")
                 while not self._end.wait(CHECKPOINT_INTERVAL_S):
-                    self.is_behind = move_log(connection) > LOG_PAGES_MAX
+                    self.is_behind = checkpoint(connection) > LOG_PAGES_MAX
         except sqlite3.Error as error:
             self.failed = error
 
 
-def move_log(connection: sqlite3.Connection) -> int:
-    """Move what is committed, as far as nobody has to wait; returns the length of the log."""
+def checkpoint(connection: sqlite3.Connection) -> int:
+    """Copy as much of the log as possible without waiting; returns the log's length in pages."""
     _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     return int(pages)

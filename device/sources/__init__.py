@@ -1,8 +1,22 @@
 """Where readings come from: one module a source, found by the name it registers.
 
-A source is a generator of samples that never sleeps: the publisher paces it by ``due_s``. To add
-one, add a module here with an opener under ``@registered(SOURCES, "<name>")``; a setting
-``SPOKE_SOURCE=<name>:<argument>`` then finds it. Decoders of bytes live in ``decoders``, pure.
+How it works. The publisher is one loop in one thread, so a source must never block it. The loop
+asks a source for one sample at a time, with :meth:`Source.poll`:
+
+- A :class:`Sample` is published when it is due. Then the loop polls again.
+- ``NOT_YET`` means that nothing was measured so far. The loop polls again as soon as the source's
+  descriptor is readable, and once a second in any case.
+- ``ENDED`` ends the ride. The loop never polls again.
+
+Kinds of input. A serial port and standard input give their own descriptor and read it without
+blocking. A library with a thread of its own (Bluetooth, MQTT) puts samples into a bounded queue and
+writes a byte into a socket pair; the other end is the descriptor, and ``poll`` empties both. The
+poll once a second is for keepalives and timeouts. A simulation or a file is an
+:class:`IteratorSource`, which always has a next sample.
+
+To add a source, add a module here with an opener under ``@registered(SOURCES, "<name>")``; the
+setting ``SPOKE_SOURCE=<name>:<argument>`` then finds it. Code that decodes bytes is pure and lives
+in ``decoders``.
 """
 
 import importlib
@@ -10,7 +24,8 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TypeAlias
+from enum import Enum, auto
+from typing import Protocol, TypeAlias
 
 from shared.errors import SourceError
 from shared.reading import Value
@@ -30,17 +45,61 @@ class Sample:
     values: Mapping[str, Value] = field(default_factory=dict)
 
 
+class NoSample(Enum):
+    """Why a source gives no sample."""
+
+    NOT_YET = auto()
+    ENDED = auto()
+
+
+class Source(Protocol):
+    """An open source of one bike's samples."""
+
+    @property
+    def interval_ms(self) -> int:
+        """The usual time between two samples; 0 means irregular."""
+
+    @property
+    def model(self) -> str | None:
+        """The name of the bike or the recording, shown in its status."""
+
+    def poll(self, now_s: float) -> Sample | NoSample:
+        """Return the next sample if there is one, without blocking.
+
+        ``now_s`` is the time of ``time.monotonic``. Raises :class:`SourceError` when the source
+        can give no more samples because of a fault; that stops the device with exit code 2.
+        """
+
+    def fileno(self) -> int | None:
+        """Return a descriptor that is readable when ``poll`` has something to read, or None.
+
+        No other source uses the same descriptor, and it changes only within ``poll``.
+        """
+
+    def close(self) -> None:
+        """Give back the descriptor and end the threads; called once, when the device stops."""
+
+
 @dataclass(frozen=True, slots=True)
-class Source:
-    """An open source: its samples, the interval between them (0: irregular), what it is."""
+class IteratorSource:
+    """A source that always has its next sample ready, such as a simulation or a file."""
 
     samples: Iterator[Sample]
     interval_ms: int
     model: str | None = None
 
+    def poll(self, now_s: float) -> Sample | NoSample:
+        return next(self.samples, NoSample.ENDED)
+
+    def fileno(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        """Do nothing: there is no descriptor and no thread."""
+
 
 Opener: TypeAlias = Callable[[Settings, str, int], Source]
-"""Opens a source for ``(settings, argument, bike)``; ``argument`` is what follows the colon."""
+"""Opens a source for ``(settings, argument, bike)``; ``argument`` is the text after the colon."""
 
 SOURCES: dict[str, Opener] = {}
 
@@ -59,7 +118,7 @@ def open_source(settings: Settings, bike: int) -> Source:
 
 
 def _import_sources() -> None:
-    """Import every module of this package once, so that each has registered what it opens."""
+    """Import every module of this package once, so that each registers its opener."""
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
         importlib.import_module(module.name)
 

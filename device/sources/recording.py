@@ -1,7 +1,7 @@
-"""``ride:<file>``: a recorded ride, FIT, GPX or TCX, point by point at its own pace.
+"""``ride:<file>``: replays a recorded ride (FIT, GPX or TCX), point by point at its own pace.
 
-One reading a recorded moment, under the name of the file. ``decoders`` read and judge its content;
-this module opens it, tells about it in the log, and replays it.
+Each recorded moment becomes one reading; the status names the file. ``decoders`` read and judge the
+content. This module opens the file, logs its faults, and replays it.
 """
 
 import stat
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from device.sources import SOURCES, Sample, Source
+from device.sources import SOURCES, IteratorSource, Sample, Source
 from device.sources.decoders.course import Course, plan_course
 from device.sources.decoders.point import Point, Ride
 from device.sources.decoders.ride import read_ride
@@ -24,20 +24,20 @@ from shared.reading import MODEL_MAX, Value
 from shared.settings import Settings
 
 FILE_BYTES_MAX = 100_000_000
-"""Ten hours at 1 Hz are 1.5 MB as FIT and 30 MB as TCX; beyond this it is no ride."""
+"""Ten hours at 1 Hz are 1.5 MB as FIT and 30 MB as TCX."""
 
 BETWEEN_BIKES_S = 5.0
-"""A fleet starts like a time trial: each bike this much of the ride after the one before."""
+"""Each bike of a fleet starts this many seconds of the ride after the bike before it."""
 
 REGULAR_SHARE = 0.9
-"""A ride of which so many steps take the usual time is regular, pauses and all."""
+"""A ride is regular if at least this share of its steps takes the usual time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A ride ready to be replayed: samples due from 0 on, and the length of one round.
+    """A ride to replay: samples due from 0 on, and the length of one round.
 
-    ``step_s`` is the usual time between two points, ``regular`` whether most keep to it.
+    ``step_s`` is the usual time between two points; ``regular`` tells whether most steps take it.
     """
 
     model: str
@@ -48,28 +48,28 @@ class Recording:
 
     @property
     def round_s(self) -> float:
-        """The time from the start to the next round's start: one step after the last point."""
+        """The length of a round in s: up to one step after the last point."""
         return (self.samples[-1].due_s or 0.0) + self.step_s
 
 
 @registered(SOURCES, "ride")
 def open_recording(settings: Settings, argument: str, bike: int) -> Source:
-    """Open a recorded ride for one bike; each bike of a fleet starts a little later."""
+    """Open a recorded ride for one bike; see :data:`BETWEEN_BIKES_S`."""
     if not argument:
         raise SourceError("the source ride needs a file, such as ride:tour.fit")
     recording = load_recording(Path(argument))
     pace, delay_s = settings.ride_pace, bike * BETWEEN_BIKES_S
     samples = replay(recording, pace=pace, loop=settings.ride_loop, delay_s=delay_s)
     interval_ms = max(1, round(1000 * recording.step_s / pace))
-    return Source(samples, interval_ms if recording.regular else 0, recording.model)
+    return IteratorSource(samples, interval_ms if recording.regular else 0, recording.model)
 
 
 def replay(
     recording: Recording, *, pace: float = 1.0, loop: bool = False, delay_s: float = 0.0
 ) -> Iterator[Sample]:
-    """Give the ride's samples ``pace`` times as fast, once or for ever.
+    """Yield the ride's samples ``pace`` times as fast, once or in a loop.
 
-    Rounds follow each other by one usual step, and the odometer goes on counting.
+    A round starts one usual step after the end of the one before, and the odometer counts on.
     """
     for number in count() if loop else (0,):
         start_s = delay_s + number * recording.round_s
@@ -81,7 +81,7 @@ def replay(
 
 @lru_cache(maxsize=1)
 def load_recording(path: Path) -> Recording:
-    """Read a recorded ride; a whole fleet reads it once. Raises :class:`SourceError`."""
+    """Read a recorded ride, once for a whole fleet. Raises :class:`SourceError`."""
     data = _read(path)
     try:
         ride = read_ride(data)
@@ -94,22 +94,22 @@ def load_recording(path: Path) -> Recording:
 
 
 def _check(ride: Ride, course: Course) -> None:
-    """Raise :class:`SourceError` when nothing can be played, though points have times."""
+    """Raise :class:`SourceError` if the points have times but no moment can be played."""
     if len(ride.points) > 1 and len({point.time_s for point in ride.points}) == 1:
         raise SourceError(f"all {len(ride.points):,} points have the same time")
     if course.moments:
         return
-    if any(_says_speed_or_place(point) for point in ride.points):
+    if any(_has_speed_or_place(point) for point in ride.points):
         raise SourceError("none of its speeds, distances and positions can be right")
     raise SourceError("it has neither speeds nor distances nor positions")
 
 
-def _says_speed_or_place(point: Point) -> bool:
+def _has_speed_or_place(point: Point) -> bool:
     return any(one is not None for one in (point.speed_mps, point.distance_m, point.latitude_deg))
 
 
 def _report(path: Path, ride: Ride, course: Course) -> None:
-    """Log the count of points, the damage, and every change of the recorded times."""
+    """Log the number of points, the damage, and every change of the recorded times."""
     left_out = ride.left_out + course.left_out
     for damage in ride.damage:
         logger.warning("ride_damaged", file=path, why=damage, played="as far as it can be read")
@@ -135,7 +135,7 @@ def _report(path: Path, ride: Ride, course: Course) -> None:
 
 
 def _later(values: Mapping[str, Value], start_km: float) -> Mapping[str, Value]:
-    """Let the odometer of a later round go on from where the round began."""
+    """Add the kilometres of the rounds before to the odometer."""
     kilometres = values.get("odometer_km")
     if start_km == 0 or not isinstance(kilometres, float):
         return values
@@ -157,13 +157,13 @@ def _recording(model: str, course: Course) -> Recording:
 
 
 def _length_km(course: Course) -> float:
-    """Measure a round on the rounded odometer, so that it never goes back."""
+    """Measure a round by its rounded odometer values, so that the odometer never goes back."""
     shown = [one.values["odometer_km"] for one in course.moments if "odometer_km" in one.values]
     return round(shown[-1] - shown[0], 3) if shown else 0.0
 
 
 def _model(path: Path) -> str:
-    """Name the ride by its file, in the characters and the length that a status may have."""
+    """Return the model: the file's name, in characters and length that a status may have."""
     name = "".join(char if char.isprintable() else "?" for char in path.name)
     return f"recorded ride {name}"[:MODEL_MAX]
 
@@ -171,7 +171,7 @@ def _model(path: Path) -> str:
 def _read(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
-            raise SourceError(f"the ride {path} cannot be read: it is no ordinary file")
+            raise SourceError(f"the ride {path} cannot be read: it is not a regular file")
         with path.open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:

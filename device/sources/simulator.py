@@ -1,7 +1,8 @@
-"""``simulator``: a made-up rider on a made-up road, by the laws of :mod:`device.ride`.
+"""``simulator``: a made-up rider on a made-up road, ridden by the physics of :mod:`device.ride`.
 
-Each bike of a fleet has a rider, a road and a battery of its own, drawn from (seed, bike). The
-same seed gives the same ride, sample by sample; the road is the same at any rate.
+How it works. Each bike of a fleet has a rider, a road and a battery of its own. They are drawn from
+random streams that are seeded with (seed, bike): the same seed gives the same ride, sample by
+sample. The road has a stream of its own, so it is the same at any rate of samples.
 """
 
 from collections.abc import Iterator
@@ -12,10 +13,10 @@ from random import Random
 from secrets import randbits
 
 from device.noise import Stream, drift
-from device.ride import Bike, Inputs, State, motor_power_w, step
+from device.ride import Inputs, State, Vehicle, motor_power_w, step
 from device.rider import Mood, Rider, decide, next_mood
 from device.road import Place, Segment, altitude_at, first_segment, next_segment
-from device.sources import SOURCES, Sample, Source
+from device.sources import SOURCES, IteratorSource, Sample, Source
 from shared.decorators import registered
 from shared.errors import SourceError
 from shared.reading import ASSIST_LEVELS
@@ -23,7 +24,7 @@ from shared.settings import Settings
 
 MODEL = "Spoke simulated e-bike"
 STEP_MAX_S = 0.5
-"""Slower rates are ridden in steps of at most this: riders brake in time."""
+"""Longer intervals between samples are split into such steps, so that riders brake in time."""
 
 GUST_SPREAD = 0.35
 GUST_MEMORY_S = 8.0
@@ -33,9 +34,9 @@ LAPSE_C_PER_M = 0.0065
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who rides what where, fixed for the whole ride; temperature is that at sea level."""
+    """The bike, the rider and the place, fixed for a ride; the temperature is that at sea level."""
 
-    bike: Bike
+    bike: Vehicle
     rider: Rider
     place: Place
     odometer_km: float
@@ -44,7 +45,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All that changes during a ride; ``gust`` is the wind above its mean, as a fraction."""
+    """The state that changes during a ride; ``gust`` is the wind above its mean, as a fraction."""
 
     state: State
     mood: Mood
@@ -55,16 +56,16 @@ class Moment:
 
 @registered(SOURCES, "simulator")
 def open_simulator(settings: Settings, argument: str, bike: int) -> Source:
-    """Start the ride of one bike; without a seed no two rides are the same."""
+    """Start the ride of one bike; without a seed every ride is different."""
     if argument:
-        raise SourceError("the source simulator takes nothing behind its name")
+        raise SourceError("the source simulator takes no argument")
     seed = randbits(64) if settings.seed is None else settings.seed
     samples = simulate(f"{seed}/{bike}", 1 / settings.rate_hz)
-    return Source(samples, max(1, round(1000 / settings.rate_hz)), MODEL)
+    return IteratorSource(samples, max(1, round(1000 / settings.rate_hz)), MODEL)
 
 
 def simulate(seed: str, interval_s: float) -> Iterator[Sample]:
-    """Ride for ever, with a sample every ``interval_s``."""
+    """Yield a sample every ``interval_s``, without end."""
     births, roads, moods = (_stream(seed, name) for name in ("birth", "road", "mood"))
     cast, moment = _born(births)
     steps = ceil(interval_s / STEP_MAX_S)
@@ -75,7 +76,7 @@ def simulate(seed: str, interval_s: float) -> Iterator[Sample]:
 
 
 def advance(cast: Cast, moment: Moment, roads: Stream, moods: Stream, dt_s: float) -> Moment:
-    """Ride on by ``dt_s``; at the end of a segment the road goes on."""
+    """Ride on by ``dt_s``; at the end of a segment the next one is drawn."""
     state = step(cast.bike, moment.state, moment.inputs, dt_s)
     mood, segment = moment.mood, moment.segment
     while state.distance_m >= segment.end_m:
@@ -88,13 +89,13 @@ def advance(cast: Cast, moment: Moment, roads: Stream, moods: Stream, dt_s: floa
 
 
 def _stream(seed: str, name: str) -> Random:
-    return Random(f"{seed}/{name}")  # a ride is no secret, and must come again
+    return Random(f"{seed}/{name}")  # no secret, and must be repeatable
 
 
 def _born(births: Stream) -> tuple[Cast, Moment]:
-    """Draw a bike, its rider and their home, and stand them in front of it."""
+    """Draw a bike, its rider and its home, and the standing start of the ride."""
     between = births.uniform
-    bike = Bike(between(80, 125), between(0.45, 0.58), between(0.005, 0.009))
+    bike = Vehicle(between(80, 125), between(0.45, 0.58), between(0.005, 0.009))
     rider = Rider(between(75, 135), 1 + int(births.random() * 3), descent_mps=between(9, 12))
     place = Place(between(40, 600), between(0.5, 5))
     cast = Cast(bike, rider, place, between(20, 6000), between(8, 26))
@@ -103,7 +104,7 @@ def _born(births: Stream) -> tuple[Cast, Moment]:
 
 
 def _sample(cast: Cast, moment: Moment, due_s: float) -> Sample:
-    """Round what a bike's sensors would show, as finely as they would show it."""
+    """Round the values to the resolution of a bike's sensors."""
     state, inputs = moment.state, moment.inputs
     altitude_m = altitude_at(moment.segment, state.distance_m)
     return Sample(

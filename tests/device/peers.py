@@ -15,7 +15,7 @@ from device.__main__ import wire
 from device.fleet import Bike
 from device.journal import MemoryJournal, capacity
 from device.sockets import Socket, open_sockets
-from device.sources import Sample, Source
+from device.sources import IteratorSource, Sample, Source
 from shared.contexts import open_context
 from shared.cursor import Cursor
 from shared.reading import Reading, Status
@@ -100,8 +100,13 @@ StartDevice: TypeAlias = Callable[..., RunningDevice]
 def make_bike(
     samples: Iterator[Sample], device_id: str = "ebike-001", interval_ms: int = 0
 ) -> Bike:
-    """Make a bike that measures what the test says."""
-    return Bike(device_id, EPOCH, Source(samples, interval_ms, "test bike"))
+    """Make a bike with the samples of the test."""
+    return make_live_bike(IteratorSource(samples, interval_ms, "test bike"), device_id)
+
+
+def make_live_bike(source: Source, device_id: str = "ebike-001") -> Bike:
+    """Make a bike with a source of the test's own."""
+    return Bike(device_id, EPOCH, source)
 
 
 def steady(interval_s: float = 0.01) -> Iterator[Sample]:

@@ -6,7 +6,7 @@ import pytest
 
 from device.fleet import FAULT_KINDS_MAX, OTHER_FAULTS, Bike, fleet_ids
 from device.journal import Numbered
-from device.sources import Sample, Source
+from device.sources import IteratorSource, Sample
 from shared.cursor import Cursor
 from shared.reading import Value
 from shared.wire import READING_BYTES_MAX, decode_reading, decode_status
@@ -16,7 +16,7 @@ NOW_MS = EPOCH + 5
 
 
 def make_bike(model: str | None = "test bike") -> Bike:
-    return Bike("ebike-001", EPOCH, Source(iter(()), 100, model))
+    return Bike("ebike-001", EPOCH, IteratorSource(iter(()), 100, model))
 
 
 def number(bike: Bike, speed_kmh: object, values: Mapping[str, object] | None = None) -> Numbered:
@@ -30,13 +30,13 @@ def sample(speed_kmh: object, values: Mapping[str, object] | None = None) -> Sam
     return Sample(0.0, speed_kmh, wrong)  # type: ignore[arg-type]  # also what is no number
 
 
-def test_numbers_begin_at_one_and_grow_by_one() -> None:
+def test_numbers_grow_by_one() -> None:
     bike = make_bike()
     cursors = [number(bike, 20.0).cursor for _ in range(3)]
     assert cursors == [Cursor(EPOCH, 1), Cursor(EPOCH, 2), Cursor(EPOCH, 3)]
 
 
-def test_a_reading_is_written_with_its_values_and_the_time_it_was_measured() -> None:
+def test_encoded_reading() -> None:
     payload = number(make_bike(), 24.5, {"power_w": 120, "extra": {"tyre_bar": 4.5}}).payload
     assert payload == (
         b'{"v":1,"device_id":"ebike-001","epoch":1700000000000,"seq":1,"ts_ms":1700000000005,'
@@ -45,7 +45,7 @@ def test_a_reading_is_written_with_its_values_and_the_time_it_was_measured() -> 
 
 
 @pytest.mark.parametrize("speed_kmh", [-0.1, 200.1, nan, inf, -inf, True, "20", None])
-def test_a_sample_without_a_valid_speed_is_lost_and_uses_up_no_number(speed_kmh: object) -> None:
+def test_invalid_speed_takes_no_number(speed_kmh: object) -> None:
     bike = make_bike()
     assert bike.number(sample(speed_kmh), NOW_MS) is None
     assert bike.faults == {"speed_kmh": 1}
@@ -65,9 +65,7 @@ def test_a_sample_without_a_valid_speed_is_lost_and_uses_up_no_number(speed_kmh:
         ({"wheel": 29}, "wheel"),
     ],
 )
-def test_a_bad_value_is_left_out_and_counted_and_the_reading_kept(
-    values: Mapping[str, object], fault: str
-) -> None:
+def test_bad_value_is_left_out(values: Mapping[str, object], fault: str) -> None:
     bike = make_bike()
     payload = number(bike, 20.0, {"battery_pct": 50, **values}).payload
     assert decode_reading(payload, "ebike-001").reading.values == {"battery_pct": 50}
@@ -80,7 +78,7 @@ def test_a_source_cannot_choose_its_identity() -> None:
     assert (reading.device_id, reading.cursor) == ("ebike-001", Cursor(EPOCH, 1))
 
 
-def test_an_extra_that_makes_a_reading_too_large_is_left_out() -> None:
+def test_too_large_extra_is_left_out() -> None:
     bike = make_bike()
     extra = {f"{number:032d}": "\x01" * 64 for number in range(16)}
     payload = number(bike, 20.0, {"power_w": 1, "extra": extra}).payload
@@ -98,7 +96,7 @@ def test_each_fault_is_news_once() -> None:
     assert bike.faults == {"power_w": 3, "speed_kmh": 3}
 
 
-def test_keys_without_end_are_counted_in_bounded_memory() -> None:
+def test_endless_keys_in_bounded_memory() -> None:
     bike = make_bike()
     for key in range(1000):
         number(bike, 20.0, {f"key_{key}": 1})
@@ -106,7 +104,7 @@ def test_keys_without_end_are_counted_in_bounded_memory() -> None:
     assert bike.faults[OTHER_FAULTS] == 1000 - FAULT_KINDS_MAX
 
 
-def test_a_status_says_the_last_number_and_the_source() -> None:
+def test_status_content() -> None:
     bike = make_bike()
     number(bike, 20.0)
     status = decode_status(bike.status(NOW_MS), "ebike-001")
@@ -128,7 +126,7 @@ def test_a_bike_that_ended_says_stopping() -> None:
     }
 
 
-def test_a_single_bike_has_the_id_it_was_given() -> None:
+def test_id_of_single_bike() -> None:
     assert fleet_ids("my-bike", 1) == ["my-bike"]
 
 
@@ -139,7 +137,7 @@ def test_a_fleet_is_numbered_from_one() -> None:
     assert len(set(ids)) == 1000
 
 
-def test_in_a_new_epoch_a_reading_is_numbered_again_and_keeps_its_values() -> None:
+def test_number_again_in_new_epoch() -> None:
     bike = make_bike()
     number(bike, 20.0)
     first = number(bike, 24.5, {"power_w": 120, "extra": {"tyre_bar": 4.5}})

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.journal import READINGS_A_DEVICE, READINGS_IN_ALL, MemoryJournal, Page, capacity
+from device.journal import READINGS_A_DEVICE, READINGS_IN_ALL, MemoryJournal, capacity
 from shared.cursor import Cursor
+from shared.replay_server.journal import JournalPage
 
 
 def journal_of(*cursors: tuple[int, int], keep: int = 100) -> MemoryJournal:
@@ -17,9 +18,9 @@ def payload(epoch: int, seq: int) -> bytes:
     return f"{epoch}-{seq}".encode()
 
 
-def test_a_page_from_null_begins_at_the_oldest() -> None:
+def test_page_from_null() -> None:
     page = journal_of((7, 1), (7, 2), (7, 3)).page("ebike-001", None, 2)
-    assert page == Page((b"7-1", b"7-2"), Cursor(7, 1), Cursor(7, 3))
+    assert page == JournalPage((b"7-1", b"7-2"), Cursor(7, 1), Cursor(7, 3))
 
 
 @pytest.mark.parametrize(
@@ -36,22 +37,20 @@ def test_a_page_from_null_begins_at_the_oldest() -> None:
         (Cursor(10, 0), []),
     ],
 )
-def test_a_page_begins_right_after_a_position_across_epochs(
-    after: Cursor, expected: list[bytes]
-) -> None:
+def test_page_after_position_across_epochs(after: Cursor, expected: list[bytes]) -> None:
     page = journal_of((7, 1), (7, 2), (9, 1), (9, 2)).page("ebike-001", after, 1000)
     assert list(page.payloads) == expected
     assert (page.oldest, page.newest) == (Cursor(7, 1), Cursor(9, 2))
 
 
 def test_a_device_never_heard_of_holds_nothing() -> None:
-    assert journal_of((7, 1)).page("ebike-002", None, 10) == Page((), None, None)
+    assert journal_of((7, 1)).page("ebike-002", None, 10) == JournalPage((), None, None)
 
 
 def test_the_oldest_reading_gives_way() -> None:
     journal = journal_of(*((7, seq) for seq in range(1, 8)), keep=3)
     page = journal.page("ebike-001", None, 10)
-    assert page == Page((b"7-5", b"7-6", b"7-7"), Cursor(7, 5), Cursor(7, 7))
+    assert page == JournalPage((b"7-5", b"7-6", b"7-7"), Cursor(7, 5), Cursor(7, 7))
 
 
 def test_devices_do_not_push_each_other_out() -> None:
@@ -68,7 +67,7 @@ def test_a_closed_journal_holds_nothing() -> None:
     assert journal.page("ebike-001", None, 10).newest is None
 
 
-def test_one_bike_keeps_a_whole_recorded_ride_and_a_fleet_shares() -> None:
+def test_capacity_of_bike_and_fleet() -> None:
     assert capacity(1) == READINGS_A_DEVICE > 2 * 8357
     assert capacity(1000) * 1000 == READINGS_IN_ALL
     assert capacity(10 * READINGS_IN_ALL) == 1
@@ -79,9 +78,7 @@ def test_one_bike_keeps_a_whole_recorded_ride_and_a_fleet_shares() -> None:
     st.integers(1, 20),
     st.integers(1, 7),
 )
-def test_asking_on_from_the_last_one_reads_all_that_is_held_once_and_in_order(
-    cursors: list[tuple[int, int]], keep: int, limit: int
-) -> None:
+def test_pages_cover_everything_once(cursors: list[tuple[int, int]], keep: int, limit: int) -> None:
     journal = journal_of(*cursors, keep=keep)
     read: list[bytes] = []
     after: Cursor | None = None

@@ -46,7 +46,7 @@ def start_device(start_process: StartProcess, tmp_path: Path, pub: str, replay: 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_makes_it_say_stopping_and_exit_0(
+def test_signal_sends_stopping_and_exits_0(
     start_device: StartDevice, peers: Peers, pub: str, number: signal.Signals
 ) -> None:
     device = start_device("--rate-hz", "50")
@@ -60,9 +60,7 @@ def test_a_signal_makes_it_say_stopping_and_exit_0(
     assert_nothing_left(device)
 
 
-def test_stopping_is_said_although_the_signal_comes_twice(
-    start_device: StartDevice, peers: Peers, pub: str
-) -> None:
+def test_stopping_after_two_signals(start_device: StartDevice, peers: Peers, pub: str) -> None:
     device = start_device("--rate-hz", "50", "--fleet-size", "50")
     sub = peers.open(zmq.SUB, pub)
     hear_readings(sub, 20)
@@ -88,9 +86,7 @@ def test_readings_and_replay_come_with_the_defaults(
     assert int(device.wait_for_line(r"stopped readings=(\d+)")[1]) >= len(readings)
 
 
-def test_the_epoch_is_the_start_in_ms_and_grows_with_each_start(
-    start_device: StartDevice, peers: Peers, pub: str
-) -> None:
+def test_epoch_grows_with_each_start(start_device: StartDevice, peers: Peers, pub: str) -> None:
     epochs = []
     for _ in range(2):
         device = start_device("--rate-hz", "50")
@@ -101,9 +97,7 @@ def test_the_epoch_is_the_start_in_ms_and_grows_with_each_start(
     assert epochs[0] < epochs[1]
 
 
-def test_a_fleet_has_numbered_ids_and_lives_of_its_own(
-    start_device: StartDevice, peers: Peers, pub: str
-) -> None:
+def test_fleet_ids_and_separate_rides(start_device: StartDevice, peers: Peers, pub: str) -> None:
     device = start_device("--fleet-size", "3", "--seed", "1")
     sub = peers.open(zmq.SUB, pub)
     statuses = hear_statuses(sub, 3)
@@ -114,7 +108,7 @@ def test_a_fleet_has_numbered_ids_and_lives_of_its_own(
 
 
 @pytest.mark.parametrize("taken", ["pub", "replay"])
-def test_a_port_in_use_is_one_sentence_and_exit_2(
+def test_port_in_use_exits_2(
     start_device: StartDevice, peers: Peers, pub: str, replay: str, taken: str
 ) -> None:
     endpoint = {"pub": pub, "replay": replay}[taken]
@@ -137,7 +131,7 @@ def test_a_port_in_use_is_one_sentence_and_exit_2(
         (["--no-such-flag"], "no-such-flag"),
     ],
 )
-def test_what_cannot_be_used_is_said_without_a_stack_trace_and_exit_2(
+def test_wrong_settings_exit_2(
     start_process: StartProcess, tmp_path: Path, flags: list[str], words: str
 ) -> None:
     device = start_process(["python", "-m", "device", *flags], {}, tmp_path)
@@ -153,7 +147,7 @@ def test_help_lists_the_settings_as_flags(start_process: StartProcess, tmp_path:
         assert flag in device.output
 
 
-def test_a_bug_is_one_stack_trace_in_console_and_file_and_exit_1(
+def test_bug_logs_trace_and_exits_1(
     start_process: StartProcess, tmp_path: Path, pub: str, replay: str, peers: Peers
 ) -> None:
     program = tmp_path / "faulty.py"
@@ -177,7 +171,7 @@ def test_a_bug_is_one_stack_trace_in_console_and_file_and_exit_1(
     peers.open(zmq.ROUTER, pub, bind=True)  # its ports are free again
 
 
-def test_with_a_journal_a_killed_device_goes_on_and_answers_for_what_was_before(
+def test_journal_survives_kill(
     start_device: StartDevice, peers: Peers, pub: str, replay: str
 ) -> None:
     live: list[Reading] = []
@@ -208,7 +202,7 @@ def test_a_stopped_device_goes_on_too(start_device: StartDevice, peers: Peers, p
         assert device.wait() == 0
 
 
-def test_a_journal_in_use_is_one_sentence_and_exit_2(
+def test_journal_in_use_exits_2(
     start_device: StartDevice, start_process: StartProcess, tmp_path: Path, peers: Peers, pub: str
 ) -> None:
     start_device("--journal", "journal.sqlite")
@@ -219,7 +213,7 @@ def test_a_journal_in_use_is_one_sentence_and_exit_2(
     assert "Traceback" not in second.output
 
 
-def test_without_a_journal_the_greatest_epoch_is_kept_beside_the_log(
+def test_epoch_file_beside_log(
     start_device: StartDevice, peers: Peers, pub: str, tmp_path: Path
 ) -> None:
     future = 2**52
@@ -230,15 +224,13 @@ def test_without_a_journal_the_greatest_epoch_is_kept_beside_the_log(
     assert device.stop() == 0
 
 
-def test_a_single_bike_has_the_id_it_is_given(
-    start_device: StartDevice, peers: Peers, pub: str
-) -> None:
+def test_id_of_single_bike(start_device: StartDevice, peers: Peers, pub: str) -> None:
     device = start_device("--device-id", "my-bike")
     assert hear_readings(peers.open(zmq.SUB, pub), 1)[0].device_id == "my-bike"
     assert device.stop() == 0
 
 
-def test_a_suspended_device_goes_on_without_a_burst_or_a_hole(
+def test_no_burst_after_suspension(
     start_device: StartDevice, peers: Peers, pub: str, replay: str
 ) -> None:
     device = start_device("--rate-hz", "20")

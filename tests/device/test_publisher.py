@@ -85,7 +85,7 @@ def test_a_status_comes_every_second(
     }
 
 
-def test_a_status_says_the_number_of_the_reading_before_it(
+def test_status_has_last_number(
     start_device: StartDevice, peers: Peers, pub: str, flags: list[str]
 ) -> None:
     start_device([make_bike(steady(0.05))], *flags)
@@ -98,7 +98,7 @@ def test_a_status_says_the_number_of_the_reading_before_it(
         assert heard[-1].cursor == heard[-2].cursor
 
 
-def test_a_device_that_is_stopped_says_so_last(
+def test_stopping_is_last_message(
     start_device: StartDevice, peers: Peers, pub: str, flags: list[str]
 ) -> None:
     bikes = [make_bike(steady(), "ebike-001"), make_bike(steady(), "ebike-002")]
@@ -114,7 +114,7 @@ def test_a_device_that_is_stopped_says_so_last(
     assert not sub.poll(100)
 
 
-def test_a_fleet_is_heard_bike_by_bike_and_spread_over_the_second(
+def test_fleet_is_spread_over_second(
     start_device: StartDevice, peers: Peers, pub: str, flags: list[str]
 ) -> None:
     ids = [f"ebike-{number:03d}" for number in range(1, 21)]
@@ -128,7 +128,7 @@ def test_a_fleet_is_heard_bike_by_bike_and_spread_over_the_second(
     assert {reading.device_id for reading in readings} == set(ids)
 
 
-def test_samples_due_at_once_are_all_published_and_nothing_starves(
+def test_many_samples_due_at_once(
     start_device: StartDevice, peers: Peers, pub: str, replay: str, flags: list[str]
 ) -> None:
     start_device([make_bike(steady(), "ebike-002"), make_bike(at_once(5000))], *flags)
@@ -142,7 +142,7 @@ def test_samples_due_at_once_are_all_published_and_nothing_starves(
 # --- what sources get wrong --------------------------------------------------------------
 
 
-def test_bad_samples_are_left_out_and_logged_once(
+def test_bad_samples_are_logged_once(
     start_device: StartDevice,
     peers: Peers,
     pub: str,
@@ -167,7 +167,7 @@ def test_bad_samples_are_left_out_and_logged_once(
 
 
 @pytest.mark.parametrize("error", [SourceError("the file ends in the middle"), KeyError("bug")])
-def test_a_source_that_fails_stops_the_device_which_says_so_first(
+def test_failing_source_stops_device(
     start_device: StartDevice, peers: Peers, pub: str, flags: list[str], error: Exception
 ) -> None:
     heard = peers.open(zmq.SUB, pub)
@@ -191,7 +191,7 @@ def test_a_source_that_fails_stops_the_device_which_says_so_first(
 # --- a ride that ends --------------------------------------------------------------------
 
 
-def test_a_ride_that_ended_is_held_whole_for_who_comes_late(
+def test_replay_after_end_of_ride(
     start_device: StartDevice, peers: Peers, pub: str, replay: str, flags: list[str]
 ) -> None:
     start_device([make_bike(at_once(RIDE_READINGS))], *flags)
@@ -202,7 +202,7 @@ def test_a_ride_that_ended_is_held_whole_for_who_comes_late(
     assert [reading.seq for reading in readings] == list(range(1, RIDE_READINGS + 1))
 
 
-def test_a_ride_that_ended_goes_on_saying_stopping(
+def test_stopping_status_is_repeated(
     start_device: StartDevice, peers: Peers, pub: str, flags: list[str], log_lines: list[str]
 ) -> None:
     start_device([make_bike(at_once(3))], *flags)
@@ -215,7 +215,7 @@ def test_a_ride_that_ended_goes_on_saying_stopping(
 # --- replay ------------------------------------------------------------------------------
 
 
-def test_pages_are_read_from_the_oldest_to_the_newest(
+def test_replay_pages_in_order(
     start_device: StartDevice, peers: Peers, replay: str, flags: list[str]
 ) -> None:
     start_device([make_bike(at_once(250))], *flags)
@@ -231,7 +231,7 @@ def test_pages_are_read_from_the_oldest_to_the_newest(
     assert [reading.seq for reading in ask_on(dealer, limit=33)] == list(range(1, 251))
 
 
-def test_a_replay_gives_the_bytes_that_were_published(
+def test_replay_returns_published_bytes(
     start_device: StartDevice, peers: Peers, pub: str, replay: str, flags: list[str]
 ) -> None:
     start_device([make_bike(steady())], *flags)
@@ -243,7 +243,7 @@ def test_a_replay_gives_the_bytes_that_were_published(
     assert payloads == [encode_reading(reading) for reading in live]
 
 
-def test_questions_that_are_wrong_are_refused_by_code_and_the_next_is_answered(
+def test_wrong_questions_are_refused(
     start_device: StartDevice, peers: Peers, replay: str, flags: list[str]
 ) -> None:
     start_device([make_bike(steady())], *flags)
@@ -270,7 +270,7 @@ def test_all_frames_before_the_question_come_back(
     assert decode_answer(requester.recv_multipart()).id == "q"
 
 
-def test_a_question_too_large_costs_its_sender_the_connection_and_nobody_else(
+def test_too_large_question_ends_connection(
     start_device: StartDevice, peers: Peers, replay: str, flags: list[str]
 ) -> None:
     start_device([make_bike(steady())], *flags)
@@ -279,7 +279,7 @@ def test_a_question_too_large_costs_its_sender_the_connection_and_nobody_else(
     assert ask(honest, limit=1).device_id == "ebike-001"
 
 
-def test_who_takes_no_answers_delays_neither_others_nor_the_readings(
+def test_stalled_peer_delays_nothing(
     start_device: StartDevice, peers: Peers, pub: str, replay: str, flags: list[str]
 ) -> None:
     bikes = [make_bike(at_once(20_000)), make_bike(steady(0.01), "ebike-002")]
@@ -312,7 +312,7 @@ def test_many_questions_at_once_are_all_answered(
 # --- a bike that connects ----------------------------------------------------------------
 
 
-def test_a_bike_that_connects_out_publishes_says_whom_it_serves_and_answers(
+def test_connecting_bike_announces_itself(
     start_device: StartDevice, peers: Peers, pub: str, replay: str
 ) -> None:
     sub = peers.open(zmq.SUB, pub, bind=True)
@@ -330,7 +330,7 @@ def test_a_bike_that_connects_out_publishes_says_whom_it_serves_and_answers(
     assert page.device_id == reading.device_id
 
 
-def test_a_bike_says_whom_it_serves_again_when_its_gateway_comes_back(
+def test_announcement_after_gateway_restart(
     start_device: StartDevice, peers: Peers, pub: str, replay: str
 ) -> None:
     gateway = Peers()
@@ -343,7 +343,7 @@ def test_a_bike_says_whom_it_serves_again_when_its_gateway_comes_back(
     assert again.recv_multipart()[-1].startswith(b'{"v":1,"op":"serve"')
 
 
-def test_a_bike_serves_every_gateway_it_connects_to(
+def test_replay_for_every_gateway(
     start_device: StartDevice, peers: Peers, free_port: Callable[[], int]
 ) -> None:
     endpoints = [f"tcp://127.0.0.1:{free_port()}" for _ in range(4)]
@@ -363,7 +363,7 @@ def test_a_bike_serves_every_gateway_it_connects_to(
         assert decode_answer(router.recv_multipart()[1:]).id == "q"
 
 
-def test_a_large_fleet_says_whom_it_serves_in_messages_a_gateway_takes(
+def test_large_fleet_splits_announcement(
     start_device: StartDevice, peers: Peers, pub: str, replay: str
 ) -> None:
     router = peers.open(zmq.ROUTER, replay, bind=True)

@@ -15,9 +15,9 @@ from device.ride import (
     PACK_EMPTY_V,
     PACK_FULL_V,
     PACK_OHM,
-    Bike,
     Inputs,
     State,
+    Vehicle,
     motor_power_w,
     pack_current_a,
     resistance_n,
@@ -27,11 +27,11 @@ from device.ride import (
 from shared.reading import SPEED_RANGE_KMH
 
 KMH = 1 / 3.6
-CHECK_BIKE = Bike(mass_kg=100, drag_area_m2=0.55, rolling_resistance=0.006)
+CHECK_BIKE = Vehicle(mass_kg=100, drag_area_m2=0.55, rolling_resistance=0.006)
 
 steps_s = st.floats(0.01, 1.0)
 bikes = st.builds(
-    Bike,
+    Vehicle,
     mass_kg=st.floats(60, 150),
     drag_area_m2=st.floats(0.27, 0.58),
     rolling_resistance=st.floats(0.004, 0.012),
@@ -55,13 +55,13 @@ inputs = st.builds(
 )
 
 
-def ride_on(bike: Bike, state: State, doing: Inputs, dt_s: float, for_s: float) -> State:
+def ride_on(bike: Vehicle, state: State, doing: Inputs, dt_s: float, for_s: float) -> State:
     for _ in range(round(for_s / dt_s)):
         state = step(bike, state, doing, dt_s)
     return state
 
 
-def test_25_kmh_on_the_flat_needs_113_w_of_drag_and_41_w_of_rolling() -> None:
+def test_resistance_at_25_kmh() -> None:
     speed_mps = 25 * KMH
     rolling_w = resistance_n(CHECK_BIKE, 0, 0, 0) * speed_mps
     drag_w = resistance_n(CHECK_BIKE, speed_mps, 0, 0) * speed_mps - rolling_w
@@ -69,14 +69,14 @@ def test_25_kmh_on_the_flat_needs_113_w_of_drag_and_41_w_of_rolling() -> None:
     assert rolling_w == pytest.approx(41, abs=0.5)
 
 
-def test_157_w_at_the_pedals_lead_to_25_kmh_on_the_flat() -> None:
+def test_157_w_lead_to_25_kmh() -> None:
     rider = Inputs(rider_power_w=157, cadence_rpm=70)
     end = ride_on(CHECK_BIKE, State(), rider, dt_s=0.5, for_s=600)
     assert end.speed_mps / KMH == pytest.approx(25, abs=0.05)
 
 
 def test_without_drive_or_losses_height_becomes_speed() -> None:
-    smooth = Bike(mass_kg=100, drag_area_m2=0, rolling_resistance=0)
+    smooth = Vehicle(mass_kg=100, drag_area_m2=0, rolling_resistance=0)
     end = ride_on(smooth, State(), Inputs(gradient=-0.05), dt_s=0.1, for_s=20)
     fallen_m = end.distance_m * 0.05 / (1 + 0.05**2) ** 0.5
     assert end.speed_mps**2 / 2 == pytest.approx(GRAVITY_MPS2 * fallen_m)
@@ -84,9 +84,7 @@ def test_without_drive_or_losses_height_becomes_speed() -> None:
 
 @settings(deadline=None)
 @given(bikes, states, inputs, steps_s)
-def test_what_the_drive_gives_is_gained_in_speed_or_lost_on_the_way(
-    bike: Bike, start: State, doing: Inputs, dt_s: float
-) -> None:
+def test_energy_is_conserved(bike: Vehicle, start: State, doing: Inputs, dt_s: float) -> None:
     end = step(bike, start, doing, dt_s)
     way_m = end.distance_m - start.distance_m
     drive_w = bike.drivetrain_efficiency * doing.rider_power_w + motor_power_w(start, doing)
@@ -104,8 +102,8 @@ def test_what_the_drive_gives_is_gained_in_speed_or_lost_on_the_way(
 
 @settings(deadline=None)
 @given(bikes, states, inputs, steps_s)
-def test_a_step_never_rolls_back_and_never_charges_the_battery(
-    bike: Bike, start: State, doing: Inputs, dt_s: float
+def test_step_never_reverses_or_charges(
+    bike: Vehicle, start: State, doing: Inputs, dt_s: float
 ) -> None:
     end = step(bike, start, doing, dt_s)
     assert end.speed_mps >= 0
@@ -116,8 +114,8 @@ def test_a_step_never_rolls_back_and_never_charges_the_battery(
 
 @settings(deadline=None, max_examples=50)
 @given(bikes, st.lists(st.tuples(inputs, steps_s), min_size=20, max_size=60))
-def test_no_ride_is_faster_than_a_reading_can_say(
-    bike: Bike, doings: list[tuple[Inputs, float]]
+def test_speed_stays_within_reading_limit(
+    bike: Vehicle, doings: list[tuple[Inputs, float]]
 ) -> None:
     state = State()
     for doing, dt_s in doings * 3:
@@ -136,17 +134,17 @@ def test_the_motor_stays_within_the_law(state: State, doing: Inputs) -> None:
 @pytest.mark.parametrize(
     ("speed_kmh", "share"), [(0, 1), (23.5, 1), (24.25, 0.5), (25, 0), (25.1, 0), (60, 0)]
 )
-def test_assistance_fades_out_from_23_5_to_25_kmh(speed_kmh: float, share: float) -> None:
+def test_assistance_fades_out_before_25_kmh(speed_kmh: float, share: float) -> None:
     assert taper(speed_kmh * KMH) == pytest.approx(share)
 
 
-def test_the_motor_multiplies_the_rider_up_to_250_w() -> None:
+def test_motor_limit_of_250_w() -> None:
     slow = State(speed_mps=3)
     assert motor_power_w(slow, Inputs(rider_power_w=100, cadence_rpm=60, assist=1.2)) == 120
     assert motor_power_w(slow, Inputs(rider_power_w=150, cadence_rpm=60, assist=3)) == 250
 
 
-def test_an_empty_battery_gives_nothing_and_the_bike_rides_on() -> None:
+def test_empty_battery_gives_no_power() -> None:
     rider = Inputs(rider_power_w=120, cadence_rpm=60, assist=2)
     empty = State(charge=0)
     end = ride_on(CHECK_BIKE, empty, rider, dt_s=1, for_s=120)
@@ -155,13 +153,13 @@ def test_an_empty_battery_gives_nothing_and_the_bike_rides_on() -> None:
 
 
 @given(st.floats(0, 1), st.floats(0, 400))
-def test_voltage_times_current_is_the_power_asked_for(charge: float, power_w: float) -> None:
+def test_pack_power_is_voltage_times_current(charge: float, power_w: float) -> None:
     current_a = pack_current_a(charge, power_w)
     open_v = PACK_EMPTY_V + charge * (PACK_FULL_V - PACK_EMPTY_V)
     assert (open_v - current_a * PACK_OHM) * current_a == pytest.approx(power_w, abs=1e-6)
 
 
-def test_a_full_battery_holds_500_wh_less_what_its_resistance_takes() -> None:
+def test_energy_of_full_battery() -> None:
     climb = Inputs(rider_power_w=100, cadence_rpm=60, gradient=0.06, assist=2)
     drawn_w = 200 / MOTOR_EFFICIENCY + ELECTRONICS_W
     state, seconds = State(), 0
@@ -180,8 +178,8 @@ def test_a_full_battery_holds_500_wh_less_what_its_resistance_takes() -> None:
     st.floats(-5, 5),
     st.sampled_from([0.1, 0.25, 0.5, 1.0]),
 )
-def test_the_length_of_the_step_does_not_change_where_a_ride_settles(
-    bike: Bike, power_w: float, gradient: float, wind_mps: float, dt_s: float
+def test_final_speed_at_any_step(
+    bike: Vehicle, power_w: float, gradient: float, wind_mps: float, dt_s: float
 ) -> None:
     doing = Inputs(power_w, 60, gradient, wind_mps, assist=1)
     coarse = ride_on(bike, State(), doing, dt_s, for_s=240)
@@ -192,7 +190,7 @@ def test_the_length_of_the_step_does_not_change_where_a_ride_settles(
 @settings(deadline=None, max_examples=50)
 @given(bikes, st.floats(40, 400), st.floats(0, 0.12), steps_s)
 def test_a_start_picks_up_speed_without_oscillating(
-    bike: Bike, power_w: float, gradient: float, dt_s: float
+    bike: Vehicle, power_w: float, gradient: float, dt_s: float
 ) -> None:
     doing, state, speeds = Inputs(power_w, 60, gradient), State(), [-inf]
     for _ in range(100):
@@ -201,7 +199,7 @@ def test_a_start_picks_up_speed_without_oscillating(
     assert all(later >= earlier - 1e-9 for earlier, later in pairwise(speeds))
 
 
-def test_brakes_stop_a_bike_and_hold_it_on_a_hill() -> None:
+def test_brakes_stop_and_hold() -> None:
     brakes = Inputs(gradient=-0.08, brake_mps2=2)
     end = ride_on(CHECK_BIKE, State(speed_mps=7), brakes, dt_s=0.25, for_s=30)
     assert end.speed_mps == 0

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from device.ride import Bike, State, step
+from device.ride import State, Vehicle, step
 from device.rider import (
     ASSIST_HOLD_S,
     BRAKE_COMFORT_MPS2,
@@ -27,7 +27,7 @@ DT_S = 0.25
 
 
 def ride_over(segment: Segment, rider: Rider, for_s: float) -> list[tuple[State, Mood]]:
-    stream, bike, state, mood = Random(5), Bike(), State(), Mood(level=2)
+    stream, bike, state, mood = Random(5), Vehicle(), State(), Mood(level=2)
     course = [(state, mood)]
     for _ in range(round(for_s / DT_S)):
         state = step(bike, state, decide(rider, mood, state, segment, 0.0), DT_S)
@@ -36,7 +36,7 @@ def ride_over(segment: Segment, rider: Rider, for_s: float) -> list[tuple[State,
     return course
 
 
-def test_a_rider_stops_in_front_of_a_red_light_waits_and_goes_on() -> None:
+def test_red_light() -> None:
     course = ride_over(LIGHT, Rider(), for_s=120)
     standing = [state for state, mood in course if mood.waited_s > 0 and state.speed_mps == 0]
     assert len(standing) * DT_S == pytest.approx(LIGHT.red_s, abs=2)
@@ -50,7 +50,7 @@ def test_a_rider_brakes_for_a_light_comfortably() -> None:
     assert BRAKE_COMFORT_MPS2 <= hardest <= BRAKE_HARD_MPS2 + 0.5
 
 
-def test_a_rider_takes_a_bend_at_its_speed() -> None:
+def test_speed_in_bend() -> None:
     course = ride_over(BEND, Rider(), for_s=90)
     at_bend = min(course, key=lambda moment: abs(moment[0].distance_m - BEND.end_m))
     assert at_bend[0].speed_mps == pytest.approx(BEND.exit_mps, abs=0.6)
@@ -65,17 +65,15 @@ def test_nobody_brakes_on_an_open_road() -> None:
     ("gradient", "speed_mps", "expected"),
     [(-0.05, 20, 0), (-0.09, 9, 0), (-0.09, 11, 1), (-0.09, 20, BRAKE_HARD_MPS2), (0.09, 20, 0)],
 )
-def test_brakes_hold_the_speed_on_steep_descents_only(
-    gradient: float, speed_mps: float, expected: float
-) -> None:
+def test_brakes_on_steep_descents_only(gradient: float, speed_mps: float, expected: float) -> None:
     rider = Rider(steep_gradient=0.075, descent_mps=10)
     assert brake_on_descent(rider, speed_mps, gradient) == expected
 
 
 @pytest.mark.parametrize("effort", [-0.5, 0.0])
-def test_nobody_is_stuck_on_a_steep_road_against_the_wind_without_a_motor(effort: float) -> None:
+def test_start_on_steep_road_without_motor(effort: float) -> None:
     wall = replace(FLAT, gradient_start=STEEPEST, gradient_end=STEEPEST)
-    bike, weak, state = Bike(125, 0.58, 0.009), Rider(power_w=75), State(charge=0)
+    bike, weak, state = Vehicle(125, 0.58, 0.009), Rider(power_w=75), State(charge=0)
     for _ in range(240):
         inputs = decide(weak, Mood(effort, level=0), state, wall, headwind_mps=5)
         state = step(bike, state, inputs, DT_S)
@@ -89,7 +87,7 @@ def test_who_brakes_does_not_pedal() -> None:
     assert inputs.rider_power_w == inputs.cadence_rpm == 0
 
 
-def test_a_climb_is_ridden_harder_and_with_more_assistance() -> None:
+def test_more_power_on_climbs() -> None:
     rider, state = Rider(favourite_level=2), State(speed_mps=5)
     mood = Mood(level=2, level_held_s=ASSIST_HOLD_S)
     flat = decide(rider, mood, state, FLAT, 0.0)
@@ -98,13 +96,13 @@ def test_a_climb_is_ridden_harder_and_with_more_assistance() -> None:
     assert uphill.assist > flat.assist
 
 
-def test_the_assist_level_is_held_for_a_while() -> None:
+def test_assist_level_is_held() -> None:
     rider, mood = Rider(favourite_level=2), Mood(level=2, level_held_s=0)
     assert next_mood(rider, mood, State(), CLIMB, Random(1), DT_S).level == 2
 
 
 @pytest.mark.parametrize(("charge", "level"), [(1.0, 3), (SAVING_CHARGE / 2, 1), (0.0, 0)])
-def test_a_low_battery_is_saved_and_an_empty_one_switched_off(charge: float, level: int) -> None:
+def test_assist_level_at_low_charge(charge: float, level: int) -> None:
     mood = Mood(level=2, level_held_s=ASSIST_HOLD_S)
     later = next_mood(Rider(favourite_level=3), mood, State(charge=charge), FLAT, Random(1), DT_S)
     assert later.level == level

@@ -27,7 +27,7 @@ def road(seed: int, place: Place, segments: int) -> list[Segment]:
 
 
 @given(seeds)
-def test_a_road_has_no_steps_and_no_kinks(seed: int) -> None:
+def test_road_is_continuous(seed: int) -> None:
     made = road(seed, Place(), 30)
     for before, after in pairwise(made):
         assert after.start_m == before.end_m
@@ -50,7 +50,7 @@ def test_height_is_the_slope_summed_up() -> None:
     assert altitude_at(segment, 1200) == pytest.approx(50 + sum(slopes))
 
 
-def test_a_road_has_hills_lights_bends_and_wind_from_both_sides() -> None:
+def test_road_has_variety() -> None:
     made = road(1, Place(wind_mps=4), 300)
     assert max(s.gradient_end for s in made) > 0.05
     assert min(s.gradient_end for s in made) < -0.05
@@ -60,7 +60,7 @@ def test_a_road_has_hills_lights_bends_and_wind_from_both_sides() -> None:
 
 
 @pytest.mark.parametrize("dt_s", [0.05, 0.25, 1.0])
-def test_what_drifts_keeps_its_mean_and_spread_at_any_step(dt_s: float) -> None:
+def test_drift_mean_and_spread(dt_s: float) -> None:
     stream, value, seen = Random(3), 0.0, []
     for _ in range(40_000):
         value = drift(stream, value, 0.3, 8.0, dt_s)

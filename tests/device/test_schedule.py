@@ -42,13 +42,13 @@ class Ride:
             self.turn(due_s + late_s)
 
 
-def test_readings_are_due_at_their_time_after_the_start() -> None:
+def test_due_times_count_from_start() -> None:
     ride = Ride(bikes=1, interval_s=0.25)
     ride.run(until_s=START_S + 1.0)
     assert [time - START_S for time, _ in ride.published] == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
-def test_a_loop_that_is_always_a_little_late_does_not_drift() -> None:
+def test_no_drift_when_always_late() -> None:
     ride = Ride(bikes=1, interval_s=0.1)
     ride.run(until_s=START_S + 60.0, late_s=0.03)
     assert len(ride.published) == pytest.approx(600, abs=1)
@@ -66,7 +66,7 @@ def test_a_fleet_is_spread_over_its_interval() -> None:
     ]
 
 
-def test_a_fleet_of_irregular_bikes_begins_spread_over_a_second() -> None:
+def test_irregular_bikes_are_spread() -> None:
     schedule = schedule_fleet([0.0, 0.0], START_S)
     for bike in range(2):
         schedule.plan_reading(bike, 0.0, START_S)
@@ -74,19 +74,19 @@ def test_a_fleet_of_irregular_bikes_begins_spread_over_a_second() -> None:
     assert schedule.take_due(START_S + 0.5)[-1] == (Kind.READING, 1)
 
 
-def test_statuses_of_a_fleet_are_spread_over_a_second() -> None:
+def test_statuses_are_spread() -> None:
     ride = Ride(bikes=4, interval_s=10.0)
     ride.run(until_s=START_S + 1.9)
     assert [time - START_S for time, _ in ride.statuses] == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75]
 
 
-def test_a_status_goes_before_a_reading_due_at_the_same_time() -> None:
+def test_status_before_reading() -> None:
     schedule = schedule_fleet([0.1], START_S)
     schedule.plan_reading(0, 0.0, START_S)
     assert [task.kind for task in schedule.take_due(START_S)] == [Kind.STATUS, Kind.READING]
 
 
-def test_a_sample_without_a_time_is_published_at_the_next_turn() -> None:
+def test_sample_without_due_time() -> None:
     schedule = schedule_fleet([0.0], START_S)
     schedule.take_due(START_S)
     schedule.plan_reading(0, None, START_S + 0.3)
@@ -94,7 +94,7 @@ def test_a_sample_without_a_time_is_published_at_the_next_turn() -> None:
     assert [task.kind for task in schedule.take_due(START_S + 0.31)] == [Kind.READING]
 
 
-def test_what_is_planned_during_a_turn_waits_for_the_next_one() -> None:
+def test_plan_during_turn() -> None:
     schedule = schedule_fleet([0.0], START_S)
     schedule.plan_reading(0, None, START_S)
     for _ in schedule.take_due(START_S):
@@ -112,7 +112,7 @@ def test_a_short_delay_is_made_up_for() -> None:
     assert ride.schedule.next_due_s() == pytest.approx(START_S + 0.6)
 
 
-def test_after_a_suspension_the_ride_goes_on_at_its_pace_without_a_burst() -> None:
+def test_no_burst_after_suspension() -> None:
     ride = Ride(bikes=1, interval_s=0.1)
     ride.run(until_s=START_S + 1.0)
     before = len(ride.published)
@@ -123,7 +123,7 @@ def test_after_a_suspension_the_ride_goes_on_at_its_pace_without_a_burst() -> No
     assert len(ride.published) == before + 11
 
 
-def test_after_a_suspension_every_sample_is_still_published_and_the_fleet_spread() -> None:
+def test_fleet_stays_spread_after_suspension() -> None:
     ride = Ride(bikes=10, interval_s=1.0)
     ride.run(until_s=START_S + 5.0)
     ride.turn(START_S + 20.0)
@@ -134,7 +134,7 @@ def test_after_a_suspension_every_sample_is_still_published_and_the_fleet_spread
     assert max(ride.samples) - min(ride.samples) <= 1
 
 
-def test_statuses_missed_in_a_suspension_are_not_made_up_for() -> None:
+def test_missed_statuses_are_skipped() -> None:
     ride = Ride(bikes=2, interval_s=100.0)
     ride.turn(START_S)
     ride.turn(START_S + 15.7)
@@ -150,7 +150,7 @@ def test_a_move_is_reported_once() -> None:
     assert ride.schedule.take_moved() == 0.0
 
 
-def test_a_turn_is_bounded_however_much_is_due() -> None:
+def test_turn_is_bounded() -> None:
     ride = Ride(bikes=2 * TURN_TASKS_MAX, interval_s=0.01)
     assert len(ride.schedule.take_due(START_S + 0.4)) == TURN_TASKS_MAX
 
@@ -165,7 +165,7 @@ def test_without_readings_statuses_go_on() -> None:
 
 
 @given(st.lists(st.floats(0.0, 20.0), max_size=60))
-def test_whatever_the_delays_samples_come_in_order_and_never_before_their_time(
+def test_order_under_any_delays(
     delays_s: list[float],
 ) -> None:
     schedule: Schedule = schedule_fleet([0.1], START_S)

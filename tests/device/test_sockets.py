@@ -16,9 +16,7 @@ def settings(*flags: str) -> Settings:
 
 
 @pytest.mark.parametrize(("bikes", "queue"), [(1, 10_000), (500, 10_000), (1000, 20_000)])
-def test_the_high_water_mark_grows_with_the_fleet(
-    free_port: Callable[[], int], bikes: int, queue: int
-) -> None:
+def test_high_water_mark_of_fleet(free_port: Callable[[], int], bikes: int, queue: int) -> None:
     wanted = settings(
         "--fleet-size",
         str(bikes),
@@ -39,7 +37,7 @@ def test_sockets_open_as_the_settings_say(free_port: Callable[[], int]) -> None:
         assert sockets.links[0].socket.type == zmq.DEALER
 
 
-def test_when_the_second_port_is_taken_the_first_is_given_back(
+def test_first_port_is_released_on_error(
     free_port: Callable[[], int],
 ) -> None:
     pub, replay = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))

@@ -109,7 +109,7 @@ def test_what_is_no_subscription_is_ignored(
     device.turn_until(lambda: device.subscriptions.ignored == 1, "the message")
 
 
-def test_the_peer_with_most_of_what_is_ignored_is_cut_off(
+def test_peer_with_most_ignored_is_cut(
     device: Publishing, peers: Peers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriptions, "IGNORED_MAX", 100)

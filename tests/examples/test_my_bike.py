@@ -5,7 +5,8 @@ from pathlib import Path
 
 import zmq
 
-from device.check.__main__ import RIGHT, main
+from device.check.__main__ import main
+from device.check.verdict import RIGHT
 from shared.setting_table import PUB_ENDPOINT
 from tests.conftest import StartProcess
 from tests.device.peers import Peers, hear_readings
@@ -14,7 +15,7 @@ from tests.processes import ROOT
 EXAMPLE = ROOT / "examples" / "my_bike.py"
 
 
-def test_the_example_stands_alone_and_is_where_a_gateway_looks() -> None:
+def test_imports_and_default_endpoint() -> None:
     source = EXAMPLE.read_text()
     imported = [
         alias.name
@@ -26,7 +27,7 @@ def test_the_example_stands_alone_and_is_where_a_gateway_looks() -> None:
     assert source.count(PUB_ENDPOINT) == 1
 
 
-def test_the_example_is_a_device_that_keeps_the_protocol(
+def test_example_keeps_protocol(
     start_process: StartProcess, tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"

@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from device.ride import Bike, Inputs, State, step
+from device.ride import Inputs, State, Vehicle, step
 from scripts.recorded_rides import LONG_RIDE, recorded_ride
 from scripts.ride_check import (
     PARAMETERS,
@@ -60,7 +60,7 @@ def test_the_free_run_is_the_step_of_the_simulator() -> None:
     state = State()
     for _ in range(59):
         inputs = Inputs(rider_power_w=150, gradient=0.01)
-        state = step(Bike(mass_kg, drag_area_m2, rolling_resistance), state, inputs, 1.0)
+        state = step(Vehicle(mass_kg, drag_area_m2, rolling_resistance), state, inputs, 1.0)
     assert free_run(ride, COMMITTED)[-1] == state.speed_mps
 
 

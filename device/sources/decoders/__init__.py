@@ -1,7 +1,7 @@
-"""From bytes to numbers, purely: decoders read no file and know no setting.
+"""Decoders: from the bytes of a file to numbers. Pure: they read no file and know no setting.
 
-A recorded ride takes this way: ``ride`` tells by the content what a file is and unpacks it;
-``fit`` reads FIT; ``xml_text``, ``xml_points`` and ``xml_ride`` read GPX and TCX, with ``times``
-for the clock; all give ``point.Point``. ``course`` then puts the points in order and judges them.
-The decoders pass on what a bike measures. The rider's position and heartbeat stay behind.
+A recorded ride goes through them in this order: ``ride`` recognises the format by the content and
+unpacks it. ``fit`` reads FIT; ``xml_text``, ``xml_points`` and ``xml_ride`` read GPX and TCX, with
+``times`` for the timestamps. All of them return ``point.Point``. ``course`` sorts the points and
+judges them. Only measurements of the bike are passed on, not the rider's position or heart rate.
 """

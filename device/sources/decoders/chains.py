@@ -1,10 +1,10 @@
-"""Which values of a ride are believed, and the way from one to the next.
+"""Decides which values of a ride to believe, and measures the distance between them.
 
-A value that cannot be spoils itself only. Distances, positions and speeds are judged alike:
-neighbours that can follow each other on a bike form a chain, and a jump begins another one. A
-chain of a single value beside longer ones is an error of the recorder. Longer chains are all
-believed, since a recorder may begin anew (the next activity, a lap that counts from 0); no way is
-counted from one chain to the next.
+How it works. Distances, positions and speeds are judged alike. Consecutive values that a bike can
+reach one from the other form a chain; an impossible jump begins another chain. A chain of a single
+value is an error of the recorder if its part of the ride has longer chains. All longer chains are
+believed, because a recorder may start again (the next activity, a lap that counts from 0). No
+distance is counted from one chain to the next. So an impossible value spoils only itself.
 """
 
 from collections import Counter
@@ -17,21 +17,21 @@ from shared.reading import NUMBER_RANGES, SPEED_RANGE_KMH
 
 SPEED_MAX_MPS = SPEED_RANGE_KMH[1] / 3.6
 _SLACK_M = 5.0
-"""Positions waver by so much, and recorders correct distances by as much."""
+"""Positions are this inexact, and recorders correct distances by as much."""
 
 _ACCELERATION_MPS2 = 10.0
 _SPEED_SLACK_MPS = 10.0
-"""Hard braking is 1 g; a change beyond that and beyond a GPS's wavering is a jump."""
+"""Hard braking is 1 g. A greater change, beyond the noise of GPS, is a jump."""
 
 _POLE_DEG = 90
 _EARTH_RADIUS_M = 6_378_137.0
 _WAY_LEAST_M = 100.0
 _HARDLY = 0.2
-"""Distances are not in metres, or stuck, where they grow by less than this share of the way."""
+"""Recorded distances are wrong (stuck, not in metres) below this share of the way by positions."""
 
 
 class Known(NamedTuple):
-    """A value that a point has, where and when; a position has two numbers."""
+    """A value of the point with index ``at``; a position has two numbers."""
 
     at: int
     time_s: float
@@ -40,7 +40,7 @@ class Known(NamedTuple):
 
 
 class Step(NamedTuple):
-    """The way since the point ``since``, None where a chain begins."""
+    """The distance and time since the point ``since``, which is None where a chain begins."""
 
     since: int | None
     way_m: float
@@ -54,10 +54,10 @@ Fits = Callable[[Known, Known], bool]
 
 
 def steps_of(points: Sequence[Point]) -> tuple[dict[int, Step], float]:
-    """Return the step to each point whose place is believed, and the distance at the start.
+    """Return the step to each believed point by its index, and the distance at the start in m.
 
-    In each part the file's own distances count, unless they hardly grow while positions move or
-    most points have none.
+    In each part of the ride the file's own distances are used, unless they hardly grow while the
+    position moves, or most points have none. Then positions are used.
     """
     distances = _steps(_chains(_distances(points), _distance_fits, bridges=True), _way_m)
     positions = _steps(_chains(_positions(points), _position_fits, bridges=False), _apart_m)
@@ -76,7 +76,7 @@ def steps_of(points: Sequence[Point]) -> tuple[dict[int, Step], float]:
 
 
 def believed_speeds(points: Sequence[Point], way_m: float) -> dict[int, float]:
-    """Return the file's own speeds in m/s; none if all are 0 on a way that was ridden."""
+    """Return the file's own speeds in m/s by index; none if all are 0 although the bike moved."""
     known = [
         Known(index, point.time_s, point.part, (point.speed_mps,))
         for index, point in enumerate(points)
@@ -88,7 +88,7 @@ def believed_speeds(points: Sequence[Point], way_m: float) -> dict[int, float]:
 
 
 def has_position(point: Point) -> bool:
-    """Tell whether a point has a position on earth; 0/0, in the sea, stands for "not known"."""
+    """Tell whether a point has a valid position; recorders write 0/0 for "not known"."""
     latitude, longitude = point.latitude_deg, point.longitude_deg
     if latitude is None or longitude is None:
         return False
@@ -100,7 +100,7 @@ def has_position(point: Point) -> bool:
 
 
 def _chains(known: Iterable[Known], fits: Fits, *, bridges: bool) -> list[Chain]:
-    """Sort values into chains; ``bridges`` lets a chain go on in the next part of the ride."""
+    """Sort values into chains; with ``bridges`` a chain may continue in the next part."""
     chains: list[Chain] = []
     current: Chain | None = None
     other: Chain | None = None
@@ -145,7 +145,7 @@ def _steps(chains: Sequence[Chain], between: Between) -> dict[int, Step]:
 def _parts_by_distance(
     points: Sequence[Point], distances: Mapping[int, Step], positions: Mapping[int, Step]
 ) -> set[int]:
-    """Tell in which parts of the ride the file's own distances count."""
+    """Return the parts of the ride in which the file's own distances are used."""
     totals: list[tuple[Counter[int], dict[int, float]]] = []
     for steps in (distances, positions):
         count, way_m = Counter[int](), dict[int, float]()

@@ -1,7 +1,7 @@
-"""From the points of a ride to readings and their due times.
+"""Turns the points of a ride into readings and the times at which they are due.
 
-Invariants: due times never fall; the odometer never falls; each point is played, merged with
-another of the same moment, or counted in ``left_out``.
+Invariants: due times never fall; the odometer never falls; each point becomes a reading, is merged
+with another of the same moment, or is counted in ``left_out``.
 """
 
 from collections import Counter
@@ -24,11 +24,11 @@ _VALUES: Mapping[str, tuple[int | None, tuple[float, ...]]] = {
     "altitude_m": (1, ()),
     "temperature_c": (1, (127,)),
 }
-"""In a reading's order: the digits kept, and the numbers that recorders write for "not known"."""
+"""In a reading's order: the digits to keep, and the numbers that recorders use for "not known"."""
 
 
 class Moment(NamedTuple):
-    """A reading to be, due ``due_s`` after the start."""
+    """A future reading, due ``due_s`` after the start."""
 
     due_s: float
     speed_kmh: float
@@ -37,9 +37,9 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A ride that can be replayed, and the fate of the points that are not in it.
+    """A ride that can be replayed, and counts of the points that are left out.
 
-    ``pauses_s`` are the pauses that were shortened, as long as they were; ``clock_back`` counts
+    ``pauses_s`` are the original lengths of the pauses that were shortened. ``clock_back`` counts
     how often the recorder's clock went back.
     """
 
@@ -79,7 +79,7 @@ def plan_course(points: Sequence[Point]) -> Course:
 
 
 def _speed_kmh(own_mps: float | None, step: Step | None) -> float | None:
-    """Give a point's own speed, else its mean since the last point; a part starts from rest."""
+    """Return a point's own speed, else the mean since the last point; a part starts at 0."""
     if own_mps is not None:
         return round(3.6 * own_mps, 2)
     if step is None or (step.since is None and not step.begins_part):
@@ -91,7 +91,7 @@ def _speed_kmh(own_mps: float | None, step: Step | None) -> float | None:
 
 
 def _why_no_speed(point: Point) -> str:
-    """Name the reason for which a point is left out."""
+    """Return the reason for leaving a point out."""
     if point.speed_mps is not None and point.speed_mps != -1:
         return "impossible_speed"
     known = has_position(point) or point.distance_m is not None
@@ -99,7 +99,7 @@ def _why_no_speed(point: Point) -> str:
 
 
 def _values(point: Point, odometer_km: float | None) -> dict[str, float]:
-    """Round the other values, and keep those within the limits of a reading."""
+    """Round the other values, and drop those beyond the limits of a reading."""
     values: dict[str, float] = {}
     for key, (digits, unknown) in _VALUES.items():
         value = odometer_km if key == "odometer_km" else getattr(point, key)

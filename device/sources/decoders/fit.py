@@ -1,4 +1,4 @@
-"""FIT, the format of Garmin and most other bike computers: its ``record`` messages."""
+"""Decodes FIT, the format of Garmin and most other bike computers: its ``record`` messages."""
 
 from collections import Counter
 from typing import Any
@@ -41,15 +41,15 @@ _FIELDS: dict[int, tuple[str, float, float]] = {
     81: ("battery_pct", 2, 0),
     82: ("motor_power_w", 1, 0),
 }
-"""Fields of a record: name, scale, offset. Of two with one name the first that is valid counts:
-old devices know only the short one."""
+"""Fields of a record: name, scale, offset. Of two fields with one name the first valid one counts;
+old devices write only the short one."""
 
 _COMPRESSED = 8
 """Speed and distance in three bytes, as the first devices wrote them."""
 
 
 def decode(data: bytes) -> Ride:
-    """Read the records that have a time, in their order; raises :class:`SourceError`."""
+    """Read the records that have a time, in file order; raises :class:`SourceError`."""
     if len(data) > FIT_BYTES_MAX:
         raise SourceError(f"it is too large for a FIT file: over {FIT_BYTES_MAX:,} bytes")
     used = {RECORD: frozenset(_FIELDS), _FILE_ID: frozenset({_FILE_TYPE})}

@@ -1,9 +1,13 @@
-"""The frame of FIT: headers, definitions, data messages and checksums, as the FIT SDK has them.
+"""Parses the frame of FIT: headers, definitions, data messages and checksums, as the FIT SDK does.
 
-A definition message says which fields, of which sizes and types, the data messages with its local
-number have. So a message of any kind can be passed over by its size, and only the fields that are
-used are decoded. Messages before the first damage are kept. The rest is lost: without a
-definition nobody can tell where the next message begins.
+How it works. A file is a sequence of messages. Each begins with a header byte, which holds a local
+number. A definition message lists the fields, with sizes and types, of the data messages with its
+local number. So a message of any kind can be skipped by its size, and only the fields in ``used``
+are decoded. Several files may stand one behind the other.
+
+Messages before the first damage are kept. The rest is lost, because nobody can find the beginning
+of the next message without its definition. A wrong length in the header or a wrong checksum is
+noted, and the messages are read anyway.
 """
 
 import struct
@@ -27,7 +31,7 @@ _KIND, _DEFINES = 0xC0, 0x40
 _CHECKSUM_BYTES = 2
 _DAMAGE_MAX = 5
 _DESCRIBED = frozenset({0, 1, 2, 14, 15})
-"""Of a developer's field: index, number, type, and the message and field it stands for."""
+"""Fields of a field description: index, number, type, and the message and field it replaces."""
 
 _TYPES: Mapping[int, tuple[str, int | None]] = {
     0x00: ("B", 0xFF),
@@ -47,14 +51,14 @@ _TYPES: Mapping[int, tuple[str, int | None]] = {
     0x0F: ("Q", 0xFFFFFFFFFFFFFFFF),
     0x10: ("Q", 0),
 }
-"""Base types, without the bit that says whether the byte order matters: code and invalid value."""
+"""Base types without the byte order bit: the code of ``struct``, and the invalid value."""
 
 
 class Message(NamedTuple):
-    """A data message: its kind, its time in s, and the fields that are used and valid.
+    """A data message: its kind, its time in s, and its used and valid fields.
 
-    ``developed`` has a developer's values, in plain units, by the field each stands for.
-    ``body`` counts the files that stand one behind the other.
+    ``developed`` holds values of developer fields, in plain units, by the field that each replaces.
+    ``body`` is the index of the file, where several stand one behind the other.
     """
 
     kind: int
@@ -79,7 +83,7 @@ class _Definition(NamedTuple):
 
 
 class _Body(NamedTuple):
-    """Where the messages of one file begin and end, and where the next file may begin."""
+    """The beginning and end of one file's messages, and the place where the next file may begin."""
 
     begin: int
     end: int
@@ -88,7 +92,7 @@ class _Body(NamedTuple):
 
 @dataclass(slots=True)
 class Messages:
-    """One pass over the bytes. ``used`` names the fields to decode for each kind of message."""
+    """One pass over the bytes. ``used`` lists the fields to decode for each kind of message."""
 
     data: bytes
     used: Mapping[int, frozenset[int]]
@@ -99,7 +103,7 @@ class Messages:
     _developed: dict[tuple[float, float], tuple[int, int]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Message]:
-        """Give the data messages in their order; raises :class:`SourceError` for too many."""
+        """Yield the data messages in file order; raises :class:`SourceError` for too many."""
         at, number = 0, 0
         while at < len(self.data):
             body = self._find_body(at)
@@ -111,7 +115,11 @@ class Messages:
             at, number = body.next, number + 1
 
     def _find_body(self, start: int) -> _Body | None:
-        """Find out where a file ends, if its header cannot be believed."""
+        """Find the end of a file, even if the length in its header is wrong.
+
+        The length is trusted if the checksum behind it is right, or if another file or the end of
+        the bytes follows. Otherwise the messages go on to the end of the bytes.
+        """
         data, total = self.data, len(self.data)
         if not self._begins(start):
             self._note(f"{total - start:,} bytes behind its end are no FIT")
@@ -154,7 +162,7 @@ class Messages:
             at += size
 
     def _note_stop(self, at: int, size: int, end: int) -> None:
-        """Say where reading stopped; a missing end was noted already, and is no second damage."""
+        """Note where reading stopped, unless a missing end was noted already."""
         if size == 0 and (end - at > _CHECKSUM_BYTES or not self.damage):
             self._note(f"it cannot be read from byte {at:,} on ({end - at:,} bytes)")
         elif not self.damage:
@@ -170,7 +178,7 @@ class Messages:
             raise SourceError(f"it has more than {MESSAGES_MAX:,} messages")
 
     def _define(self, at: int, end: int) -> int:
-        """Take in a definition message; returns its size, also when its end is missing."""
+        """Store a definition message; returns its size, even if its end is missing."""
         data, header = self.data, self.data[at]
         if at + 6 > end:
             return 6
@@ -216,7 +224,7 @@ class Messages:
         return Message(definition.kind, time_s, values, developed, body)
 
     def _time(self, header: int, values: dict[int, float]) -> int | None:
-        """Tell a message's time: its own, or the five bits of it that a short header has."""
+        """Return a message's time: its own, or the last one with five new low bits."""
         stamp = values.get(TIMESTAMP)
         if stamp is not None:
             self._clock = int(stamp)
@@ -227,7 +235,7 @@ class Messages:
         return self._clock
 
     def _describe(self, values: dict[int, float]) -> None:
-        """Note a developer's field that stands for one of the SDK's."""
+        """Store the description of a developer field that replaces one of the SDK's fields."""
         if {0, 1, 2, 15} <= values.keys() and values.get(14, RECORD) == RECORD:
             self._developed[values[0], values[1]] = int(values[15]), int(values[2])
 
@@ -235,7 +243,7 @@ class Messages:
 def _field(
     number: int, at: int, width: int, order: str, base: int, *, developed: bool
 ) -> Iterator[_Field]:
-    """Give the first element of a field, or nothing when its size does not suit its type."""
+    """Yield the first element of a field; nothing if its size does not fit its type."""
     code, invalid = _TYPES.get(base & 0x1F, ("", None))
     if code and width and width % struct.calcsize(f"{order}{code}") == 0:
         yield _Field(number, at, struct.Struct(f"{order}{code}"), invalid, developed)
@@ -255,7 +263,7 @@ def _is_checked(data: bytes, start: int, end: int) -> bool:
 
 
 def checksum(data: bytes) -> int:
-    """Compute FIT's 16 bits: the CRC known as ARC."""
+    """Compute FIT's checksum: the CRC-16 known as ARC."""
     crc = 0
     for byte in data:
         crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]

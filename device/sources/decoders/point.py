@@ -1,4 +1,4 @@
-"""The result of a decoder: points, a count of those left out, and the damage of the file."""
+"""The result of a decoder: points, counts of points left out, and the damage of the file."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 
 class Point(NamedTuple):
-    """One point of a recorded ride; None stands for a value that the file does not have.
+    """One point of a recorded ride; None means that the file does not have the value.
 
     ``time_s`` counts from any fixed moment, ``distance_m`` from the ride's start. ``part`` grows
-    where the file begins a new segment, track or activity. The position serves to measure the
-    way and goes no further.
+    where the file begins a new segment, track or activity. The position is used to
+    measure the distance and is never published.
     """
 
     time_s: float

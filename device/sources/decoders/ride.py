@@ -1,4 +1,13 @@
-"""The kind of a file, told by its content alone, and the decoder for it."""
+"""Recognises the format of a recorded ride by its content, unpacks it, and picks the decoder.
+
+How it works. The file's name counts for nothing. Gzip is unpacked first. Then, in this order: the
+signature of FIT; the signatures of formats that are no rides, for a helpful error; and text that
+begins with ``<``, which is XML and goes to the decoder of GPX and TCX.
+
+Damaged gzip data is unpacked up to the damage, since a ride that was cut off is still a ride.
+Everything is bounded: the unpacked bytes and the number of gzip streams. (A small gzip file can
+unpack to gigabytes.)
+"""
 
 import zlib
 from collections.abc import Callable
@@ -47,14 +56,17 @@ _EXPECTED = "expected is a FIT, GPX or TCX file"
 
 
 def read_ride(data: bytes) -> Ride:
-    """Read a recorded ride of any format; raises :class:`SourceError` saying why not."""
+    """Read a recorded ride of any format; raises :class:`SourceError` with the reason."""
     plain, damage = _unpack(data) if data.startswith(_GZIP) else (data, ())
     ride = _decoder(plain)(plain)
     return Ride(ride.form, ride.points, ride.left_out, (*damage, *ride.damage))
 
 
 def _unpack(data: bytes) -> tuple[bytes, tuple[str, ...]]:
-    """Unpack gzip as far as it goes: one stream, or several behind each other."""
+    """Unpack gzip up to the first damage: one stream, or several in a row.
+
+    Returns the bytes, and a text about the damage if there is any.
+    """
     plain, at = bytearray(), 0
     for _ in range(_STREAMS_MAX):
         if not data.startswith(_GZIP, at):
@@ -63,6 +75,7 @@ def _unpack(data: bytes) -> tuple[bytes, tuple[str, ...]]:
         while not stream.eof:
             if at >= len(data):
                 return _unpacked(plain), ("the end of its gzip data is missing",)
+            # the copy is the state before this piece, to unpack it again up to the damage
             piece, before = data[at : at + _PIECE], stream.copy()
             at += len(piece)
             try:
@@ -72,12 +85,12 @@ def _unpack(data: bytes) -> tuple[bytes, tuple[str, ...]]:
                 return _unpacked(plain), ("its gzip data is damaged",)
             if len(plain) > UNPACKED_BYTES_MAX:
                 raise SourceError(f"it is too large for a ride: over {UNPACKED_BYTES_MAX:,} bytes")
-        at -= len(stream.unused_data)
+        at -= len(stream.unused_data)  # the next stream begins right behind this one
     return _unpacked(plain), ()
 
 
 def _until_damage(stream: "zlib._Decompress", piece: bytes) -> bytes:
-    """Unpack byte by byte: a piece with damage in it gives nothing as a whole."""
+    """Unpack byte by byte: zlib returns nothing for a piece that holds the damage."""
     plain = bytearray()
     with suppress(zlib.error):
         for at in range(len(piece)):
@@ -106,7 +119,10 @@ def _decoder(data: bytes) -> Callable[[bytes], Ride]:
 
 
 def _head(data: bytes) -> str:
-    """Give the first characters, whatever the encoding, without blanks and marks in front."""
+    """Return the first characters, without leading blanks and byte order marks.
+
+    Zero bytes are dropped, so that this works for UTF-16 and UTF-32, too.
+    """
     head = bytes(byte for byte in data[: 4 * _HEAD].lstrip(b"\0 \t\r\n") if byte)[:_HEAD]
     return head.decode("latin-1").lstrip(" \t\r\n\u00fe\u00ff\u00ef\u00bb\u00bf\u00c3\u00c2\u00af")
 

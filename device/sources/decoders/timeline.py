@@ -1,8 +1,9 @@
-"""When each point of a ride is due: points in order, of each moment one, long pauses shortened.
+"""Decides when each point of a ride is due.
 
-A recorder's clock is set by the first satellites, summer time ends, records come late, and rides
-pause for the night. A replay needs none of that: where the clock went back no time passes, and a
-pause of hours lasts seconds.
+How it works. Recorders correct their clock when they find satellites, and write some points late;
+summer time ends; rides pause for the night. So points that come a little late are moved to their
+place, points of the same moment are merged, and a single wrong time is dropped. Then the time from
+point to point is added up: no time passes where the clock went back, and a long pause is shortened.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,16 +15,16 @@ from device.sources.decoders.point import Point
 
 PAUSE_MAX_S = 60.0
 PAUSE_USUAL_STEPS = 5.0
-"""A pause is longer than a minute and than so many usual steps: some trackers report seldom."""
+"""A pause is longer than a minute and than this many usual steps; some trackers report rarely."""
 
 PAUSE_PLAYED_S = 10.0
-"""A longer pause is played so long: a watcher sees it and need not sit it out."""
+"""A longer pause is shortened to this: visible, but not boring."""
 
 _LAP_S = 3.0
-"""Segments that follow each other as fast as this are laps: nothing happened between them."""
+"""Segments closer together than this are laps of one way."""
 
 _LATE_S = 2.0
-"""A point that comes so much late is put in its place; beyond that the clock went back."""
+"""A point that is late by more means that the clock went back."""
 
 _LATE_POINTS = 20
 _NEIGHBOURS_S = 3600.0
@@ -31,9 +32,9 @@ _NEIGHBOURS_S = 3600.0
 
 @dataclass(slots=True)
 class Timeline:
-    """Points and when each is due; a point's ``part`` grows where the way begins anew.
+    """Points and their due times; a point's ``part`` grows where a new way begins.
 
-    ``pauses_s`` are the pauses that were shortened, as long as they were; ``back`` counts how
+    ``pauses_s`` are the original lengths of the pauses that were shortened; ``back`` counts how
     often the clock went back.
     """
 
@@ -44,13 +45,13 @@ class Timeline:
 
 
 def usual_step_s(times_s: Sequence[float]) -> float:
-    """Return the median time from one moment to the next, 1 s where there is none."""
+    """Return the median time between two moments; 1 s if there is only one."""
     steps_s = [later - earlier for earlier, later in pairwise(times_s) if later > earlier]
     return median(steps_s) if steps_s else 1.0
 
 
 def put_in_order(points: Iterable[Point]) -> list[Point]:
-    """Put points that came a little late in their place."""
+    """Move points that come a little late to their place."""
     ordered: list[Point] = []
     for point in points:
         at = len(ordered)
@@ -62,7 +63,7 @@ def put_in_order(points: Iterable[Point]) -> list[Point]:
 
 
 def merge_moments(points: Iterable[Point]) -> list[Point]:
-    """Make one point of those of one moment: recorders split what they know over several."""
+    """Merge the points of one moment: recorders spread values over several points."""
     merged: list[Point] = []
     for point in points:
         if merged and merged[-1].time_s == point.time_s:
@@ -74,7 +75,7 @@ def merge_moments(points: Iterable[Point]) -> list[Point]:
 
 
 def drop_wrong_times(points: Sequence[Point]) -> list[Point]:
-    """Leave out a point whose time stands out alone between neighbours that are in order."""
+    """Drop a point whose time alone is wrong, while those before and after it are in order."""
     kept = list(points[:1])
     for point, following in pairwise(points[1:]):
         before_s, after_s = kept[-1].time_s, following.time_s
@@ -85,7 +86,7 @@ def drop_wrong_times(points: Sequence[Point]) -> list[Point]:
 
 
 def lay_out(points: Sequence[Point]) -> Timeline:
-    """Add up the time from point to point."""
+    """Set the due time of each point by adding up the steps between them."""
     usual_s = usual_step_s([point.time_s for point in points])
     longest_s = max(PAUSE_MAX_S, PAUSE_USUAL_STEPS * usual_s)
     lap_s = max(_LAP_S, 2 * usual_s)

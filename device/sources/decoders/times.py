@@ -1,7 +1,7 @@
-"""The forms in which exporters write a point's time.
+"""Parses the timestamps of GPX and TCX in all forms that programs write.
 
-XML asks for ``2024-05-01T08:00:00Z``. Programs also write offsets with and without a colon, no
-zone at all, fractions after a point or a comma, blanks for the ``T``, slashes for the hyphens, no
+XML demands ``2024-05-01T08:00:00Z``. Programs also write offsets with and without a colon, no zone
+at all, fractions after a point or a comma, blanks for the ``T``, slashes for the hyphens, no
 seconds, AM and PM, the day first, or the seconds or milliseconds since 1970. A time without a zone
 counts as UTC: a replay needs only the differences.
 """
@@ -22,7 +22,7 @@ _FORMS = tuple(
 )
 _MONTHS, _MINUTE = 12, 60
 _LAST = (24, 0, 0)
-"""Midnight is written so, too, and leap seconds have the number 60."""
+"""Midnight may be written as 24:00:00; a leap second has the number 60."""
 
 _EPOCH = re.compile(r"\d{9,10}(?:\.\d*)?|\d{12,13}", re.ASCII)
 _EPOCH_MS_LEAST = 1e11
@@ -30,7 +30,7 @@ _EPOCH_MS_LEAST = 1e11
 
 
 def seconds(text: str) -> float | None:
-    """Return a time in s since 1970 UTC, or None when no form fits."""
+    """Return a time in s since 1970 UTC, or None if no form matches."""
     if _EPOCH.fullmatch(text):
         since = float(text)
         return since / 1000 if since >= _EPOCH_MS_LEAST else since
@@ -44,7 +44,7 @@ def seconds(text: str) -> float | None:
 
 
 def _moment(match: re.Match[str]) -> datetime:
-    """Put a match together; raises ValueError or OverflowError for a date that cannot be."""
+    """Build a time from a match; raises ValueError or OverflowError if there is no such date."""
     part = match.groupdict()
     year, month, date = int(part["year"]), int(part["month"]), int(part["day"])
     if month > _MONTHS >= date:

@@ -1,9 +1,10 @@
-"""From XML to raw points, one pass over the elements, by their names without a prefix.
+"""Extracts raw points from XML in one pass over the elements, by their names without a prefix.
 
-The parser is expat, without namespaces: some files declare no namespace, or a wrong one, for a
-prefix they use. Points before an error are kept, since a file that was cut off holds a ride all the
-same. Behind an error each point is parsed alone, so that damage spoils only the points it is in.
-Everything is bounded: elements, points, depth, the length of one piece, and broken points.
+How it works. The parser is expat without namespaces, because some files declare no namespace, or a
+wrong one, for a prefix that they use. Points before an error are kept, since a file that was cut
+off still holds a ride. After an error, each further point is parsed alone, so that damage spoils
+only the points it is in. Everything is bounded: elements, points, depth, the length of one piece,
+and broken points.
 """
 
 import re
@@ -17,17 +18,17 @@ from shared.errors import SourceError
 POINT_NAMES = ("trackpoint", "trkpt", "rtept", "wpt")
 _PART_NAMES = frozenset({"trk", "trkseg", "rte", "activity", "track"})
 ELEMENTS_MAX = 2_000_000
-"""Ten hours at 1 Hz with 20 elements a point are 720,000. So many take a few seconds."""
+"""Ten hours at 1 Hz with 20 elements a point are 720,000. This many take a few seconds."""
 
 POINTS_MAX = 200_000
 """More than two days at 1 Hz."""
 
 DEPTH_MAX = 100
 TEXT_MAX = 64
-"""No number and no time is longer."""
+"""Every number and time is shorter."""
 
 _BROKEN_MAX = 1000
-"""A file with so much damage is not looked through further."""
+"""After this many broken points the rest of the file is not searched."""
 
 _POINT = re.compile(
     rb"<((?:[\w.-]+:)?(?:" + "|".join(POINT_NAMES).encode() + rb"))(?=[\s/>])", re.IGNORECASE
@@ -35,11 +36,11 @@ _POINT = re.compile(
 _PART = re.compile(rb"<(?:[\w.-]+:)?(?:trk|trkseg|rte|activity|track)[\s>]", re.IGNORECASE)
 _SLICE = 1 << 20
 _PIECE_MAX = 4 << 20
-"""expat scans an unfinished tag or comment anew with each slice, so such a piece may not grow."""
+"""expat scans an unfinished tag or comment again with each slice, so its length is bounded."""
 
 
 class RawPoint(NamedTuple):
-    """A point as the file has it: the texts of its attributes and elements by name."""
+    """A point as text: its attributes and elements by name."""
 
     kind: str
     part: int
@@ -48,13 +49,13 @@ class RawPoint(NamedTuple):
 
 @dataclass(slots=True)
 class Document:
-    """The root's name, the points, and where the file is damaged, if it is."""
+    """The name of the root, the points, and the damage of the file."""
 
     root: str = ""
     points: list[RawPoint] = field(default_factory=list)
     damage: str | None = None
     broken: int = 0
-    """Points that could not be read behind the damage."""
+    """Points after the damage that could not be read."""
     _part: int = 0
     _depth: int = 0
     _elements: int = 0
@@ -62,7 +63,7 @@ class Document:
     _text: str = ""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Take in a start tag."""
+        """Handle a start tag."""
         self._depth += 1
         self._elements += 1
         if self._depth > DEPTH_MAX or self._elements > ELEMENTS_MAX:
@@ -81,12 +82,12 @@ class Document:
             self._part += 1
 
     def data(self, text: str) -> None:
-        """Take in characters, within a point only."""
+        """Handle characters, within a point only."""
         if self._inside is not None and len(self._text) <= TEXT_MAX:
             self._text += text[: TEXT_MAX + 1]
 
     def end(self, name: str) -> None:
-        """Take in an end tag: of a value, or of the point it belongs to."""
+        """Handle an end tag: of a value, or of a point."""
         self._depth -= 1
         inside = self._inside
         if inside is None:
@@ -99,21 +100,21 @@ class Document:
         self._text = ""
 
     def doctype(self, name: str, system: str | None, public: str | None, internal: int) -> None:
-        """Refuse definitions of the file's own: entities are how a small file grows large."""
+        """Refuse a document type with definitions: with entities a small file can grow large."""
         if internal:
             raise SourceError("it defines entities of its own, which no ride needs")
 
     @property
     def is_inside(self) -> bool:
-        """Tell whether a point has begun and not ended."""
+        """Whether a point has begun and not ended."""
         return self._inside is not None
 
     def forget(self) -> None:
-        """Leave a point that is damaged, and the elements around it."""
+        """Drop the point that is damaged, and the elements around it."""
         self._inside, self._depth, self._text = None, 0, ""
 
     def pass_over(self, begins_part: bool) -> None:
-        """Note whether a new part began where the parser did not look."""
+        """Count a new part that began in the bytes that were skipped."""
         self._part += begins_part
 
     def _keep(self, point: RawPoint) -> None:
@@ -124,7 +125,7 @@ class Document:
 
 
 def read_points(text: str) -> Document:
-    """Read all points; raises :class:`SourceError` beyond the bounds."""
+    """Read all points; raises :class:`SourceError` if a limit is exceeded."""
     document, data = Document(), text.encode()
     parser = _parser(document)
     try:
@@ -140,7 +141,7 @@ def read_points(text: str) -> Document:
 
 
 def _read_singly(document: Document, data: bytes, at: int) -> None:
-    """Parse each point behind an error as a document of its own."""
+    """Parse each point after an error as a document of its own."""
     tag = data.rfind(b"<", 0, at)
     document.broken += document.is_inside or _POINT.match(data, max(0, tag)) is not None
     document.forget()
@@ -150,7 +151,7 @@ def _read_singly(document: Document, data: bytes, at: int) -> None:
         if end < 0 or stop == 0:
             document.broken += 1
             break
-        *_, own = _POINT.finditer(data, begin.start(), end)  # others before it have no end
+        *_, own = _POINT.finditer(data, begin.start(), end)  # earlier start tags have no end tag
         document.pass_over(_PART.search(data, at, own.start()) is not None)
         try:
             _parser(document).Parse(data[own.start() : min(stop, own.start() + _SLICE)], True)

@@ -1,9 +1,9 @@
-"""GPX and TCX: track points with times, and everything that was measured at them.
+"""Decodes GPX and TCX: track points with times, and all values measured at them.
 
-Both are read by one table of names, in whatever namespace and depth an exporter writes them:
-Garmin's TrackPointExtension, PowerExtension and ActivityExtension, Cluetrust's gpxdata, and bare
-elements. A distance is TCX's own only: what GPX extensions call distance is the way from the
-start in one program and the way from the point before in another.
+Both formats are read by one table of element names, in any namespace and at any depth: Garmin's
+TrackPointExtension, PowerExtension and ActivityExtension, Cluetrust's gpxdata, and bare elements.
+Distances are taken from TCX only. In GPX extensions some programs write the distance from the
+start, others the distance from the previous point.
 """
 
 from collections import Counter
@@ -56,7 +56,7 @@ _ROOTS = {
 
 
 def decode(data: bytes) -> Ride:
-    """Read the points that have a time, in their order; raises :class:`SourceError`."""
+    """Read the points that have a time, in file order; raises :class:`SourceError`."""
     document = read_points(xml_text(data))
     raw = _track(document.points)
     if not raw:
@@ -76,7 +76,7 @@ def decode(data: bytes) -> Ride:
 
 
 def _track(points: Sequence[RawPoint]) -> list[RawPoint]:
-    """Choose track points, else what stands in for them: a route's points, or waypoints."""
+    """Choose track points; without any, the points of a route, or waypoints."""
     kinds = {point.kind for point in points}
     kind = next((kind for kind in POINT_NAMES if kind in kinds), None)
     return [point for point in points if point.kind == kind]
@@ -92,7 +92,7 @@ def _point(raw: RawPoint, time_s: float) -> Point:
 
 
 def _number(text: str) -> float | None:
-    """Read a number; some programs write their country's comma for the point."""
+    """Parse a number; some programs write a decimal comma."""
     try:
         value = float(text.replace(",", "."))
     except ValueError:
@@ -104,7 +104,7 @@ def _why_no_points(document: Document) -> str:
     if document.root in _ROOTS:
         return f"it is {_ROOTS[document.root]}, not a FIT, GPX or TCX file"
     if document.damage:
-        return f"{document.damage}, and before that stands no complete track point"
+        return f"{document.damage}, and there is no complete track point before that"
     if document.root in {"gpx", "trainingcenterdatabase"}:
         return "it has no track points"
     return f"it is XML that begins with <{_shown(document.root)}>, not a GPX or TCX file"

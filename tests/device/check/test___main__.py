@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import zmq
 
-from device.check.__main__ import NOTHING_HEARD, RIGHT, WRONG, main
+from device.check.__main__ import main
+from device.check.verdict import NOTHING_HEARD, RIGHT, WRONG
 from device.sockets import Socket
 from shared.wire import decode_request, encode_answer
 from tests.device.peers import EPOCH, Peers, StartDevice, make_bike, steady
@@ -60,7 +61,7 @@ def right(number: int, **values: float) -> list[Frames]:
     return [reading(number, payload=json.dumps(body).encode()), status(number, interval_ms=0)]
 
 
-def test_a_correct_publisher_is_right_and_its_replay_is_asked(
+def test_correct_publisher_with_replay(
     start_device: StartDevice, pub: str, replay: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bikes = [make_bike(steady(), device_id) for device_id in ("ebike-001", "ebike-002")]
@@ -79,7 +80,7 @@ def test_a_fleet_is_right(start_device: StartDevice, pub: str, replay: str) -> N
     assert main([pub, "--replay", replay, "--seconds", "2"]) == RIGHT
 
 
-def test_without_replay_it_is_said_that_it_was_not_checked(
+def test_unchecked_replay_is_reported(
     peers: Peers, pub: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with publishing(peers.open(zmq.PUB, pub, bind=True), right):
@@ -102,7 +103,7 @@ def test_without_replay_it_is_said_that_it_was_not_checked(
         (lambda n: [reading(n, payload=b" " * 70_000), status(n)], "too_large"),
     ],
 )
-def test_a_wrong_publisher_is_wrong_and_it_is_said_why(
+def test_wrong_publisher_and_reason(
     peers: Peers, pub: str, say: Say, code: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with publishing(peers.open(zmq.PUB, pub, bind=True), say):
@@ -112,9 +113,7 @@ def test_a_wrong_publisher_is_wrong_and_it_is_said_why(
     assert said.endswith("verdict wrong\n")
 
 
-def test_an_unknown_key_is_named_with_where_to_put_it(
-    peers: Peers, pub: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_advice_for_unknown_key(peers: Peers, pub: str, capsys: pytest.CaptureFixture[str]) -> None:
     with publishing(peers.open(zmq.PUB, pub, bind=True), lambda n: right(n, tyre_bar=4.5)):
         assert main([pub, *LISTEN]) == RIGHT
     said = capsys.readouterr().out
@@ -122,7 +121,7 @@ def test_an_unknown_key_is_named_with_where_to_put_it(
     assert '"extra": {"tyre_bar": ...}' in said
 
 
-def test_a_replay_that_does_not_answer_is_wrong(
+def test_silent_replay(
     peers: Peers, pub: str, replay: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with publishing(peers.open(zmq.PUB, pub, bind=True), right):
@@ -130,7 +129,7 @@ def test_a_replay_that_does_not_answer_is_wrong(
     assert "[replay_silent]" in capsys.readouterr().out
 
 
-def test_a_replay_that_forgets_the_envelope_is_wrong(
+def test_replay_without_envelope(
     peers: Peers, pub: str, replay: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     router = peers.open(zmq.ROUTER, replay, bind=True)
@@ -149,7 +148,7 @@ def test_a_replay_that_forgets_the_envelope_is_wrong(
     assert "[replay_envelope]" in capsys.readouterr().out
 
 
-def test_a_device_that_connects_can_be_judged_too(peers: Peers, pub: str) -> None:
+def test_bind_for_connecting_device(peers: Peers, pub: str) -> None:
     with publishing(peers.open(zmq.PUB, pub), right):
         assert main(["--bind", pub, "--seconds", "2"]) == RIGHT
 
@@ -169,7 +168,7 @@ def test_a_publisher_on_ipv6_is_heard(peers: Peers, free_port: Callable[[], int]
         assert main([place, *LISTEN]) == RIGHT
 
 
-def test_a_publisher_is_heard_by_name_and_by_a_socket_of_this_machine(
+def test_localhost_and_ipc_endpoints(
     peers: Peers, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
     port = free_port()
@@ -200,9 +199,7 @@ def test_several_endpoints_are_heard_at_once(
 
 
 @pytest.mark.parametrize("place", ["tcp://*:5556", "tcp://127.0.0.1", "inproc://bike", "udp://a:1"])
-def test_an_endpoint_that_a_gateway_refuses_is_refused(
-    place: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_endpoint_that_gateway_refuses(place: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([place]) == NOTHING_HEARD
     assert f"cannot connect to {place}: must " in capsys.readouterr().err
 
@@ -235,7 +232,7 @@ def test_what_is_no_endpoint_is_one_sentence(capsys: pytest.CaptureFixture[str])
     assert "such as tcp://127.0.0.1:5556" in said
 
 
-def test_a_command_without_an_endpoint_is_wrong_usage() -> None:
+def test_missing_endpoint_argument() -> None:
     with pytest.raises(SystemExit) as ended:
         main([])
     assert ended.value.code == 2

@@ -4,12 +4,12 @@ from collections.abc import Callable
 import pytest
 
 from device.check.findings import Findings
-from device.check.live import Judge
+from device.check.messages import MessageJudge
 from device.check.replay import ENVELOPE, Frames, ReplayJudge
 from device.journal import MemoryJournal
-from device.questions import Questions
 from gateway.feed.effects import Now
 from shared.cursor import Cursor
+from shared.replay_server.questions import PendingQuestions
 from tests.device.publishers import EPOCH, NOW_MS, reading, status
 
 Change = Callable[[Frames], Frames | None]
@@ -20,7 +20,7 @@ def right_replay(seqs: range = range(1, 21)) -> Callable[[Frames], Frames | None
     journal = MemoryJournal(1000)
     for seq in seqs:
         journal.append("ebike-001", Cursor(EPOCH, seq), reading(seq)[1])
-    questions = Questions(journal, {"ebike-001"})
+    questions = PendingQuestions(journal, {"ebike-001"})
 
     def ask(frames: Frames) -> Frames | None:
         refusal = questions.receive(0, frames, 0.0)
@@ -32,10 +32,10 @@ def right_replay(seqs: range = range(1, 21)) -> Callable[[Frames], Frames | None
 
 def judged(ask: Callable[[Frames], Frames | None], heard: list[int] | None = None) -> Findings:
     """Judge a replay after some numbers were heard live, 5 to 20 if none are given."""
-    judge = Judge()
+    judge = MessageJudge()
     for seq in heard or range(5, 21):
-        judge.hear(reading(seq), Now(0.0, NOW_MS))
-    judge.hear(status(20), Now(0.0, NOW_MS))
+        judge.receive(reading(seq), Now(0.0, NOW_MS))
+    judge.receive(status(20), Now(0.0, NOW_MS))
     ReplayJudge(ask, judge.findings).judge("ebike-001", judge.devices["ebike-001"])
     return judge.findings
 
@@ -78,7 +78,7 @@ def test_a_correct_replay_is_right() -> None:
     assert found(judged(right_replay())) == set()
 
 
-def test_a_replay_that_answers_with_small_pages_is_right() -> None:
+def test_small_pages_are_right() -> None:
     few = pages(lambda frames: with_readings(frames, frames[3:5]))
     assert found(judged(lambda frames: few(right_replay()(frames) or []))) == set()
 
@@ -111,13 +111,13 @@ def test_a_breach_is_found_and_named(change: Change, code: str) -> None:
     assert ("wrong", code) in found(findings)
 
 
-def test_a_replay_that_knows_no_bike_is_wrong() -> None:
-    nobody = Questions(MemoryJournal(1), frozenset())
+def test_replay_without_devices() -> None:
+    nobody = PendingQuestions(MemoryJournal(1), frozenset())
     findings = judged(lambda frames: nobody.receive(0, frames, 0.0))
     assert found(findings) == {("wrong", "replay_refused")}
 
 
-def test_a_position_that_is_not_exclusive_is_wrong() -> None:
+def test_inclusive_position() -> None:
     def ask(frames: Frames) -> Frames | None:
         question = json.loads(frames[-1])
         cursor = question["after"]
@@ -147,12 +147,12 @@ def test_other_values_than_were_published_are_wrong() -> None:
     assert found(findings) == {("wrong", "replay_differs")}
 
 
-def test_a_replay_that_lacks_what_was_published_is_wrong() -> None:
+def test_replay_lacks_published_reading() -> None:
     gap = [seq for seq in range(1, 21) if seq != 9]
     journal = MemoryJournal(100)
     for seq in gap:
         journal.append("ebike-001", Cursor(EPOCH, seq), reading(seq)[1])
-    questions = Questions(journal, {"ebike-001"})
+    questions = PendingQuestions(journal, {"ebike-001"})
 
     def ask(frames: Frames) -> Frames | None:
         refusal = questions.receive(0, frames, 0.0)
@@ -162,23 +162,23 @@ def test_a_replay_that_lacks_what_was_published_is_wrong() -> None:
     assert found(judged(ask)) == {("wrong", "replay_missing")}
 
 
-def test_a_replay_that_forgot_its_oldest_readings_is_right() -> None:
+def test_replay_without_oldest_readings() -> None:
     assert found(judged(right_replay(range(15, 21)))) == set()
 
 
-def test_an_empty_replay_is_wrong_when_readings_were_heard() -> None:
+def test_empty_replay_after_readings() -> None:
     assert ("wrong", "replay_empty") in found(judged(right_replay(range(0))))
 
 
-def test_a_hole_that_the_replay_fills_was_lost_on_the_way() -> None:
-    judge = Judge()
+def test_replay_fills_hole() -> None:
+    judge = MessageJudge()
     for seq in (5, 6, 10):
-        judge.hear(reading(seq), Now(0.0, NOW_MS))
-    heard = judge.devices["ebike-001"]
+        judge.receive(reading(seq), Now(0.0, NOW_MS))
+    traffic = judge.devices["ebike-001"]
     judge.conclude(Now(0.0, NOW_MS))
-    assert heard.order.holes
-    ReplayJudge(right_replay(), judge.findings).judge("ebike-001", heard)
-    assert not heard.order.holes
+    assert traffic.sequence.holes
+    ReplayJudge(right_replay(), judge.findings).judge("ebike-001", traffic)
+    assert not traffic.sequence.holes
     assert found(judge.findings) == {("advice", "lost_on_the_way")}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from device.durable.claim import claim
-from device.durable.epoch_file import FILE_BYTES, beside, take_epoch
+from device.durable.epoch_file import FILE_BYTES, epoch_path, take_epoch
 from device.durable.store import Store
 from shared.errors import JournalError
 from tests.conftest import StartProcess
@@ -43,12 +43,12 @@ def a_log_alone(path: Path) -> None:
 
 
 def an_epoch_alone(path: Path) -> None:
-    beside(path).write_bytes(b"somebody's")
+    epoch_path(path).write_bytes(b"somebody's")
 
 
 def an_epoch_beside_text(path: Path) -> None:
     text(path)
-    beside(path).write_bytes(b"somebody's")
+    epoch_path(path).write_bytes(b"somebody's")
 
 
 def a_link(path: Path) -> None:
@@ -110,25 +110,25 @@ def test_what_is_nobodys_is_taken(tmp_path: Path, content: bytes | None) -> None
 
 
 @pytest.mark.parametrize("mark", [b"", bytes(FILE_BYTES), b"\xff" * 5_000])
-def test_our_journal_is_known_by_its_header_or_log(tmp_path: Path, mark: bytes) -> None:
+def test_own_journal_by_header_or_log(tmp_path: Path, mark: bytes) -> None:
     path = tmp_path / "journal"
     store = Store(path, 100)
     for _ in range(2):  # while it is only in the log, then in the file
         assert claim(path) == path
         store.close()
-    beside(path).write_bytes(mark)
+    epoch_path(path).write_bytes(mark)
     assert claim(path) == path
 
 
 @pytest.mark.parametrize("torn", [bytes(5_000) + b"rest", b"SQLite format 3\0cut", b"rubbish"])
-def test_a_torn_journal_of_ours_is_known_by_its_mark(tmp_path: Path, torn: bytes) -> None:
+def test_torn_journal_by_mark(tmp_path: Path, torn: bytes) -> None:
     path = tmp_path / "journal"
     path.write_bytes(torn)
-    take_epoch(beside(path), 5)
+    take_epoch(epoch_path(path), 5)
     assert claim(path) == path
 
 
-def test_an_epoch_is_not_written_into_a_foreign_file(tmp_path: Path) -> None:
+def test_foreign_epoch_file_is_untouched(tmp_path: Path) -> None:
     path = tmp_path / "device.epoch"
     text(path)
     before = path.read_bytes()
@@ -137,9 +137,7 @@ def test_an_epoch_is_not_written_into_a_foreign_file(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_device_with_a_foreign_journal_ends_with_two(
-    tmp_path: Path, start_process: StartProcess
-) -> None:
+def test_foreign_journal_exits_2(tmp_path: Path, start_process: StartProcess) -> None:
     ride = tmp_path / "sunday.gpx"
     text(ride)
     device = start_process(["python", "-m", "device", "--journal", str(ride)])

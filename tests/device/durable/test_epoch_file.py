@@ -41,7 +41,7 @@ def test_the_file_never_grows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 20, 60])
-def test_a_write_that_was_cut_short_leaves_the_mark_before(tmp_path: Path, length: int) -> None:
+def test_torn_write_keeps_previous_mark(tmp_path: Path, length: int) -> None:
     path = tmp_path / "marks"
     write(path, 1, 2, 3)
     with path.open("r+b") as file:
@@ -50,7 +50,7 @@ def test_a_write_that_was_cut_short_leaves_the_mark_before(tmp_path: Path, lengt
     assert read(path) == mark(3)
 
 
-def test_a_second_process_can_lock_it_only_after_the_first(tmp_path: Path) -> None:
+def test_lock_excludes_second_process(tmp_path: Path) -> None:
     with closing(EpochFile(tmp_path / "marks")) as second:
         with closing(EpochFile(tmp_path / "marks")) as first:
             assert first.lock()
@@ -60,12 +60,12 @@ def test_a_second_process_can_lock_it_only_after_the_first(tmp_path: Path) -> No
         assert second.mark == mark(9)
 
 
-def test_epochs_taken_with_one_file_grow_although_the_clock_goes_back(tmp_path: Path) -> None:
+def test_epochs_grow_when_clock_goes_back(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "bike.epoch"
     clock_ms = [NOW_MS, NOW_MS, NOW_MS - 3_600_000, NOW_MS + 5]
     epochs = [take_epoch(path, now_ms) for now_ms in clock_ms]
     assert epochs == [NOW_MS, NOW_MS + 1, NOW_MS + 2, NOW_MS + 5]
 
 
-def test_the_boot_is_the_same_until_the_machine_ends() -> None:
+def test_boot_id_is_stable() -> None:
     assert boot_id() == boot_id()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device.durable.epoch_file import EpochFile
-from device.durable.journal import RETRY_S, SAY_AGAIN_S, Clocks, DurableJournal
+from device.durable.journal import LOG_AGAIN_S, RETRY_S, Clocks, DurableJournal
 from device.durable.numbers import Mark
 from device.durable.store import AGE_MAX_MS, APPLICATION_ID
 from device.journal import Numbered
@@ -100,9 +100,7 @@ def crash(path: Path, folder: Path) -> Path:
 # --- going on -------------------------------------------------------------------------------------
 
 
-def test_a_new_journal_begins_with_the_time_and_goes_on_when_it_is_opened_again(
-    path: Path, clock: FakeClock
-) -> None:
+def test_reopened_journal_continues_epoch(path: Path, clock: FakeClock) -> None:
     with riding(path, clock) as rider:
         assert rider.ride(*BIKES) == [Cursor(NOW_MS, 1), Cursor(NOW_MS, 1)]
         assert rider.ride() == [Cursor(NOW_MS, 2)]
@@ -113,7 +111,7 @@ def test_a_new_journal_begins_with_the_time_and_goes_on_when_it_is_opened_again(
         assert rider.held() == payloads(*(Cursor(NOW_MS, seq) for seq in (1, 2, 3)))
 
 
-def test_a_killed_process_leaves_everything_that_was_published(
+def test_killed_process_keeps_published_readings(
     path: Path, clock: FakeClock, tmp_path: Path
 ) -> None:
     with riding(path, clock) as rider:
@@ -127,9 +125,7 @@ def test_a_killed_process_leaves_everything_that_was_published(
                 assert again.held(bike) == rider.held(bike)
 
 
-def test_a_bike_that_joins_begins_at_one_and_another_keeps_its_number(
-    path: Path, clock: FakeClock
-) -> None:
+def test_new_bike_begins_at_one(path: Path, clock: FakeClock) -> None:
     with riding(path, clock, ("one",)) as rider:
         rider.ride("one")
     with riding(path, clock, ("two",)) as rider:
@@ -153,9 +149,7 @@ def test_earlier_epochs_are_answered_for_in_order(path: Path, clock: FakeClock) 
 # --- what is damaged, lost or not ours -----------------------------------------------------------
 
 
-def test_a_lost_journal_is_a_new_epoch_although_the_clock_went_back(
-    path: Path, clock: FakeClock
-) -> None:
+def test_new_epoch_for_lost_journal(path: Path, clock: FakeClock) -> None:
     with riding(path, clock) as rider:
         rider.ride()
     path.unlink()
@@ -166,9 +160,7 @@ def test_a_lost_journal_is_a_new_epoch_although_the_clock_went_back(
 
 
 @pytest.mark.parametrize("kept", [0, 100, 30_000])
-def test_a_log_that_was_cut_short_is_a_new_epoch(
-    path: Path, clock: FakeClock, tmp_path: Path, kept: int
-) -> None:
+def test_new_epoch_for_torn_log(path: Path, clock: FakeClock, tmp_path: Path, kept: int) -> None:
     with riding(path, clock) as rider:
         for _ in range(50):
             rider.ride()
@@ -216,7 +208,7 @@ def another_position(path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [garbage_inside, one_letter, half_of_it, no_database, a_row_less, another_position]
 )
-def test_a_damaged_journal_is_moved_aside_and_a_new_epoch_begins(
+def test_damaged_journal_is_quarantined(
     path: Path, clock: FakeClock, damage: Callable[[Path], None], log_lines: list[str]
 ) -> None:
     with riding(path, clock) as rider:
@@ -234,7 +226,7 @@ def test_a_damaged_journal_is_moved_aside_and_a_new_epoch_begins(
         assert rider.ride() == [Cursor(NOW_MS + 1, 2)]
 
 
-def test_of_damaged_journals_the_last_three_are_kept(path: Path, clock: FakeClock) -> None:
+def test_three_damaged_journals_are_kept(path: Path, clock: FakeClock) -> None:
     for _ in range(5):
         with riding(path, clock) as rider:
             rider.ride()
@@ -259,7 +251,7 @@ def test_a_damaged_mark_is_a_new_epoch(path: Path, clock: FakeClock) -> None:
     ("owner", "version", "words"),
     [(0, 0, "of another program"), (APPLICATION_ID, 99, "of another version")],
 )
-def test_a_database_that_is_not_ours_is_left_alone(
+def test_foreign_database_is_untouched(
     path: Path, clock: FakeClock, owner: int, version: int, words: str
 ) -> None:
     path.parent.mkdir()
@@ -273,9 +265,7 @@ def test_a_database_that_is_not_ours_is_left_alone(
     assert path.read_bytes() == content
 
 
-def test_a_folder_or_a_place_where_nothing_can_be_is_one_sentence(
-    tmp_path: Path, clock: FakeClock
-) -> None:
+def test_unusable_places_are_refused(tmp_path: Path, clock: FakeClock) -> None:
     with pytest.raises(JournalError, match="is a folder"):
         DurableJournal(tmp_path, BIKES, clock.clocks)
     with pytest.raises(JournalError, match="is a folder"):
@@ -284,9 +274,7 @@ def test_a_folder_or_a_place_where_nothing_can_be_is_one_sentence(
         DurableJournal(Path("/proc/journal.sqlite"), BIKES, clock.clocks)
 
 
-def test_a_second_process_is_kept_out_by_whatever_name_it_comes(
-    path: Path, clock: FakeClock, tmp_path: Path
-) -> None:
+def test_lock_covers_every_name(path: Path, clock: FakeClock, tmp_path: Path) -> None:
     link = tmp_path / "link.sqlite"
     with riding(path, clock) as rider:
         link.symlink_to(path)
@@ -309,14 +297,12 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def test_a_failed_commit_is_a_new_epoch_in_memory_and_said_once_a_minute(
-    path: Path, clock: FakeClock, log_lines: list[str]
-) -> None:
+def test_failed_commit_begins_epoch(path: Path, clock: FakeClock, log_lines: list[str]) -> None:
     with riding(path, clock) as rider:
         rider.ride()
         with locked(path):
             assert rider.ride() == [Cursor(NOW_MS + 1, 1)]
-            for _ in range(int(SAY_AGAIN_S / RETRY_S)):
+            for _ in range(int(LOG_AGAIN_S / RETRY_S)):
                 clock.monotonic_s += RETRY_S
                 rider.ride()
         assert [line.split()[0] for line in log_lines] == ["journal_failed"] * 2
@@ -330,9 +316,7 @@ def test_a_failed_commit_is_a_new_epoch_in_memory_and_said_once_a_minute(
         assert rider.ride() == [Cursor(last.epoch, last.seq + 1)]
 
 
-def test_killed_while_the_disk_does_not_work_it_begins_a_new_epoch(
-    path: Path, clock: FakeClock, tmp_path: Path
-) -> None:
+def test_kill_while_disk_fails(path: Path, clock: FakeClock, tmp_path: Path) -> None:
     with riding(path, clock) as rider:
         rider.ride()
         with locked(path):
@@ -344,9 +328,7 @@ def test_killed_while_the_disk_does_not_work_it_begins_a_new_epoch(
         assert again.ride() == [Cursor(NOW_MS + 2, 1)]
 
 
-def test_a_bike_that_was_silent_since_the_disk_works_again_keeps_its_number(
-    path: Path, clock: FakeClock
-) -> None:
+def test_silent_bike_after_disk_recovery(path: Path, clock: FakeClock) -> None:
     with riding(path, clock) as rider:
         with locked(path):
             rider.ride(*BIKES)
@@ -357,9 +339,7 @@ def test_a_bike_that_was_silent_since_the_disk_works_again_keeps_its_number(
         assert rider.ride(*BIKES) == [Cursor(NOW_MS + 1, 3), Cursor(NOW_MS + 1, 4)]
 
 
-def test_a_journal_damaged_while_the_disk_does_not_work_is_moved_aside_when_it_does(
-    path: Path, clock: FakeClock, log_lines: list[str]
-) -> None:
+def test_quarantine_after_disk_recovery(path: Path, clock: FakeClock, log_lines: list[str]) -> None:
     with riding(path, clock) as rider:
         with locked(path):
             rider.ride()
@@ -377,9 +357,7 @@ def test_a_journal_damaged_while_the_disk_does_not_work_is_moved_aside_when_it_d
 # --- bounds --------------------------------------------------------------------------------------
 
 
-def test_what_is_older_than_a_week_is_not_answered_for_but_its_number_is_known(
-    path: Path, clock: FakeClock
-) -> None:
+def test_week_old_reading_keeps_number(path: Path, clock: FakeClock) -> None:
     with riding(path, clock) as rider:
         for _ in range(600):
             rider.ride(*BIKES)
@@ -406,7 +384,7 @@ STEPS = st.one_of(
 
 @settings(max_examples=40)
 @given(st.lists(STEPS, max_size=25))
-def test_no_number_is_published_twice_on_a_real_disk(steps: list[str | int]) -> None:
+def test_no_number_twice_on_disk(steps: list[str | int]) -> None:
     with TemporaryDirectory() as folder:
         journey = Journey(Path(folder))
         for step in steps:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from device.durable.numbers import (
     SLOT_BYTES,
-    Held,
+    JournalState,
     Mark,
     begin,
     decode_mark,
@@ -19,11 +19,11 @@ OTHER_BOOT = "00000000-7d5b-4a36-8f9e-0123456789ab"
 NOW_MS = 1_700_000_000_000
 E = NOW_MS - 5_000
 MARK = Mark(E, 40, BOOT)
-HELD = Held(E, 40, {"ebike-001": 30, "ebike-002": 10})
+HELD = JournalState(E, 40, {"ebike-001": 30, "ebike-002": 10})
 
 
 @pytest.mark.parametrize("rows", [40, 41, 500])
-def test_an_epoch_goes_on_when_the_journal_holds_all_that_was_published(rows: int) -> None:
+def test_complete_journal_continues_epoch(rows: int) -> None:
     beginning = begin(MARK, replace(HELD, rows=rows), BOOT, NOW_MS)
     assert (beginning.epoch, beginning.goes_on) == (E, True)
     assert beginning.last_seqs == {"ebike-001": 30, "ebike-002": 10}
@@ -43,7 +43,7 @@ def test_an_epoch_goes_on_when_the_journal_holds_all_that_was_published(rows: in
     ],
 )
 def test_else_a_greater_one_begins_at_one(
-    mark: Mark | None, held: Held | None, boot_id: str | None
+    mark: Mark | None, held: JournalState | None, boot_id: str | None
 ) -> None:
     beginning = begin(mark, held, boot_id, NOW_MS)
     assert (beginning.epoch, beginning.goes_on) == (NOW_MS, False)
@@ -61,9 +61,7 @@ def test_else_a_greater_one_begins_at_one(
         (-5, [], 1),
     ],
 )
-def test_an_epoch_is_the_time_or_one_more_than_the_greatest_ever(
-    clock_ms: int, used: list[int], expected: int
-) -> None:
+def test_next_epoch(clock_ms: int, used: list[int], expected: int) -> None:
     assert next_epoch(clock_ms, used) == expected
 
 
@@ -76,14 +74,14 @@ def test_a_mark_reads_as_it_was_written() -> None:
 
 
 @given(st.integers(0, SLOT_BYTES - 1), st.integers(1, 255))
-def test_a_mark_that_was_changed_anywhere_is_none(place: int, change: int) -> None:
+def test_changed_mark_is_invalid(place: int, change: int) -> None:
     slot = bytearray(encode_mark(MARK, 9))
     slot[place] ^= change
     assert decode_mark(bytes(slot)) is None
 
 
 @given(st.integers(0, SLOT_BYTES - 1))
-def test_a_mark_that_was_cut_short_is_none(length: int) -> None:
+def test_torn_mark_is_invalid(length: int) -> None:
     slot = encode_mark(MARK, 9)
     assert decode_mark(slot[:length]) is None
     assert decode_mark(slot[:length] + encode_mark(replace(MARK, rows=7), 7)[length:]) is None or (
@@ -101,8 +99,8 @@ class World:
     clock_ms: int = NOW_MS
     boot: int = 0
     mark: Mark | None = None
-    held: Held | None = None
-    copies: list[Held | None] = field(default_factory=list)
+    held: JournalState | None = None
+    copies: list[JournalState | None] = field(default_factory=list)
     published: set[tuple[str, int, int]] = field(default_factory=set)
     epoch: int = 0
     seqs: dict[str, int] = field(default_factory=dict)
@@ -115,7 +113,7 @@ class World:
         if not beginning.goes_on:
             rows = 0 if self.held is None else self.held.rows
             self.mark = Mark(self.epoch, rows, str(self.boot))
-            self.held = Held(self.epoch, rows, {})
+            self.held = JournalState(self.epoch, rows, {})
 
     def publish(self, bike: str, *, fails: bool = False, dies_before_mark: bool = False) -> None:
         seq = self.seqs.get(bike, 0) + 1
@@ -126,7 +124,7 @@ class World:
         if self.is_kept:
             assert self.held is not None
             rows = self.held.rows + 1
-            self.held = Held(self.epoch, rows, {**self.held.last_seqs, bike: seq})
+            self.held = JournalState(self.epoch, rows, {**self.held.last_seqs, bike: seq})
             if dies_before_mark:
                 return
             self.mark = Mark(self.epoch, rows, str(self.boot))
@@ -139,7 +137,7 @@ class World:
         """The disk works again, after which the journal knows where the bikes stand."""
         if not self.is_kept:
             rows = 0 if self.held is None else self.held.rows
-            self.held = Held(self.epoch, rows, dict(self.seqs))
+            self.held = JournalState(self.epoch, rows, dict(self.seqs))
             self.mark = Mark(self.epoch, rows, str(self.boot))
             self.is_kept = True
 
@@ -204,9 +202,7 @@ def test_no_number_is_ever_published_twice(steps: list[tuple[str, object]]) -> N
 
 
 @given(st.lists(STEPS, max_size=60), st.integers(0, 60))
-def test_nor_when_the_mark_is_lost_while_the_journal_is_whole(
-    steps: list[tuple[str, object]], lost_after: int
-) -> None:
+def test_no_number_twice_without_mark(steps: list[tuple[str, object]], lost_after: int) -> None:
     world = World()
     world.start()
     for number, (what, how) in enumerate(steps):

@@ -7,7 +7,7 @@ import pytest
 
 from device.durable import wal_checkpoint
 from device.durable.store import SLICE_ROWS, Damaged, Store
-from device.durable.wal_checkpoint import Checkpoints
+from device.durable.wal_checkpoint import CheckpointThread
 from device.journal import Numbered
 from shared.cursor import Cursor
 from tests.timing import eventually
@@ -40,7 +40,7 @@ def pages(folder: Path) -> int:
         return int(other.execute("PRAGMA page_count").fetchone()[0])
 
 
-def test_readings_come_back_in_the_order_they_were_kept(tmp_path: Path) -> None:
+def test_rows_in_order(tmp_path: Path) -> None:
     batches = [[reading(1), reading(1, "slow")], [reading(2)], [reading(1, epoch=EPOCH + 1)]]
     with opened(tmp_path) as store:
         for number, batch in enumerate(batches):
@@ -52,7 +52,7 @@ def test_readings_come_back_in_the_order_they_were_kept(tmp_path: Path) -> None:
         assert list(store.rows_kept()) == expected
 
 
-def test_the_oldest_go_in_slices_and_the_file_stops_growing(tmp_path: Path) -> None:
+def test_old_rows_go_in_slices(tmp_path: Path) -> None:
     sizes = []
     with opened(tmp_path) as store:
         store.begin(EPOCH, {"fast": 0})
@@ -66,7 +66,7 @@ def test_the_oldest_go_in_slices_and_the_file_stops_growing(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("batch", [SLICE_ROWS // 2, SLICE_ROWS, 4 * SLICE_ROWS])
-def test_the_file_is_bounded_however_large_the_batches_are(tmp_path: Path, batch: int) -> None:
+def test_file_is_bounded_for_any_batch(tmp_path: Path, batch: int) -> None:
     with opened(tmp_path) as store:
         store.begin(EPOCH, {"fast": 0})
         for first in range(1, 20 * batch, batch):
@@ -74,7 +74,7 @@ def test_the_file_is_bounded_however_large_the_batches_are(tmp_path: Path, batch
         assert len(kept(store)) < KEPT_ROWS + max(SLICE_ROWS, 2 * batch)
 
 
-def test_the_number_of_a_bike_that_was_silent_for_long_is_kept(tmp_path: Path) -> None:
+def test_number_of_silent_bike(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         store.begin(EPOCH, {"fast": 0, "slow": 0})
         append(store, reading(1, "slow"), reading(2, "slow"))
@@ -84,7 +84,7 @@ def test_the_number_of_a_bike_that_was_silent_for_long_is_kept(tmp_path: Path) -
         assert store.positions()["slow"] == Cursor(EPOCH, 2)
 
 
-def test_of_a_batch_that_fails_nothing_is_kept(tmp_path: Path) -> None:
+def test_failed_batch_keeps_nothing(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         append(store, reading(1))
         with pytest.raises(sqlite3.Error):
@@ -110,9 +110,7 @@ def test_a_hole_in_the_rows_is_damage(tmp_path: Path) -> None:
             kept(store)
 
 
-def test_what_is_committed_is_moved_into_the_file_in_the_background(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_background_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wal_checkpoint, "CHECKPOINT_INTERVAL_S", 0.01)
     path = tmp_path / "journal.sqlite"
     with opened(tmp_path) as store:
@@ -122,7 +120,7 @@ def test_what_is_committed_is_moved_into_the_file_in_the_background(
         assert path.stat().st_size > 40_000
 
 
-def test_a_log_that_is_too_long_is_moved_by_the_next_commit_and_begins_again(
+def test_commit_checkpoints_long_log(
     tmp_path: Path,
 ) -> None:
     log = tmp_path / "journal.sqlite-wal"
@@ -137,9 +135,7 @@ def test_a_log_that_is_too_long_is_moved_by_the_next_commit_and_begins_again(
         assert log.stat().st_size <= length + 20_000  # what the first of these commits added
 
 
-def test_the_thread_says_when_the_log_is_too_long_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_thread_reports_long_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wal_checkpoint, "CHECKPOINT_INTERVAL_S", 0.01)
     monkeypatch.setattr(wal_checkpoint, "LOG_PAGES_MAX", 10)
     with opened(tmp_path) as store:
@@ -150,13 +146,11 @@ def test_the_thread_says_when_the_log_is_too_long_for_it(
         eventually(lambda: running.is_behind, what="a log that is too long")
 
 
-def test_what_the_thread_dies_of_fails_the_next_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_error_of_thread_fails_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wal_checkpoint, "CHECKPOINT_INTERVAL_S", 0.01)
     broken = tmp_path / "broken"
     broken.write_bytes(b"no database" * 1_000)
-    dead = Checkpoints(broken)
+    dead = CheckpointThread(broken)
     eventually(lambda: dead.failed is not None, what="its death")
     with opened(tmp_path) as store:
         append(store, reading(1))

@@ -15,6 +15,7 @@ from device.sources.recording import (
 from shared.errors import SourceError
 from shared.reading import check_reading
 from shared.settings import load_settings
+from tests.device.sources.polling import polled
 from tests.device.sources.recordings import (
     LONG_RIDE,
     PAUSED_RIDE,
@@ -58,7 +59,7 @@ def long_ride() -> list[Sample]:
     return samples_of(recorded_ride(LONG_RIDE))
 
 
-def test_every_point_of_a_recorded_ride_comes_in_order_with_its_speed(
+def test_all_points_of_real_ride(
     long_ride: list[Sample],
 ) -> None:
     expected = list(recorded_speeds(recorded_ride(LONG_RIDE)))
@@ -67,7 +68,7 @@ def test_every_point_of_a_recorded_ride_comes_in_order_with_its_speed(
     assert dues(long_ride) == list(range(8357))
 
 
-def test_every_sample_of_a_recorded_ride_is_a_valid_reading_without_place_or_heart(
+def test_samples_are_valid_and_private(
     long_ride: list[Sample],
 ) -> None:
     allowed = {"power_w", "cadence_rpm", "odometer_km", "altitude_m", "temperature_c"}
@@ -78,7 +79,7 @@ def test_every_sample_of_a_recorded_ride_is_a_valid_reading_without_place_or_hea
         assert set(sample.values) == allowed
 
 
-def test_the_same_ride_is_the_same_in_tcx(long_ride: list[Sample]) -> None:
+def test_same_ride_in_tcx(long_ride: list[Sample]) -> None:
     tcx = samples_of(recorded_ride("activity_4078723797.tcx"))
     assert len(tcx) == len(long_ride)
     for one, other in zip(long_ride, tcx, strict=True):
@@ -86,7 +87,7 @@ def test_the_same_ride_is_the_same_in_tcx(long_ride: list[Sample]) -> None:
         assert one.speed_kmh == pytest.approx(other.speed_kmh, abs=0.011)
 
 
-def test_speeds_from_the_positions_of_the_same_ride_come_close(long_ride: list[Sample]) -> None:
+def test_speeds_from_positions(long_ride: list[Sample]) -> None:
     gpx = speeds(samples_of(recorded_ride("4078723797_strava.gpx")))
     apart = [(a - b) ** 2 for a, b in zip(speeds(long_ride), gpx, strict=True)]
     assert (sum(apart) / len(apart)) ** 0.5 < 1.2
@@ -99,12 +100,12 @@ def test_a_pause_keeps_its_time() -> None:
     assert sorted(gaps)[-2:] == [1.0, 32.0]
 
 
-def test_a_ride_is_replayed_faster_at_a_pace(tmp_path: Path) -> None:
+def test_faster_pace(tmp_path: Path) -> None:
     recording = load_recording(written(tmp_path, "a.fit", STEADY_FIT))
     assert dues(list(replay(recording, pace=200))) == [0, 0.005, 0.01, 0.015, 0.02]
 
 
-def test_a_loop_goes_on_in_time_and_on_the_odometer(tmp_path: Path) -> None:
+def test_loop_continues_odometer(tmp_path: Path) -> None:
     recording = load_recording(written(tmp_path, "a.fit", STEADY_FIT))
     samples = list(islice(replay(recording, loop=True), 12))
     assert dues(samples) == list(range(12))
@@ -114,7 +115,7 @@ def test_a_loop_goes_on_in_time_and_on_the_odometer(tmp_path: Path) -> None:
     assert odometer[10] == 0.04
 
 
-def test_a_loop_of_one_point_does_not_run_away(tmp_path: Path) -> None:
+def test_loop_of_one_point(tmp_path: Path) -> None:
     recording = load_recording(written(tmp_path, "a.fit", fit_bytes([(0, 5_000, 0)])))
     assert dues(list(islice(replay(recording, loop=True), 3))) == [0, 1, 2]
 
@@ -124,25 +125,25 @@ def test_the_settings_choose_file_pace_and_loop(tmp_path: Path) -> None:
     flags = ["--source", f"ride:{path}", "--ride-pace", "2", "--ride-loop"]
     source = open_source(load_settings("device", flags, {}, tmp_path), 0)
     assert (source.interval_ms, source.model) == (500, "recorded ride a.fit")
-    assert dues(list(islice(source.samples, 6))) == [0, 0.5, 1, 1.5, 2, 2.5]
+    assert dues(list(islice(polled(source), 6))) == [0, 0.5, 1, 1.5, 2, 2.5]
 
 
-def test_each_bike_of_a_fleet_starts_a_little_later(tmp_path: Path) -> None:
+def test_fleet_starts_one_by_one(tmp_path: Path) -> None:
     path = written(tmp_path, "a.fit", STEADY_FIT)
     chosen = load_settings("device", ["--source", f"ride:{path}"], {}, tmp_path)
-    first, third = (list(open_source(chosen, bike).samples) for bike in (0, 2))
+    first, third = (list(polled(open_source(chosen, bike))) for bike in (0, 2))
     assert third[0].due_s == 2 * BETWEEN_BIKES_S
     assert speeds(first) == speeds(third)
 
 
-def test_a_ride_with_points_now_and_then_has_no_interval(tmp_path: Path) -> None:
+def test_irregular_ride_has_no_interval(tmp_path: Path) -> None:
     moments = [(0, 0), (3, 9), (4, 18), (11, 36), (19, 50), (20, 60)]
     path = written(tmp_path, "a.gpx", gpx_text(moments))
     chosen = load_settings("device", ["--source", f"ride:{path}"], {}, tmp_path)
     assert open_source(chosen, 0).interval_ms == 0
 
 
-def test_speed_is_way_over_time_where_a_file_has_none(tmp_path: Path) -> None:
+def test_speed_from_distance_and_time(tmp_path: Path) -> None:
     gpx = gpx_text([(0, 0), (1, 5), (3, 17), (4, 17)])
     expected = pytest.approx([0, 18, 21.6, 0], abs=0.05)
     assert speeds(samples_of(written(tmp_path, "a.gpx", gpx))) == expected
@@ -153,7 +154,7 @@ def test_speed_is_way_over_time_where_a_file_has_none(tmp_path: Path) -> None:
     assert speeds(samples_of(written(tmp_path, "c.fit", fit))) == expected
 
 
-def test_no_way_is_counted_during_a_pause_of_a_gpx_track(tmp_path: Path) -> None:
+def test_no_distance_during_gpx_pause(tmp_path: Path) -> None:
     gpx = gpx_text([(0, 0), (1, 5)], [(60, 300), (61, 306)])
     samples = samples_of(written(tmp_path, "a.gpx", gpx))
     assert speeds(samples) == pytest.approx([0, 18, 0, 21.6], abs=0.05)
@@ -180,7 +181,7 @@ def test_what_tcx_extensions_measured_is_taken(tmp_path: Path) -> None:
     assert sample == Sample(0.0, 16.2, {"power_w": 199, "cadence_rpm": 70})
 
 
-def test_values_beyond_the_limits_of_a_reading_are_left_out(tmp_path: Path) -> None:
+def test_values_beyond_limits(tmp_path: Path) -> None:
     inside = "<extensions><power>9000</power><x:cad>nonsense</x:cad></extensions>"
     (sample,) = samples_of(written(tmp_path, "a.gpx", gpx_text([(0, 0)], inside=inside)))
     assert sample.values == {"odometer_km": 0.0, "altitude_m": 120.2}
@@ -231,7 +232,7 @@ def test_pauses_clock_and_damage_are_told(
     assert told[2][1] == {"pauses": 1, "longest_s": 7200, "to_s": 10.0}
 
 
-def test_a_clock_that_went_back_holds_nothing_up(tmp_path: Path) -> None:
+def test_clock_went_back(tmp_path: Path) -> None:
     path = written(tmp_path, "a.fit", fit_bytes([(9, 1, 0), (10, 2, 0), (3, 3, 0), (4, 4, 0)]))
     assert dues(samples_of(path)) == [0, 1, 1, 2]
 
@@ -253,7 +254,7 @@ NOT_A_RIDE: list[tuple[str, str | bytes, str]] = [
 
 
 @pytest.mark.parametrize(("name", "content", "said"), NOT_A_RIDE)
-def test_a_file_that_is_no_ride_is_refused_in_one_sentence(
+def test_files_that_are_no_rides(
     tmp_path: Path, name: str, content: str | bytes, said: str
 ) -> None:
     path = written(tmp_path, name, content)
@@ -264,7 +265,7 @@ def test_a_file_that_is_no_ride_is_refused_in_one_sentence(
     assert "\n" not in str(refusal.value)
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+def test_missing_file_and_folder(tmp_path: Path) -> None:
     (tmp_path / "folder.fit").mkdir()
     with pytest.raises(SourceError, match=r"missing\.gpx cannot be read: No such file"):
         load_recording(tmp_path / "missing.gpx")
@@ -272,7 +273,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         load_recording(tmp_path / "folder.fit")
 
 
-def test_a_file_too_large_for_a_ride_is_not_read(tmp_path: Path) -> None:
+def test_too_large_file(tmp_path: Path) -> None:
     path = tmp_path / "huge.fit"
     with path.open("wb") as file:
         file.truncate(200_000_000)  # takes no space on the disk

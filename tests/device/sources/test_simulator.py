@@ -13,6 +13,7 @@ from device.sources.simulator import simulate
 from shared.errors import SourceError
 from shared.reading import check_reading
 from shared.settings import Settings, load_settings
+from tests.device.sources.polling import polled
 
 seeds = st.integers(0, 2**53 - 1).map(str)
 intervals_s = st.sampled_from([0.05, 0.1, 0.25, 1.0, 10.0])
@@ -41,7 +42,7 @@ def test_the_same_seed_gives_the_same_ride(seed: str, interval_s: float) -> None
 
 @settings(deadline=None, max_examples=15)
 @given(seeds, intervals_s)
-def test_every_sample_is_within_the_limits_of_a_reading(seed: str, interval_s: float) -> None:
+def test_samples_are_within_limits(seed: str, interval_s: float) -> None:
     identity = {"v": 1, "device_id": "a", "epoch": 1, "seq": 1, "ts_ms": 1}
     for sample in ride(seed, interval_s, 300):
         raw = {**identity, "speed_kmh": sample.speed_kmh, **sample.values}
@@ -53,18 +54,16 @@ def test_every_sample_is_within_the_limits_of_a_reading(seed: str, interval_s: f
 
 @settings(deadline=None, max_examples=15)
 @given(seeds, intervals_s)
-def test_the_motor_helps_below_25_kmh_and_while_pedalling_only(
-    seed: str, interval_s: float
-) -> None:
+def test_legal_motor_assistance(seed: str, interval_s: float) -> None:
     for sample in ride(seed, interval_s, 400):
         assert 0 <= value(sample, "motor_power_w") <= 250
         if sample.speed_kmh > 25 or value(sample, "cadence_rpm") == 0:
             assert value(sample, "motor_power_w") == 0
 
 
-def test_bikes_of_a_fleet_have_lives_of_their_own(tmp_path: Path) -> None:
+def test_bikes_of_fleet_differ(tmp_path: Path) -> None:
     chosen = settings_of(tmp_path, "--seed", "7", "--fleet-size", "20")
-    fleet = [list(islice(open_source(chosen, bike).samples, 40)) for bike in range(20)]
+    fleet = [list(islice(polled(open_source(chosen, bike)), 40)) for bike in range(20)]
     for key in ("battery_pct", "odometer_km", "altitude_m", "temperature_c"):
         assert len({value(samples[0], key) for samples in fleet}) > 12
     assert len({samples[-1].speed_kmh for samples in fleet}) > 12
@@ -72,20 +71,20 @@ def test_bikes_of_a_fleet_have_lives_of_their_own(tmp_path: Path) -> None:
 
 def test_the_settings_seed_names_the_ride(tmp_path: Path) -> None:
     def begin(*flags: str) -> list[Sample]:
-        return list(islice(open_source(settings_of(tmp_path, *flags), 0).samples, 50))
+        return list(islice(polled(open_source(settings_of(tmp_path, *flags), 0)), 50))
 
     assert begin("--seed", "7") == begin("--seed", "7")
     assert begin("--seed", "7") != begin("--seed", "8")
     assert begin() != begin()
 
 
-def test_samples_are_due_at_the_rate_asked_for(tmp_path: Path) -> None:
+def test_due_times_at_rate(tmp_path: Path) -> None:
     source = open_source(settings_of(tmp_path, "--rate-hz", "4"), 0)
     assert source.interval_ms == 250
-    assert [sample.due_s for sample in islice(source.samples, 4)] == [0, 0.25, 0.5, 0.75]
+    assert [sample.due_s for sample in islice(polled(source), 4)] == [0, 0.25, 0.5, 0.75]
 
 
-def test_the_road_is_the_same_at_any_rate() -> None:
+def test_same_road_at_any_rate() -> None:
     odometer, altitude = partial(value, key="odometer_km"), partial(value, key="altitude_m")
     fine = ride("9", 0.25, 4000)
     for coarse in ride("9", 2.0, 450):
@@ -93,7 +92,7 @@ def test_the_road_is_the_same_at_any_rate() -> None:
         assert altitude(there) == pytest.approx(altitude(coarse), abs=0.5)
 
 
-def test_an_hours_ride_has_stops_climbs_and_changes_of_assistance() -> None:
+def test_ride_has_variety() -> None:
     hour = ride("11", 0.5, 7200)
     speeds = [sample.speed_kmh for sample in hour]
     stops = sum(before > 1 >= after for before, after in pairwise(speeds))
@@ -106,7 +105,7 @@ def test_an_hours_ride_has_stops_climbs_and_changes_of_assistance() -> None:
     assert sum(value(sample, "power_w") == 0 for sample in hour) > 200
 
 
-def test_the_ride_goes_on_without_the_motor_when_the_battery_is_empty() -> None:
+def test_ride_with_empty_battery() -> None:
     four_hours = ride("13", 5.0, 4 * 720)
     charge = [value(sample, "battery_pct") for sample in four_hours]
     assert charge == sorted(charge, reverse=True)
@@ -120,5 +119,5 @@ def test_the_ride_goes_on_without_the_motor_when_the_battery_is_empty() -> None:
 
 
 def test_the_simulator_takes_no_argument(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="nothing behind its name"):
+    with pytest.raises(SourceError, match="takes no argument"):
         open_source(settings_of(tmp_path, "--source", "simulator:fast"), 0)

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from device.sources import SOURCES, Sample, Source, open_source
+from device.sources import SOURCES, IteratorSource, Sample, Source, open_source
 from shared.decorators import registered
 from shared.errors import SourceError
 from shared.settings import Settings, load_settings
 
 
-def test_an_unknown_source_is_refused_with_a_suggestion(tmp_path: Path) -> None:
+def test_suggestion_for_unknown_source(tmp_path: Path) -> None:
     settings = load_settings("device", ["--source", "simulater"], {}, tmp_path)
     with pytest.raises(SourceError) as refusal:
         open_source(settings, 0)
@@ -22,7 +22,7 @@ def test_an_unknown_source_is_refused_with_a_suggestion(tmp_path: Path) -> None:
 def still_source() -> Iterator[None]:
     @registered(SOURCES, "still")
     def open_still(_settings: Settings, argument: str, bike: int) -> Source:
-        return Source(iter([Sample(None, 0.0)]), 1000, f"{argument} {bike}")
+        return IteratorSource(iter([Sample(None, 0.0)]), 1000, f"{argument} {bike}")
 
     yield
     del SOURCES["still"]

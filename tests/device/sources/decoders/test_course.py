@@ -77,7 +77,7 @@ def test_wrong_speed_is_told_by_the_way(wrong_mps: float) -> None:
 
 
 @pytest.mark.parametrize(("wrong_mps", "why"), [(-1, "no_speed"), (50, "impossible_speed")])
-def test_wrong_speed_without_a_way_is_left_out(wrong_mps: float, why: str) -> None:
+def test_wrong_speed_without_distance(wrong_mps: float, why: str) -> None:
     points = [Point(t, speed_mps=wrong_mps if t == 7 else 5) for t in range(20)]
     course = plan_course(points)
     assert (len(course.moments), course.left_out) == (19, {why: 1})
@@ -116,7 +116,7 @@ def test_jump_of_place_counts_no_way() -> None:
     assert (len(course.moments), course.left_out) == (39, {"impossible_jump": 1})
 
 
-def test_laps_that_follow_at_once_are_one_way() -> None:
+def test_consecutive_laps_are_one_part() -> None:
     course = plan_course([at(t, 5 * t, part=t // 5) for t in range(20)])
     assert speeds(course)[1:] == pytest.approx([18] * 19, abs=0.05)
 

@@ -51,7 +51,7 @@ def test_damage_spoils_what_it_is_in(text: str, points: int, lost: int) -> None:
     assert len(ride.damage) == 1
 
 
-def test_two_files_in_one_are_played_one_after_the_other() -> None:
+def test_two_files_in_one() -> None:
     later = gpx_text([(600 + t, 90_000 + 5 * t) for t in range(10)])
     ride = read_ride((GPX + "\n" + later).encode())
     course = plan_course(ride.points)

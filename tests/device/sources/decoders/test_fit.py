@@ -97,7 +97,7 @@ def test_unknown_messages_are_passed_over() -> None:
     assert (len(ride.points), ride.points[0].power_w, ride.damage) == (20, None, ())
 
 
-def test_several_sessions_are_one_ride_after_the_other() -> None:
+def test_several_sessions() -> None:
     session = fit_group(("timestamp",), [{"timestamp": T0 + 19}], kind=18, local=4)
     later = [row | {"timestamp": T0 + 30 + t} for t, row in enumerate(ROWS)]
     moments = plan_course(

@@ -1,7 +1,12 @@
-"""Judges the order of one device's messages by what the feed of a gateway does with them. Pure.
+"""Judges the order of one device's messages with the feed of a gateway. Pure.
 
-The feed is the gateway's own code, without a replay to ask: what it drops, refuses or announces as
-a gap is wrong here. So no publisher is right that a gateway would not show.
+How it works. Every message goes through a :class:`~gateway.feed.feed.Feed`, the gateway's own code,
+that has no replay to ask. The feed returns effects: a reading it dropped, a message it refused, a
+gap it announced. Each of these is noted as a fault. So the check never finds a publisher right that
+a gateway would not show.
+
+Before each message the feed judges its timeouts as of one turn (:data:`TURN_S`) earlier: a gateway
+reads the messages that came before it judges timeouts.
 """
 
 from collections import deque
@@ -18,20 +23,20 @@ from shared.errors import BadMessage
 from shared.reading import Reading, Status
 
 CAPACITY = 6_000
-"""What a gateway holds of a device, unless told otherwise."""
+"""The readings of a device that a gateway holds by default."""
 TURN_S = 0.025
-"""A gateway judges timeouts this often, after it took in what came."""
+"""A gateway judges timeouts this often, after it has read the messages of the turn."""
 HOLES_MAX = 1_000
 _COUNTED = {
     "old_epoch": ("epoch_back", "an epoch must be greater than all before"),
     "future_epoch": ("epoch_future", "use the start's time in milliseconds"),
     "far_seq": ("far_seq", "numbers go up by one"),
 }
-"""What the feed calls it: the code of the finding, and what is expected."""
+"""By the feed's reason: the code of the finding, and the rule for the message."""
 
 
 class Hole(NamedTuple):
-    """Numbers ``first`` to ``last`` of an epoch that were never heard."""
+    """Numbers ``first`` to ``last`` of an epoch that never came."""
 
     epoch: int
     first: int
@@ -39,13 +44,13 @@ class Hole(NamedTuple):
 
 
 @dataclass(slots=True)
-class OrderJudge:
-    """One device's feed, and the holes in what was heard."""
+class SequenceJudge:
+    """One device's feed, and the holes in its numbers."""
 
     device_id: str
     findings: Findings
     newest: Cursor = START
-    """Of the greatest reading heard."""
+    """The greatest position of a reading so far."""
     holes: deque[Hole] = field(default_factory=lambda: deque(maxlen=HOLES_MAX))
     _feed: Feed = field(init=False)
     _not_restarted: deque[int] = field(default_factory=lambda: deque(maxlen=HOLES_MAX))
@@ -53,14 +58,14 @@ class OrderJudge:
     def __post_init__(self) -> None:
         self._feed = Feed(self.device_id, CAPACITY, repair_s=SILENT_HOLD_S)
 
-    def hear_reading(self, reading: Reading, now: Now) -> None:
+    def receive_reading(self, reading: Reading, now: Now) -> None:
         """Judge the position of a reading."""
         self._pass_time(now, -TURN_S)
         self._judge_restart(reading.cursor)
         self._judge_all(self._feed.receive_reading(reading, now), now)
         self.newest = max(self.newest, reading.cursor)
 
-    def hear_status(self, status: Status, now: Now) -> None:
+    def receive_status(self, status: Status, now: Now) -> None:
         """Judge the position that a status tells."""
         self._pass_time(now, -TURN_S)
         before, cursor = self.newest, status.cursor
@@ -69,13 +74,13 @@ class OrderJudge:
             self.findings.wrong(self.device_id, "last_seq_behind", text)
         self._judge_all(self._feed.receive_status(status, now), now)
 
-    def hear_invalid(self, error: BadMessage, now: Now) -> None:
-        """Take in a message that cannot be used; its number did come."""
+    def receive_invalid(self, error: BadMessage, now: Now) -> None:
+        """Note the number of a message that is invalid otherwise."""
         if error.position is not None:
             self._judge_all(self._feed.receive_invalid(error.position, now), now)
 
     def conclude(self, now: Now) -> None:
-        """Judge what should have come and did not."""
+        """Judge the readings that should have come and did not."""
         self._pass_time(now, 0.0)
         self._pass_time(now, SILENT_HOLD_S)
 
@@ -95,7 +100,7 @@ class OrderJudge:
                 self._judge_counted(reason, cursor)
             case Announce(gap):
                 self._judge_gap(gap)
-            case Ask(purpose):  # nobody is asked
+            case Ask(purpose):  # there is no replay here
                 self._judge_all(self._feed.receive_no_answer(purpose, now), now)
 
     def _judge_restart(self, cursor: Cursor) -> None:
@@ -106,10 +111,10 @@ class OrderJudge:
             self._not_restarted.append(cursor.epoch)
 
     def _judge_used(self, cursor: Cursor) -> None:
-        """Say why a gateway drops a reading as seen."""
+        """Note why a gateway drops a reading as already seen."""
         before = self.newest
         if before == START:
-            return  # a status was heard first: readings up to there are of before
+            return  # a status came first: the reading was published before the check began
         if self._feed.refused == "conflict":
             text = f"{cursor} came after {before}: two publishers use this id at the same time"
             self.findings.wrong(self.device_id, "conflict", text)
@@ -135,6 +140,6 @@ class OrderJudge:
             text = f"after 10 s a gateway goes back from {after} to {end}; what it held is lost"
             self.findings.wrong(self.device_id, "epoch_back", text, "adopted")
             return
-        is_told = after.seq == 0 and after.epoch in self._not_restarted
-        if gap.reason in ("not_recovered", "overrun") and not is_told:
+        is_reported = after.seq == 0 and after.epoch in self._not_restarted
+        if gap.reason in ("not_recovered", "overrun") and not is_reported:
             self.holes.append(Hole(end.epoch, after.seq + 1, end.seq))

@@ -1,8 +1,16 @@
-"""The questions for what was published: who asked what, in turn, and the answers. Pure.
+"""Replay questions that wait for an answer, and the answers. Pure.
 
-Every peer has a queue of its own and they take turns, so that one that asks a lot, or does not
-take its answers, delays no other. A peer is the link a question came in on together with all
-frames before the question, which are echoed in front of the answer.
+How it works. A peer is one asking program: the link its question came in on, and the routing frames
+in front of the question. These frames (the envelope) are sent back in front of the answer. Every
+peer has a queue of its own, and :meth:`PendingQuestions.take` serves the queues round robin: it
+takes one question of the first peer, then moves that peer behind all others. So a peer that asks a
+lot delays no other peer.
+
+A peer whose socket is full gets its question back with :meth:`PendingQuestions.put_back` and is
+skipped until a given time. The others are served meanwhile.
+
+Invariants: ``waiting`` is the number of questions in all queues, and is bounded; a queue in the
+table holds at least one question; a peer that repeats a question has it in its queue only once.
 """
 
 import json
@@ -11,10 +19,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from device.journal import Journal
 from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.reading import is_device_id
+from shared.replay_server.journal import ReplayJournal
 from shared.wire import (
     REQUEST_BYTES_MAX,
     ReplayCode,
@@ -26,26 +34,26 @@ from shared.wire import (
 )
 
 PAGE_BYTES_MAX = 128 * 1024
-"""An answer is cut after so much: about 450 readings, a millisecond or two of work."""
+"""The readings of one answer: about 450, which take a millisecond or two to write."""
 ENVELOPE_FRAMES_MAX = 8
-"""One for each router between the asker and here; nobody has more than two or three."""
+"""Each router on the way adds a frame; real networks have two or three."""
 WAITING_LEAST = 1_000
 WAITING_A_DEVICE = 4
-"""A gateway asks one question a device, so a fleet can answer four gateways that start at once."""
+"""A gateway asks one question a device, so four gateways can start at the same time."""
 WAITING_MAX_S = 5.0
-"""An asker repeats its question after half a second and gives up after about five."""
+"""A gateway repeats its question after half a second and gives up after about five."""
 
 Frames: TypeAlias = list[bytes]
 
 
 class Peer(NamedTuple):
-    """Where a question came from: a link, by its place, and the frames before the question."""
+    """The sender of a question: the index of its link, and the frames before the question."""
 
     link: int
     envelope: tuple[bytes, ...]
 
 
-class Question(NamedTuple):
+class PendingQuestion(NamedTuple):
     """A question that waits for its answer."""
 
     peer: Peer
@@ -53,39 +61,40 @@ class Question(NamedTuple):
     asked_s: float
 
 
-class _Asked(NamedTuple):
-    """What makes two questions of one peer the same: asked again, it waits only once."""
+class _QuestionKey(NamedTuple):
+    """Two questions of one peer with the same key are one question, asked twice."""
 
     device_id: str
     after: Cursor | None
 
 
 @dataclass(slots=True)
-class _Queue:
-    """What one peer waits for, and until when it gets nothing because it took nothing."""
+class _PeerQueue:
+    """The questions of one peer, and the time until which it gets no answer."""
 
-    questions: OrderedDict[_Asked, Question] = field(default_factory=OrderedDict)
+    questions: OrderedDict[_QuestionKey, PendingQuestion] = field(default_factory=OrderedDict)
     blocked_until_s: float = 0.0
 
 
 @dataclass(slots=True)
-class Questions:
-    """The questions that wait, and the journal that answers them."""
+class PendingQuestions:
+    """All questions that wait, and the journal that answers them."""
 
-    journal: Journal
+    journal: ReplayJournal
     device_ids: Collection[str]
-    _queues: OrderedDict[Peer, _Queue] = field(default_factory=OrderedDict)
+    """The devices whose readings the journal keeps; questions for others are refused."""
+    _queues: OrderedDict[Peer, _PeerQueue] = field(default_factory=OrderedDict)
     _count: int = 0
 
     @property
     def waiting(self) -> int:
-        """How many questions wait."""
+        """The number of questions that wait."""
         return self._count
 
     def receive(self, link: int, frames: Sequence[bytes], now_s: float) -> Frames | None:
-        """Take in a message; returns an answer when it is refused at once.
+        """Add a question; returns an answer only if the question is refused.
 
-        What says no id that an answer could carry is dropped.
+        A message without a usable ``id`` is dropped, because no answer could carry that ``id``.
         """
         *envelope, payload = frames
         peer = Peer(link, tuple(envelope))
@@ -98,11 +107,11 @@ class Questions:
         code = self._reason_to_refuse(request)
         if code is not None:
             return [*envelope, *encode_refusal(request.id, request.device_id, code, _WHY[code])]
-        self._add(Question(peer, request, now_s))
+        self._add(PendingQuestion(peer, request, now_s))
         return None
 
-    def take(self, now_s: float) -> Question | None:
-        """Take the next question of the peer whose turn it is; those too old are forgotten."""
+    def take(self, now_s: float) -> PendingQuestion | None:
+        """Take the next question of the peer whose turn it is; questions too old are dropped."""
         for _ in range(len(self._queues)):
             peer, queue = self._queues.popitem(last=False)
             question = self._take_from(queue, now_s)
@@ -112,12 +121,12 @@ class Questions:
                 return question
         return None
 
-    def put_back(self, question: Question, until_s: float) -> None:
-        """Let a question wait on whose answer could not be sent, and its peer until then."""
+    def put_back(self, question: PendingQuestion, until_s: float) -> None:
+        """Keep a question whose answer could not be sent, and skip its peer until ``until_s``."""
         self._add(question)
         self._queues[question.peer].blocked_until_s = until_s
 
-    def answer(self, question: Question) -> Frames:
+    def answer(self, question: PendingQuestion) -> Frames:
         """Write the answer, with the question's envelope in front."""
         request = question.request
         page = self.journal.page(request.device_id, request.after, request.limit)
@@ -125,20 +134,20 @@ class Questions:
         answer = encode_answer(request, payloads, page.oldest, page.newest)
         return [*question.peer.envelope, *answer]
 
-    def _add(self, question: Question) -> None:
-        questions = self._queues.setdefault(question.peer, _Queue()).questions
-        asked = _Asked(question.request.device_id, question.request.after)
-        self._count += asked not in questions
-        questions[asked] = question
+    def _add(self, question: PendingQuestion) -> None:
+        questions = self._queues.setdefault(question.peer, _PeerQueue()).questions
+        key = _QuestionKey(question.request.device_id, question.request.after)
+        self._count += key not in questions
+        questions[key] = question  # a repeated question keeps its place; its newer id is answered
 
-    def _take_from(self, queue: _Queue, now_s: float) -> Question | None:
-        """Take a peer's first question that is not too old; none while the peer is blocked."""
+    def _take_from(self, queue: _PeerQueue, now_s: float) -> PendingQuestion | None:
+        """Take a peer's first question that is not too old; None while the peer is blocked."""
         while queue.questions:
-            asked, question = next(iter(queue.questions.items()))
+            key, question = next(iter(queue.questions.items()))
             is_old = now_s - question.asked_s > WAITING_MAX_S
             if not is_old and queue.blocked_until_s > now_s:
                 return None
-            del queue.questions[asked]
+            del queue.questions[key]
             self._count -= 1
             if not is_old:
                 return question
@@ -158,18 +167,7 @@ _WHY: dict[ReplayCode, str] = {
 
 
 def _refuse(peer: Peer, payload: bytes, error: BadMessage) -> Frames | None:
-    """Answer a malformed question as far as it says who asks; None when it does not."""
-    asker = _asker(payload)
-    if asker is None:
-        return None
-    code: ReplayCode = (
-        "unsupported_version" if error.reason == "unsupported_version" else "bad_request"
-    )
-    return [*peer.envelope, *encode_refusal(*asker, code, str(error))]
-
-
-def _asker(payload: bytes) -> tuple[str, str] | None:
-    """Read ``id`` and ``device_id`` of a question that is wrong otherwise."""
+    """Refuse a malformed question; None when it has no usable id."""
     try:
         raw = json.loads(payload)
     except (ValueError, RecursionError):
@@ -177,12 +175,16 @@ def _asker(payload: bytes) -> tuple[str, str] | None:
     request_id = raw.get("id") if isinstance(raw, dict) else None
     if not is_request_id(request_id):
         return None
-    device_id = raw.get("device_id")
-    return request_id, device_id if is_device_id(device_id) else ""
+    named = raw.get("device_id")
+    device_id = named if is_device_id(named) else ""
+    code: ReplayCode = (
+        "unsupported_version" if error.reason == "unsupported_version" else "bad_request"
+    )
+    return [*peer.envelope, *encode_refusal(request_id, device_id, code, str(error))]
 
 
 def _cut(payloads: Sequence[bytes]) -> Sequence[bytes]:
-    """Keep as much as one answer may hold, but at least one reading."""
+    """Keep as many readings as one answer may hold, but at least one."""
     size = 0
     for count, payload in enumerate(payloads):
         size += len(payload)

@@ -3,7 +3,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from device.check.findings import FINDINGS_MAX, Findings
-from device.check.live import HEARD_MAX, Judge, note_holes
+from device.check.messages import HEARD_MAX, MessageJudge, note_holes
 from gateway.feed.effects import Now
 from tests.device.publishers import EPOCH, NOW_MS, Frames, reading, status
 
@@ -20,22 +20,22 @@ def right() -> Iterator[Frames]:
 
 def judged(
     messages: Sequence[Frames], end_s: float = LISTENED_S, *, wall_ms: int = NOW_MS
-) -> Judge:
+) -> MessageJudge:
     """Hear messages spread evenly over ``end_s``."""
-    judge = Judge()
+    judge = MessageJudge()
     for number, frames in enumerate(messages):
-        judge.hear(frames, Now(end_s * number / len(messages), wall_ms))
+        judge.receive(frames, Now(end_s * number / len(messages), wall_ms))
     judge.conclude(Now(end_s, wall_ms))
-    for device_id, heard in judge.devices.items():
-        note_holes(judge.findings, device_id, list(heard.order.holes))
+    for device_id, traffic in judge.devices.items():
+        note_holes(judge.findings, device_id, list(traffic.sequence.holes))
     return judge
 
 
-def found(judge: Judge) -> list[tuple[str, str]]:
+def found(judge: MessageJudge) -> list[tuple[str, str]]:
     return [(finding.level, finding.code) for finding in judge.findings]
 
 
-def message_of(judge: Judge) -> str:
+def message_of(judge: MessageJudge) -> str:
     (finding,) = judge.findings
     return finding.message
 
@@ -99,7 +99,7 @@ def test_a_breach_is_found_and_named(frames: Frames, code: str, words: str) -> N
     assert words in message_of(judge)
 
 
-def test_a_bad_reading_is_not_also_a_hole() -> None:
+def test_bad_reading_makes_no_hole() -> None:
     judge = judged([*right(), reading(11, speed_kmh=-1), reading(12)])
     assert found(judge) == [("wrong", "invalid")]
 
@@ -109,18 +109,18 @@ def test_numbers_that_go_back_are_wrong() -> None:
     assert found(judge) == [("wrong", "seq_back")]
 
 
-def test_a_number_that_never_grows_is_reported_once_with_its_count() -> None:
+def test_repeated_seq_is_counted() -> None:
     judge = judged([frames for _ in range(5) for frames in (reading(1), status(1))])
     (finding,) = judge.findings
     assert (finding.code, finding.count) == ("seq_repeated", 4)
 
 
-def test_a_restart_with_a_greater_epoch_is_right() -> None:
+def test_restart_with_greater_epoch() -> None:
     restarted = [reading(1, epoch=EPOCH + 5), status(1, epoch=EPOCH + 5)]
     assert found(judged([*right(), status(10, state="stopping"), *restarted])) == []
 
 
-def test_a_status_of_another_epoch_than_the_readings_is_wrong() -> None:
+def test_status_of_another_epoch() -> None:
     messages = [reading(1), status(1, epoch=EPOCH + 9), reading(2), status(2, epoch=EPOCH + 9)]
     judge = judged(messages, end_s=2)
     assert ("wrong", "epoch_back") in found(judge)
@@ -152,7 +152,7 @@ def test_statuses_that_come_too_rarely_are_wrong() -> None:
     assert "no status for 3.0 s" in message_of(judge)
 
 
-def test_statuses_that_cease_are_wrong_unless_the_device_stopped() -> None:
+def test_statuses_cease_without_stopping() -> None:
     online = [status(0), *(reading(seq) for seq in range(1, 11))]
     assert found(judged(online)) == [("wrong", "status_pause")]
     judge = judged([reading(1), status(1), status(1, state="stopping")], end_s=2)
@@ -160,16 +160,16 @@ def test_statuses_that_cease_are_wrong_unless_the_device_stopped() -> None:
     assert found(judge) == []
 
 
-def test_readings_a_status_promised_and_that_never_came_are_wrong() -> None:
+def test_announced_readings_never_come() -> None:
     judge = judged([reading(1), status(5), status(5), status(5)])
     assert ("wrong", "seq_jump") in found(judge)
 
 
-def test_a_reading_that_overtakes_its_status_is_right() -> None:
+def test_reading_overtakes_status() -> None:
     assert found(judged([reading(1), status(2), reading(2), status(3), reading(3)])) == []
 
 
-def test_a_device_that_has_not_measured_yet_is_right_with_advice() -> None:
+def test_advice_for_statuses_only() -> None:
     judge = judged([status(0)] * 5)
     assert found(judge) == [("advice", "no_reading")]
     assert not judge.findings.are_bad
@@ -184,7 +184,7 @@ def test_a_device_that_has_not_measured_yet_is_right_with_advice() -> None:
         (reading(11, ts_ms=NOW_MS - 7_200_000), "ts_far", "7200 s away"),
     ],
 )
-def test_what_is_allowed_and_hardly_meant_is_advice(frames: Frames, code: str, words: str) -> None:
+def test_advice_for_allowed_oddities(frames: Frames, code: str, words: str) -> None:
     judge = judged([*right(), frames])
     assert found(judge) == [("advice", code)]
     assert words in message_of(judge)
@@ -196,7 +196,7 @@ def test_a_device_without_a_clock_is_right() -> None:
     assert found(judged(messages, end_s=1)) == []
 
 
-def test_a_wrong_interval_is_advice_and_zero_means_irregular() -> None:
+def test_advice_for_wrong_interval() -> None:
     readings = [reading(seq) for seq in range(1, 11)]
     wrong = [status(0, interval_ms=2000), *readings, status(10, interval_ms=2000)]
     assert found(judged(wrong, end_s=2)) == [("advice", "interval")]
@@ -216,10 +216,10 @@ def test_what_is_kept_is_bounded() -> None:
         findings.wrong(None, "code", "message", str(number))
     assert len(list(findings)) == FINDINGS_MAX
     judge = judged([reading(2 * seq) for seq in range(1, 2 * HEARD_MAX)], end_s=1)
-    heard = judge.devices["ebike-001"]
-    assert len(heard.recent) == len(heard.order.holes) == HEARD_MAX
+    traffic = judge.devices["ebike-001"]
+    assert len(traffic.recent) == len(traffic.sequence.holes) == HEARD_MAX
 
 
-def test_what_is_wrong_is_said_before_what_is_advised() -> None:
+def test_faults_before_advice() -> None:
     judge = judged([*right(), reading(11, tyre_bar=1), [b"junk"]])
     assert found(judge) == [("wrong", "bad_frames"), ("advice", "unknown_key")]

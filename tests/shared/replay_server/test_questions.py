@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.journal import MemoryJournal, Numbered
-from device.questions import (
+from device.journal import MemoryJournal
+from shared.cursor import Cursor
+from shared.reading import Reading
+from shared.replay_server.questions import (
     ENVELOPE_FRAMES_MAX,
     PAGE_BYTES_MAX,
     WAITING_LEAST,
     WAITING_MAX_S,
-    Questions,
+    PendingQuestions,
 )
-from shared.cursor import Cursor
-from shared.reading import Reading
 from shared.wire import (
     ReplayAnswer,
     ReplayRefusal,
@@ -27,13 +27,15 @@ NOW_S = 50.0
 PEER = b"peer"
 
 
-def make_questions(readings: int = 5, devices: tuple[str, ...] = ("ebike-001",)) -> Questions:
+def make_questions(
+    readings: int = 5, devices: tuple[str, ...] = ("ebike-001",)
+) -> PendingQuestions:
     journal = MemoryJournal(10_000)
     for device_id in devices:
         for seq in range(1, readings + 1):
             payload = encode_reading(Reading(device_id, 7, seq, 0, 20.0))
             journal.append(device_id, Cursor(7, seq), payload)
-    return Questions(journal, frozenset(devices))
+    return PendingQuestions(journal, frozenset(devices))
 
 
 def question(
@@ -45,12 +47,12 @@ def question(
     return encode_request(ReplayRequest(request_id, device_id, after, limit))
 
 
-def ask(questions: Questions, *envelope: bytes, **request: object) -> None:
+def ask(questions: PendingQuestions, *envelope: bytes, **request: object) -> None:
     frames = [*envelope, question(**request)]  # type: ignore[arg-type]  # the keys of a question
     assert questions.receive(0, frames, NOW_S) is None
 
 
-def answer(questions: Questions, envelope: int = 1) -> ReplayAnswer:
+def answer(questions: PendingQuestions, envelope: int = 1) -> ReplayAnswer:
     taken = questions.take(NOW_S)
     assert taken is not None
     decoded = decode_answer(questions.answer(taken)[envelope:])
@@ -58,14 +60,14 @@ def answer(questions: Questions, envelope: int = 1) -> ReplayAnswer:
     return decoded
 
 
-def taken_ids(questions: Questions, now_s: float = NOW_S) -> list[str]:
+def taken_ids(questions: PendingQuestions, now_s: float = NOW_S) -> list[str]:
     ids = []
     while (taken := questions.take(now_s)) is not None:
         ids.append(taken.request.id)
     return ids
 
 
-def test_a_question_is_answered_with_what_follows_its_position() -> None:
+def test_answer_after_position() -> None:
     questions = make_questions()
     ask(questions, PEER, after=Cursor(7, 2), limit=2)
     page = answer(questions)
@@ -74,7 +76,7 @@ def test_a_question_is_answered_with_what_follows_its_position() -> None:
     assert (page.oldest, page.newest) == (Cursor(7, 1), Cursor(7, 5))
 
 
-def test_a_device_that_published_nothing_yet_answers_with_nothing() -> None:
+def test_empty_journal_answers_empty() -> None:
     questions = make_questions(readings=0)
     ask(questions, PEER)
     page = answer(questions)
@@ -95,7 +97,7 @@ def test_a_question_may_come_without_an_envelope() -> None:
     assert len(answer(questions, envelope=0).readings) == 5
 
 
-def test_an_answer_is_cut_by_its_bytes_and_can_be_asked_on() -> None:
+def test_answer_is_cut_by_bytes() -> None:
     questions = make_questions(readings=3000)
     seqs: list[int] = []
     after = Cursor(7, 0)
@@ -109,8 +111,9 @@ def test_an_answer_is_cut_by_its_bytes_and_can_be_asked_on() -> None:
 
 
 def test_at_least_one_reading_comes_however_large() -> None:
-    questions = make_questions(readings=0)
-    questions.journal.keep([Numbered("ebike-001", Cursor(7, 1), b"x" * (PAGE_BYTES_MAX + 1))])
+    journal = MemoryJournal(1)
+    journal.append("ebike-001", Cursor(7, 1), b"x" * (PAGE_BYTES_MAX + 1))
+    questions = PendingQuestions(journal, {"ebike-001"})
     ask(questions, PEER)
     taken = questions.take(NOW_S)
     assert taken is not None
@@ -133,9 +136,7 @@ def test_at_least_one_reading_comes_however_large() -> None:
         ({"device_id": "ebike-999"}, "unknown_device"),
     ],
 )
-def test_a_wrong_question_is_refused_at_once_with_its_id_and_envelope(
-    changes: dict[str, object], code: str
-) -> None:
+def test_wrong_question_is_refused(changes: dict[str, object], code: str) -> None:
     right = {"v": 1, "op": "replay", "id": "q7", "device_id": "ebike-001", "after": None}
     frames = [PEER, b"", json.dumps({**right, "limit": 1, **changes}).encode()]
     refusal = make_questions().receive(0, frames, NOW_S)
@@ -164,7 +165,7 @@ def test_a_wrong_question_is_refused_at_once_with_its_id_and_envelope(
         b'{"id":' + b"9" * 4000,
     ],
 )
-def test_what_says_no_usable_id_is_dropped(payload: bytes) -> None:
+def test_question_without_usable_id(payload: bytes) -> None:
     questions = make_questions()
     assert questions.receive(0, [PEER, payload], NOW_S) is None
     assert questions.waiting == 0
@@ -201,7 +202,7 @@ def test_links_are_told_apart() -> None:
     assert [one.peer.link for one in taken if one is not None] == [0, 1]
 
 
-def test_a_question_asked_again_waits_only_once_and_the_newer_id_is_answered() -> None:
+def test_repeated_question_waits_once() -> None:
     questions = make_questions()
     ask(questions, PEER, request_id="first")
     ask(questions, PEER, request_id="again")
@@ -209,7 +210,7 @@ def test_a_question_asked_again_waits_only_once_and_the_newer_id_is_answered() -
     assert taken_ids(questions) == ["again"]
 
 
-def test_questions_for_several_pages_or_devices_wait_side_by_side() -> None:
+def test_different_questions_of_one_peer() -> None:
     questions = make_questions(devices=("ebike-001", "ebike-002"))
     ask(questions, PEER, request_id="a")
     ask(questions, PEER, request_id="b", device_id="ebike-002")
@@ -217,7 +218,7 @@ def test_questions_for_several_pages_or_devices_wait_side_by_side() -> None:
     assert taken_ids(questions) == ["a", "b", "c"]
 
 
-def test_a_peer_that_took_no_answer_waits_a_moment_and_delays_no_other() -> None:
+def test_full_peer_is_skipped() -> None:
     questions = make_questions()
     for seq in range(3):
         ask(questions, b"stalled", request_id=f"stalled-{seq}", after=Cursor(7, seq))
@@ -230,7 +231,7 @@ def test_a_peer_that_took_no_answer_waits_a_moment_and_delays_no_other() -> None
     assert taken_ids(questions, NOW_S + 0.5) == ["stalled-1", "stalled-2", "stalled-0"]
 
 
-def test_the_last_question_of_a_peer_can_be_put_back() -> None:
+def test_put_back_last_question() -> None:
     questions = make_questions()
     ask(questions, PEER, request_id="only")
     only = questions.take(NOW_S)
@@ -241,7 +242,7 @@ def test_the_last_question_of_a_peer_can_be_put_back() -> None:
     assert questions.waiting == 0
 
 
-def test_what_a_blocked_peer_asked_is_forgotten_in_time() -> None:
+def test_old_question_of_blocked_peer() -> None:
     questions = make_questions()
     ask(questions, PEER)
     stalled = questions.take(NOW_S)
@@ -251,14 +252,14 @@ def test_what_a_blocked_peer_asked_is_forgotten_in_time() -> None:
     assert questions.waiting == 0
 
 
-def test_what_waits_too_long_is_forgotten() -> None:
+def test_old_question_is_dropped() -> None:
     questions = make_questions()
     ask(questions, PEER)
     assert questions.take(NOW_S + WAITING_MAX_S + 0.1) is None
     assert questions.waiting == 0
 
 
-def test_when_too_many_wait_the_next_one_is_told_busy() -> None:
+def test_busy_when_too_many_wait() -> None:
     questions = make_questions()
     for peer in range(WAITING_LEAST):
         ask(questions, str(peer).encode())
@@ -271,7 +272,7 @@ def test_when_too_many_wait_the_next_one_is_told_busy() -> None:
     assert questions.receive(0, [b"late", question("late")], NOW_S) is None
 
 
-def test_a_fleet_answers_four_gateways_that_start_at_once() -> None:
+def test_room_for_four_gateways() -> None:
     devices = tuple(f"ebike-{number:04d}" for number in range(1, 1001))
     questions = make_questions(readings=0, devices=devices)
     for gateway in (b"1", b"2", b"3", b"4"):

@@ -1,8 +1,12 @@
-"""Judges what a publisher says against sections 1 and 2 of the protocol. Pure.
+"""Judges each message of a publisher against sections 1 and 2 of the protocol. Pure.
 
-Every message is heard with the time it came; :meth:`Judge.conclude` then says what only shows at
-the end. Nothing is wrong that a correct device could do on a line that loses nothing. What the
-numbers of readings are worth is judged in :mod:`device.check.order`, as a gateway does.
+How it works. :meth:`MessageJudge.receive` gets every message with its time of arrival and notes the
+faults that the message itself shows. :meth:`MessageJudge.conclude` notes the faults that only show
+at the end, such as statuses that stopped coming. :mod:`device.check.sequence` judges the numbers of
+the readings.
+
+Invariant: a correct device on a network that loses nothing never causes a finding of level
+``wrong``.
 """
 
 import json
@@ -13,7 +17,7 @@ from itertools import pairwise
 from statistics import median
 
 from device.check.findings import Findings
-from device.check.order import Hole, OrderJudge
+from device.check.sequence import Hole, SequenceJudge
 from gateway.feed.effects import Now
 from shared.errors import BadMessage
 from shared.reading import (
@@ -29,12 +33,12 @@ from shared.wire import READING_TOPIC, STATUS_TOPIC, decode_message
 STATUS_PAUSE_MAX_S = 2.5
 """Statuses come every second; this allows for a busy machine, and after 3 s a device is offline."""
 HEARD_MAX = 1_000
-"""Readings of each device that are kept to compare a replay with."""
+"""Readings of each device that are kept, to compare the replay with them."""
 DEVICES_MAX = 10_000
 DAY_MS = 24 * 3600 * 1000
 CLOCK_SLACK_MS = 60_000
 INTERVAL_SLACK = 0.5
-"""How far the measured interval may be from the nominal one, as a part of it."""
+"""How far the measured interval may differ from the nominal one, as a fraction of it."""
 INTERVALS_LEAST = 5
 STATUS_KEYS = ("v", "device_id", "epoch", "last_seq", "ts_ms", "state", "interval_ms", "model")
 _ADVICE = {
@@ -45,11 +49,11 @@ _ADVICE = {
 
 
 @dataclass(slots=True)
-class Heard:
-    """What was heard of one device."""
+class Traffic:
+    """The messages received from one device."""
 
     first_s: float
-    order: OrderJudge
+    sequence: SequenceJudge
     readings: int = 0
     statuses: int = 0
     interval_ms: int = 0
@@ -60,14 +64,14 @@ class Heard:
 
 
 @dataclass(slots=True)
-class Judge:
-    """Everything heard so far and what was found."""
+class MessageJudge:
+    """The traffic of all devices so far, and the findings."""
 
     findings: Findings = field(default_factory=Findings)
-    devices: dict[str, Heard] = field(default_factory=dict)
+    devices: dict[str, Traffic] = field(default_factory=dict)
     messages: int = 0
 
-    def hear(self, frames: list[bytes], now: Now) -> None:
+    def receive(self, frames: list[bytes], now: Now) -> None:
         """Judge one message."""
         self.messages += 1
         try:
@@ -78,49 +82,49 @@ class Judge:
         device_id = message.device_id if isinstance(message, Status) else message.reading.device_id
         if device_id not in self.devices and len(self.devices) >= DEVICES_MAX:
             return
-        heard = self.devices.get(device_id)
-        if heard is None:
-            order = OrderJudge(device_id, self.findings)
-            heard = self.devices[device_id] = Heard(now.monotonic_s, order)
+        traffic = self.devices.get(device_id)
+        if traffic is None:
+            sequence = SequenceJudge(device_id, self.findings)
+            traffic = self.devices[device_id] = Traffic(now.monotonic_s, sequence)
         raw = json.loads(frames[1])
         if isinstance(message, Status):
-            self._hear_status(heard, message, raw, now)
+            self._receive_status(traffic, message, raw, now)
         else:
-            self._hear_reading(heard, message, raw, now)
+            self._receive_reading(traffic, message, raw, now)
 
     def conclude(self, now: Now) -> None:
-        """Judge what should have come and did not."""
-        for device_id, heard in self.devices.items():
-            heard.order.conclude(now)
-            self._conclude_statuses(device_id, heard, now.monotonic_s)
-            self._conclude_readings(device_id, heard)
+        """Judge the messages that should have come and did not."""
+        for device_id, traffic in self.devices.items():
+            traffic.sequence.conclude(now)
+            self._conclude_statuses(device_id, traffic, now.monotonic_s)
+            self._conclude_readings(device_id, traffic)
 
     def _note_bad(self, error: BadMessage, now: Now) -> None:
         detail = str(error) if error.reason == "invalid" else ""
         text = f"{error}{_ADVICE.get(error.reason, '')}"
         self.findings.wrong(error.device_id, error.reason, text, detail)
-        heard = self.devices.get(error.device_id or "")
-        if heard is not None:
-            heard.order.hear_invalid(error, now)
+        traffic = self.devices.get(error.device_id or "")
+        if traffic is not None:
+            traffic.sequence.receive_invalid(error, now)
 
     # --- readings ------------------------------------------------------------------------
 
-    def _hear_reading(
-        self, heard: Heard, checked: CheckedReading, raw: dict[str, object], now: Now
+    def _receive_reading(
+        self, traffic: Traffic, checked: CheckedReading, raw: dict[str, object], now: Now
     ) -> None:
         reading = checked.reading
-        heard.readings += 1
-        heard.times_s.append(now.monotonic_s)
+        traffic.readings += 1
+        traffic.times_s.append(now.monotonic_s)
         for key in checked.dropped:
             self.findings.wrong(reading.device_id, "bad_value", _bad_value(key, raw), key)
         for key in checked.unknown:
             self.findings.advise(reading.device_id, "unknown_key", _unknown_key(key), key)
         self._judge_clock(reading, now.wall_ms)
-        if heard.stopped_epoch == reading.epoch:
+        if traffic.stopped_epoch == reading.epoch:
             text = f"reading {reading.cursor} came after the status that said stopping"
             self.findings.wrong(reading.device_id, "after_stopping", text)
-        heard.order.hear_reading(reading, now)
-        heard.recent.append(reading)
+        traffic.sequence.receive_reading(reading, now)
+        traffic.recent.append(reading)
 
     def _judge_clock(self, reading: Reading, wall_ms: int) -> None:
         ts_ms, off_ms = reading.ts_ms, abs(reading.ts_ms - wall_ms)
@@ -137,13 +141,13 @@ class Judge:
         )
         self.findings.advise(reading.device_id, "ts_far", text)
 
-    def _conclude_readings(self, device_id: str, heard: Heard) -> None:
-        if heard.readings == 0:
+    def _conclude_readings(self, device_id: str, traffic: Traffic) -> None:
+        if traffic.readings == 0:
             text = "no reading came; statuses alone are allowed, is it meant?"
             self.findings.advise(device_id, "no_reading", text)
             return
-        measured_ms = _measured_ms(heard)
-        nominal_ms = heard.interval_ms
+        measured_ms = _measured_ms(traffic)
+        nominal_ms = traffic.interval_ms
         if measured_ms and abs(measured_ms - nominal_ms) > INTERVAL_SLACK * nominal_ms > 0:
             text = (
                 f"interval_ms says {nominal_ms}, readings came every {measured_ms:.0f} ms;"
@@ -153,11 +157,13 @@ class Judge:
 
     # --- statuses ------------------------------------------------------------------------
 
-    def _hear_status(self, heard: Heard, status: Status, raw: dict[str, object], now: Now) -> None:
+    def _receive_status(
+        self, traffic: Traffic, status: Status, raw: dict[str, object], now: Now
+    ) -> None:
         device_id = status.device_id
-        self._judge_pause(device_id, heard, now.monotonic_s)
-        heard.statuses += 1
-        heard.status_s, heard.interval_ms = now.monotonic_s, status.interval_ms
+        self._judge_pause(device_id, traffic, now.monotonic_s)
+        traffic.statuses += 1
+        traffic.status_s, traffic.interval_ms = now.monotonic_s, status.interval_ms
         if "model" in raw and status.model is None:
             text = "model must be 1 to 64 printable characters"
             self.findings.wrong(device_id, "bad_value", text, "model")
@@ -165,39 +171,39 @@ class Judge:
             if key not in STATUS_KEYS:
                 text = f"a status has no key {key!r}; what a bike measures belongs in readings"
                 self.findings.advise(device_id, "unknown_status_key", text, key)
-        self._judge_state(heard, status)
-        heard.order.hear_status(status, now)
+        self._judge_state(traffic, status)
+        traffic.sequence.receive_status(status, now)
 
-    def _judge_state(self, heard: Heard, status: Status) -> None:
+    def _judge_state(self, traffic: Traffic, status: Status) -> None:
         if status.state == "stopping":
-            heard.stopped_epoch = status.epoch
-        elif heard.stopped_epoch == status.epoch:
+            traffic.stopped_epoch = status.epoch
+        elif traffic.stopped_epoch == status.epoch:
             text = "a status said online again after stopping, without a new epoch"
             self.findings.wrong(status.device_id, "after_stopping", text, "status")
 
-    def _judge_pause(self, device_id: str, heard: Heard, now_s: float) -> None:
-        since_s = now_s - (heard.first_s if heard.status_s is None else heard.status_s)
-        if since_s > STATUS_PAUSE_MAX_S and heard.stopped_epoch is None:
+    def _judge_pause(self, device_id: str, traffic: Traffic, now_s: float) -> None:
+        since_s = now_s - (traffic.first_s if traffic.status_s is None else traffic.status_s)
+        if since_s > STATUS_PAUSE_MAX_S and traffic.stopped_epoch is None:
             text = f"no status for {since_s:.1f} s; it comes every second"
             self.findings.wrong(device_id, "status_pause", text)
 
-    def _conclude_statuses(self, device_id: str, heard: Heard, now_s: float) -> None:
-        if heard.statuses:
-            self._judge_pause(device_id, heard, now_s)
-        elif now_s - heard.first_s > STATUS_PAUSE_MAX_S:
+    def _conclude_statuses(self, device_id: str, traffic: Traffic, now_s: float) -> None:
+        if traffic.statuses:
+            self._judge_pause(device_id, traffic, now_s)
+        elif now_s - traffic.first_s > STATUS_PAUSE_MAX_S:
             text = f"no status came; one is due every second on {STATUS_TOPIC}{device_id}/"
             self.findings.wrong(device_id, "no_status", text)
 
 
 def note_holes(findings: Findings, device_id: str, holes: list[Hole]) -> None:
-    """Note numbers that were never heard, and that no replay could give either."""
+    """Note numbers that neither a message nor a replay brought."""
     for hole in holes:
         text = f"seq {hole.first} to {hole.last} never came; numbers go up by one"
         findings.wrong(device_id, "seq_jump", text)
 
 
-def _measured_ms(heard: Heard) -> float | None:
-    times = list(heard.times_s)
+def _measured_ms(traffic: Traffic) -> float | None:
+    times = list(traffic.times_s)
     if len(times) <= INTERVALS_LEAST:
         return None
     return median(after - before for before, after in pairwise(times)) * 1000

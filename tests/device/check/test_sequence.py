@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.check.live import Judge, note_holes
-from device.check.order import TURN_S
+from device.check.messages import MessageJudge, note_holes
+from device.check.sequence import TURN_S
 from gateway.devices.devices import Devices, Limits
 from gateway.feed.effects import Now
 from shared.errors import BadMessage
@@ -120,13 +120,13 @@ def ticking(say: Say) -> list[tuple[float, Frames]]:
     return [(n * TICK_S, frames) for n in range(1, TICKS + 1) for frames in say(n)]
 
 
-def judged(said: Sequence[tuple[float, Frames]]) -> Judge:
-    judge = Judge()
+def judged(said: Sequence[tuple[float, Frames]]) -> MessageJudge:
+    judge = MessageJudge()
     for at_s, frames in said:
-        judge.hear(frames, Now(at_s, NOW_MS))
+        judge.receive(frames, Now(at_s, NOW_MS))
     judge.conclude(Now(said[-1][0] + TICK_S / 2, NOW_MS))
-    for device_id, heard in judge.devices.items():
-        note_holes(judge.findings, device_id, list(heard.order.holes))
+    for device_id, traffic in judge.devices.items():
+        note_holes(judge.findings, device_id, list(traffic.sequence.holes))
     return judge
 
 
@@ -161,13 +161,13 @@ def test_a_broken_publisher_is_wrong(say: Say, code: str) -> None:
 
 
 @pytest.mark.parametrize("say", RIGHT.values(), ids=RIGHT.keys())
-def test_a_publisher_that_a_gateway_takes_is_right(say: Say) -> None:
+def test_publisher_that_gateway_accepts(say: Say) -> None:
     said = ticking(say)
     assert [one.message for one in judged(said).findings if one.level == "wrong"] == []
     assert shown_whole(said)
 
 
-def test_a_status_that_is_heard_before_its_reading_is_no_fault() -> None:
+def test_status_before_its_reading() -> None:
     said = ticking(lambda n: [status(n), reading(n)])
     assert not judged(said).findings.are_bad
 
@@ -182,7 +182,7 @@ MESSAGES = st.builds(
 
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.02, 0.3, 0.6, 1.2]), MESSAGES), max_size=12))
-def test_what_a_gateway_does_not_take_is_wrong(pauses: list[tuple[float, Frames]]) -> None:
+def test_messages_that_gateway_refuses(pauses: list[tuple[float, Frames]]) -> None:
     said, at_s = [(0.0, reading(1)), (0.0, status(1))], 0.0
     for pause_s, frames in pauses:
         at_s += pause_s
@@ -191,7 +191,7 @@ def test_what_a_gateway_does_not_take_is_wrong(pauses: list[tuple[float, Frames]
         assert judged(said).findings.are_bad
 
 
-def test_a_publisher_of_many_faults_is_wrong_also_beyond_what_is_kept() -> None:
+def test_faults_beyond_limit_still_count() -> None:
     def unknown(n: int) -> list[Frames]:
         body = json.loads(reading(n)[1]) | {f"k{n}_{i}": 1 for i in range(20)}
         return [reading(n, payload=json.dumps(body).encode()), status(n)]

@@ -1,0 +1,11 @@
+"""Polls a source as the publisher does, without a loop around it."""
+
+from collections.abc import Iterator
+
+from device.sources import NoSample, Sample, Source
+
+
+def polled(source: Source) -> Iterator[Sample]:
+    """Yield the samples of a source until it has none."""
+    while not isinstance(found := source.poll(0.0), NoSample):
+        yield found
