@@ -45,7 +45,7 @@ class Past:
         self._hub = hub
         self._turns = FairLine(AT_ONCE_MAX)
         self._waiting: dict[str, AsyncResult[ReplayAnswer | None]] = {}
-        hub.on_aside = self._take_in
+        hub.receiver.on_aside = self._take_in
 
     def put_in_front(self, draft: Draft, holder: str) -> None:
         """Begin a page with what the device still has of what is asked for."""

@@ -12,18 +12,11 @@ from gevent.event import Event
 from loguru import logger
 
 from gateway.devices.devices import Devices, Limits
-from gateway.fanout.fanout import Fanout
 from gateway.fanout.subscription import Subscribe
 from gateway.feed.effects import Now
-from gateway.hub import (
-    ANSWERS_ABOUT_ALL,
-    JUDGE_LATEST_S,
-    LATE_S,
-    LINES_A_MINUTE,
-    TURN_S,
-    Hub,
-    read_clocks,
-)
+from gateway.hub import ANSWERS_ABOUT_ALL, Hub, read_clocks
+from gateway.receiver import LINES_A_MINUTE
+from gateway.timeouts import JUDGE_LATEST_S, LATE_S, TURN_S
 from gateway.upstream.replay_client import Replay
 from gateway.upstream.replay_routes import ReplayRoutes, Route
 from gateway.upstream.sockets import Incoming
@@ -132,11 +125,15 @@ class NoMulticast:
 
 @pytest.fixture
 def stage() -> Stage:
-    clock, wire = Clock(), Wire()
+    return make_stage(Clock(), NoMulticast)
+
+
+def make_stage(clock: Clock, open_multicast: Any) -> Stage:
+    wire = Wire()
     ids = (f"q{number}" for number in count())
     replay = Replay(ReplayRoutes([REPLAY.endpoint], 10), ids.__next__, 10)
     devices = Devices(Limits(10, 100, 1_000_000, 5.0))
-    hub = Hub(devices, replay, lambda _watch, _wake, _notice: wire, NoMulticast, clock=clock)  # type: ignore[arg-type, return-value]  # as much of links as the hub needs
+    hub = Hub(devices, replay, lambda _watch, _wake, _notice: wire, open_multicast, clock=clock)  # type: ignore[arg-type, return-value]  # as much of links as the hub needs
     hub.start()
     return Stage(hub, wire, clock)
 
@@ -252,7 +249,7 @@ def test_bad_messages_are_counted_and_the_turn_goes_on(stage: Stage) -> None:
 
 def test_a_reply_to_a_question_aside_goes_to_who_asked(stage: Stage) -> None:
     replies: list[Any] = []
-    stage.hub.on_aside = replies.append
+    stage.hub.receiver.on_aside = replies.append
     question_id = stage.hub.ask_aside("a", Cursor(1, 3), 7)
     [request] = stage.wire.asked
     assert (request.id, request.after, request.limit) == (question_id, Cursor(1, 3), 7)
@@ -429,8 +426,9 @@ class CostlySends:
             self._clock.time_s += self.COST_S
 
 
-def test_a_flush_to_many_clients_lets_the_loop_turn_between_its_pieces(stage: Stage) -> None:
-    stage.hub.fanout = Fanout(stage.hub.devices, lambda _: CostlySends(stage.clock, []))
+def test_a_flush_to_many_clients_lets_the_loop_turn_between_its_pieces() -> None:
+    clock = Clock()
+    stage = make_stage(clock, lambda _: CostlySends(clock, []))
     browsers = [Browser() for _ in range(500)]
     for number, browser in enumerate(browsers):
         _come(stage, str(number), browser)

@@ -46,7 +46,7 @@ class JournalLinks:
         gevent.sleep(0)
         self.open_now -= 1
         frames = self._refusal(request) if self.refuses else self._page(request)
-        self.hub._receive(Incoming("replay", route, frames), self.hub.now())
+        self.hub.receiver._receive(Incoming("replay", route, frames), self.hub.now())
 
     def _refusal(self, request: ReplayRequest) -> list[bytes]:
         return encode_refusal(request.id, "a", "busy", "ask again")
@@ -66,7 +66,7 @@ def device() -> tuple[JournalLinks, FlaskClient]:
     hub = gateway_of(app).hub
     publish(hub, "a", range(1, PUBLISHED + 1))
     links = JournalLinks(hub)
-    hub.links = links  # type: ignore[assignment]  # as much of them as asking needs
+    hub.receiver.links = links  # type: ignore[assignment]  # as much of them as asking needs
     return links, app.test_client()
 
 
@@ -167,7 +167,7 @@ def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
     page = read(client, f"since={EPOCH}-5")
     assert only_the_ring(page)
     assert page["incomplete"] is True
-    assert links.hub._replay._asides == {}
+    assert links.hub.receiver._replay._asides == {}
 
 
 def test_a_page_that_takes_too_long_ends_with_what_came(
@@ -261,7 +261,7 @@ def test_who_cannot_answer_is_not_asked(device: tuple[JournalLinks, FlaskClient]
     elif why == "offline":
         feed.online = False
     else:
-        links.hub.links = None
+        links.hub.receiver.links = None
     links.questions.clear()
     assert only_the_ring(read(client, f"since={EPOCH}-5"))
     assert links.questions == []
@@ -274,7 +274,7 @@ def test_journal_that_answered_once_and_cannot_be_asked_is_no_end(
     links, client = device
     feed = links.hub.devices.get("a").feed  # type: ignore[union-attr]  # published above
     feed.newest_s, feed.online = links.hub.now().monotonic_s, is_online
-    links.hub.links = None
+    links.hub.receiver.links = None
     page = read(client, f"since={EPOCH}-5")
     assert only_the_ring(page)
     assert page["incomplete"] is True
@@ -291,7 +291,7 @@ def test_history_that_is_still_expected_is_no_end(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
-    links.hub.links = None
+    links.hub.receiver.links = None
     hub, now = links.hub, links.hub.now()
     hub._clock = lambda: now
     hub.devices.get("a").feed._history.progress_s = now.monotonic_s  # type: ignore[union-attr]  # published
