@@ -30,9 +30,10 @@ from gateway.receiver import Receiver
 from gateway.sender import ClientConnection, Sender
 from gateway.timeouts import TURN_S, Timeouts
 from gateway.upstream.readiness import Watch
-from gateway.upstream.replay_client import Replay
+from gateway.upstream.replay_client import ReplayClient
 from gateway.upstream.subscriber import Subscriber
 from shared.cursor import Cursor
+from shared.wire import ReplayAnswer, ReplayRefusal
 
 IDLE_S = 0.1
 """The loop turns this often when nothing is unsettled."""
@@ -79,7 +80,7 @@ class Hub:
     def __init__(
         self,
         devices: Devices,
-        replay: Replay,
+        replay: ReplayClient,
         open_links: OpenLinks,
         open_multicast: OpenMulticast,
         *,
@@ -188,13 +189,11 @@ class Hub:
         """Tell whether any replay endpoint may know the device."""
         return self.receiver.can_ask(device_id)
 
-    def ask_aside(self, device_id: str, after: Cursor | None, limit: int) -> str | None:
-        """Ask a device besides its feed; see :meth:`gateway.receiver.Receiver.ask_aside`."""
-        return self.receiver.ask_aside(device_id, after, limit)
-
-    def drop_aside(self, question_id: str) -> None:
-        """Wait no longer for the reply to a question that was asked aside."""
-        self.receiver.drop_aside(question_id)
+    def read_past(
+        self, device_id: str, after: Cursor | None, limit: int, timeout_s: float
+    ) -> ReplayAnswer | ReplayRefusal | None:
+        """Ask a device and wait; see :meth:`gateway.receiver.Receiver.read_past`."""
+        return self.receiver.read_past(device_id, after, limit, timeout_s)
 
     # --- the clients' API ----------------------------------------------------------------
 

@@ -8,11 +8,12 @@ that the feeds have are sent to the devices.
 
 from collections.abc import Callable
 
+from gevent.event import AsyncResult
 from loguru import logger
 
 from gateway.devices.devices import Devices
 from gateway.feed.effects import Now
-from gateway.upstream.replay_client import Aside, Replay, Reply
+from gateway.upstream.replay_client import FeedReply, ReplayClient, SingleReply
 from gateway.upstream.sockets import Incoming
 from gateway.upstream.subscriber import Subscriber
 from shared.cursor import Cursor
@@ -44,19 +45,19 @@ class Receiver:
     def __init__(
         self,
         devices: Devices,
-        replay: Replay,
+        replay: ReplayClient,
         clock: Callable[[], Now],
         pause: Callable[[], None],
     ) -> None:
         self.links: Subscriber | None = None
         """The open ZeroMQ sockets; None before the start."""
-        self.on_aside: Callable[[ReplayAnswer | ReplayRefusal], None] = lambda _: None
-        """Called with the reply to a question of :meth:`ask_aside`."""
         self._devices = devices
         self._replay = replay
         self._clock = clock
         self._pause = pause
         self._logged = OncePerKind(a_minute=LINES_A_MINUTE)
+        self._readers: dict[str, AsyncResult[ReplayAnswer | ReplayRefusal]] = {}
+        """The calls of :meth:`read_past` that wait, by their question's id."""
 
     def take_in(self, now: Now) -> bool:
         """Take in the messages of one turn; tell whether none is left."""
@@ -77,14 +78,15 @@ class Receiver:
             self._devices.receive(decode_message(message.frames), now)
             return
         match self._replay.receive(message.route, message.frames, now.monotonic_s, self._pause):
-            case Reply(purpose, ReplayAnswer() as answer):
+            case FeedReply(purpose, ReplayAnswer() as answer):
                 self._devices.answer(purpose, answer, now)
-            case Reply(purpose, ReplayRefusal(device_id=device_id, code="busy")):
+            case FeedReply(purpose, ReplayRefusal(device_id=device_id, code="busy")):
                 self._devices.busy(device_id, purpose, now)
-            case Reply(purpose, ReplayRefusal(device_id=device_id)):
+            case FeedReply(purpose, ReplayRefusal(device_id=device_id)):
                 self._devices.no_answer(device_id, purpose, now)
-            case Aside(reply):
-                self.on_aside(reply)
+            case SingleReply(reply):
+                if reply.id in self._readers:
+                    self._readers[reply.id].set(reply)
             case Serve(devices=offered):
                 for device_id in offered:
                     self._devices.replay_offered(device_id, now)
@@ -133,19 +135,27 @@ class Receiver:
         now_s = self._clock().monotonic_s
         return self.links is not None and self._replay.has_route(device_id, now_s)
 
-    def ask_aside(self, device_id: str, after: Cursor | None, limit: int) -> str | None:
-        """Ask a device for a request; returns the question's id, None with nobody to ask.
+    def read_past(
+        self, device_id: str, after: Cursor | None, limit: int, timeout_s: float
+    ) -> ReplayAnswer | ReplayRefusal | None:
+        """Ask a device for readings after a position, and wait in this greenlet for the reply.
 
-        The reply comes to :attr:`on_aside`, until :meth:`drop_aside`.
+        ``after`` is None for the oldest reading that the device holds. Returns None if no endpoint
+        may know the device, or if no reply came in time.
         """
         now_s = self._clock().monotonic_s
-        question_id, requests = self._replay.ask_aside(device_id, after, limit, now_s)
-        if not requests or self.links is None:
-            self._replay.drop_aside(question_id)
-            return None
-        self.links.ask(requests)
-        return question_id
-
-    def drop_aside(self, question_id: str) -> None:
-        """Wait no longer for the reply to a question that was asked aside."""
-        self._replay.drop_aside(question_id)
+        question_id, requests = self._replay.ask_once(device_id, after, limit, now_s)
+        replied: AsyncResult[ReplayAnswer | ReplayRefusal] = AsyncResult()
+        self._readers[question_id] = replied
+        reply: ReplayAnswer | ReplayRefusal | None = None
+        try:
+            if requests and self.links is not None:
+                self.links.ask(requests)
+                reply = replied.wait(timeout_s)
+        finally:
+            del self._readers[question_id]
+            self._replay.forget(question_id)
+        self._devices.note_oldest(
+            device_id, reply.oldest if isinstance(reply, ReplayAnswer) else None
+        )
+        return reply

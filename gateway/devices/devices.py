@@ -262,6 +262,12 @@ class Devices:
         """Take in that a peer serves a device's replay from now on."""
         self._with(device_id, now, lambda feed: feed.replay_offered(now))
 
+    def note_oldest(self, device_id: str, oldest: Cursor | None) -> None:
+        """Note the oldest reading that a device says it holds; None: unknown."""
+        device = self._table.get(device_id)
+        if device is not None:
+            device.feed.oldest = oldest
+
     def ask_newest(self, device_id: str, now: Now) -> None:
         """Find out what a device holds last."""
         self._with(device_id, now, lambda feed: feed.ask_newest(now))

@@ -50,7 +50,7 @@ class Feed:
     """What the replay said it holds last, to a question of :attr:`newest_s`."""
     newest_s: float = NEVER_S
     oldest: Cursor | None = None
-    """The oldest reading the replay said it holds."""
+    """The oldest reading that the device's replay said it holds; None: unknown."""
 
     _order: Order = field(init=False)
     _asking: Asking = field(default_factory=Asking)

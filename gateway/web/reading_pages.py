@@ -15,7 +15,7 @@ from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.timeslice import give_way
 from gateway.web.answers import AnswerBudget
 from gateway.web.csv_rows import CSV_KEYS, TIME_KEY, csv_row
-from gateway.web.journal_reader import Past
+from gateway.web.journal_reader import JournalReader
 from gateway.web.positions import held_from, reset_reason
 from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
 from gateway.web.readings import SLICE, Draft, Page, size_bytes_max
@@ -42,7 +42,7 @@ class ReadingPages:
     def __init__(
         self, hub: Hub, proxies: TrustedProxies, budget: AnswerBudget | None = None
     ) -> None:
-        self._hub, self._past, self._proxies = hub, Past(hub), proxies
+        self._hub, self._past, self._proxies = hub, JournalReader(hub), proxies
         self._budget = budget or AnswerBudget()
 
     def answer(self, device: Device) -> Response:

@@ -17,7 +17,7 @@ from gateway.feed.effects import Now
 from gateway.hub import ANSWERS_ABOUT_ALL, Hub, read_clocks
 from gateway.receiver import LINES_A_MINUTE
 from gateway.timeouts import JUDGE_LATEST_S, LATE_S, TURN_S
-from gateway.upstream.replay_client import Replay
+from gateway.upstream.replay_client import ReplayClient
 from gateway.upstream.replay_routes import ReplayRoutes, Route
 from gateway.upstream.sockets import Incoming
 from shared.cursor import Cursor
@@ -131,7 +131,7 @@ def stage() -> Stage:
 def make_stage(clock: Clock, open_multicast: Any) -> Stage:
     wire = Wire()
     ids = (f"q{number}" for number in count())
-    replay = Replay(ReplayRoutes([REPLAY.endpoint], 10), ids.__next__, 10)
+    replay = ReplayClient(ReplayRoutes([REPLAY.endpoint], 10), ids.__next__, 10)
     devices = Devices(Limits(10, 100, 1_000_000, 5.0))
     hub = Hub(devices, replay, lambda _watch, _wake, _notice: wire, open_multicast, clock=clock)  # type: ignore[arg-type, return-value]  # as much of links as the hub needs
     hub.start()
@@ -247,19 +247,45 @@ def test_bad_messages_are_counted_and_the_turn_goes_on(stage: Stage) -> None:
     assert stage.is_online
 
 
-def test_a_reply_to_a_question_aside_goes_to_who_asked(stage: Stage) -> None:
-    replies: list[Any] = []
-    stage.hub.receiver.on_aside = replies.append
-    question_id = stage.hub.ask_aside("a", Cursor(1, 3), 7)
+def read_past(stage: Stage, timeout_s: float) -> "gevent.Greenlet[..., Any]":
+    reader = gevent.spawn(stage.hub.read_past, "a", Cursor(1, 3), 7, timeout_s)
+    gevent.idle()  # until it waits
+    return reader
+
+
+def test_past_is_read_in_one_call(stage: Stage) -> None:
+    reader = read_past(stage, scaled_s(10))
     [request] = stage.wire.asked
-    assert (request.id, request.after, request.limit) == (question_id, Cursor(1, 3), 7)
+    assert (request.after, request.limit) == (Cursor(1, 3), 7)
     stage.wire.answer(request, [4, 5])
     stage.turn()
-    assert [reading.seq for reading in replies[0].readings] == [4, 5]
-    stage.hub.drop_aside(request.id)
+    assert [reading.seq for reading in reader.get(timeout=scaled_s(10)).readings] == [4, 5]
     stage.wire.answer(request, [4, 5])
     stage.turn()
-    assert (len(replies), stage.hub.devices.counts["stray_answer"]) == (1, 1)
+    assert stage.hub.devices.counts["stray_answer"] == 1
+
+
+def test_past_is_refused_by_device(stage: Stage) -> None:
+    reader = read_past(stage, scaled_s(10))
+    stage.wire.reply(encode_refusal(stage.wire.asked[0].id, "a", "busy", "later"))
+    stage.turn()
+    assert reader.get(timeout=scaled_s(10)).code == "busy"
+
+
+def test_past_without_answer_in_time(stage: Stage) -> None:
+    stage.wire.publish(5)
+    stage.turn()
+    stage.wire.answer(stage.wire.asked[0], [1, 2])
+    stage.turn()
+    assert read_past(stage, 0.01).get(timeout=scaled_s(10)) is None
+    device = stage.hub.devices.get("a")
+    assert device is not None
+    assert device.feed.oldest is None
+
+
+def test_past_with_nobody_to_ask(stage: Stage) -> None:
+    stage.hub.receiver.links = None
+    assert stage.hub.read_past("a", None, 7, 60.0) is None
 
 
 # --- who is judged, and when ------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream.replay_client import SILENT_S, Aside, Replay, Reply, Requests
+from gateway.upstream.replay_client import SILENT_S, FeedReply, ReplayClient, Requests, SingleReply
 from gateway.upstream.replay_routes import CLAIM_S, ReplayRoutes, Route
 from shared.cursor import Cursor
 from shared.errors import BadMessage
@@ -31,10 +31,10 @@ AFTER = Cursor(7, 10)
 BROKEN = b'{"v":1,"device_id":"a","epoch":7,"seq":31,"ts_ms":0,"speed_kmh":999}'
 
 
-def replay(*endpoints: Route, devices_max: int = 10) -> Replay:
+def replay(*endpoints: Route, devices_max: int = 10) -> ReplayClient:
     numbers = count(1)
     routes = ReplayRoutes([route.endpoint for route in endpoints], devices_max)
-    return Replay(routes, lambda: f"q{next(numbers)}", devices_max)
+    return ReplayClient(routes, lambda: f"q{next(numbers)}", devices_max)
 
 
 def asked(requests: Requests) -> list[tuple[Route, ReplayRequest]]:
@@ -50,7 +50,7 @@ def refusal(request: ReplayRequest, code: ReplayCode = "unknown_device") -> list
     return encode_refusal(request.id, request.device_id, code, "no")
 
 
-def ask(questions: Replay, now_s: float = 0.0, limit: int = 5) -> ReplayRequest:
+def ask(questions: ReplayClient, now_s: float = 0.0, limit: int = 5) -> ReplayRequest:
     """Ask for device ``a`` and return the question as it went out."""
     return asked(questions.ask("a", "repair", AFTER, limit, now_s))[0][1]
 
@@ -60,7 +60,7 @@ def seqs_of(reply: object) -> list[int]:
 
 
 def answer_of(reply: object) -> ReplayAnswer:
-    assert isinstance(reply, Reply | Aside)
+    assert isinstance(reply, FeedReply | SingleReply)
     assert isinstance(reply.reply, ReplayAnswer)
     return reply.reply
 
@@ -116,10 +116,10 @@ def test_a_question_for_another_purpose_is_open_beside_it() -> None:
     repair = ask(questions)
     ((_, page),) = asked(questions.ask("a", "history", None, 5, 0.1))
     reply = questions.receive(FIRST, answer(page, [1, 2]), 0.2)
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, FeedReply)
     assert (reply.purpose, seqs_of(reply)) == ("history", [1, 2])
     reply = questions.receive(FIRST, answer(repair, [11]), 0.3)
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, FeedReply)
     assert (reply.purpose, seqs_of(reply)) == ("repair", [11])
 
 
@@ -231,7 +231,7 @@ def test_a_device_is_unknown_once_everybody_said_so() -> None:
     assert questions.receive(FIRST, refusal(request), 0.1) is None
     assert questions.receive(FIRST, refusal(request), 0.1) is None
     reply = questions.receive(SECOND, refusal(request), 0.2)
-    assert reply == Reply("repair", ReplayRefusal("q1", "a", "unknown_device", "no"))
+    assert reply == FeedReply("repair", ReplayRefusal("q1", "a", "unknown_device", "no"))
     with pytest.raises(BadMessage, match="no question that waits"):
         questions.receive(FIRST, answer(request, [11]), 0.3)
 
@@ -254,36 +254,36 @@ def test_who_answers_but_never_had_what_was_heard_is_another_device_of_that_name
     assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 0.8)] == [FIRST, SECOND]
 
 
-def test_a_question_aside_changes_nothing_for_the_feed() -> None:
+def test_single_question_leaves_feed_alone() -> None:
     questions = replay(FIRST)
     request = ask(questions)
-    aside_id, requests = questions.ask_aside("a", AFTER, 5, 0.1)
-    ((_, aside),) = asked(requests)
-    assert aside == ReplayRequest(aside_id, "a", AFTER, 5)
-    reply = questions.receive(FIRST, answer(aside, [11, 12]), 0.2)
-    assert isinstance(reply, Aside)
+    single_id, requests = questions.ask_once("a", AFTER, 5, 0.1)
+    ((_, single),) = asked(requests)
+    assert single == ReplayRequest(single_id, "a", AFTER, 5)
+    reply = questions.receive(FIRST, answer(single, [11, 12]), 0.2)
+    assert isinstance(reply, SingleReply)
     assert seqs_of(reply) == [11, 12]
     assert seqs_of(questions.receive(FIRST, answer(request, [11]), 0.3)) == [11]
 
 
-def test_an_aside_is_refused_by_itself_and_over_when_it_is_dropped() -> None:
+def test_single_question_until_forgotten() -> None:
     questions = replay(FIRST)
-    aside_id, requests = questions.ask_aside("a", None, 5, 0.1)
-    ((_, aside),) = asked(requests)
-    reply = questions.receive(FIRST, refusal(aside, "busy"), 0.2)
-    assert reply == Aside(ReplayRefusal(aside_id, "a", "busy", "no"))
-    questions.drop_aside(aside_id)
+    single_id, requests = questions.ask_once("a", None, 5, 0.1)
+    ((_, single),) = asked(requests)
+    reply = questions.receive(FIRST, refusal(single, "busy"), 0.2)
+    assert reply == SingleReply(ReplayRefusal(single_id, "a", "busy", "no"))
+    questions.forget(single_id)
     with pytest.raises(BadMessage) as caught:
-        questions.receive(FIRST, answer(aside, [11]), 0.3)
+        questions.receive(FIRST, answer(single, [11]), 0.3)
     assert caught.value.reason == "stray_answer"
 
 
-def test_an_aside_is_answered_by_whom_it_was_asked_and_for_its_device_only() -> None:
+def test_single_answer_from_stranger() -> None:
     questions = replay(FIRST)
-    _id, requests = questions.ask_aside("a", None, 5, 0.1)
-    ((_, aside),) = asked(requests)
-    header = answer(aside, [])[0].replace(b'"device_id":"a"', b'"device_id":"b"')
-    for route, frames in ((BIKE, answer(aside, [11])), (FIRST, [header])):
+    _id, requests = questions.ask_once("a", None, 5, 0.1)
+    ((_, single),) = asked(requests)
+    header = answer(single, [])[0].replace(b'"device_id":"a"', b'"device_id":"b"')
+    for route, frames in ((BIKE, answer(single, [11])), (FIRST, [header])):
         with pytest.raises(BadMessage) as caught:
             questions.receive(route, frames, 0.2)
         assert caught.value.reason == "stray_answer"
@@ -304,7 +304,7 @@ def test_one_that_is_busy_knows_the_device() -> None:
     questions = replay(FIRST, SECOND)
     request = ask(questions)
     reply = questions.receive(SECOND, refusal(request, "busy"), 0.1)
-    assert reply == Reply("repair", ReplayRefusal(request.id, "a", "busy", "no"))
+    assert reply == FeedReply("repair", ReplayRefusal(request.id, "a", "busy", "no"))
     assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 0.6)] == [SECOND]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from gateway.upstream.replay_client import Replay, Reply
+from gateway.upstream.replay_client import FeedReply, ReplayClient
 from gateway.upstream.replay_routes import ReplayRoutes, Route
 from gateway.upstream.sockets import (
     LIVE_FRAME_BYTES_MAX,
@@ -109,7 +109,7 @@ def test_a_question_comes_back_as_an_answer_from_the_endpoint_that_knows_the_dev
     loop = start_links(LinkSettings(replay_connect=endpoints))
     for device, endpoint in (stranger, knower):
         ask_until_heard(loop, device, Route(endpoint))
-    replay = Replay(ReplayRoutes(endpoints, 10), lambda: "an-id", 10)
+    replay = ReplayClient(ReplayRoutes(endpoints, 10), lambda: "an-id", 10)
     loop.subscriber.ask(replay.ask("ebike-001", "history", None, 5, 0.0))
     name, payload = loop.receive(stranger[0])
     stranger[0].send_multipart([name, *encode_refusal("an-id", "ebike-001", "unknown_device", "")])
@@ -123,7 +123,7 @@ def test_a_question_comes_back_as_an_answer_from_the_endpoint_that_knows_the_dev
     knower[0].send_multipart([name, *pages])
     (answered,) = loop.take(1)
     answer = replay.receive(answered.route, answered.frames, 0.2)
-    assert isinstance(answer, Reply)
+    assert isinstance(answer, FeedReply)
     assert isinstance(answer.reply, ReplayAnswer)
     assert answer.reply.readings == (reading,)
 

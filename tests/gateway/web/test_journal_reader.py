@@ -167,7 +167,7 @@ def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
     page = read(client, f"since={EPOCH}-5")
     assert only_the_ring(page)
     assert page["incomplete"] is True
-    assert links.hub.receiver._replay._asides == {}
+    assert links.hub.receiver._replay._single == {}
 
 
 def test_a_page_that_takes_too_long_ends_with_what_came(
@@ -343,7 +343,7 @@ def test_turn_goes_to_the_address_that_has_fewest(
     gevent.killall(readers)
 
 
-def test_nothing_is_asked_aside_while_a_device_repairs(
+def test_no_question_while_device_repairs(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device
