@@ -22,10 +22,10 @@ from gevent.lock import BoundedSemaphore
 from loguru import logger
 
 from gateway.devices.devices import Devices
+from gateway.domain import Now
 from gateway.fanout.fanout import Fanout, do_nothing
 from gateway.fanout.groups import OpenMulticast
 from gateway.fanout.subscription import Subscribe, Unsubscribe
-from gateway.feed.effects import Now
 from gateway.receiver import Receiver
 from gateway.sender import ClientConnection, Sender
 from gateway.timeouts import TURN_S, Timeouts

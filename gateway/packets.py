@@ -6,9 +6,6 @@ section 5.2). Polling clients get the same bytes from behind the header.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-from shared.cursor import Cursor, count_between
 
 TEXT_FRAME = 0x81
 """FIN and opcode 1: one whole text message."""
@@ -18,36 +15,6 @@ _HEADER_BYTES = {LENGTH_IN_2_BYTES: 4, LENGTH_IN_8_BYTES: 10}
 
 _SPEED_CHANGE = b'42["speed_change",'
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Readings that will not come; both bounds are exclusive positions."""
-
-    device_id: str
-    after: Cursor | None
-    before: Cursor
-    reason: str
-
-    @property
-    def end(self) -> Cursor:
-        """Where a client's cursor stands once the gap was announced: one before ``before``."""
-        return Cursor(self.before.epoch, self.before.seq - 1)
-
-    @property
-    def lost(self) -> int | None:
-        """How many readings are missing; None when that cannot be known."""
-        return None if self.after is None else count_between(self.after, self.before)
-
-    def body(self) -> dict[str, object]:
-        """Give the payload of the ``gap`` event."""
-        return {
-            "device_id": self.device_id,
-            "after": None if self.after is None else str(self.after),
-            "before": str(self.before),
-            "lost": self.lost,
-            "reason": self.reason,
-        }
 
 
 def frame(packet: bytes) -> bytes:

@@ -12,7 +12,7 @@ from gevent.event import AsyncResult
 from loguru import logger
 
 from gateway.devices.devices import Devices
-from gateway.feed.effects import Now
+from gateway.domain import FaultReason, Now
 from gateway.upstream.replay_client import FeedReply, ReplayClient, SingleReply
 from gateway.upstream.sockets import Incoming
 from gateway.upstream.subscriber import Subscriber
@@ -21,15 +21,21 @@ from shared.errors import BadMessage
 from shared.log_once import OncePerKind
 from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message
 
-FAULTS = {
-    "conflict": "each number belongs to one reading: are there two bikes of this name?",
-    "seq_back": "each reading has the number after the one before, and a restart a greater epoch",
-    "old_epoch": "a restart has a greater epoch; this one is believed after 10 s without others",
-    "far_seq": "numbers go up by one; this one is believed after 10 s without others",
-    "future_epoch": "an epoch is a boot counter, or the ms since 1970 now: is its clock right?",
-    "table_full": "at most SPOKE_MAX_DEVICES, and none gives way",
+EXPECTED = {
+    FaultReason.CONFLICT: "each number belongs to one reading: are there two bikes of this name?",
+    FaultReason.SEQ_BACK: (
+        "each reading has the number after the one before, and a restart a greater epoch"
+    ),
+    FaultReason.OLD_EPOCH: (
+        "a restart has a greater epoch; this one is believed after 10 s without others"
+    ),
+    FaultReason.FAR_SEQ: "numbers go up by one; this one is believed after 10 s without others",
+    FaultReason.FUTURE_EPOCH: (
+        "an epoch is a boot counter, or the ms since 1970 now: is its clock right?"
+    ),
+    FaultReason.TABLE_FULL: "at most SPOKE_MAX_DEVICES, and none gives way",
 }
-"""For each fault of a device: the behaviour that is expected instead."""
+"""For each fault that is logged: the behaviour that is expected instead."""
 LINES_A_MINUTE = 60
 """Log lines about messages that cannot be used, however many strangers send."""
 CAME_MAX = 200
@@ -116,7 +122,7 @@ class Receiver:
                 device_id=device_id,
                 came=str(came),
                 newest=str(newest),
-                expected=FAULTS[reason],
+                expected=EXPECTED[reason],
                 note="counted from now on, not logged again",
             )
 

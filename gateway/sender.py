@@ -14,8 +14,8 @@ How it works
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from gateway.domain import Now
 from gateway.fanout.fanout import Fanout
-from gateway.feed.effects import Now
 
 CATCH_UP_S = 0.005
 """The time that lagging clients may take of a turn."""

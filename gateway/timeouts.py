@@ -14,7 +14,7 @@ How it works
 from collections.abc import Callable
 
 from gateway.devices.devices import Devices
-from gateway.feed.effects import Now
+from gateway.domain import Now
 
 TURN_S = 0.025
 """How often unsettled devices are judged; the shortest of their timeouts is 50 ms."""

@@ -23,7 +23,7 @@ from device.check.findings import Finding
 from device.check.live import Judge, note_holes
 from device.check.replay import Frames, ReplayJudge
 from device.sockets import Socket
-from gateway.feed.effects import Now
+from gateway.domain import Now
 from shared.console import put_out, tell
 from shared.contexts import Context, open_context
 from shared.errors import ReaderGone, SettingsError

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import NamedTuple, Protocol
 
 from gateway.devices.ring import Entry, Ring, gap_entry, reading_entry
+from gateway.domain import LOGGED_FAULTS, DropReason, FaultReason, Gap, Now
 from gateway.feed.backfill import Fills, Stretch
 from gateway.feed.effects import (
     Announce,
@@ -19,7 +20,6 @@ from gateway.feed.effects import (
     Count,
     Effect,
     Empty,
-    Now,
     Prepend,
     Seen,
     Start,
@@ -28,7 +28,7 @@ from gateway.feed.effects import (
 from gateway.feed.feed import Feed
 from gateway.feed.reorder_buffer import HeldTotal, Reorder
 from gateway.feed.retransmission import Purpose
-from gateway.packets import Gap, encode_json, reading_frame, reading_payload
+from gateway.packets import encode_json, reading_frame, reading_payload
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.log_once import OncePerKind
@@ -40,8 +40,6 @@ FLEETING_S = 10.0
 LONG_GONE_S = 600.0
 REMEMBERED_MAX = 10_000
 """Evicted devices whose last position is kept, so that a gap can say why."""
-FAULTS = frozenset({"conflict", "seq_back", "old_epoch", "far_seq", "future_epoch", "table_full"})
-"""What an operator is told of, once for each device; the rest is only counted."""
 FAULTS_A_MINUTE = 60
 """Lines in the log, whatever many wrong devices say."""
 TRIM_PART = 64
@@ -54,7 +52,7 @@ class Fault(NamedTuple):
     ``newest`` is the greatest position known of the device then.
     """
 
-    reason: str
+    reason: FaultReason
     device_id: str
     came: Cursor | None
     newest: Cursor
@@ -350,8 +348,8 @@ class Devices:
 
     def _count_seen(self, device: Device, reading: Reading, now: Now) -> None:
         """Tell a repetition from two publishers of one id, and from numbers that went back."""
-        if device.feed.refused == "seq_back":
-            self._count("seq_back", device, reading.cursor, now)
+        if device.feed.refused == FaultReason.SEQ_BACK:
+            self._count(FaultReason.SEQ_BACK, device, reading.cursor, now)
             return
         ring, index = device.ring, device.ring.index_after(reading.cursor) - 1
         held = ring.find(reading.cursor)
@@ -359,16 +357,19 @@ class Devices:
         if not same:  # the time may be the gateway's own
             timed = replace(reading, ts_ms=ring.time_at(index), written=None)
             same = held == reading_frame(encode_reading(timed))
-        self._count("duplicate" if same else "conflict", device, reading.cursor, now)
+        reason = DropReason.DUPLICATE if same else FaultReason.CONFLICT
+        self._count(reason, device, reading.cursor, now)
 
     def _count(self, reason: str, device: Device, came: Cursor | None, now: Now) -> None:
         device.refusals[reason] += 1
         self.counts[reason] += 1
-        self._note_fault(Fault(reason, device.device_id, came, device.feed.position), now)
+        if reason in LOGGED_FAULTS:
+            fault = Fault(FaultReason(reason), device.device_id, came, device.feed.position)
+            self._note_fault(fault, now)
 
     def _note_fault(self, fault: Fault, now: Now) -> None:
-        reason, device_id = fault.reason, fault.device_id
-        if reason in FAULTS and self._once.is_first(reason, device_id, now.monotonic_s):
+        """Have a fault logged if it is the first of its kind and device."""
+        if self._once.is_first(fault.reason, fault.device_id, now.monotonic_s):
             self.faults.append(fault)
 
     def _grow(self, by_bytes: int) -> None:
@@ -391,8 +392,8 @@ class Devices:
         if len(self._table) >= self.limits.devices:
             gone = self._least_needed(now)
             if gone is None:
-                self.counts["table_full"] += 1
-                self._note_fault(Fault("table_full", device_id, None, START), now)
+                self.counts[FaultReason.TABLE_FULL] += 1
+                self._note_fault(Fault(FaultReason.TABLE_FULL, device_id, None, START), now)
                 return None
             self._evict(gone)
         held, limits = Reorder(self._held), self.limits

@@ -11,7 +11,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gateway.packets import Gap, event_frame, reading_frame
+from gateway.domain import Gap
+from gateway.packets import event_frame, reading_frame
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import encode_reading

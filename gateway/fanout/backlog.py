@@ -7,9 +7,9 @@ is noted in the device's feed, so that it is fetched first.
 from dataclasses import dataclass, field
 
 from gateway.devices.devices import Device
+from gateway.domain import Gap, GapReason, Now
 from gateway.fanout.clients import At, Waiting
-from gateway.feed.effects import Now
-from gateway.packets import Gap, event_frame
+from gateway.packets import event_frame
 from shared.cursor import START, Cursor
 
 UNKNOWN_CURSOR_S = 30.0
@@ -52,7 +52,9 @@ def resolve(
         return waiting, None
     if since == START and front.seq == 0:
         return At(device.ring.index_after(front), front), None  # all that is held is all there was
-    return _from_front(device, since, front, "evicted" if was_evicted else "expired")
+    return _from_front(
+        device, since, front, GapReason.EVICTED if was_evicted else GapReason.EXPIRED
+    )
 
 
 def is_ahead(waiting: Waiting, device: Device) -> bool:
@@ -92,11 +94,11 @@ def _resolve_ahead(
     told = feed.newest_s >= waiting.since_s
     denied = told and (feed.newest is None or feed.newest < waiting.cursor)
     if denied or now.monotonic_s - waiting.since_s >= UNKNOWN_CURSOR_S:
-        return _from_front(device, waiting.cursor, front, "unknown_cursor")
+        return _from_front(device, waiting.cursor, front, GapReason.UNKNOWN_CURSOR)
     return waiting, None
 
 
-def _from_front(device: Device, since: Cursor, front: Cursor, reason: str) -> tuple[At, Gap]:
+def _from_front(device: Device, since: Cursor, front: Cursor, reason: GapReason) -> tuple[At, Gap]:
     gap = Gap(device.device_id, since, Cursor(front.epoch, front.seq + 1), reason)
     return At(device.ring.index_after(front), front), gap
 
@@ -117,7 +119,7 @@ def _over_the_lost(position: At, device: Device, out: Outbound) -> At:
     middle = ring.first + len(ring) // 2
     resume = ring.cursor_at(middle) or position.cursor
     before = Cursor(resume.epoch, resume.seq + 1)
-    return _tell(Gap(device.device_id, position.cursor, before, "overrun"), middle, out)
+    return _tell(Gap(device.device_id, position.cursor, before, GapReason.OVERRUN), middle, out)
 
 
 def _into_a_gap(position: At, device: Device, out: Outbound) -> At:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from gateway.devices.devices import REMEMBERED_MAX, Device, Devices
 from gateway.devices.ring import Entry
+from gateway.domain import Now
 from gateway.fanout.backlog import ANY_NUMBER, Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import (
     NEVER,
@@ -35,7 +36,6 @@ from gateway.fanout.statuses import StatusLog
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, Subscribe, Unsubscribe
 from gateway.fanout.subscription_budget import Entries
 from gateway.fanout.throttle import RateQueue
-from gateway.feed.effects import Now
 from gateway.packets import event_frame
 from shared.cursor import START, Cursor
 from shared.errors import TooManyDevices

@@ -4,9 +4,9 @@ import heapq
 from collections.abc import Iterator, Mapping
 
 from gateway.devices.devices import Device, Devices
+from gateway.domain import Now
 from gateway.fanout.backlog import Outbound
 from gateway.fanout.clients import Client, Look, Rated
-from gateway.feed.effects import Now
 from shared.cursor import START
 
 LOOK_MIN_S, LOOK_MAX_S = 0.01, 0.25

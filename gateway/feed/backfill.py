@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self, TypeAlias
 
+from gateway.domain import Gap, GapReason
 from gateway.feed.retransmission import PAGE_MAX
-from gateway.packets import Gap
 from shared.cursor import START, Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer
@@ -235,7 +235,7 @@ class History:
 def holes(device_id: str, after: Cursor, end: Cursor) -> Iterator[Gap]:
     """Announce what a replay did not have behind ``after`` up to and with ``end``."""
     if after.epoch < end.epoch:
-        yield Gap(device_id, after, Cursor(end.epoch, 1), "epoch")
+        yield Gap(device_id, after, Cursor(end.epoch, 1), GapReason.EPOCH)
         after = Cursor(end.epoch, 0)
     if after < end:
-        yield Gap(device_id, after, Cursor(end.epoch, end.seq + 1), "not_recovered")
+        yield Gap(device_id, after, Cursor(end.epoch, end.seq + 1), GapReason.NOT_RECOVERED)

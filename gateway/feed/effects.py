@@ -2,18 +2,11 @@
 
 from typing import NamedTuple, TypeAlias
 
+from gateway.domain import Gap
 from gateway.feed.backfill import Stretch
 from gateway.feed.retransmission import Purpose
-from gateway.packets import Gap
 from shared.cursor import Cursor
 from shared.reading import Reading
-
-
-class Now(NamedTuple):
-    """The time: seconds of a clock that never jumps, and the wall clock in ms since 1970."""
-
-    monotonic_s: float
-    wall_ms: int
 
 
 class Take(NamedTuple):

@@ -10,9 +10,10 @@ to ask for it; ``history`` fetches what was before.
 
 from dataclasses import InitVar, dataclass, field
 
+from gateway.domain import DropReason, FaultReason, Now
 from gateway.feed.admission import is_future, refusal, strangeness
 from gateway.feed.backfill import Fills, History
-from gateway.feed.effects import Ask, Changed, Count, Effects, Now, Prepend, Seen, Start, Take
+from gateway.feed.effects import Ask, Changed, Count, Effects, Prepend, Seen, Start, Take
 from gateway.feed.order import Order
 from gateway.feed.refusals import NEVER_S, Refusals
 from gateway.feed.reorder_buffer import Reorder
@@ -124,7 +125,7 @@ class Feed:
         """Take in the answer to the question last asked for a purpose."""
         question = self._asking.answered(purpose)
         if question is None:
-            return [Count("unasked_answer")]
+            return [Count(DropReason.UNASKED_ANSWER)]
         self.newest, self.newest_s = answer.newest, question.asked_s
         self.oldest = answer.oldest
         if question.kind == "history":
@@ -198,14 +199,9 @@ class Feed:
         return self.position.seq
 
     @property
-    def refused(self) -> str | None:
+    def refused(self) -> FaultReason | None:
         """Why the device is refused, as :mod:`gateway.feed.refusals` says; None: it is not."""
         return self._refusals.shown
-
-    @property
-    def held_count(self) -> int:
-        """How many readings wait for a hole to be filled."""
-        return len(self._order.held)
 
     def is_fetching_history(self, now: Now) -> bool:
         """Tell whether history may still appear in front of the ring."""
@@ -278,7 +274,7 @@ class Feed:
 
     # --- admission -----------------------------------------------------------------------
 
-    def _refusal(self, cursor: Cursor, now: Now) -> str | None:
+    def _refusal(self, cursor: Cursor, now: Now) -> FaultReason | None:
         known_seq = self._order.horizon.known_seq(cursor.epoch, self.head)
         silence_s = now.monotonic_s - max(self._alive_s, self._accepted_s)
         return refusal(cursor, self.head, known_seq, silence_s, now.wall_ms)

@@ -7,10 +7,10 @@ is filled, or closed by a gap. Who fills holes is not this module's business.
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from gateway.domain import DropReason, FaultReason, Gap, GapReason
 from gateway.feed.effects import Announce, Count, Effects, Empty, Seen, Take
 from gateway.feed.reorder_buffer import Reorder
 from gateway.feed.sequence_tracker import Horizon, Missing
-from gateway.packets import Gap
 from shared.cursor import START, Cursor
 from shared.reading import Reading
 
@@ -110,12 +110,12 @@ class Order:
         held = self.held.get(cursor)
         if held is not None:
             same = held == replace(reading, ts_ms=held.ts_ms)  # the time may be the gateway's own
-            return [Count("duplicate" if same else "conflict")]
+            return [Count(DropReason.DUPLICATE if same else FaultReason.CONFLICT)]
         if not self.horizon.knows(cursor):
-            return [Count("crowded_out")]
+            return [Count(DropReason.CROWDED_OUT)]
         is_next = cursor == (self.head.epoch, self.head.seq + 1)
         if self.held.is_full and not is_next:
-            return [Count("held_full")]
+            return [Count(DropReason.HELD_FULL)]
         self.held.hold(reading)
         return []
 
@@ -138,7 +138,7 @@ class Order:
         self.held.clear()
         self.horizon, self._wait, self._final = Horizon(), None, START
         before = Cursor(front.epoch, front.seq + 1)
-        return [Empty(front), Announce(Gap(self.device_id, after, before, "epoch_back"))]
+        return [Empty(front), Announce(Gap(self.device_id, after, before, GapReason.EPOCH_BACK))]
 
     # --- the head goes on ----------------------------------------------------------------
 
@@ -188,20 +188,20 @@ class Order:
         settled = min(self._final, missing.end)
         match missing.kind:
             case "invalid":
-                return self._gap(head, missing.end, "invalid")
+                return self._gap(head, missing.end, GapReason.INVALID)
             case "epoch" if self.horizon.ends_at(head):
                 self._skip_to(missing.end)
             case "epoch" if settled == missing.end:
-                return self._gap(head, missing.end, "epoch")
+                return self._gap(head, missing.end, GapReason.EPOCH)
             case "epoch" if head < settled and settled.epoch == head.epoch:
-                return self._gap(head, settled, "not_recovered")
+                return self._gap(head, settled, GapReason.NOT_RECOVERED)
             case "readings" if too_old > head.seq:
-                return self._gap(head, Cursor(head.epoch, too_old), "overrun")
+                return self._gap(head, Cursor(head.epoch, too_old), GapReason.OVERRUN)
             case "readings" if settled > head:
-                return self._gap(head, settled, "not_recovered")
+                return self._gap(head, settled, GapReason.NOT_RECOVERED)
         return []
 
-    def _gap(self, after: Cursor, end: Cursor, reason: str) -> Effects:
+    def _gap(self, after: Cursor, end: Cursor, reason: GapReason) -> Effects:
         self._skip_to(end)
         return [Announce(Gap(self.device_id, after, Cursor(end.epoch, end.seq + 1), reason))]
 

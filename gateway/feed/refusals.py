@@ -8,13 +8,21 @@ run. The next accepted reading ends the run and what is shown of it.
 
 from dataclasses import dataclass, field
 
+from gateway.domain import FaultReason
 from shared.cursor import Cursor
 
 REFUSED_AFTER_S = 3.0
 """As long as it takes a silent bike to be offline."""
 REFUSED_SHOWN_S = 10.0
 """How long a refusal is shown after the last one: as long as it takes to be believed after all."""
-AT_ONCE = frozenset({"old_epoch", "future_epoch", "far_seq", "unsupported_version"})
+AT_ONCE = frozenset(
+    {
+        FaultReason.OLD_EPOCH,
+        FaultReason.FUTURE_EPOCH,
+        FaultReason.FAR_SEQ,
+        FaultReason.UNSUPPORTED_VERSION,
+    }
+)
 SWITCHES_LEAST = 2
 """Two publishers of one id are recognised when their numbers took turns so often."""
 NEVER_S = float("-inf")
@@ -36,11 +44,12 @@ class _Run:
     other: Cursor | None = None
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> FaultReason:
         """Say what is wrong, in the words of ``device_status``."""
         if self.invalid >= self.used:
-            return "invalid"
-        return "conflict" if self.switches >= SWITCHES_LEAST else "seq_back"
+            return FaultReason.INVALID
+        is_conflict = self.switches >= SWITCHES_LEAST
+        return FaultReason.CONFLICT if is_conflict else FaultReason.SEQ_BACK
 
     def note_used(self, cursor: Cursor) -> None:
         """Note a number that had been used before."""
@@ -55,14 +64,14 @@ class _Run:
 class Refusals:
     """Which refusal of one device is shown, if any; ``accepted_s`` is of its last reading."""
 
-    shown: str | None = None
+    shown: FaultReason | None = None
     _shown_s: float = NEVER_S
     _run: _Run = field(default_factory=lambda: _Run(NEVER_S))
 
     def note(self, reason: str, now_s: float, accepted_s: float) -> None:
         """Note a message that was refused."""
         if reason in AT_ONCE:
-            self.shown, self._shown_s = reason, now_s
+            self.shown, self._shown_s = FaultReason(reason), now_s
             return
         self._go_on(now_s, accepted_s).invalid += 1
         self._show_run(now_s)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, get_args
 
+from gateway.domain import FaultReason, GapReason
 from gateway.fanout.subscription import EVERYTHING, NAMES_MAX, RATE_MAX_HZ, SINCE_MAX
 from shared.cursor import CURSOR, INTEGER_LIMIT
 from shared.errors import RequestError, SpokeError
@@ -27,23 +28,23 @@ from shared.reading import (
 Schema: TypeAlias = dict[str, Any]
 
 GAP_REASONS = {
-    "overrun": "it fell out of what is held, because the client or the repair was too slow",
-    "expired": "it is older than what is held",
-    "not_recovered": "it got lost on the way from the bike, which could not send it again",
-    "invalid": "the bike sent it with a speed or time that cannot be",
-    "epoch": "the bike began a new numbering; how many are missing cannot be known",
-    "epoch_back": "the bike's numbering went backwards; all that was held is gone",
-    "unknown_cursor": "the client was ahead of all that the bike has",
-    "evicted": "the bike had to give way to others meanwhile",
+    GapReason.OVERRUN: "it fell out of what is held, because the client or the repair was too slow",
+    GapReason.EXPIRED: "it is older than what is held",
+    GapReason.NOT_RECOVERED: "it got lost on the way from the bike, which could not send it again",
+    GapReason.INVALID: "the bike sent it with a speed or time that cannot be",
+    GapReason.EPOCH: "the bike began a new numbering; how many are missing cannot be known",
+    GapReason.EPOCH_BACK: "the bike's numbering went backwards; all that was held is gone",
+    GapReason.UNKNOWN_CURSOR: "the client was ahead of all that the bike has",
+    GapReason.EVICTED: "the bike had to give way to others meanwhile",
 }
 REFUSALS = {
-    "old_epoch": "its numbering went backwards, or two bikes have one id",
-    "future_epoch": "its numbering is more than a day ahead of the clock here",
-    "far_seq": "its number is more than 1,000,000 ahead",
-    "unsupported_version": "it speaks another version",
-    "invalid": "for 3 s or more, no reading of it could be used",
-    "seq_back": "for 3 s or more, its numbers went back or did not rise",
-    "conflict": "for 3 s or more, two publishers sent numbers that had been used before",
+    FaultReason.OLD_EPOCH: "its numbering went backwards, or two bikes have one id",
+    FaultReason.FUTURE_EPOCH: "its numbering is more than a day ahead of the clock here",
+    FaultReason.FAR_SEQ: "its number is more than 1,000,000 ahead",
+    FaultReason.UNSUPPORTED_VERSION: "it speaks another version",
+    FaultReason.INVALID: "for 3 s or more, no reading of it could be used",
+    FaultReason.SEQ_BACK: "for 3 s or more, its numbers went back or did not rise",
+    FaultReason.CONFLICT: "for 3 s or more, two publishers sent numbers that had been used before",
 }
 STATUS_OPTIONAL = ("model", "interval_ms", "refused")
 """Keys of a ``device_status`` that are absent while there is nothing to say."""

@@ -79,9 +79,8 @@ class JournalReader:
         while device.feed.online and may_come(device, since):
             left_s = caller.until_s - self._hub.now().monotonic_s
             if left_s <= 0:
-                return (
-                    device.feed.position < since
-                )  # False: the device has it, a repair is under way
+                # a position that the device has is still being repaired: ask again later
+                return device.feed.position < since
             if not was_asked and self._denies(device, since, caller):
                 return True
             was_asked = True

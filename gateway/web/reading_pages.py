@@ -9,6 +9,7 @@ from typing import TypeVar
 from flask import Response, request, url_for
 
 from gateway.devices.devices import Device
+from gateway.domain import GapReason
 from gateway.hub import Hub
 from gateway.packets import encode_json
 from gateway.transport.client_address import TrustedProxies, holder_of
@@ -29,7 +30,7 @@ FILE_PAGE = 250
 TOO_SLOW = "the device's journal does not answer in time: ask again"
 WENT_BACK = "the device's numbering went back: ask again"
 TOO_LATE = "readings were lost while the file was read: ask again"
-LOST_REASONS = frozenset({"expired", "evicted"})
+LOST_REASONS = frozenset({GapReason.EXPIRED, GapReason.EVICTED})
 RESET_HEADER = "Spoke-Reset"
 """The reason for which a CSV page does not go on from ``since``: its rows cannot say that."""
 INCOMPLETE_HEADER = "Spoke-Incomplete"
@@ -89,7 +90,8 @@ class ReadingPages:
         """Begin a page after ``since``, or after a gap when that is no position of the device."""
         since = query.since
         was_evicted = since is not None and self._hub.devices.was_evicted(device.device_id, since)
-        draft = Draft.begin(device, query, "evicted" if was_evicted else "expired")
+        lost_reason = GapReason.EVICTED if was_evicted else GapReason.EXPIRED
+        draft = Draft.begin(device, query, lost_reason)
         if since is None:
             return draft
         reason, front = reset_reason(device, since), device.ring.front

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 from gateway.devices.devices import Device
+from gateway.domain import Gap, GapReason
 from gateway.feed.backfill import holes
-from gateway.packets import Gap, reading_payload
+from gateway.packets import reading_payload
 from gateway.web.queries import Query
 from shared.cursor import START, Cursor
 from shared.reading import Reading
@@ -58,7 +59,7 @@ class Draft:
 
     device: Device
     query: Query
-    lost_reason: str
+    lost_reason: GapReason
     """Why what lay between ``since`` and what is held is not."""
     at: Cursor
     """Up to where it was looked."""
@@ -77,7 +78,7 @@ class Draft:
     _end: Cursor | None = None  # after the last thing in the page
 
     @classmethod
-    def begin(cls, device: Device, query: Query, lost_reason: str) -> Self:
+    def begin(cls, device: Device, query: Query, lost_reason: GapReason) -> Self:
         """Begin with nothing; where, ``since`` says, or the newest readings, or the span."""
         room = query.limit if query.max_points is None else SPAN_READINGS_MAX
         draft = cls(device, query, lost_reason, START, room, size_bytes_max(query))
@@ -101,7 +102,7 @@ class Draft:
         """Tell whether a reading of that time, and so all before it, comes before the span."""
         return self.query.is_span and ts_ms < self.query.from_ms
 
-    def start_over(self, front: Cursor, reason: str) -> None:
+    def start_over(self, front: Cursor, reason: GapReason) -> None:
         """Go on after ``front``, with a gap, from a position that is not the device's."""
         before = Cursor(front.epoch, front.seq + 1)
         self._reset = Gap(self.device.device_id, self.at, before, reason)

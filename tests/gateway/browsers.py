@@ -8,10 +8,10 @@ from itertools import dropwhile
 from typing import Any, ClassVar, Literal
 
 from gateway.devices.devices import Devices, Limits, Question
+from gateway.domain import Now
 from gateway.fanout.clients import Client
 from gateway.fanout.fanout import Fanout
 from gateway.fanout.subscription import parse_subscribe, parse_unsubscribe
-from gateway.feed.effects import Now
 from gateway.packets import packet_of
 from shared.cursor import Cursor, parse_cursor
 from shared.reading import CheckedReading, Reading, Status

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from gateway.domain import Gap, Now
 from gateway.feed.backfill import Fills, Item
 from gateway.feed.effects import (
     Announce,
@@ -11,7 +12,6 @@ from gateway.feed.effects import (
     Effect,
     Effects,
     Empty,
-    Now,
     Prepend,
     Seen,
     Start,
@@ -20,7 +20,6 @@ from gateway.feed.effects import (
 from gateway.feed.feed import Feed
 from gateway.feed.reorder_buffer import Reorder
 from gateway.feed.retransmission import Purpose
-from gateway.packets import Gap
 from shared.cursor import Cursor
 from shared.reading import Reading, State, Status
 from shared.wire import ReplayAnswer

@@ -12,10 +12,10 @@ from gevent.event import Event
 from loguru import logger
 
 from gateway.devices.devices import Devices, Limits
+from gateway.domain import LOGGED_FAULTS, Now
 from gateway.fanout.subscription import Subscribe
-from gateway.feed.effects import Now
 from gateway.hub import ANSWERS_ABOUT_ALL, Hub, read_clocks
-from gateway.receiver import LINES_A_MINUTE
+from gateway.receiver import EXPECTED, LINES_A_MINUTE
 from gateway.timeouts import JUDGE_LATEST_S, LATE_S, TURN_S
 from gateway.upstream.replay_client import ReplayClient
 from gateway.upstream.replay_routes import ReplayRoutes, Route
@@ -186,6 +186,10 @@ def test_lines_are_one_for_each_device_and_bounded_by_the_minute(
     stage.wire.waiting.append(Incoming("live", REPLAY, [reading_topic("bike-150"), b"?"]))
     stage.turn(61)
     assert len(lines) == LINES_A_MINUTE + 1
+
+
+def test_every_logged_fault_says_what_is_expected() -> None:
+    assert set(EXPECTED) == LOGGED_FAULTS
 
 
 def test_a_number_that_goes_back_is_told_with_the_newest(stage: Stage, lines: list[str]) -> None:

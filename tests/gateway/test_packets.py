@@ -2,8 +2,8 @@
 
 import pytest
 
+from gateway.domain import Gap, GapReason
 from gateway.packets import (
-    Gap,
     event_frame,
     frame,
     packet_of,
@@ -56,7 +56,7 @@ def test_what_json_cannot_say_is_refused() -> None:
 
 
 def test_a_gap_counts_what_lies_between_its_exclusive_bounds() -> None:
-    gap = Gap("ebike-001", Cursor(1, 4), Cursor(1, 8), "not_recovered")
+    gap = Gap("ebike-001", Cursor(1, 4), Cursor(1, 8), GapReason.NOT_RECOVERED)
 
     assert gap.lost == 3
     assert gap.end == (1, 7)
@@ -75,6 +75,6 @@ def test_a_gap_counts_what_lies_between_its_exclusive_bounds() -> None:
     ids=["from nowhere", "across epochs", "backwards"],
 )
 def test_a_gap_without_a_number_says_so(after: Cursor | None, shown: str | None) -> None:
-    body = Gap("ebike-001", after, Cursor(2, 1), "epoch").body()
+    body = Gap("ebike-001", after, Cursor(2, 1), GapReason.EPOCH).body()
 
     assert (body["after"], body["lost"]) == (shown, None)

@@ -8,7 +8,7 @@ from device.check.live import Judge
 from device.check.replay import ENVELOPE, Frames, ReplayJudge
 from device.journal import MemoryJournal
 from device.questions import Questions
-from gateway.feed.effects import Now
+from gateway.domain import Now
 from shared.cursor import Cursor
 from tests.device.publishers import EPOCH, NOW_MS, reading, status
 

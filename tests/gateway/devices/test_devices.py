@@ -15,8 +15,8 @@ from gateway.devices.devices import (
     Question,
     status_body,
 )
+from gateway.domain import FaultReason, Now
 from gateway.feed.backfill import FILLS_MAX
-from gateway.feed.effects import Now
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.reading import CheckedReading, Reading, Status
@@ -264,8 +264,8 @@ def test_faults_are_told_once_for_each_kind_and_device() -> None:
         table.receive(CheckedReading(other, (), ()), at(0))
     newest = Cursor(9, 2)
     assert table.faults == [
-        Fault("old_epoch", "a", Cursor(3, 2), newest),
-        Fault("conflict", "a", Cursor(9, 2), newest),
+        Fault(FaultReason.OLD_EPOCH, "a", Cursor(3, 2), newest),
+        Fault(FaultReason.CONFLICT, "a", Cursor(9, 2), newest),
     ]
     assert table.counts["old_epoch"] == table.counts["conflict"] == 3
 

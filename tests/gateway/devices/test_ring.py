@@ -16,7 +16,8 @@ from gateway.devices.ring import (
     gap_entry,
     reading_entry,
 )
-from gateway.packets import Gap, packet_of, reading_payload
+from gateway.domain import Gap, GapReason
+from gateway.packets import packet_of, reading_payload
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import decode_reading
@@ -24,7 +25,7 @@ from tests.gateway.feeds import DEVICE, WALL_MS, reading
 
 
 def _gap(after: int, before: int) -> Gap:
-    return Gap(DEVICE, Cursor(1, after), Cursor(1, before), "not_recovered")
+    return Gap(DEVICE, Cursor(1, after), Cursor(1, before), GapReason.NOT_RECOVERED)
 
 
 def _entries(*seqs: int) -> list[Entry]:
@@ -227,7 +228,7 @@ def test_a_reading_is_found_by_its_cursor_and_a_gap_is_not_one() -> None:
 def test_the_newest_reading_is_found_behind_gaps() -> None:
     ring = _ring(5)
     ring.append(gap_entry(_gap(5, 9)))
-    ring.append(gap_entry(Gap(DEVICE, Cursor(1, 8), Cursor(2, 1), "epoch")))
+    ring.append(gap_entry(Gap(DEVICE, Cursor(1, 8), Cursor(2, 1), GapReason.EPOCH)))
 
     assert ring.newest_reading() == 0
     ring.trim(1)

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain import Gap
 from gateway.feed.backfill import Fills, History, Stretch
-from gateway.packets import Gap
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from gateway.domain import GapReason
 from gateway.web.positions import held_from
 from gateway.web.queries import Query
 from gateway.web.readings import SLICE, Draft, Page
@@ -33,7 +34,7 @@ def world() -> World:
     return world
 
 
-def draft_of(world: World, query: Query, reason: str = "expired") -> Draft:
+def draft_of(world: World, query: Query, reason: GapReason = GapReason.EXPIRED) -> Draft:
     device = world.devices.get(ID)
     assert device is not None
     return Draft.begin(device, query, reason)
@@ -73,7 +74,7 @@ def test_at_the_head_or_ahead_of_it_a_page_is_empty_and_leads_nowhere(world: Wor
 
 
 def test_what_is_not_held_any_more_is_a_gap_with_the_reason_given(world: World) -> None:
-    page = finish(draft_of(world, Query(at(5), limit=1), "evicted"))
+    page = finish(draft_of(world, Query(at(5), limit=1), GapReason.EVICTED))
     assert (seqs(page), gaps(page)) == ([101], [f"{EPOCH}-5 {EPOCH}-101 evicted"])
 
 
