@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 from gateway.devices.ring import Entry, Ring, gap_entry, reading_entry
 from gateway.domain import LOGGED_FAULTS, DropReason, FaultReason, Gap, Now
-from gateway.feed.backfill import Fills, Stretch
+from gateway.feed.backfill import BackfillSlots, Stretch
 from gateway.feed.effects import (
     Announce,
     Ask,
@@ -26,7 +26,7 @@ from gateway.feed.effects import (
     Take,
 )
 from gateway.feed.feed import Feed
-from gateway.feed.reorder_buffer import HeldTotal, Reorder
+from gateway.feed.reorder_buffer import ReorderBuffer, ReorderTotal
 from gateway.feed.retransmission import Purpose
 from gateway.packets import encode_json, reading_frame, reading_payload
 from shared.cursor import START, Cursor
@@ -58,7 +58,7 @@ class Fault(NamedTuple):
     newest: Cursor
 
 
-class Question(NamedTuple):
+class DeviceQuestion(NamedTuple):
     """Ask the device for readings after ``after`` (None: from the oldest it holds)."""
 
     device_id: str
@@ -158,7 +158,7 @@ class Devices:
 
     def __init__(self, limits: Limits, ours: Callable[[str], bool] = lambda _: False) -> None:
         self.limits = limits
-        self.questions: list[Question] = []
+        self.questions: list[DeviceQuestion] = []
         self.faults: list[Fault] = []
         """Kinds of faults of devices that were not there before, until the shell takes them."""
         self.counts: Counter[str] = Counter()
@@ -169,7 +169,7 @@ class Devices:
         """The last position and arrival number of devices that had to give way."""
         self._ours = ours
         self._once = OncePerKind(limits.devices, a_minute=FAULTS_A_MINUTE)
-        self._held, self._fills = HeldTotal(), Fills()  # what all feeds share
+        self._buffered, self._slots = ReorderTotal(), BackfillSlots()  # what all feeds share
         self._table: OrderedDict[str, Device] = OrderedDict()  # the longest silent first
         self._in_order: Sequence[Device] | None = None
         self._unjudged: list[Device] = []  # in this round of judge_some
@@ -289,7 +289,7 @@ class Devices:
             self._apply(device, device.feed.tick(now), now)
 
     def _at_work(self) -> list[Device]:
-        next_in_line = (self._table.get(name) for name in self._fills.pop_waiting())
+        next_in_line = (self._table.get(name) for name in self._slots.pop_waiting())
         return [*self._settling.values(), *(d for d in next_in_line if d is not None)]
 
     @property
@@ -322,7 +322,7 @@ class Devices:
                 self.counts[f"gap_{gap.reason}"] += 1
                 self._append(device, gap_entry(gap, self.arrival + 1))
             case Ask(purpose, after, limit):
-                self.questions.append(Question(device.device_id, purpose, after, limit))
+                self.questions.append(DeviceQuestion(device.device_id, purpose, after, limit))
             case Changed():
                 self.audience.note_status(device.device_id)
             case Start(front):
@@ -396,8 +396,8 @@ class Devices:
                 self._note_fault(Fault(FaultReason.TABLE_FULL, device_id, None, START), now)
                 return None
             self._evict(gone)
-        held, limits = Reorder(self._held), self.limits
-        feed = Feed(device_id, limits.readings, limits.repair_s, held, self._fills)
+        buffer, limits = ReorderBuffer(self._buffered), self.limits
+        feed = Feed(device_id, limits.readings, limits.repair_s, buffer, self._slots)
         ring = Ring(self.limits.readings)
         device = Device(device_id, feed, ring, now.monotonic_s, now.monotonic_s)
         self._table[device_id] = device

@@ -66,7 +66,7 @@ def is_ahead(waiting: Waiting, device: Device) -> bool:
 def may_find_history(waiting: Waiting, device: Device, now: Now) -> bool:
     """Tell whether what a client waits for may still appear in front of the ring, and want it."""
     has_room = len(device.ring) < device.ring.capacity
-    return has_room and device.feed.want_history(waiting.cursor, waiting.since_s, now)
+    return has_room and device.feed.want_backfill(waiting.cursor, waiting.since_s, now)
 
 
 def advance(position: At, device: Device, out: Outbound, stop: int | None = None) -> At:

@@ -27,9 +27,9 @@ TURN_MAX_S = 60.0
 """A replay that takes longer is very slow, or makes readings up; others wait for its turn."""
 STRETCH_MAX = 500
 """Readings put in front at once: writing them down keeps the event loop for some 5 ms."""
-FILLS_MAX = 8
+SLOTS_MAX = 8
 """Devices that fetch history at once, each some 6 MB of readings; others wait their turn."""
-WANTED_FILLS_MAX = 8
+WANTED_SLOTS_MAX = 8
 """As many more may fetch what clients wait for, who do not wait for what nobody asked for."""
 
 Item: TypeAlias = Reading | Gap
@@ -43,10 +43,10 @@ class Stretch(NamedTuple):
 
 
 @dataclass(slots=True)
-class Fills:
+class BackfillSlots:
     """How many devices fetch their history now; shared by all feeds."""
 
-    limit: int = FILLS_MAX
+    limit: int = SLOTS_MAX
     used: int = 0
     waiting: dict[str, None] = field(default_factory=dict)
     """Devices that a client waits for and that have no turn yet, the first to ask first."""
@@ -60,7 +60,7 @@ class Fills:
 
     def have_room(self, *, wanted: bool) -> bool:
         """Tell whether one more may fetch."""
-        return self.used < self.limit + WANTED_FILLS_MAX * wanted
+        return self.used < self.limit + WANTED_SLOTS_MAX * wanted
 
     @property
     def are_crowded(self) -> bool:
@@ -69,14 +69,14 @@ class Fills:
 
 
 @dataclass(slots=True)
-class History:
+class Backfill:
     """What is fetched of the readings up to ``bound``, at most ``room`` of them."""
 
     device_id: str
     bound: Cursor
     """The position before everything that was given so far."""
     room: int
-    fills: Fills
+    slots: BackfillSlots
     contact_s: float
     wanted: Cursor | None = None
     """A client waits for what follows this position."""
@@ -96,10 +96,10 @@ class History:
 
     @classmethod
     def before(
-        cls, device_id: str, bound: Cursor, capacity: int, fills: Fills, now_s: float
+        cls, device_id: str, bound: Cursor, capacity: int, slots: BackfillSlots, now_s: float
     ) -> Self:
         """Begin to fetch up to ``capacity`` readings before ``bound``."""
-        history = cls(device_id, bound, capacity, fills, now_s)
+        history = cls(device_id, bound, capacity, slots, now_s)
         if bound.seq > capacity:
             history._floor = Cursor(bound.epoch, bound.seq - capacity)
         history._end = bound
@@ -125,7 +125,7 @@ class History:
         if cursor < self.bound:
             self.wanted = cursor if self.wanted is None else min(cursor, self.wanted)
             if self._turn_s is None and not self._rests:
-                self.fills.waiting[self.device_id] = None
+                self.slots.waiting[self.device_id] = None
 
     def is_moving(self, now_s: float, asked_s: float = float("-inf")) -> bool:
         """Tell whether it is worth waiting for, for somebody who asked at ``asked_s``."""
@@ -140,13 +140,13 @@ class History:
     @property
     def may_go_on(self) -> bool:
         """Tell whether it has its turn, or could get one now."""
-        return self._turn_s is not None or self.fills.have_room(wanted=self.wanted is not None)
+        return self._turn_s is not None or self.slots.have_room(wanted=self.wanted is not None)
 
     def take_turn(self, now_s: float) -> bool:
         """Become one of the devices that fetch; False while there are enough of them."""
-        if self._turn_s is None and self.fills.have_room(wanted=self.wanted is not None):
-            self.fills.used += 1
-            self.fills.waiting.pop(self.device_id, None)
+        if self._turn_s is None and self.slots.have_room(wanted=self.wanted is not None):
+            self.slots.used += 1
+            self.slots.waiting.pop(self.device_id, None)
             self._turn_s, self._rests = now_s, False
             self.progress_s = now_s if self.progress_s is None else self.progress_s
             self._begin()
@@ -154,9 +154,9 @@ class History:
 
     def return_turn(self) -> None:
         """Let another device fetch; a window that is not whole is fetched again later."""
-        self.fills.waiting.pop(self.device_id, None)
+        self.slots.waiting.pop(self.device_id, None)
         if self._turn_s is not None:
-            self.fills.used -= 1
+            self.slots.used -= 1
             self._turn_s, self._rests = None, True
         if not self.is_whole:
             self._begin()
@@ -192,7 +192,7 @@ class History:
         self._end = self._start
         if self.wanted is not None and self.bound <= self.wanted:
             self.wanted = None
-        if self.wanted is None and self.fills.are_crowded:
+        if self.wanted is None and self.slots.are_crowded:
             self.return_turn()
             self.progress_s, self._rests = None, False
         self._begin()

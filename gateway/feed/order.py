@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from gateway.domain import DropReason, FaultReason, Gap, GapReason
 from gateway.feed.effects import Announce, Count, Effects, Empty, Seen, Take
-from gateway.feed.reorder_buffer import Reorder
-from gateway.feed.sequence_tracker import Horizon, Missing
+from gateway.feed.reorder_buffer import ReorderBuffer
+from gateway.feed.sequence_tracker import Missing, SequenceTracker
 from shared.cursor import START, Cursor
 from shared.reading import Reading
 
@@ -31,9 +31,9 @@ class Order:
 
     device_id: str
     capacity: int
-    held: Reorder
+    buffer: ReorderBuffer
     head: Cursor | None = None
-    horizon: Horizon = field(default_factory=Horizon)
+    tracker: SequenceTracker = field(default_factory=SequenceTracker)
     gave_up: bool = False
     """Whether the last :meth:`settle` ended a wait."""
     _wait: _Wait | None = None
@@ -50,7 +50,7 @@ class Order:
     @property
     def position(self) -> Cursor:
         """The greatest position known to exist."""
-        return START if self.head is None else self.horizon.greatest(self.head)
+        return START if self.head is None else self.tracker.greatest(self.head)
 
     @property
     def is_waiting(self) -> bool:
@@ -63,15 +63,15 @@ class Order:
 
     def missing(self) -> Missing | None:
         """Describe what is missing right after the head."""
-        return None if self.head is None else self.horizon.missing(self.head, self.held.first())
+        return None if self.head is None else self.tracker.missing(self.head, self.buffer.first())
 
     def know(self, cursor: Cursor) -> None:
         """Note that everything of the epoch up to this position exists."""
         self._is_smooth = False
-        self.horizon.know(cursor)
-        dropped = None if self.head is None else self.horizon.crowded_out(self.head)
+        self.tracker.know(cursor)
+        dropped = None if self.head is None else self.tracker.crowded_out(self.head)
         if dropped is not None:
-            self.held.drop_epoch(dropped)
+            self.buffer.drop_epoch(dropped)
 
     def announce(self, cursor: Cursor, within_s: float) -> None:
         """Note that everything up to this position exists, or comes within a time."""
@@ -81,7 +81,7 @@ class Order:
     def note(self, position: Cursor) -> None:
         """Note the number of a reading that was refused for its values alone."""
         if self.head is not None:
-            self.horizon.note(position, self.head)
+            self.tracker.note(position, self.head)
 
     def settle_up_to(self, final: Cursor) -> None:
         """Note that what is missing up to here will never come."""
@@ -107,16 +107,16 @@ class Order:
         cursor = reading.cursor
         if self.head is None or cursor <= self.head:
             return [Seen(reading)]
-        held = self.held.get(cursor)
+        held = self.buffer.get(cursor)
         if held is not None:
             same = held == replace(reading, ts_ms=held.ts_ms)  # the time may be the gateway's own
             return [Count(DropReason.DUPLICATE if same else FaultReason.CONFLICT)]
-        if not self.horizon.knows(cursor):
+        if not self.tracker.knows(cursor):
             return [Count(DropReason.CROWDED_OUT)]
         is_next = cursor == (self.head.epoch, self.head.seq + 1)
-        if self.held.is_full and not is_next:
+        if self.buffer.is_full and not is_next:
             return [Count(DropReason.HELD_FULL)]
-        self.held.hold(reading)
+        self.buffer.hold(reading)
         return []
 
     def place_recovered(self, reading: Reading) -> None:
@@ -125,18 +125,18 @@ class Order:
         However many there are, the next :meth:`settle` takes them: a hole before them is final.
         """
         cursor = reading.cursor
-        if self.head is None or cursor <= self.head or self.held.get(cursor) is not None:
+        if self.head is None or cursor <= self.head or self.buffer.get(cursor) is not None:
             return
-        self.horizon.know(cursor)
-        self.held.hold(reading)
+        self.tracker.know(cursor)
+        self.buffer.hold(reading)
         self._wait = None  # the replay makes progress; it is given the whole time again
         self._announced_s = 0.0  # and is asked on at once
 
     def adopt(self, front: Cursor) -> Effects:
         """Forget everything and go on after ``front``, wherever that is."""
         after, self.head = self.head, front
-        self.held.clear()
-        self.horizon, self._wait, self._final = Horizon(), None, START
+        self.buffer.clear()
+        self.tracker, self._wait, self._final = SequenceTracker(), None, START
         before = Cursor(front.epoch, front.seq + 1)
         return [Empty(front), Announce(Gap(self.device_id, after, before, GapReason.EPOCH_BACK))]
 
@@ -150,22 +150,22 @@ class Order:
         while self.head is not None and self._advance(self.head, effects, too_long_s, now_s):
             pass
         self._is_smooth = (
-            self.head is not None and self._wait is None and self.horizon.is_behind(self.head)
+            self.head is not None and self._wait is None and self.tracker.is_behind(self.head)
         )
         return effects
 
     def _advance(self, head: Cursor, effects: Effects, too_long_s: float, now_s: float) -> bool:
         """Move the head by one reading or one gap; False when it has to stay."""
-        first = self.held.first()
+        first = self.buffer.first()
         if first is not None and first == (head.epoch, head.seq + 1):
             self.head = first
-            self.horizon.take(first)
-            effects.append(Take(self.held.release(first)))
+            self.tracker.take(first)
+            effects.append(Take(self.buffer.release(first)))
             is_expecting = self._announced_s > 0 and self.position.epoch == first.epoch
-            if is_expecting and not self.held and not self.gave_up:
+            if is_expecting and not self.buffer and not self.gave_up:
                 self._wait = None  # readings come: what was announced has its whole time again
             return True
-        missing = self.horizon.missing(head, first)
+        missing = self.tracker.missing(head, first)
         if missing is None:
             self._wait = None
             return False
@@ -189,7 +189,7 @@ class Order:
         match missing.kind:
             case "invalid":
                 return self._gap(head, missing.end, GapReason.INVALID)
-            case "epoch" if self.horizon.ends_at(head):
+            case "epoch" if self.tracker.ends_at(head):
                 self._skip_to(missing.end)
             case "epoch" if settled == missing.end:
                 return self._gap(head, missing.end, GapReason.EPOCH)
@@ -207,4 +207,4 @@ class Order:
 
     def _skip_to(self, end: Cursor) -> None:
         self.head = end
-        self.horizon.skip_to(end)
+        self.tracker.skip_to(end)

@@ -14,7 +14,7 @@ readings, 360 MB of the largest."""
 
 
 @dataclass(slots=True)
-class HeldTotal:
+class ReorderTotal:
     """How many readings all devices together hold back."""
 
     limit: int = ALL_HELD_MAX
@@ -22,10 +22,10 @@ class HeldTotal:
 
 
 @dataclass(slots=True)
-class Reorder:
+class ReorderBuffer:
     """The readings one device is ahead by, the least first."""
 
-    total: HeldTotal = field(default_factory=HeldTotal)
+    total: ReorderTotal = field(default_factory=ReorderTotal)
     _readings: dict[Cursor, Reading] = field(default_factory=dict)
     _order: list[Cursor] = field(default_factory=list)  # a heap; may name released ones
 

@@ -18,13 +18,13 @@ SILENT_RETRY_S = 10.0
 PAGE_MAX = 250
 """Readings asked for at once: taking them in keeps the event loop for some 5 ms."""
 
-Kind: TypeAlias = Literal["repair", "history", "newest"]
-Purpose: TypeAlias = Literal["repair", "history"]
+Kind: TypeAlias = Literal["repair", "backfill", "newest"]
+Purpose: TypeAlias = Literal["repair", "backfill"]
 """What an open question is for; ``newest`` is asked where there is nothing to repair."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class OpenQuestion:
     """What was asked: at most ``limit`` readings after ``after`` (None: from the oldest)."""
 
     kind: Kind
@@ -55,24 +55,24 @@ class Question:
 
 
 @dataclass(slots=True)
-class _Thread:
+class _PurposeState:
     """The question for one purpose: open, or not answered so that it would be asked again."""
 
-    question: Question | None = None
-    repeatable: Question | None = None
-    answered: Question | None = None
+    question: OpenQuestion | None = None
+    repeatable: OpenQuestion | None = None
+    answered: OpenQuestion | None = None
     asked_s: float = 0.0
     misses: int = 0
 
 
 @dataclass(slots=True)
-class Asking:
+class ReplayQuestions:
     """The questions that are open, and how far the replay can be relied on."""
 
     wants_newest: bool = False
     """Whether somebody needs to know what the device holds last."""
-    _threads: dict[Purpose, _Thread] = field(
-        default_factory=lambda: {"repair": _Thread(), "history": _Thread()}
+    _states: dict[Purpose, _PurposeState] = field(
+        default_factory=lambda: {"repair": _PurposeState(), "backfill": _PurposeState()}
     )
     _answers: bool = False  # it answered, and since then never failed a whole repair
     _not_before_s: float = float("-inf")
@@ -81,12 +81,12 @@ class Asking:
     @property
     def is_open(self) -> bool:
         """Tell whether an answer is waited for."""
-        threads = self._threads
-        return threads["repair"].question is not None or threads["history"].question is not None
+        threads = self._states
+        return threads["repair"].question is not None or threads["backfill"].question is not None
 
-    def question(self, purpose: Purpose) -> Question | None:
+    def question(self, purpose: Purpose) -> OpenQuestion | None:
         """Give the open question for a purpose."""
-        return self._threads[purpose].question
+        return self._states[purpose].question
 
     @property
     def is_silent(self) -> bool:
@@ -98,7 +98,7 @@ class Asking:
 
     @property
     def _has_missed(self) -> bool:
-        return any(thread.misses >= SILENT_TRIES for thread in self._threads.values())
+        return any(thread.misses >= SILENT_TRIES for thread in self._states.values())
 
     def patience_s(self, repair_s: float) -> float:
         """Give the time after which a hole is given up."""
@@ -124,7 +124,7 @@ class Asking:
 
         Of an epoch its device knows nothing of any more a replay says nothing, again and again.
         """
-        thread = self._threads[_purpose(kind)]
+        thread = self._states[_purpose(kind)]
         last = thread.answered
         if last is None or (last.kind, last.after, last.known.epoch) != (kind, after, known.epoch):
             return False
@@ -132,12 +132,12 @@ class Asking:
 
     def ask(
         self, kind: Kind, after: Cursor | None, limit: int, known: Cursor, now_s: float
-    ) -> Question:
+    ) -> OpenQuestion:
         """Open a question, or the one that was not answered again."""
-        thread = self._threads[_purpose(kind)]
+        thread = self._states[_purpose(kind)]
         question = thread.repeatable
         if question is None or (question.kind, question.after) != (kind, after):
-            question = Question(kind, after, limit, known, now_s)
+            question = OpenQuestion(kind, after, limit, known, now_s)
         thread.question, thread.repeatable, thread.asked_s = question, None, now_s
         return question
 
@@ -145,13 +145,13 @@ class Asking:
         """Name the open questions that have to be repeated."""
         return [
             purpose
-            for purpose, thread in self._threads.items()
+            for purpose, thread in self._states.items()
             if thread.question is not None and now_s - thread.asked_s >= ASK_AGAIN_S
         ]
 
-    def answered(self, purpose: Purpose) -> Question | None:
+    def answered(self, purpose: Purpose) -> OpenQuestion | None:
         """Close a question with its answer, though that may come after it was missed."""
-        thread = self._threads[purpose]
+        thread = self._states[purpose]
         question, thread.question = thread.question or thread.repeatable, None
         if question is not None:
             thread.repeatable, thread.answered = None, question
@@ -162,19 +162,19 @@ class Asking:
 
     def hope(self) -> None:
         """Forget earlier silence: there is somebody who answers."""
-        for thread in self._threads.values():
+        for thread in self._states.values():
             thread.misses = 0
         self._not_before_s = self._rest_until_s = float("-inf")
 
     def offered(self) -> None:
         """Note that somebody answers from now on, who may know what another one did not."""
         self.hope()
-        for thread in self._threads.values():
+        for thread in self._states.values():
             thread.answered = None
 
     def missed(self, purpose: Purpose, now_s: float, pause_s: float = 0.0) -> None:
         """Close an open question without an answer; ask again after a pause."""
-        thread = self._threads[purpose]
+        thread = self._states[purpose]
         thread.repeatable, thread.question = thread.question, None
         thread.misses += 1
         self._not_before_s = now_s + pause_s
@@ -183,7 +183,7 @@ class Asking:
 
     def postponed(self, purpose: Purpose, now_s: float) -> None:
         """Close an open question: the replay is there, but busy."""
-        thread = self._threads[purpose]
+        thread = self._states[purpose]
         self._answers = self._answers or thread.question is not None
         self.hope()
         thread.repeatable, thread.question = thread.question, None
@@ -196,9 +196,9 @@ class Asking:
 
     def abandon(self) -> None:
         """Drop the open questions: nobody needs their answers any more."""
-        for thread in self._threads.values():
+        for thread in self._states.values():
             thread.question = thread.repeatable = thread.answered = None
 
 
 def _purpose(kind: Kind) -> Purpose:
-    return "history" if kind == "history" else "repair"
+    return "backfill" if kind == "backfill" else "repair"

@@ -25,7 +25,7 @@ class Missing(NamedTuple):
 
 
 @dataclass(slots=True)
-class Horizon:
+class SequenceTracker:
     """How far each epoch is known to go, where it ended, and which numbers are void."""
 
     _tails: dict[int, int] = field(default_factory=dict)  # epoch -> greatest seq known to exist

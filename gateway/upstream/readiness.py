@@ -20,7 +20,7 @@ EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 """As plain integers: pyzmq's enumerations cost more than what they are asked for."""
 
 
-class Arrivals:
+class Readiness:
     """The descriptors of some sockets, and who is told when one of them has a message."""
 
     def __init__(self, watch: Watch) -> None:

@@ -156,7 +156,7 @@ class ReplayClient:
 
     def _open(self, message: ReplayAnswer | ReplayRefusal) -> PendingQuestion | None:
         """Find the feed's open question with the id of a message."""
-        purposes: tuple[Purpose, ...] = ("repair", "history")
+        purposes: tuple[Purpose, ...] = ("repair", "backfill")
         asked = (self._questions.get((message.device_id, purpose)) for purpose in purposes)
         return next((it for it in asked if it is not None and it.id == message.id), None)
 

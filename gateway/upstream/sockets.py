@@ -78,7 +78,7 @@ class Incoming(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Link:
+class UpstreamLink:
     """One open socket, and since when it is quiet: after the start, something heard, or asked.
 
     ``is_renewed`` while there is nothing to say of its silence: it was said, or none was heard yet.
@@ -111,7 +111,7 @@ def link_settings(settings: Settings) -> LinkSettings:
 
 def open_links(
     context: "zmq.Context[zmq.Socket[bytes]]", doorkeeper: Doorkeeper, settings: LinkSettings
-) -> Iterator[Link]:
+) -> Iterator[UpstreamLink]:
     """Open one socket after the other; raises SettingsError at one that cannot be had."""
     for kind, setting, endpoint in _endpoints(settings):
         cut: Callable[[int], bool]
@@ -121,7 +121,7 @@ def open_links(
             socket = open_connected(context, setting, endpoint, settings)
             cut = partial(cut_off, endpoint=endpoint, is_bound=False)
         intake = Intake(socket, _bounds(kind, settings), cut)
-        yield Link(kind, endpoint, setting, socket, intake)
+        yield UpstreamLink(kind, endpoint, setting, socket, intake)
 
 
 def open_connected(
@@ -138,7 +138,7 @@ def open_connected(
     return socket
 
 
-def take(link: Link) -> Incoming | None:
+def take(link: UpstreamLink) -> Incoming | None:
     """Hand out the message of a link that waits longest; None when there is none.
 
     Of one with too many frames or bytes a part was kept that the decoder will refuse.
@@ -150,7 +150,7 @@ def take(link: Link) -> Incoming | None:
     return Incoming(link.kind, Route(link.endpoint, peer), frames)
 
 
-def send(link: Link, peer: bytes, payload: bytes) -> bool:
+def send(link: UpstreamLink, peer: bytes, payload: bytes) -> bool:
     """Send one request without waiting; False when nobody is there to take it."""
     frames = [peer, payload] if peer else [payload]
     try:
@@ -162,7 +162,7 @@ def send(link: Link, peer: bytes, payload: bytes) -> bool:
     return True
 
 
-def subscribe(link: Link) -> None:
+def subscribe(link: UpstreamLink) -> None:
     """Hear every reading and every status on a link."""
     for topic in (READING_TOPIC, STATUS_TOPIC):
         link.socket.send(SUBSCRIBE + topic.encode())

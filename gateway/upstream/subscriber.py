@@ -10,12 +10,12 @@ from time import monotonic
 
 import zmq
 
-from gateway.upstream.readiness import Arrivals, Watch
+from gateway.upstream.readiness import Readiness, Watch
 from gateway.upstream.replay_routes import Route
 from gateway.upstream.sockets import (
     Incoming,
-    Link,
     LinkSettings,
+    UpstreamLink,
     open_connected,
     open_links,
     send,
@@ -70,13 +70,13 @@ class Subscriber:
         self._notice = notice
         self._clock = clock
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._links: deque[Link] = deque()
+        self._links: deque[UpstreamLink] = deque()
         self._doorkeeper = Doorkeeper(self._context, notice)
-        self._ready: set[Link] = set()
+        self._ready: set[UpstreamLink] = set()
         """Links that libzmq may hold a message of; the others were found empty and will say so."""
         self._looked_s = 0.0
-        self._replay: dict[str, Link] = {}
-        self._arrivals = Arrivals(watch)
+        self._replay: dict[str, UpstreamLink] = {}
+        self._readiness = Readiness(watch)
 
     def start(self) -> None:
         """Open the sockets and listen; raises SettingsError for an endpoint that cannot be had."""
@@ -123,7 +123,7 @@ class Subscriber:
 
     def stop(self) -> None:
         """Close every socket; nothing is sent or received any more."""
-        self._arrivals.clear()
+        self._readiness.clear()
         self._doorkeeper.close()
         self._replay.clear()
         self._ready.clear()
@@ -176,23 +176,23 @@ class Subscriber:
             link.is_renewed = True
             self._renew(link)
 
-    def _renew(self, link: Link) -> None:
+    def _renew(self, link: UpstreamLink) -> None:
         try:
             socket = open_connected(self._context, link.setting, link.endpoint, self._settings)
         except (zmq.ZMQError, SettingsError) as error:  # no descriptor is left, most likely
             self._notice("link_not_renewed", endpoint=link.endpoint, why=str(error))
             return
-        self._arrivals.remove(link.socket)
+        self._readiness.remove(link.socket)
         link.socket.close()
         link.socket = socket
         link.intake.attach(socket)
         self._listen(link)
 
-    def _listen(self, link: Link) -> None:
+    def _listen(self, link: UpstreamLink) -> None:
         if link.kind == "live":
             subscribe(link)
-        self._arrivals.add(link.socket, lambda: self._on_message(link))
+        self._readiness.add(link.socket, lambda: self._on_message(link))
 
-    def _on_message(self, link: Link) -> None:
+    def _on_message(self, link: UpstreamLink) -> None:
         self._ready.add(link)
         self._wake()

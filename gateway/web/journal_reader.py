@@ -60,7 +60,7 @@ class JournalReader:
         if not draft.wants_past or not _may_have_more(device):
             return
         if not self._can_ask(device):
-            draft.note_journal_away(is_expected=device.feed.is_fetching_history(self._hub.now()))
+            draft.note_journal_away(is_expected=device.feed.is_backfilling(self._hub.now()))
             return
         caller, begins = self._caller(holder), draft.query.since is None
         start = self._find(device, draft.query.from_ms, caller) if begins else draft.at

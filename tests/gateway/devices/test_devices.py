@@ -9,14 +9,14 @@ from gateway.devices.devices import (
     FLEETING_S,
     LONG_GONE_S,
     Device,
+    DeviceQuestion,
     Devices,
     Fault,
     Limits,
-    Question,
     status_body,
 )
 from gateway.domain import FaultReason, Now
-from gateway.feed.backfill import FILLS_MAX
+from gateway.feed.backfill import SLOTS_MAX
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.reading import CheckedReading, Reading, Status
@@ -62,7 +62,7 @@ def test_a_first_reading_is_told_as_appearing_then_as_a_status_then_as_an_entry(
     table, notebook = open_table()
     say(table, "a", 7)
     assert notebook.told == ["appear a after 1-6", "status a", "append 1-7 as 1"]
-    assert table.questions == [Question("a", "history", Cursor(1, 0), 6)]
+    assert table.questions == [DeviceQuestion("a", "backfill", Cursor(1, 0), 6)]
 
 
 def test_arrivals_are_numbered_over_all_devices() -> None:
@@ -116,7 +116,7 @@ def test_what_a_replay_answers_is_put_in_front_with_the_times_of_now() -> None:
     say(table, "a", 3)
     readings = tuple(Reading("a", 1, seq, 0, 20.0) for seq in (1, 2))
     ends = Cursor(1, 1), Cursor(1, 3)
-    table.answer("history", ReplayAnswer("q", "a", *ends, readings, 2, Cursor(1, 2)), at(1))
+    table.answer("backfill", ReplayAnswer("q", "a", *ends, readings, 2, Cursor(1, 2)), at(1))
     ring = device_of(table, "a").ring
     assert (ring.front, ring.first, ring.time_at(-1)) == (Cursor(1, 0), -2, WALL_MS)
     assert ring.arrival_at(-1) == 0
@@ -140,7 +140,7 @@ def test_answers_for_nobody_change_nothing() -> None:
     table, notebook = open_table()
     table.answer("repair", ReplayAnswer("q", "a", None, None, ()), at(0))
     table.no_answer("a", "repair", at(0))
-    table.busy("a", "history", at(0))
+    table.busy("a", "backfill", at(0))
     table.replay_offered("a", at(0))
     table.ask_newest("a", at(0))
     assert (len(table), notebook.told, table.questions) == (0, [], [])
@@ -150,12 +150,12 @@ def test_a_device_that_is_busy_is_asked_again_and_one_that_offers_at_once() -> N
     table, _ = open_table()
     say(table, "a", 5)
     table.questions.clear()
-    table.busy("a", "history", at(0))
+    table.busy("a", "backfill", at(0))
     table.tick(at(0.6), everyone=True)
-    asked = Question("a", "history", Cursor(1, 0), 4)
+    asked = DeviceQuestion("a", "backfill", Cursor(1, 0), 4)
     assert table.questions == [asked]
     for _ in range(2):
-        table.no_answer("a", "history", at(0.6))
+        table.no_answer("a", "backfill", at(0.6))
         table.tick(at(1.2), everyone=True)
     table.questions.clear()
     table.replay_offered("a", at(1.3))
@@ -165,10 +165,10 @@ def test_a_device_that_is_busy_is_asked_again_and_one_that_offers_at_once() -> N
 def test_the_newest_is_asked_for_when_somebody_wants_it() -> None:
     table, _ = open_table()
     say(table, "a", 1)
-    table.answer("history", ReplayAnswer("q", "a", None, None, ()), at(0))
+    table.answer("backfill", ReplayAnswer("q", "a", None, None, ()), at(0))
     table.questions.clear()
     table.ask_newest("a", at(1))
-    assert table.questions == [Question("a", "repair", Cursor(1, 1), 1)]
+    assert table.questions == [DeviceQuestion("a", "repair", Cursor(1, 1), 1)]
 
 
 # --- what is refused --------------------------------------------------------------------------
@@ -355,26 +355,26 @@ def test_a_device_not_heard_yet_stands_before_everything() -> None:
 
 def test_history_that_a_client_waits_for_is_begun_between_the_ticks_for_all() -> None:
     table, _ = open_table()
-    for number in range(FILLS_MAX + 1):
+    for number in range(SLOTS_MAX + 1):
         say(table, f"bike-{number}", 10)
     table.questions.clear()
-    last = device_of(table, f"bike-{FILLS_MAX}")
+    last = device_of(table, f"bike-{SLOTS_MAX}")
 
     table.tick(at(0.025), everyone=False)
     assert table.questions == []
-    assert last.feed.want_history(Cursor(1, 5), 0.0, at(0.03))
+    assert last.feed.want_backfill(Cursor(1, 5), 0.0, at(0.03))
     table.tick(at(0.05), everyone=False)
 
-    assert table.questions == [Question(last.device_id, "history", Cursor(1, 5), 4)]
+    assert table.questions == [DeviceQuestion(last.device_id, "backfill", Cursor(1, 5), 4)]
 
 
 def test_a_device_that_is_gone_is_not_waited_for() -> None:
-    table, _ = open_table(devices=FILLS_MAX + 1)
-    for number in range(FILLS_MAX + 1):
+    table, _ = open_table(devices=SLOTS_MAX + 1)
+    for number in range(SLOTS_MAX + 1):
         say(table, f"bike-{number}", 10)
-    last = device_of(table, f"bike-{FILLS_MAX}")
-    last.feed.want_history(Cursor(1, 5), 0.0, at(0))
-    for number in range(FILLS_MAX + 1):
+    last = device_of(table, f"bike-{SLOTS_MAX}")
+    last.feed.want_backfill(Cursor(1, 5), 0.0, at(0))
+    for number in range(SLOTS_MAX + 1):
         say(table, f"other-{number}", 10, seconds=1.0)
     table.questions.clear()
 
@@ -387,7 +387,7 @@ def test_a_device_that_is_gone_is_not_waited_for() -> None:
 def test_only_devices_at_work_are_looked_at_between_the_ticks_for_all() -> None:
     table, notebook = open_table()
     say(table, "a", 1)
-    table.answer("history", ReplayAnswer("q", "a", None, None, ()), at(0))
+    table.answer("backfill", ReplayAnswer("q", "a", None, None, ()), at(0))
     count = len(notebook.told)
     table.tick(at(10.0), everyone=False)
     assert len(notebook.told) == count

@@ -81,7 +81,7 @@ def test_before_the_ring_one_waits_as_long_as_history_may_come(world: World) -> 
     assert settle(world, at(595)) == (Waiting(at(595), 100.0), None)
     world.wait(2.0)
     assert settle(world, at(595))[1] == f"{EPOCH}-595 {EPOCH}-601 expired"
-    assert not feed.is_fetching_history(world.now)
+    assert not feed.is_backfilling(world.now)
 
 
 def test_a_ring_that_is_full_is_not_waited_for(world: World) -> None:

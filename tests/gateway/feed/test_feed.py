@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.feed.backfill import Fills
+from gateway.feed.backfill import BackfillSlots
 from gateway.feed.effects import Announce, Take
 from gateway.feed.feed import Feed
-from gateway.feed.reorder_buffer import HELD_MAX, HeldTotal, Reorder
+from gateway.feed.reorder_buffer import HELD_MAX, ReorderBuffer, ReorderTotal
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer
@@ -62,14 +62,14 @@ def test_nothing_before_first_contact_is_missing() -> None:
 def test_history_is_fetched_in_the_background_and_goes_in_front() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
-    assert feed.is_fetching_history(at(0))
+    assert feed.is_backfilling(at(0))
 
     live = feed.receive_reading(reading(5), at(0.01))
     history = reply(feed, answer(readings(range(1, 6))), at(0.02))
 
     assert said(live) == ["take 1-5"]
     assert said(history) == ["prepend 1-0: 1-1, 1-2, 1-3"]
-    assert not feed.is_fetching_history(at(0.02))
+    assert not feed.is_backfilling(at(0.02))
 
 
 def held_since_1(seqs: range, epoch: int = 1) -> ReplayAnswer:
@@ -104,7 +104,7 @@ def test_the_epochs_before_come_at_last_in_stretches_that_join() -> None:
 
     newest = said(reply(feed, last, at(0)))
     assert feed.is_settling()
-    assert feed.is_fetching_history(at(0))
+    assert feed.is_backfilling(at(0))
     oldest = said(feed.tick(at(0.025)))
 
     assert asked == ["prepend 2-0: 2-1", "ask 250 after None"]
@@ -116,19 +116,19 @@ def test_the_epochs_before_come_at_last_in_stretches_that_join() -> None:
 
 
 def test_what_a_client_waits_for_is_fetched_before_what_nobody_waits_for() -> None:
-    fills = Fills(limit=1)
-    first, second = new_feed(fills=fills), new_feed(fills=fills)
+    slots = BackfillSlots(limit=1)
+    first, second = new_feed(slots=slots), new_feed(slots=slots)
     first.receive_reading(reading(1001), at(0))
     second.receive_reading(reading(1001), at(0))
 
-    assert second.want_history(Cursor(1, 995), 0.0, at(0))
-    assert fills.pop_waiting() == [DEVICE]
+    assert second.want_backfill(Cursor(1, 995), 0.0, at(0))
+    assert slots.pop_waiting() == [DEVICE]
     asked = said(second.tick(at(0.025)))
     found = said(reply(second, held_since_1(range(996, 1001)), at(0.03)))
 
     assert asked == ["ask 5 after 1-995"]
     assert found == ["prepend 1-995: 1-996, 1-997, 1-998, 1-999, 1-1000"]
-    assert fills.used == 1
+    assert slots.used == 1
     assert not second.is_settling()
     first.forget()
     assert said(second.tick(at(0.5))) == ["ask 250 after 1-745"]
@@ -137,7 +137,7 @@ def test_what_a_client_waits_for_is_fetched_before_what_nobody_waits_for() -> No
 def test_what_a_client_of_an_older_epoch_waits_for_is_fetched_from_where_it_stands() -> None:
     feed = new_feed()
     feed.receive_reading(reading(2, epoch=2), at(0))
-    feed.want_history(Cursor(1, 40), 0.0, at(0))
+    feed.want_backfill(Cursor(1, 40), 0.0, at(0))
 
     page = answer(readings([1], epoch=2), Cursor(2, 2), oldest=Cursor(1, 1))
     assert said(reply(feed, page, at(0)))[-1] == "ask 250 after 1-40"
@@ -178,13 +178,13 @@ def test_the_rest_of_an_old_epoch_is_fetched_after_a_page_without_a_valid_readin
 
 
 def test_history_is_not_waited_for_by_whom_it_will_not_reach() -> None:
-    fills = Fills(limit=0)
-    feed = new_feed(fills=fills)
+    slots = BackfillSlots(limit=0)
+    feed = new_feed(slots=slots)
     feed.receive_reading(reading(4), at(0))
 
-    assert feed.want_history(Cursor(1, 1), 20.0, at(29.9))
-    assert not feed.want_history(Cursor(1, 1), 20.0, at(30.0))
-    assert not running_feed().want_history(Cursor(1, 1), 0.0, at(0))
+    assert feed.want_backfill(Cursor(1, 1), 20.0, at(29.9))
+    assert not feed.want_backfill(Cursor(1, 1), 20.0, at(30.0))
+    assert not running_feed().want_backfill(Cursor(1, 1), 0.0, at(0))
 
 
 def test_a_hole_is_asked_for_beside_history() -> None:
@@ -193,7 +193,7 @@ def test_a_hole_is_asked_for_beside_history() -> None:
 
     hole = feed.receive_reading(reading(6), at(0.1))
     filled = feed.receive_answer("repair", answer([reading(5)], Cursor(1, 6)), at(0.2))
-    history = feed.receive_answer("history", answer(readings([1, 2, 3]), Cursor(1, 6)), at(0.3))
+    history = feed.receive_answer("backfill", answer(readings([1, 2, 3]), Cursor(1, 6)), at(0.3))
 
     assert said(hole) == ["ask 1 after 1-4"]
     assert said(filled) == ["take 1-5", "take 1-6"]
@@ -205,7 +205,7 @@ def test_a_hole_that_is_still_open_does_not_keep_history_away() -> None:
     feed.receive_reading(reading(1001), at(0))
     feed.receive_reading(reading(1003), at(0.1))
 
-    page = said(feed.receive_answer("history", held_since_1(range(751, 1001)), at(0.2)))
+    page = said(feed.receive_answer("backfill", held_since_1(range(751, 1001)), at(0.2)))
     hole = feed.receive_answer("repair", answer([reading(1002)], Cursor(1, 1003)), at(0.3))
 
     assert page[0].startswith("prepend 1-750: 1-751, ")
@@ -214,12 +214,12 @@ def test_a_hole_that_is_still_open_does_not_keep_history_away() -> None:
 
 
 def test_no_more_devices_fetch_history_at_once_than_memory_allows() -> None:
-    fills = Fills(limit=1)
-    first, second = new_feed(fills=fills), new_feed(fills=fills)
+    slots = BackfillSlots(limit=1)
+    first, second = new_feed(slots=slots), new_feed(slots=slots)
 
     first.receive_reading(reading(4), at(0))
     waiting = said(second.receive_reading(reading(4), at(0)))
-    assert second.is_fetching_history(at(9))
+    assert second.is_backfilling(at(9))
     reply(first, answer(), at(3))
 
     assert "ask 3 after 1-0" not in waiting
@@ -227,14 +227,14 @@ def test_no_more_devices_fetch_history_at_once_than_memory_allows() -> None:
 
 
 def test_a_device_that_is_forgotten_gives_back_what_all_devices_share() -> None:
-    fills, total = Fills(limit=1), HeldTotal()
-    feed = new_feed(held=Reorder(total), fills=fills)
+    slots, total = BackfillSlots(limit=1), ReorderTotal()
+    feed = new_feed(buffer=ReorderBuffer(total), slots=slots)
     feed.receive_reading(reading(4), at(0))
     feed.receive_reading(reading(6), at(0))
 
     feed.forget()
 
-    assert (fills.used, total.used, len(feed._order.held)) == (0, 0, 0)
+    assert (slots.used, total.used, len(feed._order.buffer)) == (0, 0, 0)
 
 
 def test_an_answer_that_comes_after_a_device_was_forgotten_changes_nothing() -> None:
@@ -253,19 +253,19 @@ def test_history_is_given_up_when_nobody_answers_for_a_minute() -> None:
         asked += "ask 3 after 1-0" in said(feed.tick(at(tenth_s / 10)))
 
     assert asked == 1 + 6  # again after 0.5 s, then every 10 s
-    assert not feed.is_fetching_history(at(70))
+    assert not feed.is_backfilling(at(70))
 
 
 def test_history_is_given_up_when_its_replay_is_busy_for_a_minute() -> None:
-    fills = Fills()
-    feed = new_feed(fills=fills)
+    slots = BackfillSlots()
+    feed = new_feed(slots=slots)
     feed.receive_reading(reading(4), at(0))
     for second in range(1, 62):
-        assert fills.used == 1
+        assert slots.used == 1
         be_busy(feed, at(second))
         feed.tick(at(second + 0.5))
 
-    assert fills.used == 0
+    assert slots.used == 0
     assert not feed.is_settling()
 
 
@@ -273,8 +273,8 @@ def test_history_that_makes_no_progress_for_two_seconds_is_not_waited_for() -> N
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
 
-    assert feed.is_fetching_history(at(1.9))
-    assert not feed.is_fetching_history(at(2.0))
+    assert feed.is_backfilling(at(1.9))
+    assert not feed.is_backfilling(at(2.0))
 
 
 # --- next, seen, ahead ------------------------------------------------------------------------
@@ -301,7 +301,7 @@ def test_neighbours_that_changed_places_are_put_right() -> None:
 
     assert said(early) == ["ask 1 after 1-4"]
     assert said(late) == ["take 1-5", "take 1-6"]
-    assert len(feed._order.held) == 0
+    assert len(feed._order.buffer) == 0
 
 
 def test_what_is_ahead_is_held_and_the_missing_ones_are_asked_for() -> None:
@@ -404,7 +404,7 @@ def test_a_thousand_are_held_and_the_rest_is_left_to_the_replay() -> None:
     for seq in range(6, 6 + HELD_MAX):
         feed.receive_reading(reading(seq), at(0.1))
 
-    assert len(feed._order.held) == HELD_MAX
+    assert len(feed._order.buffer) == HELD_MAX
     assert said(feed.receive_reading(reading(2000), at(0.1))) == ["count held_full"]
     assert feed.last_seq == 2000
     filled = said(feed.receive_reading(reading(5), at(0.1)))
@@ -414,8 +414,8 @@ def test_a_thousand_are_held_and_the_rest_is_left_to_the_replay() -> None:
 
 
 def test_all_devices_together_hold_only_so_much() -> None:
-    total = HeldTotal(limit=1)
-    one, other = (running_feed(4, held=Reorder(total)) for _ in range(2))
+    total = ReorderTotal(limit=1)
+    one, other = (running_feed(4, buffer=ReorderBuffer(total)) for _ in range(2))
     one.receive_reading(reading(6), at(0.1))
 
     assert "count held_full" in said(other.receive_reading(reading(6), at(0.1)))
@@ -543,7 +543,7 @@ def test_a_replay_that_answered_before_is_given_the_repair_time_once_to_come_bac
     for half_s in range(3, 10):
         feed.tick(at(half_s / 2))
 
-    assert len(feed._order.held) == 1
+    assert len(feed._order.buffer) == 1
     assert said(reply(feed, answer([reading(5)], Cursor(1, 6)), at(4.9))) == [
         "take 1-5",
         "take 1-6",
@@ -580,7 +580,7 @@ def test_a_silent_replay_is_still_tried_when_its_history_was_given_up() -> None:
         if "ask" in " ".join(said(feed.tick(at(second)))):
             leave_unanswered(feed, at(second))
 
-    assert not feed.is_fetching_history(at(70))
+    assert not feed.is_backfilling(at(70))
     asked = [said(feed.tick(at(second))) for second in range(70, 82)]
     assert ["ask 1 after 1-73"] in asked
 
@@ -593,7 +593,7 @@ def test_a_silent_replay_that_answers_is_relied_on_again() -> None:
     feed.receive_reading(reading(6), at(11.0))
 
     assert said(feed.tick(at(11.2))) == []
-    assert len(feed._order.held) == 1
+    assert len(feed._order.buffer) == 1
 
 
 def test_an_answer_that_comes_after_its_question_was_missed_is_one() -> None:
@@ -622,8 +622,8 @@ def test_a_late_page_of_history_is_dropped_when_the_fetching_began_anew() -> Non
 
 
 def test_a_late_page_of_history_is_dropped_while_others_have_their_turn() -> None:
-    fills = Fills(limit=1)
-    feed, other = new_feed(fills=fills), new_feed(fills=fills)
+    slots = BackfillSlots(limit=1)
+    feed, other = new_feed(slots=slots), new_feed(slots=slots)
     feed.receive_reading(reading(400), at(0))
     feed.tick(at(0.5))
     feed.tick(at(1.0))
@@ -669,7 +669,7 @@ def test_a_busy_replay_is_asked_again_later_and_not_taken_for_silent() -> None:
 
     assert said(feed.tick(at(1.4))) == []
     assert said(feed.tick(at(1.5))) == ["ask 1 after 1-4"]
-    assert len(feed._order.held) == 1
+    assert len(feed._order.buffer) == 1
 
 
 def test_a_replay_that_stays_busy_is_given_up_after_the_repair_time() -> None:
@@ -1081,7 +1081,7 @@ def test_more_epochs_than_can_wait_are_passed_over_in_one_gap() -> None:
     effects = said(reply(feed, answer(), at(1.2)))
     assert effects[:2] == ["gap 1-4 4-1 epoch", "take 4-1"]
     assert effects[-1] == "take 11-1"
-    assert len(feed._order.held) == 0
+    assert len(feed._order.buffer) == 0
 
 
 def test_a_replay_that_knows_nothing_of_an_epoch_is_not_asked_for_it_without_a_pause() -> None:
@@ -1104,7 +1104,7 @@ def test_who_is_new_is_asked_at_once_what_another_did_not_know(how: str) -> None
     assert said(reply(feed, lives_in_epoch_2, at(1.2))) == []
     assert how == "adopted" or said(feed.replay_offered(at(1.25))) == ["ask 1 after 3-0"]
     if how == "adopted":  # another life of the same numbers
-        feed._asking.abandon()
+        feed._replay.abandon()
         assert said(feed.tick(at(1.25))) == ["ask 1 after 3-0"]
 
 
@@ -1207,7 +1207,7 @@ def test_a_far_number_is_adopted_after_ten_seconds_and_what_was_held_is_forgotte
 
     assert said(effects)[:2] == ["empty 1-4999999", "gap 1-4 1-5000000 epoch_back"]
     assert said(effects)[-1] == "take 1-5000000"
-    assert len(feed._order.held) == 0
+    assert len(feed._order.buffer) == 0
     assert not feed.is_settling()
 
 

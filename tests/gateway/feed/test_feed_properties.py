@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.domain import Gap
 from gateway.feed.effects import Announce, Ask, Effects, Empty, Start, Take
 from gateway.feed.feed import Feed
-from gateway.feed.reorder_buffer import HELD_MAX, HeldTotal, Reorder
+from gateway.feed.reorder_buffer import HELD_MAX, ReorderBuffer, ReorderTotal
 from gateway.feed.retransmission import Purpose
 from shared.cursor import Cursor
 from shared.reading import Reading, Status
@@ -252,7 +252,7 @@ _STEPS: st.SearchStrategy[Step] = st.one_of(
 
 
 def _road(journal_size: int, page: int, capacity: int, *, always_answers: bool) -> Road:
-    feed = Feed(DEVICE, capacity, REPAIR_S, Reorder(HeldTotal()))
+    feed = Feed(DEVICE, capacity, REPAIR_S, ReorderBuffer(ReorderTotal()))
     return Road(Bike(journal_size), page, always_answers, feed)
 
 
@@ -274,7 +274,7 @@ def test_output_ascends_without_a_hole_that_is_not_announced(
 
     assert road.output.at == (road.bike.epoch, road.bike.seq)
     assert road.feed.head == road.output.at
-    assert len(road.feed._order.held) == 0
+    assert len(road.feed._order.buffer) == 0
     assert len(set(road.output.taken)) == len(road.output.taken)
     road.nobody_answers()
     assert not road.feed.is_settling()
@@ -367,15 +367,15 @@ _HOSTILE: st.SearchStrategy[_Hostile] = st.one_of(
 def test_nothing_that_comes_breaks_the_order_or_grows_without_bound(
     steps: list[tuple[float, _Hostile]], capacity: int
 ) -> None:
-    total = HeldTotal(limit=10)
-    feed, output, now_s = Feed(DEVICE, capacity, REPAIR_S, Reorder(total)), _Anything(), 0.0
+    total = ReorderTotal(limit=10)
+    feed, output, now_s = Feed(DEVICE, capacity, REPAIR_S, ReorderBuffer(total)), _Anything(), 0.0
 
     for pause_s, step in steps:
         now_s += pause_s
         output.apply(step(feed, now_s))
 
         assert feed.head == output.at or (feed.head is not None and feed.head.seq == 0)
-        assert len(feed._order.held) == total.used <= 10
+        assert len(feed._order.buffer) == total.used <= 10
         assert feed.position >= (feed.head or Cursor(0, 0))
         assert _size(feed) <= 3 * HELD_MAX
 
@@ -389,5 +389,5 @@ class _Anything(Output):
 
 def _size(feed: Feed) -> int:
     """Count everything a feed remembers of single messages."""
-    horizon = feed._order.horizon
-    return len(horizon._tails) + len(horizon._ends) + len(horizon._noted) + len(feed._order.held)
+    tracker = feed._order.tracker
+    return len(tracker._tails) + len(tracker._ends) + len(tracker._noted) + len(feed._order.buffer)

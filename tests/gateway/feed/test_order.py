@@ -1,7 +1,7 @@
 """Where a device's readings stand; the feed's tests show the whole of it at work."""
 
 from gateway.feed.order import Order
-from gateway.feed.reorder_buffer import Reorder
+from gateway.feed.reorder_buffer import ReorderBuffer
 from shared.cursor import Cursor
 from tests.gateway.feeds import DEVICE, reading, said
 
@@ -9,7 +9,7 @@ PATIENCE_S = 5.0
 
 
 def _order(seq: int = 4, capacity: int = 6000) -> Order:
-    order = Order(DEVICE, capacity, Reorder(), Cursor(1, seq))
+    order = Order(DEVICE, capacity, ReorderBuffer(), Cursor(1, seq))
     order.settle(0.0, PATIENCE_S)
     return order
 
@@ -31,7 +31,7 @@ def test_any_other_reading_needs_more_thought() -> None:
 
     assert not order.take_next(reading(6))
     assert not order.take_next(reading(5, epoch=2))
-    assert not Order(DEVICE, 10, Reorder()).take_next(reading(1))
+    assert not Order(DEVICE, 10, ReorderBuffer()).take_next(reading(1))
 
 
 def test_while_something_is_ahead_even_the_next_reading_needs_thought() -> None:
@@ -42,7 +42,7 @@ def test_while_something_is_ahead_even_the_next_reading_needs_thought() -> None:
 
 
 def test_without_a_head_nothing_is_known_or_missing() -> None:
-    order = Order(DEVICE, 10, Reorder())
+    order = Order(DEVICE, 10, ReorderBuffer())
 
     order.note(Cursor(1, 5))
     order.place_recovered(reading(5))
@@ -106,4 +106,4 @@ def test_adopting_another_position_forgets_everything() -> None:
 
     assert said(order.adopt(Cursor(0, 20))) == ["empty 0-20", "gap 1-4 0-21 epoch_back"]
     assert said(order.settle(9.0, PATIENCE_S)) == []
-    assert (order.position, len(order.held)) == ((0, 20), 0)
+    assert (order.position, len(order.buffer)) == ((0, 20), 0)

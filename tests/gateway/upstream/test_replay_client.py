@@ -114,10 +114,10 @@ def test_a_new_question_makes_the_answer_to_the_old_one_stray() -> None:
 def test_a_question_for_another_purpose_is_open_beside_it() -> None:
     questions = replay(FIRST)
     repair = ask(questions)
-    ((_, page),) = asked(questions.ask("a", "history", None, 5, 0.1))
+    ((_, page),) = asked(questions.ask("a", "backfill", None, 5, 0.1))
     reply = questions.receive(FIRST, answer(page, [1, 2]), 0.2)
     assert isinstance(reply, FeedReply)
-    assert (reply.purpose, seqs_of(reply)) == ("history", [1, 2])
+    assert (reply.purpose, seqs_of(reply)) == ("backfill", [1, 2])
     reply = questions.receive(FIRST, answer(repair, [11]), 0.3)
     assert isinstance(reply, FeedReply)
     assert (reply.purpose, seqs_of(reply)) == ("repair", [11])

@@ -110,7 +110,7 @@ def test_a_question_comes_back_as_an_answer_from_the_endpoint_that_knows_the_dev
     for device, endpoint in (stranger, knower):
         ask_until_heard(loop, device, Route(endpoint))
     replay = ReplayClient(ReplayRoutes(endpoints, 10), lambda: "an-id", 10)
-    loop.subscriber.ask(replay.ask("ebike-001", "history", None, 5, 0.0))
+    loop.subscriber.ask(replay.ask("ebike-001", "backfill", None, 5, 0.0))
     name, payload = loop.receive(stranger[0])
     stranger[0].send_multipart([name, *encode_refusal("an-id", "ebike-001", "unknown_device", "")])
     (refused,) = loop.take(1)

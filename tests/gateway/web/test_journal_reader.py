@@ -254,7 +254,7 @@ def test_who_cannot_answer_is_not_asked(device: tuple[JournalLinks, FlaskClient]
     if why == "silent replay":
         for second in (0, 1, 2):
             now = links.hub.now()
-            links.hub.devices.no_answer("a", "history", now)
+            links.hub.devices.no_answer("a", "backfill", now)
             links.hub.devices.tick(
                 now._replace(monotonic_s=now.monotonic_s + second), everyone=True
             )
@@ -294,7 +294,7 @@ def test_history_that_is_still_expected_is_no_end(
     links.hub.receiver.links = None
     hub, now = links.hub, links.hub.now()
     hub._clock = lambda: now
-    hub.devices.get("a").feed._history.progress_s = now.monotonic_s  # type: ignore[union-attr]  # published
+    hub.devices.get("a").feed._backfill.progress_s = now.monotonic_s  # type: ignore[union-attr]  # published
     assert read(client, f"since={EPOCH}-5")["incomplete"] is True
     later = now._replace(monotonic_s=now.monotonic_s + 15)
     hub._clock = lambda: later
