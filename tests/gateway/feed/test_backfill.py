@@ -11,7 +11,7 @@ from tests.gateway.feeds import DEVICE, answer, reading, readings, say_item
 
 def _backfill(bound: Cursor, capacity: int = 6000, slots: BackfillSlots | None = None) -> Backfill:
     history = Backfill.before(DEVICE, bound, capacity, slots or BackfillSlots(), 0.0)
-    history.take_turn(0.0)
+    history.take_slot(0.0)
     return history
 
 
@@ -178,7 +178,7 @@ def test_no_more_is_fetched_first_than_a_client_waits_for() -> None:
     history = Backfill.before(DEVICE, Cursor(1, 1000), 6000, BackfillSlots(), 0.0)
     history.want(Cursor(1, 990))
     history.want(Cursor(1, 995))
-    history.take_turn(0.0)
+    history.take_slot(0.0)
 
     assert (history.after, history.limit) == ((1, 990), 10)
     history.add(_page(range(991, 1001), Cursor(1, 1000)), 0.1)
@@ -198,12 +198,12 @@ def test_a_client_that_waits_finds_room_where_others_fill() -> None:
     slots = BackfillSlots(limit=1)
     first, second = (_backfill(Cursor(1, 4), slots=slots) for _ in range(2))
 
-    assert not second.take_turn(0.1)
+    assert not second.take_slot(0.1)
     assert slots.pop_waiting() == []
     first.want(Cursor(1, 2))  # has a turn
     second.want(Cursor(1, 2))
     assert slots.pop_waiting() == [DEVICE]
-    assert second.take_turn(0.2)
+    assert second.take_slot(0.2)
 
 
 def test_who_waits_is_named_once_for_each_time_it_says_so_while_there_is_room() -> None:
@@ -215,13 +215,13 @@ def test_who_waits_is_named_once_for_each_time_it_says_so_while_there_is_room() 
     assert slots.pop_waiting() == [DEVICE]
     assert slots.pop_waiting() == []
     second.want(Cursor(1, 2))
-    assert first.take_turn(0.1)
+    assert first.take_slot(0.1)
     assert slots.pop_waiting() == []
-    first.return_turn()
+    first.return_slot()
     second.want(Cursor(1, 2))
     assert slots.pop_waiting() == [DEVICE]
     second.want(Cursor(1, 2))
-    second.return_turn()
+    second.return_slot()
     assert slots.pop_waiting() == []
 
 
@@ -231,7 +231,7 @@ def test_there_is_room_for_so_many_clients_and_no_more() -> None:
     for history in histories:
         history.want(Cursor(1, 2))
 
-    took = [history.take_turn(0.1) for history in histories]
+    took = [history.take_slot(0.1) for history in histories]
 
     assert took == [True] * (WANTED_SLOTS_MAX + 1) + [False]
 
@@ -241,7 +241,7 @@ def test_with_what_it_wanted_a_client_makes_room_for_others() -> None:
     _backfill(Cursor(1, 4), slots=slots)
     history = Backfill.before(DEVICE, Cursor(1, 1000), 6000, slots, 0.0)
     history.want(Cursor(1, 990))
-    history.take_turn(0.0)
+    history.take_slot(0.0)
     history.add(_page(range(991, 1001), Cursor(1, 1000)), 0.1)
     history.pop_stretch()
     history.go_on()
@@ -274,23 +274,23 @@ def test_whoever_waits_for_a_turn_is_waited_for_but_not_for_ever() -> None:
     slots = BackfillSlots(limit=1)
     first, second = (_backfill(Cursor(1, 4), slots=slots) for _ in range(2))
 
-    assert not second.take_turn(1.0)
+    assert not second.take_slot(1.0)
     assert second.is_moving(9.9)
     assert not second.is_moving(10.0)
     assert not second.is_hopeless(1000.0)
-    first.return_turn()
-    assert second.take_turn(20.0)
+    first.return_slot()
+    assert second.take_slot(20.0)
     assert second.is_moving(21.9)
 
 
 def test_a_turn_is_taken_and_returned_once() -> None:
     slots = BackfillSlots()
     history = _backfill(Cursor(1, 4), slots=slots)
-    history.take_turn(0.1)
+    history.take_slot(0.1)
     assert slots.used == 1
 
-    history.return_turn()
-    history.return_turn()
+    history.return_slot()
+    history.return_slot()
 
     assert slots.used == 0
 
@@ -299,13 +299,13 @@ def test_who_returned_a_turn_waits_for_the_same_page_and_is_not_looked_at_for_it
     slots = BackfillSlots()
     history = Backfill.before(DEVICE, Cursor(1, 1000), 6000, slots, 0.0)
     history.want(Cursor(1, 990))
-    history.take_turn(0.0)
+    history.take_slot(0.0)
 
-    history.return_turn()
+    history.return_slot()
     history.want(Cursor(1, 990))
 
     assert slots.pop_waiting() == []
-    assert history.take_turn(0.6)
+    assert history.take_slot(0.6)
     assert history.after == (1, 990)
 
 
@@ -313,6 +313,6 @@ def test_who_returns_a_turn_halfway_begins_the_window_anew() -> None:
     history = _backfill(Cursor(1, 1000))
     history.add(_page([751], Cursor(1, 1000)), 0.1)
 
-    history.return_turn()
+    history.return_slot()
 
     assert (history.after, len(history.readings)) == ((1, 750), 0)

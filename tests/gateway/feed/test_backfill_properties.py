@@ -66,7 +66,7 @@ def test_history_is_the_newest_of_the_journal_and_every_hole_in_it_is_a_gap(
     history = Backfill.before(DEVICE, bound, capacity, BackfillSlots(), 0.0)
     if wanted is not None:
         history.want(wanted)
-    history.take_turn(0.0)
+    history.take_slot(0.0)
 
     stretches = fetch(history, journal)
 

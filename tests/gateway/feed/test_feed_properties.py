@@ -390,4 +390,4 @@ class _Anything(Output):
 def _size(feed: Feed) -> int:
     """Count everything a feed remembers of single messages."""
     tracker = feed._order.tracker
-    return len(tracker._tails) + len(tracker._ends) + len(tracker._noted) + len(feed._order.buffer)
+    return len(tracker._tails) + len(tracker._ends) + len(tracker._void) + len(feed._order.buffer)

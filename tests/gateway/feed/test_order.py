@@ -44,7 +44,7 @@ def test_while_something_is_ahead_even_the_next_reading_needs_thought() -> None:
 def test_without_a_head_nothing_is_known_or_missing() -> None:
     order = Order(DEVICE, 10, ReorderBuffer())
 
-    order.note(Cursor(1, 5))
+    order.note_void(Cursor(1, 5))
     order.place_recovered(reading(5))
 
     assert (order.position, order.missing()) == ((0, 0), None)

@@ -157,7 +157,7 @@ def test_a_busy_replay_is_left_alone_for_half_a_second_and_is_not_silent() -> No
 def test_hope_ends_every_pause() -> None:
     replay = _silent()
 
-    replay.hope()
+    replay.forget_silence()
 
     assert not replay.is_silent
     assert replay.may_ask("backfill", 1.0)

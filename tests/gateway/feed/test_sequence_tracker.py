@@ -2,18 +2,18 @@
 
 import pytest
 
-from gateway.feed.sequence_tracker import EPOCHS_AHEAD_MAX, NOTED_MAX, SequenceTracker
+from gateway.feed.sequence_tracker import EPOCHS_AHEAD_MAX, VOID_MAX, SequenceTracker
 from shared.cursor import Cursor
 
 HEAD = Cursor(1, 4)
 
 
-def _tracker(*known: Cursor, noted: tuple[int, ...] = ()) -> SequenceTracker:
+def _tracker(*known: Cursor, void: tuple[int, ...] = ()) -> SequenceTracker:
     tracker = SequenceTracker()
     for cursor in known:
         tracker.know(cursor)
-    for seq in noted:
-        tracker.note(Cursor(1, seq), HEAD)
+    for seq in void:
+        tracker.note_void(Cursor(1, seq), HEAD)
     return tracker
 
 
@@ -36,28 +36,28 @@ def _tracker(*known: Cursor, noted: tuple[int, ...] = ()) -> SequenceTracker:
             id="the tail of an old epoch",
         ),
         pytest.param(
-            _tracker(Cursor(1, 7), noted=(5, 6)),
+            _tracker(Cursor(1, 7), void=(5, 6)),
             Cursor(1, 7),
             ("invalid", (1, 6), (1, 6)),
             id="a run of refused numbers",
         ),
         pytest.param(
-            _tracker(Cursor(1, 6), noted=(5, 6)), None, None, id="refused numbers with none behind"
+            _tracker(Cursor(1, 6), void=(5, 6)), None, None, id="refused numbers with none behind"
         ),
         pytest.param(
-            _tracker(Cursor(1, 6), Cursor(2, 0), noted=(5, 6)),
+            _tracker(Cursor(1, 6), Cursor(2, 0), void=(5, 6)),
             None,
             ("invalid", (1, 6), (1, 6)),
             id="refused numbers at the end of an epoch",
         ),
         pytest.param(
-            _tracker(Cursor(1, 9), noted=(5, 7)),
+            _tracker(Cursor(1, 9), void=(5, 7)),
             None,
             ("invalid", (1, 5), (1, 9)),
             id="refused, then lost",
         ),
         pytest.param(
-            _tracker(Cursor(1, 9), noted=(6, 7)),
+            _tracker(Cursor(1, 9), void=(6, 7)),
             None,
             ("readings", (1, 5), (1, 9)),
             id="lost, then refused",
@@ -117,13 +117,13 @@ def test_an_epoch_goes_on_with_a_later_number_or_with_a_sign_that_is_not_older()
 
 
 def test_what_was_passed_over_is_forgotten() -> None:
-    tracker = _tracker(Cursor(1, 9), Cursor(2, 3), noted=(6, 8))
-    tracker.note(Cursor(2, 2), HEAD)
+    tracker = _tracker(Cursor(1, 9), Cursor(2, 3), void=(6, 8))
+    tracker.note_void(Cursor(2, 2), HEAD)
     tracker.stop(Cursor(1, 9))
 
     tracker.skip_to(Cursor(2, 0))
 
-    assert (tracker._tails, tracker._ends, tracker._noted) == ({2: 3}, {}, {(2, 2)})
+    assert (tracker._tails, tracker._ends, tracker._void) == ({2: 3}, {}, {(2, 2)})
 
 
 def test_a_gap_up_to_the_end_of_an_epoch_makes_the_end_uncertain() -> None:
@@ -138,10 +138,10 @@ def test_a_gap_up_to_the_end_of_an_epoch_makes_the_end_uncertain() -> None:
 def test_only_so_many_refused_numbers_are_noted_in_all() -> None:
     tracker = SequenceTracker()
     for epoch in (1, 2):
-        for seq in range(1, NOTED_MAX + 100):
-            tracker.note(Cursor(epoch, seq), HEAD)
+        for seq in range(1, VOID_MAX + 100):
+            tracker.note_void(Cursor(epoch, seq), HEAD)
 
-    assert len(tracker._noted) == NOTED_MAX
+    assert len(tracker._void) == VOID_MAX
 
 
 @pytest.mark.parametrize(
@@ -159,15 +159,15 @@ def test_only_so_many_refused_numbers_are_noted_in_all() -> None:
 def test_only_the_next_thousand_numbers_are_noted(position: Cursor, expected: bool) -> None:
     tracker = SequenceTracker()
 
-    tracker.note(position, HEAD)
+    tracker.note_void(position, HEAD)
 
-    assert (position in tracker._noted) is expected
+    assert (position in tracker._void) is expected
 
 
 def test_a_number_that_was_taken_after_all_is_void_no_more() -> None:
-    tracker = _tracker(Cursor(1, 4), noted=(5,))
-    assert not tracker.is_behind(HEAD)
+    tracker = _tracker(Cursor(1, 4), void=(5,))
+    assert not tracker.has_nothing_after(HEAD)
 
     tracker.take(Cursor(1, 5))
 
-    assert tracker.is_behind(Cursor(1, 5))
+    assert tracker.has_nothing_after(Cursor(1, 5))
