@@ -32,7 +32,7 @@ class GapReason(StrEnum):
 
 
 class FaultReason(StrEnum):
-    """What is wrong with a device's messages."""
+    """A fault of a device's messages."""
 
     OLD_EPOCH = "old_epoch"
     FUTURE_EPOCH = "future_epoch"

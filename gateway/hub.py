@@ -1,10 +1,10 @@
 """The hub: the loop that connects the devices to the clients, and the clients' API.
 
 How it works: one greenlet turns for ever. A turn takes in messages from the devices
-(:mod:`gateway.receiver`), judges timeouts (:mod:`gateway.timeouts`) and sends each client what is
-due to it (:mod:`gateway.sender`). The core (``devices``, ``fanout``) decides; these modules carry
-out. Everything runs in this greenlet or between its pauses, so nothing needs a lock. An error in it
-ends the process.
+(:mod:`gateway.receiver`), judges timeouts (:mod:`gateway.timeouts`) and sends each client the
+frames due to it (:mod:`gateway.sender`). The core (``devices``, ``fanout``) decides; these modules
+carry it out. Everything runs in this greenlet or between its pauses, so nothing needs a lock. An
+error in it ends the process.
 
 A turn is made when a socket has a message, when a client can take more, and every
 :data:`gateway.timeouts.TURN_S` while something is unsettled. Each turn has a fixed price, so a turn
@@ -151,7 +151,7 @@ class Hub:
             self._wake.set()
 
     def turn(self) -> None:
-        """Take in messages, judge timeouts, send what is due."""
+        """Take in messages, judge timeouts, send frames that are due."""
         now = self._clock()
         self._piece_began_s = now.monotonic_s
         self._timeouts.note_turn(now.monotonic_s, now.monotonic_s - self._turned_s)

@@ -1,7 +1,7 @@
-"""Socket.IO packets with their WebSocket header in front: made once, sent to everybody.
+"""Socket.IO packets with their WebSocket header in front: made once, sent to every client.
 
 A reading becomes ``42["speed_change",{…}]`` in one unmasked WebSocket text frame (RFC 6455,
-section 5.2). Polling clients get the same bytes from behind the header.
+section 5.2). Polling clients get the same bytes without the header.
 """
 
 import json
@@ -18,7 +18,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",",
 
 
 def frame(packet: bytes) -> bytes:
-    """Put the header of a WebSocket text frame in front of a packet."""
+    """Return a packet with the header of a WebSocket text frame in front."""
     size = len(packet)
     if size < LENGTH_IN_2_BYTES:
         return bytes((TEXT_FRAME, size)) + packet
@@ -28,7 +28,7 @@ def frame(packet: bytes) -> bytes:
 
 
 def packet_of(framed: bytes) -> bytes:
-    """Take the packet from behind its header."""
+    """Return the packet without its header."""
     return framed[_HEADER_BYTES.get(framed[1], 2) :]
 
 
@@ -38,12 +38,12 @@ def reading_frame(payload: bytes) -> bytes:
 
 
 def reading_payload(framed: bytes) -> bytes:
-    """Take the JSON of a reading out of its frame."""
+    """Return the JSON of a reading from its frame."""
     return packet_of(framed)[len(_SPEED_CHANGE) : -1]
 
 
 def encode_json(body: Mapping[str, object]) -> bytes:
-    """Encode an object as all of the gateway's JSON is: compact, in UTF-8."""
+    """Encode an object as compact JSON in UTF-8."""
     return _encode(body).encode()
 
 

@@ -43,7 +43,7 @@ class ClientConnection(Protocol):
 
 
 class Sender:
-    """Sends what is due to clients; ``pause`` is called between two pieces of the work."""
+    """Sends frames to clients; ``pause`` is called between two pieces of the work."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Sender:
         return bool(self._waiting)
 
     def send_due(self, now: Now) -> bool:
-        """Send what is due; tell whether there is more that could be sent at once."""
+        """Send frames that are due; tell whether there is more that could be sent at once."""
         self._pause()
         lagging = self._fanout.send_live(self._pause)
         self._pause()
