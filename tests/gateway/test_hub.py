@@ -162,7 +162,7 @@ def lines() -> Iterator[list[str]]:
         (b"bike\n/7", b'{"v":1}', ["bad_topic", "bike", "<device_id>/"]),
     ],
 )
-def test_one_line_says_what_came_and_what_is_expected(
+def test_refused_message_log_line(
     stage: Stage, lines: list[str], topic: bytes, payload: bytes, words: list[str]
 ) -> None:
     for _ in range(3):
@@ -175,9 +175,7 @@ def test_one_line_says_what_came_and_what_is_expected(
     assert line.count("\n") == 1
 
 
-def test_lines_are_one_for_each_device_and_bounded_by_the_minute(
-    stage: Stage, lines: list[str]
-) -> None:
+def test_refused_message_lines_are_limited(stage: Stage, lines: list[str]) -> None:
     for number in range(3 * LINES_A_MINUTE):
         frames = [reading_topic(f"bike-{number}"), b"?"]
         stage.wire.waiting.append(Incoming("live", REPLAY, frames))
@@ -188,11 +186,11 @@ def test_lines_are_one_for_each_device_and_bounded_by_the_minute(
     assert len(lines) == LINES_A_MINUTE + 1
 
 
-def test_every_logged_fault_says_what_is_expected() -> None:
+def test_expected_for_every_fault() -> None:
     assert set(EXPECTED) == LOGGED_FAULTS
 
 
-def test_a_number_that_goes_back_is_told_with_the_newest(stage: Stage, lines: list[str]) -> None:
+def test_seq_back_log_line(stage: Stage, lines: list[str]) -> None:
     stage.wire.publish(100)
     for seq in range(1, 10):
         stage.wire.publish(seq)
@@ -202,14 +200,14 @@ def test_a_number_that_goes_back_is_told_with_the_newest(stage: Stage, lines: li
         assert word in line
 
 
-def test_a_reading_is_taken_in_and_its_history_asked_for(stage: Stage) -> None:
+def test_reading_starts_backfill(stage: Stage) -> None:
     stage.wire.publish(5)
     stage.turn()
     assert stage.is_online
     assert [(q.after, q.limit) for q in stage.wire.asked] == [(Cursor(1, 0), 4)]
 
 
-def test_an_answer_reaches_the_feed_and_leads_to_the_next_question(stage: Stage) -> None:
+def test_answer_leads_to_next_question(stage: Stage) -> None:
     stage.wire.publish(5)
     stage.turn()
     stage.wire.answer(stage.wire.asked[0], [1, 2])
@@ -220,7 +218,7 @@ def test_an_answer_reaches_the_feed_and_leads_to_the_next_question(stage: Stage)
     assert device.feed.oldest == Cursor(1, 1)
 
 
-def test_a_refusal_is_no_answer_and_busy_is_asked_again(stage: Stage) -> None:
+def test_refused_and_busy_replay(stage: Stage) -> None:
     stage.wire.publish(5)
     stage.turn()
     stage.wire.reply(encode_refusal(stage.wire.asked[0].id, "a", "busy", "later"))
@@ -232,7 +230,7 @@ def test_a_refusal_is_no_answer_and_busy_is_asked_again(stage: Stage) -> None:
     assert [q.after for q in stage.wire.asked] == [Cursor(1, 0)] * 3
 
 
-def test_a_bike_that_offers_replay_is_asked_at_once(stage: Stage) -> None:
+def test_offering_bike_asked_at_once(stage: Stage) -> None:
     stage.wire.publish(5)
     stage.turn()
     stage.pass_time(1.5)
@@ -242,7 +240,7 @@ def test_a_bike_that_offers_replay_is_asked_at_once(stage: Stage) -> None:
     assert len(stage.wire.asked) == asked + 2  # the bike, and the endpoint beside it
 
 
-def test_bad_messages_are_counted_and_the_turn_goes_on(stage: Stage) -> None:
+def test_bad_messages_are_counted(stage: Stage) -> None:
     for _ in range(3):
         stage.wire.waiting.append(Incoming("live", REPLAY, [b"ebike/reading/a/", b"{"]))
     stage.wire.publish(1)
@@ -295,7 +293,7 @@ def test_past_with_nobody_to_ask(stage: Stage) -> None:
 # --- who is judged, and when ------------------------------------------------------------------
 
 
-def test_a_device_that_is_silent_is_offline_after_three_seconds(stage: Stage) -> None:
+def test_offline_after_three_seconds(stage: Stage) -> None:
     stage.wire.publish(1)
     stage.turn()
     for _ in range(29):
@@ -306,7 +304,7 @@ def test_a_device_that_is_silent_is_offline_after_three_seconds(stage: Stage) ->
     assert not stage.is_online
 
 
-def test_after_a_pause_what_waits_is_taken_in_before_anybody_is_judged(stage: Stage) -> None:
+def test_judging_waits_after_pause(stage: Stage) -> None:
     stage.wire.publish(1)
     stage.turn()
     stage.turn(15.0)
@@ -317,7 +315,7 @@ def test_after_a_pause_what_waits_is_taken_in_before_anybody_is_judged(stage: St
     assert stage.is_online
 
 
-def test_while_messages_wait_judging_waits_but_not_for_ever(stage: Stage) -> None:
+def test_judging_under_flood(stage: Stage) -> None:
     stage.wire.publish(1)
     stage.turn()
     stage.wire.is_emptied = False
@@ -358,7 +356,7 @@ def _come(stage: Stage, name: str, browser: Browser) -> None:
     stage.hub.subscribe(name, Subscribe(("a",), everything=False))
 
 
-def test_who_takes_nothing_is_no_work_and_keeps_nobody_waiting(stage: Stage) -> None:
+def test_blocked_clients_cost_nothing(stage: Stage) -> None:
     deaf = [Browser(writable=False) for _ in range(3_000)]
     for number, browser in enumerate(deaf):
         _come(stage, f"deaf-{number}", browser)
@@ -375,7 +373,7 @@ def test_who_takes_nothing_is_no_work_and_keeps_nobody_waiting(stage: Stage) -> 
         assert not stage.hub._has_more
 
 
-def test_few_answers_about_all_bikes_are_written_at_the_same_time(stage: Stage) -> None:
+def test_answers_about_all_are_limited(stage: Stage) -> None:
     stage.wire.publish(1)
     stage.turn()
     go_on, writing, answers = Event(), list[str](), list[str]()
@@ -398,7 +396,7 @@ def test_few_answers_about_all_bikes_are_written_at_the_same_time(stage: Stage) 
     assert len(answers) == len(clients)
 
 
-def test_answer_is_given_up_when_its_client_left(stage: Stage) -> None:
+def test_answer_ends_when_client_left(stage: Stage) -> None:
     class Left(Exception):
         pass
 
@@ -415,7 +413,7 @@ def test_answer_is_given_up_when_its_client_left(stage: Stage) -> None:
     assert stage.hub.subscribe("here", everything) == '{"ok":true,"devices":{}}'
 
 
-def test_who_takes_something_again_goes_on(stage: Stage) -> None:
+def test_writable_client_continues(stage: Stage) -> None:
     browser = Browser(writable=False)
     _come(stage, "browser", browser)
     stage.wire.publish(1)
@@ -427,7 +425,7 @@ def test_who_takes_something_again_goes_on(stage: Stage) -> None:
     assert b'"seq":1' in browser.sent
 
 
-def test_in_a_row_of_late_turns_judging_waits_but_not_for_ever(stage: Stage) -> None:
+def test_judging_in_late_turns(stage: Stage) -> None:
     stage.wire.publish(1)
     stage.turn()
     for _ in range(20):
@@ -456,7 +454,7 @@ class CostlySends:
             self._clock.time_s += self.COST_S
 
 
-def test_a_flush_to_many_clients_lets_the_loop_turn_between_its_pieces() -> None:
+def test_flush_is_sent_in_pieces() -> None:
     clock = Clock()
     stage = make_stage(clock, lambda _: CostlySends(clock, []))
     browsers = [Browser() for _ in range(500)]
@@ -485,7 +483,7 @@ def test_a_flush_to_many_clients_lets_the_loop_turn_between_its_pieces() -> None
     assert longest_s <= 0.01
 
 
-def test_what_is_more_than_one_send_does_not_wait_for_the_flush(stage: Stage) -> None:
+def test_full_batch_skips_flush_wait(stage: Stage) -> None:
     stage.hub.devices.limits = Limits(10, 5_000, 1_000_000, 5.0)
     browser = Browser()
     stage.hub.connect("browser", browser)

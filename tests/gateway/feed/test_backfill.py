@@ -32,7 +32,7 @@ def test_the_newest_page_is_asked_for_first() -> None:
     assert (history.after, history.limit) == ((1, 750), 250)
 
 
-def test_no_more_is_asked_for_than_the_ring_holds() -> None:
+def test_backfill_limited_to_ring() -> None:
     history = _backfill(Cursor(1, 1000), capacity=100)
     assert (history.after, history.limit) == ((1, 900), 100)
 
@@ -41,7 +41,7 @@ def test_no_more_is_asked_for_than_the_ring_holds() -> None:
     assert history.is_last
 
 
-def test_each_window_ends_where_the_one_after_it_begins() -> None:
+def test_windows_join() -> None:
     history = _backfill(Cursor(1, 600))
     asked = []
     for first in (351, 101, 1):
@@ -54,7 +54,7 @@ def test_each_window_ends_where_the_one_after_it_begins() -> None:
     assert (history.after, history.limit) == (None, 250)
 
 
-def test_a_window_is_whole_when_its_last_page_came() -> None:
+def test_window_whole_after_last_page() -> None:
     history = _backfill(Cursor(1, 1000))
 
     history.add(_page(range(751, 900), Cursor(1, 1000)), 0.1)
@@ -65,7 +65,7 @@ def test_a_window_is_whole_when_its_last_page_came() -> None:
     assert history.pop_stretch().items[-1] == reading(1000)
 
 
-def test_the_window_with_the_oldest_held_is_the_last() -> None:
+def test_window_with_oldest_is_last() -> None:
     history = _backfill(Cursor(1, 1000))
 
     history.add(answer(readings(range(800, 1001)), oldest=Cursor(1, 800)), 0.1)
@@ -74,7 +74,7 @@ def test_the_window_with_the_oldest_held_is_the_last() -> None:
     assert history.pop_stretch().front == (1, 799)
 
 
-def test_a_window_in_which_nothing_is_held_is_passed_over() -> None:
+def test_empty_window() -> None:
     history = _backfill(Cursor(1, 1000))
 
     history.add(_page([1001], Cursor(1, 1001)), 0.1)
@@ -86,7 +86,7 @@ def test_a_window_in_which_nothing_is_held_is_passed_over() -> None:
     assert _said(history.pop_stretch()) == ("1-699", expected)
 
 
-def test_all_older_epochs_are_one_window_of_which_the_newest_are_kept() -> None:
+def test_older_epochs_are_one_window() -> None:
     history = _backfill(Cursor(2, 2), capacity=3)
     history.add(_page([1, 2], Cursor(2, 5), epoch=2), 0.1)
     history.pop_stretch()
@@ -120,7 +120,7 @@ def test_holes_within_become_gaps() -> None:
     )
 
 
-def test_where_nothing_is_held_there_is_no_stretch() -> None:
+def test_no_stretch_of_empty_window() -> None:
     history = _backfill(Cursor(1, 4))
 
     history.add(answer(), 0.1)
@@ -137,7 +137,7 @@ def test_what_came_live_since_is_no_history() -> None:
     assert _said(history.pop_stretch()) == ("1-3", ["1-4"])
 
 
-def test_stretches_join_and_each_begins_with_a_reading() -> None:
+def test_stretches_join() -> None:
     history = _backfill(Cursor(2, 0))
     odd = [reading(seq) for seq in range(1, 2 * STRETCH_MAX + 1, 2)]
     history.add(answer([*odd, *readings([2 * STRETCH_MAX]), reading(1, epoch=2)]), 0.1)
@@ -150,7 +150,7 @@ def test_stretches_join_and_each_begins_with_a_reading() -> None:
     assert not history.readings
 
 
-def test_a_replay_that_says_nothing_of_its_ends_is_not_asked_again() -> None:
+def test_answer_without_ends_is_last() -> None:
     page = _page([751, 1000], Cursor(1, 1000))
     for unsaid in (replace(page, oldest=None), replace(page, newest=None)):
         history = _backfill(Cursor(1, 1000))
@@ -159,7 +159,7 @@ def test_a_replay_that_says_nothing_of_its_ends_is_not_asked_again() -> None:
         assert (history.is_whole, history.is_last) == (True, True)
 
 
-def test_a_replay_that_goes_on_for_ever_is_stopped_after_a_minute() -> None:
+def test_endless_replay_is_stopped() -> None:
     history = _backfill(Cursor(1, 0), capacity=5)
     whole = []
     for second in range(62):
@@ -174,7 +174,7 @@ def test_a_replay_that_goes_on_for_ever_is_stopped_after_a_minute() -> None:
 # --- whom it is fetched for -------------------------------------------------------------------
 
 
-def test_no_more_is_fetched_first_than_a_client_waits_for() -> None:
+def test_window_limited_to_wanted() -> None:
     history = Backfill.before(DEVICE, Cursor(1, 1000), 6000, BackfillSlots(), 0.0)
     history.want(Cursor(1, 990))
     history.want(Cursor(1, 995))
@@ -188,13 +188,13 @@ def test_no_more_is_fetched_first_than_a_client_waits_for() -> None:
     assert history.wanted is None
 
 
-def test_what_is_given_already_is_wanted_by_nobody() -> None:
+def test_handed_over_is_not_wanted() -> None:
     history = _backfill(Cursor(1, 1000))
     history.want(Cursor(1, 1000))
     assert history.wanted is None
 
 
-def test_a_client_that_waits_finds_room_where_others_fill() -> None:
+def test_wanted_slot_beyond_limit() -> None:
     slots = BackfillSlots(limit=1)
     first, second = (_backfill(Cursor(1, 4), slots=slots) for _ in range(2))
 
@@ -206,7 +206,7 @@ def test_a_client_that_waits_finds_room_where_others_fill() -> None:
     assert second.take_slot(0.2)
 
 
-def test_who_waits_is_named_once_for_each_time_it_says_so_while_there_is_room() -> None:
+def test_waiting_device_named_once() -> None:
     slots = BackfillSlots(limit=1 - WANTED_SLOTS_MAX)
     first, second = (_backfill(Cursor(1, 4), slots=slots) for _ in range(2))
     second.want(Cursor(1, 2))
@@ -225,7 +225,7 @@ def test_who_waits_is_named_once_for_each_time_it_says_so_while_there_is_room() 
     assert slots.pop_waiting() == []
 
 
-def test_there_is_room_for_so_many_clients_and_no_more() -> None:
+def test_wanted_slots_are_limited() -> None:
     slots = BackfillSlots(limit=1)
     histories = [_backfill(Cursor(1, 4), slots=slots) for _ in range(WANTED_SLOTS_MAX + 2)]
     for history in histories:
@@ -236,7 +236,7 @@ def test_there_is_room_for_so_many_clients_and_no_more() -> None:
     assert took == [True] * (WANTED_SLOTS_MAX + 1) + [False]
 
 
-def test_with_what_it_wanted_a_client_makes_room_for_others() -> None:
+def test_satisfied_client_frees_slot() -> None:
     slots = BackfillSlots(limit=1)
     _backfill(Cursor(1, 4), slots=slots)
     history = Backfill.before(DEVICE, Cursor(1, 1000), 6000, slots, 0.0)
@@ -253,7 +253,7 @@ def test_with_what_it_wanted_a_client_makes_room_for_others() -> None:
 # --- how long it is worth waiting for ---------------------------------------------------------
 
 
-def test_history_is_worth_waiting_for_as_long_as_pages_come() -> None:
+def test_moving_while_pages_come() -> None:
     history = _backfill(Cursor(1, 4))
     assert history.is_moving(1.9)
     assert not history.is_moving(2.0)
@@ -263,14 +263,14 @@ def test_history_is_worth_waiting_for_as_long_as_pages_come() -> None:
     assert history.is_moving(4.4)
 
 
-def test_history_without_a_page_for_a_minute_is_hopeless() -> None:
+def test_hopeless_after_a_minute() -> None:
     history = _backfill(Cursor(1, 4))
 
     assert not history.is_hopeless(60.0)
     assert history.is_hopeless(60.1)
 
 
-def test_whoever_waits_for_a_turn_is_waited_for_but_not_for_ever() -> None:
+def test_wait_for_slot_is_limited() -> None:
     slots = BackfillSlots(limit=1)
     first, second = (_backfill(Cursor(1, 4), slots=slots) for _ in range(2))
 
@@ -295,7 +295,7 @@ def test_a_turn_is_taken_and_returned_once() -> None:
     assert slots.used == 0
 
 
-def test_who_returned_a_turn_waits_for_the_same_page_and_is_not_looked_at_for_it() -> None:
+def test_returned_slot_keeps_the_page() -> None:
     slots = BackfillSlots()
     history = Backfill.before(DEVICE, Cursor(1, 1000), 6000, slots, 0.0)
     history.want(Cursor(1, 990))
@@ -309,7 +309,7 @@ def test_who_returned_a_turn_waits_for_the_same_page_and_is_not_looked_at_for_it
     assert history.after == (1, 990)
 
 
-def test_who_returns_a_turn_halfway_begins_the_window_anew() -> None:
+def test_returned_slot_restarts_window() -> None:
     history = _backfill(Cursor(1, 1000))
     history.add(_page([751], Cursor(1, 1000)), 0.1)
 

@@ -52,7 +52,7 @@ def fetch(history: Backfill, journal: Journal) -> list[Stretch]:
     most=st.integers(1, 300),
     wanted=st.none() | st.builds(Cursor, st.integers(0, LAST_EPOCH), st.integers(0, 900)),
 )
-def test_history_is_the_newest_of_the_journal_and_every_hole_in_it_is_a_gap(
+def test_backfill_is_newest_with_gaps(
     old: tuple[list[int], list[int]],
     new: list[int],
     capacity: int,

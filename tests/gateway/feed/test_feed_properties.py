@@ -263,7 +263,7 @@ def _road(journal_size: int, page: int, capacity: int, *, always_answers: bool) 
     page=st.sampled_from([1, 2, 1000]),
     capacity=st.sampled_from([2, 5, 6000]),
 )
-def test_output_ascends_without_a_hole_that_is_not_announced(
+def test_output_ascends_and_announces_holes(
     steps: list[Step], journal_size: int, page: int, capacity: int
 ) -> None:
     road = _road(journal_size, page, capacity, always_answers=False)
@@ -297,7 +297,7 @@ def test_with_a_whole_replay_nothing_is_lost(steps: list[Step], page: int) -> No
 
 @settings(max_examples=100, deadline=None)
 @given(steps=st.lists(_STEPS, max_size=60))
-def test_between_epochs_that_stopped_cleanly_no_gap_is_announced(steps: list[Step]) -> None:
+def test_no_gap_between_stopped_epochs(steps: list[Step]) -> None:
     road = _road(10_000, 1000, 6000, always_answers=True)
 
     for step in steps:
@@ -364,7 +364,7 @@ _HOSTILE: st.SearchStrategy[_Hostile] = st.one_of(
     steps=st.lists(st.tuples(st.sampled_from([0.0, 0.01, 0.6, 4.0, 11.0]), _HOSTILE), max_size=80),
     capacity=st.sampled_from([3, 6000]),
 )
-def test_nothing_that_comes_breaks_the_order_or_grows_without_bound(
+def test_any_input_keeps_order_and_bounds(
     steps: list[tuple[float, _Hostile]], capacity: int
 ) -> None:
     total = ReorderTotal(limit=10)

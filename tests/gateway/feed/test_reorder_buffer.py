@@ -5,7 +5,7 @@ from shared.cursor import Cursor
 from tests.gateway.feeds import reading, readings
 
 
-def test_the_least_position_comes_first_whatever_the_order_it_came_in() -> None:
+def test_least_position_first() -> None:
     held = ReorderBuffer()
     for seq in (9, 5, 7):
         held.hold(reading(seq))
@@ -25,7 +25,7 @@ def test_nothing_held_has_no_first_position() -> None:
     assert held.first() is None
 
 
-def test_what_is_held_at_a_position_is_found() -> None:
+def test_get_by_position() -> None:
     held = ReorderBuffer()
     held.hold(reading(5))
 
@@ -44,7 +44,7 @@ def test_a_device_is_full_at_its_limit() -> None:
     assert held.is_full
 
 
-def test_a_device_is_full_when_all_together_are() -> None:
+def test_full_when_total_is_reached() -> None:
     total = ReorderTotal(limit=2)
     one, other = ReorderBuffer(total), ReorderBuffer(total)
     full = [other.is_full]
@@ -59,7 +59,7 @@ def test_a_device_is_full_when_all_together_are() -> None:
     assert full == [False, False, True, False]
 
 
-def test_one_epoch_is_let_go_and_given_back() -> None:
+def test_drop_epoch_frees_its_share() -> None:
     total = ReorderTotal()
     held = ReorderBuffer(total)
     held.hold(reading(5, epoch=1))

@@ -24,18 +24,18 @@ def _silent() -> ReplayQuestions:
 
 
 @pytest.mark.parametrize("kind", ["repair", "backfill", "newest"])
-def test_a_second_question_of_the_same_kind_waits_for_the_first(kind: Kind) -> None:
+def test_one_open_question_of_a_kind(kind: Kind) -> None:
     assert not _asked(kind).may_ask(kind, 0.1)
 
 
-def test_a_repair_replaces_the_question_for_the_newest() -> None:
+def test_repair_replaces_newest() -> None:
     replay = _asked("newest")
 
     assert replay.may_ask("repair", 0.1)
     assert not _asked("repair").may_ask("newest", 0.1)
 
 
-def test_a_repair_and_history_wait_for_each_other_in_nothing() -> None:
+def test_repair_and_backfill_are_independent() -> None:
     replay = _asked("backfill")
     assert replay.may_ask("repair", 0.1)
     replay.ask("repair", HEAD, 3, KNOWN, 0.1)
@@ -48,14 +48,14 @@ def test_a_repair_and_history_wait_for_each_other_in_nothing() -> None:
     assert not replay.is_open
 
 
-def test_a_repeated_question_is_as_old_as_it_was_first() -> None:
+def test_repeated_question_keeps_its_age() -> None:
     replay = _asked()
     replay.missed("repair", 0.5)
 
     assert replay.ask("repair", HEAD, 9, KNOWN, 0.5).asked_s == 0.0
 
 
-def test_questions_for_both_that_are_missed_are_no_sooner_silence() -> None:
+def test_misses_count_for_each_purpose() -> None:
     replay = _asked()
     replay.ask("backfill", HEAD, 3, KNOWN, 0.0)
     for purpose in replay.overdue(0.5):
@@ -64,7 +64,7 @@ def test_questions_for_both_that_are_missed_are_no_sooner_silence() -> None:
     assert not replay.is_silent
 
 
-def test_a_question_is_overdue_after_half_a_second() -> None:
+def test_overdue_after_half_a_second() -> None:
     replay = _asked()
 
     assert replay.overdue(0.49) == []
@@ -72,7 +72,7 @@ def test_a_question_is_overdue_after_half_a_second() -> None:
     assert ReplayQuestions().overdue(100.0) == []
 
 
-def test_a_question_that_was_missed_is_repeated_as_it_was() -> None:
+def test_missed_question_is_repeated_unchanged() -> None:
     replay = _asked()
     replay.missed("repair", 0.5)
 
@@ -91,7 +91,7 @@ def test_another_question_is_not_a_repetition(kind: Kind, after: Cursor) -> None
     assert (question.limit, question.known) == (9, (1, 20))
 
 
-def test_an_answer_closes_the_question_and_what_was_wanted() -> None:
+def test_answer_closes_question_and_newest() -> None:
     replay = _asked()
     replay.wants_newest = True
 
@@ -112,14 +112,14 @@ def test_two_missed_questions_make_a_replay_silent() -> None:
     assert replay.patience_s(0.02) == 0.02
 
 
-def test_a_silent_replay_is_asked_nothing_for_ten_seconds() -> None:
+def test_silent_replay_rests_ten_seconds() -> None:
     replay = _silent()
 
     assert [replay.may_ask("repair", now_s) for now_s in (1.0, 10.9, 11.0)] == [False, False, True]
     assert [replay.may_ask("backfill", now_s) for now_s in (10.9, 11.0)] == [False, True]
 
 
-def test_one_that_answered_before_is_asked_for_a_hole_until_it_was_given_up() -> None:
+def test_earlier_answer_delays_silence() -> None:
     replay = _asked()
     replay.answered("repair")
     for missed_s in (1.0, 1.5, 2.0):
@@ -136,7 +136,7 @@ def test_one_that_answered_before_is_asked_for_a_hole_until_it_was_given_up() ->
     assert replay.patience_s(5.0) == 0.05
 
 
-def test_giving_up_says_nothing_of_a_replay_that_answered() -> None:
+def test_gap_does_not_silence_answering_replay() -> None:
     replay = _asked()
     replay.answered("repair")
 
@@ -145,7 +145,7 @@ def test_giving_up_says_nothing_of_a_replay_that_answered() -> None:
     assert not replay.is_silent
 
 
-def test_a_busy_replay_is_left_alone_for_half_a_second_and_is_not_silent() -> None:
+def test_busy_replay_pauses_half_a_second() -> None:
     replay = _asked()
     for _ in range(3):
         replay.postponed("repair", 1.0)
@@ -183,7 +183,7 @@ def test_an_abandoned_question_has_no_answer() -> None:
         pytest.param(Cursor(1, 6), None, KNOWN, id="without a newest"),
     ],
 )
-def test_an_answer_is_the_last_word_up_to_a_position(
+def test_answer_is_final_up_to(
     reached: Cursor | None, newest: Cursor | None, expected: Cursor
 ) -> None:
     assert OpenQuestion("repair", HEAD, 3, KNOWN).answered_up_to(reached, newest) == expected

@@ -70,7 +70,7 @@ def test_what_is_missing_after_the_head(
     assert tracker.missing(HEAD, first_held) == expected
 
 
-def test_the_greatest_number_known_is_settled_or_ahead() -> None:
+def test_greatest_known_number() -> None:
     tracker = _tracker(Cursor(1, 8), Cursor(1, 6), Cursor(2, 3))
 
     assert [tracker.known_seq(epoch, HEAD) for epoch in (0, 1, 2)] == [0, 8, 3]
@@ -80,7 +80,7 @@ def test_the_greatest_number_known_is_settled_or_ahead() -> None:
     assert SequenceTracker().greatest(HEAD) == HEAD
 
 
-def test_an_epoch_too_many_crowds_out_the_next_one() -> None:
+def test_epoch_crowded_out() -> None:
     tracker = _tracker(*(Cursor(epoch, 1) for epoch in range(1, EPOCHS_AHEAD_MAX + 2)))
     assert tracker.crowded_out(HEAD) is None
 
@@ -102,7 +102,7 @@ def test_an_epoch_ends_where_it_was_stopped() -> None:
     assert not tracker.is_stopped_before(Cursor(1, 5))
 
 
-def test_an_epoch_goes_on_with_a_later_number_or_with_a_sign_that_is_not_older() -> None:
+def test_epoch_continues_after_end() -> None:
     later, sign, older = (_tracker(Cursor(1, 4)) for _ in range(3))
     for tracker in (later, sign, older):
         tracker.stop(Cursor(1, 4))
@@ -126,7 +126,7 @@ def test_what_was_passed_over_is_forgotten() -> None:
     assert (tracker._tails, tracker._ends, tracker._void) == ({2: 3}, {}, {(2, 2)})
 
 
-def test_a_gap_up_to_the_end_of_an_epoch_makes_the_end_uncertain() -> None:
+def test_gap_makes_end_uncertain() -> None:
     tracker = _tracker(Cursor(1, 6))
     tracker.stop(Cursor(1, 6))
 
@@ -135,7 +135,7 @@ def test_a_gap_up_to_the_end_of_an_epoch_makes_the_end_uncertain() -> None:
     assert not tracker.ends_at(Cursor(1, 6))
 
 
-def test_only_so_many_refused_numbers_are_noted_in_all() -> None:
+def test_void_numbers_are_limited() -> None:
     tracker = SequenceTracker()
     for epoch in (1, 2):
         for seq in range(1, VOID_MAX + 100):
@@ -156,7 +156,7 @@ def test_only_so_many_refused_numbers_are_noted_in_all() -> None:
         (Cursor(2, 1001), False),
     ],
 )
-def test_only_the_next_thousand_numbers_are_noted(position: Cursor, expected: bool) -> None:
+def test_only_next_thousand_void_numbers(position: Cursor, expected: bool) -> None:
     tracker = SequenceTracker()
 
     tracker.note_void(position, HEAD)
@@ -164,7 +164,7 @@ def test_only_the_next_thousand_numbers_are_noted(position: Cursor, expected: bo
     assert (position in tracker._void) is expected
 
 
-def test_a_number_that_was_taken_after_all_is_void_no_more() -> None:
+def test_taken_number_is_not_void() -> None:
     tracker = _tracker(Cursor(1, 4), void=(5,))
     assert not tracker.has_nothing_after(HEAD)
 

@@ -80,7 +80,7 @@ def seqs(page: Any) -> list[int]:
     return [reading["seq"] for reading in page["readings"]]
 
 
-def test_a_page_is_asked_for_in_parts_and_joins_the_ring(
+def test_page_joins_the_ring(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
@@ -96,7 +96,7 @@ def test_a_page_is_asked_for_in_parts_and_joins_the_ring(
     assert len(device_now.ring) == RING
 
 
-def test_no_more_is_asked_for_than_the_page_holds(
+def test_questions_limited_to_page(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
@@ -105,7 +105,7 @@ def test_no_more_is_asked_for_than_the_page_holds(
     assert [(q.after, q.limit) for q in links.questions] == [(None, 3)]
 
 
-def test_a_span_is_found_without_reading_all_that_came_before(
+def test_span_by_binary_search(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
@@ -116,7 +116,7 @@ def test_a_span_is_found_without_reading_all_that_came_before(
     assert len(links.questions) - len(probes) <= 2
 
 
-def test_a_span_that_begins_before_everything_begins_with_the_oldest(
+def test_span_before_the_oldest(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     page = read(device[1], f"from_ms=0&to_ms={START_MS + 4_000}")
@@ -125,7 +125,7 @@ def test_a_span_that_begins_before_everything_begins_with_the_oldest(
     assert (seqs(thin)[0], len(thin["readings"]) <= 20, thin["gaps"]) == (1, True, [])
 
 
-def test_what_the_ring_holds_is_asked_of_nobody(device: tuple[JournalLinks, FlaskClient]) -> None:
+def test_no_question_within_ring(device: tuple[JournalLinks, FlaskClient]) -> None:
     links, client = device
     assert len(read(client, f"since={EPOCH}-1900")["readings"]) == 100
     assert len(read(client, "limit=50")["readings"]) == 50
@@ -133,7 +133,7 @@ def test_what_the_ring_holds_is_asked_of_nobody(device: tuple[JournalLinks, Flas
 
 
 @pytest.mark.parametrize("form", ["", "&from_ms=0"])
-def test_position_that_the_journal_does_not_know_is_unknown_at_once(
+def test_unknown_position(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     links, client = device
@@ -150,7 +150,7 @@ def only_the_ring(page: Any) -> bool:
     return held == (PUBLISHED - RING + 1, f"{EPOCH}-{PUBLISHED - RING}", f"{EPOCH}-5", "expired")
 
 
-def test_a_device_that_is_busy_leaves_the_ring(device: tuple[JournalLinks, FlaskClient]) -> None:
+def test_busy_device(device: tuple[JournalLinks, FlaskClient]) -> None:
     links, client = device
     links.refuses = True
     page = read(client, f"since={EPOCH}-5")
@@ -158,7 +158,7 @@ def test_a_device_that_is_busy_leaves_the_ring(device: tuple[JournalLinks, Flask
     assert page["incomplete"] is True
 
 
-def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
+def test_silent_device_until_deadline(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device
@@ -170,7 +170,7 @@ def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
     assert links.hub.receiver._replay._single == {}
 
 
-def test_a_page_that_takes_too_long_ends_with_what_came(
+def test_slow_page_is_incomplete(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device
@@ -199,7 +199,7 @@ def answer_only(links: JournalLinks, monkeypatch: pytest.MonkeyPatch, count: int
     monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.2)
 
 
-def test_a_file_breaks_off_where_the_journal_no_longer_answers(
+def test_file_breaks_off_without_answer(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device
@@ -213,7 +213,7 @@ def test_a_file_breaks_off_where_the_journal_no_longer_answers(
 
 
 @pytest.mark.parametrize("form", ["", "&limit=10", "&max_points=9"])
-def test_a_file_is_refused_that_would_begin_with_a_hole(
+def test_file_refused_with_leading_hole(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     links, client = device
@@ -224,7 +224,7 @@ def test_a_file_is_refused_that_would_begin_with_a_hole(
 
 
 @pytest.mark.parametrize("answers", [1, 2, 4])
-def test_an_empty_page_is_never_given_for_the_last_when_time_ran_out(
+def test_empty_page_is_incomplete(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, answers: int
 ) -> None:
     links, client = device
@@ -238,7 +238,7 @@ def test_an_empty_page_is_never_given_for_the_last_when_time_ran_out(
     assert (seqs(rest)[0], "incomplete" in rest) == (1_500, False)
 
 
-def test_a_span_after_a_cursor_is_found_without_reading_all_before_it(
+def test_span_after_cursor(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
@@ -248,7 +248,7 @@ def test_a_span_after_a_cursor_is_found_without_reading_all_before_it(
 
 
 @pytest.mark.parametrize("why", ["silent replay", "offline", "nobody to ask"])
-def test_who_cannot_answer_is_not_asked(device: tuple[JournalLinks, FlaskClient], why: str) -> None:
+def test_no_question_without_replay(device: tuple[JournalLinks, FlaskClient], why: str) -> None:
     links, client = device
     feed = links.hub.devices.get("a").feed  # type: ignore[union-attr]  # published above
     if why == "silent replay":
@@ -268,7 +268,7 @@ def test_who_cannot_answer_is_not_asked(device: tuple[JournalLinks, FlaskClient]
 
 
 @pytest.mark.parametrize("is_online", [True, False])
-def test_journal_that_answered_once_and_cannot_be_asked_is_no_end(
+def test_unreachable_journal_is_incomplete(
     device: tuple[JournalLinks, FlaskClient], is_online: bool
 ) -> None:
     links, client = device
@@ -287,7 +287,7 @@ def test_journal_that_answered_once_and_cannot_be_asked_is_no_end(
         assert file.text.count("\r\n") == RING + 1
 
 
-def test_history_that_is_still_expected_is_no_end(
+def test_expected_backfill_is_incomplete(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
@@ -301,7 +301,7 @@ def test_history_that_is_still_expected_is_no_end(
     assert "incomplete" not in read(client, f"since={EPOCH}-5")
 
 
-def test_callers_share_a_few_questions_at_a_time(
+def test_open_questions_are_limited(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
@@ -311,7 +311,7 @@ def test_callers_share_a_few_questions_at_a_time(
     assert links.open_most == journal_reader.AT_ONCE_MAX
 
 
-def test_turn_goes_to_the_address_that_has_fewest(
+def test_turn_for_address_with_fewest(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device
