@@ -143,7 +143,7 @@ class ReplayClient:
         message = decode_answer_header(frames)
         question = self._single.get(message.id) or self._open(message)
         if question is None or not _is_answered_by(question, message, route):
-            raise BadMessage("stray_answer", "the answer is to no question that waits for one")
+            raise BadMessage("stray_answer", "the answer belongs to no open question")
         if isinstance(message, ReplayAnswer):
             after, limit = question.after, question.limit
             message = decode_readings(message, frames[1:], after, limit, pause)
@@ -238,7 +238,7 @@ def _placed(answer: ReplayAnswer, question: PendingQuestion) -> ReplayAnswer:
     if reached is None:
         reached = _least_reached(answer, after)
     if after is not None and reached is not None and reached <= after:
-        raise BadMessage("bad_answer", "it ends before what was asked for")
+        raise BadMessage("bad_answer", "it ends before the position that was asked for")
     return replace(answer, reached=reached)
 
 

@@ -107,7 +107,7 @@ def test_answer_to_replaced_question() -> None:
     questions = replay(FIRST)
     old = ask(questions)
     questions.ask("a", "repair", Cursor(7, 50), 5, 0.1)
-    with pytest.raises(BadMessage, match="no question that waits"):
+    with pytest.raises(BadMessage, match="no open question"):
         questions.receive(FIRST, answer(old, [11]), 0.2)
 
 
@@ -144,7 +144,7 @@ def test_stray_answer(change: dict[str, str]) -> None:
 def test_answer_from_stranger() -> None:
     questions = replay(FIRST)
     request = ask(questions)
-    with pytest.raises(BadMessage, match="no question that waits"):
+    with pytest.raises(BadMessage, match="no open question"):
         questions.receive(BIKE, answer(request, [666]), 0.1)
     assert seqs_of(questions.receive(FIRST, answer(request, [11]), 0.2)) == [11]
 
@@ -232,7 +232,7 @@ def test_unknown_once_all_refused() -> None:
     assert questions.receive(FIRST, refusal(request), 0.1) is None
     reply = questions.receive(SECOND, refusal(request), 0.2)
     assert reply == FeedReply("repair", ReplayRefusal("q1", "a", "unknown_device", "no"))
-    with pytest.raises(BadMessage, match="no question that waits"):
+    with pytest.raises(BadMessage, match="no open question"):
         questions.receive(FIRST, answer(request, [11]), 0.3)
 
 
