@@ -6,6 +6,7 @@ import gevent
 
 from gateway.devices.devices import Limits
 from gateway.fanout.subscription import Subscribe
+from gateway.sender import CATCH_UP_S
 from gateway.timeouts import TURN_S
 from tests.gateway.stage import Browser, Clock, Stage, come, make_stage
 
@@ -107,3 +108,71 @@ def test_full_batch_skips_flush_wait(stage: Stage) -> None:
         stage.wire.publish(seq)
     stage.turn(TURN_S)
     assert len(browser.sent) - len(before) > 60_000
+
+
+class Poller:
+    """A connection by HTTP polling: counts how often its poll was woken."""
+
+    transport, writable = "polling", True
+
+    def __init__(self) -> None:
+        self.woken = 0
+
+    def wake_poll(self) -> None:
+        self.woken += 1
+
+    def send_frames(self, _data: bytes) -> None:
+        raise AssertionError("it polls")
+
+    def close_transport(self) -> None:
+        raise AssertionError("nothing is wrong with it")
+
+
+def test_polling_client_is_woken_and_pulls(stage: Stage) -> None:
+    poller = Poller()
+    stage.hub.connect("poller", poller)
+    stage.hub.subscribe("poller", Subscribe(("a",), everything=False))
+    stage.wire.publish(1)
+    stage.turn()
+    assert poller.woken == 1
+    frames = stage.hub.pull("poller", 100, 100_000)
+    assert b'"seq":1' in b"".join(frames)
+    assert stage.hub.pull("poller", 100, 100_000) == ()
+    assert stage.hub.pull("stranger", 100, 100_000) == ()
+
+
+def test_client_that_left_is_not_sent_to(stage: Stage) -> None:
+    gone = Browser(writable=False)
+    come(stage, "gone", gone)
+    stage.turn()
+    stage.hub.disconnect("gone")
+    gone.writable = True
+    stage.hub.on_writable("gone")
+    stage.wire.publish(1)
+    stage.turn(TURN_S)
+    assert gone.sent == b""
+    assert not stage.hub._sender.has_waiting
+
+
+class SlowBrowser(Browser):
+    """A browser that takes all of a turn's time for lagging clients with each send."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def send_frames(self, data: bytes) -> None:
+        super().send_frames(data)
+        self._clock.time_s += CATCH_UP_S
+
+
+def test_slow_clients_take_turns(stage: Stage) -> None:
+    browsers = [SlowBrowser(stage.clock) for _ in range(3)]
+    for number, browser in enumerate(browsers):
+        come(stage, str(number), browser)
+    stage.wire.publish(1)
+    served = []
+    for _ in browsers:
+        stage.turn()
+        served.append([b'"seq":1' in browser.sent for browser in browsers])
+    assert served == [[True, False, False], [True, True, False], [True, True, True]]
