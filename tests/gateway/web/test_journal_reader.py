@@ -302,11 +302,12 @@ def test_expected_backfill_is_incomplete(
 
 
 def test_open_questions_are_limited(
-    device: tuple[JournalLinks, FlaskClient],
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(20))
     links, client = device
     readers = [gevent.spawn(read, client.application.test_client(), "since=0-0") for _ in range(10)]
-    gevent.joinall(readers, raise_error=True, timeout=20)
+    gevent.joinall(readers, raise_error=True, timeout=scaled_s(20))
     assert all(seqs(reader.value) == list(range(1, 1_001)) for reader in readers)
     assert links.open_most == journal_reader.AT_ONCE_MAX
 
