@@ -15,7 +15,7 @@ from gateway.hub import Hub
 from gateway.schema.routes import create_documents
 from gateway.stalls import StallWatch
 from gateway.transport import Multicast, SocketIO, TrustedProxies
-from gateway.upstream.replay_client import Replay
+from gateway.upstream.replay_client import ReplayClient
 from gateway.upstream.replay_routes import ReplayRoutes
 from gateway.upstream.sockets import link_settings
 from gateway.upstream.subscriber import Subscriber
@@ -106,7 +106,7 @@ def create_hub(settings: Settings) -> Hub:
     routes = ReplayRoutes(settings.replay_connect, settings.max_devices)
     return Hub(
         Devices(limits, partial(is_own, patterns=settings.devices)),
-        Replay(routes, partial(token_hex, QUESTION_ID_BYTES), settings.max_devices),
+        ReplayClient(routes, partial(token_hex, QUESTION_ID_BYTES), settings.max_devices),
         partial(Subscriber, link_settings(settings)),
         Multicast,
         flush_s=settings.flush_ms / 1000,

@@ -1,14 +1,21 @@
-"""The hub: one loop that takes in what devices say and sends each browser what is due to it.
+"""The hub: the loop that connects the devices to the clients, and the clients' API.
 
-A shell: it reads the links, asks the core (``devices``, ``fanout``) what follows, and does it. All
-of it runs in one greenlet, so nothing needs a lock; what dies here ends the process.
+How it works: one greenlet turns for ever. A turn takes in messages from the devices
+(:mod:`gateway.receiver`), judges timeouts (:mod:`gateway.timeouts`) and sends each client the
+frames due to it (:mod:`gateway.sender`). The core (``devices``, ``fanout``) decides; these modules
+carry it out. Everything runs in this greenlet or between its pauses, so nothing needs a lock. An
+error in it ends the process.
+
+A turn is made when a socket has a message, when a client can take more, and every
+:data:`gateway.timeouts.TURN_S` while something is unsettled. Each turn has a fixed price, so a turn
+is followed by a rest in which messages collect.
 """
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import gevent
 from gevent.event import Event as Wake
@@ -16,93 +23,46 @@ from gevent.lock import BoundedSemaphore
 from loguru import logger
 
 from gateway.devices.devices import Devices
+from gateway.domain import Now
 from gateway.fanout.fanout import Fanout, do_nothing
 from gateway.fanout.groups import OpenMulticast
 from gateway.fanout.subscription import Subscribe, Unsubscribe
-from gateway.feed.effects import Now
+from gateway.receiver import Receiver
+from gateway.sender import ClientConnection, Sender
+from gateway.timeouts import TURN_S, Timeouts
 from gateway.upstream.readiness import Watch
-from gateway.upstream.replay_client import Aside, Replay, Reply
-from gateway.upstream.sockets import Incoming
+from gateway.upstream.replay_client import ReplayClient
 from gateway.upstream.subscriber import Subscriber
 from shared.cursor import Cursor
-from shared.errors import BadMessage
-from shared.log_once import OncePerKind
-from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message
+from shared.wire import ReplayAnswer, ReplayRefusal
 
-TURN_S = 0.025
-"""While something is unsettled its timeouts are looked at this often; the shortest is 50 ms."""
 IDLE_S = 0.1
-"""With nothing to settle the loop turns this often."""
+"""The loop turns this often when nothing is unsettled."""
 REST_S, REST_MAX_S = 0.001, 0.004
-"""From one turn to the next at least: a turn has a price, and what comes meanwhile shares the next.
+"""The shortest and the longest time from the beginning of one turn to the next, in a busy gateway.
 """
 REST_PART = 3
-"""A turn begins so many times what the last one took after that began, within these bounds."""
+"""Within these bounds a turn begins this many times the last turn's length after its beginning."""
 YIELD_S = 0.000_001
-"""A timer, however short, lets the loop poll its sockets; 0 only lets it run what is ready, up to
-50 times before it polls."""
-EVERYONE_S = 0.5
-"""How often the timeouts of devices with nothing to settle are judged, a share in each turn."""
-JUDGE_S, JUDGED_AT_ONCE = 0.004, 50
-"""What that may take of a turn, and how many are judged between two looks at the clock."""
-LATE_S = 0.25
-"""After a pause this long (a stopped process) what waits is taken in before anyone is judged."""
-JUDGE_LATEST_S = 1.0
-"""Under a flood that never ends, timeouts are judged at least this often."""
+"""A timer, however short, lets the loop poll its sockets. With 0 gevent runs up to 50 rounds of
+ready callbacks before it polls."""
 PIECE_S = 0.004
-"""A turn that has lasted so long lets the loop poll its sockets before it goes on."""
+"""After this long a turn lets the loop poll its sockets before it continues."""
 FLUSH_PIECE_S = 0.006
-"""The same while it sends: 1,000 clients are sent to in one piece. To interrupt that costs 5 % more
+"""The same while it sends: 1,000 clients are sent to in one piece. An interruption costs 5 % more
 CPU for each delivery (measured), because the rest is sent with cold caches."""
-CATCH_UP_S = 0.005
-"""What sending to those who are not plainly live may take of a turn: live goes first."""
 ANSWERS_ABOUT_ALL = 4
 """Answers to ``subscribe`` with ``*`` that are written at the same time: each takes 4 MB for 10,000
 bikes. The other clients wait in line."""
 READABLE = 1
-"""libev's name for it."""
-FAULTS = {
-    "conflict": "each number belongs to one reading: are there two bikes of this name?",
-    "seq_back": "each reading has the number after the one before, and a restart a greater epoch",
-    "old_epoch": "a restart has a greater epoch; this one is believed after 10 s without others",
-    "far_seq": "numbers go up by one; this one is believed after 10 s without others",
-    "future_epoch": "an epoch is a boot counter, or the ms since 1970 now: is its clock right?",
-    "table_full": "at most SPOKE_MAX_DEVICES, and none gives way",
-}
-"""What is expected instead of each fault of a device."""
-LINES_A_MINUTE = 60
-"""Lines about messages that cannot be used, whatever strangers send."""
-CAME_MAX = 200
-"""Bytes of such a message in its line."""
-
-
-class Connection(Protocol):
-    """A browser's connection, as the hub needs it."""
-
-    @property
-    def transport(self) -> str:
-        """``websocket``, or ``polling``: such a client fetches by itself (:meth:`Hub.pull`)."""
-
-    @property
-    def writable(self) -> bool:
-        """Tell whether more can be sent without piling it up."""
-
-    def wake_poll(self) -> None:
-        """Let a client that polls, and waits, look again."""
-
-    def send_frames(self, data: bytes) -> None:
-        """Send ready frames at once."""
-
-    def close_transport(self) -> None:
-        """Close the transport, so that a stock client comes back."""
-
+"""libev's EV_READ."""
 
 OpenLinks: TypeAlias = Callable[[Watch, Callable[[], None], Callable[..., None]], Subscriber]
-"""Makes the links; given are the arguments of :class:`Subscriber` but for the settings."""
+"""Makes the subscriber from the arguments of :class:`Subscriber` that follow its settings."""
 
 
 def watch_descriptor(descriptor: int, on_readable: Callable[[], None]) -> Callable[[], None]:
-    """Have the event loop call whenever a descriptor is readable; returns what ends that."""
+    """Call a function whenever a descriptor is readable; returns a function that ends this."""
     watcher = gevent.get_hub().loop.io(descriptor, READABLE)
     watcher.start(on_readable)
 
@@ -119,12 +79,12 @@ def read_clocks() -> Now:
 
 
 class Hub:
-    """Everything between the links and the connections; see the module."""
+    """Connects devices and clients; see the module."""
 
     def __init__(
         self,
         devices: Devices,
-        replay: Replay,
+        replay: ReplayClient,
         open_links: OpenLinks,
         open_multicast: OpenMulticast,
         *,
@@ -133,37 +93,39 @@ class Hub:
     ) -> None:
         self.devices = devices
         self.fanout = Fanout(devices, open_multicast)
-        self.connections: dict[str, Connection] = {}
+        self.connections: dict[str, ClientConnection] = {}
         self.started_s: float | None = None
-        self.links: Subscriber | None = None
-        self.on_aside: Callable[[ReplayAnswer | ReplayRefusal], None] = lambda _: None
-        """Who is told the reply to a question of :meth:`ask_aside`."""
-        self._replay = replay
+        self.receiver = Receiver(devices, replay, self.now, self._pause)
+        self._timeouts = Timeouts(devices, self.now)
+        self._sender = Sender(
+            self.fanout, self.connections, self.now, partial(self._pause, FLUSH_PIECE_S)
+        )
         self._open_links = open_links
         self._flush_s = flush_s
         self._rest_s = REST_S
         self._clock = clock
         self._wake = Wake()
         self._answers_about_all = BoundedSemaphore(ANSWERS_ABOUT_ALL)
-        self._once = OncePerKind(a_minute=LINES_A_MINUTE)
-        self._lagging: dict[str, None] = {}  # who can be sent more at once, who waits longest first
-        self._blocked: set[str] = set()  # whose kernel is full, until on_writable
-        self._flushed_s = self._judged_s = self._turned_s = self._piece_began_s = 0.0
-        self._judge_not_before_s = 0.0
-        self._late_since_s: float | None = None
-        self._has_more = False  # to do that waits for nothing
+        self._flushed_s = self._turned_s = self._piece_began_s = 0.0
+        self._has_more = False  # there is work that waits for nothing
 
-    # --- life ----------------------------------------------------------------------------
+    # --- the loop ------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Open the links; raises SettingsError for an endpoint that cannot be had."""
-        self.links = self._open_links(watch_descriptor, self._wake.set, logger.warning)
-        self.links.start()
+        """Open the ZeroMQ sockets; raises SettingsError if an endpoint cannot be opened."""
+        links = self._open_links(watch_descriptor, self._wake.set, logger.warning)
+        self.receiver.links = links
+        links.start()
         self.started_s = self._turned_s = self._clock().monotonic_s
+
+    def stop(self) -> None:
+        """Close the ZeroMQ sockets."""
+        if self.receiver.links is not None:
+            self.receiver.links.stop()
 
     def run(self) -> None:
         """Turn for ever."""
-        # One timer for all turns: a timeout for each costs as much as taking in a reading.
+        # One timer for all turns: a timeout for each turn costs as much as taking in a reading.
         timer = gevent.get_hub().loop.timer(TURN_S, TURN_S)
         timer.start(self._wake_in_time)
         try:
@@ -173,9 +135,9 @@ class Hub:
             timer.close()
 
     def _turn_in_time(self) -> None:
-        """Make the next turn, once there is something to do and the last one is long enough ago."""
+        """Wait until there is work and the rest after the last turn is over, then make a turn."""
         if self._wake.is_set():
-            gevent.sleep(YIELD_S)  # the others' share
+            gevent.sleep(YIELD_S)  # the other greenlets have their share first
         else:
             self._wake.wait()
         rest_s = self._turned_s + self._rest_s - self._clock().monotonic_s
@@ -188,226 +150,59 @@ class Hub:
         self._rest_s = max(least_s, min(REST_PART * took_s, REST_MAX_S))
 
     def _wake_in_time(self) -> None:
-        """Have a turn made where something may fall due without anything coming in."""
-        is_unsettled = self._lagging or self.devices.is_settling or self.fanout.is_unsettled
+        """Ask for a turn if something may fall due though no message comes in."""
+        has_waiting = self._sender.has_waiting
+        is_unsettled = has_waiting or self.devices.is_settling or self.fanout.is_unsettled
         if is_unsettled or self._clock().monotonic_s - self._turned_s >= IDLE_S:
             self._wake.set()
 
-    def stop(self) -> None:
-        """Close the links."""
-        if self.links is not None:
-            self.links.stop()
-
     def turn(self) -> None:
-        """Take in what came, judge timeouts, send what is due."""
+        """Take in messages, judge timeouts, send frames that are due."""
         now = self._clock()
         self._piece_began_s = now.monotonic_s
-        self._note_lateness(now.monotonic_s)
-        self._has_more = not self._take_in(now)
-        if now.monotonic_s - self._judged_s >= (JUDGE_LATEST_S if self._has_more else TURN_S):
-            self._judge(now)
-        self._ask_for_wanted(now)
+        self._timeouts.note_turn(now.monotonic_s, now.monotonic_s - self._turned_s)
+        self._turned_s = now.monotonic_s
+        self._has_more = not self.receiver.take_in(now)
+        self._timeouts.judge(now, messages_wait=self._has_more)
+        self.receiver.ask_questions(now)
+        for device_id in self.fanout.take_wanted():
+            self.devices.ask_newest(device_id, now)
+        self.receiver.ask_questions(now)
         is_time = now.monotonic_s - self._flushed_s >= self._flush_s - REST_S  # timers fire early
         if is_time or self.fanout.is_full:
             self._flushed_s = now.monotonic_s
-            self._send_due(now)
-
-    def _note_lateness(self, now_s: float) -> None:
-        """Put judging off after a pause, once for a row of late turns and not for ever."""
-        if now_s - self._turned_s <= LATE_S:
-            self._late_since_s = None
-        else:
-            self._late_since_s = now_s if self._late_since_s is None else self._late_since_s
-            latest_s = self._late_since_s + JUDGE_LATEST_S
-            self._judge_not_before_s = min(now_s + LATE_S, latest_s)
-        self._turned_s = now_s
-
-    # --- in ------------------------------------------------------------------------------
-
-    def _take_in(self, now: Now) -> bool:
-        """Take in what came; tell whether that was all of it."""
-        if self.links is None:
-            return True
-        for message in self.links.take():
-            try:
-                self._receive(message, now)
-            except BadMessage as error:
-                self._log_refused(error, message, now)
-                self.devices.refuse(error, now)
-            self._ask_questions(now)
-        self._tell_faults()
-        return self.links.is_emptied
-
-    def _receive(self, message: Incoming, now: Now) -> None:
-        if message.kind == "live":
-            self.devices.receive(decode_message(message.frames), now)
-            return
-        match self._replay.receive(message.route, message.frames, now.monotonic_s, self._pause):
-            case Reply(purpose, ReplayAnswer() as answer):
-                self.devices.answer(purpose, answer, now)
-            case Reply(purpose, ReplayRefusal(device_id=device_id, code="busy")):
-                self.devices.busy(device_id, purpose, now)
-            case Reply(purpose, ReplayRefusal(device_id=device_id)):
-                self.devices.no_answer(device_id, purpose, now)
-            case Aside(reply):
-                self.on_aside(reply)
-            case Serve(devices=offered):
-                for device_id in offered:
-                    self.devices.replay_offered(device_id, now)
-
-    def _log_refused(self, error: BadMessage, message: Incoming, now: Now) -> None:
-        """Say once what came and what is expected; a message without an id has its topic."""
-        key, sender = "device_id", error.device_id
-        if sender is None and message.kind == "live":
-            key, sender = "topic", repr(message.frames[0][:CAME_MAX])
-        if not self._once.is_first(error.reason, sender, now.monotonic_s):
-            return
-        logger.warning(
-            "message_refused",
-            reason=error.reason,
-            **{key: sender},
-            expected=str(error),
-            came=repr(message.frames[-1][:CAME_MAX]) if message.frames else "nothing",
-            note="counted from now on, not logged again",
-        )
-
-    def _tell_faults(self) -> None:
-        """Log what the devices found wrong with positions and values."""
-        while self.devices.faults:
-            reason, device_id, came, newest = self.devices.faults.pop()
-            logger.warning(
-                "device_fault",
-                reason=reason,
-                device_id=device_id,
-                came=str(came),
-                newest=str(newest),
-                expected=FAULTS[reason],
-                note="counted from now on, not logged again",
-            )
-
-    def _ask_questions(self, now: Now) -> None:
-        """Ask what the feeds want to know; with nobody to ask, that is the answer."""
-        while self.devices.questions:
-            question = self.devices.questions.pop(0)
-            requests = self._replay.ask(*question, now.monotonic_s)
-            if requests and self.links is not None:
-                self.links.ask(requests)
-            else:
-                self.devices.no_answer(question.device_id, question.purpose, now)
-
-    def can_ask(self, device_id: str) -> bool:
-        """Tell whether there is anybody to ask for a device."""
-        now_s = self._clock().monotonic_s
-        return self.links is not None and self._replay.has_route(device_id, now_s)
-
-    def ask_aside(self, device_id: str, after: Cursor | None, limit: int) -> str | None:
-        """Ask a device for somebody who waits; returns the question's id, None with nobody to ask.
-
-        The reply comes to :attr:`on_aside`, until :meth:`drop_aside`.
-        """
-        now_s = self._clock().monotonic_s
-        question_id, requests = self._replay.ask_aside(device_id, after, limit, now_s)
-        if not requests or self.links is None:
-            self._replay.drop_aside(question_id)
-            return None
-        self.links.ask(requests)
-        return question_id
-
-    def drop_aside(self, question_id: str) -> None:
-        """Wait no longer for the reply to a question that was asked aside."""
-        self._replay.drop_aside(question_id)
-
-    def _judge(self, now: Now) -> None:
-        if now.monotonic_s < self._judge_not_before_s:
-            return
-        share = min(1.0, (now.monotonic_s - self._judged_s) / EVERYONE_S)
-        self._judged_s = now.monotonic_s
-        self.devices.tick(now, everyone=False)
-        self._judge_share(1 + int(share * len(self.devices)), now)
-        self._ask_questions(now)
-
-    def _judge_share(self, count: int, now: Now) -> None:
-        """Judge some devices that have nothing to settle, for so long as others can wait."""
-        until_s = self._clock().monotonic_s + JUDGE_S
-        while count > 0 and self._clock().monotonic_s <= until_s:
-            self.devices.judge_some(min(count, JUDGED_AT_ONCE), now)
-            count -= JUDGED_AT_ONCE
-
-    def _ask_for_wanted(self, now: Now) -> None:
-        for device_id in self.fanout.take_wanted():
-            self.devices.ask_newest(device_id, now)
-        self._ask_questions(now)
-
-    # --- out -----------------------------------------------------------------------------
-
-    def _send_due(self, now: Now) -> None:
-        self._pause(FLUSH_PIECE_S)
-        apart = self.fanout.send_live(partial(self._pause, FLUSH_PIECE_S))
-        self._pause(FLUSH_PIECE_S)
-        waiting = [*self._lagging, *apart, *self.fanout.due(now)]
-        until_s = self._clock().monotonic_s + CATCH_UP_S
-        for number, client_id in enumerate(dict.fromkeys(waiting)):
-            if client_id in self._blocked:
-                continue
-            if client_id not in self.connections:
-                self._lagging.pop(client_id, None)
-            elif number == 0 or self._clock().monotonic_s < until_s:
-                self._send(client_id, self.connections[client_id], now)
-            else:  # who lags longest goes first in the next turn
-                self._lagging.setdefault(client_id)
-                self._go_on()
+            if self._sender.send_due(now):
+                self._has_more = True  # the next turn begins without a rest
+                self._wake.set()
 
     def _pause(self, piece_s: float = PIECE_S) -> None:
-        """Let the loop poll its sockets once this piece of work has lasted long enough.
+        """Let the loop poll its sockets if this piece of work has lasted ``piece_s`` seconds.
 
-        Clients may come, go and subscribe meanwhile. Nothing is taken in from the devices.
+        Clients may come, go and subscribe during the pause. No device message is taken in.
         """
         if self._clock().monotonic_s - self._piece_began_s >= piece_s:
             gevent.sleep(YIELD_S)
             self._piece_began_s = self._clock().monotonic_s
 
-    def _send(self, client_id: str, connection: Connection, now: Now) -> None:
-        if connection.transport == "polling":
-            self._lagging.pop(client_id, None)
-            if self.fanout.has_due(client_id):
-                connection.wake_poll()
-            return
-        self._lagging.pop(client_id, None)
-        if not connection.writable:
-            self._blocked.add(client_id)
-            return
-        batch = self.fanout.take(client_id, now)
-        if batch.frames:
-            connection.send_frames(batch.joined)
-        if self.fanout.has_due(client_id):
-            self._lagging[client_id] = None
-            self._go_on()
-
-    def _go_on(self) -> None:
-        """Turn again without a rest: there is more that could be sent right now."""
-        self._has_more = True
-        self._wake.set()
-
     def now(self) -> Now:
-        """Read the clocks the hub lives by."""
+        """Read the hub's clocks."""
         return self._clock()
 
-    def pull(self, client_id: str, room_frames: int, room_bytes: int) -> Sequence[bytes]:
-        """Give a client that polls what is due to it."""
-        if client_id not in self.connections:
-            return ()
-        return self.fanout.take(client_id, self._clock(), room_bytes, room_frames).frames
+    # --- questions to devices ------------------------------------------------------------
 
-    def on_writable(self, client_id: str) -> None:
-        """Go on with a client that took all it was sent, or that polls no longer."""
-        self._blocked.discard(client_id)
-        if client_id in self.connections and self.fanout.has_due(client_id):
-            self._lagging.setdefault(client_id)
-            self._wake.set()
+    def can_ask(self, device_id: str) -> bool:
+        """Tell whether any replay endpoint may know the device."""
+        return self.receiver.can_ask(device_id)
 
-    # --- clients -------------------------------------------------------------------------
+    def read_past(
+        self, device_id: str, after: Cursor | None, limit: int, timeout_s: float
+    ) -> ReplayAnswer | ReplayRefusal | None:
+        """Ask a device and wait; see :meth:`gateway.receiver.Receiver.read_past`."""
+        return self.receiver.read_past(device_id, after, limit, timeout_s)
 
-    def connect(self, client_id: str, connection: Connection) -> None:
+    # --- the clients' API ----------------------------------------------------------------
+
+    def connect(self, client_id: str, connection: ClientConnection) -> None:
         """Admit a client."""
         self.connections[client_id] = connection
         self.fanout.add(client_id, connection)
@@ -415,23 +210,22 @@ class Hub:
     def disconnect(self, client_id: str) -> None:
         """Forget a client."""
         self.connections.pop(client_id, None)
-        self._lagging.pop(client_id, None)
-        self._blocked.discard(client_id)
+        self._sender.forget(client_id)
         self.fanout.remove(client_id)
 
     def subscribe(
         self, client_id: str, request: Subscribe, pause: Callable[[], None] = do_nothing
     ) -> str:
-        """Subscribe a client; returns the answer as JSON. What it is due follows in a later turn.
+        """Subscribe a client; returns the answer as JSON. Its readings follow in a later turn.
 
-        ``pause`` is called between two pieces of the work; what it raises ends the work. Few
-        answers about all bikes are written at the same time: no bound of the outboxes counts an
-        answer that is not complete.
+        ``pause`` is called between two pieces of the work; an error that it raises ends the work.
+        Few answers about all bikes are written at the same time, because no limit of the outboxes
+        counts an answer before it is complete.
         """
         with self._answers_about_all if request.everything else nullcontext():
             pause()
             devices = self.fanout.subscribe(client_id, request, self._clock(), pause)
-        self._lagging.setdefault(client_id)
+        self._sender.note_subscribed(client_id)
         self._wake.set()
         return f'{{"ok":true,"devices":{devices}}}'
 
@@ -446,3 +240,12 @@ class Hub:
         """Give a client everything at 1 Hz until it subscribes by itself."""
         self.fanout.subscribe_automatically(client_id, self._clock())
         self._wake.set()
+
+    def pull(self, client_id: str, room_frames: int, room_bytes: int) -> Sequence[bytes]:
+        """Return the frames that are due to a polling client, as many as fit."""
+        return self._sender.pull(client_id, room_frames, room_bytes)
+
+    def on_writable(self, client_id: str) -> None:
+        """Serve a client again that took everything it was sent, or that stopped polling."""
+        if self._sender.note_writable(client_id):
+            self._wake.set()

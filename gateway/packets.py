@@ -1,14 +1,11 @@
-"""Socket.IO packets with their WebSocket header in front: made once, sent to everybody.
+"""Socket.IO packets with their WebSocket header in front: made once, sent to every client.
 
 A reading becomes ``42["speed_change",{…}]`` in one unmasked WebSocket text frame (RFC 6455,
-section 5.2). Polling clients get the same bytes from behind the header.
+section 5.2). Polling clients get the same bytes without the header.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-from shared.cursor import Cursor, count_between
 
 TEXT_FRAME = 0x81
 """FIN and opcode 1: one whole text message."""
@@ -20,38 +17,8 @@ _SPEED_CHANGE = b'42["speed_change",'
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Readings that will not come; both bounds are exclusive positions."""
-
-    device_id: str
-    after: Cursor | None
-    before: Cursor
-    reason: str
-
-    @property
-    def end(self) -> Cursor:
-        """Where a client's cursor stands once the gap was announced: one before ``before``."""
-        return Cursor(self.before.epoch, self.before.seq - 1)
-
-    @property
-    def lost(self) -> int | None:
-        """How many readings are missing; None when that cannot be known."""
-        return None if self.after is None else count_between(self.after, self.before)
-
-    def body(self) -> dict[str, object]:
-        """Give the payload of the ``gap`` event."""
-        return {
-            "device_id": self.device_id,
-            "after": None if self.after is None else str(self.after),
-            "before": str(self.before),
-            "lost": self.lost,
-            "reason": self.reason,
-        }
-
-
 def frame(packet: bytes) -> bytes:
-    """Put the header of a WebSocket text frame in front of a packet."""
+    """Return a packet with the header of a WebSocket text frame in front."""
     size = len(packet)
     if size < LENGTH_IN_2_BYTES:
         return bytes((TEXT_FRAME, size)) + packet
@@ -61,7 +28,7 @@ def frame(packet: bytes) -> bytes:
 
 
 def packet_of(framed: bytes) -> bytes:
-    """Take the packet from behind its header."""
+    """Return the packet without its header."""
     return framed[_HEADER_BYTES.get(framed[1], 2) :]
 
 
@@ -71,12 +38,12 @@ def reading_frame(payload: bytes) -> bytes:
 
 
 def reading_payload(framed: bytes) -> bytes:
-    """Take the JSON of a reading out of its frame."""
+    """Return the JSON of a reading from its frame."""
     return packet_of(framed)[len(_SPEED_CHANGE) : -1]
 
 
 def encode_json(body: Mapping[str, object]) -> bytes:
-    """Encode an object as all of the gateway's JSON is: compact, in UTF-8."""
+    """Encode an object as compact JSON in UTF-8."""
     return _encode(body).encode()
 
 

@@ -59,7 +59,7 @@ def _foreign_packages(root: Path, package: str) -> Iterator[str]:
 
 
 def _is_of_the_feed(module: str) -> bool:
-    return module.startswith(("gateway.feed.", "gateway.packets."))
+    return module.startswith(("gateway.feed.", "gateway.domain."))
 
 
 def _impure_imports(root: Path, module: str, core: list[str]) -> Iterator[str]:

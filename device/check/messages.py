@@ -18,7 +18,7 @@ from statistics import median
 
 from device.check.findings import Findings
 from device.check.sequence import Hole, SequenceJudge
-from gateway.feed.effects import Now
+from gateway.domain import Now
 from shared.errors import BadMessage
 from shared.reading import (
     ASSIST_LEVELS,

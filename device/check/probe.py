@@ -10,7 +10,7 @@ from device.check.messages import MessageJudge, note_holes
 from device.check.replay import Frames, ReplayJudge
 from device.check.verdict import Verdict
 from device.sockets import Socket
-from gateway.feed.effects import Now
+from gateway.domain import Now
 from shared.contexts import Context, open_context
 from shared.errors import SettingsError
 from shared.keepalive import never_full

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from device.check.findings import Findings
-from gateway.feed.effects import Announce, Ask, Count, Effect, Effects, Now, Seen
+from gateway.domain import Gap, Now
+from gateway.feed.effects import Announce, Ask, Count, Effect, Effects, Seen
 from gateway.feed.feed import Feed
 from gateway.feed.retransmission import SILENT_HOLD_S
-from gateway.packets import Gap
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.reading import Reading, Status

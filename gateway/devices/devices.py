@@ -1,7 +1,21 @@
 """All devices the gateway knows: one feed and one ring each, bounded in number and memory.
 
-Pure. Carries out what the feeds want, numbers every arrival, and tells its audience (the fan-out)
-of each entry and status at once: who is moved out of a tail must find the ring as it was then.
+Pure.
+
+How it works
+
+- A message goes to its device's feed. The effects that the feed returns are carried out one by one:
+  an entry is appended to the ring, a question is listed for the shell, a status is noted.
+- Every entry gets the next *arrival* number, over all devices. A client's place in the fan-out is
+  such a number.
+- The audience (the fan-out) is told of each change before the next one, because it must find the
+  ring in the state that the change left.
+- When the rings together exceed their memory, the longest ring loses a part of its oldest entries.
+  When a new device finds the table full, a device that is needed least gives way: one that sent
+  nothing valid, one that was heard briefly, or one that has been silent for long. Devices that are
+  named in ``SPOKE_DEVICES``, or that a client watches by name, never give way.
+- Only feeds with something unsettled are judged in every :meth:`Devices.tick`. All others have
+  their turn in :meth:`Devices.judge_some`.
 """
 
 from collections import Counter, OrderedDict
@@ -11,7 +25,8 @@ from itertools import chain
 from typing import NamedTuple, Protocol
 
 from gateway.devices.ring import Entry, Ring, gap_entry, reading_entry
-from gateway.feed.backfill import Fills, Stretch
+from gateway.domain import LOGGED_FAULTS, DropReason, FaultReason, Gap, Now
+from gateway.feed.backfill import BackfillSlots, Stretch
 from gateway.feed.effects import (
     Announce,
     Ask,
@@ -19,16 +34,15 @@ from gateway.feed.effects import (
     Count,
     Effect,
     Empty,
-    Now,
     Prepend,
     Seen,
     Start,
     Take,
 )
 from gateway.feed.feed import Feed
-from gateway.feed.reorder_buffer import HeldTotal, Reorder
+from gateway.feed.reorder_buffer import ReorderBuffer, ReorderTotal
 from gateway.feed.retransmission import Purpose
-from gateway.packets import Gap, encode_json, reading_frame, reading_payload
+from gateway.packets import encode_json, reading_frame, reading_payload
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.log_once import OncePerKind
@@ -36,32 +50,31 @@ from shared.reading import CheckedReading, Reading, Status
 from shared.wire import ReplayAnswer, encode_reading
 
 FLEETING_S = 10.0
-"""A device heard for less than this in all gives way first: it may be invented."""
+"""A device that was heard for less than this gives way first: its id may be invented."""
 LONG_GONE_S = 600.0
+"""A device that has been silent for longer than this may give way."""
 REMEMBERED_MAX = 10_000
-"""Evicted devices whose last position is kept, so that a gap can say why."""
-FAULTS = frozenset({"conflict", "seq_back", "old_epoch", "far_seq", "future_epoch", "table_full"})
-"""What an operator is told of, once for each device; the rest is only counted."""
+"""Evicted devices whose last position is kept, so that a gap can have the reason ``evicted``."""
 FAULTS_A_MINUTE = 60
-"""Lines in the log, whatever many wrong devices say."""
+"""Log lines about faults, however many devices are wrong."""
 TRIM_PART = 64
-"""Over the memory limit, the longest ring loses this part of itself at a time."""
+"""Over the memory limit, the longest ring loses a 64th of its entries at a time."""
 
 
 class Fault(NamedTuple):
-    """A kind of fault that a device did not have before, and the position that showed it.
+    """The first fault of its kind of a device, and the position ``came`` that showed it.
 
-    ``newest`` is the greatest position known of the device then.
+    ``newest`` is the greatest position that was known of the device then.
     """
 
-    reason: str
+    reason: FaultReason
     device_id: str
     came: Cursor | None
     newest: Cursor
 
 
-class Question(NamedTuple):
-    """Ask the device for readings after ``after`` (None: from the oldest it holds)."""
+class DeviceQuestion(NamedTuple):
+    """A question for readings after ``after`` (None: from the oldest that the device holds)."""
 
     device_id: str
     purpose: Purpose
@@ -71,7 +84,7 @@ class Question(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Device:
-    """One device: its order, what is held of it, and since when it was heard."""
+    """One device: its feed, its ring, and when it was heard first and last."""
 
     device_id: str
     feed: Feed
@@ -79,16 +92,16 @@ class Device:
     first_heard_s: float
     last_heard_s: float
     refusals: Counter[str] = field(default_factory=Counter)
-    """How many of its messages were refused or dropped, by reason."""
+    """The number of its messages that were refused or dropped, by reason."""
     status_told: tuple[object, ...] = ()
-    """What :attr:`status_frame` says."""
+    """The values that :attr:`status_frame` has."""
     status_frame: bytes = b""
     _summary_of: tuple[object, ...] = ()
-    """What :attr:`_summary` says."""
+    """The values that :attr:`_summary` has."""
     _summary: bytes = b""
 
     def status_body(self) -> dict[str, object]:
-        """Give the payload of ``device_status``."""
+        """Return the payload of ``device_status``."""
         return status_body(self.device_id, self.feed)
 
     def latest_json(self) -> bytes:
@@ -99,7 +112,7 @@ class Device:
     def summary_json(self) -> bytes:
         """Return the status, the cursor and the newest reading as one JSON object.
 
-        It is encoded when somebody asks for the first time after a change.
+        It is encoded by the first call after a change.
         """
         feed, ring = self.feed, self.ring
         index = ring.newest_reading()
@@ -120,7 +133,7 @@ class Device:
 
 
 class Audience(Protocol):
-    """Who follows the devices: told of each thing right when it happened, before the next one."""
+    """The follower of all devices: told of each change before the next one."""
 
     def appear(self, device: Device, now: Now) -> None:
         """A device was heard for the first time; nothing of it was appended yet."""
@@ -129,10 +142,10 @@ class Audience(Protocol):
         """An entry was put behind the others of its device."""
 
     def note_status(self, device_id: str) -> None:
-        """Something a ``device_status`` tells is another now."""
+        """A value of a ``device_status`` has changed."""
 
     def before_loss(self, device: Device, arrival: int) -> None:
-        """What arrived up to a number is about to be lost otherwise than by age."""
+        """All entries up to an arrival number are about to be lost, other than by age."""
 
     def before_aging(self, device: Device, arrival: int) -> None:
         """The oldest entry of a full ring is about to be lost; it arrived with this number."""
@@ -141,11 +154,11 @@ class Audience(Protocol):
         """A device gave way to another; nothing of it is held any more."""
 
     def is_watched(self, device_id: str) -> bool:
-        """Tell whether anybody watches an id by name."""
+        """Tell whether a client watches an id by name."""
 
 
 class Limits(NamedTuple):
-    """How much is kept: devices, readings a device, bytes of all rings together."""
+    """The limits: devices, readings of one device, bytes of all rings, seconds of a repair."""
 
     devices: int
     readings: int
@@ -154,25 +167,25 @@ class Limits(NamedTuple):
 
 
 class Devices:
-    """The table of devices, and the questions they want asked until the shell takes them."""
+    """The table of devices, and the questions and faults that the shell has not taken yet."""
 
     audience: Audience
 
     def __init__(self, limits: Limits, ours: Callable[[str], bool] = lambda _: False) -> None:
         self.limits = limits
-        self.questions: list[Question] = []
+        self.questions: list[DeviceQuestion] = []
         self.faults: list[Fault] = []
-        """Kinds of faults of devices that were not there before, until the shell takes them."""
+        """New faults, until the shell takes them."""
         self.counts: Counter[str] = Counter()
         self.arrival = 0
-        """The number of the last entry that arrived, gateway-wide; not every number is one's."""
+        """The last arrival number of all devices; some numbers belong to no entry."""
         self.size_bytes = 0
         self.evicted: OrderedDict[str, tuple[Cursor, int]] = OrderedDict()
-        """The last position and arrival number of devices that had to give way."""
+        """The last position and arrival number of devices that gave way."""
         self._ours = ours
         self._once = OncePerKind(limits.devices, a_minute=FAULTS_A_MINUTE)
-        self._held, self._fills = HeldTotal(), Fills()  # what all feeds share
-        self._table: OrderedDict[str, Device] = OrderedDict()  # the longest silent first
+        self._buffered, self._slots = ReorderTotal(), BackfillSlots()  # shared by all feeds
+        self._table: OrderedDict[str, Device] = OrderedDict()  # the one silent for longest first
         self._in_order: Sequence[Device] | None = None
         self._unjudged: list[Device] = []  # in this round of judge_some
         self._settling: dict[str, Device] = {}
@@ -184,7 +197,7 @@ class Devices:
         return iter(self._table.values())
 
     def get(self, device_id: str) -> Device | None:
-        """Find a device."""
+        """Return a device; None if its id is unknown."""
         return self._table.get(device_id)
 
     def in_order(self) -> Sequence[Device]:
@@ -194,11 +207,11 @@ class Devices:
         return self._in_order
 
     def was_evicted(self, device_id: str, since: Cursor) -> bool:
-        """Tell whether what followed a position was lost because the device had to give way."""
+        """Tell whether the readings after a position were lost because the device gave way."""
         gone = self.evicted.get(device_id)
         return gone is not None and since <= gone[0]
 
-    # --- what comes in -------------------------------------------------------------------
+    # --- events --------------------------------------------------------------------------
 
     def receive(self, message: CheckedReading | Status, now: Now) -> None:
         """Take in a reading or a status."""
@@ -222,12 +235,12 @@ class Devices:
         if not device.feed.take_next(reading, now):
             self._apply(device, device.feed.receive_reading(reading, now), now)
             return
-        before = device.ring.size_bytes  # as below, but without an effect to say it by
+        before = device.ring.size_bytes  # as in _apply, without the cost of an effect
         self._append(device, reading_entry(reading, self.arrival + 1))
         self._grow(device.ring.size_bytes - before)
 
     def refuse(self, error: BadMessage, now: Now) -> None:
-        """Count a bad message, and tell the feed what it must know of it."""
+        """Count a bad message, for its device if its id is known, and tell the device's feed."""
         device = self._refused_device(error.device_id, now)
         if device is None:
             self.counts[error.reason] += 1
@@ -237,7 +250,7 @@ class Devices:
             self._apply(device, device.feed.receive_invalid(error.position, now), now)
 
     def _refused_device(self, device_id: str | None, now: Now) -> Device | None:
-        """Find the device of a bad message. A new one is known from now on if there is room."""
+        """Find the device of a bad message; a new device is admitted if there is room."""
         if device_id is None:
             return None
         device = self._table.get(device_id)
@@ -246,33 +259,39 @@ class Devices:
         return device
 
     def answer(self, purpose: Purpose, answer: ReplayAnswer, now: Now) -> None:
-        """Take in the answer to the last question about a device for a purpose."""
+        """Take in the answer to the last question to a device for a purpose."""
         timed = replace(answer, readings=tuple(with_time(r, now) for r in answer.readings))
         self._with(answer.device_id, now, lambda feed: feed.receive_answer(purpose, timed, now))
 
     def no_answer(self, device_id: str, purpose: Purpose, now: Now) -> None:
-        """Take in that nobody can answer for a device."""
+        """Note that no replay can answer for a device."""
         self._with(device_id, now, lambda feed: feed.receive_no_answer(purpose, now))
 
     def busy(self, device_id: str, purpose: Purpose, now: Now) -> None:
-        """Take in that a device's replay asks for patience."""
+        """Note that a device's replay is busy."""
         self._with(device_id, now, lambda feed: feed.receive_busy(purpose, now))
 
     def replay_offered(self, device_id: str, now: Now) -> None:
-        """Take in that a peer serves a device's replay from now on."""
+        """Note that a peer serves a device's replay from now on."""
         self._with(device_id, now, lambda feed: feed.replay_offered(now))
 
+    def note_oldest(self, device_id: str, oldest: Cursor | None) -> None:
+        """Note the oldest reading that a device says it holds; None: unknown."""
+        device = self._table.get(device_id)
+        if device is not None:
+            device.feed.oldest = oldest
+
     def ask_newest(self, device_id: str, now: Now) -> None:
-        """Find out what a device holds last."""
+        """Ask for a device's newest position."""
         self._with(device_id, now, lambda feed: feed.ask_newest(now))
 
     def tick(self, now: Now, *, everyone: bool) -> None:
-        """Judge the timeouts of feeds that are at work, or of all."""
+        """Judge the timeouts of unsettled feeds, or of all feeds."""
         for device in list(self) if everyone else self._at_work():
             self._judge(device, now)
 
     def judge_some(self, count: int, now: Now) -> None:
-        """Judge the timeouts of the next ``count`` devices; in turn, all are judged."""
+        """Judge the timeouts of the next ``count`` devices, in rounds over all devices."""
         if not self._unjudged:
             self._unjudged = [*self]
         for _ in range(min(count, len(self._unjudged))):
@@ -285,12 +304,12 @@ class Devices:
             self._apply(device, device.feed.tick(now), now)
 
     def _at_work(self) -> list[Device]:
-        next_in_line = (self._table.get(name) for name in self._fills.pop_waiting())
+        next_in_line = (self._table.get(name) for name in self._slots.pop_waiting())
         return [*self._settling.values(), *(d for d in next_in_line if d is not None)]
 
     @property
     def is_settling(self) -> bool:
-        """Tell whether :meth:`tick` has more to do soon than judge who is online."""
+        """Tell whether any feed is unsettled, so that :meth:`tick` is needed soon."""
         return bool(self._settling)
 
     def _with(self, device_id: str, now: Now, act: Callable[[Feed], Sequence[Effect]]) -> None:
@@ -318,7 +337,7 @@ class Devices:
                 self.counts[f"gap_{gap.reason}"] += 1
                 self._append(device, gap_entry(gap, self.arrival + 1))
             case Ask(purpose, after, limit):
-                self.questions.append(Question(device.device_id, purpose, after, limit))
+                self.questions.append(DeviceQuestion(device.device_id, purpose, after, limit))
             case Changed():
                 self.audience.note_status(device.device_id)
             case Start(front):
@@ -326,7 +345,7 @@ class Devices:
                 self.audience.appear(device, now)
             case Prepend(stretch):
                 device.ring.prepend(_entries(stretch), stretch.front)
-                self.arrival += 1  # of nothing: its newest reading may be another one now
+                self.arrival += 1  # the newest reading may be another one: summaries are stale
             case Empty(front):
                 self.audience.before_loss(device, self.arrival)
                 device.ring.empty(front)
@@ -343,30 +362,33 @@ class Devices:
         self.audience.append(device, entry)
 
     def _count_seen(self, device: Device, reading: Reading, now: Now) -> None:
-        """Tell a repetition from two publishers of one id, and from numbers that went back."""
-        if device.feed.refused == "seq_back":
-            self._count("seq_back", device, reading.cursor, now)
+        """Count a reading whose position was taken before: as a duplicate or as a fault."""
+        if device.feed.refused == FaultReason.SEQ_BACK:
+            self._count(FaultReason.SEQ_BACK, device, reading.cursor, now)
             return
         ring, index = device.ring, device.ring.index_after(reading.cursor) - 1
         held = ring.find(reading.cursor)
         same = held is None or held == reading_frame(encode_reading(reading))
-        if not same:  # the time may be the gateway's own
+        if not same:  # without a clock of its own, a repetition has another time
             timed = replace(reading, ts_ms=ring.time_at(index), written=None)
             same = held == reading_frame(encode_reading(timed))
-        self._count("duplicate" if same else "conflict", device, reading.cursor, now)
+        reason = DropReason.DUPLICATE if same else FaultReason.CONFLICT
+        self._count(reason, device, reading.cursor, now)
 
     def _count(self, reason: str, device: Device, came: Cursor | None, now: Now) -> None:
         device.refusals[reason] += 1
         self.counts[reason] += 1
-        self._note_fault(Fault(reason, device.device_id, came, device.feed.position), now)
+        if reason in LOGGED_FAULTS:
+            fault = Fault(FaultReason(reason), device.device_id, came, device.feed.position)
+            self._note_fault(fault, now)
 
     def _note_fault(self, fault: Fault, now: Now) -> None:
-        reason, device_id = fault.reason, fault.device_id
-        if reason in FAULTS and self._once.is_first(reason, device_id, now.monotonic_s):
+        """Have a fault logged if it is the first of its kind and device."""
+        if self._once.is_first(fault.reason, fault.device_id, now.monotonic_s):
             self.faults.append(fault)
 
     def _grow(self, by_bytes: int) -> None:
-        """Count what is held; the longest ring loses its front until all fit together."""
+        """Count the memory of the rings; trim the longest ring until all fit together."""
         self.size_bytes += by_bytes
         while self.size_bytes > self.limits.total_bytes:
             longest = max(self, key=lambda device: device.ring.size_bytes)
@@ -379,18 +401,18 @@ class Devices:
             ring.trim(count)
             self.size_bytes += ring.size_bytes
 
-    # --- who is known --------------------------------------------------------------------
+    # --- admission and eviction ----------------------------------------------------------
 
     def _admit(self, device_id: str, now: Now) -> Device | None:
         if len(self._table) >= self.limits.devices:
             gone = self._least_needed(now)
             if gone is None:
-                self.counts["table_full"] += 1
-                self._note_fault(Fault("table_full", device_id, None, START), now)
+                self.counts[FaultReason.TABLE_FULL] += 1
+                self._note_fault(Fault(FaultReason.TABLE_FULL, device_id, None, START), now)
                 return None
             self._evict(gone)
-        held, limits = Reorder(self._held), self.limits
-        feed = Feed(device_id, limits.readings, limits.repair_s, held, self._fills)
+        buffer, limits = ReorderBuffer(self._buffered), self.limits
+        feed = Feed(device_id, limits.readings, limits.repair_s, buffer, self._slots)
         ring = Ring(self.limits.readings)
         device = Device(device_id, feed, ring, now.monotonic_s, now.monotonic_s)
         self._table[device_id] = device
@@ -398,7 +420,7 @@ class Devices:
         return device
 
     def _least_needed(self, now: Now) -> Device | None:
-        """Choose who gives way: who said nothing valid, who was hardly heard, who is long gone."""
+        """Choose the device that gives way; None if all are needed. See the module."""
         invalid = (d for d in self if d.feed.head is None)
         fleeting = (d for d in self if d.last_heard_s - d.first_heard_s < FLEETING_S)
         gone = (d for d in self if now.monotonic_s - d.last_heard_s > LONG_GONE_S)
@@ -421,11 +443,11 @@ class Devices:
         if len(self.evicted) > REMEMBERED_MAX:
             self.evicted.popitem(last=False)
         self.audience.evict(device)
-        self.arrival += 1  # so that who comes from now on was not there
+        self.arrival += 1  # a client that connects from now on missed nothing
 
 
 def status_body(device_id: str, feed: Feed | None) -> dict[str, object]:
-    """Give the payload of ``device_status``; a device not heard yet stands before everything."""
+    """Return the payload of ``device_status``; a device that was never heard is at 0-0."""
     position = START if feed is None else feed.position
     body: dict[str, object] = {
         "device_id": device_id,
@@ -444,7 +466,7 @@ def status_body(device_id: str, feed: Feed | None) -> dict[str, object]:
 
 
 def with_time(reading: Reading, now: Now) -> Reading:
-    """Put in the arrival for a device without a clock."""
+    """Return a reading with the time of its arrival, if the device has no clock."""
     if reading.ts_ms:
         return reading
     return replace(reading, ts_ms=now.wall_ms, written=None)

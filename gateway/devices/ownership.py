@@ -1,4 +1,4 @@
-"""Which devices are our own and never give way to others. Pure."""
+"""Which devices are named in ``SPOKE_DEVICES``; they never give way to others. Pure."""
 
 from collections.abc import Sequence
 

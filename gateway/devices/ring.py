@@ -1,9 +1,19 @@
-"""The ring: the last readings and gaps of one device, each written once, ready to send.
+"""The ring: the last readings and gaps of one device, each encoded once, ready to send.
 
-It is the only buffer between a device and any browser. An entry has an *index* that never
-changes while it is held (older history gets smaller, even negative ones), the *position* after
-it (a cursor), and the gateway-wide *arrival* number it came with (fetched history: 0). Indexes,
-positions and arrivals all ascend, so each can be searched.
+How it works
+
+- The ring is the only buffer between a device and its clients. A client has a position in it, not a
+  queue of its own.
+- An entry has an *index* that never changes while it is held. Readings that are backfilled in front
+  get smaller indexes, even negative ones.
+- An entry also has a *position* (the cursor after it) and an *arrival* number, which counts the
+  entries of all devices (0 if it was backfilled). Indexes, positions and arrivals all ascend, so
+  each can be found by binary search.
+- The entries are stored in columns, a list of frames and arrays of integers: that takes less memory
+  than an object each. Trimmed entries stay as empty slots in front (``_skip``) until there are
+  enough of them to delete at once.
+- Invariant: the entry at an index begins where the one before it ends. ``front`` is the position
+  before the first entry.
 """
 
 from array import array
@@ -11,22 +21,23 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gateway.packets import Gap, event_frame, reading_frame
+from gateway.domain import Gap
+from gateway.packets import event_frame, reading_frame
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import encode_reading
 
 ENTRY_OVERHEAD_BYTES = 96
-"""What an entry costs besides its frame: the bytes object's header and rounding (41), a pointer and
-four integers in columns that grow ahead (43), and its part of what is trimmed but not deleted."""
+"""The memory of an entry besides its frame: the header and rounding of the bytes object (41), a
+pointer and four integers in columns that grow ahead (43), and a share of the trimmed slots."""
 
 COMPACT_PART = 16
-"""Trimmed entries are really deleted when there is one for so many slots: trimming stays O(1), and
-a thousand short rings do not keep a thousand long runs of empty slots."""
+"""Trimmed slots are deleted when they are a 16th of all slots: trimming stays O(1), and a thousand
+short rings do not keep a thousand long runs of empty slots."""
 
 
 class Entry(NamedTuple):
-    """What the ring keeps of a reading or a gap."""
+    """A reading or a gap in the ring."""
 
     arrival: int
     end: Cursor
@@ -36,31 +47,28 @@ class Entry(NamedTuple):
 
 
 def reading_entry(reading: Reading, arrival: int = 0) -> Entry:
-    """Write a reading down, once and for all."""
+    """Encode a reading, once for all clients."""
     framed = reading_frame(encode_reading(reading))
     return Entry(arrival, reading.cursor, reading.ts_ms, framed)
 
 
 def gap_entry(gap: Gap, arrival: int = 0) -> Entry:
-    """Write a gap down, in the place of what is missing."""
+    """Encode a gap, in the place of the missing readings."""
     return Entry(arrival, gap.end, 0, event_frame("gap", gap.body()), gap)
 
 
 class Ring:
-    """At most ``capacity`` entries of one device; the oldest give way."""
+    """At most ``capacity`` entries of one device; the oldest are lost first."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self.front: Cursor | None = None
         """The position before the first entry held; None before first contact."""
         self.emptied_at: int | None = None
-        """Below this index all was thrown away by :meth:`empty`, not by age; None before that.
-
-        History in front of the ring has indexes below 0.
-        """
+        """Entries below this index were lost by :meth:`empty`, not by age; None before that."""
         self.size_bytes = 0
         self._base = 0  # the index of slot 0
-        self._skip = 0  # slots in front that are trimmed but not yet deleted
+        self._skip = 0  # trimmed slots in front that are not deleted yet
         self._frames: list[bytes] = []
         self._arrivals, self._epochs = array("q"), array("q")
         self._seqs, self._times = array("q"), array("q")
@@ -80,11 +88,11 @@ class Ring:
         return self._base + len(self._frames)
 
     def start_at(self, front: Cursor) -> None:
-        """Begin after ``front``: first contact, nothing before it is missing."""
+        """Begin after ``front`` at first contact; no reading before it is missing."""
         self.front = front
 
     def append(self, entry: Entry) -> None:
-        """Put an entry behind all others; beyond the capacity the front is lost."""
+        """Add an entry at the end; beyond the capacity the oldest entry is lost."""
         if entry.gap is not None:
             self._gaps[self.end] = entry.gap
         self._frames.append(entry.frame)
@@ -97,10 +105,10 @@ class Ring:
             self.trim(1)
 
     def prepend(self, entries: Sequence[Entry], front: Cursor) -> None:
-        """Put fetched history in front, the newest that still fit, never beginning with a gap.
+        """Put backfilled entries in front: the newest that still fit, beginning with a reading.
 
-        ``front`` is the position before the first of them. Where the ring lost its own front in
-        the meantime nothing is put there: it would not be what comes right before.
+        ``front`` is the position before the first of them. Nothing is put there if the ring has
+        lost its own front meanwhile: the entries would not be the ones right before it.
         """
         room = self.capacity - len(self)
         skipped = max(0, len(entries) - room)
@@ -137,7 +145,7 @@ class Ring:
             self._compact()
 
     def empty(self, front: Cursor) -> None:
-        """Throw everything away and go on after ``front``."""
+        """Delete all entries and continue after ``front``."""
         self._skip = len(self._frames)
         self._compact()
         self._gaps.clear()
@@ -152,49 +160,49 @@ class Ring:
         self._skip = 0
 
     def index_after(self, cursor: Cursor) -> int:
-        """Find the first entry that ends behind ``cursor``."""
+        """Return the index of the first entry that ends after ``cursor``."""
         return self._base + bisect_right(
             range(len(self._frames)), cursor, lo=self._skip, key=self._end_of
         )
 
     def index_arrived_after(self, arrival: int) -> int:
-        """Find the first entry that came after ``arrival``."""
+        """Return the index of the first entry that arrived after ``arrival``."""
         return self._base + bisect_right(self._arrivals, arrival, lo=self._skip)
 
     def _end_of(self, slot: int) -> Cursor:
         return Cursor(self._epochs[slot], self._seqs[slot])
 
     def cursor_at(self, index: int) -> Cursor | None:
-        """Give the position before the entry at ``index`` (which may be :attr:`end`).
+        """Return the position before the entry at ``index`` (which may be :attr:`end`).
 
-        Before the gap that tells of a return to an older epoch this is the one before the return.
+        For a gap ``epoch_back`` that is the position before the device went back.
         """
         if index == self.emptied_at and index in self._gaps:
             return self._gaps[index].after
         return self.front if index <= self.first else self._end_of(index - 1 - self._base)
 
     def frame_at(self, index: int) -> bytes:
-        """Give the frame of one entry."""
+        """Return the frame of one entry."""
         return self._frames[index - self._base]
 
     def frames(self, start: int, stop: int) -> list[bytes]:
-        """Give the frames from ``start`` up to ``stop``."""
+        """Return the frames from ``start`` up to, but without, ``stop``."""
         return self._frames[start - self._base : stop - self._base]
 
     def gap_at(self, index: int) -> Gap | None:
-        """Give the gap at ``index``; None for a reading."""
+        """Return the gap at ``index``; None for a reading."""
         return self._gaps.get(index)
 
     def arrival_at(self, index: int) -> int:
-        """Give the arrival number of one entry."""
+        """Return the arrival number of one entry."""
         return self._arrivals[index - self._base]
 
     def time_at(self, index: int) -> int:
-        """Give ``ts_ms`` of the entry at ``index``; 0 for a gap."""
+        """Return ``ts_ms`` of the entry at ``index``; 0 for a gap."""
         return self._times[index - self._base]
 
     def newest_reading(self) -> int | None:
-        """Find the newest reading's index, passing over gaps; None when no reading is held."""
+        """Return the index of the newest reading; None if the ring holds no reading."""
         last = self.end - 1
         if last >= self.first and last not in self._gaps:
             return last
@@ -202,7 +210,7 @@ class Ring:
         return next(readings, None)
 
     def find(self, cursor: Cursor) -> bytes | None:
-        """Give the frame of the reading at ``cursor``; None when it is not held."""
+        """Return the frame of the reading at ``cursor``; None if it is not held."""
         index = self.index_after(cursor) - 1
         held = index >= self.first and self._end_of(index - self._base) == cursor
         return self.frame_at(index) if held and index not in self._gaps else None

@@ -22,9 +22,9 @@ cursor.
 from dataclasses import dataclass, field
 
 from gateway.devices.devices import Device
+from gateway.domain import Gap, GapReason, Now
 from gateway.fanout.clients import RingPosition, UnresolvedCursor
-from gateway.feed.effects import Now
-from gateway.packets import Gap, event_frame
+from gateway.packets import event_frame
 from shared.cursor import START, Cursor
 
 UNKNOWN_CURSOR_S = 30.0
@@ -71,7 +71,9 @@ def resolve(
     if since == START and front.seq == 0:
         # Nothing is missing: the ring holds the epoch from its first reading.
         return RingPosition(device.ring.index_after(front), front), None
-    return _from_front(device, since, front, "evicted" if was_evicted else "expired")
+    return _from_front(
+        device, since, front, GapReason.EVICTED if was_evicted else GapReason.EXPIRED
+    )
 
 
 def is_ahead(unresolved: UnresolvedCursor, device: Device) -> bool:
@@ -83,7 +85,7 @@ def is_ahead(unresolved: UnresolvedCursor, device: Device) -> bool:
 def may_find_history(unresolved: UnresolvedCursor, device: Device, now: Now) -> bool:
     """Tell whether history may still be added in front of the ring; asks the feed to fetch it."""
     has_room = len(device.ring) < device.ring.capacity
-    return has_room and device.feed.want_history(unresolved.cursor, unresolved.since_s, now)
+    return has_room and device.feed.want_backfill(unresolved.cursor, unresolved.since_s, now)
 
 
 def advance(
@@ -114,12 +116,12 @@ def _resolve_ahead(
     is_answered = feed.newest_s >= unresolved.since_s
     is_denied = is_answered and (feed.newest is None or feed.newest < unresolved.cursor)
     if is_denied or now.monotonic_s - unresolved.since_s >= UNKNOWN_CURSOR_S:
-        return _from_front(device, unresolved.cursor, front, "unknown_cursor")
+        return _from_front(device, unresolved.cursor, front, GapReason.UNKNOWN_CURSOR)
     return unresolved, None
 
 
 def _from_front(
-    device: Device, since: Cursor, front: Cursor, reason: str
+    device: Device, since: Cursor, front: Cursor, reason: GapReason
 ) -> tuple[RingPosition, Gap]:
     gap = Gap(device.device_id, since, Cursor(front.epoch, front.seq + 1), reason)
     return RingPosition(device.ring.index_after(front), front), gap
@@ -139,7 +141,7 @@ def _skip_lost(position: RingPosition, device: Device, out: Outbound) -> RingPos
     middle = ring.first + len(ring) // 2
     resume = ring.cursor_at(middle) or position.cursor
     before = Cursor(resume.epoch, resume.seq + 1)
-    return _announce(Gap(device.device_id, position.cursor, before, "overrun"), middle, out)
+    return _announce(Gap(device.device_id, position.cursor, before, GapReason.OVERRUN), middle, out)
 
 
 def _skip_rest_of_gap(position: RingPosition, device: Device, out: Outbound) -> RingPosition:

@@ -12,11 +12,11 @@ the client leaves the group, keeps its exact positions, and sweeps again later.
 """
 
 from gateway.devices.devices import Device, Devices
+from gateway.domain import Now
 from gateway.fanout.backlog import Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import Client, RingPosition, Sweep, UnresolvedCursor
 from gateway.fanout.membership import Membership
 from gateway.fanout.positions import Positions
-from gateway.feed.effects import Now
 from gateway.packets import event_frame
 
 DEVICES_AT_ONCE = 300

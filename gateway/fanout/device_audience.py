@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 from gateway.devices.devices import Device
 from gateway.devices.ring import Entry
+from gateway.domain import Now
 from gateway.fanout.clients import Client
 from gateway.fanout.membership import Membership
 from gateway.fanout.positions import Positions
 from gateway.fanout.statuses import StatusLog
 from gateway.fanout.subscription_table import SubscriptionTable
-from gateway.feed.effects import Now
 
 
 class DeviceAudience:

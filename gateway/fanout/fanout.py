@@ -28,6 +28,7 @@ Invariants:
 from collections.abc import Callable
 
 from gateway.devices.devices import Devices
+from gateway.domain import Now
 from gateway.fanout.backlog import UNLIMITED, Outbound
 from gateway.fanout.backlog_sender import BacklogSender
 from gateway.fanout.clients import Client
@@ -40,7 +41,6 @@ from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.fanout.subscription_table import SubscriptionTable
 from gateway.fanout.tail import BATCH_BYTES_MAX, Batch
 from gateway.fanout.throttle import ThrottleQueue
-from gateway.feed.effects import Now
 
 SENT_AT_ONCE = 16
 """Synced clients that are sent to between two calls of ``pause``; at least one cohort."""

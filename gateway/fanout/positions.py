@@ -16,6 +16,7 @@ after ``client.backlog_arrival``.
 from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.devices.devices import REMEMBERED_MAX, Device, Devices
+from gateway.domain import Now
 from gateway.fanout.clients import (
     AFTER_ARRIVAL,
     NEVER,
@@ -27,7 +28,6 @@ from gateway.fanout.clients import (
     UnresolvedCursor,
 )
 from gateway.fanout.tail import Coverage
-from gateway.feed.effects import Now
 from shared.cursor import START, Cursor
 
 

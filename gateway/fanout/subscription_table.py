@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from gateway.devices.devices import Devices
+from gateway.domain import Now
 from gateway.fanout.clients import Client
 from gateway.fanout.membership import Membership
 from gateway.fanout.positions import Positions
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, Subscribe, Unsubscribe
 from gateway.fanout.subscription_budget import SubscriptionBudget
 from gateway.fanout.throttle import ThrottleQueue
-from gateway.feed.effects import Now
 from shared.errors import TooManyDevices
 
 PLACED_AT_ONCE = 250

@@ -11,9 +11,9 @@ import heapq
 from collections.abc import Iterator, Mapping
 
 from gateway.devices.devices import Device, Devices
+from gateway.domain import Now
 from gateway.fanout.backlog import Outbound
 from gateway.fanout.clients import Client, Scan, Throttled
-from gateway.feed.effects import Now
 from shared.cursor import START
 
 SCAN_MIN_S, SCAN_MAX_S = 0.01, 0.25

@@ -1,9 +1,17 @@
-"""The history of a device from before first contact, fetched window by window, the newest first.
+"""Backfill: fetches a device's readings from before first contact, the newest window first.
 
-Replays answer upwards from a position. So a window is fetched page by page up to where the last
-one began, and put in front of the ring when it is whole: who stands a little behind after a
-restart of the gateway waits for one page, not for all that the device holds. How much an older
-epoch had nobody knows, so all epochs before the current one are a single window.
+How it works
+
+- A replay answers upwards from a position, but the newest readings are wanted first. So the past is
+  divided into windows of one page. Each window is fetched page by page, up to the beginning of the
+  window fetched before it, and put in front of the ring when it is whole. A client that is a
+  little behind after a restart of the gateway waits for one page, not for the whole journal.
+- The number of readings in an older epoch is not known. So all epochs before the current one are
+  a single window.
+- A whole window is handed over in stretches of :data:`STRETCH_MAX` readings, the newest first. The
+  holes in it become gaps. ``bound`` is the position before everything handed over so far.
+- Few devices backfill at the same time (:class:`BackfillSlots`). A device takes a slot for as long
+  as it fetches. Devices that a client waits for are served first, and have slots of their own.
 """
 
 from collections import deque
@@ -11,163 +19,163 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self, TypeAlias
 
+from gateway.domain import Gap, GapReason
 from gateway.feed.retransmission import PAGE_MAX
-from gateway.packets import Gap
 from shared.cursor import START, Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer
 
 MOVING_S = 2.0
-"""Clients wait for history only as long as it makes progress."""
+"""Clients wait for a backfill that made progress within this time."""
 WAITING_S = 10.0
-"""How long they wait for it to begin while other devices have their turn."""
+"""Clients wait this long for a backfill to begin, while other devices have the slots."""
 HOPELESS_S = 60.0
-"""A device that answered nothing for this long after its turn came has no replay."""
-TURN_MAX_S = 60.0
-"""A replay that takes longer is very slow, or makes readings up; others wait for its turn."""
+"""A device that answered nothing for this long after it took a slot has no replay."""
+SLOT_MAX_S = 60.0
+"""A replay that takes longer is very slow, or invents readings, and other devices wait."""
 STRETCH_MAX = 500
-"""Readings put in front at once: writing them down keeps the event loop for some 5 ms."""
-FILLS_MAX = 8
-"""Devices that fetch history at once, each some 6 MB of readings; others wait their turn."""
-WANTED_FILLS_MAX = 8
-"""As many more may fetch what clients wait for, who do not wait for what nobody asked for."""
+"""Readings handed over at once: encoding them keeps the event loop for some 5 ms."""
+SLOTS_MAX = 8
+"""Devices that backfill at once, each with some 6 MB of readings."""
+WANTED_SLOTS_MAX = 8
+"""Further slots for devices that a client waits for."""
 
 Item: TypeAlias = Reading | Gap
 
 
 class Stretch(NamedTuple):
-    """Consecutive readings with the gaps between them; ``front`` is the position before."""
+    """Consecutive readings with the gaps between them; ``front`` is the position before them."""
 
     front: Cursor
     items: tuple[Item, ...]
 
 
 @dataclass(slots=True)
-class Fills:
-    """How many devices fetch their history now; shared by all feeds."""
+class BackfillSlots:
+    """The slots of devices that backfill now; shared by all feeds."""
 
-    limit: int = FILLS_MAX
+    limit: int = SLOTS_MAX
     used: int = 0
     waiting: dict[str, None] = field(default_factory=dict)
-    """Devices that a client waits for and that have no turn yet, the first to ask first."""
+    """Devices without a slot that a client waits for, in the order of the requests."""
 
     def pop_waiting(self) -> list[str]:
-        """Name those who may try to get a turn now; who is still waited for will wait again."""
+        """Return the devices that may take a slot now; one that gets none is added again later."""
         if not self.waiting or not self.have_room(wanted=True):
             return []
         waiting, self.waiting = list(self.waiting), {}
         return waiting
 
     def have_room(self, *, wanted: bool) -> bool:
-        """Tell whether one more may fetch."""
-        return self.used < self.limit + WANTED_FILLS_MAX * wanted
+        """Tell whether one more device may backfill; ``wanted``: a client waits for it."""
+        return self.used < self.limit + WANTED_SLOTS_MAX * wanted
 
     @property
     def are_crowded(self) -> bool:
-        """Tell whether more fetch than may without a client that waits."""
+        """Tell whether devices use the further slots."""
         return self.used > self.limit
 
 
 @dataclass(slots=True)
-class History:
-    """What is fetched of the readings up to ``bound``, at most ``room`` of them."""
+class Backfill:
+    """Fetches at most ``room`` readings of one device, up to ``bound``."""
 
     device_id: str
     bound: Cursor
-    """The position before everything that was given so far."""
+    """The position before everything that was handed over so far."""
     room: int
-    fills: Fills
+    slots: BackfillSlots
     contact_s: float
     wanted: Cursor | None = None
-    """A client waits for what follows this position."""
+    """A client waits for the readings after this position."""
     progress_s: float | None = None
-    """When the turn or the last new page came; None while waiting for the turn."""
+    """When the slot was taken or the last new page came; None while waiting for a slot."""
     is_whole: bool = False
-    """Whether the window was fetched, and stretches of it can be taken."""
+    """Whether the window is fetched, so that stretches of it can be handed over."""
     is_last: bool = False
-    """Whether no window follows the one that is whole."""
+    """Whether the whole window is the last one."""
     readings: deque[Reading] = field(default_factory=deque)
-    _floor: Cursor = START  # nothing at or before it is asked for
+    _floor: Cursor = START  # no reading at or before it is asked for
     _start: Cursor = START  # the window, exclusive
     _end: Cursor = START  # the window, inclusive
-    _at: Cursor = START  # up to where it was fetched
-    _turn_s: float | None = None
-    _rests: bool = False  # it gave its turn back, as nobody answered
+    _at: Cursor = START  # the window is fetched up to here
+    _slot_s: float | None = None  # when the slot was taken
+    _rests: bool = False  # it returned its slot, because no answer came
 
     @classmethod
     def before(
-        cls, device_id: str, bound: Cursor, capacity: int, fills: Fills, now_s: float
+        cls, device_id: str, bound: Cursor, capacity: int, slots: BackfillSlots, now_s: float
     ) -> Self:
-        """Begin to fetch up to ``capacity`` readings before ``bound``."""
-        history = cls(device_id, bound, capacity, fills, now_s)
+        """Begin to fetch up to ``capacity`` readings, up to ``bound``."""
+        backfill = cls(device_id, bound, capacity, slots, now_s)
         if bound.seq > capacity:
-            history._floor = Cursor(bound.epoch, bound.seq - capacity)
-        history._end = bound
-        history._begin()
-        return history
+            backfill._floor = Cursor(bound.epoch, bound.seq - capacity)
+        backfill._end = bound
+        backfill._begin()
+        return backfill
 
     @property
     def after(self) -> Cursor | None:
-        """The position to ask for readings after next; None: from the oldest held."""
+        """The position of the next question; None: from the oldest reading held."""
         return None if self._at == START else self._at
 
     @property
     def limit(self) -> int:
-        """How many readings to ask for next."""
+        """The number of readings of the next question."""
         if self._at.epoch != self._end.epoch:
             return PAGE_MAX
         return max(1, min(self._end.seq - self._at.seq, PAGE_MAX))
 
-    # --- who waits for it, and whose turn it is ------------------------------------------
+    # --- clients that wait, and the slot -------------------------------------------------
 
     def want(self, cursor: Cursor) -> None:
-        """Note that a client waits for what follows a position."""
+        """Note that a client waits for the readings after a position."""
         if cursor < self.bound:
             self.wanted = cursor if self.wanted is None else min(cursor, self.wanted)
-            if self._turn_s is None and not self._rests:
-                self.fills.waiting[self.device_id] = None
+            if self._slot_s is None and not self._rests:
+                self.slots.waiting[self.device_id] = None
 
     def is_moving(self, now_s: float, asked_s: float = float("-inf")) -> bool:
-        """Tell whether it is worth waiting for, for somebody who asked at ``asked_s``."""
+        """Tell whether a client that asked at ``asked_s`` should wait for this backfill."""
         if self.progress_s is None:
             return now_s - max(self.contact_s, asked_s) < WAITING_S
         return now_s - self.progress_s < MOVING_S
 
     def is_hopeless(self, now_s: float) -> bool:
-        """Tell whether it is time to stop asking."""
+        """Tell whether the device answered nothing for so long that it has no replay."""
         return self.progress_s is not None and now_s - self.progress_s > HOPELESS_S
 
     @property
     def may_go_on(self) -> bool:
-        """Tell whether it has its turn, or could get one now."""
-        return self._turn_s is not None or self.fills.have_room(wanted=self.wanted is not None)
+        """Tell whether it has a slot, or could take one now."""
+        return self._slot_s is not None or self.slots.have_room(wanted=self.wanted is not None)
 
-    def take_turn(self, now_s: float) -> bool:
-        """Become one of the devices that fetch; False while there are enough of them."""
-        if self._turn_s is None and self.fills.have_room(wanted=self.wanted is not None):
-            self.fills.used += 1
-            self.fills.waiting.pop(self.device_id, None)
-            self._turn_s, self._rests = now_s, False
+    def take_slot(self, now_s: float) -> bool:
+        """Take a slot, unless it has one; False if none is free."""
+        if self._slot_s is None and self.slots.have_room(wanted=self.wanted is not None):
+            self.slots.used += 1
+            self.slots.waiting.pop(self.device_id, None)
+            self._slot_s, self._rests = now_s, False
             self.progress_s = now_s if self.progress_s is None else self.progress_s
             self._begin()
-        return self._turn_s is not None
+        return self._slot_s is not None
 
-    def return_turn(self) -> None:
-        """Let another device fetch; a window that is not whole is fetched again later."""
-        self.fills.waiting.pop(self.device_id, None)
-        if self._turn_s is not None:
-            self.fills.used -= 1
-            self._turn_s, self._rests = None, True
+    def return_slot(self) -> None:
+        """Return the slot; a window that is not whole is fetched again later."""
+        self.slots.waiting.pop(self.device_id, None)
+        if self._slot_s is not None:
+            self.slots.used -= 1
+            self._slot_s, self._rests = None, True
         if not self.is_whole:
             self._begin()
 
     # --- window by window ----------------------------------------------------------------
 
     def add(self, answer: ReplayAnswer, now_s: float) -> None:
-        """Add a page; with the last one the window is whole."""
+        """Add a page; with the last page the window is whole."""
         at, reached, newest = self._at, answer.reached, answer.newest
         self.readings.extend(r for r in answer.readings if at < r.cursor <= self._end)
-        is_late = self._turn_s is None or now_s - self._turn_s > TURN_MAX_S
+        is_late = self._slot_s is None or now_s - self._slot_s > SLOT_MAX_S
         if reached is None or reached <= at:
             self._close(answer, is_last=is_late)
             return
@@ -176,9 +184,9 @@ class History:
             self._close(answer, is_last=is_late or newest is None)
 
     def pop_stretch(self) -> Stretch:
-        """Give the newest readings that were not given yet, with every hole behind them as a gap.
+        """Hand over the newest readings left, with every hole after them as a gap.
 
-        It begins with a reading and ends at the bound, which moves in front of it.
+        The stretch begins with a reading and ends at ``bound``, which moves in front of it.
         """
         count = min(STRETCH_MAX, len(self.readings))
         readings = [self.readings.pop() for _ in range(count)][::-1]
@@ -188,12 +196,12 @@ class History:
         return Stretch(self.bound, items)
 
     def go_on(self) -> None:
-        """Begin with the window before; with what nobody waits for, when others do not."""
+        """Begin the window before; without a client that waits, leave a further slot to others."""
         self._end = self._start
         if self.wanted is not None and self.bound <= self.wanted:
             self.wanted = None
-        if self.wanted is None and self.fills.are_crowded:
-            self.return_turn()
+        if self.wanted is None and self.slots.are_crowded:
+            self.return_slot()
             self.progress_s, self._rests = None, False
         self._begin()
 
@@ -203,7 +211,10 @@ class History:
         self.is_whole = False
 
     def _window_start(self) -> Cursor:
-        """Reach back a page, but no further than a client that waits needs."""
+        """Return the beginning of the window: a page back, or the position that a client waits for.
+
+        A window that ends with the end of an older epoch has all epochs up to there.
+        """
         epoch, seq = self._end
         wanted = START if self.wanted is None else self.wanted
         if seq == 0:
@@ -212,14 +223,14 @@ class History:
         return wanted if start < wanted < self._end else start
 
     def _close(self, answer: ReplayAnswer, *, is_last: bool) -> None:
-        """Note that the window is whole; ``oldest`` says whether there is anything before it."""
+        """Note that the window is whole, and whether the device has readings before it."""
         self.is_whole = True
         self.room -= len(self.readings)
         nothing_older = answer.oldest is None or answer.oldest > self._start
         is_full = self.room <= 0 or self._start <= self._floor
         self.is_last = is_last or nothing_older or is_full
 
-    # --- what is missing in it -----------------------------------------------------------
+    # --- gaps ----------------------------------------------------------------------------
 
     def _items(self, readings: list[Reading]) -> Iterator[Item]:
         last = None
@@ -233,9 +244,9 @@ class History:
 
 
 def holes(device_id: str, after: Cursor, end: Cursor) -> Iterator[Gap]:
-    """Announce what a replay did not have behind ``after`` up to and with ``end``."""
+    """Yield the gaps for readings after ``after`` up to and including ``end`` that are lost."""
     if after.epoch < end.epoch:
-        yield Gap(device_id, after, Cursor(end.epoch, 1), "epoch")
+        yield Gap(device_id, after, Cursor(end.epoch, 1), GapReason.EPOCH)
         after = Cursor(end.epoch, 0)
     if after < end:
-        yield Gap(device_id, after, Cursor(end.epoch, end.seq + 1), "not_recovered")
+        yield Gap(device_id, after, Cursor(end.epoch, end.seq + 1), GapReason.NOT_RECOVERED)

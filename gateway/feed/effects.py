@@ -1,19 +1,12 @@
-"""What a feed wants to happen: plain values that :mod:`gateway.devices.devices` carries out."""
+"""Effects: plain values that a feed returns and :mod:`gateway.devices.devices` carries out."""
 
 from typing import NamedTuple, TypeAlias
 
+from gateway.domain import Gap
 from gateway.feed.backfill import Stretch
 from gateway.feed.retransmission import Purpose
-from gateway.packets import Gap
 from shared.cursor import Cursor
 from shared.reading import Reading
-
-
-class Now(NamedTuple):
-    """The time: seconds of a clock that never jumps, and the wall clock in ms since 1970."""
-
-    monotonic_s: float
-    wall_ms: int
 
 
 class Take(NamedTuple):
@@ -23,25 +16,25 @@ class Take(NamedTuple):
 
 
 class Announce(NamedTuple):
-    """Append this gap: what it spans will not come."""
+    """Append this gap: the readings in it will not come."""
 
     gap: Gap
 
 
 class Prepend(NamedTuple):
-    """Put this history in front of everything held."""
+    """Put these readings from before first contact in front of the ring."""
 
     stretch: Stretch
 
 
 class Empty(NamedTuple):
-    """Throw away everything held and go on after ``front``."""
+    """Empty the ring and continue after ``front``."""
 
     front: Cursor
 
 
 class Start(NamedTuple):
-    """First contact: nothing before ``front`` is missing."""
+    """Note first contact: no reading before ``front`` is missing."""
 
     front: Cursor
 
@@ -55,20 +48,20 @@ class Ask(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Drop this reading, which was there before; the ring knows whether it said the same."""
+    """Drop this reading, whose position was taken before; the ring has the reading there."""
 
     reading: Reading
 
 
 class Count(NamedTuple):
-    """Something was dropped; ``reason`` names the counter, ``cursor`` a position that was wrong."""
+    """Count a dropped message; ``reason`` names the counter, ``cursor`` a wrong position."""
 
     reason: str
     cursor: Cursor | None = None
 
 
 class Changed(NamedTuple):
-    """``online``, ``epoch``, ``model``, ``interval_ms`` or ``refused`` changed."""
+    """Send the status: ``online``, ``epoch``, ``model``, ``interval_ms`` or ``refused`` changed."""
 
 
 Effect: TypeAlias = Take | Announce | Prepend | Empty | Start | Ask | Seen | Count | Changed

@@ -1,75 +1,96 @@
-"""The feed of one device: any order, loss and repetition in; in order, once, holes announced out.
+"""The feed of one device: messages in any order come in; readings in order, once, come out. Pure.
 
-Pure. Every method takes what happened and the time, and returns what should happen: a list of
-effects. The rules are those of ``docs/protocol.md``, "Order at the gateway":
+How it works
 
-``admission`` says what is believed and ``refusals`` which refusal is shown; ``order`` what comes
-next, with ``horizon`` for what is missing and ``reorder`` for what came too early; ``asking`` when
-to ask for it; ``history`` fetches what was before.
+- Every method takes an event and the time, and returns effects: take this reading, announce this
+  gap, ask this question. It does nothing else, so every order of events can be tested.
+- A position is judged by ``admission`` first. A refused one is counted, and ``refusals`` decides
+  whether ``device_status`` shows it.
+- An admitted reading goes to ``order``. It takes the next reading, buffers a later one
+  (``reorder_buffer``) and describes the hole before it (``sequence_tracker``).
+- While there is a hole, the feed asks the device's replay for it (``retransmission``). The answer
+  fills the hole, or makes it final, so that it is closed by a gap.
+- From first contact on, ``backfill`` fetches the readings from before it, until the ring is full.
+- A device is online while valid messages of its current epoch come. ``Changed`` is returned with
+  every change that ``device_status`` shows.
+
+Nearly every reading is simply the next one; :meth:`Feed.take_next` takes it without an effect. The
+rules are those of ``docs/protocol.md``, "Order at the gateway".
 """
 
 from dataclasses import InitVar, dataclass, field
 
+from gateway.domain import DropReason, FaultReason, Now
 from gateway.feed.admission import is_future, refusal, strangeness
-from gateway.feed.backfill import Fills, History
-from gateway.feed.effects import Ask, Changed, Count, Effects, Now, Prepend, Seen, Start, Take
+from gateway.feed.backfill import Backfill, BackfillSlots
+from gateway.feed.effects import Ask, Changed, Count, Effects, Prepend, Seen, Start, Take
 from gateway.feed.order import Order
 from gateway.feed.refusals import NEVER_S, Refusals
-from gateway.feed.reorder_buffer import Reorder
-from gateway.feed.retransmission import ASK_AGAIN_S, PAGE_MAX, Asking, Kind, Purpose, Question
+from gateway.feed.reorder_buffer import ReorderBuffer
+from gateway.feed.retransmission import (
+    ASK_AGAIN_S,
+    PAGE_MAX,
+    Kind,
+    OpenQuestion,
+    Purpose,
+    ReplayQuestions,
+)
 from shared.cursor import Cursor
 from shared.reading import Reading, Status
 from shared.wire import ReplayAnswer
 
 ONLINE_S = 3.0
-"""A device is online while something valid of its current epoch came within this time."""
+"""A device is online if a valid message of its current epoch came within this time."""
 ANNOUNCED_MAX_S = 1.0
 """How long a reading may come after the status that announced it, whatever its interval."""
 
 
 @dataclass(slots=True)
 class Feed:
-    """The order of one device's readings; see the module.
+    """The feed of one device; see the module.
 
-    ``capacity`` is how many readings the ring holds, ``repair_s`` how long a hole is waited for.
-    ``held`` and ``fills`` are this device's part of what all feeds share.
+    ``capacity`` is the number of readings that the ring holds. A hole is closed by a gap after
+    ``repair_s``. ``buffer`` and ``slots`` count towards limits that all feeds share.
     """
 
     device_id: str
     capacity: int
     repair_s: float
-    held: InitVar[Reorder | None] = None
-    fills: Fills = field(default_factory=Fills)
+    buffer: InitVar[ReorderBuffer | None] = None
+    slots: BackfillSlots = field(default_factory=BackfillSlots)
 
     online: bool = False
     model: str | None = None
     interval_ms: int | None = None
-    """Between two readings, as the device says: 0 when irregular, None before its first status."""
+    """The time between two readings, as the device says: 0 if irregular, None if unknown."""
     ts_ms: int = 0
     newest: Cursor | None = None
-    """What the replay said it holds last, to a question of :attr:`newest_s`."""
+    """The newest reading that the replay had, as its last answer said."""
     newest_s: float = NEVER_S
+    """When the question of that answer was first asked."""
     oldest: Cursor | None = None
-    """The oldest reading the replay said it holds."""
+    """The oldest reading that the device's replay said it holds; None: unknown."""
 
     _order: Order = field(init=False)
-    _asking: Asking = field(default_factory=Asking)
-    _history: History | None = None
-    _shown: tuple[object, ...] = ()  # what the last Changed was about
+    _replay: ReplayQuestions = field(default_factory=ReplayQuestions)
+    _backfill: Backfill | None = None
+    _shown: tuple[object, ...] = ()  # the values that the last Changed announced
     _alive_s: float = NEVER_S  # the last sign of the current epoch
     _accepted_s: float = NEVER_S  # the last sign of an older one that is still being settled
     _reading_s: float = NEVER_S  # the last reading that was not dropped
     _refusals: Refusals = field(default_factory=Refusals)
 
-    def __post_init__(self, held: Reorder | None) -> None:
-        self._order = Order(self.device_id, self.capacity, Reorder() if held is None else held)
+    def __post_init__(self, buffer: ReorderBuffer | None) -> None:
+        self._order = Order(
+            self.device_id, self.capacity, ReorderBuffer() if buffer is None else buffer
+        )
 
-    # --- what comes in -------------------------------------------------------------------
+    # --- events --------------------------------------------------------------------------
 
     def take_next(self, reading: Reading, now: Now) -> bool:
-        """Take a live reading that simply is the next one, as nearly all are.
+        """Take a live reading if it is simply the next one, as nearly all are.
 
-        False when it needs more thought: that of :meth:`receive_reading`.
+        Returns False if it is not; then call :meth:`receive_reading`.
         """
         if not (self.online and self._order.take_next(reading)):
             return False
@@ -86,7 +107,7 @@ class Feed:
         if reason is not None:
             return self.refuse(reason, now, cursor)
         effects = self._admit(cursor, Cursor(cursor.epoch, cursor.seq - 1), now)
-        is_late = self._order.horizon.is_stopped_before(cursor)
+        is_late = self._order.tracker.is_stopped_before(cursor)
         self._order.know(cursor)
         self._hear(cursor.epoch, reading.ts_ms, online=self.online or not is_late, now=now)
         placed = self._order.place(reading)
@@ -94,7 +115,7 @@ class Feed:
         return effects + self._told() + placed + self._settle(now)
 
     def receive_status(self, status: Status, now: Now) -> Effects:
-        """Take in what the device says of itself; it shows that a last reading was lost."""
+        """Take in a status, which also shows that the last readings before it were lost."""
         cursor = status.cursor
         if self._says_nothing_new(status, cursor):
             self.ts_ms, self._alive_s = status.ts_ms or now.wall_ms, now.monotonic_s
@@ -105,86 +126,86 @@ class Feed:
         effects = self._admit(cursor, cursor, now)
         self._order.announce(cursor, self._announced_s(status))
         if status.state == "stopping":
-            self._order.horizon.stop(cursor)
+            self._order.tracker.stop(cursor)
             online = False
         else:
-            online = self._order.horizon.go_on(cursor)
+            online = self._order.tracker.go_on(cursor)
         self._hear(cursor.epoch, status.ts_ms, online=online, now=now)
         self.model, self.interval_ms = status.model or self.model, status.interval_ms
         return effects + self._told() + self._settle(now)
 
     def receive_invalid(self, position: Cursor, now: Now) -> Effects:
-        """Note the number of a reading that was refused for its values alone."""
+        """Note the position of a reading that was refused for its values alone."""
         if self.head is None or is_future(position, now.wall_ms):
             return []
-        self._order.note(position)
+        self._order.note_void(position)
         return self._settle(now)
 
     def receive_answer(self, purpose: Purpose, answer: ReplayAnswer, now: Now) -> Effects:
-        """Take in the answer to the question last asked for a purpose."""
-        question = self._asking.answered(purpose)
+        """Take in the answer to the last question for a purpose."""
+        question = self._replay.answered(purpose)
         if question is None:
-            return [Count("unasked_answer")]
+            return [Count(DropReason.UNASKED_ANSWER)]
         self.newest, self.newest_s = answer.newest, question.asked_s
         self.oldest = answer.oldest
-        if question.kind == "history":
-            self._use_history(question, answer, now)
+        if question.kind == "backfill":
+            self._use_backfill(question, answer, now)
         else:
             self._use_repair(question, answer, now)
         return self._told() + self._next_stretch() + self._settle(now)
 
     def receive_no_answer(self, purpose: Purpose, now: Now) -> Effects:
-        """Take in that nobody knows the answer, or that there is nobody to ask."""
-        if self._asking.question(purpose) is None:
+        """Note that no replay has an answer, or that there is no replay to ask."""
+        if self._replay.question(purpose) is None:
             return []
         self._miss(purpose, now, pause_s=ASK_AGAIN_S)
         return self._settle(now)
 
     def receive_busy(self, purpose: Purpose, now: Now) -> Effects:
-        """Take in that a question should be asked again later."""
-        self._asking.postponed(purpose, now.monotonic_s)
-        if self._history is not None and self._history.is_hopeless(now.monotonic_s):
-            self._drop_history()
+        """Note that the replay is busy; the question is asked again later."""
+        self._replay.postponed(purpose, now.monotonic_s)
+        if self._backfill is not None and self._backfill.is_hopeless(now.monotonic_s):
+            self._drop_backfill()
         return []
 
     def replay_offered(self, now: Now) -> Effects:
-        """Take in that somebody answers for the device from now on."""
-        self._asking.offered()
+        """Note that a peer offers replay for the device from now on."""
+        self._replay.offered()
         return self._settle(now)
 
     def ask_newest(self, now: Now) -> Effects:
-        """Find out what the device holds last, for a client that claims to be ahead.
+        """Ask for the device's newest position, for a client whose cursor is ahead of the head.
 
-        Not sooner after the last answer than any question is asked again.
+        Does nothing if the last answer is younger than :data:`ASK_AGAIN_S`.
         """
         if now.monotonic_s - self.newest_s < ASK_AGAIN_S:
             return []
-        self._asking.wants_newest = True
+        self._replay.wants_newest = True
         return self._settle(now)
 
     def refuse(self, reason: str, now: Now, cursor: Cursor | None = None) -> Effects:
-        """Count a message of this device that was refused; show that as :attr:`refused` says.
+        """Count a refused message of this device; :attr:`refused` may show it.
 
-        ``cursor`` is its position, if that is what was wrong.
+        ``cursor`` is the message's position, if the position was wrong.
         """
         self._refusals.note(reason, now.monotonic_s, self._reading_s)
         return [Count(reason, cursor), *self._told()]
 
     def tick(self, now: Now) -> Effects:
-        """Judge every timeout; what was received before must have been taken in."""
+        """Judge every timeout; all messages received before must have been taken in."""
         now_s = now.monotonic_s
         if now_s - self._alive_s >= ONLINE_S:
             self.online = False
         self._refusals.settle(now_s, self._reading_s)
-        for purpose in self._asking.overdue(now_s):
+        for purpose in self._replay.overdue(now_s):
             self._miss(purpose, now)
         return self._told() + self._next_stretch() + self._settle(now)
 
-    # --- what others may know ------------------------------------------------------------
+    # --- state ---------------------------------------------------------------------------
 
     @property
     def head(self) -> Cursor | None:
-        """The last position that is settled; None before first contact."""
+        """The last settled position; None before first contact."""
         return self._order.head
 
     @property
@@ -198,76 +219,71 @@ class Feed:
         return self.position.seq
 
     @property
-    def refused(self) -> str | None:
-        """Why the device is refused, as :mod:`gateway.feed.refusals` says; None: it is not."""
+    def refused(self) -> FaultReason | None:
+        """Why the device is refused, for ``device_status``; None if it is not."""
         return self._refusals.shown
 
-    @property
-    def held_count(self) -> int:
-        """How many readings wait for a hole to be filled."""
-        return len(self._order.held)
-
-    def is_fetching_history(self, now: Now) -> bool:
-        """Tell whether history may still appear in front of the ring."""
-        return self._history is not None and self._history.is_moving(now.monotonic_s)
+    def is_backfilling(self, now: Now) -> bool:
+        """Tell whether older readings may soon appear in front of the ring."""
+        return self._backfill is not None and self._backfill.is_moving(now.monotonic_s)
 
     def is_repairing(self, now: Now) -> bool:
-        """Tell whether something is missing that the replay is, or will be, asked for."""
+        """Tell whether there is a hole that the replay is, or will be, asked for."""
         return self._order.is_late(now.monotonic_s)
 
     @property
     def has_journal(self) -> bool:
-        """Tell whether a replay answered for the device at any time."""
+        """Tell whether a replay has ever answered for the device."""
         return self.newest_s > NEVER_S
 
     def silence_s(self, now: Now) -> float:
-        """Return how long ago the last sign of the current epoch came."""
+        """Return the time since the last message of the current epoch."""
         return now.monotonic_s - self._alive_s
 
     @property
     def has_replay(self) -> bool:
-        """Tell whether the device is there, and questions to it may be answered."""
-        return self.online and not self._asking.is_silent
+        """Tell whether the device is online and its replay is not silent."""
+        return self.online and not self._replay.is_silent
 
-    def want_history(self, cursor: Cursor, asked_s: float, now: Now) -> bool:
-        """Fetch what follows a position before what nobody waits for; False: it will not come.
+    def want_backfill(self, cursor: Cursor, asked_s: float, now: Now) -> bool:
+        """Fetch the readings after a position first, for a client that asked at ``asked_s``.
 
-        For a client that asked at ``asked_s``, as long as it waits.
+        Returns False if they will not come soon, so that the client should not wait.
         """
-        history = self._history
-        if history is None or not history.is_moving(now.monotonic_s, asked_s):
+        backfill = self._backfill
+        if backfill is None or not backfill.is_moving(now.monotonic_s, asked_s):
             return False
-        history.want(cursor)
+        backfill.want(cursor)
         return True
 
     def is_calm(self, now: Now) -> bool:
         """Tell whether :meth:`tick` would find nothing to do now."""
-        now_s, history = now.monotonic_s, self._history
+        now_s, backfill = now.monotonic_s, self._backfill
         is_fresh = self.online == (now_s - self._alive_s < ONLINE_S)
         is_told = bool(self._shown) or self.head is None
         if not (is_fresh and is_told and self.refused is None) or self.is_settling():
             return False
-        if history is not None and history.may_go_on and self._asking.may_ask("history", now_s):
+        if backfill is not None and backfill.may_go_on and self._replay.may_ask("backfill", now_s):
             return False
-        return not self._asking.wants_newest and (not self.online or not self._is_seeking(now_s))
+        return not self._replay.wants_newest and (not self.online or not self._is_seeking(now_s))
 
     def _is_seeking(self, now_s: float) -> bool:
-        """Tell whether a replay that was silent for long may be asked again."""
-        return self._asking.is_silent and not self._asking.rests(now_s)
+        """Tell whether a silent replay may be asked again now."""
+        return self._replay.is_silent and not self._replay.rests(now_s)
 
     def is_settling(self) -> bool:
-        """Tell whether :meth:`tick` has more to do soon than judge who is online."""
-        history = self._history
-        has_stretch = history is not None and history.is_whole
-        return has_stretch or self._order.is_waiting or self._asking.is_open
+        """Tell whether :meth:`tick` will soon have more to do than to judge ``online``."""
+        backfill = self._backfill
+        has_stretch = backfill is not None and backfill.is_whole
+        return has_stretch or self._order.is_waiting or self._replay.is_open
 
     def forget(self) -> None:
-        """Give back what this feed holds of what all share; it will not be used again."""
-        self._order.held.clear()
-        self._drop_history()
+        """Empty the buffer and return the slot; the feed is not used afterwards."""
+        self._order.buffer.clear()
+        self._drop_backfill()
 
     def _says_nothing_new(self, status: Status, cursor: Cursor) -> bool:
-        """Tell whether a status only shows that the device is alive, as nearly all of them do."""
+        """Tell whether a status only shows that the device is alive, as nearly all do."""
         return (
             self.online
             and status.state == "online"
@@ -278,33 +294,33 @@ class Feed:
 
     # --- admission -----------------------------------------------------------------------
 
-    def _refusal(self, cursor: Cursor, now: Now) -> str | None:
-        known_seq = self._order.horizon.known_seq(cursor.epoch, self.head)
+    def _refusal(self, cursor: Cursor, now: Now) -> FaultReason | None:
+        known_seq = self._order.tracker.known_seq(cursor.epoch, self.head)
         silence_s = now.monotonic_s - max(self._alive_s, self._accepted_s)
         return refusal(cursor, self.head, known_seq, silence_s, now.wall_ms)
 
     def _is_strange(self, cursor: Cursor, head: Cursor) -> bool:
-        known_seq = self._order.horizon.known_seq(cursor.epoch, head)
+        known_seq = self._order.tracker.known_seq(cursor.epoch, head)
         return strangeness(cursor, head, known_seq) is not None
 
     def _admit(self, cursor: Cursor, front: Cursor, now: Now) -> Effects:
-        """Make first contact after ``front``, or believe a strange position after long silence."""
+        """Make first contact after ``front``; or adopt a strange position after long silence."""
         head = self.head
         if head is None:
             self._order.head = front
-            self._history = History.before(
-                self.device_id, front, self.capacity, self.fills, now.monotonic_s
+            self._backfill = Backfill.before(
+                self.device_id, front, self.capacity, self.slots, now.monotonic_s
             )
             return [Start(front)]
         if not self._is_strange(cursor, head):
             return []
-        self._drop_history()
-        self._asking.abandon()
+        self._drop_backfill()
+        self._replay.abandon()
         self._refusals.clear()
         return self._order.adopt(front)
 
     def _hear(self, epoch: int, ts_ms: int, *, online: bool, now: Now) -> None:
-        """Note a sign of life; only one of the current epoch says anything about being online."""
+        """Note a valid message; only one of the current epoch affects ``online``."""
         if epoch < self.position.epoch:
             self._accepted_s = now.monotonic_s
             return
@@ -312,7 +328,7 @@ class Feed:
         self._alive_s = now.monotonic_s
 
     def _note_placed(self, cursor: Cursor, placed: Effects, now_s: float) -> None:
-        """Note whether a reading was accepted, or dropped because its number had been used."""
+        """Note whether a reading was accepted, or dropped because its position had been used."""
         match placed:
             case []:
                 self._reading_s = now_s
@@ -320,13 +336,13 @@ class Feed:
                 self._refusals.note_used(cursor, now_s, self._reading_s)
 
     def _announced_s(self, status: Status) -> float:
-        """Give the time that readings may take to follow the status that announced them."""
+        """Return the time in which readings must follow the status that announced them."""
         if status.state == "stopping":
             return 0.0
         return min(status.interval_ms / 1000 or ANNOUNCED_MAX_S, ANNOUNCED_MAX_S)
 
     def _told(self) -> Effects:
-        """Say so when anything that a ``device_status`` is sent for is another now."""
+        """Return Changed if a value that ``device_status`` is sent for has changed."""
         shown = (self.online, self.position.epoch, self.model, self.interval_ms, self.refused)
         is_unheard = self.head is None and self.refused is None and not self._shown
         if shown == self._shown or is_unheard:
@@ -337,60 +353,62 @@ class Feed:
     # --- questions and answers -----------------------------------------------------------
 
     def _settle(self, now: Now) -> Effects:
-        """Go on as far as possible, and ask for what is missing."""
-        patience_s = self._asking.patience_s(self.repair_s)
+        """Move the head as far as possible, and ask for missing readings."""
+        patience_s = self._replay.patience_s(self.repair_s)
         effects = self._order.settle(now.monotonic_s, patience_s)
         if self._order.gave_up:
-            self._asking.gave_up()
+            self._replay.gave_up()
         return effects + self._next_question(now) + self._next_page(now)
 
     def _next_question(self, now: Now) -> Effects:
-        """Ask for what is missing, or for where the device stands."""
-        head, now_s, history = self.head, now.monotonic_s, self._history
+        """Ask for missing readings, or for the device's newest position."""
+        head, now_s, backfill = self.head, now.monotonic_s, self._backfill
         if head is None:
             return []
         if self._order.is_late(now_s):
             return self._ask("repair", head, self._hole_size(head), now_s)
-        # so a replay that came back is found before it is needed
-        is_sought = self._asking.is_silent and self.online and (history is None or history.is_whole)
-        if self._asking.wants_newest or is_sought:
+        # A silent replay is asked now and then, so that its return is noticed before it is needed.
+        is_sought = (
+            self._replay.is_silent and self.online and (backfill is None or backfill.is_whole)
+        )
+        if self._replay.wants_newest or is_sought:
             return self._ask("newest", head, 1, now_s)
         return []
 
     def _next_page(self, now: Now) -> Effects:
-        """Ask for the next page of history, when it is this device's turn."""
-        now_s, history = now.monotonic_s, self._history
-        if history is None or history.is_whole or not self._asking.may_ask("history", now_s):
+        """Ask for the next page of backfill, when it is this device's turn."""
+        now_s, backfill = now.monotonic_s, self._backfill
+        if backfill is None or backfill.is_whole or not self._replay.may_ask("backfill", now_s):
             return []
-        if not history.take_turn(now_s):
+        if not backfill.take_slot(now_s):
             return []
-        return self._ask("history", history.after, history.limit, now_s)
+        return self._ask("backfill", backfill.after, backfill.limit, now_s)
 
     def _hole_size(self, head: Cursor) -> int:
         missing = self._order.missing()
         if missing is None or self.position.epoch > head.epoch:
-            return PAGE_MAX  # nobody knows how much the old epoch had
+            return PAGE_MAX  # the length of the old epoch is not known
         return max(1, min(missing.last.seq - head.seq, PAGE_MAX))
 
     def _ask(self, kind: Kind, after: Cursor | None, limit: int, now_s: float) -> Effects:
-        asking, known = self._asking, self.position
-        if not asking.may_ask(kind, now_s) or asking.was_answered(kind, after, known, now_s):
+        replay, known = self._replay, self.position
+        if not replay.may_ask(kind, now_s) or replay.was_answered(kind, after, known, now_s):
             return []
-        question = asking.ask(kind, after, limit, known, now_s)
+        question = replay.ask(kind, after, limit, known, now_s)
         return [Ask(question.purpose, question.after, question.limit)]
 
     def _miss(self, purpose: Purpose, now: Now, pause_s: float = 0.0) -> None:
-        """Do without an answer: ask again soon, or rarely once nobody seems to be there."""
-        now_s, history = now.monotonic_s, self._history
-        self._asking.missed(purpose, now_s, pause_s)
-        if history is None or history.is_whole or not self._asking.rests(now_s):
+        """Note a missing answer; a replay that is silent now gives its backfill slot away."""
+        now_s, backfill = now.monotonic_s, self._backfill
+        self._replay.missed(purpose, now_s, pause_s)
+        if backfill is None or backfill.is_whole or not self._replay.rests(now_s):
             return
-        history.return_turn()
-        if history.is_hopeless(now_s):
-            self._drop_history()
+        backfill.return_slot()
+        if backfill.is_hopeless(now_s):
+            self._drop_backfill()
 
-    def _use_repair(self, question: Question, answer: ReplayAnswer, now: Now) -> None:
-        """Place what was recovered; what the answer should have had and has not is final."""
+    def _use_repair(self, question: OpenQuestion, answer: ReplayAnswer, now: Now) -> None:
+        """Buffer the recovered readings; those that the answer should have had are lost."""
         found = [r for r in answer.readings if self._is_believable(r.cursor, question, now)]
         for reading in found:
             self._order.place_recovered(reading)
@@ -401,7 +419,7 @@ class Feed:
         if question.kind == "newest" and newest and self._is_believable(newest, question, now):
             self._order.announce(newest, 0.0)
 
-    def _is_believable(self, cursor: Cursor, question: Question, now: Now) -> bool:
+    def _is_believable(self, cursor: Cursor, question: OpenQuestion, now: Now) -> bool:
         """Tell whether a replay's position lies where it was asked for, and not absurdly far."""
         head = self.head
         if head is None or (question.after is not None and cursor <= question.after):
@@ -409,26 +427,26 @@ class Feed:
         absurd = is_future(cursor, now.wall_ms) or self._is_strange(cursor, head)
         return cursor <= head or not absurd
 
-    def _use_history(self, question: Question, answer: ReplayAnswer, now: Now) -> None:
-        """Add a page of history, unless it was asked for before the fetching began anew."""
-        history, now_s = self._history, now.monotonic_s
-        if history is None or not history.take_turn(now_s) or question.after != history.after:
+    def _use_backfill(self, question: OpenQuestion, answer: ReplayAnswer, now: Now) -> None:
+        """Add a page, unless its question is older than the present window."""
+        backfill, now_s = self._backfill, now.monotonic_s
+        if backfill is None or not backfill.take_slot(now_s) or question.after != backfill.after:
             return
-        history.add(answer, now_s)
+        backfill.add(answer, now_s)
 
     def _next_stretch(self) -> Effects:
-        """Put the newest part of fetched history in front; in parts, as each takes time."""
-        history = self._history
-        if history is None or not history.is_whole:
+        """Put the newest fetched readings in front of the ring, one stretch at a time."""
+        backfill = self._backfill
+        if backfill is None or not backfill.is_whole:
             return []
-        stretch = history.pop_stretch()
-        if not history.readings and history.is_last:
-            self._drop_history()
-        elif not history.readings:
-            history.go_on()
+        stretch = backfill.pop_stretch()
+        if not backfill.readings and backfill.is_last:
+            self._drop_backfill()
+        elif not backfill.readings:
+            backfill.go_on()
         return [Prepend(stretch)] if stretch.items else []
 
-    def _drop_history(self) -> None:
-        if self._history is not None:
-            self._history.return_turn()
-            self._history = None
+    def _drop_backfill(self) -> None:
+        if self._backfill is not None:
+            self._backfill.return_slot()
+            self._backfill = None

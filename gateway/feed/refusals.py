@@ -1,22 +1,30 @@
-"""What a feed shows of what was refused: the reason in ``device_status``. Pure.
+"""Which refusal of a device ``device_status`` shows, if any. Pure.
 
-A position that is not believed and an unknown version are shown at once. Everything else happens
-to good bikes too: a sensor fails once, a reading comes by two ways. Such refusals are shown when
-they go on for :data:`REFUSED_AFTER_S` and no reading is accepted between them. They are called a
-run. The next accepted reading ends the run and what is shown of it.
+How it works: a position that is not believed and an unknown version are shown at once. Other
+refusals happen to good bikes too: a sensor fails once, a reading comes by two ways. They are shown
+when they continue for :data:`REFUSED_AFTER_S` without an accepted reading between them. Such a
+series is called a run. The next accepted reading ends the run, and it is no longer shown.
 """
 
 from dataclasses import dataclass, field
 
+from gateway.domain import FaultReason
 from shared.cursor import Cursor
 
 REFUSED_AFTER_S = 3.0
-"""As long as it takes a silent bike to be offline."""
+"""The time after which a silent bike is offline."""
 REFUSED_SHOWN_S = 10.0
-"""How long a refusal is shown after the last one: as long as it takes to be believed after all."""
-AT_ONCE = frozenset({"old_epoch", "future_epoch", "far_seq", "unsupported_version"})
+"""A refusal is shown this long after the last one: then a refused position is believed."""
+AT_ONCE = frozenset(
+    {
+        FaultReason.OLD_EPOCH,
+        FaultReason.FUTURE_EPOCH,
+        FaultReason.FAR_SEQ,
+        FaultReason.UNSUPPORTED_VERSION,
+    }
+)
 SWITCHES_LEAST = 2
-"""Two publishers of one id are recognised when their numbers took turns so often."""
+"""Two publishers of one id are recognised when their numbers took turns this often."""
 NEVER_S = float("-inf")
 
 
@@ -25,7 +33,7 @@ class _Run:
     """Refusals with no accepted reading between them.
 
     ``row`` is the last number that was refused because it had been used. ``other`` is the last
-    number of the row before it: of two publishers, each goes on with its own row.
+    number of the row before it: each of two publishers continues its own row.
     """
 
     since_s: float
@@ -36,11 +44,12 @@ class _Run:
     other: Cursor | None = None
 
     @property
-    def reason(self) -> str:
-        """Say what is wrong, in the words of ``device_status``."""
+    def reason(self) -> FaultReason:
+        """The reason that ``device_status`` shows for this run."""
         if self.invalid >= self.used:
-            return "invalid"
-        return "conflict" if self.switches >= SWITCHES_LEAST else "seq_back"
+            return FaultReason.INVALID
+        is_conflict = self.switches >= SWITCHES_LEAST
+        return FaultReason.CONFLICT if is_conflict else FaultReason.SEQ_BACK
 
     def note_used(self, cursor: Cursor) -> None:
         """Note a number that had been used before."""
@@ -53,16 +62,16 @@ class _Run:
 
 @dataclass(slots=True)
 class Refusals:
-    """Which refusal of one device is shown, if any; ``accepted_s`` is of its last reading."""
+    """The refusals of one device; ``accepted_s`` is the time of its last accepted reading."""
 
-    shown: str | None = None
+    shown: FaultReason | None = None
     _shown_s: float = NEVER_S
     _run: _Run = field(default_factory=lambda: _Run(NEVER_S))
 
     def note(self, reason: str, now_s: float, accepted_s: float) -> None:
         """Note a message that was refused."""
         if reason in AT_ONCE:
-            self.shown, self._shown_s = reason, now_s
+            self.shown, self._shown_s = FaultReason(reason), now_s
             return
         self._go_on(now_s, accepted_s).invalid += 1
         self._show_run(now_s)
@@ -73,17 +82,17 @@ class Refusals:
         self._show_run(now_s)
 
     def settle(self, now_s: float, accepted_s: float) -> None:
-        """Show a refusal no longer than it holds."""
+        """Hide a refusal that is over."""
         is_over = self.shown not in AT_ONCE and accepted_s > self._run.since_s
         if is_over or now_s - self._shown_s >= REFUSED_SHOWN_S:
             self.shown = None
 
     def clear(self) -> None:
-        """Show nothing: the device is believed from now on."""
+        """Show nothing, because the device is believed from now on."""
         self.shown = None
 
     def _go_on(self, now_s: float, accepted_s: float) -> _Run:
-        """Give the run that goes on, or begin one; an accepted reading ends it."""
+        """Return the present run, or a new one if a reading was accepted since it began."""
         if self._run.since_s <= accepted_s:
             self._run = _Run(now_s)
         return self._run

@@ -1,7 +1,16 @@
-"""The questions a feed has for the replay of its device: repeated, and given up.
+"""Retransmission: a feed's questions to its device's replay, their repetition and their end.
 
-One is open at a time for what is missing, and one for the history, so that on a line which loses
-something all the time neither waits for the other.
+How it works
+
+- A question is of one of three kinds: ``repair`` (readings that are missing), ``backfill``
+  (readings from before first contact) and ``newest`` (the device's last position). For each
+  purpose, ``repair`` and ``backfill``, one question is open at a time, so that on a lossy line
+  neither waits for the other. ``newest`` is asked for the purpose ``repair`` when nothing is
+  missing.
+- A question without an answer is repeated after :data:`ASK_AGAIN_S`. After :data:`SILENT_TRIES`
+  such misses in a row the replay counts as silent: questions are asked every
+  :data:`SILENT_RETRY_S` only, and a hole is held open for :data:`SILENT_HOLD_S` only.
+- A replay that answered before is given the whole time of one repair before it counts as silent.
 """
 
 from dataclasses import dataclass, field
@@ -11,41 +20,41 @@ from shared.cursor import Cursor
 
 ASK_AGAIN_S = 0.5
 SILENT_TRIES = 2
-"""A replay that did not answer this many questions in a row is taken to be absent."""
+"""A replay that did not answer this many questions in a row counts as silent."""
 SILENT_HOLD_S = 0.05
-"""With no replay to wait for, a hole may still be two messages that overtook each other."""
+"""Without a replay, a hole is held open this long: two messages may have changed places."""
 SILENT_RETRY_S = 10.0
 PAGE_MAX = 250
-"""Readings asked for at once: taking them in keeps the event loop for some 5 ms."""
+"""Readings of one question: taking them in keeps the event loop for some 5 ms."""
 
-Kind: TypeAlias = Literal["repair", "history", "newest"]
-Purpose: TypeAlias = Literal["repair", "history"]
-"""What an open question is for; ``newest`` is asked where there is nothing to repair."""
+Kind: TypeAlias = Literal["repair", "backfill", "newest"]
+Purpose: TypeAlias = Literal["repair", "backfill"]
+"""The purpose of a question; that of ``newest`` is ``repair``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What was asked: at most ``limit`` readings after ``after`` (None: from the oldest)."""
+class OpenQuestion:
+    """A question for at most ``limit`` readings after ``after`` (None: from the oldest)."""
 
     kind: Kind
     after: Cursor | None
     limit: int
     known: Cursor
-    """The greatest position known to exist when it was asked first."""
+    """The greatest position that was known to exist when the question was first asked."""
     asked_s: float = 0.0
-    """When it was asked first: its answer may be from then."""
+    """When the question was first asked: its answer may be that old."""
 
     @property
     def purpose(self) -> Purpose:
-        """Tell what it is for."""
+        """The purpose that this kind of question belongs to."""
         return _purpose(self.kind)
 
     def answered_up_to(self, reached: Cursor | None, newest: Cursor | None) -> Cursor:
-        """Say up to where an answer is the last word: what it lacks there will never come.
+        """Return the position up to which an answer is final: readings missing there are lost.
 
-        An answer that reaches the newest reading held speaks for everything that was known when
-        it was asked for; what was published since may only have been too late for it. Of epochs
-        after its newest it knows nothing: that is another device's of the same name.
+        An answer that reaches the device's newest reading is final for everything that was known
+        when the question was asked. Readings published later may have missed the answer. The
+        answer is not final for epochs after its newest: another device of the same id has those.
         """
         if reached is not None and newest is not None and newest > reached:
             return reached
@@ -55,57 +64,57 @@ class Question:
 
 
 @dataclass(slots=True)
-class _Thread:
-    """The question for one purpose: open, or not answered so that it would be asked again."""
+class _PurposeState:
+    """The questions for one purpose: ``question`` is open, ``repeatable`` got no answer.
 
-    question: Question | None = None
-    repeatable: Question | None = None
-    answered: Question | None = None
+    ``answered`` was the last one that got an answer.
+    """
+
+    question: OpenQuestion | None = None
+    repeatable: OpenQuestion | None = None
+    answered: OpenQuestion | None = None
     asked_s: float = 0.0
     misses: int = 0
 
 
 @dataclass(slots=True)
-class Asking:
-    """The questions that are open, and how far the replay can be relied on."""
+class ReplayQuestions:
+    """A feed's questions, and whether the device's replay answers at all."""
 
     wants_newest: bool = False
-    """Whether somebody needs to know what the device holds last."""
-    _threads: dict[Purpose, _Thread] = field(
-        default_factory=lambda: {"repair": _Thread(), "history": _Thread()}
+    """Whether a client needs the device's newest position."""
+    _states: dict[Purpose, _PurposeState] = field(
+        default_factory=lambda: {"repair": _PurposeState(), "backfill": _PurposeState()}
     )
-    _answers: bool = False  # it answered, and since then never failed a whole repair
+    _answers: bool = False  # it answered, and has not failed a whole repair since
     _not_before_s: float = float("-inf")
     _rest_until_s: float = float("-inf")
 
     @property
     def is_open(self) -> bool:
-        """Tell whether an answer is waited for."""
-        threads = self._threads
-        return threads["repair"].question is not None or threads["history"].question is not None
+        """Tell whether a question is open."""
+        states = self._states
+        return states["repair"].question is not None or states["backfill"].question is not None
 
-    def question(self, purpose: Purpose) -> Question | None:
-        """Give the open question for a purpose."""
-        return self._threads[purpose].question
+    def question(self, purpose: Purpose) -> OpenQuestion | None:
+        """Return the open question for a purpose."""
+        return self._states[purpose].question
 
     @property
     def is_silent(self) -> bool:
-        """Tell whether there is no replay to wait for.
-
-        One that answered before is given the whole time of one repair to come back.
-        """
+        """Tell whether no answer is to be expected; see the module."""
         return self._has_missed and not self._answers
 
     @property
     def _has_missed(self) -> bool:
-        return any(thread.misses >= SILENT_TRIES for thread in self._threads.values())
+        return any(state.misses >= SILENT_TRIES for state in self._states.values())
 
     def patience_s(self, repair_s: float) -> float:
-        """Give the time after which a hole is given up."""
+        """Return the time after which a hole is closed by a gap."""
         return min(SILENT_HOLD_S, repair_s) if self.is_silent else repair_s
 
     def rests(self, now_s: float) -> bool:
-        """Tell whether nobody seems to be there, so that only a hole is worth a question."""
+        """Tell whether the replay is silent and its next retry is not due."""
         return now_s < self._rest_until_s
 
     def may_ask(self, kind: Kind, now_s: float) -> bool:
@@ -120,85 +129,85 @@ class Asking:
         return question is None or question.kind != "repair"
 
     def was_answered(self, kind: Kind, after: Cursor | None, known: Cursor, now_s: float) -> bool:
-        """Tell whether just this was answered, too short ago for another answer to help.
+        """Tell whether this very question was asked in the last :data:`ASK_AGAIN_S` and answered.
 
-        Of an epoch its device knows nothing of any more a replay says nothing, again and again.
+        The device may have forgotten the epoch, so that every answer for it is empty.
         """
-        thread = self._threads[_purpose(kind)]
-        last = thread.answered
+        state = self._states[_purpose(kind)]
+        last = state.answered
         if last is None or (last.kind, last.after, last.known.epoch) != (kind, after, known.epoch):
             return False
-        return now_s - thread.asked_s < ASK_AGAIN_S
+        return now_s - state.asked_s < ASK_AGAIN_S
 
     def ask(
         self, kind: Kind, after: Cursor | None, limit: int, known: Cursor, now_s: float
-    ) -> Question:
-        """Open a question, or the one that was not answered again."""
-        thread = self._threads[_purpose(kind)]
-        question = thread.repeatable
+    ) -> OpenQuestion:
+        """Open a question; a question without an answer is opened again if it is the same."""
+        state = self._states[_purpose(kind)]
+        question = state.repeatable
         if question is None or (question.kind, question.after) != (kind, after):
-            question = Question(kind, after, limit, known, now_s)
-        thread.question, thread.repeatable, thread.asked_s = question, None, now_s
+            question = OpenQuestion(kind, after, limit, known, now_s)
+        state.question, state.repeatable, state.asked_s = question, None, now_s
         return question
 
     def overdue(self, now_s: float) -> list[Purpose]:
-        """Name the open questions that have to be repeated."""
+        """Return the purposes whose open question must be repeated."""
         return [
             purpose
-            for purpose, thread in self._threads.items()
-            if thread.question is not None and now_s - thread.asked_s >= ASK_AGAIN_S
+            for purpose, state in self._states.items()
+            if state.question is not None and now_s - state.asked_s >= ASK_AGAIN_S
         ]
 
-    def answered(self, purpose: Purpose) -> Question | None:
-        """Close a question with its answer, though that may come after it was missed."""
-        thread = self._threads[purpose]
-        question, thread.question = thread.question or thread.repeatable, None
+    def answered(self, purpose: Purpose) -> OpenQuestion | None:
+        """Close a question with its answer, which may come after the question was missed."""
+        state = self._states[purpose]
+        question, state.question = state.question or state.repeatable, None
         if question is not None:
-            thread.repeatable, thread.answered = None, question
+            state.repeatable, state.answered = None, question
             self.wants_newest &= purpose != "repair"
             self._answers = True
-            self.hope()
+            self.forget_silence()
         return question
 
-    def hope(self) -> None:
-        """Forget earlier silence: there is somebody who answers."""
-        for thread in self._threads.values():
-            thread.misses = 0
+    def forget_silence(self) -> None:
+        """Forget the misses: the replay answers."""
+        for state in self._states.values():
+            state.misses = 0
         self._not_before_s = self._rest_until_s = float("-inf")
 
     def offered(self) -> None:
-        """Note that somebody answers from now on, who may know what another one did not."""
-        self.hope()
-        for thread in self._threads.values():
-            thread.answered = None
+        """Note that a peer offers replay, which may have readings that another one has not."""
+        self.forget_silence()
+        for state in self._states.values():
+            state.answered = None
 
     def missed(self, purpose: Purpose, now_s: float, pause_s: float = 0.0) -> None:
-        """Close an open question without an answer; ask again after a pause."""
-        thread = self._threads[purpose]
-        thread.repeatable, thread.question = thread.question, None
-        thread.misses += 1
+        """Close an open question without an answer, to be asked again after a pause."""
+        state = self._states[purpose]
+        state.repeatable, state.question = state.question, None
+        state.misses += 1
         self._not_before_s = now_s + pause_s
-        if thread.misses >= SILENT_TRIES:
+        if state.misses >= SILENT_TRIES:
             self._rest_until_s = now_s + SILENT_RETRY_S
 
     def postponed(self, purpose: Purpose, now_s: float) -> None:
-        """Close an open question: the replay is there, but busy."""
-        thread = self._threads[purpose]
-        self._answers = self._answers or thread.question is not None
-        self.hope()
-        thread.repeatable, thread.question = thread.question, None
+        """Close an open question because the replay is busy."""
+        state = self._states[purpose]
+        self._answers = self._answers or state.question is not None
+        self.forget_silence()
+        state.repeatable, state.question = state.question, None
         self._not_before_s = now_s + ASK_AGAIN_S
 
     def gave_up(self) -> None:
-        """Note that a hole was given up; who answered nothing for so long is not waited for."""
+        """Note that a hole was closed by a gap; a replay that missed questions is silent then."""
         if self._has_missed:
             self._answers = False
 
     def abandon(self) -> None:
-        """Drop the open questions: nobody needs their answers any more."""
-        for thread in self._threads.values():
-            thread.question = thread.repeatable = thread.answered = None
+        """Drop all questions, because their answers are of no use any more."""
+        for state in self._states.values():
+            state.question = state.repeatable = state.answered = None
 
 
 def _purpose(kind: Kind) -> Purpose:
-    return "history" if kind == "history" else "repair"
+    return "backfill" if kind == "backfill" else "repair"

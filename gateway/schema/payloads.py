@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, get_args
 
+from gateway.domain import FaultReason, GapReason
 from gateway.fanout.subscription import EVERYTHING, NAMES_MAX, RATE_MAX_HZ, SINCE_MAX
 from shared.cursor import CURSOR, INTEGER_LIMIT
 from shared.errors import RequestError, SpokeError
@@ -27,23 +28,23 @@ from shared.reading import (
 Schema: TypeAlias = dict[str, Any]
 
 GAP_REASONS = {
-    "overrun": "the gateway dropped it: the client or the repair was too slow",
-    "expired": "it is older than the oldest reading held",
-    "not_recovered": "it was lost between bike and gateway, and the bike did not send it again",
-    "invalid": "the bike sent it with an impossible speed or time",
-    "epoch": "the bike began a new epoch; the number of missing readings is unknown",
-    "epoch_back": "the bike returned to an older epoch; the gateway dropped all its readings",
-    "unknown_cursor": "the client's cursor was ahead of all readings of the bike",
-    "evicted": "the gateway evicted the bike for other bikes",
+    GapReason.OVERRUN: "the gateway dropped it: the client or the repair was too slow",
+    GapReason.EXPIRED: "it is older than the oldest reading held",
+    GapReason.NOT_RECOVERED: "it was lost on the way, and the bike did not send it again",
+    GapReason.INVALID: "the bike sent it with an impossible speed or time",
+    GapReason.EPOCH: "the bike began a new epoch; the number of missing readings is unknown",
+    GapReason.EPOCH_BACK: "the bike returned to an older epoch; all its readings were dropped",
+    GapReason.UNKNOWN_CURSOR: "the client's cursor was ahead of all readings of the bike",
+    GapReason.EVICTED: "the gateway evicted the bike for other bikes",
 }
 REFUSALS = {
-    "old_epoch": "its epoch went backwards, or two bikes have one id",
-    "future_epoch": "its epoch is more than a day ahead of the gateway's clock",
-    "far_seq": "its seq is more than 1,000,000 ahead",
-    "unsupported_version": "it uses another version of the protocol",
-    "invalid": "for 3 s or more, no reading of it could be used",
-    "seq_back": "for 3 s or more, its seq went back or did not rise",
-    "conflict": "for 3 s or more, two publishers sent numbers that were used before",
+    FaultReason.OLD_EPOCH: "its epoch went backwards, or two bikes have one id",
+    FaultReason.FUTURE_EPOCH: "its epoch is more than a day ahead of the gateway's clock",
+    FaultReason.FAR_SEQ: "its seq is more than 1,000,000 ahead",
+    FaultReason.UNSUPPORTED_VERSION: "it uses another version of the protocol",
+    FaultReason.INVALID: "for 3 s or more, no reading of it could be used",
+    FaultReason.SEQ_BACK: "for 3 s or more, its seq went back or did not rise",
+    FaultReason.CONFLICT: "for 3 s or more, two publishers sent numbers that were used before",
 }
 STATUS_OPTIONAL = ("model", "interval_ms", "refused")
 """Keys of a ``device_status`` that may be absent."""

@@ -1,6 +1,6 @@
-"""Where devices are heard: ZeroMQ sockets, the loop that reads them, and questions to devices.
+"""The ZeroMQ side of the gateway: sockets to devices, the loop that reads them, and questions.
 
-``links`` opens the sockets, ``turns`` waits for them in a thread, ``subscriber`` reads and writes
-them in the loop; ``replay`` and ``replay_routes`` (pure) word the questions and say whom to ask.
-Knows nothing of feeds and browsers.
+``sockets`` opens the sockets, ``readiness`` tells the loop when one has a message, ``subscriber``
+reads and writes them. ``replay_client`` and ``replay_routes`` (pure) hold the open questions and
+choose the endpoints that are asked. Nothing here knows clients.
 """

@@ -1,10 +1,10 @@
-"""Tells the event loop when something came in on its ZeroMQ sockets.
+"""Readiness: tells the event loop when a ZeroMQ socket has a message.
 
-The descriptor of a ZeroMQ socket is edge-triggered: it becomes readable when a queue that was found
-empty is so no more, and stays silent for what comes on top. That is safe under one rule, which
-libzmq's source gives (``socket_base.cpp``, ``mailbox.cpp``): whatever is done with a socket, even a
-``send``, may take the signal away, so the last thing done must be a read that found nothing. Who
-does not get so far looks again by itself.
+How it works: the descriptor of a ZeroMQ socket is edge-triggered. It becomes readable when the
+first message comes into an empty queue, and not again for further messages. Any call on the socket,
+even a ``send``, may consume that signal (libzmq, ``socket_base.cpp`` and ``mailbox.cpp``). So after
+a signal the socket must be read until a read finds nothing. A caller that stops earlier, or that
+sends, must look at the socket again without a signal.
 """
 
 from collections.abc import Callable
@@ -13,25 +13,25 @@ from typing import TypeAlias, cast
 import zmq
 
 Watch: TypeAlias = Callable[[int, Callable[[], None]], Callable[[], None]]
-"""Calls a function whenever a descriptor is readable, until what it returned is called."""
+"""Calls a function whenever a descriptor is readable; returns a function that ends this."""
 
 
 EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
-"""As plain integers: pyzmq's enumerations cost more than what they are asked for."""
+"""As plain integers: converting pyzmq's enumerations costs more than the call itself."""
 
 
-class Arrivals:
-    """The descriptors of some sockets, and who is told when one of them has a message."""
+class Readiness:
+    """Watches the descriptors of sockets, and calls a function when one has a message."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._endings: dict[zmq.Socket[bytes], Callable[[], None]] = {}
 
     def add(self, socket: "zmq.Socket[bytes]", on_message: Callable[[], None]) -> None:
-        """Watch a socket too, and have it read at once: what came before made no signal."""
+        """Watch a socket, and have it read at once: earlier messages made no signal."""
 
         def look() -> None:
-            """Take the signal, which would come again at once; it may have been for nothing."""
+            """Consume the signal, or it comes again at once; there may be no message."""
             if int(cast("int", socket.getsockopt(EVENTS))) & POLLIN:
                 on_message()
 
@@ -39,11 +39,11 @@ class Arrivals:
         on_message()
 
     def remove(self, socket: "zmq.Socket[bytes]") -> None:
-        """Watch a socket no more; to be called before it is closed."""
+        """Stop watching a socket; to be called before it is closed."""
         self._endings.pop(socket)()
 
     def clear(self) -> None:
-        """Watch nothing any more."""
+        """Stop watching all sockets."""
         while self._endings:
             _socket, end = self._endings.popitem()
             end()

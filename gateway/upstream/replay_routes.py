@@ -1,7 +1,9 @@
 """Which replay endpoint answers for which device. Pure.
 
-A device's endpoint is the first that answers for it without ``unknown_device``. It is remembered
-until it says so or falls silent; until then, all that may know the device are asked at once.
+How it works: at first all routes that may know a device are asked at once. The first one that
+answers without ``unknown_device`` is remembered, and asked alone. It is forgotten when it refuses
+with ``unknown_device`` or does not answer; then all are asked again. A route is an endpoint of the
+settings, or a peer that connected to the gateway and claims to serve the device.
 """
 
 from collections import OrderedDict
@@ -9,23 +11,23 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 CLAIM_S = 30.0
-"""Bikes that connect out say every 10 s whom they serve; after three times unsaid it is over."""
+"""A peer repeats its claim every 10 s; after three missing repetitions the claim is over."""
 CLAIMS_A_DEVICE_MAX = 3
-"""A bike that reconnects is a new peer: its old claims stand beside the new one for a while."""
+"""A bike that reconnects is a new peer: its old claims last on beside the new one for a while."""
 
 
 class Route(NamedTuple):
-    """A way to a replay: the endpoint we connect to, or a peer that connected to ours."""
+    """A way to a replay: an endpoint that the gateway connects to, or a peer that connected."""
 
     endpoint: str
     peer: bytes = b""
-    """The peer's name on the endpoint's ROUTER; empty where we connect."""
+    """The peer's name on the endpoint's ROUTER; empty if the gateway connects."""
 
 
 class ReplayRoutes:
-    """The endpoints of the settings, the peers that offer replay, and who answered last.
+    """The endpoints of the settings, the peers' claims, and the remembered routes.
 
-    Bounded by ``devices_max`` devices for each; the device not heard of for longest gives way.
+    Claims and remembered routes are kept for ``devices_max`` devices each, the latest.
     """
 
     def __init__(self, endpoints: Sequence[str], devices_max: int) -> None:
@@ -40,13 +42,13 @@ class ReplayRoutes:
         return tuple(device_id for device_id in served if self._claim(route, device_id, now_s))
 
     def candidates(self, device_id: str, now_s: float) -> list[Route]:
-        """List every route that may know the device: peers, the latest first, then endpoints."""
+        """Return every route that may know the device: peers, the latest first, then endpoints."""
         claims = self._claims.get(device_id, OrderedDict())
         current = [route for route, until_s in reversed(claims.items()) if until_s > now_s]
         return [*current, *self._fixed]
 
     def routes_for(self, device_id: str, now_s: float) -> list[Route]:
-        """List whom to ask: the one remembered, else all that may know the device."""
+        """Return the routes to ask: the remembered one, or else all that may know the device."""
         candidates = self.candidates(device_id, now_s)
         remembered = self._remembered.get(device_id)
         return candidates if remembered not in candidates else [remembered]
@@ -59,7 +61,7 @@ class ReplayRoutes:
             self._remembered.popitem(last=False)
 
     def forget(self, device_id: str) -> None:
-        """Ask everybody again: the route was silent, or does not know the device."""
+        """Forget the remembered route, which was silent or does not know the device."""
         self._remembered.pop(device_id, None)
 
     def _claim(self, route: Route, device_id: str, now_s: float) -> bool:

@@ -1,10 +1,10 @@
 """The gateway's ZeroMQ sockets: opened as the settings say, read one message at a time.
 
-The limits are those of ``docs/protocol.md``, section 2; hostile peers do not move them. An
-endpoint that cannot be had is a :class:`~shared.errors.SettingsError` that says what to do.
+The limits are those of ``docs/protocol.md``, section 2; hostile peers cannot exceed them. An
+endpoint that cannot be opened is a :class:`~shared.errors.SettingsError` that names the remedy.
 
-Devices are heard by XSUB. A SUB is the same on the wire, but throws away what it did not subscribe
-to inside ``recv``: a publisher that ignores subscriptions kept it there for 90 ms at a time.
+Live messages are received by XSUB. A SUB is the same on the wire, but discards messages of other
+topics inside ``recv``: a publisher that ignores subscriptions kept it there for 90 ms at a time.
 """
 
 import errno
@@ -32,27 +32,27 @@ from shared.wire import (
 
 LIVE_QUEUE_LEAST = 10_000
 LIVE_QUEUE_A_DEVICE = 20
-"""With fewer, a burst of a fleet's messages is dropped on an idle line (measured). As many
-subscriptions can be under way: those beyond it are lost for good (libzmq #4064)."""
+"""With a shorter queue, a burst of a fleet's messages is dropped on an idle line (measured). It is
+also the limit of subscriptions under way: those beyond it are lost for good (libzmq #4064)."""
 LIVE_QUEUE_BYTES = 64 * 1024 * 1024
 REPLAY_QUEUE = 1_000
 REPLAY_QUEUE_BYTES = 32 * 1024 * 1024
-"""What is read and waits for its turn: 200,000 readings, 250 of the answers that devices send."""
+"""Bytes that are read and not handed out yet: 200,000 readings, 250 answers of usual size."""
 PEERS_LEAST, PEERS_A_DEVICE = 256, 2
-"""Each bike may connect by itself, and again before its former connection is known to be dead."""
+"""Each bike may connect by itself, and again before its old connection is known to be dead."""
 LIVE_FRAME_BYTES_MAX = 64 * 1024
-"""A peer that sends more is cut off; what is too long but shorter is counted and dropped."""
+"""A peer that sends more is cut off; a shorter message that is too long is counted and dropped."""
 REPLAY_FRAME_BYTES_MAX = 1024 * 1024
 LIVE_FRAMES_KEPT = 3
-"""Topic and payload; a third one shows that there were too many."""
+"""Topic and payload; a third frame shows that there were too many."""
 REPLAY_FRAMES_KEPT = 1 + 1 + REPLAY_LIMIT_MAX + 1
-"""A peer's name, a header and the readings; one more shows that there were too many."""
+"""A peer's name, a header and the readings; one more frame shows that there were too many."""
 REPLAY_BYTES_KEPT = REQUEST_BYTES_MAX + REPLAY_LIMIT_MAX * READING_BYTES_MAX
 HOLDER = "a gateway that still runs or a device that listens there itself"
-"""Who has an endpoint that is in use, most often."""
+"""The usual holder of an endpoint that is in use, for the error message."""
 
 SUBSCRIBE = b"\x01"
-"""What an XSUB sends in front of a topic."""
+"""An XSUB sends this byte in front of a topic to subscribe."""
 
 Kind: TypeAlias = Literal["live", "replay"]
 Frames: TypeAlias = list[bytes]
@@ -60,7 +60,7 @@ Frames: TypeAlias = list[bytes]
 
 @dataclass(frozen=True, slots=True)
 class LinkSettings:
-    """Where devices are heard and asked; see :func:`link_settings`."""
+    """The endpoints of devices and their replays; see :func:`link_settings`."""
 
     device_connect: tuple[str, ...] = ()
     device_bind: str | None = None
@@ -70,7 +70,7 @@ class LinkSettings:
 
 
 class Incoming(NamedTuple):
-    """A message as it came: ``live`` is topic and payload, ``replay`` an answer or an offer."""
+    """A raw message: ``live`` is topic and payload, ``replay`` an answer or an offer."""
 
     kind: Kind
     route: Route
@@ -78,10 +78,12 @@ class Incoming(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Link:
-    """One open socket, and since when it is quiet: after the start, something heard, or asked.
+class UpstreamLink:
+    """One open socket, and the time since which it has been silent.
 
-    ``is_renewed`` while there is nothing to say of its silence: it was said, or none was heard yet.
+    A live link is silent since its last message or its start; a replay link since the oldest
+    request without an answer, else never. ``is_renewed``: its silence was logged already, or no
+    message was heard yet, so that there is nothing to log.
     """
 
     kind: Kind
@@ -99,7 +101,7 @@ class Link:
 
 
 def link_settings(settings: Settings) -> LinkSettings:
-    """Pick what the links need out of the settings."""
+    """Pick the links' settings out of all settings."""
     return LinkSettings(
         settings.device_connect,
         settings.device_bind,
@@ -111,8 +113,8 @@ def link_settings(settings: Settings) -> LinkSettings:
 
 def open_links(
     context: "zmq.Context[zmq.Socket[bytes]]", doorkeeper: Doorkeeper, settings: LinkSettings
-) -> Iterator[Link]:
-    """Open one socket after the other; raises SettingsError at one that cannot be had."""
+) -> Iterator[UpstreamLink]:
+    """Open one socket after the other; raises SettingsError for one that cannot be opened."""
     for kind, setting, endpoint in _endpoints(settings):
         cut: Callable[[int], bool]
         if setting.endswith("_BIND"):
@@ -121,7 +123,7 @@ def open_links(
             socket = open_connected(context, setting, endpoint, settings)
             cut = partial(cut_off, endpoint=endpoint, is_bound=False)
         intake = Intake(socket, _bounds(kind, settings), cut)
-        yield Link(kind, endpoint, setting, socket, intake)
+        yield UpstreamLink(kind, endpoint, setting, socket, intake)
 
 
 def open_connected(
@@ -138,10 +140,10 @@ def open_connected(
     return socket
 
 
-def take(link: Link) -> Incoming | None:
-    """Hand out the message of a link that waits longest; None when there is none.
+def take(link: UpstreamLink) -> Incoming | None:
+    """Return the message of a link that waits longest; None if there is none.
 
-    Of one with too many frames or bytes a part was kept that the decoder will refuse.
+    Only a part was kept of a message with too many frames or bytes; the decoder refuses it.
     """
     frames = link.intake.take()
     if frames is None:
@@ -150,8 +152,8 @@ def take(link: Link) -> Incoming | None:
     return Incoming(link.kind, Route(link.endpoint, peer), frames)
 
 
-def send(link: Link, peer: bytes, payload: bytes) -> bool:
-    """Send one request without waiting; False when nobody is there to take it."""
+def send(link: UpstreamLink, peer: bytes, payload: bytes) -> bool:
+    """Send one request without waiting; False if no peer takes it."""
     frames = [peer, payload] if peer else [payload]
     try:
         link.socket.send_multipart(frames, zmq.NOBLOCK)
@@ -162,8 +164,8 @@ def send(link: Link, peer: bytes, payload: bytes) -> bool:
     return True
 
 
-def subscribe(link: Link) -> None:
-    """Hear every reading and every status on a link."""
+def subscribe(link: UpstreamLink) -> None:
+    """Subscribe to every reading and every status on a link."""
     for topic in (READING_TOPIC, STATUS_TOPIC):
         link.socket.send(SUBSCRIBE + topic.encode())
 
@@ -177,7 +179,7 @@ _TYPES: Mapping[str, int] = {
 
 
 def _endpoints(settings: LinkSettings) -> list[tuple[Kind, str, str]]:
-    """List every link to open: kind, setting, endpoint."""
+    """Return every link to open: kind, setting, endpoint."""
     live = [("SPOKE_DEVICE_CONNECT", endpoint) for endpoint in settings.device_connect]
     replay = [("SPOKE_REPLAY_CONNECT", endpoint) for endpoint in settings.replay_connect]
     if settings.device_bind is not None:
@@ -201,7 +203,7 @@ def _live_queue(settings: LinkSettings) -> int:
 def _configured(
     context: "zmq.Context[zmq.Socket[bytes]]", setting: str, endpoint: str, settings: LinkSettings
 ) -> "zmq.Socket[bytes]":
-    """Make the socket that a setting asks for, with the limits that hostile peers do not move."""
+    """Make the socket for a setting, with limits that hostile peers cannot exceed."""
     socket = context.socket(_TYPES[setting])
     socket.linger = 0
     limit_handshake(socket)
@@ -212,8 +214,8 @@ def _configured(
     else:
         socket.sndhwm = REPLAY_QUEUE
         socket.maxmsgsize = REPLAY_FRAME_BYTES_MAX
-        # not IMMEDIATE: with it, a connection that ends while an answer is read takes the rest of
-        # the answer away, and the next read aborts the process (fq.cpp, libzmq 4.3.5; measured)
+        # Not IMMEDIATE: with it, a connection that ends while an answer is read takes the rest of
+        # the answer away, and the next read aborts the process (fq.cpp, libzmq 4.3.5; measured).
     if _TYPES[setting] == zmq.ROUTER:
         socket.router_mandatory = 1  # a peer that is gone is an error, not a silent drop
     socket.ipv6 = "[" in endpoint
@@ -227,7 +229,10 @@ def _bind(
     endpoint: str,
     settings: LinkSettings,
 ) -> tuple["zmq.Socket[bytes]", Callable[[int], bool]]:
-    """Open the socket that peers connect to; gives what cuts one off, too. Raises SettingsError."""
+    """Open a socket that peers connect to; returns it and a function that cuts one peer off.
+
+    Raises SettingsError.
+    """
     socket = _configured(context, setting, endpoint, settings)
     peers_max = peers_allowed(max(PEERS_LEAST, PEERS_A_DEVICE * settings.devices_max))
     try:

@@ -1,7 +1,15 @@
-"""The links at work: what devices say comes in here, and questions to them go out.
+"""The subscriber: reads messages of devices from all ZeroMQ sockets, and sends requests.
 
-All of it runs in the event loop. A turn reads all that came, for a bounded time, into queues that
-are bounded, and hands out a part; what those drop is a hole that the feed repairs.
+How it works
+
+- Everything runs in the event loop. A signal of :mod:`gateway.upstream.readiness` marks a link as
+  ready and wakes the hub, which calls :meth:`Subscriber.take`.
+- A turn reads every ready link until it is empty, for a bounded time, into the link's bounded queue
+  (:mod:`shared.intake` says why libzmq's own queue must not be full). A message that a full queue
+  drops becomes a hole, which the feed repairs.
+- Then the turn hands out a part of the queues, some messages of each link in turn, so that a flood
+  on one link does not delay the others. If messages are left, the hub is woken again.
+- A connected link on which nothing comes for :data:`SILENCE_S` is connected anew.
 """
 
 from collections import deque
@@ -10,12 +18,12 @@ from time import monotonic
 
 import zmq
 
-from gateway.upstream.readiness import Arrivals, Watch
+from gateway.upstream.readiness import Readiness, Watch
 from gateway.upstream.replay_routes import Route
 from gateway.upstream.sockets import (
     Incoming,
-    Link,
     LinkSettings,
+    UpstreamLink,
     open_connected,
     open_links,
     send,
@@ -29,19 +37,19 @@ from shared.errors import SettingsError
 TAKE_MESSAGES = 256
 TAKE_BYTES = 128 * 1024
 TAKE_S = 0.005
-"""What one turn of the loop hands out: some 5 ms of decoding, then it is others' turn. Most take
-20 us; what a hostile device makes of a message takes 100 us."""
+"""The share of one turn: some 5 ms of decoding. A usual message takes 20 us, the worst one of a
+hostile device 100 us."""
 LINK_MESSAGES = 64
-"""What is handed out of one link before the next one's turn: a flood on one delays no other."""
+"""Messages that are handed out of one link before the next link has its turn."""
 READ_S = 0.003
-"""What a turn may spend reading; as much again at most where a link has its least share."""
+"""The time that a turn may spend reading; twice this if every link has its least share."""
 LINK_READ_S = 0.0003
 """The least share of a link: 200 messages."""
 LOOK_AT_ALL_S = 0.1
-"""Should a signal ever be lost, what it was for is found within this time."""
+"""All links are looked at this often, in case a signal was lost."""
 SILENCE_S = 10.0
-"""Devices say something every second, and a subscription can go dead for ever (libzmq #1199);
-questions that nobody answered for so long are not kept for whoever comes then."""
+"""Devices send a status every second, and a subscription can go dead for ever (libzmq #1199).
+Requests without an answer for this long must not reach a peer that connects later."""
 ENDING_MAX_S = 0.5
 """Closing takes a ms; nothing waits to be sent."""
 
@@ -50,7 +58,7 @@ class Subscriber:
     """All ZeroMQ sockets of the gateway.
 
     ``watch`` is the event loop's (:data:`gateway.upstream.readiness.Watch`); ``wake`` leads to a
-    call of :meth:`take`, soon. ``notice(event, **fields)`` is told what an operator should know.
+    call of :meth:`take`, soon. ``notice(event, **fields)`` logs an event for the operator.
     """
 
     def __init__(
@@ -62,28 +70,28 @@ class Subscriber:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.is_emptied = True
-        """Whether the last :meth:`take` left nothing behind that had come in."""
+        """Whether the last :meth:`take` handed out every message that had come in."""
         self.unsent = 0
-        """Requests that nobody was there to take; the feed asks again."""
+        """Requests that no peer took; the feed asks again."""
         self._settings = settings
         self._wake = wake
         self._notice = notice
         self._clock = clock
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._links: deque[Link] = deque()
+        self._links: deque[UpstreamLink] = deque()
         self._doorkeeper = Doorkeeper(self._context, notice)
-        self._ready: set[Link] = set()
-        """Links that libzmq may hold a message of; the others were found empty and will say so."""
+        self._ready: set[UpstreamLink] = set()
+        """Links that may have a message; the others were found empty and will signal the next."""
         self._looked_s = 0.0
-        self._replay: dict[str, Link] = {}
-        self._arrivals = Arrivals(watch)
+        self._replay: dict[str, UpstreamLink] = {}
+        self._readiness = Readiness(watch)
 
     def start(self) -> None:
-        """Open the sockets and listen; raises SettingsError for an endpoint that cannot be had."""
+        """Open the sockets and listen; raises SettingsError if an endpoint cannot be opened."""
         try:
             for link in open_links(self._context, self._doorkeeper, self._settings):
                 self._links.append(link)
-                if link.kind == "live":  # it may be cut off before its first message
+                if link.kind == "live":  # a peer may be cut off before its first message
                     link.quiet_since_s, link.is_renewed = self._clock(), True
                 self._listen(link)
         except SettingsError:
@@ -93,10 +101,10 @@ class Subscriber:
         self._doorkeeper.start()
 
     def take(self) -> Iterator[Incoming]:
-        """Hand out messages, in order for each link, until the turn's share is used up.
+        """Yield messages, in order for each link, until the turn's share is used up.
 
-        Time counts as well: the caller works each message off before it takes the next, and a
-        hostile device can make that slow. If messages are left, the loop is woken again.
+        The share also has a time limit: the caller processes each message before it takes the
+        next, and a hostile device can make that slow.
         """
         now_s = self._clock()
         if now_s - self._looked_s >= LOOK_AT_ALL_S:
@@ -119,11 +127,11 @@ class Subscriber:
             elif link.quiet_since_s is None:
                 link.quiet_since_s = self._clock()
         self._ready.update(self._links)
-        self._wake()  # for a message that came meanwhile: sending takes its signal
+        self._wake()  # sending may consume the signal of a message that came meanwhile
 
     def stop(self) -> None:
-        """Close every socket; nothing is sent or received any more."""
-        self._arrivals.clear()
+        """Close every socket."""
+        self._readiness.clear()
         self._doorkeeper.close()
         self._replay.clear()
         self._ready.clear()
@@ -132,7 +140,7 @@ class Subscriber:
         end_within(ENDING_MAX_S, self._context.term)
 
     def _read(self, now_s: float) -> None:
-        """Read the links that libzmq may hold messages of, each for its share of the time."""
+        """Read the ready links, each for its share of the time."""
         share_s = max(READ_S / len(self._ready), LINK_READ_S) if self._ready else 0.0
         until_s = monotonic() + 2 * READ_S
         self._links.rotate(-1)
@@ -147,7 +155,7 @@ class Subscriber:
                 return
 
     def _hand_out(self, until_s: float) -> Iterator[Incoming]:
-        """Take waiting messages, some from each link in turn."""
+        """Yield waiting messages, some of each link in turn."""
         messages = size_bytes = 0
         waiting = deque(link for link in self._links if link.intake)
         while waiting:
@@ -165,7 +173,7 @@ class Subscriber:
                 waiting.append(link)
 
     def _renew_silent(self, now_s: float) -> None:
-        """Connect anew where nothing comes any more; of devices that is said, once a silence."""
+        """Connect silent links anew; log that for live links, once for each silence."""
         for link in self._links:
             quiet_s = 0.0 if link.quiet_since_s is None else now_s - link.quiet_since_s
             if quiet_s < SILENCE_S or link.binds:
@@ -176,23 +184,23 @@ class Subscriber:
             link.is_renewed = True
             self._renew(link)
 
-    def _renew(self, link: Link) -> None:
+    def _renew(self, link: UpstreamLink) -> None:
         try:
             socket = open_connected(self._context, link.setting, link.endpoint, self._settings)
-        except (zmq.ZMQError, SettingsError) as error:  # no descriptor is left, most likely
+        except (zmq.ZMQError, SettingsError) as error:  # most likely no descriptor is free
             self._notice("link_not_renewed", endpoint=link.endpoint, why=str(error))
             return
-        self._arrivals.remove(link.socket)
+        self._readiness.remove(link.socket)
         link.socket.close()
         link.socket = socket
         link.intake.attach(socket)
         self._listen(link)
 
-    def _listen(self, link: Link) -> None:
+    def _listen(self, link: UpstreamLink) -> None:
         if link.kind == "live":
             subscribe(link)
-        self._arrivals.add(link.socket, lambda: self._on_message(link))
+        self._readiness.add(link.socket, lambda: self._on_message(link))
 
-    def _on_message(self, link: Link) -> None:
+    def _on_message(self, link: UpstreamLink) -> None:
         self._ready.add(link)
         self._wake()

@@ -107,7 +107,7 @@ def _is_ready(hub: Hub) -> bool:
     now = hub.now()
     if now.monotonic_s - hub.started_s >= FIRST_FILLS_S:
         return True
-    return len(hub.devices) > 0 and not any(d.feed.is_fetching_history(now) for d in hub.devices)
+    return len(hub.devices) > 0 and not any(d.feed.is_backfilling(now) for d in hub.devices)
 
 
 def _find(hub: Hub, device_id: str) -> Device:

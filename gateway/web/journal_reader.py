@@ -1,8 +1,16 @@
-"""What the gateway does not hold, asked of the device itself, for one HTTP answer.
+"""Reads from a device's journal the readings that the gateway no longer holds, for one HTTP page.
 
-That is what came before the ring, and whether the device was ever at a position that is ahead of
-all that it sent here. A few questions are asked at a time for all callers, never while the device
-has to repair, and within a deadline. The caller waits; live readings do not. No answer is kept.
+How it works
+
+- The page begins with the readings from before the ring. :class:`JournalReader` asks the device for
+  them page by page, over the same replay link as the feed, until it reaches the front of the ring.
+- A span begins at a time, but replays are asked by position. So the position is found by binary
+  search, with questions for one reading each.
+- The device is also asked for its newest position, when a client's cursor is ahead of everything
+  that the gateway received from it.
+- Live readings come first: at most :data:`AT_ONCE_MAX` questions of all requests are open at a
+  time, and none while the device's feed repairs a hole. All questions of one page share one
+  deadline. The request waits; the hub does not. No answer is kept.
 """
 
 from collections.abc import Iterator
@@ -10,7 +18,6 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import gevent
-from gevent.event import AsyncResult
 
 from gateway.devices.devices import Device, with_time
 from gateway.fanout.backlog import UNKNOWN_CURSOR_S
@@ -21,60 +28,59 @@ from gateway.web.positions import may_come
 from gateway.web.readings import PageBuilder
 from shared.cursor import START, Cursor
 from shared.reading import Reading
-from shared.wire import ReplayAnswer, ReplayRefusal
+from shared.wire import ReplayAnswer
 
 DEADLINE_S = 2.0
-"""For all questions of one page; then it is answered with what came, and what the ring holds."""
+"""For all questions of one page; the page then has the answers that came, and the ring's readings.
+"""
 AT_ONCE_MAX = 4
-"""Questions that wait for an answer: taking in each of them keeps the loop for some 5 ms."""
+"""Questions that are open at a time: taking in an answer keeps the loop for some 5 ms."""
 LOOK_AGAIN_S = 0.025
-"""Between two looks at what changed; a request that waits for a position looks ever more rarely."""
+"""The first pause between two looks at a device; it doubles while a request waits for a position.
+"""
 
 
 class Caller(NamedTuple):
-    """Who asks for one page: a client's address, and until when it waits."""
+    """The client address that asks for a page, and the time until which the request waits."""
 
     holder: str
     until_s: float
 
 
-class Past:
-    """Asks devices for what came before their rings."""
+class JournalReader:
+    """Asks devices for readings from before their rings."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._turns = FairQueue(AT_ONCE_MAX)
-        self._waiting: dict[str, AsyncResult[ReplayAnswer | None]] = {}
-        hub.on_aside = self._take_in
 
-    def put_in_front(self, draft: PageBuilder, holder: str) -> None:
-        """Begin a page with what the device still has of what is asked for."""
-        device = draft.device
-        if not draft.wants_past or not _may_have_more(device):
+    def put_in_front(self, page: PageBuilder, holder: str) -> None:
+        """Begin a page with the readings that the device still has of those asked for."""
+        device = page.device
+        if not page.wants_past or not _may_have_more(device):
             return
-        if not (device.feed.has_replay and self._hub.can_ask(device.device_id)):
-            draft.note_journal_away(is_expected=device.feed.is_fetching_history(self._hub.now()))
+        if not self._can_ask(device):
+            page.note_journal_away(is_expected=device.feed.is_backfilling(self._hub.now()))
             return
-        caller, begins = self._caller(holder), draft.query.since is None
-        start = self._find(device, draft.query.from_ms, caller) if begins else draft.at
-        if start is not None and self._add_pages(draft, start, caller):
+        caller, begins = self._caller(holder), page.query.since is None
+        start = self._find(device, page.query.from_ms, caller) if begins else page.at
+        if start is not None and self._add_pages(page, start, caller):
             return
-        draft.end_incomplete()
-
-    def _caller(self, holder: str) -> Caller:
-        return Caller(holder, self._hub.now().monotonic_s + DEADLINE_S)
+        page.end_incomplete()
 
     def wait_until_known(self, device: Device, since: Cursor, holder: str) -> bool:
-        """Wait until a device is at a position, or is known not to be; False: ask again.
+        """Wait until a device reaches a position, or is known not to have it; False: ask again.
 
-        A device that is there says every second where it is. One that is silent may have gone on,
-        and is believed as long as over Socket.IO.
+        A device that is online tells its position every second. A device that is silent may have
+        passed the position, and is given :data:`gateway.fanout.backlog.UNKNOWN_CURSOR_S` as over
+        Socket.IO.
         """
         caller, wait_s, was_asked = self._caller(holder), LOOK_AGAIN_S, False
         while device.feed.online and may_come(device, since):
             left_s = caller.until_s - self._hub.now().monotonic_s
             if left_s <= 0:
-                return device.feed.position < since  # that far it is only being repaired
+                # a position that the device has is still being repaired: ask again later
+                return device.feed.position < since
             if not was_asked and self._denies(device, since, caller):
                 return True
             was_asked = True
@@ -83,43 +89,52 @@ class Past:
         is_believed = device.feed.silence_s(self._hub.now()) < UNKNOWN_CURSOR_S
         return device.feed.head is not None and not (may_come(device, since) and is_believed)
 
+    def _caller(self, holder: str) -> Caller:
+        return Caller(holder, self._hub.now().monotonic_s + DEADLINE_S)
+
+    def _can_ask(self, device: Device) -> bool:
+        return device.feed.has_replay and self._hub.can_ask(device.device_id)
+
     def _denies(self, device: Device, since: Cursor, caller: Caller) -> bool:
-        """Ask a device where it is; tell whether that is before a position."""
-        if not (device.feed.has_replay and self._hub.can_ask(device.device_id)):
+        """Ask a device for its newest position; tell whether that is before ``since``."""
+        if not self._can_ask(device):
             return False
         answer = self._ask(device, device.feed.head or START, 1, caller)
         return answer is not None and (answer.newest is None or answer.newest < since)
 
-    def _add_pages(self, draft: PageBuilder, start: Cursor, caller: Caller) -> bool:
-        """Add all that the device answers; tell whether nothing is left to ask."""
-        return any(self._add(draft, start, it) for it in self._pages(draft, start, caller))
+    def _add_pages(self, page: PageBuilder, start: Cursor, caller: Caller) -> bool:
+        """Add the device's answers to a page; tell whether the page has all that was wanted."""
+        return any(self._add(page, start, it) for it in self._pages(page, start, caller))
 
-    def _add(self, draft: PageBuilder, start: Cursor, answer: ReplayAnswer) -> bool:
-        """Add an answer to a page; tell whether nothing is left to ask."""
-        front, now = draft.device.ring.front or START, self._hub.now()
-        draft.add_past(start, [with_time(r, now) for r in answer.readings if r.cursor <= front])
+    def _add(self, page: PageBuilder, start: Cursor, answer: ReplayAnswer) -> bool:
+        """Add one answer to a page; tell whether nothing is left to ask."""
+        front, now = page.device.ring.front or START, self._hub.now()
+        page.add_past(start, [with_time(r, now) for r in answer.readings if r.cursor <= front])
         is_over = answer.reached is None or answer.reached >= min(front, answer.newest or front)
-        if is_over and not draft.is_full:
-            draft.end_past(front)
-        return is_over or draft.is_full
+        if is_over and not page.is_full:
+            page.end_past(front)
+        return is_over or page.is_full
 
-    def _pages(self, draft: PageBuilder, start: Cursor, caller: Caller) -> Iterator[ReplayAnswer]:
-        """Ask on and on after a position, until there is no answer."""
+    def _pages(self, page: PageBuilder, start: Cursor, caller: Caller) -> Iterator[ReplayAnswer]:
+        """Ask again and again, each time after the last answer, until there is no answer."""
         at: Cursor | None = start
         while at is not None:
-            limit = PAGE_MAX if draft.query.is_span else min(draft.room, PAGE_MAX)
-            answer = self._ask(draft.device, at, limit, caller)
+            limit = PAGE_MAX if page.query.is_span else min(page.room, PAGE_MAX)
+            answer = self._ask(page.device, at, limit, caller)
             if answer is None:
                 return
             yield answer
             at = answer.reached
             last = answer.readings[-1:]
-            if at is not None and last and draft.is_before(last[0].ts_ms):
-                at = max(at, self._find(draft.device, draft.query.from_ms, caller) or at)
-                draft.skip_to(at)
+            if at is not None and last and page.is_before(last[0].ts_ms):  # skip to the span
+                at = max(at, self._find(page.device, page.query.from_ms, caller) or at)
+                page.skip_to(at)
 
     def _find(self, device: Device, from_ms: int, caller: Caller) -> Cursor | None:
-        """Find a position not long before a time: how long numbers take is known in no epoch."""
+        """Find a position at most a page before a time, by binary search; None without an answer.
+
+        Only the ring's epoch is searched: the number of readings in an older one is not known.
+        """
         front = device.ring.front or START
         first = self._first_after(device, Cursor(front.epoch, 0), caller)
         if first is None:
@@ -149,14 +164,15 @@ class Past:
             if left_s <= 0:
                 return None
             position = None if after == START else after
-            question_id = self._hub.ask_aside(device.device_id, position, limit)
-            answer = None if question_id is None else self._wait(question_id, left_s)
-        device.feed.oldest = None if answer is None else answer.oldest
-        return answer
+            reply = self._hub.read_past(device.device_id, position, limit, left_s)
+        return reply if isinstance(reply, ReplayAnswer) else None
 
     @contextmanager
     def _turn(self, device: Device, caller: Caller) -> Iterator[float]:
-        """Wait for a turn, in which nothing is being repaired; gives the time left, 0 without."""
+        """Wait until a question may be asked; gives the seconds left for it, 0 if there are none.
+
+        The device must not be repairing, and fewer than :data:`AT_ONCE_MAX` questions be open.
+        """
         holder, until_s = caller
         while device.feed.is_repairing(now := self._hub.now()) and now.monotonic_s < until_s:
             gevent.sleep(LOOK_AGAIN_S)
@@ -169,24 +185,8 @@ class Past:
         finally:
             self._turns.give_back(1, holder)
 
-    def _wait(self, question_id: str, left_s: float) -> ReplayAnswer | None:
-        answered: AsyncResult[ReplayAnswer | None] = AsyncResult()
-        self._waiting[question_id] = answered
-        try:
-            return answered.get(timeout=left_s)
-        except gevent.Timeout:
-            return None
-        finally:
-            del self._waiting[question_id]
-            self._hub.drop_aside(question_id)
-
-    def _take_in(self, reply: ReplayAnswer | ReplayRefusal) -> None:
-        answered = self._waiting.get(reply.id)
-        if answered is not None:
-            answered.set(reply if isinstance(reply, ReplayAnswer) else None)
-
 
 def _may_have_more(device: Device) -> bool:
-    """Tell whether the device may hold what came before its ring's front."""
+    """Tell whether the device may hold readings from before its ring's front."""
     front, oldest = device.ring.front or START, device.feed.oldest
     return oldest is None or oldest <= front

@@ -1,6 +1,7 @@
 """Compare a cursor with the position of a device, and find its oldest reading held. Pure."""
 
 from gateway.devices.devices import Device
+from gateway.domain import GapReason
 from shared.cursor import START, Cursor
 
 
@@ -10,12 +11,13 @@ def may_come(device: Device, since: Cursor) -> bool:
     return head is None or (since > head and not _is_given_up(device, since))
 
 
-def reset_reason(device: Device, since: Cursor) -> str | None:
+def reset_reason(device: Device, since: Cursor) -> GapReason | None:
     """Return why the device was never at ``since``, or left it; None if it is behind the head."""
     head = device.feed.head
     if head is None or since <= head:
         return None
-    return "epoch_back" if _is_given_up(device, since) else "unknown_cursor"
+    is_given_up = _is_given_up(device, since)
+    return GapReason.EPOCH_BACK if is_given_up else GapReason.UNKNOWN_CURSOR
 
 
 def _is_given_up(device: Device, since: Cursor) -> bool:

@@ -9,13 +9,14 @@ from typing import TypeVar
 from flask import Response, request, url_for
 
 from gateway.devices.devices import Device
+from gateway.domain import GapReason
 from gateway.hub import Hub
 from gateway.packets import encode_json
 from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.timeslice import give_way
 from gateway.web.answers import AnswerBudget
 from gateway.web.csv_rows import CSV_KEYS, TIME_KEY, csv_row
-from gateway.web.journal_reader import Past
+from gateway.web.journal_reader import JournalReader
 from gateway.web.positions import held_from, reset_reason
 from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
 from gateway.web.readings import SLICE, Page, PageBuilder, size_bytes_max
@@ -29,7 +30,7 @@ FILE_PAGE = 250
 TOO_SLOW = "the device's journal does not answer in time: ask again"
 WENT_BACK = "the device's numbering went back: ask again"
 TOO_LATE = "readings were lost while the file was read: ask again"
-LOST_REASONS = frozenset({"expired", "evicted"})
+LOST_REASONS = frozenset({GapReason.EXPIRED, GapReason.EVICTED})
 RESET_HEADER = "Spoke-Reset"
 """The reason why a CSV page does not continue at ``since``; CSV rows cannot hold a gap."""
 INCOMPLETE_HEADER = "Spoke-Incomplete"
@@ -42,7 +43,7 @@ class ReadingPages:
     def __init__(
         self, hub: Hub, proxies: TrustedProxies, budget: AnswerBudget | None = None
     ) -> None:
-        self._hub, self._past, self._proxies = hub, Past(hub), proxies
+        self._hub, self._past, self._proxies = hub, JournalReader(hub), proxies
         self._budget = budget or AnswerBudget()
 
     def answer(self, device: Device) -> Response:
@@ -89,7 +90,9 @@ class ReadingPages:
         """Start a page at ``since``, or with a gap if the device never was there or went back."""
         since = query.since
         was_evicted = since is not None and self._hub.devices.was_evicted(device.device_id, since)
-        builder = PageBuilder.begin(device, query, "evicted" if was_evicted else "expired")
+        builder = PageBuilder.begin(
+            device, query, GapReason.EVICTED if was_evicted else GapReason.EXPIRED
+        )
         if since is None:
             return builder
         reason, front = reset_reason(device, since), device.ring.front

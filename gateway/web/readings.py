@@ -19,8 +19,9 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 from gateway.devices.devices import Device
+from gateway.domain import Gap, GapReason
 from gateway.feed.backfill import holes
-from gateway.packets import Gap, reading_payload
+from gateway.packets import reading_payload
 from gateway.web.queries import Query
 from shared.cursor import START, Cursor
 from shared.reading import Reading
@@ -68,7 +69,7 @@ class PageBuilder:
 
     device: Device
     query: Query
-    lost_reason: str
+    lost_reason: GapReason
     """The reason of the gap between ``since`` and the oldest reading held."""
     at: Cursor
     """The position that the work has reached."""
@@ -85,7 +86,7 @@ class PageBuilder:
     _end: Cursor | None = None  # after the last reading or gap of the page
 
     @classmethod
-    def begin(cls, device: Device, query: Query, lost_reason: str) -> Self:
+    def begin(cls, device: Device, query: Query, lost_reason: GapReason) -> Self:
         """Create an empty page at the start that the query asks for."""
         room = query.limit if query.max_points is None else SPAN_READINGS_MAX
         builder = cls(device, query, lost_reason, START, room, size_bytes_max(query))
@@ -108,7 +109,7 @@ class PageBuilder:
         """Tell whether a reading of that time, and so each one before it, precedes the span."""
         return self.query.is_span and ts_ms < self.query.from_ms
 
-    def start_over(self, front: Cursor, reason: str) -> None:
+    def start_over(self, front: Cursor, reason: GapReason) -> None:
         """Continue after ``front``, with a gap, from a position where the device is not."""
         before = Cursor(front.epoch, front.seq + 1)
         self._reset = Gap(self.device.device_id, self.at, before, reason)

@@ -21,7 +21,7 @@ import zmq
 from gevent.event import Event
 
 from gateway.hub import watch_descriptor
-from gateway.upstream.readiness import Arrivals
+from gateway.upstream.readiness import Readiness
 
 MESSAGES, PAUSE_S = 500, 0.01
 
@@ -68,10 +68,10 @@ def waited_for_by_a_thread(pull: Socket, wake: Callable[[], None]) -> Iterator[C
 @contextmanager
 def waited_for_by_the_loop(pull: Socket, wake: Callable[[], None]) -> Iterator[Callable[[], None]]:
     """Watch the descriptor, as the gateway does."""
-    arrivals = Arrivals(watch_descriptor)
-    arrivals.add(pull, wake)
+    readiness = Readiness(watch_descriptor)
+    readiness.add(pull, wake)
     yield lambda: None
-    arrivals.clear()
+    readiness.clear()
 
 
 def measure(way: Callable[[Socket, Callable[[], None]], object]) -> tuple[list[float], float]:

@@ -38,4 +38,4 @@ def publish(hub: Hub, device_id: str, seqs: range, epoch: int = EPOCH, **values:
             dict(values),  # type: ignore[arg-type]  # valid ones
         )
         hub.devices.receive(CheckedReading(reading, (), ()), hub.now())
-        hub._ask_questions(hub.now())
+        hub.receiver.ask_questions(hub.now())

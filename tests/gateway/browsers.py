@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from itertools import dropwhile
 from typing import Any, ClassVar, Literal
 
-from gateway.devices.devices import Devices, Limits, Question
+from gateway.devices.devices import DeviceQuestion, Devices, Limits
+from gateway.domain import Now
 from gateway.fanout.fanout import Fanout
 from gateway.fanout.groups import Member
 from gateway.fanout.subscription import parse_subscribe, parse_unsubscribe
-from gateway.feed.effects import Now
 from gateway.packets import packet_of
 from shared.cursor import Cursor, parse_cursor
 from shared.reading import CheckedReading, Reading, Status
@@ -92,7 +92,7 @@ class World:
         """Tell the devices that no question will be answered."""
         for _ in range(3):
             for device in list(self.devices):
-                for purpose in ("repair", "history"):
+                for purpose in ("repair", "backfill"):
                     self.devices.no_answer(device.device_id, purpose, self.now)
 
     def publish(self, device_id: str, count: int = 1, *, skip: int = 0, epoch: int = EPOCH) -> None:
@@ -174,11 +174,11 @@ class WorldOfJournals(World):
                     self.devices.no_answer(question.device_id, question.purpose, self.now)
         self._take_questions()
 
-    def _take_questions(self) -> list[Question]:
+    def _take_questions(self) -> list[DeviceQuestion]:
         questions, self.devices.questions = self.devices.questions, []
         return questions
 
-    def _page(self, question: Question) -> ReplayAnswer:
+    def _page(self, question: DeviceQuestion) -> ReplayAnswer:
         device_id, after = question.device_id, question.after
         journal = self.journals.get(device_id, [])
         begin = 0 if after is None else bisect_right(journal, after, key=lambda it: it.cursor)

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.upstream.sockets import LinkSettings
 from tests.gateway.link_peers import Loop, Peers, StartLinks
+from tests.gateway.stage import Clock, NoMulticast, Stage, make_stage
 
 
 @pytest.fixture
@@ -29,3 +30,9 @@ def start_links() -> Iterator[StartLinks]:
             return loop
 
         yield start_one
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """A hub whose links and clock are moved by hand."""
+    return make_stage(Clock(), NoMulticast)

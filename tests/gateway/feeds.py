@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from gateway.feed.backfill import Fills, Item
+from gateway.domain import Gap, Now
+from gateway.feed.backfill import BackfillSlots, Item
 from gateway.feed.effects import (
     Announce,
     Ask,
@@ -11,16 +12,14 @@ from gateway.feed.effects import (
     Effect,
     Effects,
     Empty,
-    Now,
     Prepend,
     Seen,
     Start,
     Take,
 )
 from gateway.feed.feed import Feed
-from gateway.feed.reorder_buffer import Reorder
+from gateway.feed.reorder_buffer import ReorderBuffer
 from gateway.feed.retransmission import Purpose
-from gateway.packets import Gap
 from shared.cursor import Cursor
 from shared.reading import Reading, State, Status
 from shared.wire import ReplayAnswer
@@ -66,8 +65,8 @@ def answer(
 
 def open_purpose(feed: Feed) -> Purpose:
     """Tell which question is the one to answer: what is missing comes before history."""
-    purposes: tuple[Purpose, ...] = ("repair", "history")
-    threads = [(purpose, feed._asking._threads[purpose]) for purpose in purposes]
+    purposes: tuple[Purpose, ...] = ("repair", "backfill")
+    threads = [(purpose, feed._replay._states[purpose]) for purpose in purposes]
     is_open = [purpose for purpose, thread in threads if thread.question is not None]
     was_missed = [purpose for purpose, thread in threads if thread.repeatable is not None]
     return next(iter(is_open + was_missed), "repair")
@@ -122,14 +121,16 @@ def _say(effect: Effect) -> str:
             return "changed"
 
 
-def new_feed(capacity: int = 6000, held: Reorder | None = None, fills: Fills | None = None) -> Feed:
+def new_feed(
+    capacity: int = 6000, buffer: ReorderBuffer | None = None, slots: BackfillSlots | None = None
+) -> Feed:
     """Make a feed that heard nothing yet; a hole is waited for 5 s."""
-    return Feed(DEVICE, capacity, 5.0, held, fills or Fills())
+    return Feed(DEVICE, capacity, 5.0, buffer, slots or BackfillSlots())
 
 
-def running_feed(seq: int = 4, capacity: int = 6000, held: Reorder | None = None) -> Feed:
+def running_feed(seq: int = 4, capacity: int = 6000, buffer: ReorderBuffer | None = None) -> Feed:
     """Make a feed that took a reading and a status; its replay answered: there is no history."""
-    feed = new_feed(capacity, held)
+    feed = new_feed(capacity, buffer)
     feed.receive_reading(reading(seq), at(0))
     feed.receive_status(status(seq), at(0))
     reply(feed, answer(), at(0))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from gateway.devices.devices import Device
 from gateway.devices.ring import Entry
-from gateway.feed.effects import Now
+from gateway.domain import Now
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 import pytest
 
+from gateway.domain import Gap, GapReason
 from gateway.packets import (
-    Gap,
     event_frame,
     frame,
     packet_of,
@@ -15,7 +15,7 @@ from shared.wire import encode_reading
 from tests.gateway.feeds import reading
 
 
-def test_a_reading_becomes_one_event_in_one_unmasked_text_frame() -> None:
+def test_reading_frame_bytes() -> None:
     payload = b'{"v":1,"device_id":"ebike-001","epoch":1,"seq":5,"ts_ms":7,"speed_kmh":21.5}'
 
     assert reading_frame(payload) == b"\x81\x5f" + b'42["speed_change",' + payload + b"]"
@@ -31,20 +31,20 @@ def test_a_reading_becomes_one_event_in_one_unmasked_text_frame() -> None:
         (65_536, b"\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00"),
     ],
 )
-def test_the_header_of_a_frame_fits_its_size_and_comes_off_again(size: int, header: bytes) -> None:
+def test_frame_header_by_size(size: int, header: bytes) -> None:
     framed = frame(b"x" * size)
 
     assert framed == header + b"x" * size
     assert packet_of(framed) == b"x" * size
 
 
-def test_the_payload_of_a_reading_comes_out_as_it_went_in() -> None:
+def test_reading_payload_round_trip() -> None:
     payload = encode_reading(reading(5))
 
     assert reading_payload(reading_frame(payload)) == payload
 
 
-def test_another_event_is_compact_json_in_utf_8() -> None:
+def test_event_frame_is_compact_json() -> None:
     assert event_frame("device_status", {"model": "Gr\u00fcn"}) == (
         b"\x81\x25" + b'42["device_status",{"model":"Gr\xc3\xbcn"}]'
     )
@@ -55,8 +55,8 @@ def test_what_json_cannot_say_is_refused() -> None:
         event_frame("gap", {"lost": float("nan")})
 
 
-def test_a_gap_counts_what_lies_between_its_exclusive_bounds() -> None:
-    gap = Gap("ebike-001", Cursor(1, 4), Cursor(1, 8), "not_recovered")
+def test_gap_counts_lost_readings() -> None:
+    gap = Gap("ebike-001", Cursor(1, 4), Cursor(1, 8), GapReason.NOT_RECOVERED)
 
     assert gap.lost == 3
     assert gap.end == (1, 7)
@@ -75,6 +75,6 @@ def test_a_gap_counts_what_lies_between_its_exclusive_bounds() -> None:
     ids=["from nowhere", "across epochs", "backwards"],
 )
 def test_a_gap_without_a_number_says_so(after: Cursor | None, shown: str | None) -> None:
-    body = Gap("ebike-001", after, Cursor(2, 1), "epoch").body()
+    body = Gap("ebike-001", after, Cursor(2, 1), GapReason.EPOCH).body()
 
     assert (body["after"], body["lost"]) == (shown, None)

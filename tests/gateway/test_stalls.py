@@ -65,7 +65,7 @@ def test_stall_that_waits_and_uses_no_processor() -> None:
     assert clock.said == [("loop_stalled", {"took_s": 0.5, "at": AT})]
 
 
-def test_stall_that_goes_on_is_told_before_its_end() -> None:
+def test_ongoing_stall_is_logged() -> None:
     clock = Clock()
     clock.run(3.0, clock.now_s)
     [(event, fields)] = clock.said
@@ -73,7 +73,7 @@ def test_stall_that_goes_on_is_told_before_its_end() -> None:
     assert 1.0 <= fields["so_far_s"] <= 1.2
 
 
-def test_stall_in_which_the_thread_could_not_run() -> None:
+def test_stall_with_blocked_thread() -> None:
     clock = Clock()
     began_s = clock.now_s
     clock.pass_time(2.0, cpu=1.0)

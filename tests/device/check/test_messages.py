@@ -4,7 +4,7 @@ import pytest
 
 from device.check.findings import FINDINGS_MAX, Findings
 from device.check.messages import HEARD_MAX, MessageJudge, note_holes
-from gateway.feed.effects import Now
+from gateway.domain import Now
 from tests.device.publishers import EPOCH, NOW_MS, Frames, reading, status
 
 LISTENED_S = 5

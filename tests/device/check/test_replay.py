@@ -7,7 +7,7 @@ from device.check.findings import Findings
 from device.check.messages import MessageJudge
 from device.check.replay import ENVELOPE, Frames, ReplayJudge
 from device.journal import MemoryJournal
-from gateway.feed.effects import Now
+from gateway.domain import Now
 from shared.cursor import Cursor
 from shared.replay_server.questions import PendingQuestions
 from tests.device.publishers import EPOCH, NOW_MS, reading, status

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from device.check.messages import MessageJudge, note_holes
 from device.check.sequence import TURN_S
 from gateway.devices.devices import Devices, Limits
-from gateway.feed.effects import Now
+from gateway.domain import Now
 from shared.errors import BadMessage
 from shared.wire import decode_message
 from tests.device.publishers import EPOCH, NOW_MS, Frames, reading, status

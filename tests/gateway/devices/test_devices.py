@@ -9,14 +9,14 @@ from gateway.devices.devices import (
     FLEETING_S,
     LONG_GONE_S,
     Device,
+    DeviceQuestion,
     Devices,
     Fault,
     Limits,
-    Question,
     status_body,
 )
-from gateway.feed.backfill import FILLS_MAX
-from gateway.feed.effects import Now
+from gateway.domain import FaultReason, Now
+from gateway.feed.backfill import SLOTS_MAX
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
 from shared.reading import CheckedReading, Reading, Status
@@ -58,11 +58,11 @@ def device_of(table: Devices, device_id: str) -> Device:
 # --- what comes in ----------------------------------------------------------------------------
 
 
-def test_a_first_reading_is_told_as_appearing_then_as_a_status_then_as_an_entry() -> None:
+def test_order_of_first_notices() -> None:
     table, notebook = open_table()
     say(table, "a", 7)
     assert notebook.told == ["appear a after 1-6", "status a", "append 1-7 as 1"]
-    assert table.questions == [Question("a", "history", Cursor(1, 0), 6)]
+    assert table.questions == [DeviceQuestion("a", "backfill", Cursor(1, 0), 6)]
 
 
 def test_arrivals_are_numbered_over_all_devices() -> None:
@@ -74,13 +74,13 @@ def test_arrivals_are_numbered_over_all_devices() -> None:
     assert table.arrival == 3
 
 
-def test_the_arrival_is_put_in_for_a_device_without_a_clock() -> None:
+def test_arrival_time_without_clock() -> None:
     table, _ = open_table()
     say(table, "a", 1, ts_ms=0)
     assert device_of(table, "a").ring.time_at(0) == WALL_MS
 
 
-def test_a_number_again_is_a_duplicate_or_says_something_else() -> None:
+def test_duplicate_or_conflict() -> None:
     table, _ = open_table()
     say(table, "a", 1)
     say(table, "a", 2, ts_ms=0)
@@ -98,7 +98,7 @@ def test_keys_left_out_of_readings_are_counted() -> None:
     assert table.counts["dropped_keys"] == 3
 
 
-def test_an_epoch_that_ends_is_a_gap_that_is_counted() -> None:
+def test_epoch_gap_is_counted() -> None:
     table, notebook = open_table()
     say(table, "a", 1)
     say(table, "a", 1, epoch=2)
@@ -111,12 +111,12 @@ def test_an_epoch_that_ends_is_a_gap_that_is_counted() -> None:
     assert table.counts["gap_epoch"] == 1
 
 
-def test_what_a_replay_answers_is_put_in_front_with_the_times_of_now() -> None:
+def test_answer_is_prepended_with_time() -> None:
     table, notebook = open_table()
     say(table, "a", 3)
     readings = tuple(Reading("a", 1, seq, 0, 20.0) for seq in (1, 2))
     ends = Cursor(1, 1), Cursor(1, 3)
-    table.answer("history", ReplayAnswer("q", "a", *ends, readings, 2, Cursor(1, 2)), at(1))
+    table.answer("backfill", ReplayAnswer("q", "a", *ends, readings, 2, Cursor(1, 2)), at(1))
     ring = device_of(table, "a").ring
     assert (ring.front, ring.first, ring.time_at(-1)) == (Cursor(1, 0), -2, WALL_MS)
     assert ring.arrival_at(-1) == 0
@@ -124,7 +124,7 @@ def test_what_a_replay_answers_is_put_in_front_with_the_times_of_now() -> None:
     assert table.size_bytes == ring.size_bytes
 
 
-def test_after_long_silence_a_strange_position_empties_the_ring() -> None:
+def test_adopted_position_empties_ring() -> None:
     table, notebook = open_table()
     for seq in (1, 2):
         say(table, "a", seq, epoch=9)
@@ -140,35 +140,35 @@ def test_answers_for_nobody_change_nothing() -> None:
     table, notebook = open_table()
     table.answer("repair", ReplayAnswer("q", "a", None, None, ()), at(0))
     table.no_answer("a", "repair", at(0))
-    table.busy("a", "history", at(0))
+    table.busy("a", "backfill", at(0))
     table.replay_offered("a", at(0))
     table.ask_newest("a", at(0))
     assert (len(table), notebook.told, table.questions) == (0, [], [])
 
 
-def test_a_device_that_is_busy_is_asked_again_and_one_that_offers_at_once() -> None:
+def test_busy_and_offering_device() -> None:
     table, _ = open_table()
     say(table, "a", 5)
     table.questions.clear()
-    table.busy("a", "history", at(0))
+    table.busy("a", "backfill", at(0))
     table.tick(at(0.6), everyone=True)
-    asked = Question("a", "history", Cursor(1, 0), 4)
+    asked = DeviceQuestion("a", "backfill", Cursor(1, 0), 4)
     assert table.questions == [asked]
     for _ in range(2):
-        table.no_answer("a", "history", at(0.6))
+        table.no_answer("a", "backfill", at(0.6))
         table.tick(at(1.2), everyone=True)
     table.questions.clear()
     table.replay_offered("a", at(1.3))
     assert table.questions == [asked]
 
 
-def test_the_newest_is_asked_for_when_somebody_wants_it() -> None:
+def test_ask_newest() -> None:
     table, _ = open_table()
     say(table, "a", 1)
-    table.answer("history", ReplayAnswer("q", "a", None, None, ()), at(0))
+    table.answer("backfill", ReplayAnswer("q", "a", None, None, ()), at(0))
     table.questions.clear()
     table.ask_newest("a", at(1))
-    assert table.questions == [Question("a", "repair", Cursor(1, 1), 1)]
+    assert table.questions == [DeviceQuestion("a", "repair", Cursor(1, 1), 1)]
 
 
 # --- what is refused --------------------------------------------------------------------------
@@ -180,7 +180,7 @@ def test_a_refused_message_of_nobody_is_counted() -> None:
     assert (table.counts["bad_topic"], len(table)) == (1, 0)
 
 
-def test_a_device_is_known_by_what_was_refused_of_it() -> None:
+def test_refused_device_is_known() -> None:
     table, notebook = open_table()
     for seconds in (0, 1):
         table.refuse(BadMessage("invalid", "no", device_id="a", position=Cursor(1, 1)), at(seconds))
@@ -196,7 +196,7 @@ def test_a_device_is_known_by_what_was_refused_of_it() -> None:
     assert "refused" not in device_of(table, "a").status_body()
 
 
-def test_a_device_that_said_nothing_valid_gives_way_first_and_takes_no_place() -> None:
+def test_invalid_device_gives_way_first() -> None:
     table, notebook = open_table(devices=2)
     say(table, "good", 1)
     for name in ("bad", "worse"):
@@ -209,7 +209,7 @@ def test_a_device_that_said_nothing_valid_gives_way_first_and_takes_no_place() -
     assert table.counts["invalid"] == 3
 
 
-def test_what_is_dropped_of_a_good_device_is_counted_and_not_shown() -> None:
+def test_drops_are_counted_not_shown() -> None:
     table, _ = open_table()
     for seq in (1, 2, 3):
         say(table, "a", seq, seconds=seq)
@@ -220,13 +220,13 @@ def test_what_is_dropped_of_a_good_device_is_counted_and_not_shown() -> None:
     assert "refused" not in summary
 
 
-def test_a_device_with_nothing_refused_has_no_counts() -> None:
+def test_no_counts_without_refusals() -> None:
     table, _ = open_table()
     say(table, "a", 1)
     assert "refusals" not in json.loads(device_of(table, "a").summary_json())
 
 
-def test_numbers_that_go_on_going_back_are_a_fault_of_their_own() -> None:
+def test_seq_back_is_a_fault() -> None:
     table, _ = open_table()
     say(table, "a", 100)
     for half_s in range(1, 9):
@@ -245,7 +245,7 @@ def test_another_version_is_shown_in_the_status() -> None:
     assert device_of(table, "a").status_body()["refused"] == "unsupported_version"
 
 
-def test_a_reading_refused_for_its_values_is_a_gap_once_the_next_came() -> None:
+def test_invalid_reading_becomes_gap() -> None:
     table, _ = open_table()
     say(table, "a", 1)
     table.refuse(BadMessage("invalid", "no", device_id="a", position=Cursor(1, 2)), at(0))
@@ -254,7 +254,7 @@ def test_a_reading_refused_for_its_values_is_a_gap_once_the_next_came() -> None:
     assert device_of(table, "a").feed.head == (1, 3)
 
 
-def test_faults_are_told_once_for_each_kind_and_device() -> None:
+def test_fault_once_per_kind_and_device() -> None:
     table, _ = open_table()
     for seq in (1, 2):
         say(table, "a", seq, epoch=9)
@@ -264,13 +264,13 @@ def test_faults_are_told_once_for_each_kind_and_device() -> None:
         table.receive(CheckedReading(other, (), ()), at(0))
     newest = Cursor(9, 2)
     assert table.faults == [
-        Fault("old_epoch", "a", Cursor(3, 2), newest),
-        Fault("conflict", "a", Cursor(9, 2), newest),
+        Fault(FaultReason.OLD_EPOCH, "a", Cursor(3, 2), newest),
+        Fault(FaultReason.CONFLICT, "a", Cursor(9, 2), newest),
     ]
     assert table.counts["old_epoch"] == table.counts["conflict"] == 3
 
 
-def test_a_version_nobody_knows_is_counted_once_a_message() -> None:
+def test_unsupported_version_is_counted() -> None:
     table, _ = open_table()
     say(table, "a", 1)
     for _ in range(2):
@@ -281,7 +281,7 @@ def test_a_version_nobody_knows_is_counted_once_a_message() -> None:
 # --- who gives way ----------------------------------------------------------------------------
 
 
-def test_a_device_that_was_hardly_heard_gives_way_first() -> None:
+def test_fleeting_device_gives_way_first() -> None:
     table, notebook = open_table(devices=2)
     say(table, "old", 1)
     say(table, "old", 2, seconds=FLEETING_S)
@@ -293,7 +293,7 @@ def test_a_device_that_was_hardly_heard_gives_way_first() -> None:
     assert table.size_bytes == sum(device.ring.size_bytes for device in table)
 
 
-def test_a_device_long_gone_gives_way_next_and_nobody_else() -> None:
+def test_long_gone_device_gives_way() -> None:
     table, _ = open_table(devices=1)
     say(table, "a", 1)
     say(table, "a", 2, seconds=FLEETING_S)
@@ -304,7 +304,7 @@ def test_a_device_long_gone_gives_way_next_and_nobody_else() -> None:
 
 
 @pytest.mark.parametrize("protects", ["watched", "ours"])
-def test_who_is_watched_by_name_or_ours_never_gives_way(protects: str) -> None:
+def test_protected_device_stays(protects: str) -> None:
     table, notebook = open_table(devices=1, ours=lambda name: protects == "ours" and name == "a")
     notebook.watched = {"a"} if protects == "watched" else set()
     say(table, "a", 1)
@@ -312,7 +312,7 @@ def test_who_is_watched_by_name_or_ours_never_gives_way(protects: str) -> None:
     assert [device.device_id for device in table] == ["a"]
 
 
-def test_what_followed_a_position_was_lost_by_giving_way_only_before_it() -> None:
+def test_was_evicted_by_position() -> None:
     table, _ = open_table(devices=1)
     for seq in (1, 2, 3):
         say(table, "a", seq)
@@ -325,7 +325,7 @@ def test_what_followed_a_position_was_lost_by_giving_way_only_before_it() -> Non
     assert not table.was_evicted("c", START)
 
 
-def test_the_longest_ring_gives_way_when_all_together_are_too_large() -> None:
+def test_longest_ring_is_trimmed() -> None:
     table, notebook = open_table(readings=1_000, total_bytes=20_000)
     say(table, "b", 1)
     for seq in range(1, 200):
@@ -338,7 +338,7 @@ def test_the_longest_ring_gives_way_when_all_together_are_too_large() -> None:
 # --- what is told of a device -----------------------------------------------------------------
 
 
-def test_a_status_says_what_the_device_said_of_itself() -> None:
+def test_status_body() -> None:
     table, _ = open_table()
     table.receive(Status("a", 4, 9, 77, "online", 100, "model x"), at(0))
     told = {"device_id": "a", "online": True, "epoch": 4, "last_seq": 9, "ts_ms": 77}
@@ -348,33 +348,33 @@ def test_a_status_says_what_the_device_said_of_itself() -> None:
     }
 
 
-def test_a_device_not_heard_yet_stands_before_everything() -> None:
+def test_status_of_unheard_device() -> None:
     told = {"device_id": "a", "online": False, "epoch": 0, "last_seq": 0, "ts_ms": 0}
     assert status_body("a", None) == told
 
 
-def test_history_that_a_client_waits_for_is_begun_between_the_ticks_for_all() -> None:
+def test_wanted_backfill_between_rounds() -> None:
     table, _ = open_table()
-    for number in range(FILLS_MAX + 1):
+    for number in range(SLOTS_MAX + 1):
         say(table, f"bike-{number}", 10)
     table.questions.clear()
-    last = device_of(table, f"bike-{FILLS_MAX}")
+    last = device_of(table, f"bike-{SLOTS_MAX}")
 
     table.tick(at(0.025), everyone=False)
     assert table.questions == []
-    assert last.feed.want_history(Cursor(1, 5), 0.0, at(0.03))
+    assert last.feed.want_backfill(Cursor(1, 5), 0.0, at(0.03))
     table.tick(at(0.05), everyone=False)
 
-    assert table.questions == [Question(last.device_id, "history", Cursor(1, 5), 4)]
+    assert table.questions == [DeviceQuestion(last.device_id, "backfill", Cursor(1, 5), 4)]
 
 
-def test_a_device_that_is_gone_is_not_waited_for() -> None:
-    table, _ = open_table(devices=FILLS_MAX + 1)
-    for number in range(FILLS_MAX + 1):
+def test_evicted_device_is_not_judged() -> None:
+    table, _ = open_table(devices=SLOTS_MAX + 1)
+    for number in range(SLOTS_MAX + 1):
         say(table, f"bike-{number}", 10)
-    last = device_of(table, f"bike-{FILLS_MAX}")
-    last.feed.want_history(Cursor(1, 5), 0.0, at(0))
-    for number in range(FILLS_MAX + 1):
+    last = device_of(table, f"bike-{SLOTS_MAX}")
+    last.feed.want_backfill(Cursor(1, 5), 0.0, at(0))
+    for number in range(SLOTS_MAX + 1):
         say(table, f"other-{number}", 10, seconds=1.0)
     table.questions.clear()
 
@@ -384,10 +384,10 @@ def test_a_device_that_is_gone_is_not_waited_for() -> None:
     assert table.questions == []
 
 
-def test_only_devices_at_work_are_looked_at_between_the_ticks_for_all() -> None:
+def test_tick_judges_unsettled_only() -> None:
     table, notebook = open_table()
     say(table, "a", 1)
-    table.answer("history", ReplayAnswer("q", "a", None, None, ()), at(0))
+    table.answer("backfill", ReplayAnswer("q", "a", None, None, ()), at(0))
     count = len(notebook.told)
     table.tick(at(10.0), everyone=False)
     assert len(notebook.told) == count

@@ -16,7 +16,5 @@ from gateway.devices.ownership import is_own
         ("ebike-001", [], False),
     ],
 )
-def test_a_pattern_is_an_id_or_the_beginning_of_some(
-    device_id: str, patterns: list[str], expected: bool
-) -> None:
+def test_pattern_is_id_or_prefix(device_id: str, patterns: list[str], expected: bool) -> None:
     assert is_own(device_id, patterns) is expected

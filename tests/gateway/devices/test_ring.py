@@ -16,7 +16,8 @@ from gateway.devices.ring import (
     gap_entry,
     reading_entry,
 )
-from gateway.packets import Gap, packet_of, reading_payload
+from gateway.domain import Gap, GapReason
+from gateway.packets import packet_of, reading_payload
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import decode_reading
@@ -24,7 +25,7 @@ from tests.gateway.feeds import DEVICE, WALL_MS, reading
 
 
 def _gap(after: int, before: int) -> Gap:
-    return Gap(DEVICE, Cursor(1, after), Cursor(1, before), "not_recovered")
+    return Gap(DEVICE, Cursor(1, after), Cursor(1, before), GapReason.NOT_RECOVERED)
 
 
 def _entries(*seqs: int) -> list[Entry]:
@@ -44,28 +45,28 @@ def _held(ring: Ring) -> list[bytes]:
     return ring.frames(ring.first, ring.end)
 
 
-def test_a_reading_is_written_down_as_its_event() -> None:
+def test_reading_entry() -> None:
     entry = reading_entry(reading(5), arrival=7)
 
     assert decode_reading(reading_payload(entry.frame), DEVICE).reading == reading(5)
     assert (entry.arrival, entry.end, entry.ts_ms, entry.gap) == (7, (1, 5), WALL_MS + 5, None)
 
 
-def test_a_gap_is_written_down_in_the_place_of_what_is_missing() -> None:
+def test_gap_entry() -> None:
     entry = gap_entry(_gap(4, 8), arrival=7)
 
     assert json.loads(packet_of(entry.frame)[2:]) == ["gap", _gap(4, 8).body()]
     assert (entry.arrival, entry.end, entry.ts_ms) == (7, (1, 7), 0)
 
 
-def test_before_first_contact_a_ring_has_no_front() -> None:
+def test_no_front_before_first_contact() -> None:
     ring = Ring(10)
 
     assert (ring.front, len(ring), ring.first, ring.end) == (None, 0, 0, 0)
     assert ring.newest_reading() is None
 
 
-def test_entries_are_held_in_order_each_with_what_it_came_with() -> None:
+def test_entries_in_order() -> None:
     ring = _ring(5, 6)
     ring.append(gap_entry(_gap(6, 9), 3))
 
@@ -77,7 +78,7 @@ def test_entries_are_held_in_order_each_with_what_it_came_with() -> None:
     assert ring.frame_at(1) == reading_entry(reading(6)).frame
 
 
-def test_beyond_the_capacity_the_front_is_lost_and_indexes_stay() -> None:
+def test_capacity_loses_front() -> None:
     ring = _ring(*range(1, 14), capacity=10)
 
     assert (len(ring), ring.first, ring.end) == (10, 3, 13)
@@ -85,7 +86,7 @@ def test_beyond_the_capacity_the_front_is_lost_and_indexes_stay() -> None:
     assert ring.frame_at(3) == reading_entry(reading(4)).frame
 
 
-def test_trimmed_entries_are_deleted_in_runs_without_moving_the_others() -> None:
+def test_trimmed_slots_deleted_in_runs() -> None:
     ring = _ring(*range(1, 220), capacity=100)
 
     assert _held(ring) == [e.frame for e in _entries(*range(120, 220))]
@@ -93,7 +94,7 @@ def test_trimmed_entries_are_deleted_in_runs_without_moving_the_others() -> None
     assert ring.index_after(ring.front or Cursor(0, 0)) == ring.first == 119
 
 
-def test_a_ring_trimmed_for_memory_loses_its_oldest() -> None:
+def test_trim_loses_oldest() -> None:
     ring = _ring(1, 2, 3)
 
     ring.trim(2)
@@ -103,7 +104,7 @@ def test_a_ring_trimmed_for_memory_loses_its_oldest() -> None:
     assert (ring.front, len(ring), ring.size_bytes) == ((1, 3), 0, 0)
 
 
-def test_a_gap_that_is_trimmed_is_no_gap_any_more() -> None:
+def test_trimmed_gap_is_forgotten() -> None:
     ring = _ring(1)
     ring.append(gap_entry(_gap(1, 3)))
 
@@ -113,7 +114,7 @@ def test_a_gap_that_is_trimmed_is_no_gap_any_more() -> None:
     assert ring.front == (1, 2)
 
 
-def test_history_goes_in_front_and_nothing_else_moves() -> None:
+def test_prepend_keeps_indexes() -> None:
     ring = _ring(5, 6)
 
     ring.prepend([*_entries(1, 2), gap_entry(_gap(2, 5))], Cursor(1, 0))
@@ -135,7 +136,7 @@ def test_history_comes_in_several_parts() -> None:
     assert ring.front == (1, 0)
 
 
-def test_of_history_only_the_newest_that_fit_are_kept() -> None:
+def test_prepend_keeps_newest_that_fit() -> None:
     ring = _ring(5, 6, capacity=4)
 
     ring.prepend(_entries(1, 2, 3, 4), Cursor(1, 0))
@@ -173,7 +174,7 @@ def test_a_full_ring_takes_no_history() -> None:
 
 
 @pytest.mark.parametrize("lost", ["by age", "for memory"])
-def test_a_ring_that_lost_its_front_takes_no_history(lost: str) -> None:
+def test_no_prepend_after_lost_front(lost: str) -> None:
     ring = _ring(5, 6, 7, capacity=2 if lost == "by age" else 10)
     ring.trim(1)
 
@@ -183,7 +184,7 @@ def test_a_ring_that_lost_its_front_takes_no_history(lost: str) -> None:
     assert ring.first > 0
 
 
-def test_an_emptied_ring_goes_on_elsewhere_with_indexes_that_were_never_used() -> None:
+def test_emptied_ring_uses_new_indexes() -> None:
     ring = _ring(5, 6)
     ring.append(gap_entry(_gap(6, 8)))
 
@@ -196,7 +197,7 @@ def test_an_emptied_ring_goes_on_elsewhere_with_indexes_that_were_never_used() -
     assert ring.size_bytes == len(ring.frame_at(3)) + ENTRY_OVERHEAD_BYTES
 
 
-def test_the_first_entry_behind_a_cursor_is_found() -> None:
+def test_index_after_cursor() -> None:
     ring = _ring(5, 6)
     ring.append(gap_entry(_gap(6, 9)))
     ring.append(reading_entry(reading(1, epoch=2)))
@@ -206,7 +207,7 @@ def test_the_first_entry_behind_a_cursor_is_found() -> None:
     assert [ring.index_after(cursor) for cursor in cursors] == [0, 0, 1, 2, 3, 4]
 
 
-def test_the_first_entry_behind_an_arrival_is_found() -> None:
+def test_index_arrived_after() -> None:
     ring = _ring(5, 6, 7)
     ring.prepend(_entries(4), Cursor(1, 3))
     ring.trim(2)
@@ -214,7 +215,7 @@ def test_the_first_entry_behind_an_arrival_is_found() -> None:
     assert [ring.index_arrived_after(arrival) for arrival in range(5)] == [1, 1, 2, 3, 3]
 
 
-def test_a_reading_is_found_by_its_cursor_and_a_gap_is_not_one() -> None:
+def test_find_by_cursor() -> None:
     ring = _ring(5, 6)
     ring.append(gap_entry(_gap(6, 9)))
     ring.trim(1)
@@ -227,14 +228,14 @@ def test_a_reading_is_found_by_its_cursor_and_a_gap_is_not_one() -> None:
 def test_the_newest_reading_is_found_behind_gaps() -> None:
     ring = _ring(5)
     ring.append(gap_entry(_gap(5, 9)))
-    ring.append(gap_entry(Gap(DEVICE, Cursor(1, 8), Cursor(2, 1), "epoch")))
+    ring.append(gap_entry(Gap(DEVICE, Cursor(1, 8), Cursor(2, 1), GapReason.EPOCH)))
 
     assert ring.newest_reading() == 0
     ring.trim(1)
     assert ring.newest_reading() is None
 
 
-def test_the_size_is_that_of_the_frames_and_what_each_costs_besides() -> None:
+def test_size_counts_frames_and_overhead() -> None:
     ring = _ring(5, 6)
     ring.prepend(_entries(3, 4), Cursor(1, 2))
 
@@ -243,7 +244,7 @@ def test_the_size_is_that_of_the_frames_and_what_each_costs_besides() -> None:
     assert ring.size_bytes == sum(frames) + 4 * ENTRY_OVERHEAD_BYTES
 
 
-def test_the_settings_page_says_what_a_reading_of_a_simulated_bike_takes() -> None:
+def test_memory_in_settings_page() -> None:
     page = (Path(__file__).resolve().parents[3] / "docs/settings.md").read_text(encoding="utf-8")
     ring = Ring(1_000)
     for seq, sample in enumerate(islice(simulate("7", 0.1), 1_000), 1):

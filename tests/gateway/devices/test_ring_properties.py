@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gateway.devices.ring import ENTRY_OVERHEAD_BYTES, Entry, Ring, gap_entry, reading_entry
-from gateway.packets import Gap
+from gateway.domain import Gap, GapReason
 from shared.cursor import Cursor
 from tests.gateway.feeds import DEVICE, reading
 
@@ -29,7 +29,8 @@ class _Line:
             return reading_entry(reading(self.at.seq, self.at.epoch), self.arrival)
         lost = Cursor(self.at.epoch, self.at.seq + 3)
         end = lost if step == "gap" else Cursor(self.at.epoch + 1, 0)
-        gap = Gap(DEVICE, self.at, Cursor(end.epoch, end.seq + 1), step)
+        reason = GapReason.NOT_RECOVERED if step == "gap" else GapReason.EPOCH
+        gap = Gap(DEVICE, self.at, Cursor(end.epoch, end.seq + 1), reason)
         self.at = end
         return gap_entry(gap, self.arrival)
 
@@ -144,7 +145,7 @@ class RingBesideAList(RuleBasedStateMachine):
 
     def _change_to_front(self, at: Cursor) -> Entry:
         """Make the entry that ends where the ring begins."""
-        gap = Gap(DEVICE, at, Cursor(self.front.epoch, self.front.seq + 1), "epoch")
+        gap = Gap(DEVICE, at, Cursor(self.front.epoch, self.front.seq + 1), GapReason.EPOCH)
         return gap_entry(gap)
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from gateway.devices.devices import Device
 from gateway.devices.ring import gap_entry, reading_entry
+from gateway.domain import Gap, GapReason, Now
 from gateway.fanout.backlog import UNKNOWN_CURSOR_S, Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import RingPosition, UnresolvedCursor
-from gateway.feed.effects import Now
-from gateway.packets import Gap, packet_of
+from gateway.packets import packet_of
 from shared.cursor import START, Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer
@@ -84,7 +84,7 @@ def test_cursor_waits_for_history(world: World) -> None:
     assert settle(world, at(595)) == (UnresolvedCursor(at(595), 100.0), None)
     world.wait(2.0)
     assert settle(world, at(595))[1] == f"{EPOCH}-595 {EPOCH}-601 expired"
-    assert not feed.is_fetching_history(world.now)
+    assert not feed.is_backfilling(world.now)
 
 
 def test_no_wait_for_history_of_full_ring(world: World) -> None:
@@ -191,7 +191,7 @@ def test_history_before_a_leading_gap(world: World) -> None:
     world.seqs["a"] = 3
     world.say_status("a")
     ring = device_of(world).ring
-    ring.append(gap_entry(Gap("a", at(3), at(5), "not_recovered"), arrival=1))
+    ring.append(gap_entry(Gap("a", at(3), at(5), GapReason.NOT_RECOVERED), arrival=1))
     readings = (Reading("a", EPOCH, seq, 1, 20.0) for seq in (2, 3))
     ring.prepend([reading_entry(reading, 0) for reading in readings], at(1))
     out = Outbound(10_000)

@@ -29,7 +29,7 @@ def test_a_position_is_refused_for_one_reason(
     assert refusal(cursor, Cursor(5, 50), 100, silence_s, WALL_MS) == expected
 
 
-def test_before_first_contact_only_the_future_is_refused() -> None:
+def test_first_contact_refuses_future_epoch() -> None:
     assert refusal(Cursor(0, 2**53 - 1), None, 0, 0.0, WALL_MS) is None
     assert refusal(Cursor(2**53 - 1, 1), None, 0, 0.0, WALL_MS) == "future_epoch"
 

@@ -1,17 +1,17 @@
-"""History: fetched window by window, the newest first, and given in stretches that join."""
+"""Backfill: fetched window by window, the newest first, and given in stretches that join."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from gateway.feed.backfill import STRETCH_MAX, WANTED_FILLS_MAX, Fills, History, Stretch
+from gateway.feed.backfill import STRETCH_MAX, WANTED_SLOTS_MAX, Backfill, BackfillSlots, Stretch
 from shared.cursor import Cursor
 from shared.wire import ReplayAnswer
 from tests.gateway.feeds import DEVICE, answer, reading, readings, say_item
 
 
-def _history(bound: Cursor, capacity: int = 6000, fills: Fills | None = None) -> History:
-    history = History.before(DEVICE, bound, capacity, fills or Fills(), 0.0)
-    history.take_turn(0.0)
+def _backfill(bound: Cursor, capacity: int = 6000, slots: BackfillSlots | None = None) -> Backfill:
+    history = Backfill.before(DEVICE, bound, capacity, slots or BackfillSlots(), 0.0)
+    history.take_slot(0.0)
     return history
 
 
@@ -28,12 +28,12 @@ def _said(stretch: Stretch) -> tuple[str, list[str]]:
 
 
 def test_the_newest_page_is_asked_for_first() -> None:
-    history = _history(Cursor(1, 1000))
+    history = _backfill(Cursor(1, 1000))
     assert (history.after, history.limit) == ((1, 750), 250)
 
 
-def test_no_more_is_asked_for_than_the_ring_holds() -> None:
-    history = _history(Cursor(1, 1000), capacity=100)
+def test_backfill_limited_to_ring() -> None:
+    history = _backfill(Cursor(1, 1000), capacity=100)
     assert (history.after, history.limit) == ((1, 900), 100)
 
     history.add(_page(range(901, 1001), Cursor(1, 1000)), 0.1)
@@ -41,8 +41,8 @@ def test_no_more_is_asked_for_than_the_ring_holds() -> None:
     assert history.is_last
 
 
-def test_each_window_ends_where_the_one_after_it_begins() -> None:
-    history = _history(Cursor(1, 600))
+def test_windows_join() -> None:
+    history = _backfill(Cursor(1, 600))
     asked = []
     for first in (351, 101, 1):
         asked.append((history.after, history.limit))
@@ -54,8 +54,8 @@ def test_each_window_ends_where_the_one_after_it_begins() -> None:
     assert (history.after, history.limit) == (None, 250)
 
 
-def test_a_window_is_whole_when_its_last_page_came() -> None:
-    history = _history(Cursor(1, 1000))
+def test_window_whole_after_last_page() -> None:
+    history = _backfill(Cursor(1, 1000))
 
     history.add(_page(range(751, 900), Cursor(1, 1000)), 0.1)
     assert (history.is_whole, history.after, history.limit) == (False, (1, 899), 101)
@@ -65,8 +65,8 @@ def test_a_window_is_whole_when_its_last_page_came() -> None:
     assert history.pop_stretch().items[-1] == reading(1000)
 
 
-def test_the_window_with_the_oldest_held_is_the_last() -> None:
-    history = _history(Cursor(1, 1000))
+def test_window_with_oldest_is_last() -> None:
+    history = _backfill(Cursor(1, 1000))
 
     history.add(answer(readings(range(800, 1001)), oldest=Cursor(1, 800)), 0.1)
 
@@ -74,8 +74,8 @@ def test_the_window_with_the_oldest_held_is_the_last() -> None:
     assert history.pop_stretch().front == (1, 799)
 
 
-def test_a_window_in_which_nothing_is_held_is_passed_over() -> None:
-    history = _history(Cursor(1, 1000))
+def test_empty_window() -> None:
+    history = _backfill(Cursor(1, 1000))
 
     history.add(_page([1001], Cursor(1, 1001)), 0.1)
     assert history.pop_stretch().items == ()
@@ -86,8 +86,8 @@ def test_a_window_in_which_nothing_is_held_is_passed_over() -> None:
     assert _said(history.pop_stretch()) == ("1-699", expected)
 
 
-def test_all_older_epochs_are_one_window_of_which_the_newest_are_kept() -> None:
-    history = _history(Cursor(2, 2), capacity=3)
+def test_older_epochs_are_one_window() -> None:
+    history = _backfill(Cursor(2, 2), capacity=3)
     history.add(_page([1, 2], Cursor(2, 5), epoch=2), 0.1)
     history.pop_stretch()
     history.go_on()
@@ -101,7 +101,7 @@ def test_all_older_epochs_are_one_window_of_which_the_newest_are_kept() -> None:
 
 
 def test_holes_within_become_gaps() -> None:
-    history = _history(Cursor(3, 0))
+    history = _backfill(Cursor(3, 0))
     found = [*readings([2, 5]), *readings([3], epoch=2), *readings([1, 2], epoch=3)]
 
     history.add(answer(found), 0.1)
@@ -120,8 +120,8 @@ def test_holes_within_become_gaps() -> None:
     )
 
 
-def test_where_nothing_is_held_there_is_no_stretch() -> None:
-    history = _history(Cursor(1, 4))
+def test_no_stretch_of_empty_window() -> None:
+    history = _backfill(Cursor(1, 4))
 
     history.add(answer(), 0.1)
 
@@ -130,15 +130,15 @@ def test_where_nothing_is_held_there_is_no_stretch() -> None:
 
 
 def test_what_came_live_since_is_no_history() -> None:
-    history = _history(Cursor(1, 4))
+    history = _backfill(Cursor(1, 4))
 
     history.add(answer(readings([4, 5, 6])), 0.1)
 
     assert _said(history.pop_stretch()) == ("1-3", ["1-4"])
 
 
-def test_stretches_join_and_each_begins_with_a_reading() -> None:
-    history = _history(Cursor(2, 0))
+def test_stretches_join() -> None:
+    history = _backfill(Cursor(2, 0))
     odd = [reading(seq) for seq in range(1, 2 * STRETCH_MAX + 1, 2)]
     history.add(answer([*odd, *readings([2 * STRETCH_MAX]), reading(1, epoch=2)]), 0.1)
 
@@ -150,17 +150,17 @@ def test_stretches_join_and_each_begins_with_a_reading() -> None:
     assert not history.readings
 
 
-def test_a_replay_that_says_nothing_of_its_ends_is_not_asked_again() -> None:
+def test_answer_without_ends_is_last() -> None:
     page = _page([751, 1000], Cursor(1, 1000))
     for unsaid in (replace(page, oldest=None), replace(page, newest=None)):
-        history = _history(Cursor(1, 1000))
+        history = _backfill(Cursor(1, 1000))
         history.add(unsaid, 0.1)
 
         assert (history.is_whole, history.is_last) == (True, True)
 
 
-def test_a_replay_that_goes_on_for_ever_is_stopped_after_a_minute() -> None:
-    history = _history(Cursor(1, 0), capacity=5)
+def test_endless_replay_is_stopped() -> None:
+    history = _backfill(Cursor(1, 0), capacity=5)
     whole = []
     for second in range(62):
         history.add(answer([reading(second + 1, epoch=0)], Cursor(9, 9)), float(second))
@@ -174,11 +174,11 @@ def test_a_replay_that_goes_on_for_ever_is_stopped_after_a_minute() -> None:
 # --- whom it is fetched for -------------------------------------------------------------------
 
 
-def test_no_more_is_fetched_first_than_a_client_waits_for() -> None:
-    history = History.before(DEVICE, Cursor(1, 1000), 6000, Fills(), 0.0)
+def test_window_limited_to_wanted() -> None:
+    history = Backfill.before(DEVICE, Cursor(1, 1000), 6000, BackfillSlots(), 0.0)
     history.want(Cursor(1, 990))
     history.want(Cursor(1, 995))
-    history.take_turn(0.0)
+    history.take_slot(0.0)
 
     assert (history.after, history.limit) == ((1, 990), 10)
     history.add(_page(range(991, 1001), Cursor(1, 1000)), 0.1)
@@ -188,73 +188,73 @@ def test_no_more_is_fetched_first_than_a_client_waits_for() -> None:
     assert history.wanted is None
 
 
-def test_what_is_given_already_is_wanted_by_nobody() -> None:
-    history = _history(Cursor(1, 1000))
+def test_handed_over_is_not_wanted() -> None:
+    history = _backfill(Cursor(1, 1000))
     history.want(Cursor(1, 1000))
     assert history.wanted is None
 
 
-def test_a_client_that_waits_finds_room_where_others_fill() -> None:
-    fills = Fills(limit=1)
-    first, second = (_history(Cursor(1, 4), fills=fills) for _ in range(2))
+def test_wanted_slot_beyond_limit() -> None:
+    slots = BackfillSlots(limit=1)
+    first, second = (_backfill(Cursor(1, 4), slots=slots) for _ in range(2))
 
-    assert not second.take_turn(0.1)
-    assert fills.pop_waiting() == []
+    assert not second.take_slot(0.1)
+    assert slots.pop_waiting() == []
     first.want(Cursor(1, 2))  # has a turn
     second.want(Cursor(1, 2))
-    assert fills.pop_waiting() == [DEVICE]
-    assert second.take_turn(0.2)
+    assert slots.pop_waiting() == [DEVICE]
+    assert second.take_slot(0.2)
 
 
-def test_who_waits_is_named_once_for_each_time_it_says_so_while_there_is_room() -> None:
-    fills = Fills(limit=1 - WANTED_FILLS_MAX)
-    first, second = (_history(Cursor(1, 4), fills=fills) for _ in range(2))
+def test_waiting_device_named_once() -> None:
+    slots = BackfillSlots(limit=1 - WANTED_SLOTS_MAX)
+    first, second = (_backfill(Cursor(1, 4), slots=slots) for _ in range(2))
     second.want(Cursor(1, 2))
     first.want(Cursor(1, 2))
 
-    assert fills.pop_waiting() == [DEVICE]
-    assert fills.pop_waiting() == []
+    assert slots.pop_waiting() == [DEVICE]
+    assert slots.pop_waiting() == []
     second.want(Cursor(1, 2))
-    assert first.take_turn(0.1)
-    assert fills.pop_waiting() == []
-    first.return_turn()
+    assert first.take_slot(0.1)
+    assert slots.pop_waiting() == []
+    first.return_slot()
     second.want(Cursor(1, 2))
-    assert fills.pop_waiting() == [DEVICE]
+    assert slots.pop_waiting() == [DEVICE]
     second.want(Cursor(1, 2))
-    second.return_turn()
-    assert fills.pop_waiting() == []
+    second.return_slot()
+    assert slots.pop_waiting() == []
 
 
-def test_there_is_room_for_so_many_clients_and_no_more() -> None:
-    fills = Fills(limit=1)
-    histories = [_history(Cursor(1, 4), fills=fills) for _ in range(WANTED_FILLS_MAX + 2)]
+def test_wanted_slots_are_limited() -> None:
+    slots = BackfillSlots(limit=1)
+    histories = [_backfill(Cursor(1, 4), slots=slots) for _ in range(WANTED_SLOTS_MAX + 2)]
     for history in histories:
         history.want(Cursor(1, 2))
 
-    took = [history.take_turn(0.1) for history in histories]
+    took = [history.take_slot(0.1) for history in histories]
 
-    assert took == [True] * (WANTED_FILLS_MAX + 1) + [False]
+    assert took == [True] * (WANTED_SLOTS_MAX + 1) + [False]
 
 
-def test_with_what_it_wanted_a_client_makes_room_for_others() -> None:
-    fills = Fills(limit=1)
-    _history(Cursor(1, 4), fills=fills)
-    history = History.before(DEVICE, Cursor(1, 1000), 6000, fills, 0.0)
+def test_satisfied_client_frees_slot() -> None:
+    slots = BackfillSlots(limit=1)
+    _backfill(Cursor(1, 4), slots=slots)
+    history = Backfill.before(DEVICE, Cursor(1, 1000), 6000, slots, 0.0)
     history.want(Cursor(1, 990))
-    history.take_turn(0.0)
+    history.take_slot(0.0)
     history.add(_page(range(991, 1001), Cursor(1, 1000)), 0.1)
     history.pop_stretch()
     history.go_on()
 
-    assert fills.used == 1
+    assert slots.used == 1
     assert history.is_moving(29.9, asked_s=20.0)
 
 
 # --- how long it is worth waiting for ---------------------------------------------------------
 
 
-def test_history_is_worth_waiting_for_as_long_as_pages_come() -> None:
-    history = _history(Cursor(1, 4))
+def test_moving_while_pages_come() -> None:
+    history = _backfill(Cursor(1, 4))
     assert history.is_moving(1.9)
     assert not history.is_moving(2.0)
 
@@ -263,56 +263,56 @@ def test_history_is_worth_waiting_for_as_long_as_pages_come() -> None:
     assert history.is_moving(4.4)
 
 
-def test_history_without_a_page_for_a_minute_is_hopeless() -> None:
-    history = _history(Cursor(1, 4))
+def test_hopeless_after_a_minute() -> None:
+    history = _backfill(Cursor(1, 4))
 
     assert not history.is_hopeless(60.0)
     assert history.is_hopeless(60.1)
 
 
-def test_whoever_waits_for_a_turn_is_waited_for_but_not_for_ever() -> None:
-    fills = Fills(limit=1)
-    first, second = (_history(Cursor(1, 4), fills=fills) for _ in range(2))
+def test_wait_for_slot_is_limited() -> None:
+    slots = BackfillSlots(limit=1)
+    first, second = (_backfill(Cursor(1, 4), slots=slots) for _ in range(2))
 
-    assert not second.take_turn(1.0)
+    assert not second.take_slot(1.0)
     assert second.is_moving(9.9)
     assert not second.is_moving(10.0)
     assert not second.is_hopeless(1000.0)
-    first.return_turn()
-    assert second.take_turn(20.0)
+    first.return_slot()
+    assert second.take_slot(20.0)
     assert second.is_moving(21.9)
 
 
 def test_a_turn_is_taken_and_returned_once() -> None:
-    fills = Fills()
-    history = _history(Cursor(1, 4), fills=fills)
-    history.take_turn(0.1)
-    assert fills.used == 1
+    slots = BackfillSlots()
+    history = _backfill(Cursor(1, 4), slots=slots)
+    history.take_slot(0.1)
+    assert slots.used == 1
 
-    history.return_turn()
-    history.return_turn()
+    history.return_slot()
+    history.return_slot()
 
-    assert fills.used == 0
+    assert slots.used == 0
 
 
-def test_who_returned_a_turn_waits_for_the_same_page_and_is_not_looked_at_for_it() -> None:
-    fills = Fills()
-    history = History.before(DEVICE, Cursor(1, 1000), 6000, fills, 0.0)
+def test_returned_slot_keeps_the_page() -> None:
+    slots = BackfillSlots()
+    history = Backfill.before(DEVICE, Cursor(1, 1000), 6000, slots, 0.0)
     history.want(Cursor(1, 990))
-    history.take_turn(0.0)
+    history.take_slot(0.0)
 
-    history.return_turn()
+    history.return_slot()
     history.want(Cursor(1, 990))
 
-    assert fills.pop_waiting() == []
-    assert history.take_turn(0.6)
+    assert slots.pop_waiting() == []
+    assert history.take_slot(0.6)
     assert history.after == (1, 990)
 
 
-def test_who_returns_a_turn_halfway_begins_the_window_anew() -> None:
-    history = _history(Cursor(1, 1000))
+def test_returned_slot_restarts_window() -> None:
+    history = _backfill(Cursor(1, 1000))
     history.add(_page([751], Cursor(1, 1000)), 0.1)
 
-    history.return_turn()
+    history.return_slot()
 
     assert (history.after, len(history.readings)) == ((1, 750), 0)

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.feed.backfill import Fills, History, Stretch
-from gateway.packets import Gap
+from gateway.domain import Gap
+from gateway.feed.backfill import Backfill, BackfillSlots, Stretch
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer
@@ -31,7 +31,7 @@ class Journal:
         return ReplayAnswer("q", DEVICE, *ends, found, len(found), reached)
 
 
-def fetch(history: History, journal: Journal) -> list[Stretch]:
+def fetch(history: Backfill, journal: Journal) -> list[Stretch]:
     """Ask on until nothing is left; returns the stretches, the newest first."""
     stretches: list[Stretch] = []
     while True:
@@ -52,7 +52,7 @@ def fetch(history: History, journal: Journal) -> list[Stretch]:
     most=st.integers(1, 300),
     wanted=st.none() | st.builds(Cursor, st.integers(0, LAST_EPOCH), st.integers(0, 900)),
 )
-def test_history_is_the_newest_of_the_journal_and_every_hole_in_it_is_a_gap(
+def test_backfill_is_newest_with_gaps(
     old: tuple[list[int], list[int]],
     new: list[int],
     capacity: int,
@@ -63,10 +63,10 @@ def test_history_is_the_newest_of_the_journal_and_every_hole_in_it_is_a_gap(
     before = [Cursor(epoch, seq) for epoch, seqs in enumerate(old, start=1) for seq in seqs]
     held = [*before, *(Cursor(LAST_EPOCH, seq) for seq in new)]
     journal = Journal([*held, Cursor(LAST_EPOCH, bound.seq + 1)], most)
-    history = History.before(DEVICE, bound, capacity, Fills(), 0.0)
+    history = Backfill.before(DEVICE, bound, capacity, BackfillSlots(), 0.0)
     if wanted is not None:
         history.want(wanted)
-    history.take_turn(0.0)
+    history.take_slot(0.0)
 
     stretches = fetch(history, journal)
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.feed.backfill import Fills
+from gateway.feed.backfill import BackfillSlots
 from gateway.feed.effects import Announce, Take
 from gateway.feed.feed import Feed
-from gateway.feed.reorder_buffer import HELD_MAX, HeldTotal, Reorder
+from gateway.feed.reorder_buffer import HELD_MAX, ReorderBuffer, ReorderTotal
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer
@@ -35,7 +35,7 @@ DAY_MS = 24 * 3600 * 1000
 # --- first contact ----------------------------------------------------------------------------
 
 
-def test_first_contact_by_a_reading_sets_the_head_one_before_it_and_sends_it_at_once() -> None:
+def test_first_contact_by_reading() -> None:
     feed = new_feed()
 
     effects = said(feed.receive_reading(reading(500), at(0)))
@@ -45,7 +45,7 @@ def test_first_contact_by_a_reading_sets_the_head_one_before_it_and_sends_it_at_
     assert feed.online
 
 
-def test_first_contact_by_a_status_sets_the_head_to_its_last_number() -> None:
+def test_first_contact_by_status() -> None:
     feed = new_feed()
 
     assert said(feed.receive_status(status(500), at(0)))[:2] == ["start 1-500", "changed"]
@@ -59,17 +59,17 @@ def test_nothing_before_first_contact_is_missing() -> None:
     assert not feed.is_settling()
 
 
-def test_history_is_fetched_in_the_background_and_goes_in_front() -> None:
+def test_backfill_goes_in_front() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
-    assert feed.is_fetching_history(at(0))
+    assert feed.is_backfilling(at(0))
 
     live = feed.receive_reading(reading(5), at(0.01))
     history = reply(feed, answer(readings(range(1, 6))), at(0.02))
 
     assert said(live) == ["take 1-5"]
     assert said(history) == ["prepend 1-0: 1-1, 1-2, 1-3"]
-    assert not feed.is_fetching_history(at(0.02))
+    assert not feed.is_backfilling(at(0.02))
 
 
 def held_since_1(seqs: range, epoch: int = 1) -> ReplayAnswer:
@@ -77,7 +77,7 @@ def held_since_1(seqs: range, epoch: int = 1) -> ReplayAnswer:
     return answer(readings(seqs, epoch), Cursor(1, 1001), oldest=Cursor(1, 1))
 
 
-def test_a_long_history_is_fetched_newest_first_and_bounded_to_what_the_ring_holds() -> None:
+def test_long_backfill_fills_the_ring() -> None:
     feed = new_feed(capacity=400)
     first = said(feed.receive_reading(reading(1001), at(0)))
 
@@ -92,7 +92,7 @@ def test_a_long_history_is_fetched_newest_first_and_bounded_to_what_the_ring_hol
     assert not feed.is_settling()
 
 
-def test_the_epochs_before_come_at_last_in_stretches_that_join() -> None:
+def test_older_epochs_come_last() -> None:
     feed = new_feed()
     feed.receive_reading(reading(2, epoch=2), at(0))
     before = answer(readings([1], epoch=2), Cursor(2, 2), oldest=Cursor(1, 1))
@@ -104,7 +104,7 @@ def test_the_epochs_before_come_at_last_in_stretches_that_join() -> None:
 
     newest = said(reply(feed, last, at(0)))
     assert feed.is_settling()
-    assert feed.is_fetching_history(at(0))
+    assert feed.is_backfilling(at(0))
     oldest = said(feed.tick(at(0.025)))
 
     assert asked == ["prepend 2-0: 2-1", "ask 250 after None"]
@@ -115,35 +115,35 @@ def test_the_epochs_before_come_at_last_in_stretches_that_join() -> None:
     assert not feed.is_settling()
 
 
-def test_what_a_client_waits_for_is_fetched_before_what_nobody_waits_for() -> None:
-    fills = Fills(limit=1)
-    first, second = new_feed(fills=fills), new_feed(fills=fills)
+def test_wanted_backfill_goes_first() -> None:
+    slots = BackfillSlots(limit=1)
+    first, second = new_feed(slots=slots), new_feed(slots=slots)
     first.receive_reading(reading(1001), at(0))
     second.receive_reading(reading(1001), at(0))
 
-    assert second.want_history(Cursor(1, 995), 0.0, at(0))
-    assert fills.pop_waiting() == [DEVICE]
+    assert second.want_backfill(Cursor(1, 995), 0.0, at(0))
+    assert slots.pop_waiting() == [DEVICE]
     asked = said(second.tick(at(0.025)))
     found = said(reply(second, held_since_1(range(996, 1001)), at(0.03)))
 
     assert asked == ["ask 5 after 1-995"]
     assert found == ["prepend 1-995: 1-996, 1-997, 1-998, 1-999, 1-1000"]
-    assert fills.used == 1
+    assert slots.used == 1
     assert not second.is_settling()
     first.forget()
     assert said(second.tick(at(0.5))) == ["ask 250 after 1-745"]
 
 
-def test_what_a_client_of_an_older_epoch_waits_for_is_fetched_from_where_it_stands() -> None:
+def test_wanted_backfill_of_older_epoch() -> None:
     feed = new_feed()
     feed.receive_reading(reading(2, epoch=2), at(0))
-    feed.want_history(Cursor(1, 40), 0.0, at(0))
+    feed.want_backfill(Cursor(1, 40), 0.0, at(0))
 
     page = answer(readings([1], epoch=2), Cursor(2, 2), oldest=Cursor(1, 1))
     assert said(reply(feed, page, at(0)))[-1] == "ask 250 after 1-40"
 
 
-def test_a_page_of_history_without_a_valid_reading_is_passed_over() -> None:
+def test_backfill_page_without_valid_reading() -> None:
     feed = new_feed()
     feed.receive_reading(reading(301), at(0))
     void = answer((), Cursor(1, 301), oldest=Cursor(1, 1), reached=Cursor(1, 300))
@@ -153,7 +153,7 @@ def test_a_page_of_history_without_a_valid_reading_is_passed_over() -> None:
     assert found == ["prepend 1-49: 1-50, gap 1-50 1-301 not_recovered"]
 
 
-def test_a_repair_goes_on_after_a_page_without_a_valid_reading() -> None:
+def test_repair_page_without_valid_reading() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(600), at(1))
     void = answer((), Cursor(1, 600), oldest=Cursor(1, 1), reached=Cursor(1, 254))
@@ -165,7 +165,7 @@ def test_a_repair_goes_on_after_a_page_without_a_valid_reading() -> None:
     assert (found[0], found[-1]) == ("take 1-255", "ask 95 after 1-504")
 
 
-def test_the_rest_of_an_old_epoch_is_fetched_after_a_page_without_a_valid_reading() -> None:
+def test_old_epoch_page_without_valid_reading() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(1, epoch=2), at(1))
     void = answer((), Cursor(2, 1), oldest=Cursor(1, 1), reached=Cursor(1, 254))
@@ -177,14 +177,14 @@ def test_the_rest_of_an_old_epoch_is_fetched_after_a_page_without_a_valid_readin
     assert rest == ["take 1-255", "gap 1-255 2-1 epoch", "take 2-1"]
 
 
-def test_history_is_not_waited_for_by_whom_it_will_not_reach() -> None:
-    fills = Fills(limit=0)
-    feed = new_feed(fills=fills)
+def test_client_wait_for_slot_is_limited() -> None:
+    slots = BackfillSlots(limit=0)
+    feed = new_feed(slots=slots)
     feed.receive_reading(reading(4), at(0))
 
-    assert feed.want_history(Cursor(1, 1), 20.0, at(29.9))
-    assert not feed.want_history(Cursor(1, 1), 20.0, at(30.0))
-    assert not running_feed().want_history(Cursor(1, 1), 0.0, at(0))
+    assert feed.want_backfill(Cursor(1, 1), 20.0, at(29.9))
+    assert not feed.want_backfill(Cursor(1, 1), 20.0, at(30.0))
+    assert not running_feed().want_backfill(Cursor(1, 1), 0.0, at(0))
 
 
 def test_a_hole_is_asked_for_beside_history() -> None:
@@ -193,19 +193,19 @@ def test_a_hole_is_asked_for_beside_history() -> None:
 
     hole = feed.receive_reading(reading(6), at(0.1))
     filled = feed.receive_answer("repair", answer([reading(5)], Cursor(1, 6)), at(0.2))
-    history = feed.receive_answer("history", answer(readings([1, 2, 3]), Cursor(1, 6)), at(0.3))
+    history = feed.receive_answer("backfill", answer(readings([1, 2, 3]), Cursor(1, 6)), at(0.3))
 
     assert said(hole) == ["ask 1 after 1-4"]
     assert said(filled) == ["take 1-5", "take 1-6"]
     assert said(history) == ["prepend 1-0: 1-1, 1-2, 1-3"]
 
 
-def test_a_hole_that_is_still_open_does_not_keep_history_away() -> None:
+def test_backfill_beside_open_hole() -> None:
     feed = new_feed(capacity=400)
     feed.receive_reading(reading(1001), at(0))
     feed.receive_reading(reading(1003), at(0.1))
 
-    page = said(feed.receive_answer("history", held_since_1(range(751, 1001)), at(0.2)))
+    page = said(feed.receive_answer("backfill", held_since_1(range(751, 1001)), at(0.2)))
     hole = feed.receive_answer("repair", answer([reading(1002)], Cursor(1, 1003)), at(0.3))
 
     assert page[0].startswith("prepend 1-750: 1-751, ")
@@ -213,31 +213,31 @@ def test_a_hole_that_is_still_open_does_not_keep_history_away() -> None:
     assert said(hole) == ["take 1-1002", "take 1-1003"]
 
 
-def test_no_more_devices_fetch_history_at_once_than_memory_allows() -> None:
-    fills = Fills(limit=1)
-    first, second = new_feed(fills=fills), new_feed(fills=fills)
+def test_backfill_slots_are_limited() -> None:
+    slots = BackfillSlots(limit=1)
+    first, second = new_feed(slots=slots), new_feed(slots=slots)
 
     first.receive_reading(reading(4), at(0))
     waiting = said(second.receive_reading(reading(4), at(0)))
-    assert second.is_fetching_history(at(9))
+    assert second.is_backfilling(at(9))
     reply(first, answer(), at(3))
 
     assert "ask 3 after 1-0" not in waiting
     assert said(second.tick(at(3))) == ["changed", "ask 3 after 1-0"]
 
 
-def test_a_device_that_is_forgotten_gives_back_what_all_devices_share() -> None:
-    fills, total = Fills(limit=1), HeldTotal()
-    feed = new_feed(held=Reorder(total), fills=fills)
+def test_forget_frees_shared_limits() -> None:
+    slots, total = BackfillSlots(limit=1), ReorderTotal()
+    feed = new_feed(buffer=ReorderBuffer(total), slots=slots)
     feed.receive_reading(reading(4), at(0))
     feed.receive_reading(reading(6), at(0))
 
     feed.forget()
 
-    assert (fills.used, total.used, feed.held_count) == (0, 0, 0)
+    assert (slots.used, total.used, len(feed._order.buffer)) == (0, 0, 0)
 
 
-def test_an_answer_that_comes_after_a_device_was_forgotten_changes_nothing() -> None:
+def test_answer_after_forget() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
     feed.forget()
@@ -245,7 +245,7 @@ def test_an_answer_that_comes_after_a_device_was_forgotten_changes_nothing() -> 
     assert said(reply(feed, answer(readings([1, 2, 3])), at(0.1))) == []
 
 
-def test_history_is_given_up_when_nobody_answers_for_a_minute() -> None:
+def test_backfill_ends_without_answers() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
     asked = 0
@@ -253,28 +253,28 @@ def test_history_is_given_up_when_nobody_answers_for_a_minute() -> None:
         asked += "ask 3 after 1-0" in said(feed.tick(at(tenth_s / 10)))
 
     assert asked == 1 + 6  # again after 0.5 s, then every 10 s
-    assert not feed.is_fetching_history(at(70))
+    assert not feed.is_backfilling(at(70))
 
 
-def test_history_is_given_up_when_its_replay_is_busy_for_a_minute() -> None:
-    fills = Fills()
-    feed = new_feed(fills=fills)
+def test_backfill_ends_when_always_busy() -> None:
+    slots = BackfillSlots()
+    feed = new_feed(slots=slots)
     feed.receive_reading(reading(4), at(0))
     for second in range(1, 62):
-        assert fills.used == 1
+        assert slots.used == 1
         be_busy(feed, at(second))
         feed.tick(at(second + 0.5))
 
-    assert fills.used == 0
+    assert slots.used == 0
     assert not feed.is_settling()
 
 
-def test_history_that_makes_no_progress_for_two_seconds_is_not_waited_for() -> None:
+def test_stuck_backfill_is_not_waited_for() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
 
-    assert feed.is_fetching_history(at(1.9))
-    assert not feed.is_fetching_history(at(2.0))
+    assert feed.is_backfilling(at(1.9))
+    assert not feed.is_backfilling(at(2.0))
 
 
 # --- next, seen, ahead ------------------------------------------------------------------------
@@ -301,10 +301,10 @@ def test_neighbours_that_changed_places_are_put_right() -> None:
 
     assert said(early) == ["ask 1 after 1-4"]
     assert said(late) == ["take 1-5", "take 1-6"]
-    assert feed.held_count == 0
+    assert len(feed._order.buffer) == 0
 
 
-def test_what_is_ahead_is_held_and_the_missing_ones_are_asked_for() -> None:
+def test_hole_is_asked_for() -> None:
     feed = running_feed(4)
 
     ahead = feed.receive_reading(reading(8), at(0.1))
@@ -315,7 +315,7 @@ def test_what_is_ahead_is_held_and_the_missing_ones_are_asked_for() -> None:
     assert not feed.is_settling()
 
 
-def test_a_status_shows_that_the_last_reading_was_lost() -> None:
+def test_status_shows_lost_tail() -> None:
     feed = running_feed(4)
 
     announced = feed.receive_status(status(6), at(0.1))
@@ -330,9 +330,7 @@ def test_a_status_shows_that_the_last_reading_was_lost() -> None:
 @pytest.mark.parametrize(
     ("interval_ms", "late_s"), [(100, 0.1), (1_000, 1.0), (60_000, 1.0), (0, 1.0)]
 )
-def test_an_announced_reading_is_asked_for_after_one_interval(
-    interval_ms: int, late_s: float
-) -> None:
+def test_announced_reading_late_after_interval(interval_ms: int, late_s: float) -> None:
     feed = running_feed(4)
     feed.receive_status(replace(status(5), interval_ms=interval_ms), at(1))
 
@@ -342,9 +340,7 @@ def test_an_announced_reading_is_asked_for_after_one_interval(
 
 @pytest.mark.parametrize("ahead", [1, 2, 5])
 @pytest.mark.parametrize("make", [running_feed, feed_without_replay])
-def test_a_status_that_says_later_numbers_costs_no_reading(
-    make: Callable[[], Feed], ahead: int
-) -> None:
+def test_early_status_loses_no_reading(make: Callable[[], Feed], ahead: int) -> None:
     feed = make()
     for seq in range(5, 30):
         taken = feed.receive_reading(reading(seq), at(seq))
@@ -355,14 +351,14 @@ def test_a_status_that_says_later_numbers_costs_no_reading(
         assert not [effect for effect in told if effect.startswith(("gap", "seen"))]
 
 
-def test_a_later_reading_ends_the_time_of_an_announced_one() -> None:
+def test_later_reading_makes_hole_late() -> None:
     feed = running_feed(4)
     feed.receive_status(replace(status(5), interval_ms=1_000), at(1))
 
     assert said(feed.receive_reading(reading(6), at(1.2))) == ["ask 1 after 1-4"]
 
 
-def test_what_a_stopping_status_announces_is_asked_for_at_once() -> None:
+def test_stopping_status_asks_at_once() -> None:
     feed = running_feed(4)
 
     shown = feed.receive_status(status(6, state="stopping"), at(1))
@@ -370,7 +366,7 @@ def test_what_a_stopping_status_announces_is_asked_for_at_once() -> None:
     assert said(shown) == ["changed", "ask 2 after 1-4"]
 
 
-def test_pages_of_what_a_status_announced_are_asked_for_one_after_another() -> None:
+def test_announced_readings_page_by_page() -> None:
     feed = running_feed(4)
     feed.receive_status(status(600), at(1))
     feed.tick(at(1.1))
@@ -380,7 +376,7 @@ def test_pages_of_what_a_status_announced_are_asked_for_one_after_another() -> N
     assert said(page)[-1] == "ask 250 after 1-254"
 
 
-def test_an_old_epoch_that_goes_on_does_not_hold_up_an_announced_one() -> None:
+def test_old_epoch_does_not_delay_announced() -> None:
     feed = feed_without_replay(4)
     feed.receive_status(status(2, epoch=2), at(1))
     ended = []
@@ -391,7 +387,7 @@ def test_an_old_epoch_that_goes_on_does_not_hold_up_an_announced_one() -> None:
     assert any(effect.endswith("2-1 epoch") for effect in ended)
 
 
-def test_a_lost_tail_that_is_not_recovered_ends_one_after_its_last_number() -> None:
+def test_lost_tail_gap_bounds() -> None:
     feed = running_feed(4)
     feed.receive_status(status(6), at(0.1))
     feed.tick(at(0.2))
@@ -399,12 +395,12 @@ def test_a_lost_tail_that_is_not_recovered_ends_one_after_its_last_number() -> N
     assert said(reply(feed, answer(), at(0.3))) == ["gap 1-4 1-7 not_recovered"]
 
 
-def test_a_thousand_are_held_and_the_rest_is_left_to_the_replay() -> None:
+def test_buffer_limit_leaves_rest_to_replay() -> None:
     feed = running_feed(4)
     for seq in range(6, 6 + HELD_MAX):
         feed.receive_reading(reading(seq), at(0.1))
 
-    assert feed.held_count == HELD_MAX
+    assert len(feed._order.buffer) == HELD_MAX
     assert said(feed.receive_reading(reading(2000), at(0.1))) == ["count held_full"]
     assert feed.last_seq == 2000
     filled = said(feed.receive_reading(reading(5), at(0.1)))
@@ -414,8 +410,8 @@ def test_a_thousand_are_held_and_the_rest_is_left_to_the_replay() -> None:
 
 
 def test_all_devices_together_hold_only_so_much() -> None:
-    total = HeldTotal(limit=1)
-    one, other = (running_feed(4, held=Reorder(total)) for _ in range(2))
+    total = ReorderTotal(limit=1)
+    one, other = (running_feed(4, buffer=ReorderBuffer(total)) for _ in range(2))
     one.receive_reading(reading(6), at(0.1))
 
     assert "count held_full" in said(other.receive_reading(reading(6), at(0.1)))
@@ -423,7 +419,7 @@ def test_all_devices_together_hold_only_so_much() -> None:
     assert total.used == 1
 
 
-def test_the_first_payload_of_a_number_wins_and_another_one_is_a_conflict() -> None:
+def test_second_payload_is_conflict() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6, speed_kmh=1.0), at(0.1))
 
@@ -436,7 +432,7 @@ def test_the_first_payload_of_a_number_wins_and_another_one_is_a_conflict() -> N
     assert effects == [Take(reading(5)), Take(reading(6, speed_kmh=1.0))]
 
 
-def test_a_repetition_stamped_with_another_arrival_is_no_conflict() -> None:
+def test_repetition_with_other_arrival_time() -> None:
     feed = running_feed(4)
     feed.receive_reading(Reading(DEVICE, 1, 6, WALL_MS, 20.0), at(0.1))
 
@@ -448,7 +444,7 @@ def test_a_repetition_stamped_with_another_arrival_is_no_conflict() -> None:
 # --- questions --------------------------------------------------------------------------------
 
 
-def test_a_device_is_asked_one_question_at_a_time() -> None:
+def test_one_question_at_a_time() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(0.1))
 
@@ -456,7 +452,7 @@ def test_a_device_is_asked_one_question_at_a_time() -> None:
     assert said(feed.receive_status(status(20), at(0.3))) == []
 
 
-def test_a_question_is_repeated_after_half_a_second() -> None:
+def test_question_repeated_after_half_second() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(8), at(1.0))
 
@@ -465,7 +461,7 @@ def test_a_question_is_repeated_after_half_a_second() -> None:
     assert said(feed.tick(at(2.0))) == ["ask 3 after 1-4"]
 
 
-def test_a_repeated_question_stays_the_same_though_more_is_missing_by_then() -> None:
+def test_repeated_question_stays_the_same() -> None:
     feed = running_feed(4)
     feed.receive_status(status(6), at(0.9))
     feed.tick(at(1.0))
@@ -476,7 +472,7 @@ def test_a_repeated_question_stays_the_same_though_more_is_missing_by_then() -> 
     assert said(answered) == ["take 1-5", "take 1-6", "ask 3 after 1-6"]
 
 
-def test_a_hole_is_given_up_after_the_repair_time_with_a_gap() -> None:
+def test_gap_after_repair_time() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(8), at(1.0))
     for half_s in range(3, 12):
@@ -485,7 +481,7 @@ def test_a_hole_is_given_up_after_the_repair_time_with_a_gap() -> None:
     assert said(feed.tick(at(6.0)))[:2] == ["gap 1-4 1-8 not_recovered", "take 1-8"]
 
 
-def test_all_holes_known_when_the_wait_began_are_given_up_together() -> None:
+def test_known_holes_end_together() -> None:
     feed = running_feed(4)
     feed.receive_status(status(8), at(0.9))
     feed.receive_reading(reading(6), at(1.0))
@@ -499,7 +495,7 @@ def test_all_holes_known_when_the_wait_began_are_given_up_together() -> None:
     ]
 
 
-def test_a_hole_known_later_than_the_one_given_up_is_waited_for_in_its_turn() -> None:
+def test_later_hole_waits_anew() -> None:
     feed = feed_without_replay(4)
     feed.receive_reading(reading(6), at(1.0))
     feed.receive_reading(reading(8), at(1.04))
@@ -509,7 +505,7 @@ def test_a_hole_known_later_than_the_one_given_up_is_waited_for_in_its_turn() ->
     assert said(feed.tick(at(1.11))) == ["gap 1-6 1-8 not_recovered", "take 1-8"]
 
 
-def test_a_replay_that_twice_did_not_answer_is_waited_for_50_ms_at_most() -> None:
+def test_silent_replay_holds_up_50_ms() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
     feed.tick(at(0.5))
@@ -521,14 +517,14 @@ def test_a_replay_that_twice_did_not_answer_is_waited_for_50_ms_at_most() -> Non
     assert said(feed.tick(at(1.25))) == ["gap 1-4 1-6 not_recovered", "take 1-6"]
 
 
-def test_without_a_replay_neighbours_that_changed_places_are_still_put_right() -> None:
+def test_swapped_readings_without_replay() -> None:
     feed = feed_without_replay(4)
     feed.receive_reading(reading(6), at(1.2))
 
     assert said(feed.receive_reading(reading(5), at(1.23))) == ["take 1-5", "take 1-6"]
 
 
-def test_a_hole_that_is_open_when_the_second_question_is_missed_is_given_up_then() -> None:
+def test_second_miss_closes_open_hole() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
     feed.receive_reading(reading(6), at(0.1))
@@ -537,20 +533,20 @@ def test_a_hole_that_is_open_when_the_second_question_is_missed_is_given_up_then
     assert said(feed.tick(at(1.1)))[:2] == ["gap 1-4 1-6 not_recovered", "take 1-6"]
 
 
-def test_a_replay_that_answered_before_is_given_the_repair_time_once_to_come_back() -> None:
+def test_known_replay_gets_repair_time() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1.0))
     for half_s in range(3, 10):
         feed.tick(at(half_s / 2))
 
-    assert feed.held_count == 1
+    assert len(feed._order.buffer) == 1
     assert said(reply(feed, answer([reading(5)], Cursor(1, 6)), at(4.9))) == [
         "take 1-5",
         "take 1-6",
     ]
 
 
-def test_a_replay_that_answered_nothing_for_a_whole_repair_is_not_waited_for_again() -> None:
+def test_failed_repair_makes_replay_silent() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1.0))
     for half_s in range(3, 13):
@@ -560,7 +556,7 @@ def test_a_replay_that_answered_nothing_for_a_whole_repair_is_not_waited_for_aga
     assert said(feed.tick(at(7.05))) == ["gap 1-6 1-8 not_recovered", "take 1-8"]
 
 
-def test_a_silent_replay_is_tried_again_every_10_seconds() -> None:
+def test_silent_replay_retried_every_10_s() -> None:
     feed = feed_without_replay(4)
     asked_s = []
     for half_s in range(2, 100):
@@ -573,19 +569,19 @@ def test_a_silent_replay_is_tried_again_every_10_seconds() -> None:
     assert asked_s == [10.5, 20.5, 30.5, 40.5]
 
 
-def test_a_silent_replay_is_still_tried_when_its_history_was_given_up() -> None:
+def test_silent_replay_retried_without_backfill() -> None:
     feed = feed_without_replay(4)
     for second in range(1, 70):
         feed.receive_reading(reading(4 + second), at(second))
         if "ask" in " ".join(said(feed.tick(at(second)))):
             leave_unanswered(feed, at(second))
 
-    assert not feed.is_fetching_history(at(70))
+    assert not feed.is_backfilling(at(70))
     asked = [said(feed.tick(at(second))) for second in range(70, 82)]
     assert ["ask 1 after 1-73"] in asked
 
 
-def test_a_silent_replay_that_answers_is_relied_on_again() -> None:
+def test_answer_ends_silence() -> None:
     feed = feed_without_replay(4)
     assert said(feed.tick(at(10.5)))[-1] == "ask 3 after 1-0"
     reply(feed, answer([reading(4)]), at(10.6))
@@ -593,10 +589,10 @@ def test_a_silent_replay_that_answers_is_relied_on_again() -> None:
     feed.receive_reading(reading(6), at(11.0))
 
     assert said(feed.tick(at(11.2))) == []
-    assert feed.held_count == 1
+    assert len(feed._order.buffer) == 1
 
 
-def test_an_answer_that_comes_after_its_question_was_missed_is_one() -> None:
+def test_answer_after_miss_counts() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
     feed.receive_reading(reading(6), at(0))
@@ -609,7 +605,7 @@ def test_an_answer_that_comes_after_its_question_was_missed_is_one() -> None:
     assert said(late) == ["prepend 1-0: 1-1, 1-2, 1-3"]
 
 
-def test_a_late_page_of_history_is_dropped_when_the_fetching_began_anew() -> None:
+def test_late_page_after_new_window() -> None:
     feed = new_feed()
     feed.receive_reading(reading(400), at(0))
     reply(feed, answer(readings([150]), Cursor(1, 400)), at(0.1))
@@ -621,9 +617,9 @@ def test_a_late_page_of_history_is_dropped_when_the_fetching_began_anew() -> Non
     assert said(late) == ["ask 250 after 1-149"]
 
 
-def test_a_late_page_of_history_is_dropped_while_others_have_their_turn() -> None:
-    fills = Fills(limit=1)
-    feed, other = new_feed(fills=fills), new_feed(fills=fills)
+def test_late_page_without_slot() -> None:
+    slots = BackfillSlots(limit=1)
+    feed, other = new_feed(slots=slots), new_feed(slots=slots)
     feed.receive_reading(reading(400), at(0))
     feed.tick(at(0.5))
     feed.tick(at(1.0))
@@ -634,7 +630,7 @@ def test_a_late_page_of_history_is_dropped_while_others_have_their_turn() -> Non
     assert "ask 250 after 1-149" in said(feed.tick(at(1.3)))
 
 
-def test_a_replay_that_takes_longer_than_a_second_still_repairs() -> None:
+def test_slow_replay_still_repairs() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1.0))
     feed.tick(at(1.5))
@@ -645,14 +641,14 @@ def test_a_replay_that_takes_longer_than_a_second_still_repairs() -> None:
     assert said(late) == ["take 1-5", "take 1-6"]
 
 
-def test_a_replay_that_is_offered_is_asked_at_once() -> None:
+def test_offered_replay_is_asked_at_once() -> None:
     feed = feed_without_replay(4)
 
     assert said(feed.tick(at(1.0))) == []
     assert said(feed.replay_offered(at(1.1))) == ["ask 3 after 1-0"]
 
 
-def test_with_nobody_to_ask_the_question_is_not_repeated_at_once() -> None:
+def test_pause_with_nobody_to_ask() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1.0))
 
@@ -661,7 +657,7 @@ def test_with_nobody_to_ask_the_question_is_not_repeated_at_once() -> None:
     assert said(feed.tick(at(1.5))) == ["ask 1 after 1-4"]
 
 
-def test_a_busy_replay_is_asked_again_later_and_not_taken_for_silent() -> None:
+def test_busy_replay_is_not_silent() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1.0))
     for _ in range(3):
@@ -669,10 +665,10 @@ def test_a_busy_replay_is_asked_again_later_and_not_taken_for_silent() -> None:
 
     assert said(feed.tick(at(1.4))) == []
     assert said(feed.tick(at(1.5))) == ["ask 1 after 1-4"]
-    assert feed.held_count == 1
+    assert len(feed._order.buffer) == 1
 
 
-def test_a_replay_that_stays_busy_is_given_up_after_the_repair_time() -> None:
+def test_gap_when_replay_stays_busy() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1.0))
     effects = []
@@ -690,7 +686,7 @@ def test_an_answer_to_no_question_is_counted() -> None:
     assert said(leave_unanswered(feed, at(1))) == []
 
 
-def test_of_a_hole_larger_than_the_ring_only_the_newest_ring_is_asked_for() -> None:
+def test_hole_larger_than_ring() -> None:
     feed = running_feed(4, capacity=100)
 
     assert said(feed.receive_reading(reading(505), at(1))) == [
@@ -702,7 +698,7 @@ def test_of_a_hole_larger_than_the_ring_only_the_newest_ring_is_asked_for() -> N
 # --- answers ----------------------------------------------------------------------------------
 
 
-def test_a_partial_answer_is_asked_on_from_its_last_reading() -> None:
+def test_partial_answer_is_continued() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(10), at(1))
 
@@ -728,7 +724,7 @@ def test_a_hole_inside_an_answer_is_final() -> None:
     ]
 
 
-def test_an_answer_that_reaches_the_newest_speaks_for_all_that_was_known() -> None:
+def test_answer_to_newest_is_final() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(10), at(1))
 
@@ -737,7 +733,7 @@ def test_an_answer_that_reaches_the_newest_speaks_for_all_that_was_known() -> No
     assert said(effects) == ["take 1-5", "gap 1-5 1-10 not_recovered", "take 1-10"]
 
 
-def test_what_was_published_after_the_question_is_asked_for_in_its_own_right() -> None:
+def test_published_after_the_question() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1.0))
     feed.receive_reading(reading(9), at(1.05))
@@ -747,7 +743,7 @@ def test_what_was_published_after_the_question_is_asked_for_in_its_own_right() -
     assert said(effects) == ["take 1-5", "take 1-6", "ask 2 after 1-6"]
 
 
-def test_an_answer_overtaken_by_live_readings_does_not_judge_the_next_hole() -> None:
+def test_overtaken_answer_spares_next_hole() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1.0))
     for seq in (5, 7, 9):
@@ -767,7 +763,7 @@ def test_an_answer_overtaken_by_live_readings_does_not_judge_the_next_hole() -> 
         pytest.param(readings([5], epoch=WALL_MS + 2 * DAY_MS), id="an epoch of the future"),
     ],
 )
-def test_an_answer_without_progress_is_not_asked_for_again(found: list[Reading]) -> None:
+def test_answer_without_progress(found: list[Reading]) -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1))
 
@@ -776,7 +772,7 @@ def test_an_answer_without_progress_is_not_asked_for_again(found: list[Reading])
     assert said(effects) == ["gap 1-4 1-6 not_recovered", "take 1-6"]
 
 
-def test_a_replay_that_makes_up_a_newest_reading_changes_nothing() -> None:
+def test_invented_newest_is_ignored() -> None:
     feed = running_feed(4)
     feed.ask_newest(at(1))
 
@@ -784,7 +780,7 @@ def test_a_replay_that_makes_up_a_newest_reading_changes_nothing() -> None:
     assert feed.position == (1, 4)
 
 
-def test_asking_for_the_newest_finds_what_was_lost_at_the_end() -> None:
+def test_newest_finds_lost_tail() -> None:
     feed = running_feed(4)
 
     asked = feed.ask_newest(at(1))
@@ -795,7 +791,7 @@ def test_asking_for_the_newest_finds_what_was_lost_at_the_end() -> None:
     assert (feed.newest, feed.newest_s) == ((1, 7), 1.0)
 
 
-def test_a_question_for_the_newest_waits_for_the_repair_that_is_open() -> None:
+def test_newest_waits_for_open_repair() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(0.5))
 
@@ -818,7 +814,7 @@ def test_before_first_contact_nothing_is_asked() -> None:
 # --- numbers refused for their values ---------------------------------------------------------
 
 
-def test_a_refused_number_is_a_gap_at_once_when_the_next_one_comes() -> None:
+def test_void_number_is_gap_at_once() -> None:
     feed = running_feed(4)
 
     refused = feed.receive_invalid(Cursor(1, 5), at(1))
@@ -828,7 +824,7 @@ def test_a_refused_number_is_a_gap_at_once_when_the_next_one_comes() -> None:
     assert said(following) == ["gap 1-4 1-6 invalid", "take 1-6"]
 
 
-def test_a_valid_reading_with_a_refused_number_is_still_taken() -> None:
+def test_valid_reading_with_void_number() -> None:
     feed = running_feed(4)
     feed.receive_invalid(Cursor(1, 5), at(1))
 
@@ -836,7 +832,7 @@ def test_a_valid_reading_with_a_refused_number_is_still_taken() -> None:
     assert said(feed.receive_reading(reading(6), at(1.2))) == ["take 1-6"]
 
 
-def test_a_refused_number_that_was_taken_after_all_says_nothing_of_a_later_hole() -> None:
+def test_taken_void_number_is_forgotten() -> None:
     feed = running_feed(4)
     feed.receive_invalid(Cursor(1, 6), at(1))
     for seq in (5, 6, 9):
@@ -845,7 +841,7 @@ def test_a_refused_number_that_was_taken_after_all_says_nothing_of_a_later_hole(
     assert said(reply(feed, answer(), at(1.2))) == ["gap 1-6 1-9 not_recovered", "take 1-9"]
 
 
-def test_a_run_of_refused_numbers_is_one_gap() -> None:
+def test_void_numbers_are_one_gap() -> None:
     feed = running_feed(4)
     for seq in (5, 6, 7):
         feed.receive_invalid(Cursor(1, seq), at(1))
@@ -853,7 +849,7 @@ def test_a_run_of_refused_numbers_is_one_gap() -> None:
     assert said(feed.receive_reading(reading(8), at(1.1))) == ["gap 1-4 1-8 invalid", "take 1-8"]
 
 
-def test_refused_numbers_at_the_end_are_not_asked_for() -> None:
+def test_void_tail_is_not_asked_for() -> None:
     feed = running_feed(4)
     feed.receive_invalid(Cursor(1, 5), at(1))
     feed.receive_invalid(Cursor(1, 6), at(1))
@@ -863,14 +859,14 @@ def test_refused_numbers_at_the_end_are_not_asked_for() -> None:
     assert feed.head == (1, 4)
 
 
-def test_a_refused_number_that_comes_late_closes_the_hole_without_an_answer() -> None:
+def test_late_void_number_closes_hole() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(1))
 
     assert said(feed.receive_invalid(Cursor(1, 5), at(1.1))) == ["gap 1-4 1-6 invalid", "take 1-6"]
 
 
-def test_refused_numbers_among_lost_ones_are_told_apart() -> None:
+def test_void_among_lost_numbers() -> None:
     feed = running_feed(4)
     feed.receive_invalid(Cursor(1, 6), at(1))
     feed.receive_invalid(Cursor(1, 7), at(1))
@@ -887,7 +883,7 @@ def test_refused_numbers_among_lost_ones_are_told_apart() -> None:
     ]
 
 
-def test_only_the_next_thousand_numbers_are_noted() -> None:
+def test_only_next_thousand_void_numbers() -> None:
     feed = running_feed(4)
     feed.receive_invalid(Cursor(1, 1005), at(1))
     feed.receive_invalid(Cursor(1, 4), at(1))
@@ -899,7 +895,7 @@ def test_only_the_next_thousand_numbers_are_noted() -> None:
     ]
 
 
-def test_a_refused_number_at_the_start_of_a_new_epoch_is_noted() -> None:
+def test_void_number_starts_new_epoch() -> None:
     feed = running_feed(4)
     feed.receive_status(status(4, state="stopping"), at(1))
     feed.receive_invalid(Cursor(2, 1), at(1))
@@ -911,7 +907,7 @@ def test_a_refused_number_at_the_start_of_a_new_epoch_is_noted() -> None:
     ]
 
 
-def test_refused_numbers_mean_nothing_before_first_contact_or_in_the_future() -> None:
+def test_void_number_ignored() -> None:
     feed, future = new_feed(), Cursor(WALL_MS + 2 * DAY_MS, 1)
 
     assert said(feed.receive_invalid(Cursor(1, 5), at(0))) == []
@@ -923,7 +919,7 @@ def test_refused_numbers_mean_nothing_before_first_contact_or_in_the_future() ->
 # --- epochs -----------------------------------------------------------------------------------
 
 
-def test_a_greater_epoch_first_asks_for_the_rest_of_the_old_one() -> None:
+def test_new_epoch_asks_for_old_tail() -> None:
     feed = running_feed(4)
 
     asked = feed.receive_reading(reading(1, epoch=2), at(1))
@@ -960,14 +956,14 @@ def test_an_epoch_starts_at_one() -> None:
     assert said(answered) == ["take 2-1", "take 2-2", "take 2-3"]
 
 
-def test_an_epoch_stopped_at_the_last_reading_taken_ends_without_a_gap() -> None:
+def test_no_gap_after_clean_stop() -> None:
     feed = running_feed(4)
     feed.receive_status(status(4, state="stopping"), at(1))
 
     assert said(feed.receive_reading(reading(1, epoch=2), at(2))) == ["changed", "take 2-1"]
 
 
-def test_an_epoch_stopped_at_a_reading_that_is_recovered_ends_without_a_gap() -> None:
+def test_no_gap_after_recovered_stop() -> None:
     feed = running_feed(4)
     feed.receive_status(status(5, state="stopping"), at(1))
     feed.receive_reading(reading(1, epoch=2), at(1.1))
@@ -977,7 +973,7 @@ def test_an_epoch_stopped_at_a_reading_that_is_recovered_ends_without_a_gap() ->
     assert said(effects) == ["take 1-5", "take 2-1"]
 
 
-def test_an_epoch_stopped_at_a_reading_that_stays_lost_ends_with_both_gaps() -> None:
+def test_two_gaps_after_lost_stop() -> None:
     feed = running_feed(4)
     feed.receive_status(status(6, state="stopping"), at(1))
     feed.receive_reading(reading(1, epoch=2), at(1.1))
@@ -989,7 +985,7 @@ def test_an_epoch_stopped_at_a_reading_that_stays_lost_ends_with_both_gaps() -> 
     assert said(changed) == ["gap 1-6 2-1 epoch", "take 2-1"]
 
 
-def test_it_ends_with_both_gaps_too_when_the_loss_was_announced_long_before() -> None:
+def test_two_gaps_after_early_loss() -> None:
     feed = running_feed(4)
     feed.receive_status(status(6, state="stopping"), at(1))
     lost = reply(feed, answer(), at(1.1))
@@ -1001,7 +997,7 @@ def test_it_ends_with_both_gaps_too_when_the_loss_was_announced_long_before() ->
     assert said(changed) == ["gap 1-6 2-1 epoch", "take 2-1"]
 
 
-def test_an_epoch_that_goes_on_after_stopping_is_not_over() -> None:
+def test_epoch_continues_after_stop() -> None:
     feed = running_feed(4)
     feed.receive_status(status(4, state="stopping"), at(1))
     feed.receive_status(status(4), at(2))
@@ -1011,7 +1007,7 @@ def test_an_epoch_that_goes_on_after_stopping_is_not_over() -> None:
     assert said(effects) == ["changed", "ask 250 after 1-4"]
 
 
-def test_an_epoch_with_readings_after_its_stop_is_not_over() -> None:
+def test_readings_after_stop() -> None:
     feed = running_feed(4)
     feed.receive_status(status(4, state="stopping"), at(1))
     feed.receive_reading(reading(5), at(2))
@@ -1019,7 +1015,7 @@ def test_an_epoch_with_readings_after_its_stop_is_not_over() -> None:
     assert said(feed.receive_reading(reading(1, epoch=2), at(3)))[-1] == "ask 250 after 1-5"
 
 
-def test_the_lost_tail_of_an_old_epoch_is_announced_before_the_change() -> None:
+def test_old_tail_gap_before_epoch_gap() -> None:
     feed = running_feed(4)
     feed.receive_status(status(6), at(1))
     feed.receive_reading(reading(1, epoch=2), at(1.1))
@@ -1030,7 +1026,7 @@ def test_the_lost_tail_of_an_old_epoch_is_announced_before_the_change() -> None:
     assert said(effects) == ["gap 1-5 1-7 not_recovered", "gap 1-6 2-1 epoch", "take 2-1"]
 
 
-def test_refused_numbers_at_the_end_of_an_old_epoch_are_announced_as_invalid() -> None:
+def test_void_tail_of_old_epoch() -> None:
     feed = running_feed(4)
     feed.receive_invalid(Cursor(1, 5), at(1))
     feed.receive_status(status(5), at(1))
@@ -1040,7 +1036,7 @@ def test_refused_numbers_at_the_end_of_an_old_epoch_are_announced_as_invalid() -
     assert said(effects) == ["changed", "gap 1-4 1-6 invalid", "ask 250 after 1-5"]
 
 
-def test_several_epochs_are_settled_one_after_the_other() -> None:
+def test_several_epochs_in_order() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(1, epoch=2), at(1))
     feed.receive_reading(reading(1, epoch=3), at(1))
@@ -1056,7 +1052,7 @@ def test_several_epochs_are_settled_one_after_the_other() -> None:
     ]
 
 
-def test_late_readings_of_an_old_epoch_are_taken_while_it_is_being_settled() -> None:
+def test_late_readings_of_old_epoch() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(1, epoch=2), at(1))
 
@@ -1064,14 +1060,14 @@ def test_late_readings_of_an_old_epoch_are_taken_while_it_is_being_settled() -> 
     assert feed.position == (2, 1)
 
 
-def test_without_a_replay_an_old_epoch_is_settled_after_50_ms() -> None:
+def test_old_epoch_without_replay() -> None:
     feed = feed_without_replay(4)
     feed.receive_reading(reading(1, epoch=2), at(1))
 
     assert said(feed.tick(at(1.05))) == ["gap 1-4 2-1 epoch", "take 2-1"]
 
 
-def test_more_epochs_than_can_wait_are_passed_over_in_one_gap() -> None:
+def test_too_many_epochs_one_gap() -> None:
     feed = running_feed(4)
     for epoch in range(2, 12):
         feed.receive_reading(reading(1, epoch), at(1))
@@ -1081,10 +1077,10 @@ def test_more_epochs_than_can_wait_are_passed_over_in_one_gap() -> None:
     effects = said(reply(feed, answer(), at(1.2)))
     assert effects[:2] == ["gap 1-4 4-1 epoch", "take 4-1"]
     assert effects[-1] == "take 11-1"
-    assert feed.held_count == 0
+    assert len(feed._order.buffer) == 0
 
 
-def test_a_replay_that_knows_nothing_of_an_epoch_is_not_asked_for_it_without_a_pause() -> None:
+def test_unknown_epoch_asked_with_pauses() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(2, epoch=3), at(1))
     lives_in_epoch_2 = answer([], Cursor(2, 9), oldest=Cursor(2, 1))
@@ -1096,7 +1092,7 @@ def test_a_replay_that_knows_nothing_of_an_epoch_is_not_asked_for_it_without_a_p
 
 
 @pytest.mark.parametrize("how", ["offered", "adopted"])
-def test_who_is_new_is_asked_at_once_what_another_did_not_know(how: str) -> None:
+def test_new_replay_asked_at_once(how: str) -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(2, epoch=3), at(1))
     lives_in_epoch_2 = answer([], Cursor(2, 9), oldest=Cursor(2, 1))
@@ -1104,11 +1100,11 @@ def test_who_is_new_is_asked_at_once_what_another_did_not_know(how: str) -> None
     assert said(reply(feed, lives_in_epoch_2, at(1.2))) == []
     assert how == "adopted" or said(feed.replay_offered(at(1.25))) == ["ask 1 after 3-0"]
     if how == "adopted":  # another life of the same numbers
-        feed._asking.abandon()
+        feed._replay.abandon()
         assert said(feed.tick(at(1.25))) == ["ask 1 after 3-0"]
 
 
-def test_a_replay_may_hold_more_epochs_than_can_wait() -> None:
+def test_replay_with_many_epochs() -> None:
     feed = running_feed(4)
     for epoch in range(22, 32):
         feed.receive_reading(reading(1, epoch), at(1))
@@ -1133,7 +1129,7 @@ def test_a_replay_may_hold_more_epochs_than_can_wait() -> None:
         pytest.param(reading(1, WALL_MS + DAY_MS + 2000), "future_epoch", id="tomorrow"),
     ],
 )
-def test_a_strange_position_is_refused_counted_and_shown(strange: Reading, reason: str) -> None:
+def test_strange_position_is_refused(strange: Reading, reason: str) -> None:
     feed = running_feed(4)
 
     first = feed.receive_reading(strange, at(1))
@@ -1149,7 +1145,7 @@ def test_a_strange_position_is_refused_counted_and_shown(strange: Reading, reaso
 @pytest.mark.parametrize(
     "usual", [reading(1_000_004), reading(1_000_000, epoch=2), reading(1, WALL_MS + DAY_MS)]
 )
-def test_a_position_just_within_the_limits_is_admitted(usual: Reading) -> None:
+def test_position_within_limits(usual: Reading) -> None:
     feed = running_feed(4)
 
     feed.receive_reading(usual, at(0))
@@ -1158,7 +1154,7 @@ def test_a_position_just_within_the_limits_is_admitted(usual: Reading) -> None:
     assert feed.position == usual.cursor
 
 
-def test_a_refusal_is_shown_for_ten_seconds_after_the_last_one() -> None:
+def test_refusal_shown_for_ten_seconds() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(9, epoch=0), at(1))
     feed.receive_reading(reading(9, epoch=0), at(2))
@@ -1178,7 +1174,7 @@ def test_a_message_refused_elsewhere_is_shown_too() -> None:
     assert feed.refused == "unsupported_version"
 
 
-def test_an_older_epoch_is_adopted_after_ten_seconds_of_nothing_acceptable() -> None:
+def test_older_epoch_adopted_after_silence() -> None:
     feed = running_feed(4)
     feed.tick(at(3))
     for second in range(1, 10):
@@ -1190,7 +1186,7 @@ def test_an_older_epoch_is_adopted_after_ten_seconds_of_nothing_acceptable() -> 
     assert (feed.refused, feed.online, feed.position) == (None, True, (0, 30))
 
 
-def test_an_older_epoch_is_adopted_by_a_status_too() -> None:
+def test_older_epoch_adopted_by_status() -> None:
     feed = running_feed(4)
 
     effects = feed.receive_status(status(30, epoch=0), at(10))
@@ -1199,7 +1195,7 @@ def test_an_older_epoch_is_adopted_by_a_status_too() -> None:
     assert said(feed.receive_reading(reading(31, epoch=0), at(11))) == ["take 0-31"]
 
 
-def test_a_far_number_is_adopted_after_ten_seconds_and_what_was_held_is_forgotten() -> None:
+def test_far_number_adopted_after_silence() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(6), at(0))
 
@@ -1207,11 +1203,11 @@ def test_a_far_number_is_adopted_after_ten_seconds_and_what_was_held_is_forgotte
 
     assert said(effects)[:2] == ["empty 1-4999999", "gap 1-4 1-5000000 epoch_back"]
     assert said(effects)[-1] == "take 1-5000000"
-    assert feed.held_count == 0
+    assert len(feed._order.buffer) == 0
     assert not feed.is_settling()
 
 
-def test_an_epoch_of_the_future_is_never_adopted() -> None:
+def test_future_epoch_never_adopted() -> None:
     feed = running_feed(4)
 
     effects = feed.receive_reading(reading(1, WALL_MS + 2 * DAY_MS), at(100))
@@ -1219,7 +1215,7 @@ def test_an_epoch_of_the_future_is_never_adopted() -> None:
     assert said(effects) == ["count future_epoch", "changed"]
 
 
-def test_an_epoch_of_the_future_is_no_first_contact() -> None:
+def test_future_epoch_no_first_contact() -> None:
     feed = new_feed()
 
     effects = feed.receive_status(status(1, WALL_MS + 2 * DAY_MS), at(0))
@@ -1228,7 +1224,7 @@ def test_an_epoch_of_the_future_is_no_first_contact() -> None:
     assert feed.head is None
 
 
-def test_a_known_position_after_a_long_silence_is_taken_as_usual() -> None:
+def test_known_position_after_silence() -> None:
     feed = running_feed(4)
 
     assert said(feed.receive_reading(reading(5), at(1000))) == ["take 1-5"]
@@ -1246,7 +1242,7 @@ def test_of_two_publishers_the_greater_epoch_wins() -> None:
     assert feed.refused == "old_epoch"
 
 
-def test_a_publisher_of_an_old_epoch_does_not_keep_a_silent_new_one_from_going_offline() -> None:
+def test_old_epoch_does_not_keep_online() -> None:
     feed = running_feed(4)
     feed.receive_status(status(0, epoch=2), at(1))
     for half_s in range(3, 8):
@@ -1260,7 +1256,7 @@ def test_a_publisher_of_an_old_epoch_does_not_keep_a_silent_new_one_from_going_o
 # --- online -----------------------------------------------------------------------------------
 
 
-def test_a_device_is_offline_three_seconds_after_its_last_message() -> None:
+def test_offline_after_three_seconds() -> None:
     feed = running_feed(4)
     feed.receive_reading(reading(5), at(1))
 
@@ -1270,7 +1266,7 @@ def test_a_device_is_offline_three_seconds_after_its_last_message() -> None:
 
 
 @pytest.mark.parametrize("back", ["reading", "status"])
-def test_a_device_is_online_again_with_its_next_message(back: str) -> None:
+def test_online_with_next_message(back: str) -> None:
     feed = running_feed(4)
     feed.tick(at(3))
 
@@ -1281,7 +1277,7 @@ def test_a_device_is_online_again_with_its_next_message(back: str) -> None:
     assert feed.online
 
 
-def test_stopping_ends_being_online_at_once_and_a_later_reading_brings_it_back() -> None:
+def test_stopping_status_ends_online() -> None:
     feed = running_feed(4)
 
     assert said(feed.receive_status(status(4, state="stopping"), at(1))) == ["changed"]
@@ -1290,7 +1286,7 @@ def test_stopping_ends_being_online_at_once_and_a_later_reading_brings_it_back()
     assert feed.online
 
 
-def test_what_was_sent_before_a_stop_does_not_bring_a_device_back() -> None:
+def test_late_message_after_stop() -> None:
     feed = running_feed(4)
     feed.receive_status(status(6, state="stopping"), at(1))
 
@@ -1300,7 +1296,7 @@ def test_what_was_sent_before_a_stop_does_not_bring_a_device_back() -> None:
     assert not feed.online
 
 
-def test_a_model_is_told_when_it_changes_and_kept_when_it_is_not_said() -> None:
+def test_model_changes() -> None:
     feed = running_feed(4)
 
     assert said(feed.receive_status(status(4, model="Cargo 3"), at(1))) == ["changed"]
@@ -1317,7 +1313,7 @@ def test_interval_is_told_when_it_changes() -> None:
     assert feed.interval_ms == 10_000
 
 
-def test_a_device_without_a_clock_gets_the_time_of_arrival() -> None:
+def test_arrival_time_without_clock() -> None:
     feed = running_feed(4)
 
     feed.receive_reading(Reading(DEVICE, 1, 5, 0, 20.0), at(1))
@@ -1328,7 +1324,7 @@ def test_a_device_without_a_clock_gets_the_time_of_arrival() -> None:
 # --- what needs to be ticked ------------------------------------------------------------------
 
 
-def test_a_feed_is_settling_while_a_question_or_a_hole_is_open() -> None:
+def test_settling_while_open() -> None:
     feed = running_feed(4)
     assert not feed.is_settling()
 
@@ -1340,7 +1336,7 @@ def test_a_feed_is_settling_while_a_question_or_a_hole_is_open() -> None:
     assert not feed.is_settling()
 
 
-def test_a_feed_that_waits_for_a_silent_replay_is_not_settling() -> None:
+def test_not_settling_with_silent_replay() -> None:
     feed = feed_without_replay(4)
 
     assert not feed.is_settling()

@@ -7,11 +7,11 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain import Gap
 from gateway.feed.effects import Announce, Ask, Effects, Empty, Start, Take
 from gateway.feed.feed import Feed
-from gateway.feed.reorder_buffer import HELD_MAX, HeldTotal, Reorder
+from gateway.feed.reorder_buffer import HELD_MAX, ReorderBuffer, ReorderTotal
 from gateway.feed.retransmission import Purpose
-from gateway.packets import Gap
 from shared.cursor import Cursor
 from shared.reading import Reading, Status
 from shared.wire import ReplayAnswer
@@ -252,7 +252,7 @@ _STEPS: st.SearchStrategy[Step] = st.one_of(
 
 
 def _road(journal_size: int, page: int, capacity: int, *, always_answers: bool) -> Road:
-    feed = Feed(DEVICE, capacity, REPAIR_S, Reorder(HeldTotal()))
+    feed = Feed(DEVICE, capacity, REPAIR_S, ReorderBuffer(ReorderTotal()))
     return Road(Bike(journal_size), page, always_answers, feed)
 
 
@@ -263,7 +263,7 @@ def _road(journal_size: int, page: int, capacity: int, *, always_answers: bool) 
     page=st.sampled_from([1, 2, 1000]),
     capacity=st.sampled_from([2, 5, 6000]),
 )
-def test_output_ascends_without_a_hole_that_is_not_announced(
+def test_output_ascends_and_announces_holes(
     steps: list[Step], journal_size: int, page: int, capacity: int
 ) -> None:
     road = _road(journal_size, page, capacity, always_answers=False)
@@ -274,7 +274,7 @@ def test_output_ascends_without_a_hole_that_is_not_announced(
 
     assert road.output.at == (road.bike.epoch, road.bike.seq)
     assert road.feed.head == road.output.at
-    assert road.feed.held_count == 0
+    assert len(road.feed._order.buffer) == 0
     assert len(set(road.output.taken)) == len(road.output.taken)
     road.nobody_answers()
     assert not road.feed.is_settling()
@@ -297,7 +297,7 @@ def test_with_a_whole_replay_nothing_is_lost(steps: list[Step], page: int) -> No
 
 @settings(max_examples=100, deadline=None)
 @given(steps=st.lists(_STEPS, max_size=60))
-def test_between_epochs_that_stopped_cleanly_no_gap_is_announced(steps: list[Step]) -> None:
+def test_no_gap_between_stopped_epochs(steps: list[Step]) -> None:
     road = _road(10_000, 1000, 6000, always_answers=True)
 
     for step in steps:
@@ -364,18 +364,18 @@ _HOSTILE: st.SearchStrategy[_Hostile] = st.one_of(
     steps=st.lists(st.tuples(st.sampled_from([0.0, 0.01, 0.6, 4.0, 11.0]), _HOSTILE), max_size=80),
     capacity=st.sampled_from([3, 6000]),
 )
-def test_nothing_that_comes_breaks_the_order_or_grows_without_bound(
+def test_any_input_keeps_order_and_bounds(
     steps: list[tuple[float, _Hostile]], capacity: int
 ) -> None:
-    total = HeldTotal(limit=10)
-    feed, output, now_s = Feed(DEVICE, capacity, REPAIR_S, Reorder(total)), _Anything(), 0.0
+    total = ReorderTotal(limit=10)
+    feed, output, now_s = Feed(DEVICE, capacity, REPAIR_S, ReorderBuffer(total)), _Anything(), 0.0
 
     for pause_s, step in steps:
         now_s += pause_s
         output.apply(step(feed, now_s))
 
         assert feed.head == output.at or (feed.head is not None and feed.head.seq == 0)
-        assert feed.held_count == total.used <= 10
+        assert len(feed._order.buffer) == total.used <= 10
         assert feed.position >= (feed.head or Cursor(0, 0))
         assert _size(feed) <= 3 * HELD_MAX
 
@@ -389,5 +389,5 @@ class _Anything(Output):
 
 def _size(feed: Feed) -> int:
     """Count everything a feed remembers of single messages."""
-    horizon = feed._order.horizon
-    return len(horizon._tails) + len(horizon._ends) + len(horizon._noted) + feed.held_count
+    tracker = feed._order.tracker
+    return len(tracker._tails) + len(tracker._ends) + len(tracker._void) + len(feed._order.buffer)

@@ -1,7 +1,7 @@
 """Where a device's readings stand; the feed's tests show the whole of it at work."""
 
 from gateway.feed.order import Order
-from gateway.feed.reorder_buffer import Reorder
+from gateway.feed.reorder_buffer import ReorderBuffer
 from shared.cursor import Cursor
 from tests.gateway.feeds import DEVICE, reading, said
 
@@ -9,7 +9,7 @@ PATIENCE_S = 5.0
 
 
 def _order(seq: int = 4, capacity: int = 6000) -> Order:
-    order = Order(DEVICE, capacity, Reorder(), Cursor(1, seq))
+    order = Order(DEVICE, capacity, ReorderBuffer(), Cursor(1, seq))
     order.settle(0.0, PATIENCE_S)
     return order
 
@@ -19,7 +19,7 @@ def _hold(order: Order, seq: int, epoch: int = 1) -> None:
     order.place(reading(seq, epoch))
 
 
-def test_the_next_reading_is_taken_without_further_thought() -> None:
+def test_take_next_reading() -> None:
     order = _order(4)
 
     assert order.take_next(reading(5))
@@ -31,20 +31,20 @@ def test_any_other_reading_needs_more_thought() -> None:
 
     assert not order.take_next(reading(6))
     assert not order.take_next(reading(5, epoch=2))
-    assert not Order(DEVICE, 10, Reorder()).take_next(reading(1))
+    assert not Order(DEVICE, 10, ReorderBuffer()).take_next(reading(1))
 
 
-def test_while_something_is_ahead_even_the_next_reading_needs_thought() -> None:
+def test_take_next_refused_while_unsettled() -> None:
     order = _order(4)
     order.know(Cursor(1, 9))
 
     assert not order.take_next(reading(5))
 
 
-def test_without_a_head_nothing_is_known_or_missing() -> None:
-    order = Order(DEVICE, 10, Reorder())
+def test_nothing_missing_without_head() -> None:
+    order = Order(DEVICE, 10, ReorderBuffer())
 
-    order.note(Cursor(1, 5))
+    order.note_void(Cursor(1, 5))
     order.place_recovered(reading(5))
 
     assert (order.position, order.missing()) == ((0, 0), None)
@@ -67,7 +67,7 @@ def test_a_hole_is_waited_for_with_patience() -> None:
     ]
 
 
-def test_live_readings_of_an_old_epoch_do_not_prolong_the_wait_for_its_end() -> None:
+def test_old_epoch_does_not_prolong_wait() -> None:
     order = _order(4)
     _hold(order, 1, epoch=2)
     for second in range(5):
@@ -77,7 +77,7 @@ def test_live_readings_of_an_old_epoch_do_not_prolong_the_wait_for_its_end() -> 
     assert said(order.settle(5.0, PATIENCE_S)) == ["gap 1-9 2-1 epoch", "take 2-1"]
 
 
-def test_a_replay_that_makes_progress_is_given_the_whole_time_again() -> None:
+def test_progress_restarts_the_wait() -> None:
     order = _order(4)
     _hold(order, 8)
     order.settle(0.0, PATIENCE_S)
@@ -89,7 +89,7 @@ def test_a_replay_that_makes_progress_is_given_the_whole_time_again() -> None:
     assert said(order.settle(9.0, PATIENCE_S)) == ["gap 1-5 1-8 not_recovered", "take 1-8"]
 
 
-def test_what_is_final_closes_a_hole_as_far_as_it_goes() -> None:
+def test_final_position_closes_part_of_hole() -> None:
     order = _order(4)
     _hold(order, 9)
 
@@ -106,4 +106,4 @@ def test_adopting_another_position_forgets_everything() -> None:
 
     assert said(order.adopt(Cursor(0, 20))) == ["empty 0-20", "gap 1-4 0-21 epoch_back"]
     assert said(order.settle(9.0, PATIENCE_S)) == []
-    assert (order.position, len(order.held)) == ((0, 20), 0)
+    assert (order.position, len(order.buffer)) == ((0, 20), 0)

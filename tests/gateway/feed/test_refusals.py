@@ -33,7 +33,7 @@ def refuse(feed: Feed, reason: str, start_s: float, count: int, every_s: float =
 
 
 @pytest.mark.parametrize("reason", ["invalid", "bad_json", "too_large", "id_mismatch"])
-def test_messages_that_cannot_be_used_are_shown_as_invalid_after_three_seconds(reason: str) -> None:
+def test_invalid_shown_after_three_seconds(reason: str) -> None:
     feed = running_feed(4)
 
     refuse(feed, reason, 1, count=6)
@@ -51,7 +51,7 @@ def test_statuses_do_not_count_as_accepted_readings() -> None:
     assert (feed.online, feed.refused) == (True, "invalid")
 
 
-def test_a_device_with_no_valid_message_is_shown_too() -> None:
+def test_invalid_device_is_shown() -> None:
     feed = new_feed()
 
     assert said(feed.refuse("invalid", at(0))) == ["count invalid"]
@@ -88,7 +88,7 @@ def test_used_numbers_are_shown_after_three_seconds(
     assert [*shown, feed.refused] == [None, reason, None]
 
 
-def test_a_bike_that_stands_still_after_its_restart_is_refused_too() -> None:
+def test_same_readings_after_restart() -> None:
     feed = running_feed(100)
     for number in range(1, 9):
         feed.receive_reading(replace(reading(100), seq=number), at(number / 2))
@@ -96,7 +96,7 @@ def test_a_bike_that_stands_still_after_its_restart_is_refused_too() -> None:
 
 
 @pytest.mark.parametrize("apart_s", [0.1, 1.0, 2.9])
-def test_readings_that_are_accepted_between_keep_refusals_from_being_shown(apart_s: float) -> None:
+def test_accepted_readings_hide_refusals(apart_s: float) -> None:
     feed = running_feed(4)
     for number in range(60):
         now_s = number * apart_s
@@ -108,7 +108,7 @@ def test_readings_that_are_accepted_between_keep_refusals_from_being_shown(apart
 
 
 @pytest.mark.parametrize("by", ["the next number", "a number ahead", "an older epoch at last"])
-def test_what_is_shown_ends_with_the_next_accepted_reading(by: str) -> None:
+def test_accepted_reading_ends_refusal(by: str) -> None:
     feed = running_feed(4)
     refuse(feed, "invalid", 1, count=40)
     assert feed.refused == "invalid"
@@ -120,7 +120,7 @@ def test_what_is_shown_ends_with_the_next_accepted_reading(by: str) -> None:
     assert feed.refused is None
 
 
-def test_after_an_accepted_reading_three_seconds_begin_again() -> None:
+def test_accepted_reading_restarts_run() -> None:
     feed = running_feed(4)
     refuse(feed, "invalid", 1, count=10)
     feed.receive_reading(reading(5), at(6))
@@ -131,7 +131,7 @@ def test_after_an_accepted_reading_three_seconds_begin_again() -> None:
     assert feed.refused == "invalid"
 
 
-def test_one_refusal_and_then_silence_is_not_shown() -> None:
+def test_single_refusal_is_not_shown() -> None:
     feed = running_feed(4)
     feed.refuse("invalid", at(1))
     for second in range(2, 30):
@@ -139,20 +139,20 @@ def test_one_refusal_and_then_silence_is_not_shown() -> None:
         assert feed.refused is None
 
 
-def test_a_slow_device_is_shown_with_its_second_refusal() -> None:
+def test_slow_device_second_refusal() -> None:
     feed = running_feed(4)
     refuse(feed, "invalid", 10, count=2, every_s=60)
     assert feed.refused == "invalid"
 
 
-def test_what_is_shown_first_stays_while_it_goes_on() -> None:
+def test_first_reason_stays() -> None:
     feed = running_feed(4)
     last_s = refuse(feed, "invalid", 1, count=10)
     say(feed, [1] * 40, last_s)
     assert feed.refused == "invalid"
 
 
-def test_a_position_that_is_not_believed_is_shown_before_a_run() -> None:
+def test_position_refusal_before_run() -> None:
     feed = running_feed(4)
     last_s = refuse(feed, "invalid", 1, count=10)
     feed.receive_reading(reading(9, epoch=0), at(last_s))
@@ -164,7 +164,7 @@ def test_a_position_that_is_not_believed_is_shown_before_a_run() -> None:
     assert feed.refused == "invalid"
 
 
-def test_a_refused_feed_is_not_calm_and_one_that_said_nothing_valid_is() -> None:
+def test_refused_feed_is_not_calm() -> None:
     feed = new_feed()
     feed.refuse("invalid", at(0))
     assert feed.is_calm(at(1))
@@ -174,7 +174,7 @@ def test_a_refused_feed_is_not_calm_and_one_that_said_nothing_valid_is() -> None
     assert feed.is_calm(at(14))
 
 
-def test_a_refused_position_is_told_with_its_count() -> None:
+def test_refused_position_in_count() -> None:
     feed = running_feed(4)
     effects = feed.receive_reading(reading(9, epoch=0), at(1))
     assert [tuple(effect) for effect in effects[:1]] == [("old_epoch", Cursor(0, 9))]

@@ -1,12 +1,12 @@
 """Readings held until their turn."""
 
-from gateway.feed.reorder_buffer import HELD_MAX, HeldTotal, Reorder
+from gateway.feed.reorder_buffer import HELD_MAX, ReorderBuffer, ReorderTotal
 from shared.cursor import Cursor
 from tests.gateway.feeds import reading, readings
 
 
-def test_the_least_position_comes_first_whatever_the_order_it_came_in() -> None:
-    held = Reorder()
+def test_least_position_first() -> None:
+    held = ReorderBuffer()
     for seq in (9, 5, 7):
         held.hold(reading(seq))
 
@@ -18,15 +18,15 @@ def test_the_least_position_comes_first_whatever_the_order_it_came_in() -> None:
 
 
 def test_nothing_held_has_no_first_position() -> None:
-    held = Reorder()
+    held = ReorderBuffer()
     held.hold(reading(5))
     held.release(Cursor(1, 5))
 
     assert held.first() is None
 
 
-def test_what_is_held_at_a_position_is_found() -> None:
-    held = Reorder()
+def test_get_by_position() -> None:
+    held = ReorderBuffer()
     held.hold(reading(5))
 
     assert held.get(Cursor(1, 5)) == reading(5)
@@ -34,7 +34,7 @@ def test_what_is_held_at_a_position_is_found() -> None:
 
 
 def test_a_device_is_full_at_its_limit() -> None:
-    held = Reorder()
+    held = ReorderBuffer()
     for seq in range(1, HELD_MAX):
         held.hold(reading(seq))
     assert not held.is_full
@@ -44,9 +44,9 @@ def test_a_device_is_full_at_its_limit() -> None:
     assert held.is_full
 
 
-def test_a_device_is_full_when_all_together_are() -> None:
-    total = HeldTotal(limit=2)
-    one, other = Reorder(total), Reorder(total)
+def test_full_when_total_is_reached() -> None:
+    total = ReorderTotal(limit=2)
+    one, other = ReorderBuffer(total), ReorderBuffer(total)
     full = [other.is_full]
 
     one.hold(reading(5))
@@ -59,9 +59,9 @@ def test_a_device_is_full_when_all_together_are() -> None:
     assert full == [False, False, True, False]
 
 
-def test_one_epoch_is_let_go_and_given_back() -> None:
-    total = HeldTotal()
-    held = Reorder(total)
+def test_drop_epoch_frees_its_share() -> None:
+    total = ReorderTotal()
+    held = ReorderBuffer(total)
     held.hold(reading(5, epoch=1))
     held.hold(reading(1, epoch=2))
     held.hold(reading(2, epoch=2))
@@ -72,8 +72,8 @@ def test_one_epoch_is_let_go_and_given_back() -> None:
 
 
 def test_everything_is_let_go_and_given_back() -> None:
-    total = HeldTotal()
-    one, other = Reorder(total), Reorder(total)
+    total = ReorderTotal()
+    one, other = ReorderBuffer(total), ReorderBuffer(total)
     one.hold(reading(5))
     other.hold(reading(5))
 

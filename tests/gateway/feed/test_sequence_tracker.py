@@ -2,62 +2,62 @@
 
 import pytest
 
-from gateway.feed.sequence_tracker import EPOCHS_AHEAD_MAX, NOTED_MAX, Horizon
+from gateway.feed.sequence_tracker import EPOCHS_AHEAD_MAX, VOID_MAX, SequenceTracker
 from shared.cursor import Cursor
 
 HEAD = Cursor(1, 4)
 
 
-def _horizon(*known: Cursor, noted: tuple[int, ...] = ()) -> Horizon:
-    horizon = Horizon()
+def _tracker(*known: Cursor, void: tuple[int, ...] = ()) -> SequenceTracker:
+    tracker = SequenceTracker()
     for cursor in known:
-        horizon.know(cursor)
-    for seq in noted:
-        horizon.note(Cursor(1, seq), HEAD)
-    return horizon
+        tracker.know(cursor)
+    for seq in void:
+        tracker.note_void(Cursor(1, seq), HEAD)
+    return tracker
 
 
 @pytest.mark.parametrize(
-    ("horizon", "first_held", "expected"),
+    ("tracker", "first_held", "expected"),
     [
-        pytest.param(_horizon(), None, None, id="nothing known"),
-        pytest.param(_horizon(Cursor(1, 4)), None, None, id="nothing ahead"),
-        pytest.param(_horizon(Cursor(1, 8)), None, ("readings", (1, 8), (1, 8)), id="a lost tail"),
+        pytest.param(_tracker(), None, None, id="nothing known"),
+        pytest.param(_tracker(Cursor(1, 4)), None, None, id="nothing ahead"),
+        pytest.param(_tracker(Cursor(1, 8)), None, ("readings", (1, 8), (1, 8)), id="a lost tail"),
         pytest.param(
-            _horizon(Cursor(1, 8)), Cursor(1, 7), ("readings", (1, 6), (1, 6)), id="before one held"
+            _tracker(Cursor(1, 8)), Cursor(1, 7), ("readings", (1, 6), (1, 6)), id="before one held"
         ),
         pytest.param(
-            _horizon(Cursor(2, 3), Cursor(3, 1)), None, ("epoch", (2, 0), (2, 0)), id="an old epoch"
+            _tracker(Cursor(2, 3), Cursor(3, 1)), None, ("epoch", (2, 0), (2, 0)), id="an old epoch"
         ),
         pytest.param(
-            _horizon(Cursor(1, 6), Cursor(2, 3)),
+            _tracker(Cursor(1, 6), Cursor(2, 3)),
             Cursor(2, 3),
             ("readings", (1, 6), (1, 6)),
             id="the tail of an old epoch",
         ),
         pytest.param(
-            _horizon(Cursor(1, 7), noted=(5, 6)),
+            _tracker(Cursor(1, 7), void=(5, 6)),
             Cursor(1, 7),
             ("invalid", (1, 6), (1, 6)),
             id="a run of refused numbers",
         ),
         pytest.param(
-            _horizon(Cursor(1, 6), noted=(5, 6)), None, None, id="refused numbers with none behind"
+            _tracker(Cursor(1, 6), void=(5, 6)), None, None, id="refused numbers with none behind"
         ),
         pytest.param(
-            _horizon(Cursor(1, 6), Cursor(2, 0), noted=(5, 6)),
+            _tracker(Cursor(1, 6), Cursor(2, 0), void=(5, 6)),
             None,
             ("invalid", (1, 6), (1, 6)),
             id="refused numbers at the end of an epoch",
         ),
         pytest.param(
-            _horizon(Cursor(1, 9), noted=(5, 7)),
+            _tracker(Cursor(1, 9), void=(5, 7)),
             None,
             ("invalid", (1, 5), (1, 9)),
             id="refused, then lost",
         ),
         pytest.param(
-            _horizon(Cursor(1, 9), noted=(6, 7)),
+            _tracker(Cursor(1, 9), void=(6, 7)),
             None,
             ("readings", (1, 5), (1, 9)),
             id="lost, then refused",
@@ -65,47 +65,47 @@ def _horizon(*known: Cursor, noted: tuple[int, ...] = ()) -> Horizon:
     ],
 )
 def test_what_is_missing_after_the_head(
-    horizon: Horizon, first_held: Cursor | None, expected: tuple[object, ...] | None
+    tracker: SequenceTracker, first_held: Cursor | None, expected: tuple[object, ...] | None
 ) -> None:
-    assert horizon.missing(HEAD, first_held) == expected
+    assert tracker.missing(HEAD, first_held) == expected
 
 
-def test_the_greatest_number_known_is_settled_or_ahead() -> None:
-    horizon = _horizon(Cursor(1, 8), Cursor(1, 6), Cursor(2, 3))
+def test_greatest_known_number() -> None:
+    tracker = _tracker(Cursor(1, 8), Cursor(1, 6), Cursor(2, 3))
 
-    assert [horizon.known_seq(epoch, HEAD) for epoch in (0, 1, 2)] == [0, 8, 3]
-    assert Horizon().known_seq(1, HEAD) == 4
-    assert Horizon().known_seq(1, None) == 0
-    assert horizon.greatest(HEAD) == (2, 3)
-    assert Horizon().greatest(HEAD) == HEAD
+    assert [tracker.known_seq(epoch, HEAD) for epoch in (0, 1, 2)] == [0, 8, 3]
+    assert SequenceTracker().known_seq(1, HEAD) == 4
+    assert SequenceTracker().known_seq(1, None) == 0
+    assert tracker.greatest(HEAD) == (2, 3)
+    assert SequenceTracker().greatest(HEAD) == HEAD
 
 
-def test_an_epoch_too_many_crowds_out_the_next_one() -> None:
-    horizon = _horizon(*(Cursor(epoch, 1) for epoch in range(1, EPOCHS_AHEAD_MAX + 2)))
-    assert horizon.crowded_out(HEAD) is None
+def test_epoch_crowded_out() -> None:
+    tracker = _tracker(*(Cursor(epoch, 1) for epoch in range(1, EPOCHS_AHEAD_MAX + 2)))
+    assert tracker.crowded_out(HEAD) is None
 
-    horizon.know(Cursor(99, 1))
+    tracker.know(Cursor(99, 1))
 
-    assert horizon.crowded_out(HEAD) == 2
-    assert not horizon.knows(Cursor(2, 1))
-    horizon.stop(Cursor(2, 1))
-    assert not horizon.is_stopped_before(Cursor(2, 1))
+    assert tracker.crowded_out(HEAD) == 2
+    assert not tracker.knows(Cursor(2, 1))
+    tracker.stop(Cursor(2, 1))
+    assert not tracker.is_stopped_before(Cursor(2, 1))
 
 
 def test_an_epoch_ends_where_it_was_stopped() -> None:
-    horizon = _horizon(Cursor(1, 4))
-    horizon.stop(Cursor(1, 4))
+    tracker = _tracker(Cursor(1, 4))
+    tracker.stop(Cursor(1, 4))
 
-    assert horizon.ends_at(HEAD)
-    assert not horizon.ends_at(Cursor(1, 3))
-    assert horizon.is_stopped_before(HEAD)
-    assert not horizon.is_stopped_before(Cursor(1, 5))
+    assert tracker.ends_at(HEAD)
+    assert not tracker.ends_at(Cursor(1, 3))
+    assert tracker.is_stopped_before(HEAD)
+    assert not tracker.is_stopped_before(Cursor(1, 5))
 
 
-def test_an_epoch_goes_on_with_a_later_number_or_with_a_sign_that_is_not_older() -> None:
-    later, sign, older = (_horizon(Cursor(1, 4)) for _ in range(3))
-    for horizon in (later, sign, older):
-        horizon.stop(Cursor(1, 4))
+def test_epoch_continues_after_end() -> None:
+    later, sign, older = (_tracker(Cursor(1, 4)) for _ in range(3))
+    for tracker in (later, sign, older):
+        tracker.stop(Cursor(1, 4))
 
     later.know(Cursor(1, 5))
 
@@ -117,31 +117,31 @@ def test_an_epoch_goes_on_with_a_later_number_or_with_a_sign_that_is_not_older()
 
 
 def test_what_was_passed_over_is_forgotten() -> None:
-    horizon = _horizon(Cursor(1, 9), Cursor(2, 3), noted=(6, 8))
-    horizon.note(Cursor(2, 2), HEAD)
-    horizon.stop(Cursor(1, 9))
+    tracker = _tracker(Cursor(1, 9), Cursor(2, 3), void=(6, 8))
+    tracker.note_void(Cursor(2, 2), HEAD)
+    tracker.stop(Cursor(1, 9))
 
-    horizon.skip_to(Cursor(2, 0))
+    tracker.skip_to(Cursor(2, 0))
 
-    assert (horizon._tails, horizon._ends, horizon._noted) == ({2: 3}, {}, {(2, 2)})
-
-
-def test_a_gap_up_to_the_end_of_an_epoch_makes_the_end_uncertain() -> None:
-    horizon = _horizon(Cursor(1, 6))
-    horizon.stop(Cursor(1, 6))
-
-    horizon.skip_to(Cursor(1, 6))
-
-    assert not horizon.ends_at(Cursor(1, 6))
+    assert (tracker._tails, tracker._ends, tracker._void) == ({2: 3}, {}, {(2, 2)})
 
 
-def test_only_so_many_refused_numbers_are_noted_in_all() -> None:
-    horizon = Horizon()
+def test_gap_makes_end_uncertain() -> None:
+    tracker = _tracker(Cursor(1, 6))
+    tracker.stop(Cursor(1, 6))
+
+    tracker.skip_to(Cursor(1, 6))
+
+    assert not tracker.ends_at(Cursor(1, 6))
+
+
+def test_void_numbers_are_limited() -> None:
+    tracker = SequenceTracker()
     for epoch in (1, 2):
-        for seq in range(1, NOTED_MAX + 100):
-            horizon.note(Cursor(epoch, seq), HEAD)
+        for seq in range(1, VOID_MAX + 100):
+            tracker.note_void(Cursor(epoch, seq), HEAD)
 
-    assert len(horizon._noted) == NOTED_MAX
+    assert len(tracker._void) == VOID_MAX
 
 
 @pytest.mark.parametrize(
@@ -156,18 +156,18 @@ def test_only_so_many_refused_numbers_are_noted_in_all() -> None:
         (Cursor(2, 1001), False),
     ],
 )
-def test_only_the_next_thousand_numbers_are_noted(position: Cursor, expected: bool) -> None:
-    horizon = Horizon()
+def test_only_next_thousand_void_numbers(position: Cursor, expected: bool) -> None:
+    tracker = SequenceTracker()
 
-    horizon.note(position, HEAD)
+    tracker.note_void(position, HEAD)
 
-    assert (position in horizon._noted) is expected
+    assert (position in tracker._void) is expected
 
 
-def test_a_number_that_was_taken_after_all_is_void_no_more() -> None:
-    horizon = _horizon(Cursor(1, 4), noted=(5,))
-    assert not horizon.is_behind(HEAD)
+def test_taken_number_is_not_void() -> None:
+    tracker = _tracker(Cursor(1, 4), void=(5,))
+    assert not tracker.has_nothing_after(HEAD)
 
-    horizon.take(Cursor(1, 5))
+    tracker.take(Cursor(1, 5))
 
-    assert horizon.is_behind(Cursor(1, 5))
+    assert tracker.has_nothing_after(Cursor(1, 5))

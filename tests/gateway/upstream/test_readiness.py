@@ -22,9 +22,7 @@ from tests.gateway.link_peers import (
 from tests.timing import eventually
 
 
-def test_no_message_is_missed_whatever_is_done_in_between(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_no_missed_message_after_calls(peers: Peers, start_links: StartLinks) -> None:
     chance = random.Random(7)
     publisher, live = peers.bind(zmq.XPUB)
     device, replay = peers.bind(zmq.ROUTER)
@@ -45,9 +43,7 @@ def test_no_message_is_missed_whatever_is_done_in_between(
         assert loop.payloads(count) == [b"%d" % number] * count
 
 
-def test_no_message_is_missed_that_comes_while_another_is_read(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_no_missed_message_while_reading(peers: Peers, start_links: StartLinks) -> None:
     publisher, loop = hearing(peers, start_links)
     chance, sent = random.Random(8), [b"%d" % number for number in range(20_000)]
 
@@ -65,9 +61,7 @@ def test_no_message_is_missed_that_comes_while_another_is_read(
         publishing.join()
 
 
-def test_what_comes_while_some_is_left_to_read_wakes_nobody(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_no_signal_while_unread(peers: Peers, start_links: StartLinks) -> None:
     publisher, loop = hearing(peers, start_links)
     publisher.send_multipart([TOPIC, b"first"])
     before = loop.wakes
@@ -102,7 +96,7 @@ def test_stopping_leaves_nothing_watched_and_no_descriptor(
     eventually(lambda: open_descriptors() == descriptors, what="the end of the connections")
 
 
-def test_stopping_twice_or_before_the_start_is_harmless() -> None:
+def test_stop_twice() -> None:
     loop = Loop(LinkSettings())
     loop.subscriber.stop()
     loop.close()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.upstream.replay_client import SILENT_S, Aside, Replay, Reply, Requests
+from gateway.upstream.replay_client import SILENT_S, FeedReply, ReplayClient, Requests, SingleReply
 from gateway.upstream.replay_routes import CLAIM_S, ReplayRoutes, Route
 from shared.cursor import Cursor
 from shared.errors import BadMessage
@@ -31,10 +31,10 @@ AFTER = Cursor(7, 10)
 BROKEN = b'{"v":1,"device_id":"a","epoch":7,"seq":31,"ts_ms":0,"speed_kmh":999}'
 
 
-def replay(*endpoints: Route, devices_max: int = 10) -> Replay:
+def replay(*endpoints: Route, devices_max: int = 10) -> ReplayClient:
     numbers = count(1)
     routes = ReplayRoutes([route.endpoint for route in endpoints], devices_max)
-    return Replay(routes, lambda: f"q{next(numbers)}", devices_max)
+    return ReplayClient(routes, lambda: f"q{next(numbers)}", devices_max)
 
 
 def asked(requests: Requests) -> list[tuple[Route, ReplayRequest]]:
@@ -50,7 +50,7 @@ def refusal(request: ReplayRequest, code: ReplayCode = "unknown_device") -> list
     return encode_refusal(request.id, request.device_id, code, "no")
 
 
-def ask(questions: Replay, now_s: float = 0.0, limit: int = 5) -> ReplayRequest:
+def ask(questions: ReplayClient, now_s: float = 0.0, limit: int = 5) -> ReplayRequest:
     """Ask for device ``a`` and return the question as it went out."""
     return asked(questions.ask("a", "repair", AFTER, limit, now_s))[0][1]
 
@@ -60,12 +60,12 @@ def seqs_of(reply: object) -> list[int]:
 
 
 def answer_of(reply: object) -> ReplayAnswer:
-    assert isinstance(reply, Reply | Aside)
+    assert isinstance(reply, FeedReply | SingleReply)
     assert isinstance(reply.reply, ReplayAnswer)
     return reply.reply
 
 
-def test_a_question_goes_to_every_endpoint_under_one_id() -> None:
+def test_question_to_every_endpoint() -> None:
     expected = ReplayRequest("q1", "a", AFTER, 5)
     assert asked(replay(FIRST, SECOND).ask("a", "repair", AFTER, 5, 0)) == [
         (FIRST, expected),
@@ -77,7 +77,7 @@ def test_with_nobody_to_ask_nothing_is_sent() -> None:
     assert replay().ask("a", "repair", None, 5, 0) == []
 
 
-def test_an_answer_comes_back_and_its_endpoint_alone_is_asked_from_then_on() -> None:
+def test_answering_endpoint_is_remembered() -> None:
     questions = replay(FIRST, SECOND)
     request = ask(questions)
     reply = questions.receive(SECOND, answer(request, [11, 12]), 0.1)
@@ -86,7 +86,7 @@ def test_an_answer_comes_back_and_its_endpoint_alone_is_asked_from_then_on() -> 
     assert [route for route, _ in questions.ask("b", "repair", None, 5, 0.2)] == [FIRST, SECOND]
 
 
-def test_a_repeated_question_keeps_its_id_so_that_a_late_answer_counts() -> None:
+def test_repeated_question_keeps_id() -> None:
     questions = replay(FIRST)
     request = ask(questions, now_s=0.0)
     repeated = ask(questions, now_s=0.5, limit=7)
@@ -103,23 +103,23 @@ def test_an_answer_counts_once() -> None:
     assert caught.value.reason == "stray_answer"
 
 
-def test_a_new_question_makes_the_answer_to_the_old_one_stray() -> None:
+def test_answer_to_replaced_question() -> None:
     questions = replay(FIRST)
     old = ask(questions)
     questions.ask("a", "repair", Cursor(7, 50), 5, 0.1)
-    with pytest.raises(BadMessage, match="no question that waits"):
+    with pytest.raises(BadMessage, match="no open question"):
         questions.receive(FIRST, answer(old, [11]), 0.2)
 
 
-def test_a_question_for_another_purpose_is_open_beside_it() -> None:
+def test_purposes_are_independent() -> None:
     questions = replay(FIRST)
     repair = ask(questions)
-    ((_, page),) = asked(questions.ask("a", "history", None, 5, 0.1))
+    ((_, page),) = asked(questions.ask("a", "backfill", None, 5, 0.1))
     reply = questions.receive(FIRST, answer(page, [1, 2]), 0.2)
-    assert isinstance(reply, Reply)
-    assert (reply.purpose, seqs_of(reply)) == ("history", [1, 2])
+    assert isinstance(reply, FeedReply)
+    assert (reply.purpose, seqs_of(reply)) == ("backfill", [1, 2])
     reply = questions.receive(FIRST, answer(repair, [11]), 0.3)
-    assert isinstance(reply, Reply)
+    assert isinstance(reply, FeedReply)
     assert (reply.purpose, seqs_of(reply)) == ("repair", [11])
 
 
@@ -132,7 +132,7 @@ def test_a_question_for_another_purpose_is_open_beside_it() -> None:
         {"device_id": "__proto__"},
     ],
 )
-def test_an_answer_to_what_was_not_asked_is_stray(change: dict[str, str]) -> None:
+def test_stray_answer(change: dict[str, str]) -> None:
     questions = replay(FIRST)
     header, *readings = answer(ask(questions), [])
     altered = [json.dumps(json.loads(header) | change).encode(), *readings]
@@ -141,15 +141,15 @@ def test_an_answer_to_what_was_not_asked_is_stray(change: dict[str, str]) -> Non
     assert caught.value.reason == "stray_answer"
 
 
-def test_an_answer_from_somebody_who_was_not_asked_is_stray_and_the_question_stays_open() -> None:
+def test_answer_from_stranger() -> None:
     questions = replay(FIRST)
     request = ask(questions)
-    with pytest.raises(BadMessage, match="no question that waits"):
+    with pytest.raises(BadMessage, match="no open question"):
         questions.receive(BIKE, answer(request, [666]), 0.1)
     assert seqs_of(questions.receive(FIRST, answer(request, [11]), 0.2)) == [11]
 
 
-def test_an_answer_is_cut_to_what_was_asked_for() -> None:
+def test_answer_is_cut_to_question() -> None:
     questions = replay(FIRST)
     request = ask(questions, limit=3)
     reply = questions.receive(FIRST, answer(request, [8, 9, 10, 11, 12, 13, 14]), 0.1)
@@ -159,7 +159,7 @@ def test_an_answer_is_cut_to_what_was_asked_for() -> None:
 @pytest.mark.parametrize(
     "seqs", [[12, 11], [11, 13, 12], [11, 11], [9, 10]], ids=["reversed", "mixed", "twice", "early"]
 )
-def test_an_answer_that_does_not_ascend_from_the_position_is_none_and_a_true_one_still_counts(
+def test_answer_that_does_not_ascend(
     seqs: list[int],
 ) -> None:
     questions = replay(FIRST)
@@ -170,7 +170,7 @@ def test_an_answer_that_does_not_ascend_from_the_position_is_none_and_a_true_one
     assert seqs_of(questions.receive(FIRST, answer(request, [11, 12]), 0.2)) == [11, 12]
 
 
-def test_an_answer_with_a_reading_of_another_device_is_none() -> None:
+def test_answer_with_foreign_reading() -> None:
     questions = replay(FIRST)
     request = ask(questions)
     other = encode_reading(Reading("b", 7, 12, 0, 20.0))
@@ -188,7 +188,7 @@ def test_an_answer_with_a_reading_of_another_device_is_none() -> None:
         pytest.param(AFTER, [], None, id="nothing sent"),
     ],
 )
-def test_an_answer_says_how_far_it_reached_over_readings_that_are_not_valid(
+def test_reached_over_invalid_readings(
     after: Cursor | None, sent: list[bytes], reached: Cursor | None
 ) -> None:
     questions = replay(FIRST)
@@ -198,26 +198,26 @@ def test_an_answer_says_how_far_it_reached_over_readings_that_are_not_valid(
     assert (reply.readings, reply.reached) == ((), reached)
 
 
-def test_an_answer_that_is_cut_reached_no_further() -> None:
+def test_reached_of_cut_answer() -> None:
     questions = replay(FIRST)
     reply = questions.receive(FIRST, answer(ask(questions, limit=2), [11, 12, 13]), 0.1)
     assert answer_of(reply).reached == (7, 12)
 
 
-def test_from_the_oldest_on_nothing_is_cut_in_front() -> None:
+def test_answer_from_the_oldest() -> None:
     questions = replay(FIRST)
     ((_, request),) = asked(questions.ask("a", "repair", None, 5, 0))
     assert seqs_of(questions.receive(FIRST, answer(request, [1, 2]), 0.1)) == [1, 2]
 
 
-def test_a_silent_endpoint_is_not_relied_on_any_longer() -> None:
+def test_silent_endpoint_is_forgotten() -> None:
     questions = replay(FIRST, SECOND)
     questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
     assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 1.0)] == [SECOND]
     assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 1.5)] == [FIRST, SECOND]
 
 
-def test_a_question_replaced_at_once_does_not_make_its_endpoint_silent() -> None:
+def test_replaced_question_is_no_silence() -> None:
     questions = replay(FIRST, SECOND)
     questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
     questions.ask("a", "repair", AFTER, 5, 1.0)
@@ -225,18 +225,18 @@ def test_a_question_replaced_at_once_does_not_make_its_endpoint_silent() -> None
     assert [route for route, _ in questions.ask("a", "repair", Cursor(7, 20), 5, soon)] == [SECOND]
 
 
-def test_a_device_is_unknown_once_everybody_said_so() -> None:
+def test_unknown_once_all_refused() -> None:
     questions = replay(FIRST, SECOND)
     request = ask(questions)
     assert questions.receive(FIRST, refusal(request), 0.1) is None
     assert questions.receive(FIRST, refusal(request), 0.1) is None
     reply = questions.receive(SECOND, refusal(request), 0.2)
-    assert reply == Reply("repair", ReplayRefusal("q1", "a", "unknown_device", "no"))
-    with pytest.raises(BadMessage, match="no question that waits"):
+    assert reply == FeedReply("repair", ReplayRefusal("q1", "a", "unknown_device", "no"))
+    with pytest.raises(BadMessage, match="no open question"):
         questions.receive(FIRST, answer(request, [11]), 0.3)
 
 
-def test_one_that_knows_the_device_answers_though_another_does_not() -> None:
+def test_answer_beside_a_refusal() -> None:
     questions = replay(FIRST, SECOND)
     request = ask(questions)
     assert questions.receive(FIRST, refusal(request), 0.1) is None
@@ -244,7 +244,7 @@ def test_one_that_knows_the_device_answers_though_another_does_not() -> None:
     assert [route for route, _ in questions.ask("a", "repair", Cursor(7, 11), 5, 0.3)] == [SECOND]
 
 
-def test_who_answers_but_never_had_what_was_heard_is_another_device_of_that_name() -> None:
+def test_answer_of_another_device() -> None:
     questions = replay(FIRST, SECOND)
     request = ask(questions)
     assert questions.receive(FIRST, answer(request, [], newest=9), 0.1) is None
@@ -254,42 +254,42 @@ def test_who_answers_but_never_had_what_was_heard_is_another_device_of_that_name
     assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 0.8)] == [FIRST, SECOND]
 
 
-def test_a_question_aside_changes_nothing_for_the_feed() -> None:
+def test_single_question_leaves_feed_alone() -> None:
     questions = replay(FIRST)
     request = ask(questions)
-    aside_id, requests = questions.ask_aside("a", AFTER, 5, 0.1)
-    ((_, aside),) = asked(requests)
-    assert aside == ReplayRequest(aside_id, "a", AFTER, 5)
-    reply = questions.receive(FIRST, answer(aside, [11, 12]), 0.2)
-    assert isinstance(reply, Aside)
+    single_id, requests = questions.ask_once("a", AFTER, 5, 0.1)
+    ((_, single),) = asked(requests)
+    assert single == ReplayRequest(single_id, "a", AFTER, 5)
+    reply = questions.receive(FIRST, answer(single, [11, 12]), 0.2)
+    assert isinstance(reply, SingleReply)
     assert seqs_of(reply) == [11, 12]
     assert seqs_of(questions.receive(FIRST, answer(request, [11]), 0.3)) == [11]
 
 
-def test_an_aside_is_refused_by_itself_and_over_when_it_is_dropped() -> None:
+def test_single_question_until_forgotten() -> None:
     questions = replay(FIRST)
-    aside_id, requests = questions.ask_aside("a", None, 5, 0.1)
-    ((_, aside),) = asked(requests)
-    reply = questions.receive(FIRST, refusal(aside, "busy"), 0.2)
-    assert reply == Aside(ReplayRefusal(aside_id, "a", "busy", "no"))
-    questions.drop_aside(aside_id)
+    single_id, requests = questions.ask_once("a", None, 5, 0.1)
+    ((_, single),) = asked(requests)
+    reply = questions.receive(FIRST, refusal(single, "busy"), 0.2)
+    assert reply == SingleReply(ReplayRefusal(single_id, "a", "busy", "no"))
+    questions.forget(single_id)
     with pytest.raises(BadMessage) as caught:
-        questions.receive(FIRST, answer(aside, [11]), 0.3)
+        questions.receive(FIRST, answer(single, [11]), 0.3)
     assert caught.value.reason == "stray_answer"
 
 
-def test_an_aside_is_answered_by_whom_it_was_asked_and_for_its_device_only() -> None:
+def test_single_answer_from_stranger() -> None:
     questions = replay(FIRST)
-    _id, requests = questions.ask_aside("a", None, 5, 0.1)
-    ((_, aside),) = asked(requests)
-    header = answer(aside, [])[0].replace(b'"device_id":"a"', b'"device_id":"b"')
-    for route, frames in ((BIKE, answer(aside, [11])), (FIRST, [header])):
+    _id, requests = questions.ask_once("a", None, 5, 0.1)
+    ((_, single),) = asked(requests)
+    header = answer(single, [])[0].replace(b'"device_id":"a"', b'"device_id":"b"')
+    for route, frames in ((BIKE, answer(single, [11])), (FIRST, [header])):
         with pytest.raises(BadMessage) as caught:
             questions.receive(route, frames, 0.2)
         assert caught.value.reason == "stray_answer"
 
 
-def test_the_others_are_asked_again_when_the_remembered_one_lost_the_device() -> None:
+def test_remembered_endpoint_lost_device() -> None:
     questions = replay(FIRST, SECOND)
     questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
     ((_, request),) = asked(questions.ask("a", "repair", Cursor(7, 11), 5, 1.0))
@@ -304,11 +304,11 @@ def test_one_that_is_busy_knows_the_device() -> None:
     questions = replay(FIRST, SECOND)
     request = ask(questions)
     reply = questions.receive(SECOND, refusal(request, "busy"), 0.1)
-    assert reply == Reply("repair", ReplayRefusal(request.id, "a", "busy", "no"))
+    assert reply == FeedReply("repair", ReplayRefusal(request.id, "a", "busy", "no"))
     assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 0.6)] == [SECOND]
 
 
-def test_a_bike_that_offers_replay_is_asked_for_what_it_serves() -> None:
+def test_offering_bike_is_asked() -> None:
     questions = replay()
     assert questions.receive(BIKE, [encode_serve(["a", "b"])], 0.0) == Serve(("a", "b"))
     assert questions.receive(BIKE, [encode_serve(["a", "b"])], 10.0) is None
@@ -318,12 +318,12 @@ def test_a_bike_that_offers_replay_is_asked_for_what_it_serves() -> None:
     assert questions.ask("a", "repair", AFTER, 5, 10.0 + CLAIM_S) == []
 
 
-def test_an_offer_over_an_endpoint_that_we_connect_to_is_no_answer() -> None:
+def test_offer_over_connected_endpoint() -> None:
     with pytest.raises(BadMessage):
         replay(FIRST).receive(FIRST, [encode_serve(["a"])], 0.0)
 
 
-def test_a_peer_whose_offer_ended_can_still_answer_what_it_was_asked() -> None:
+def test_answer_after_offer_ended() -> None:
     questions = replay()
     questions.receive(BIKE, [encode_serve(["a"])], 0.0)
     ((_, request),) = asked(questions.ask("a", "repair", AFTER, 5, CLAIM_S - 1))
@@ -358,9 +358,7 @@ def test_a_bounded_number_of_questions_is_open() -> None:
     ],
 )
 @pytest.mark.parametrize("route", [FIRST, BIKE])
-def test_what_is_malformed_is_refused_and_the_question_stays_open(
-    route: Route, frames: list[bytes]
-) -> None:
+def test_malformed_message(route: Route, frames: list[bytes]) -> None:
     questions = replay(FIRST)
     request = ask(questions)
     with pytest.raises(BadMessage):
@@ -373,9 +371,7 @@ def test_what_is_malformed_is_refused_and_the_question_stays_open(
     limit=st.integers(1, 10),
     sent=st.sets(st.integers(1, 40), max_size=30).map(sorted),
 )
-def test_whatever_is_answered_what_comes_out_ascends_after_the_position_within_the_limit(
-    after: int | None, limit: int, sent: list[int]
-) -> None:
+def test_any_answer_ascends_within_limit(after: int | None, limit: int, sent: list[int]) -> None:
     questions = replay(FIRST)
     cursor = None if after is None else Cursor(7, after)
     ((_, request),) = asked(questions.ask("a", "repair", cursor, limit, 0))
@@ -390,6 +386,6 @@ def test_whatever_is_answered_what_comes_out_ascends_after_the_position_within_t
 
 
 @given(st.lists(st.binary(max_size=200), max_size=4))
-def test_random_bytes_are_refused_as_a_bad_message_and_nothing_else(frames: list[bytes]) -> None:
+def test_random_bytes_are_refused(frames: list[bytes]) -> None:
     with pytest.raises(BadMessage):
         replay(FIRST).receive(BIKE, frames, 0.0)

@@ -18,28 +18,28 @@ def test_all_endpoints_are_asked_until_one_answered() -> None:
     assert known.routes_for("b", 0) == [FIRST, SECOND]
 
 
-def test_a_route_that_is_forgotten_is_one_of_all_again() -> None:
+def test_forgotten_route() -> None:
     known = routes(FIRST, SECOND)
     known.remember("a", SECOND)
     known.forget("a")
     assert known.routes_for("a", 0) == [FIRST, SECOND]
 
 
-def test_a_peer_is_asked_for_the_devices_it_serves_only() -> None:
+def test_peer_asked_for_its_devices() -> None:
     known = routes(FIRST)
     known.claim(BIKE, ["a"], 0)
     assert known.routes_for("a", 1) == [BIKE, FIRST]
     assert known.routes_for("b", 1) == [FIRST]
 
 
-def test_only_the_first_claim_of_a_device_is_new() -> None:
+def test_first_claim_is_new() -> None:
     known = routes()
     assert known.claim(BIKE, ["a", "b"], 0) == ("a", "b")
     assert known.claim(BIKE, ["a", "c"], CLAIM_S - 1) == ("c",)
     assert known.claim(BIKE, ["b"], CLAIM_S) == ("b",)
 
 
-def test_a_claim_ends_when_it_is_not_said_again() -> None:
+def test_claim_ends_unrepeated() -> None:
     known = routes()
     known.claim(BIKE, ["a"], 0)
     known.claim(BIKE, ["a"], 20)
@@ -47,14 +47,14 @@ def test_a_claim_ends_when_it_is_not_said_again() -> None:
     assert known.routes_for("a", 20 + CLAIM_S) == []
 
 
-def test_a_remembered_peer_that_went_away_is_not_asked() -> None:
+def test_remembered_peer_without_claim() -> None:
     known = routes(FIRST)
     known.claim(BIKE, ["a"], 0)
     known.remember("a", BIKE)
     assert known.routes_for("a", CLAIM_S) == [FIRST]
 
 
-def test_a_bike_that_reconnects_is_asked_first_under_its_new_name() -> None:
+def test_reconnected_bike_asked_first() -> None:
     known = routes()
     known.claim(BIKE, ["a"], 0)
     known.claim(OTHER, ["a"], 1)
@@ -63,7 +63,7 @@ def test_a_bike_that_reconnects_is_asked_first_under_its_new_name() -> None:
     assert known.routes_for("a", 4) == [BIKE, OTHER]
 
 
-def test_a_device_has_a_bounded_number_of_peers() -> None:
+def test_peers_per_device_are_limited() -> None:
     known = routes()
     for number in range(1_000):
         known.claim(Route("tcp://*:5557", b"%d" % number), ["a"], 0)
@@ -71,7 +71,7 @@ def test_a_device_has_a_bounded_number_of_peers() -> None:
     assert known.routes_for("a", 1) == latest[:CLAIMS_A_DEVICE_MAX]
 
 
-def test_invented_devices_push_out_the_longest_unsaid_and_nothing_grows() -> None:
+def test_claims_are_limited() -> None:
     known = routes(devices_max=5)
     known.claim(BIKE, ["real"], 0)
     assert known.claim(OTHER, [f"invented-{number}" for number in range(100)], 1) == tuple(
@@ -83,7 +83,7 @@ def test_invented_devices_push_out_the_longest_unsaid_and_nothing_grows() -> Non
     assert known.routes_for("invented-0", 11) == []
 
 
-def test_a_bounded_number_of_answering_routes_is_remembered() -> None:
+def test_remembered_routes_are_limited() -> None:
     known = routes(FIRST, SECOND, devices_max=2)
     for device_id in ("a", "b", "c"):
         known.remember(device_id, SECOND)

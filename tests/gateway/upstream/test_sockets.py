@@ -46,9 +46,7 @@ def test_the_links_are_those_of_the_settings(tmp_path: Path) -> None:
         ("SPOKE_REPLAY_CONNECT", 1_000, 1_000, 1_048_576),
     ],
 )
-def test_what_a_peer_can_leave_lying_here_is_bounded(
-    setting: str, devices_max: int, queue: int, frame_bytes_max: int
-) -> None:
+def test_queue_limits(setting: str, devices_max: int, queue: int, frame_bytes_max: int) -> None:
     settings = LinkSettings(devices_max=devices_max)
     with (
         open_context() as context,
@@ -62,7 +60,7 @@ def test_what_a_peer_can_leave_lying_here_is_bounded(
 
 
 @pytest.mark.parametrize("setting", ["SPOKE_DEVICE_BIND", "SPOKE_REPLAY_BIND"])
-def test_an_address_in_use_is_one_sentence_that_says_what_to_do(peers: Peers, setting: str) -> None:
+def test_address_in_use_message(peers: Peers, setting: str) -> None:
     _, taken = peers.bind(zmq.REP)
     settings = {
         "SPOKE_DEVICE_BIND": LinkSettings(device_bind=taken),
@@ -88,16 +86,12 @@ def test_an_address_in_use_is_one_sentence_that_says_what_to_do(peers: Peers, se
         (LinkSettings(device_connect=("nonsense",)), "cannot connect to nonsense"),
     ],
 )
-def test_an_endpoint_that_cannot_be_had_is_a_wrong_setting(
-    settings: LinkSettings, expected: str
-) -> None:
+def test_unavailable_endpoint_is_settings_error(settings: LinkSettings, expected: str) -> None:
     with closing(Loop(settings)) as loop, pytest.raises(SettingsError, match=expected):
         loop.subscriber.start()
 
 
-def test_a_publisher_that_ignores_subscriptions_is_handed_on_and_starves_nobody(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_publisher_ignores_subscriptions(peers: Peers, start_links: StartLinks) -> None:
     with closing(DeafPublisher()) as deaf:
         publisher, endpoint = peers.bind(zmq.XPUB)
         loop = start_links(LinkSettings(device_connect=(deaf.endpoint, endpoint)))
@@ -121,7 +115,7 @@ def test_a_publisher_that_ignores_subscriptions_is_handed_on_and_starves_nobody(
         ([b"", b""], [b"", b""]),
     ],
 )
-def test_a_strange_message_comes_out_bounded_and_the_next_one_whole(
+def test_strange_message_is_bounded(
     start_links: StartLinks, frames: list[bytes], expected: list[bytes]
 ) -> None:
     with closing(DeafPublisher()) as deaf:
@@ -132,9 +126,7 @@ def test_a_strange_message_comes_out_bounded_and_the_next_one_whole(
         assert [message.frames for message in loop.take(2)] == [expected, [TOPIC, b"valid"]]
 
 
-def test_a_frame_beyond_the_limit_costs_its_sender_the_connection_only(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_oversized_frame_cuts_sender_off(peers: Peers, start_links: StartLinks) -> None:
     with closing(DeafPublisher()) as deaf:
         publisher, endpoint = peers.bind(zmq.XPUB)
         loop = start_links(LinkSettings(device_connect=(deaf.endpoint, endpoint)))
@@ -146,9 +138,7 @@ def test_a_frame_beyond_the_limit_costs_its_sender_the_connection_only(
         assert loop.payloads(1) == [b"valid"]
 
 
-def test_an_answer_of_too_many_frames_comes_out_bounded(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_answer_of_too_many_frames(peers: Peers, start_links: StartLinks) -> None:
     device, endpoint = peers.bind(zmq.ROUTER)
     loop = start_links(LinkSettings(replay_connect=(endpoint,)))
     name = ask_until_heard(loop, device, Route(endpoint))
@@ -159,9 +149,7 @@ def test_an_answer_of_too_many_frames_comes_out_bounded(
     assert sum(len(frame) for frame in large.frames) <= 2_100_000
 
 
-def test_a_line_cut_while_an_answer_is_read_takes_nothing_of_it_away(
-    peers: Peers, free_port: Callable[[], int]
-) -> None:
+def test_line_cut_during_answer(peers: Peers, free_port: Callable[[], int]) -> None:
     """With its option IMMEDIATE libzmq drops what is left, and aborts the process soon after."""
     device, target = peers.bind(zmq.ROUTER)
     answer = [b"header", *[b"reading"] * 1_000]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from gateway.upstream.replay_client import Replay, Reply
+from gateway.upstream.replay_client import FeedReply, ReplayClient
 from gateway.upstream.replay_routes import ReplayRoutes, Route
 from gateway.upstream.sockets import (
     LIVE_FRAME_BYTES_MAX,
@@ -43,9 +43,7 @@ from tests.gateway.link_peers import (
 from tests.timing import eventually
 
 
-def test_messages_come_out_in_the_order_they_were_sent(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_messages_in_order(peers: Peers, start_links: StartLinks) -> None:
     publisher, loop = hearing(peers, start_links)
     sent = [b"%d" % number for number in range(5_000)]
     for payload in sent:
@@ -53,9 +51,7 @@ def test_messages_come_out_in_the_order_they_were_sent(
     assert loop.payloads(5_000) == sent
 
 
-def test_a_message_comes_out_as_it_was_sent_with_the_endpoint_it_came_from(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_message_with_its_endpoint(peers: Peers, start_links: StartLinks) -> None:
     publisher, endpoint = peers.bind(zmq.XPUB)
     loop = start_links(LinkSettings(device_connect=(endpoint,)))
     loop.subscriptions(publisher)
@@ -63,7 +59,7 @@ def test_a_message_comes_out_as_it_was_sent_with_the_endpoint_it_came_from(
     assert loop.take(1) == [Incoming("live", Route(endpoint), [TOPIC, b"{}"])]
 
 
-def test_a_device_may_connect_to_a_gateway_that_binds(
+def test_device_connects_to_gateway(
     peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
 ) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
@@ -75,9 +71,7 @@ def test_a_device_may_connect_to_a_gateway_that_binds(
     assert loop.payloads(3) == [b"{}"] * 3
 
 
-def test_several_endpoints_are_heard_each_in_its_order(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_several_endpoints_in_order(peers: Peers, start_links: StartLinks) -> None:
     publishers = [peers.bind(zmq.XPUB) for _ in range(3)]
     endpoints = tuple(endpoint for _, endpoint in publishers)
     loop = start_links(LinkSettings(device_connect=endpoints))
@@ -91,9 +85,7 @@ def test_several_endpoints_are_heard_each_in_its_order(
         assert [m.frames[1] for m in taken if m.route.endpoint == endpoint] == sent
 
 
-def test_a_request_reaches_a_device_and_its_answer_comes_back(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_request_and_answer(peers: Peers, start_links: StartLinks) -> None:
     device, endpoint = peers.bind(zmq.ROUTER)
     loop = start_links(LinkSettings(replay_connect=(endpoint,)))
     name = ask_until_heard(loop, device, Route(endpoint))
@@ -101,16 +93,14 @@ def test_a_request_reaches_a_device_and_its_answer_comes_back(
     assert loop.take(1) == [Incoming("replay", Route(endpoint), ANSWER)]
 
 
-def test_a_question_comes_back_as_an_answer_from_the_endpoint_that_knows_the_device(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_endpoint_that_knows_device_answers(peers: Peers, start_links: StartLinks) -> None:
     stranger, knower = peers.bind(zmq.ROUTER), peers.bind(zmq.ROUTER)
     endpoints = (stranger[1], knower[1])
     loop = start_links(LinkSettings(replay_connect=endpoints))
     for device, endpoint in (stranger, knower):
         ask_until_heard(loop, device, Route(endpoint))
-    replay = Replay(ReplayRoutes(endpoints, 10), lambda: "an-id", 10)
-    loop.subscriber.ask(replay.ask("ebike-001", "history", None, 5, 0.0))
+    replay = ReplayClient(ReplayRoutes(endpoints, 10), lambda: "an-id", 10)
+    loop.subscriber.ask(replay.ask("ebike-001", "backfill", None, 5, 0.0))
     name, payload = loop.receive(stranger[0])
     stranger[0].send_multipart([name, *encode_refusal("an-id", "ebike-001", "unknown_device", "")])
     (refused,) = loop.take(1)
@@ -123,12 +113,12 @@ def test_a_question_comes_back_as_an_answer_from_the_endpoint_that_knows_the_dev
     knower[0].send_multipart([name, *pages])
     (answered,) = loop.take(1)
     answer = replay.receive(answered.route, answered.frames, 0.2)
-    assert isinstance(answer, Reply)
+    assert isinstance(answer, FeedReply)
     assert isinstance(answer.reply, ReplayAnswer)
     assert answer.reply.readings == (reading,)
 
 
-def test_a_bike_that_connects_out_offers_replay_and_is_asked(
+def test_connecting_bike_offers_replay(
     peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
 ) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
@@ -148,7 +138,7 @@ def test_a_bike_that_connects_out_offers_replay_and_is_asked(
         assert loop.take(1) == [Incoming("replay", route, ANSWER)]
 
 
-def test_a_request_waits_for_the_device_that_comes_soon(
+def test_request_waits_for_device(
     peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
 ) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
@@ -159,7 +149,7 @@ def test_a_request_waits_for_the_device_that_comes_soon(
     assert loop.receive(device)[1:] == [b"early"]
 
 
-def test_requests_that_nobody_answered_for_long_are_not_kept(
+def test_old_requests_are_dropped(
     peers: Peers, start_links: StartLinks, free_port: Callable[[], int]
 ) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
@@ -175,18 +165,14 @@ def test_requests_that_nobody_answered_for_long_are_not_kept(
     assert loop.notices == []
 
 
-def test_requests_to_a_bike_that_left_are_counted(
-    start_links: StartLinks, free_port: Callable[[], int]
-) -> None:
+def test_unsent_requests_are_counted(start_links: StartLinks, free_port: Callable[[], int]) -> None:
     offered = f"tcp://127.0.0.1:{free_port()}"
     loop = start_links(LinkSettings(replay_bind=offered))
     loop.subscriber.ask([(Route(offered, b"gone"), b"too late")])
     assert loop.subscriber.unsent == 1
 
 
-def test_requests_for_hundreds_of_devices_at_once_all_go_out(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_hundreds_of_requests_at_once(peers: Peers, start_links: StartLinks) -> None:
     device, endpoint = peers.bind(zmq.ROUTER)
     loop = start_links(LinkSettings(replay_connect=(endpoint,)))
     name = ask_until_heard(loop, device, Route(endpoint))
@@ -208,9 +194,7 @@ def test_requests_go_out_while_messages_pour_in(peers: Peers, start_links: Start
     assert Incoming("replay", Route(replay), ANSWER) in taken
 
 
-def test_one_turn_of_the_loop_hands_out_a_bounded_amount(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_turn_is_bounded(peers: Peers, start_links: StartLinks) -> None:
     publisher, loop = hearing(peers, start_links)
     for _ in range(2_000):
         publisher.send_multipart([TOPIC, b"small"])
@@ -222,7 +206,7 @@ def test_one_turn_of_the_loop_hands_out_a_bounded_amount(
     assert max(sizes) <= TAKE_BYTES + 20_000 + len(TOPIC)
 
 
-def test_a_flood_on_one_link_does_not_delay_another(peers: Peers, start_links: StartLinks) -> None:
+def test_flood_delays_no_other_link(peers: Peers, start_links: StartLinks) -> None:
     flood, calm = peers.bind(zmq.XPUB), peers.bind(zmq.XPUB)
     loop = start_links(LinkSettings(device_connect=(flood[1], calm[1])))
     for publisher, _ in (flood, calm):
@@ -241,9 +225,7 @@ def test_a_flood_on_one_link_does_not_delay_another(peers: Peers, start_links: S
     assert payloads.index(b"calm") <= LINK_MESSAGES
 
 
-def test_a_subscription_that_went_dead_is_made_anew_and_said_once(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_dead_subscription_is_renewed(peers: Peers, start_links: StartLinks) -> None:
     publisher, loop = hearing(peers, start_links)
     publisher.xpub_verbose = 1  # tells of every subscription, not of the first of its topic only
     publisher.send_multipart([TOPIC, b"before"])
@@ -262,7 +244,7 @@ def test_a_subscription_that_went_dead_is_made_anew_and_said_once(
 
 
 @pytest.mark.parametrize("was_heard", [True, False])
-def test_who_was_cut_off_for_a_frame_beyond_the_limit_is_heard_again_after_the_silence(
+def test_cut_off_peer_heard_after_silence(
     peers: Peers, start_links: StartLinks, was_heard: bool
 ) -> None:
     publisher, loop = hearing(peers, start_links)
@@ -279,9 +261,7 @@ def test_who_was_cut_off_for_a_frame_beyond_the_limit_is_heard_again_after_the_s
     assert len(loop.notices) == was_heard
 
 
-def test_without_a_free_descriptor_a_dead_subscription_is_kept_and_made_anew_later(
-    peers: Peers, start_links: StartLinks
-) -> None:
+def test_renewal_without_free_descriptor(peers: Peers, start_links: StartLinks) -> None:
     publisher, loop = hearing(peers, start_links)
     publisher.xpub_verbose = 1
     publisher.send_multipart([TOPIC, b"before"])
@@ -313,7 +293,7 @@ def no_descriptor_left() -> Iterator[None]:
         yield
 
 
-def test_a_publisher_never_heard_is_waited_for_in_peace(
+def test_unheard_publisher_is_not_logged(
     start_links: StartLinks, free_port: Callable[[], int]
 ) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"

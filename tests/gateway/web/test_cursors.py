@@ -6,8 +6,8 @@ import gevent
 import pytest
 from flask.testing import FlaskClient
 
+from gateway.domain import Now
 from gateway.fanout.backlog import UNKNOWN_CURSOR_S
-from gateway.feed.effects import Now
 from gateway.hub import Hub
 from gateway.web import journal_reader
 from shared.reading import CheckedReading, Reading, Status

@@ -46,7 +46,7 @@ class JournalLinks:
         gevent.sleep(0)
         self.open_now -= 1
         frames = self._refusal(request) if self.refuses else self._page(request)
-        self.hub._receive(Incoming("replay", route, frames), self.hub.now())
+        self.hub.receiver._receive(Incoming("replay", route, frames), self.hub.now())
 
     def _refusal(self, request: ReplayRequest) -> list[bytes]:
         return encode_refusal(request.id, "a", "busy", "ask again")
@@ -66,7 +66,7 @@ def device() -> tuple[JournalLinks, FlaskClient]:
     hub = gateway_of(app).hub
     publish(hub, "a", range(1, PUBLISHED + 1))
     links = JournalLinks(hub)
-    hub.links = links  # type: ignore[assignment]  # as much of them as asking needs
+    hub.receiver.links = links  # type: ignore[assignment]  # as much of them as asking needs
     return links, app.test_client()
 
 
@@ -80,7 +80,7 @@ def seqs(page: Any) -> list[int]:
     return [reading["seq"] for reading in page["readings"]]
 
 
-def test_a_page_is_asked_for_in_parts_and_joins_the_ring(
+def test_page_joins_the_ring(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
@@ -96,7 +96,7 @@ def test_a_page_is_asked_for_in_parts_and_joins_the_ring(
     assert len(device_now.ring) == RING
 
 
-def test_no_more_is_asked_for_than_the_page_holds(
+def test_questions_limited_to_page(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
@@ -105,7 +105,7 @@ def test_no_more_is_asked_for_than_the_page_holds(
     assert [(q.after, q.limit) for q in links.questions] == [(None, 3)]
 
 
-def test_a_span_is_found_without_reading_all_that_came_before(
+def test_span_by_binary_search(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
@@ -116,7 +116,7 @@ def test_a_span_is_found_without_reading_all_that_came_before(
     assert len(links.questions) - len(probes) <= 2
 
 
-def test_a_span_that_begins_before_everything_begins_with_the_oldest(
+def test_span_before_the_oldest(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     page = read(device[1], f"from_ms=0&to_ms={START_MS + 4_000}")
@@ -125,7 +125,7 @@ def test_a_span_that_begins_before_everything_begins_with_the_oldest(
     assert (seqs(thin)[0], len(thin["readings"]) <= 20, thin["gaps"]) == (1, True, [])
 
 
-def test_what_the_ring_holds_is_asked_of_nobody(device: tuple[JournalLinks, FlaskClient]) -> None:
+def test_no_question_within_ring(device: tuple[JournalLinks, FlaskClient]) -> None:
     links, client = device
     assert len(read(client, f"since={EPOCH}-1900")["readings"]) == 100
     assert len(read(client, "limit=50")["readings"]) == 50
@@ -133,7 +133,7 @@ def test_what_the_ring_holds_is_asked_of_nobody(device: tuple[JournalLinks, Flas
 
 
 @pytest.mark.parametrize("form", ["", "&from_ms=0"])
-def test_position_that_the_journal_does_not_know_is_unknown_at_once(
+def test_unknown_position(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     links, client = device
@@ -150,7 +150,7 @@ def only_the_ring(page: Any) -> bool:
     return held == (PUBLISHED - RING + 1, f"{EPOCH}-{PUBLISHED - RING}", f"{EPOCH}-5", "expired")
 
 
-def test_a_device_that_is_busy_leaves_the_ring(device: tuple[JournalLinks, FlaskClient]) -> None:
+def test_busy_device(device: tuple[JournalLinks, FlaskClient]) -> None:
     links, client = device
     links.refuses = True
     page = read(client, f"since={EPOCH}-5")
@@ -158,7 +158,7 @@ def test_a_device_that_is_busy_leaves_the_ring(device: tuple[JournalLinks, Flask
     assert page["incomplete"] is True
 
 
-def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
+def test_silent_device_until_deadline(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device
@@ -167,10 +167,10 @@ def test_a_device_that_does_not_answer_is_waited_for_until_the_deadline(
     page = read(client, f"since={EPOCH}-5")
     assert only_the_ring(page)
     assert page["incomplete"] is True
-    assert links.hub._replay._asides == {}
+    assert links.hub.receiver._replay._single == {}
 
 
-def test_a_page_that_takes_too_long_ends_with_what_came(
+def test_slow_page_is_incomplete(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device
@@ -199,7 +199,7 @@ def answer_only(links: JournalLinks, monkeypatch: pytest.MonkeyPatch, count: int
     monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.2)
 
 
-def test_a_file_breaks_off_where_the_journal_no_longer_answers(
+def test_file_breaks_off_without_answer(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device
@@ -213,7 +213,7 @@ def test_a_file_breaks_off_where_the_journal_no_longer_answers(
 
 
 @pytest.mark.parametrize("form", ["", "&limit=10", "&max_points=9"])
-def test_a_file_is_refused_that_would_begin_with_a_hole(
+def test_file_refused_with_leading_hole(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     links, client = device
@@ -224,7 +224,7 @@ def test_a_file_is_refused_that_would_begin_with_a_hole(
 
 
 @pytest.mark.parametrize("answers", [1, 2, 4])
-def test_an_empty_page_is_never_given_for_the_last_when_time_ran_out(
+def test_empty_page_is_incomplete(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, answers: int
 ) -> None:
     links, client = device
@@ -238,7 +238,7 @@ def test_an_empty_page_is_never_given_for_the_last_when_time_ran_out(
     assert (seqs(rest)[0], "incomplete" in rest) == (1_500, False)
 
 
-def test_a_span_after_a_cursor_is_found_without_reading_all_before_it(
+def test_span_after_cursor(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
@@ -248,33 +248,33 @@ def test_a_span_after_a_cursor_is_found_without_reading_all_before_it(
 
 
 @pytest.mark.parametrize("why", ["silent replay", "offline", "nobody to ask"])
-def test_who_cannot_answer_is_not_asked(device: tuple[JournalLinks, FlaskClient], why: str) -> None:
+def test_no_question_without_replay(device: tuple[JournalLinks, FlaskClient], why: str) -> None:
     links, client = device
     feed = links.hub.devices.get("a").feed  # type: ignore[union-attr]  # published above
     if why == "silent replay":
         for second in (0, 1, 2):
             now = links.hub.now()
-            links.hub.devices.no_answer("a", "history", now)
+            links.hub.devices.no_answer("a", "backfill", now)
             links.hub.devices.tick(
                 now._replace(monotonic_s=now.monotonic_s + second), everyone=True
             )
     elif why == "offline":
         feed.online = False
     else:
-        links.hub.links = None
+        links.hub.receiver.links = None
     links.questions.clear()
     assert only_the_ring(read(client, f"since={EPOCH}-5"))
     assert links.questions == []
 
 
 @pytest.mark.parametrize("is_online", [True, False])
-def test_journal_that_answered_once_and_cannot_be_asked_is_no_end(
+def test_unreachable_journal_is_incomplete(
     device: tuple[JournalLinks, FlaskClient], is_online: bool
 ) -> None:
     links, client = device
     feed = links.hub.devices.get("a").feed  # type: ignore[union-attr]  # published above
     feed.newest_s, feed.online = links.hub.now().monotonic_s, is_online
-    links.hub.links = None
+    links.hub.receiver.links = None
     page = read(client, f"since={EPOCH}-5")
     assert only_the_ring(page)
     assert page["incomplete"] is True
@@ -287,31 +287,32 @@ def test_journal_that_answered_once_and_cannot_be_asked_is_no_end(
         assert file.text.count("\r\n") == RING + 1
 
 
-def test_history_that_is_still_expected_is_no_end(
+def test_expected_backfill_is_incomplete(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
-    links.hub.links = None
+    links.hub.receiver.links = None
     hub, now = links.hub, links.hub.now()
     hub._clock = lambda: now
-    hub.devices.get("a").feed._history.progress_s = now.monotonic_s  # type: ignore[union-attr]  # published
+    hub.devices.get("a").feed._backfill.progress_s = now.monotonic_s  # type: ignore[union-attr]  # published
     assert read(client, f"since={EPOCH}-5")["incomplete"] is True
     later = now._replace(monotonic_s=now.monotonic_s + 15)
     hub._clock = lambda: later
     assert "incomplete" not in read(client, f"since={EPOCH}-5")
 
 
-def test_callers_share_a_few_questions_at_a_time(
-    device: tuple[JournalLinks, FlaskClient],
+def test_open_questions_are_limited(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(20))
     links, client = device
     readers = [gevent.spawn(read, client.application.test_client(), "since=0-0") for _ in range(10)]
-    gevent.joinall(readers, raise_error=True, timeout=20)
+    gevent.joinall(readers, raise_error=True, timeout=scaled_s(20))
     assert all(seqs(reader.value) == list(range(1, 1_001)) for reader in readers)
     assert links.open_most == journal_reader.AT_ONCE_MAX
 
 
-def test_turn_goes_to_the_address_that_has_fewest(
+def test_turn_for_address_with_fewest(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device
@@ -343,7 +344,7 @@ def test_turn_goes_to_the_address_that_has_fewest(
     gevent.killall(readers)
 
 
-def test_nothing_is_asked_aside_while_a_device_repairs(
+def test_no_question_while_device_repairs(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device

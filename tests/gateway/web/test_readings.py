@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from gateway.domain import GapReason
 from gateway.web.positions import held_from
 from gateway.web.queries import Query
 from gateway.web.readings import SLICE, Page, PageBuilder
@@ -33,7 +34,7 @@ def world() -> World:
     return world
 
 
-def builder_of(world: World, query: Query, reason: str = "expired") -> PageBuilder:
+def builder_of(world: World, query: Query, reason: GapReason = GapReason.EXPIRED) -> PageBuilder:
     device = world.devices.get(ID)
     assert device is not None
     return PageBuilder.begin(device, query, reason)
@@ -73,7 +74,7 @@ def test_page_at_or_after_head_is_empty(world: World) -> None:
 
 
 def test_expired_readings_are_a_gap(world: World) -> None:
-    page = finish(builder_of(world, Query(at(5), limit=1), "evicted"))
+    page = finish(builder_of(world, Query(at(5), limit=1), GapReason.EVICTED))
     assert (seqs(page), gaps(page)) == ([101], [f"{EPOCH}-5 {EPOCH}-101 evicted"])
 
 

@@ -1,0 +1,167 @@
+"""Messages from devices: decoded, handed to the feeds, refused or logged; and questions to devices.
+
+The subscriber hands out raw messages. A live message goes to its device's feed. The answer to a
+question goes to the feed that asked, or to the request that waits for it. A message that cannot be
+used is counted, and the first of its kind and sender is logged. After each message the questions
+that the feeds have are sent to the devices.
+"""
+
+from collections.abc import Callable
+
+from gevent.event import AsyncResult
+from loguru import logger
+
+from gateway.devices.devices import Devices
+from gateway.domain import FaultReason, Now
+from gateway.upstream.replay_client import FeedReply, ReplayClient, SingleReply
+from gateway.upstream.sockets import Incoming
+from gateway.upstream.subscriber import Subscriber
+from shared.cursor import Cursor
+from shared.errors import BadMessage
+from shared.log_once import OncePerKind
+from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message
+
+EXPECTED = {
+    FaultReason.CONFLICT: "each number belongs to one reading: are there two bikes of this name?",
+    FaultReason.SEQ_BACK: (
+        "each reading has the number after the one before, and a restart a greater epoch"
+    ),
+    FaultReason.OLD_EPOCH: (
+        "a restart has a greater epoch; this one is believed after 10 s without others"
+    ),
+    FaultReason.FAR_SEQ: "numbers go up by one; this one is believed after 10 s without others",
+    FaultReason.FUTURE_EPOCH: (
+        "an epoch is a boot counter, or the ms since 1970 now: is its clock right?"
+    ),
+    FaultReason.TABLE_FULL: "at most SPOKE_MAX_DEVICES, and none gives way",
+}
+"""For each fault that is logged: the behaviour that is expected instead."""
+LINES_A_MINUTE = 60
+"""Log lines about messages that cannot be used, however many strangers send."""
+CAME_MAX = 200
+"""The log line of such a message shows this many bytes of it."""
+
+
+class Receiver:
+    """Takes in messages from devices and sends them the feeds' questions.
+
+    ``pause`` is called between two pieces of long work; see :meth:`gateway.hub.Hub.turn`.
+    """
+
+    def __init__(
+        self,
+        devices: Devices,
+        replay: ReplayClient,
+        clock: Callable[[], Now],
+        pause: Callable[[], None],
+    ) -> None:
+        self.links: Subscriber | None = None
+        """The open ZeroMQ sockets; None before the start."""
+        self._devices = devices
+        self._replay = replay
+        self._clock = clock
+        self._pause = pause
+        self._logged = OncePerKind(a_minute=LINES_A_MINUTE)
+        self._readers: dict[str, AsyncResult[ReplayAnswer | ReplayRefusal]] = {}
+        """The calls of :meth:`read_past` that wait, by their question's id."""
+
+    def take_in(self, now: Now) -> bool:
+        """Take in the messages of one turn; tell whether none is left."""
+        if self.links is None:
+            return True
+        for message in self.links.take():
+            try:
+                self._receive(message, now)
+            except BadMessage as error:
+                self._log_refused(error, message, now)
+                self._devices.refuse(error, now)
+            self.ask_questions(now)
+        self._log_faults()
+        return self.links.is_emptied
+
+    def _receive(self, message: Incoming, now: Now) -> None:
+        if message.kind == "live":
+            self._devices.receive(decode_message(message.frames), now)
+            return
+        match self._replay.receive(message.route, message.frames, now.monotonic_s, self._pause):
+            case FeedReply(purpose, ReplayAnswer() as answer):
+                self._devices.answer(purpose, answer, now)
+            case FeedReply(purpose, ReplayRefusal(device_id=device_id, code="busy")):
+                self._devices.busy(device_id, purpose, now)
+            case FeedReply(purpose, ReplayRefusal(device_id=device_id)):
+                self._devices.no_answer(device_id, purpose, now)
+            case SingleReply(reply):
+                if reply.id in self._readers:
+                    self._readers[reply.id].set(reply)
+            case Serve(devices=offered):
+                for device_id in offered:
+                    self._devices.replay_offered(device_id, now)
+
+    def _log_refused(self, error: BadMessage, message: Incoming, now: Now) -> None:
+        """Log a refused message once for each reason and device, or topic if it has no device."""
+        key, sender = "device_id", error.device_id
+        if sender is None and message.kind == "live":
+            key, sender = "topic", repr(message.frames[0][:CAME_MAX])
+        if not self._logged.is_first(error.reason, sender, now.monotonic_s):
+            return
+        logger.warning(
+            "message_refused",
+            reason=error.reason,
+            **{key: sender},
+            expected=str(error),
+            came=repr(message.frames[-1][:CAME_MAX]) if message.frames else "nothing",
+            note="counted from now on, not logged again",
+        )
+
+    def _log_faults(self) -> None:
+        while self._devices.faults:
+            reason, device_id, came, newest = self._devices.faults.pop()
+            logger.warning(
+                "device_fault",
+                reason=reason,
+                device_id=device_id,
+                came=str(came),
+                newest=str(newest),
+                expected=EXPECTED[reason],
+                note="counted from now on, not logged again",
+            )
+
+    def ask_questions(self, now: Now) -> None:
+        """Send the feeds' questions; a feed that has nobody to ask is told so at once."""
+        while self._devices.questions:
+            question = self._devices.questions.pop(0)
+            requests = self._replay.ask(*question, now.monotonic_s)
+            if requests and self.links is not None:
+                self.links.ask(requests)
+            else:
+                self._devices.no_answer(question.device_id, question.purpose, now)
+
+    def can_ask(self, device_id: str) -> bool:
+        """Tell whether any replay endpoint may know the device."""
+        now_s = self._clock().monotonic_s
+        return self.links is not None and self._replay.has_route(device_id, now_s)
+
+    def read_past(
+        self, device_id: str, after: Cursor | None, limit: int, timeout_s: float
+    ) -> ReplayAnswer | ReplayRefusal | None:
+        """Ask a device for readings after a position, and wait in this greenlet for the reply.
+
+        ``after`` is None for the oldest reading that the device holds. Returns None if no endpoint
+        may know the device, or if no reply came in time.
+        """
+        now_s = self._clock().monotonic_s
+        question_id, requests = self._replay.ask_once(device_id, after, limit, now_s)
+        replied: AsyncResult[ReplayAnswer | ReplayRefusal] = AsyncResult()
+        self._readers[question_id] = replied
+        reply: ReplayAnswer | ReplayRefusal | None = None
+        try:
+            if requests and self.links is not None:
+                self.links.ask(requests)
+                reply = replied.wait(timeout_s)
+        finally:
+            del self._readers[question_id]
+            self._replay.forget(question_id)
+        self._devices.note_oldest(
+            device_id, reply.oldest if isinstance(reply, ReplayAnswer) else None
+        )
+        return reply
