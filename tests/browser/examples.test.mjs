@@ -51,7 +51,7 @@ test("the page of one file shows every bike, also after its gateway was started 
   for (const restart of [false, true]) {
     if (restart) {
       await gateway.stop("SIGTERM");
-      await waitForText(page, "link", /^(Connecting again…|No answer from)/);
+      await waitForText(page, "link", /^(Reconnecting…|No answer from)/);
       await page.evaluate(forget);
       await pair.startGateway(listed(origin));
     }

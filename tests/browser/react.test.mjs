@@ -70,7 +70,7 @@ test("a gateway that does not list its origin refuses it, and the page says what
   pair.startDevice();
   await pair.startGateway({ SPOKE_CORS_ORIGINS: "http://localhost:5173" });
   const { page } = await openApp(t, pair.url);
-  await waitForLink(page, `does not let this page in. Start it with SPOKE_CORS_ORIGINS=${origin}`);
+  await waitForLink(page, `refuses this page. Start it with SPOKE_CORS_ORIGINS=${origin}`);
   assert.equal(await page.locator("li").count(), 0);
   await showState(page, "react-refused");
 });
