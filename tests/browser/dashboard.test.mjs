@@ -74,7 +74,7 @@ test("one bike is shown: its speed moves, nothing is missing, and no script or s
     /Speed, km\/h[^]*Power, W[^]*Cadence, rpm[^]*Battery, %[^]*Altitude, m/,
   );
   await page.waitForSelector("#charts .chart-speed canvas");
-  await waitForText(page, "arrival", /^Readings arrive .*, about \d+ a second. None is missing.$/);
+  await waitForText(page, "arrival", /^Readings arrive .*, about \d+ per second\. None is missing.$/);
   await page.click("summary");
   await waitForText(page, "rate", /^\d+ per second$/);
   await waitForText(page, "latency", /^\d+ ms \(worst \d+ ms\)$/);
@@ -110,9 +110,9 @@ test("a line that is down when the page opens is told, and used when it is up", 
   await page.goto(shared.url);
   await waitForText(page, "link", /^Reconnecting/);
   await waitForText(page, "notice", /gateway does not answer/);
-  await waitForText(page, "listed", /^The gateway does not answer\. Which bikes there are is not known/);
+  await waitForText(page, "listed", /^The gateway does not answer\. This page does not know yet which bikes there are/);
   await page.goto(`${shared.url}/#/bikes/${BIKE}`);
-  await waitForText(page, "not-here", /readings of ebike-001 show here as soon as the gateway answers/);
+  await waitForText(page, "not-here", /readings of ebike-001 will appear here when the gateway answers/);
   await page.click("#disconnect");
   await waitForText(page, "not-here", /To see the readings of ebike-001, connect to the gateway/);
   assert.equal(await page.isVisible("#notice"), false, "it would cover what says the same");
@@ -228,7 +228,7 @@ test("a killed gateway is told and nothing is missing later, a dead bike is offl
   await showState(page, "device-offline");
   await page.click(".back");
   await waitForText(page, "bikes-count", /^0 of 1 online$/);
-  await waitForText(page, "news", /ebike-001\s+offline/);
+  await waitForText(page, "changes", /ebike-001\s+offline/);
   await page.reload();
   await page.click("text=ebike-001");
   await waitForText(page, "bike-state", /^Offline$/);
@@ -268,7 +268,7 @@ test("a bike that was not heard yet shows by itself, chosen by its address or no
   await Promise.all([any.goto(pair.url), named.goto(`${pair.url}/#/bikes/cargo-7`)]);
   await waitForText(any, "nothing", /python -m device/);
   await waitForText(named, "bike-state", /^Not heard$/);
-  await waitForText(named, "bike-notice", /Nothing was heard from cargo-7/);
+  await waitForText(named, "bike-notice", /has not heard from cargo-7/);
   await showState(any, "no-bike");
   await showState(named, "bike-not-heard");
   pair.startDevice({ SPOKE_DEVICE_ID: "cargo-7" });

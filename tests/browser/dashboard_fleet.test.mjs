@@ -171,11 +171,11 @@ test("a line that goes is told over the list, and moves nothing in it", async (t
   );
   const top = await topOfList(page);
   await page.click("#disconnect");
-  await waitForText(page, "listed", /^Disconnected since [\d:]{8}\. These are the last readings heard\.$/);
+  await waitForText(page, "listed", /^Disconnected since [\d:]{8}\. The list shows the last readings received\.$/);
   await page.waitForSelector("#notice:not([hidden])");
   assert.equal(await topOfList(page), top);
   await page.selectOption("#find-state", "online");
-  await waitForText(page, "no-match", /^Without the gateway nobody knows which bikes are online\.$/);
+  await waitForText(page, "no-match", /^Without a connection to the gateway, this page does not know which bikes are online\.$/);
   await showState(page, "fleet-disconnected");
 });
 
@@ -264,11 +264,11 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
   await device.stop("SIGKILL");
   await waitForText(page, "bikes-count", /^0 of 500 online$/);
   await waitForText(page, "fastest", /^–$/);
-  await waitForText(page, "news", /(ebike-\d+, ){2}ebike-\d+ and \d+ more\s+offline/);
+  await waitForText(page, "changes", /(ebike-\d+, ){2}ebike-\d+ and \d+ more\s+offline/);
   assert.equal(await topOfList(page), top);
   await page.setViewportSize({ width: 390, height: 844 });
   await showState(page, "fleet-gone-phone", ["light"]);
-  assert.deepEqual(await page.$$eval("#news li", cutOff), []);
+  assert.deepEqual(await page.$$eval("#changes li", cutOff), []);
   await page.selectOption("#find-state", "offline");
   await eventually("the offline bikes", async () => (await namesOf(page))[0] === "ebike-001");
   await page.reload();

@@ -212,7 +212,7 @@ test("odd bikes are told: a wrong clock, a motor cut off, own values, a slow one
   assert.equal(await scale(), "0,15,30,45,60,75");
   await showState(page, "downhill", ["light"]);
   await page.goto(`${odd.url}/#/bikes/slow-4`);
-  await waitForText(page, "arrival", /^Readings arrive at once, about one every (2|1\.9|2\.1) s\. None is missing\.$/);
+  await waitForText(page, "arrival", /^Readings arrive immediately, about one every (2|1\.9|2\.1) s\. None is missing\.$/);
   await page.goto(`${odd.url}/#/bikes/version-2`);
   await waitForText(page, "bike-state", /^Refused$/);
   await waitForText(page, "bike-notice", /another version of the protocol. Update the bike/);

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
-  axisBounds,
-  chartsFor,
-  noteKeys,
-  valueOf,
-} from "../../gateway/static/dashboard/channels.js";
-import { gaugeMax, unitOf, UNITS } from "../../gateway/static/dashboard/units.js";
+import { chartsFor, noteKeys, valueOf } from "../../gateway/static/dashboard/chart_definitions.js";
+import { createScale } from "../../gateway/static/dashboard/scale.js";
+import { gaugeMax, unitOf } from "../../gateway/static/dashboard/units.js";
+
+const [KMH, MPH] = [unitOf("kmh"), unitOf("mph")];
 
 function reading(seq, ts_ms, values = {}) {
   return { device_id: "b", epoch: 1, seq, ts_ms, speed_kmh: seq, ...values };
@@ -15,16 +13,16 @@ function reading(seq, ts_ms, values = {}) {
 
 test("a unit that nobody knows is km/h", () => {
   for (const key of [null, undefined, "", "knots", "__proto__"])
-    assert.equal(unitOf(key), UNITS.kmh);
-  assert.equal(unitOf("mph"), UNITS.mph);
+    assert.equal(unitOf(key), KMH);
+  assert.equal(unitOf("mph"), MPH);
 });
 
 test("the gauge's scale has room for the speed", () => {
   assert.deepEqual(
-    [0, 50, 51, 76, 199].map((speed) => gaugeMax(speed, UNITS.kmh)),
+    [0, 50, 51, 76, 199].map((speed) => gaugeMax(speed, KMH)),
     [50, 50, 75, 100, 200],
   );
-  assert.equal(gaugeMax(48, UNITS.mph), 30);
+  assert.equal(gaugeMax(48, MPH), 30);
 });
 
 test("there is a chart for each kind of value that readings carry, and no other", () => {
@@ -55,9 +53,13 @@ test("a value is a number or nothing", () => {
 
 test("an axis is round, and has room for what is usual", () => {
   const speed = { from: 0, least: 30 };
-  assert.deepEqual(axisBounds(speed, 3, 12), [0, 30]);
-  assert.deepEqual(axisBounds(speed, 0, 47), [0, 60]);
-  assert.deepEqual(axisBounds({ from: 0, least: 100 }, -150, 250), [-200, 300]);
-  assert.deepEqual(axisBounds({ from: null, least: 20 }, 403, 404), [400, 425]);
-  assert.deepEqual(axisBounds(speed, null, null), [0, 30]);
+  const axisEnds = (definition, low, high) => {
+    const { top, labels } = createScale(definition, low, high);
+    return labels([0, top], 1).map(Number);
+  };
+  assert.deepEqual(axisEnds(speed, 3, 12), [0, 30]);
+  assert.deepEqual(axisEnds(speed, 0, 47), [0, 60]);
+  assert.deepEqual(axisEnds({ from: 0, least: 100 }, -150, 250), [-200, 300]);
+  assert.deepEqual(axisEnds({ from: null, least: 20 }, 403, 404), [400, 425]);
+  assert.deepEqual(axisEnds(speed, null, null), [0, 30]);
 });

@@ -22,7 +22,7 @@ async function download(t, answers) {
       said.push(text);
     },
   };
-  await createDownload(element, { tell() {} }).fetch("b", "/readings");
+  await createDownload(element, { announce() {} }).fetch("b", "/readings");
   return { asked, said, waits_ms: waits_ms.slice(0, -1) };
 }
 
@@ -31,8 +31,8 @@ test("a file that is refused for now is asked for again, and the page says so", 
   const { asked, said, waits_ms } = await download(t, [LATER, LATER, file]);
   assert.equal(asked, 3);
   assert.deepEqual(waits_ms, [1_000, 2_000]);
-  assert.ok(said.some((text) => /not there yet.*again in 2 s/.test(text)));
-  assert.match(said.at(-1), /no readings of that time are kept/);
+  assert.ok(said.some((text) => /not available yet.*again in 2 s/.test(text)));
+  assert.match(said.at(-1), /there are no readings from that time/);
 });
 
 test("a file that never comes is given up, with the reason", async (t) => {

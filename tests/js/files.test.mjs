@@ -23,11 +23,11 @@ test("a CSV file is called by the bike and the times of its first and last readi
 
 test("what is said of a file counts its readings, and tells why there is none", () => {
   assert.equal(csv.linesIn(csvOf("1", "2")), 3);
-  assert.equal(csv.savedWord("b.csv", 1), "Saved b.csv: 1 reading");
-  assert.match(csv.savedWord("b.csv", 1, true), /1 reading\. The bike is offline and may keep/);
-  assert.match(csv.fetchingWord("b", 12_000), /of b: 12,000 so far/);
-  assert.match(csv.failureWord("ask again"), /gateway says: ask again\.$/);
-  assert.match(csv.failureWord(undefined), /does not answer.*Try again once/);
+  assert.equal(csv.savedText("b.csv", 1), "Saved b.csv: 1 reading");
+  assert.match(csv.savedText("b.csv", 1, true), /1 reading\. The bike is offline and may keep/);
+  assert.match(csv.fetchingText("b", 12_000), /of b: 12,000 so far/);
+  assert.match(csv.failureText("ask again"), /gateway says: ask again\.$/);
+  assert.match(csv.failureText(undefined), /does not answer.*Try again when/);
 });
 
 test("the page asks for all its modules at once, and for no other", async () => {

@@ -4,13 +4,12 @@ import { test } from "node:test";
 import {
   addGap,
   addReading,
-  countRows,
   createTrack,
+  downsample,
   firstTime,
-  insertPast,
+  insertHistory,
   lastTime,
   rowsBetween,
-  thinned,
 } from "../../gateway/static/dashboard/track.js";
 
 const ALL = [0, 1e12, Infinity];
@@ -92,7 +91,7 @@ test("a clock that was set back starts a new axis", () => {
 test("memory is bounded however long and fast a bike sends, and the newest are all there", () => {
   const track = createTrack();
   for (let i = 0; i < 300_000; i += 1) addReading(track, { speed_kmh: i % 40 }, i / 1000);
-  assert.ok(countRows(track) <= 30_000, `${countRows(track)} rows`);
+  assert.ok(rowsOf(track).length <= 30_000, `${rowsOf(track).length} rows`);
   assert.equal(rowsBetween(track, 299, 299.999, Infinity).length, 1_001);
   assert.ok(firstTime(track) < 1, "the beginning is still there");
 });
@@ -100,7 +99,7 @@ test("memory is bounded however long and fast a bike sends, and the newest are a
 test("what is forgotten in the end is the oldest", () => {
   const track = createTrack();
   for (let i = 0; i < 300_000; i += 1) addReading(track, { speed_kmh: 1 }, i * 4.9);
-  assert.ok(countRows(track) <= 30_000);
+  assert.ok(rowsOf(track).length <= 30_000);
   assert.ok(firstTime(track) > 100_000);
   assert.equal(lastTime(track), 299_999 * 4.9);
 });
@@ -108,7 +107,7 @@ test("what is forgotten in the end is the oldest", () => {
 test("older rows are the extremes of their half seconds", () => {
   const rows = [row(0, 5), row(0.1, 9), row(0.2, 7), row(0.3, 2), row(0.6, 4)];
   assert.deepEqual(
-    told(thinned(rows, 0.5)),
+    told(downsample(rows, 0.5)),
     [
       [0, 9],
       [0.1, 9],
@@ -120,7 +119,7 @@ test("older rows are the extremes of their half seconds", () => {
 
 test("thinning keeps every break where it is", () => {
   const rows = [row(0, 5), { t: 0.1, reading: null }, row(0.2, 7), row(0.3, 6), row(0.4, 8)];
-  assert.deepEqual(told(thinned(rows, 1)), [
+  assert.deepEqual(told(downsample(rows, 1)), [
     [0, 5],
     [0.1, null],
     [0.3, 6],
@@ -139,9 +138,9 @@ test("what is drawn is at most two rows a bucket, with one neighbour at each sid
 
 test("the past goes in front of everything", () => {
   const track = trackOf([100, 20]);
-  insertPast(track, [row(90), row(91)]);
-  insertPast(track, [row(80)]);
-  insertPast(track, []);
+  insertHistory(track, [row(90), row(91)]);
+  insertHistory(track, [row(80)]);
+  insertHistory(track, []);
   assert.deepEqual(
     rowsOf(track).map(([t]) => t),
     [80, 90, 91, 100],
@@ -150,7 +149,7 @@ test("the past goes in front of everything", () => {
 
 test("the past of a bike without readings is all there is", () => {
   const track = createTrack();
-  insertPast(track, [row(90), row(91)]);
+  insertHistory(track, [row(90), row(91)]);
   assert.deepEqual(
     rowsOf(track).map(([t]) => t),
     [90, 91],
@@ -159,7 +158,7 @@ test("the past of a bike without readings is all there is", () => {
 
 test("what the journal still had fills a gap, and its break goes", () => {
   const track = trackOf([100, 20], [200, 22]);
-  insertPast(track, [row(140), row(150), row(160)]);
+  insertHistory(track, [row(140), row(150), row(160)]);
   assert.deepEqual(
     rowsOf(track).map(([t]) => t),
     [100, 140, 150, 160, 200],
@@ -168,7 +167,7 @@ test("what the journal still had fills a gap, and its break goes", () => {
 
 test("a part of a gap that is filled before its break leaves no break behind", () => {
   const track = trackOf([100, 20], [200, 22]);
-  insertPast(track, [row(110), row(190)]);
+  insertHistory(track, [row(110), row(190)]);
   assert.deepEqual(
     rowsOf(track).map(([t]) => t),
     [100, 110, 190, 200],
@@ -177,10 +176,10 @@ test("a part of a gap that is filled before its break leaves no break behind", (
 
 test("much of the past does not push out what is newer", () => {
   const track = trackOf([100_000, 20]);
-  insertPast(
+  insertHistory(
     track,
     Array.from({ length: 10_000 }, (_, i) => row(i)),
   );
-  assert.ok(countRows(track) <= 30_000);
+  assert.ok(rowsOf(track).length <= 30_000);
   assert.deepEqual([firstTime(track), lastTime(track)], [0, 100_000]);
 });

@@ -1,17 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createClock, observe } from "../../gateway/static/dashboard/clock.js";
-import { createFleet, takeFleetReading } from "../../gateway/static/dashboard/fleet_state.js";
+import { createClock, observe } from "../../gateway/static/dashboard/clock_offset.js";
+import { applyFleetReading, createFleet } from "../../gateway/static/dashboard/fleet_state.js";
+import { createSpeedHistory } from "../../gateway/static/dashboard/speed_history.js";
 import {
   addSpeed,
-  createSpark,
-  fillSpark,
-  SPARK_POINTS,
-  sparkLines,
-  sparkPoints,
-} from "../../gateway/static/dashboard/spark.js";
-import { createSparkHistory } from "../../gateway/static/dashboard/spark_history.js";
+  createSpeedRing,
+  fillSpeeds,
+  SPEED_POINTS,
+  speedLines,
+} from "../../gateway/static/dashboard/speed_ring.js";
 
 const T0 = 1_796_000_000; // s
 const YEAR_MS = 365 * 86_400_000;
@@ -25,22 +24,21 @@ function past(from_s, to_s, { every_s = 1, epoch = 1 } = {}) {
 }
 
 function sparkOf(readings, now_s) {
-  const spark = createSpark();
-  fillSpark(spark, readings, 0, (T0 + now_s) * 1000);
+  const spark = createSpeedRing();
+  fillSpeeds(spark, readings, 0, (T0 + now_s) * 1000);
   return spark;
 }
 
 function lengthsOf(spark, now_s, interval_ms) {
-  return sparkLines(spark, (T0 + now_s) * 1000, interval_ms).map((line) => line.length);
+  return speedLines(spark, (T0 + now_s) * 1000, interval_ms).map((line) => line.length);
 }
 
 test("after a reconnect the past that is newer than the last speed is taken, too", () => {
-  const spark = createSpark();
+  const spark = createSpeedRing();
   for (let s = 0; s <= 60; s += 1) addSpeed(spark, 20, (T0 + s) * 1000, { epoch: 1 });
-  fillSpark(spark, past(-4, 85), 0, (T0 + 86) * 1000);
+  fillSpeeds(spark, past(-4, 85), 0, (T0 + 86) * 1000);
   addSpeed(spark, 20, (T0 + 86) * 1000, { epoch: 1 });
-  assert.deepEqual(sparkPoints(spark, (T0 + 86) * 1000).filter(Number.isNaN), []);
-  assert.deepEqual(lengthsOf(spark, 86, 1_000), [SPARK_POINTS]);
+  assert.deepEqual(lengthsOf(spark, 86, 1_000), [SPEED_POINTS]);
 });
 
 test("a past that a fast clock puts after now is left out", () => {
@@ -66,9 +64,9 @@ test("two rides are two lines", () => {
 
 test("readings that waited for a line stand where they were measured", () => {
   const fleet = createFleet();
-  for (const one of past(0, 20)) takeFleetReading(fleet, one, one.ts_ms + 20);
-  for (const one of past(21, 60)) takeFleetReading(fleet, one, (T0 + 60) * 1000 + 20);
-  const [length, ...others] = lengthsOf(fleet.sparks.get("b"), 60, 1_000);
+  for (const one of past(0, 20)) applyFleetReading(fleet, one, one.ts_ms + 20);
+  for (const one of past(21, 60)) applyFleetReading(fleet, one, (T0 + 60) * 1000 + 20);
+  const [length, ...others] = lengthsOf(fleet.speeds.get("b"), 60, 1_000);
   assert.deepEqual(others, []);
   assert.ok(length >= 59, `${length}: only the last two seconds are one`);
 });
@@ -85,7 +83,7 @@ async function askedFor(t, { bike, clock, offset_ms = 0, answers = [] }) {
   const fleet = { ...createFleet(), reconnects: 0 };
   fleet.bikes.set("b", { id: "b", ...bike });
   if (clock) fleet.clocks.set("b", clock);
-  const fill = createSparkHistory(fleet, () => {});
+  const fill = createSpeedHistory(fleet, () => {});
   async function look() {
     fill(["b"]);
     for (let turns = 0; turns < 20; turns += 1) await Promise.resolve();
@@ -100,7 +98,7 @@ test("as many points are asked for as are drawn", async (t) => {
   const clock = createClock();
   observe(clock, reading, reading.ts_ms + 10);
   const { urls } = await askedFor(t, { bike: { online: true, reading }, clock });
-  assert.equal(new URL(urls[0], "http://b").searchParams.get("max_points"), `${SPARK_POINTS}`);
+  assert.equal(new URL(urls[0], "http://b").searchParams.get("max_points"), `${SPEED_POINTS}`);
 });
 
 for (const offset_ms of [YEAR_MS * 3, -YEAR_MS, 30_000, -30_000]) {
@@ -110,12 +108,12 @@ for (const offset_ms of [YEAR_MS * 3, -YEAR_MS, 30_000, -30_000]) {
     const bike = { online: true, reading: wrong[0] };
     const { urls, fleet, look } = await askedFor(t, { bike, offset_ms });
     assert.deepEqual(urls, [], "nothing is known of its clock yet");
-    wrong.forEach((one, i) => takeFleetReading(fleet, one, [first, second, third][i].ts_ms + 10));
+    wrong.forEach((one, i) => applyFleetReading(fleet, one, [first, second, third][i].ts_ms + 10));
     await look();
     const { searchParams } = new URL(urls[0], "http://b");
     const asked_s = Number(searchParams.get("to_ms")) / 1000;
     assert.ok(Math.abs(asked_s - (T0 + 85 - offset_ms / 1000)) < 2, `${asked_s}`);
-    assert.deepEqual(lengthsOf(fleet.sparks.get("b"), 84, 1_000), [85]);
+    assert.deepEqual(lengthsOf(fleet.speeds.get("b"), 84, 1_000), [85]);
   });
 }
 
@@ -123,7 +121,7 @@ test("a bike that is offline has its picture, whatever its clock says", async (t
   const offset_ms = -YEAR_MS;
   const reading = { ...past(84, 84)[0], ts_ms: (T0 + 84) * 1000 - offset_ms };
   const { fleet } = await askedFor(t, { bike: { online: false, reading }, offset_ms });
-  assert.deepEqual(lengthsOf(fleet.sparks.get("b"), 85, 1_000), [85]);
+  assert.deepEqual(lengthsOf(fleet.speeds.get("b"), 85, 1_000), [85]);
 });
 
 test("a bike that comes back is asked for what it measured meanwhile", async (t) => {

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createShown } from "../../gateway/static/dashboard/bike_state.js";
-import { createHistory } from "../../gateway/static/dashboard/history.js";
-import { missingBefore } from "../../gateway/static/dashboard/past.js";
-import { addGap, addReading, countRows, firstTime } from "../../gateway/static/dashboard/track.js";
+import { createBikeState } from "../../gateway/static/dashboard/bike_state.js";
+import { createHistoryLoader } from "../../gateway/static/dashboard/history_loader.js";
+import { missingReason } from "../../gateway/static/dashboard/history_state.js";
+import {
+  addGap,
+  addReading,
+  firstTime,
+  rowsBetween,
+} from "../../gateway/static/dashboard/track.js";
 
 const WINDOW = [700, 1_000];
 
@@ -38,16 +43,20 @@ function createGateway(t, { failures, held_from = 900 }) {
   return { asked, waits_ms };
 }
 
+function rowCount(track) {
+  return rowsBetween(track, 0, 1e12, Infinity).length;
+}
+
 function openShown() {
-  const shown = createShown();
+  const shown = createBikeState();
   addReading(shown.track, reading(1_000), 1_000);
   return shown;
 }
 
 /** Fill the charts; resolves when nothing is asked any more. */
 async function fill(shown) {
-  createHistory(() => true, () => {}).fill("b", shown, WINDOW);
-  for (let turns = 0; turns < 1_000 && shown.past.isAsking; turns += 1) await Promise.resolve();
+  createHistoryLoader(() => true, () => {}).load("b", shown, WINDOW);
+  for (let turns = 0; turns < 1_000 && shown.history.isLoading; turns += 1) await Promise.resolve();
 }
 
 test("an incomplete answer is asked for again, ever later, until it is whole", async (t) => {
@@ -57,17 +66,17 @@ test("an incomplete answer is asked for again, ever later, until it is whole", a
   assert.equal(gateway.asked.length, 4);
   assert.deepEqual(gateway.waits_ms, [1_000, 2_000, 4_000]);
   assert.equal(firstTime(shown.track), 600);
-  assert.equal(countRows(shown.track), 401, "each reading once, no break");
-  assert.equal(missingBefore(shown.past, 600, WINDOW), null);
+  assert.equal(rowCount(shown.track), 401, "each reading once, no break");
+  assert.equal(missingReason(shown.history, 600, WINDOW), null);
 });
 
 test("what an incomplete answer has is shown while the rest is loading", async (t) => {
   createGateway(t, { failures: 1 });
   const shown = openShown();
   const firsts = [];
-  const note = () => firsts.push([firstTime(shown.track), missingBefore(shown.past, 900, WINDOW)]);
-  createHistory(() => true, note).fill("b", shown, WINDOW);
-  for (let turns = 0; turns < 1_000 && shown.past.isAsking; turns += 1) await Promise.resolve();
+  const note = () => firsts.push([firstTime(shown.track), missingReason(shown.history, 900, WINDOW)]);
+  createHistoryLoader(() => true, note).load("b", shown, WINDOW);
+  for (let turns = 0; turns < 1_000 && shown.history.isLoading; turns += 1) await Promise.resolve();
   assert.deepEqual(firsts[0], [900, "loading"]);
 });
 
@@ -77,7 +86,7 @@ test("a journal that never answers is given up, and nothing is said to be all th
   await fill(shown);
   assert.equal(gateway.asked.length, 6);
   assert.equal(firstTime(shown.track), 900);
-  assert.equal(missingBefore(shown.past, 900, WINDOW), "unanswered");
+  assert.equal(missingReason(shown.history, 900, WINDOW), "unanswered");
 });
 
 test("an answer without the key is whole", async (t) => {
@@ -88,13 +97,13 @@ test("an answer without the key is whole", async (t) => {
 
 test("the hole that a gap left is asked for again as well", async (t) => {
   const gateway = createGateway(t, { failures: 2, held_from: 999 });
-  const shown = createShown();
+  const shown = createBikeState();
   addReading(shown.track, reading(900), 900);
   addGap(shown.track);
   addReading(shown.track, reading(920), 920);
   shown.hole = { from: 900, to: 920 };
-  createHistory(() => true, () => {}).fillHole("b", shown);
+  createHistoryLoader(() => true, () => {}).loadHole("b", shown);
   for (let turns = 0; turns < 1_000 && gateway.asked.length < 3; turns += 1) await Promise.resolve();
   for (let turns = 0; turns < 20; turns += 1) await Promise.resolve();
-  assert.equal(countRows(shown.track), 21);
+  assert.equal(rowCount(shown.track), 21);
 });

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import {
+  countArrival,
+  createArrivalStats,
+  summarize,
+} from "../../gateway/static/dashboard/arrival_stats.js";
 import * as shownBike from "../../gateway/static/dashboard/bike_state.js";
-import { createClock, observe, offsetOf } from "../../gateway/static/dashboard/clock.js";
-import { countArrival, createHealth, sumUp } from "../../gateway/static/dashboard/health.js";
+import { createClock, observe, offsetOf } from "../../gateway/static/dashboard/clock_offset.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -61,48 +65,48 @@ test("a clock that drifts is followed within twenty minutes", () => {
 });
 
 test("rate and latency are those of the last seconds", () => {
-  const health = createHealth();
-  for (let ms = 0; ms < 20_000; ms += 100) countArrival(health, ms, ms < 10_000 ? 500 : 20);
-  const { rate_hz, latency_ms, worst_ms } = sumUp(health, 19_950);
+  const stats = createArrivalStats();
+  for (let ms = 0; ms < 20_000; ms += 100) countArrival(stats, ms, ms < 10_000 ? 500 : 20);
+  const { rate_hz, latency_ms, worst_ms } = summarize(stats, 19_950);
   assert.ok(Math.abs(rate_hz - 10) < 0.5, `${rate_hz} Hz`);
   assert.deepEqual([latency_ms, worst_ms], [20, 20]);
 });
 
 test("a bike that fell silent has no rate and no latency", () => {
-  const health = createHealth();
-  countArrival(health, 1_000, 20);
+  const stats = createArrivalStats();
+  countArrival(stats, 1_000, 20);
   const nothing = { rate_hz: 0, latency_ms: null, worst_ms: null, isCatchingUp: false };
-  assert.deepEqual(sumUp(health, 60_000), nothing);
+  assert.deepEqual(summarize(stats, 60_000), nothing);
 });
 
 test("the rate is right from the first second on", () => {
-  const health = createHealth();
-  for (let ms = 50_000; ms <= 52_000; ms += 100) countArrival(health, ms, 1);
-  assert.equal(sumUp(health, 52_000).rate_hz, 10);
+  const stats = createArrivalStats();
+  for (let ms = 50_000; ms <= 52_000; ms += 100) countArrival(stats, ms, 1);
+  assert.equal(summarize(stats, 52_000).rate_hz, 10);
 });
 
 test("a bike with a wrong clock is shown in the reader's time", () => {
-  const shown = shownBike.createShown();
-  shownBike.takeShownAnswer(shown, { online: true, latest: reading(1, 1_000) }, HOUR_MS + 1_000);
-  shownBike.takeShownReading(shown, reading(2, 2_000), HOUR_MS + 2_040);
+  const shown = shownBike.createBikeState();
+  shownBike.applyAnswer(shown, { online: true, latest: reading(1, 1_000) }, HOUR_MS + 1_000);
+  shownBike.applyReading(shown, reading(2, 2_000), HOUR_MS + 2_040);
   assert.equal(shown.offset_ms, HOUR_MS);
-  assert.equal(shownBike.momentOf(shown, false, HOUR_MS), 3_602 + 10);
-  assert.equal(sumUp(shown.health, HOUR_MS + 2_040).latency_ms, 40);
+  assert.equal(shownBike.newestMoment(shown, false, HOUR_MS), 3_602 + 10);
+  assert.equal(summarize(shown.arrivals, HOUR_MS + 2_040).latency_ms, 40);
 });
 
 test("a gap opens a hole that the next reading closes, and the past is asked for it", () => {
-  const shown = shownBike.createShown();
-  assert.equal(shownBike.takeShownReading(shown, reading(1, 1_000), 1_000), false);
-  shownBike.takeShownGap(shown, { lost: 3 });
-  assert.equal(shownBike.takeShownReading(shown, reading(5, 5_000), 5_000), true);
+  const shown = shownBike.createBikeState();
+  assert.equal(shownBike.applyReading(shown, reading(1, 1_000), 1_000), false);
+  shownBike.applyGap(shown, { lost: 3 });
+  assert.equal(shownBike.applyReading(shown, reading(5, 5_000), 5_000), true);
   assert.deepEqual(shown.hole, { from: 1, to: 5 });
   assert.deepEqual([shown.tally.gaps, shown.tally.lost], [1, 3]);
 });
 
 test("the charts of a bike that is offline end soon after its last reading", () => {
-  const shown = shownBike.createShown();
-  assert.equal(shownBike.momentOf(shown, false, 500), 500);
-  shownBike.takeShownAnswer(shown, { online: false, latest: reading(1, 100_000) }, 500_000);
-  assert.equal(shownBike.momentOf(shown, false, 500), 110);
-  assert.equal(shownBike.momentOf(shown, true, 500), 500);
+  const shown = shownBike.createBikeState();
+  assert.equal(shownBike.newestMoment(shown, false, 500), 500);
+  shownBike.applyAnswer(shown, { online: false, latest: reading(1, 100_000) }, 500_000);
+  assert.equal(shownBike.newestMoment(shown, false, 500), 110);
+  assert.equal(shownBike.newestMoment(shown, true, 500), 500);
 });

@@ -1,13 +1,13 @@
-/** What the charts show at one moment, read from a track. Pure. */
+/** The visible part of a track: rows and holes. Pure. */
 
-import { silenceOf } from "./line.js";
+import { silenceLimit } from "./line_breaks.js";
 import { lastTime, rowsBetween } from "./track.js";
 
-const NEAR_PARTS = 200; // of the width: so near to a hole's edge, the reading there is meant
+const NEAR_PARTS = 200; // of the width: this close to the edge of a hole, the pointer selects the reading there
 
 /**
- * Read the rows between two times, at most two for each of `buckets`, with the holes between them
- * before the first, and since the last where nothing comes any more.
+ * Read the rows between two times, at most two for each of `buckets`. Holes are the times without
+ * readings: breaks, the time before the first row, and the time after the last row of a silent bike.
  * @param now the newest moment of the charts
  * @returns {{from: number, to: number, rows: object[], holes: {from: number, to: number}[]}}
  */
@@ -19,11 +19,11 @@ export function viewOf(track, [from, to], buckets, now = to) {
   const first = rows[0]?.t ?? to;
   if (first > from) holes.unshift({ from: -Infinity, to: Math.min(first, to) });
   const last = lastTime(track) ?? to;
-  if (last < to && now - last > silenceOf(track.line)) holes.push({ from: last, to: Infinity });
+  if (last < to && now - last > silenceLimit(track.detector)) holes.push({ from: last, to: Infinity });
   return { from, to, rows, holes };
 }
 
-/** The reading nearest to a time; null in a hole and long after the last one. */
+/** The row nearest to a time; null in a hole and long after the last reading. */
 export function readingAt({ rows, holes, from, to }, t) {
   const near_s = (to - from) / NEAR_PARTS; // about the width of the pointer
   if (holes.some((hole) => t > hole.from + near_s && t < hole.to - near_s)) return null;
@@ -35,14 +35,14 @@ export function readingAt({ rows, holes, from, to }, t) {
   return nearest?.reading && !isBeyond ? nearest : null;
 }
 
-/** The last reading in sight; null where the line ended before the right edge. */
+/** The last visible row; null if the line ended before the right edge. */
 export function readingAtEnd({ rows, from, to }) {
   const place = rows.findLastIndex(({ t }) => t <= to);
   const isBroken = rows[place + 1]?.reading === null;
   return !isBroken && rows[place]?.reading && rows[place].t >= from ? rows[place] : null;
 }
 
-/** The row beside a time, one step to the past (-1) or on (1); null where there is none. */
+/** The next row before (-1) or after (1) a time; null if there is none. */
 export function stepFrom({ rows }, t, way) {
   const readings = rows.filter(({ reading }) => reading !== null);
   if (way > 0) return readings.find((row) => row.t > t) ?? null;

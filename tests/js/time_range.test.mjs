@@ -1,11 +1,34 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import * as past from "../../gateway/static/dashboard/past.js";
-import * as range from "../../gateway/static/dashboard/range.js";
-import { createShown, momentOf, takeShownAnswer } from "../../gateway/static/dashboard/bike_state.js";
-import { addGap, addReading, countRows, createTrack, lastTime } from "../../gateway/static/dashboard/track.js";
-import { readingAt, readingAtEnd, stepFrom, viewOf } from "../../gateway/static/dashboard/view.js";
+import {
+  applyAnswer,
+  createBikeState,
+  newestMoment,
+} from "../../gateway/static/dashboard/bike_state.js";
+import {
+  readingAt,
+  readingAtEnd,
+  stepFrom,
+  viewOf,
+} from "../../gateway/static/dashboard/chart_view.js";
+import { rowsOf } from "../../gateway/static/dashboard/history_rows.js";
+import {
+  missingReason,
+  missingSpan,
+  NOT_REQUESTED,
+  oldestTime,
+  requestAgain,
+} from "../../gateway/static/dashboard/history_state.js";
+import { allCsvUrl, historyUrl, spanCsvUrl } from "../../gateway/static/dashboard/readings_urls.js";
+import * as range from "../../gateway/static/dashboard/time_range.js";
+import {
+  addGap,
+  addReading,
+  createTrack,
+  firstTime,
+  lastTime,
+} from "../../gateway/static/dashboard/track.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -14,33 +37,33 @@ function reading(seq, ts_ms, values = {}) {
 }
 
 /** What is in sight of a range at 1000 s, of a bike whose readings are kept from `oldest`. */
-function sightOf(given, oldest = 0) {
-  const bounds = range.fitted(given, range.boundsOf(given, 1000), oldest);
+function viewportOf(given, oldest = 0) {
+  const bounds = range.fitToHistory(given, range.boundsOf(given, 1000), oldest);
   return { range: given, bounds, oldest, now: 1000 };
 }
 
 test("a range follows the newest moment until it is moved to the past, and again when moved back", () => {
-  const moved = range.panned(sightOf(range.following(60)), -30);
+  const moved = range.panned(viewportOf(range.following(60)), -30);
   assert.deepEqual(range.boundsOf(moved, 2000), [910, 970]);
   assert.equal(range.isFollowing(moved), false);
-  assert.equal(range.isFollowing(range.panned(sightOf(moved), 30)), true);
+  assert.equal(range.isFollowing(range.panned(viewportOf(moved), 30)), true);
 });
 
 test("zooming keeps the moment under the pointer where it is", () => {
-  const held = range.panned(sightOf(range.following(100)), -500);
-  const zoomed = range.zoomed(sightOf(held), 0.5, 425);
+  const held = range.panned(viewportOf(range.following(100)), -500);
+  const zoomed = range.zoomed(viewportOf(held), 0.5, 425);
   assert.deepEqual(range.boundsOf(zoomed, 1000), [412.5, 462.5]);
 });
 
 test("zooming has limits, and while following it keeps following", () => {
-  const near = range.zoomed(sightOf(range.following(60)), 0.001, 0);
+  const near = range.zoomed(viewportOf(range.following(60)), 0.001, 0);
   assert.deepEqual(range.boundsOf(near, 1000), [995, 1000]);
-  assert.equal(range.zoomed(sightOf(near), 1e9, 0).span_s, 21_600);
+  assert.equal(range.zoomed(viewportOf(near), 1e9, 0).span_s, 21_600);
 });
 
 test("however it was zoomed and moved, the latest is the window chosen", () => {
-  const near = range.zoomed(sightOf(range.zoomed(sightOf(range.following(600)), 0.5, 0)), 0.5, 0);
-  const moved = range.zoomed(sightOf(range.panned(sightOf(near), -100)), 0.5, 900);
+  const near = range.zoomed(viewportOf(range.zoomed(viewportOf(range.following(600)), 0.5, 0)), 0.5, 0);
+  const moved = range.zoomed(viewportOf(range.panned(viewportOf(near), -100)), 0.5, 900);
   assert.deepEqual([near.span_s, moved.span_s], [150, 75]);
   for (const one of [near, moved]) {
     assert.equal(range.isLatest(one), false);
@@ -50,31 +73,31 @@ test("however it was zoomed and moved, the latest is the window chosen", () => {
 });
 
 test("nothing leads to where no reading is kept", () => {
-  const held = range.panned(sightOf(range.following(60), 800), -1e9);
+  const held = range.panned(viewportOf(range.following(60), 800), -1e9);
   assert.deepEqual(range.boundsOf(held, 1000), [797.6, 857.6]);
-  const wider = range.zoomed(sightOf(held, 800), 2, 1000);
+  const wider = range.zoomed(viewportOf(held, 800), 2, 1000);
   assert.deepEqual(range.boundsOf(wider, 1000), [795.2, 915.2]);
-  assert.equal(range.isFollowing(range.zoomed(sightOf(wider, 800), 2, 800)), true);
+  assert.equal(range.isFollowing(range.zoomed(viewportOf(wider, 800), 2, 800)), true);
 });
 
 test("a ride shorter than its window stays where it is, and is zoomed from what is seen", () => {
   const all = range.following(300);
-  assert.deepEqual(range.panned(sightOf(all, 960), -10), all);
-  assert.deepEqual(range.zoomed(sightOf(all, 960), 2, 980), all);
-  assert.equal(range.zoomed(sightOf(all, 950), 0.5, 980).span_s, 26);
+  assert.deepEqual(range.panned(viewportOf(all, 960), -10), all);
+  assert.deepEqual(range.zoomed(viewportOf(all, 960), 2, 980), all);
+  assert.equal(range.zoomed(viewportOf(all, 950), 0.5, 980).span_s, 26);
 });
 
 test("a ride that just began fills the charts, and one that is held still does not move", () => {
-  const [from] = range.fitted(range.following(300), [700, 1000], 900);
+  const [from] = range.fitToHistory(range.following(300), [700, 1000], 900);
   assert.ok(from > 890 && from < 900, `${from}`);
-  assert.deepEqual(range.fitted(range.following(300), [700, 1000], 999), [968.8, 1000]);
-  assert.deepEqual(range.fitted(range.following(300), [700, 1000], null), [700, 1000]);
-  const held = range.panned(sightOf(range.following(300)), -10);
-  assert.deepEqual(range.fitted(held, [690, 990], 900), [690, 990]);
+  assert.deepEqual(range.fitToHistory(range.following(300), [700, 1000], 999), [968.8, 1000]);
+  assert.deepEqual(range.fitToHistory(range.following(300), [700, 1000], null), [700, 1000]);
+  const held = range.panned(viewportOf(range.following(300)), -10);
+  assert.deepEqual(range.fitToHistory(held, [690, 990], 900), [690, 990]);
 });
 
 test("a window that is not offered is the usual one", () => {
-  assert.deepEqual([60, 61, NaN].map(range.windowOf), [60, 300, 300]);
+  assert.deepEqual([60, 61, NaN].map(range.validWindow), [60, 300, 300]);
 });
 
 function trackWithGap() {
@@ -104,12 +127,12 @@ test("what follows the last reading is hatched once a bike is silent, and its va
 });
 
 test("a bike opened after its end has its last reading, and ends soon after it, as an open one does", () => {
-  const shown = createShown();
+  const shown = createBikeState();
   const latest = reading(9, 50_000);
-  takeShownAnswer(shown, { online: false, latest }, 99_000);
-  takeShownAnswer(shown, { online: false, latest }, 100_000);
-  assert.deepEqual([countRows(shown.track), lastTime(shown.track)], [1, 50]);
-  assert.equal(momentOf(shown, false, 100), 60);
+  applyAnswer(shown, { online: false, latest }, 99_000);
+  applyAnswer(shown, { online: false, latest }, 100_000);
+  assert.deepEqual([firstTime(shown.track), lastTime(shown.track)], [50, 50]);
+  assert.equal(newestMoment(shown, false, 100), 60);
 });
 
 test("the pointer finds the nearest reading, and nothing in a gap or far away", () => {
@@ -136,36 +159,36 @@ test("the pointer steps from reading to reading, over gaps", () => {
 });
 
 test("what the charts show and the track does not hold is asked for once, with a margin", () => {
-  const span = past.missingSpan(past.NOTHING_ASKED, 950, [700, 1000]);
+  const span = missingSpan(NOT_REQUESTED, 950, [700, 1000]);
   assert.deepEqual(span, { from: 550, to: 950 });
-  const asked = { from: 550, isAsking: false };
-  assert.equal(past.missingSpan(asked, 950, [600, 900]), null);
-  assert.equal(past.missingSpan({ ...asked, isAsking: true }, 950, [100, 900]), null);
-  assert.equal(past.missingSpan(past.NOTHING_ASKED, 699, [700, 1000]), null);
+  const asked = { from: 550, isLoading: false };
+  assert.equal(missingSpan(asked, 950, [600, 900]), null);
+  assert.equal(missingSpan({ ...asked, isLoading: true }, 950, [100, 900]), null);
+  assert.equal(missingSpan(NOT_REQUESTED, 699, [700, 1000]), null);
 });
 
 test("nothing is asked for that nobody keeps, until somebody comes back who may", () => {
-  const answered = { from: 550, oldest: 950, isAsking: false };
-  assert.equal(past.missingSpan(answered, 950, [100, 1000]), null);
-  const anew = past.missingSpan(past.askedAnew(answered), 950, [100, 1000]);
+  const answered = { from: 550, oldest: 950, isLoading: false };
+  assert.equal(missingSpan(answered, 950, [100, 1000]), null);
+  const anew = missingSpan(requestAgain(answered), 950, [100, 1000]);
   assert.deepEqual(anew, { from: -350, to: 950 });
-  assert.equal(past.oldestKept(past.askedAnew(answered), 950), 950);
-  assert.equal(past.oldestKept(past.NOTHING_ASKED, 950), null);
+  assert.equal(oldestTime(requestAgain(answered), 950), 950);
+  assert.equal(oldestTime(NOT_REQUESTED, 950), null);
 });
 
 test("a bike without readings on the page is asked for all that is in sight", () => {
-  assert.deepEqual(past.missingSpan(past.NOTHING_ASKED, null, [0, 100]), { from: -50, to: 100 });
+  assert.deepEqual(missingSpan(NOT_REQUESTED, null, [0, 100]), { from: -50, to: 100 });
 });
 
 test("the address asks in the bike's time, never before 1970", () => {
-  const url = past.pastUrl("b", { from: 7_200, to: 7_300 }, HOUR_MS);
+  const url = historyUrl("b", { from: 7_200, to: 7_300 }, HOUR_MS);
   assert.match(
     url,
     /^\/api\/v1\/devices\/b\/readings\?from_ms=3600000&to_ms=3700000&max_points=1500$/,
   );
-  assert.match(past.pastUrl("b", { from: -5, to: -4 }, 0), /from_ms=0&to_ms=0/);
-  assert.match(past.spanCsvUrl("b", { from: 1, to: 2 }, 0), /from_ms=1000&to_ms=2000&format=csv&times=utc$/);
-  assert.match(past.allCsvUrl("b"), /from_ms=0&format=csv&times=utc$/);
+  assert.match(historyUrl("b", { from: -5, to: -4 }, 0), /from_ms=0&to_ms=0/);
+  assert.match(spanCsvUrl("b", { from: 1, to: 2 }, 0), /from_ms=1000&to_ms=2000&format=csv&times=utc$/);
+  assert.match(allCsvUrl("b"), /from_ms=0&format=csv&times=utc$/);
 });
 
 function answerOf(seqs, gaps = []) {
@@ -173,7 +196,7 @@ function answerOf(seqs, gaps = []) {
 }
 
 test("an answer becomes rows in the reader's time, only those asked for", () => {
-  const rows = past.rowsOf(answerOf([1, 2, 3, 4]), HOUR_MS, 3_601, 3_604);
+  const rows = rowsOf(answerOf([1, 2, 3, 4]), HOUR_MS, 3_601, 3_604);
   assert.deepEqual(
     rows.map(({ t }) => t),
     [3_602, 3_603],
@@ -182,27 +205,27 @@ test("an answer becomes rows in the reader's time, only those asked for", () => 
 
 test("an answer is broken where a gap is named or the bike was silent", () => {
   const gap = { after: "1-2", before: "1-4", lost: 1 };
-  const rows = past.rowsOf(answerOf([1, 2, 4, 5], [gap]), 0, 0, 6);
+  const rows = rowsOf(answerOf([1, 2, 4, 5], [gap]), 0, 0, 6);
   assert.deepEqual(
     rows.map(({ t }) => t),
     [1, 2, 3, 4, 5],
   );
-  const silent = past.rowsOf(answerOf([1, 2, 3, 4, 5, 6, 7, 90]), 0, 0, 91);
+  const silent = rowsOf(answerOf([1, 2, 3, 4, 5, 6, 7, 90]), 0, 0, 91);
   assert.equal(silent.filter((row) => row.reading === null).length, 1);
 });
 
 test("an answer is broken at its end where what is on the page goes on long after it", () => {
-  const seam = past.rowsOf(answerOf([1, 2, 3]), 0, 0, 63);
+  const seam = rowsOf(answerOf([1, 2, 3]), 0, 0, 63);
   assert.deepEqual(seam.at(-1), { t: 33, reading: null });
-  assert.deepEqual(past.rowsOf(answerOf([]), 0, 0, 63), []);
+  assert.deepEqual(rowsOf(answerOf([]), 0, 0, 63), []);
 });
 
 test("what is missing is loading until the gateway answered, and then not kept", () => {
-  const asked = { from: 600, oldest: 900, isAsking: false };
-  const told = (given, first) => past.missingBefore(given, first, [700, 1000]);
+  const asked = { from: 600, oldest: 900, isLoading: false };
+  const told = (given, first) => missingReason(given, first, [700, 1000]);
   assert.equal(told(asked, 900), "not kept");
-  assert.equal(told({ ...asked, isAsking: true }, 900), "loading");
-  for (const first of [900, null]) assert.equal(told(past.NOTHING_ASKED, first), "loading");
+  assert.equal(told({ ...asked, isLoading: true }, 900), "loading");
+  for (const first of [900, null]) assert.equal(told(NOT_REQUESTED, first), "loading");
   assert.deepEqual([told(asked, 701), told(asked, null)], [null, null]);
   assert.equal(told({ ...asked, oldest: 300 }, 900), null, "silent");
 });

@@ -1,30 +1,30 @@
-/** The stretch of time that the charts show: moving with the bike, or held still. Pure. */
+/** The time range of the charts: following the newest reading, or fixed. Pure. */
 
-/** The windows offered, in seconds. */
+/** The offered windows, in seconds. */
 export const WINDOWS_S = Object.freeze([60, 300, 600, 1800]);
-export const WINDOW_DEFAULT_S = 300;
-const SPAN_MIN_S = 5; // below this single readings are far apart
-const FITTED_MIN_S = 30; // a ride of a few seconds is not blown up to the whole width
-const EDGE_PART = 0.04; // left of the first reading: that nothing is kept there is seen
-const SPAN_MAX_S = 21_600; // six hours: what is kept finely enough to be worth drawing
+const WINDOW_DEFAULT_S = 300;
+const SPAN_MIN_S = 5; // in shorter spans, single readings are far apart
+const FITTED_MIN_S = 30; // a ride of a few seconds does not fill the whole width
+const EDGE_PART = 0.04; // space before the first reading shows that no earlier one exists
+const SPAN_MAX_S = 21_600; // six hours: older readings are kept too sparsely to draw
 
-/** Follow the newest reading with a span that may be zoomed; `window_s` is the window chosen. */
+/** Follow the newest reading. `span_s` changes with zooming; `window_s` is the chosen window. */
 export function following(span_s, window_s = span_s) {
   return Object.freeze({ span_s, to: null, window_s });
 }
 
-/** Back to now, with the window chosen. */
+/** Return to now, with the chosen window. */
 export function latest({ window_s }) {
   return following(window_s);
 }
 
-/** Whether this is what `latest` leads to. */
+/** Whether this range is the one that `latest` returns. */
 export function isLatest({ span_s, to, window_s }) {
   return to === null && span_s === window_s;
 }
 
-/** The window remembered, or the default one. */
-export function windowOf(span_s) {
+/** The given window if it is offered, otherwise the default. */
+export function validWindow(span_s) {
   return WINDOWS_S.includes(span_s) ? span_s : WINDOW_DEFAULT_S;
 }
 
@@ -32,23 +32,23 @@ export function isFollowing({ to }) {
   return to === null;
 }
 
-/** What to show, `[from, to]` in seconds, when the newest moment is `now`. */
+/** The bounds `[from, to]` in seconds, if the newest moment is `now`. */
 export function boundsOf({ span_s, to }, now) {
   const end = to ?? now;
   return [end - span_s, end];
 }
 
-/** What to show while nothing is kept before `oldest`: a ride that just began fills the charts. */
-export function fitted(range, [from, to], oldest) {
+/** Shorten the bounds while no reading before `oldest` exists: a new ride fills the charts. */
+export function fitToHistory(range, [from, to], oldest) {
   if (!isFollowing(range) || oldest === null || oldest <= from) return [from, to];
   const span_s = Math.max(to - oldest, FITTED_MIN_S) * (1 + EDGE_PART);
   return [Math.max(to - span_s, from), to];
 }
 
 /**
- * Move by seconds, to the past where negative; one that reaches the newest moment follows it, and
- * none goes on to where nothing is kept.
- * @param sight `{range, oldest, now}`: the times of the oldest reading kept and of the newest moment
+ * Move by seconds, negative for the past. A range that reaches the newest moment follows it; no range
+ * moves past the oldest reading.
+ * @param viewport `{range, oldest, now}`: the times of the oldest reading and of the newest moment
  */
 export function panned({ range, oldest, now }, by_s) {
   const [, to] = boundsOf(range, now);
@@ -56,12 +56,12 @@ export function panned({ range, oldest, now }, by_s) {
 }
 
 /**
- * Change the span by a factor, with the moment `at` staying where it is.
- * @param sight as for `panned`, with the `bounds` that are shown
+ * Zoom by a factor, with the moment `at` staying in its place.
+ * @param viewport as for `panned`, with the visible `bounds`
  */
 export function zoomed({ range, bounds: [from, to], oldest, now }, factor, at) {
   const span_s = Math.min(Math.max((to - from) * factor, SPAN_MIN_S), SPAN_MAX_S);
-  // a ride that does not fill its window is shown whole: its window stays, and it grows into it
+  // a ride shorter than its window is shown whole: keep the window, the ride grows into it
   const { window_s } = range;
   if (isFollowing(range)) {
     return following(factor > 1 ? Math.max(range.span_s, span_s) : span_s, window_s);
@@ -69,7 +69,7 @@ export function zoomed({ range, bounds: [from, to], oldest, now }, factor, at) {
   return endingAt(at + (to - at) * (span_s / (to - from)), span_s, { range, oldest, now });
 }
 
-/** A span held where it ends at `to`, or as near to it as readings are kept. */
+/** A fixed range that ends at `to`, or as near to it as there are readings. */
 function endingAt(to, span_s, { range: { window_s }, oldest, now }) {
   const end = Math.max(to, oldest + span_s * (1 - EDGE_PART));
   return end >= now ? following(span_s, window_s) : Object.freeze({ span_s, to: end, window_s });

@@ -2,60 +2,71 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  arrivalText,
+  clockDifferenceText,
+  gapsText,
+} from "../../gateway/static/dashboard/arrival_texts.js";
+import {
+  describeAssist,
+  describeBike,
+  emptyPageText,
+} from "../../gateway/static/dashboard/bike_status.js";
+import { missingText, shownText } from "../../gateway/static/dashboard/chart_texts.js";
+import {
   afterConnectError,
   afterDisconnect,
   CONNECTED,
   CONNECTING,
-  describeLink,
-  isWanted,
-} from "../../gateway/static/dashboard/link.js";
-import { bikeInHash, FLEET_HASH, hashOfBike, isAstray } from "../../gateway/static/dashboard/route.js";
-import { countGap, countReading, EMPTY_TALLY } from "../../gateway/static/dashboard/tally.js";
-import { UNITS } from "../../gateway/static/dashboard/units.js";
+  describeConnection,
+  isActive,
+} from "../../gateway/static/dashboard/connection.js";
 import {
-  arrivalWord,
-  batteryWord,
-  clockDifferenceWord,
-  describeAssist,
-  describeBike,
-  gapsWord,
-  missingWord,
-  momentWord,
-  notHereWord,
+  bikeInHash,
+  FLEET_HASH,
+  hashOfBike,
+  isUnknownRoute,
+} from "../../gateway/static/dashboard/route.js";
+import { countGap, countReading, EMPTY_TALLY } from "../../gateway/static/dashboard/tally.js";
+import {
+  durationText,
+  tickText,
+  timeTenthsText,
+  windowText,
+} from "../../gateway/static/dashboard/times.js";
+import { unitOf } from "../../gateway/static/dashboard/units.js";
+import {
+  batteryText,
   otherValues,
-  powerWord,
-  shownWord,
-  spanWord,
-  speedWord,
-  tickWord,
-  windowWord,
-} from "../../gateway/static/dashboard/words.js";
+  powerText,
+  speedText,
+} from "../../gateway/static/dashboard/values.js";
 
+const [KMH, MPH] = [unitOf("kmh"), unitOf("mph")];
 const READING = { epoch: 1, seq: 1, ts_ms: 0, speed_kmh: 24.66 };
 
 test("a speed has one decimal in the reader's unit, and a dash where there is none", () => {
-  assert.equal(speedWord(READING, UNITS.kmh), "24.7");
-  assert.equal(speedWord(READING, UNITS.mph), "15.3");
-  assert.equal(speedWord({ speed_kmh: 7 }, UNITS.kmh), "7.0");
-  assert.equal(speedWord(undefined, UNITS.kmh), "–");
+  assert.equal(speedText(READING, KMH), "24.7");
+  assert.equal(speedText(READING, MPH), "15.3");
+  assert.equal(speedText({ speed_kmh: 7 }, KMH), "7.0");
+  assert.equal(speedText(undefined, KMH), "–");
 });
 
 test("a battery and a power are whole numbers, and a dash where there is none", () => {
-  assert.deepEqual([batteryWord({ battery_pct: 83.4 }), powerWord({ power_w: 99.6 })], ["83 %", "100 W"]);
-  assert.deepEqual([batteryWord(READING), powerWord(undefined)], ["–", "–"]);
+  assert.deepEqual([batteryText({ battery_pct: 83.4 }), powerText({ power_w: 99.6 })], ["83 %", "100 W"]);
+  assert.deepEqual([batteryText(READING), powerText(undefined)], ["–", "–"]);
 });
 
-function valuesOf(values, unit = UNITS.kmh) {
+function valuesOf(values, unit = KMH) {
   return otherValues({ ...READING, ...values }, unit).map(({ label, text }) => `${label} ${text}`);
 }
 
 test("only the values a reading carries are shown, with their units", () => {
   assert.deepEqual(valuesOf({ power_w: 151.6, gradient_pct: -0.04 }), ["Rider 152 W", "Gradient 0.0 %"]);
-  assert.deepEqual(otherValues(undefined, UNITS.kmh), []);
+  assert.deepEqual(otherValues(undefined, KMH), []);
 });
 
 test("a distance is told in the reader's unit, a height is not", () => {
-  const texts = valuesOf({ odometer_km: 100, altitude_m: 40 }, UNITS.mph);
+  const texts = valuesOf({ odometer_km: 100, altitude_m: 40 }, MPH);
   assert.deepEqual(texts, ["Altitude 40 m", "Odometer 62.1 mi"]);
 });
 
@@ -66,20 +77,20 @@ test("a bike's own values are shown under their own names", () => {
 
 test("the EU cut-off is told when the motor rests above 25 km/h, in the reader's unit", () => {
   const fast = { ...READING, speed_kmh: 26, motor_power_w: 0, assist: "tour" };
-  assert.deepEqual(describeAssist(fast, UNITS.kmh), {
+  assert.deepEqual(describeAssist(fast, KMH), {
     label: "EU cut-off: no motor above 25 km/h",
     isCutOff: true,
   });
-  assert.match(describeAssist(fast, UNITS.mph).label, /above 15.5 mph$/);
+  assert.match(describeAssist(fast, MPH).label, /above 15.5 mph$/);
 });
 
 test("a motor that helps, is off, or is not told of has no cut-off", () => {
-  const label = (values) => describeAssist({ ...READING, ...values }, UNITS.kmh).label;
+  const label = (values) => describeAssist({ ...READING, ...values }, KMH).label;
   assert.match(label({ assist: "eco", motor_power_w: 90 }), /helps up to 25 km\/h/);
   assert.match(label({ assist: "off" }), /switched off/);
   assert.match(label({ assist: "tour", speed_kmh: 27, motor_power_w: 80 }), /helps/);
   assert.equal(label({}), null);
-  assert.equal(describeAssist(undefined, UNITS.kmh).label, null);
+  assert.equal(describeAssist(undefined, KMH).label, null);
 });
 
 test("how a connection ended decides what the page says", () => {
@@ -97,13 +108,13 @@ test("how a connection ended decides what the page says", () => {
 test("a gateway that is down is tried again, one that refuses is quoted", () => {
   assert.equal(afterConnectError("xhr poll error", true).state, "lost");
   const refused = afterConnectError("who are you", false);
-  assert.match(describeLink(refused).notice, /refused.*who are you/);
+  assert.match(describeConnection(refused).notice, /refused.*who are you/);
 });
 
 test("each state of the line has a label, and one that is not well a notice", () => {
-  for (const link of [CONNECTING, CONNECTED]) assert.equal(describeLink(link).notice, null);
+  for (const connection of [CONNECTING, CONNECTED]) assert.equal(describeConnection(connection).notice, null);
   for (const state of ["disconnected", "lost", "refused", "closed"]) {
-    const { label, notice } = describeLink({ state });
+    const { label, notice } = describeConnection({ state });
     assert.ok(label && notice, state);
   }
 });
@@ -111,7 +122,7 @@ test("each state of the line has a label, and one that is not well a notice", ()
 test("disconnect is offered while the line is wanted", () => {
   const wanted = ["connecting", "connected", "lost", "disconnected", "refused", "closed"];
   assert.deepEqual(
-    wanted.map((state) => isWanted({ state })),
+    wanted.map((state) => isActive({ state })),
     [true, true, true, false, false, false],
   );
 });
@@ -154,47 +165,47 @@ test("each reason to refuse a bike says what to do, an unknown one is quoted", (
 
 test("a stretch of time is told in its greatest units", () => {
   const spans = [8.4, 999, 2_340, 59_400, 185_000, 3_600_004, 7_320_000];
-  assert.deepEqual(spans.map(spanWord), ["8 ms", "999 ms", "2.3 s", "59 s", "3 min 5 s", "1 h 0 min", "2 h 2 min"]);
+  assert.deepEqual(spans.map(durationText), ["8 ms", "999 ms", "2.3 s", "59 s", "3 min 5 s", "1 h 0 min", "2 h 2 min"]);
 });
 
 test("a clock that differs is told with its direction, one that agrees is not", () => {
-  assert.equal(clockDifferenceWord(0), null);
-  assert.match(clockDifferenceWord(3_600_000), /1 h 0 min behind yours/);
-  assert.match(clockDifferenceWord(-120_000), /2 min 0 s ahead of yours/);
+  assert.equal(clockDifferenceText(0), null);
+  assert.match(clockDifferenceText(3_600_000), /1 h 0 min behind yours/);
+  assert.match(clockDifferenceText(-120_000), /2 min 0 s ahead of yours/);
 });
 
 test("the length of a window is told in minutes, a short one in seconds", () => {
-  assert.deepEqual([20, 60, 450].map(windowWord), ["20 s", "1 min", "7.5 min"]);
+  assert.deepEqual([20, 60, 450].map(windowText), ["20 s", "1 min", "7.5 min"]);
 });
 
 test("what the charts show is told with its times, unless it is the latest", () => {
   const at = (to) => ({ range: { span_s: 60, to }, bounds: [40, 100], first: 50, missing: null });
-  assert.equal(shownWord(at(null)), "Showing the latest 1 min");
-  assert.match(shownWord(at(100)), /^Showing 1 min, from \d\d:\d\d:40 to \d\d:\d\d:40$/);
-  assert.match(shownWord({ ...at(null), missing: "not kept" }), /min\. Recording started at/);
+  assert.equal(shownText(at(null)), "Showing the latest 1 min");
+  assert.match(shownText(at(100)), /^Showing 1 min, from \d\d:\d\d:40 to \d\d:\d\d:40$/);
+  assert.match(shownText({ ...at(null), missing: "not kept" }), /min\. Recording started at/);
 });
 
 test("why there is nothing before the first reading is told", () => {
-  const told = (missing, state) => missingWord({ missing, first: 50, link: { state } });
+  const told = (missing, state) => missingText({ missing, first: 50, connection: { state } });
   assert.match(told("not kept", "lost"), /^Recording started at \d\d:\d\d:50$/);
   assert.match(told("loading", "connected"), /^Loading/);
-  assert.match(told("loading", "lost"), /not here$/);
+  assert.match(told("loading", "lost"), /not loaded$/);
   assert.equal(told(null, "connected"), "");
 });
 
 test("a moment has tenths of a second, and between the marks of an axis nothing else", () => {
   const time = new Date(2026, 0, 31, 14, 3, 22, 380).getTime();
-  assert.deepEqual([momentWord(time), momentWord(time + 600)], ["14:03:22.4", "14:03:23.0"]);
-  assert.equal(tickWord((time + 620) / 1000), "14:03:23");
-  assert.equal(tickWord((time + 120) / 1000), ".5");
+  assert.deepEqual([timeTenthsText(time), timeTenthsText(time + 600)], ["14:03:22.4", "14:03:23.0"]);
+  assert.equal(tickText((time + 620) / 1000), "14:03:23");
+  assert.equal(tickText((time + 120) / 1000), ".5");
 });
 
 test("how readings arrive is told in a sentence", () => {
   const well = { kind: "online", rate_hz: 9.8, latency_ms: 12, age_ms: 90, tally: EMPTY_TALLY };
-  const told = (changes) => arrivalWord({ ...well, ...changes });
-  assert.equal(told({}), "Readings arrive at once, about 10 a second. None is missing.");
+  const told = (changes) => arrivalText({ ...well, ...changes });
+  assert.equal(told({}), "Readings arrive immediately, about 10 per second. None is missing.");
   assert.match(told({ latency_ms: 1_200, rate_hz: 0.4 }), /arrive within 2 s, about one every 2\.5 s/);
-  assert.match(told({ latency_ms: 4_000 }), /arrive 4.0 s late, so the line is too slow/);
+  assert.match(told({ latency_ms: 4_000 }), /arrive 4.0 s late, so the connection is too slow/);
   const lost = [0, 1, 1_200].map((lost) => told({ tally: { gaps: 1, lost } }).split(". ")[1]);
   assert.deepEqual(lost, ["Some may be missing.", "One is missing.", "1,200 are missing."]);
   assert.equal(told({ latency_ms: null, age_ms: 12_000 }), "Nothing has arrived for 12 s.");
@@ -204,18 +215,18 @@ test("how readings arrive is told in a sentence", () => {
 });
 
 test("a bike opened without a gateway says why it is empty, and no other", () => {
-  const told = (state) => notHereWord("b", { state });
+  const told = (state) => emptyPageText("b", { state });
   assert.deepEqual(["connected", "connecting"].map(told), [null, null]);
-  assert.match(told("lost"), /as soon as the gateway answers/);
+  assert.match(told("lost"), /when the gateway answers/);
   for (const state of ["disconnected", "closed", "refused"]) assert.match(told(state), /connect to/);
 });
 
 test("an address names a bike or none", () => {
   assert.equal(bikeInHash(hashOfBike("ebike-001")), "ebike-001");
-  for (const hash of ["", FLEET_HASH, hashOfBike("ebike-001")]) assert.equal(isAstray(hash), false);
+  for (const hash of ["", FLEET_HASH, hashOfBike("ebike-001")]) assert.equal(isUnknownRoute(hash), false);
   for (const hash of ["", "#/bikes/", "#/bikes/a b", "#/bikes/<i>", "#/bikes/_x", "#/other"]) {
     assert.equal(bikeInHash(hash), null, hash);
-    assert.equal(isAstray(hash), hash !== "", hash);
+    assert.equal(isUnknownRoute(hash), hash !== "", hash);
   }
 });
 
@@ -235,7 +246,7 @@ test("where the history begins is no gap in it", () => {
 });
 
 test("gaps are told with what is known to be lost", () => {
-  assert.equal(gapsWord({ gaps: 0, lost: 0 }), "none");
-  assert.equal(gapsWord({ gaps: 2, lost: 0 }), "2");
-  assert.equal(gapsWord({ gaps: 2, lost: 1200 }), "2 (1,200 lost)");
+  assert.equal(gapsText({ gaps: 0, lost: 0 }), "none");
+  assert.equal(gapsText({ gaps: 2, lost: 0 }), "2");
+  assert.equal(gapsText({ gaps: 2, lost: 1200 }), "2 (1,200 lost)");
 });

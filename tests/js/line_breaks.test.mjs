@@ -1,17 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createShown, takeShownReading, takeShownStatus } from "../../gateway/static/dashboard/bike_state.js";
-import { observe } from "../../gateway/static/dashboard/clock.js";
-import { tellInterval } from "../../gateway/static/dashboard/line.js";
-import { rowsOf } from "../../gateway/static/dashboard/past.js";
+import {
+  applyReading,
+  applyStatus,
+  createBikeState,
+} from "../../gateway/static/dashboard/bike_state.js";
+import { readingAt, viewOf } from "../../gateway/static/dashboard/chart_view.js";
+import { observe } from "../../gateway/static/dashboard/clock_offset.js";
+import { rowsOf } from "../../gateway/static/dashboard/history_rows.js";
+import { setStatedInterval } from "../../gateway/static/dashboard/line_breaks.js";
 import {
   addReading,
   createTrack,
-  insertPast,
+  insertHistory,
   rowsBetween,
 } from "../../gateway/static/dashboard/track.js";
-import { readingAt, viewOf } from "../../gateway/static/dashboard/view.js";
 
 const T0 = 1e9;
 
@@ -28,7 +32,7 @@ function every(interval_s, count, from = 0) {
 
 function trackOf(readings, interval_ms) {
   const track = createTrack();
-  tellInterval(track.line, interval_ms);
+  setStatedInterval(track.detector, interval_ms);
   for (const reading of readings) addReading(track, reading, reading.ts_ms / 1000);
   return track;
 }
@@ -75,7 +79,7 @@ test("a bike that names a wrong interval is judged by what it sends", () => {
 
 test("a bike that changes its pace is a line again", () => {
   const track = trackOf(readingsAt(every(0.1, 50)), 100);
-  tellInterval(track.line, 10_000);
+  setStatedInterval(track.detector, 10_000);
   const slow = readingsAt(every(10, 6, 15), { seq: 51 });
   for (const reading of slow) addReading(track, reading, reading.ts_ms / 1000);
   assert.deepEqual(breaksIn(rowsBetween(track, T0, T0 + 100, 1e4)), []);
@@ -98,16 +102,16 @@ test("two rides under one name are not joined, live and from the past", () => {
 test("a past ride is not joined with the one on the page", () => {
   const track = trackOf(readingsAt(every(1, 5, 5), { epoch: 2 }), 1_000);
   const readings = readingsAt(every(1, 5));
-  insertPast(track, rowsOf({ readings, gaps: [] }, 0, -Infinity, T0 + 5, 1_000));
+  insertHistory(track, rowsOf({ readings, gaps: [] }, 0, -Infinity, T0 + 5, 1_000));
   assert.deepEqual(breaksIn(rowsBetween(track, T0, T0 + 100, 1e4)), [4.5]);
 });
 
 test("another model is another ride", () => {
-  const shown = createShown();
+  const shown = createBikeState();
   const status = { online: true, model: "cargo", interval_ms: 1_000 };
-  takeShownStatus(shown, undefined, status);
+  applyStatus(shown, undefined, status);
   for (const reading of readingsAt([0, 1])) addReading(shown.track, reading, reading.ts_ms / 1000);
-  takeShownStatus(shown, status, { ...status, model: "race" });
+  applyStatus(shown, status, { ...status, model: "race" });
   for (const reading of readingsAt([2, 3], { seq: 3 }))
     addReading(shown.track, reading, reading.ts_ms / 1000);
   assert.deepEqual(breaksIn(rowsBetween(shown.track, T0, T0 + 100, 1e4)), [1.5]);
@@ -138,27 +142,27 @@ test("a slow bike is silent only after more than its interval, and its value sta
 
 test("a clock that becomes known moves what is there, and the past is asked for anew", () => {
   for (const off_ms of [30_000, -30_000]) {
-    const shown = createShown();
+    const shown = createBikeState();
     const readings = readingsAt(every(1, 8)).map((one) => ({ ...one, ts_ms: one.ts_ms - off_ms }));
-    insertPast(shown.track, rowsOf({ readings: readings.slice(0, 4), gaps: [] }, 0, -Infinity, Infinity));
-    shown.past = { ...shown.past, from: 0, isAsking: true };
+    insertHistory(shown.track, rowsOf({ readings: readings.slice(0, 4), gaps: [] }, 0, -Infinity, Infinity));
+    shown.history = { ...shown.history, from: 0, isLoading: true };
     for (const one of readings.slice(4)) {
       observe(shown.clock, one, one.ts_ms + off_ms + 20); // the fleet has the same clock
-      takeShownReading(shown, one, one.ts_ms + off_ms + 20);
+      applyReading(shown, one, one.ts_ms + off_ms + 20);
     }
     const rows = rowsBetween(shown.track, T0 - 100, T0 + 100, 1e4);
     assert.deepEqual(breaksIn(rows), []);
     assert.ok(rows.every(({ t }, place) => Math.abs(t - T0 - place) < 0.1), `${off_ms}`);
-    assert.deepEqual([shown.past.from, shown.past.isAsking], [Infinity, false]);
+    assert.deepEqual([shown.history.from, shown.history.isLoading], [Infinity, false]);
   }
 });
 
 test("a clock that is set during a ride moves nothing that was before", () => {
-  const shown = createShown();
+  const shown = createBikeState();
   const readings = readingsAt(every(1, 10));
   readings.forEach((one, place) => {
     const set_ms = place < 5 ? 0 : 3_600_000;
-    takeShownReading(shown, { ...one, ts_ms: one.ts_ms + set_ms }, one.ts_ms + 20);
+    applyReading(shown, { ...one, ts_ms: one.ts_ms + set_ms }, one.ts_ms + 20);
   });
   const rows = rowsBetween(shown.track, T0 - 100, T0 + 100, 1e4);
   assert.ok(rows.every(({ t }, place) => Math.abs(t - T0 - place) < 0.1));
@@ -166,10 +170,10 @@ test("a clock that is set during a ride moves nothing that was before", () => {
 
 test("a bike with a wrong clock that is started again moves nothing of the ride before", () => {
   for (const off_ms of [30_000, -30_000]) {
-    const shown = createShown();
+    const shown = createBikeState();
     const rides = [...readingsAt(every(1, 6)), ...readingsAt(every(1, 6, 6), { epoch: 2 })];
     for (const one of rides) {
-      takeShownReading(shown, { ...one, ts_ms: one.ts_ms - off_ms }, one.ts_ms + 20);
+      applyReading(shown, { ...one, ts_ms: one.ts_ms - off_ms }, one.ts_ms + 20);
     }
     const rows = rowsBetween(shown.track, T0 - 100, T0 + 100, 1e4);
     const times = rows.filter(({ reading }) => reading).map(({ t }) => Math.round(t - T0));

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  countArrival,
+  createArrivalStats,
+  summarize,
+} from "../../gateway/static/dashboard/arrival_stats.js";
+import { arrivalText, measuredRateText } from "../../gateway/static/dashboard/arrival_texts.js";
+import { EMPTY_TALLY } from "../../gateway/static/dashboard/tally.js";
+
+/** Readings every `interval_ms` for a minute, then what is said `after_ms` later. */
+function saidOf(interval_ms, after_ms = 0, named_ms = interval_ms) {
+  const stats = createArrivalStats();
+  let at_ms = 0;
+  for (; at_ms + interval_ms <= 60_000; at_ms += interval_ms) countArrival(stats, at_ms, 20);
+  return said(stats, at_ms - interval_ms + after_ms, named_ms);
+}
+
+function said(stats, now_ms, interval_ms) {
+  const told = summarize(stats, now_ms, interval_ms);
+  return arrivalText({ ...told, kind: "online", age_ms: 100, tally: EMPTY_TALLY, interval_ms });
+}
+
+test("each pace is told right, at whatever moment", () => {
+  const paces = [
+    [20, /, about 50 per second\./],
+    [100, /, about 10 per second\./],
+    [1_000, /, about 1 per second\./],
+    [2_000, /, about one every 2 s\./],
+    [10_000, /, about one every 10 s\./],
+    [30_000, /, about one every 30 s\./],
+  ];
+  for (const [interval_ms, words] of paces) {
+    for (const part of [0.01, 0.3, 0.6, 0.99]) {
+      assert.match(saidOf(interval_ms, interval_ms * part), words, `${interval_ms}, ${part}`);
+    }
+  }
+});
+
+test("an irregular bike is said to be one", () => {
+  assert.match(saidOf(1_000, 10, 0), /immediately and at irregular intervals, about 1 per second\./);
+});
+
+test("a slow bike is silent only after more than its interval", () => {
+  assert.match(saidOf(10_000, 20_000), /Readings arrive/);
+  assert.match(saidOf(10_000, 26_000), /Nothing has arrived/);
+  assert.match(saidOf(100, 6_000), /Nothing has arrived/);
+});
+
+test("one reading has no rate", () => {
+  const stats = createArrivalStats();
+  countArrival(stats, 1_000, 20);
+  assert.equal(said(stats, 1_500, 10_000), "Readings arrive immediately. None is missing.");
+});
+
+/** A bike of 10 Hz until 60 s, nothing for 25 s, then all that waited in per second. */
+function reconnected() {
+  const stats = createArrivalStats();
+  for (let ms = 0; ms <= 60_000; ms += 100) countArrival(stats, ms, 20);
+  for (let i = 1; i <= 250; i += 1) countArrival(stats, 85_000 + i * 4, 25_000 - i * 96);
+  return stats;
+}
+
+test("readings that waited are no line that is too slow", () => {
+  const stats = createArrivalStats();
+  for (let i = 1; i <= 100; i += 1) countArrival(stats, 85_000 + i * 4, 25_000 - i * 96);
+  assert.match(said(stats, 85_400, 100), /^Catching up: readings from 15 s ago arrive now\. None/);
+});
+
+test("once it caught up, rate and latency are those of now", () => {
+  const stats = reconnected();
+  for (let ms = 86_050; ms <= 88_000; ms += 100) countArrival(stats, ms, 20);
+  assert.match(said(stats, 88_000, 100), /^Readings arrive immediately, about 10 per second/);
+});
+
+test("a long catching up stays one until it ends", () => {
+  const stats = createArrivalStats();
+  for (let ms = 0; ms < 30_000; ms += 50) {
+    countArrival(stats, ms, 40_000 - ms);
+    if (ms > 3_000) assert.match(said(stats, ms, 100), /^Catching up/, `${ms}`);
+  }
+});
+
+test("a line that stays behind is too slow", () => {
+  const stats = createArrivalStats();
+  for (let ms = 0; ms <= 60_000; ms += 1) {
+    if (ms % 1_000 === 0) for (let i = 10; i > 0; i -= 1) countArrival(stats, ms, 4_000 + i * 100);
+  }
+  assert.match(said(stats, 60_100, 100), /4\.\d s late, so the connection is too slow/);
+});
+
+test("a measured rate has a decimal where that says something", () => {
+  const rates = [0, 0.1, 0.98, 9.84, 49.7];
+  const words = ["–", "one every 10 s", "1.0 per second", "9.8 per second", "50 per second"];
+  assert.deepEqual(rates.map(measuredRateText), words);
+});
