@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.schema.openapi import http_schemas
-from gateway.schema.payloads import GAP_REASONS, error_codes, schemas
+from gateway.schema.payloads import GAP_REASONS, REFUSALS, error_codes, schemas
 from shared.reading import ASSIST_LEVELS
 from tests.processes import ROOT
 
@@ -39,6 +39,7 @@ def test_an_interface_has_the_keys_of_its_schema(interface: str) -> None:
 
 def test_the_closed_lists_are_the_same() -> None:
     assert words_of("Gap", "reason") == set(GAP_REASONS)
+    assert words_of("DeviceStatus", "refused") == set(REFUSALS)
     assert words_of("Refusal", "code") == set(error_codes())
     assert words_of("Reading", "assist") == set(ASSIST_LEVELS)
 
