@@ -7,6 +7,7 @@ import {
   summarize,
 } from "../../gateway/static/dashboard/arrival_stats.js";
 import { arrivalText, measuredRateText } from "../../gateway/static/dashboard/arrival_texts.js";
+import { applyReading, createBikeState } from "../../gateway/static/dashboard/bike_state.js";
 import { EMPTY_TALLY } from "../../gateway/static/dashboard/tally.js";
 
 /** Readings every `interval_ms` for a minute, then what is said `after_ms` later. */
@@ -94,4 +95,44 @@ test("a measured rate has a decimal where that says something", () => {
   const rates = [0, 0.1, 0.98, 9.84, 49.7];
   const words = ["–", "one every 10 s", "1.0 per second", "9.8 per second", "50 per second"];
   assert.deepEqual(rates.map(measuredRateText), words);
+});
+
+test("a short burst of missed readings does not raise the rate", () => {
+  const stats = createArrivalStats();
+  for (let ms = 1_900; ms >= 0; ms -= 100) countArrival(stats, 60_000, ms);
+  assert.match(said(stats, 60_000, 100), /about 10 per second/);
+  for (let ms = 60_100; ms <= 62_000; ms += 100) {
+    countArrival(stats, ms, 20);
+    assert.match(said(stats, ms, 100), /about (9|10|11) per second/, `${ms}`);
+  }
+});
+
+test("readings that waited for a throttled tab do not raise the rate", () => {
+  for (const wait_ms of [1_000, 5_000, 60_000]) {
+    const stats = createArrivalStats();
+    for (let measured_ms = 0; measured_ms < 120_000; measured_ms += 100) {
+      const arrival_ms = Math.ceil((measured_ms + 1) / wait_ms) * wait_ms;
+      countArrival(stats, arrival_ms, arrival_ms - measured_ms);
+      const { rate_hz, isCatchingUp } = summarize(stats, arrival_ms, 100);
+      assert.ok(isCatchingUp || rate_hz < 12, `${wait_ms}: ${rate_hz} Hz`);
+    }
+  }
+});
+
+test("a page clock that is slow or stands still does not raise the rate", () => {
+  for (const step_ms of [0, 1, 10]) {
+    const shown = createBikeState();
+    for (let seq = 1; seq <= 300; seq += 1) {
+      const reading = { epoch: 1, seq, ts_ms: 60_000 + seq * 100, speed_kmh: 20 };
+      applyReading(shown, reading, 60_000 + seq * step_ms);
+      const { rate_hz, isCatchingUp } = summarize(shown.arrivals, 60_000 + seq * step_ms, 100);
+      assert.ok(isCatchingUp || rate_hz < 12, `${step_ms} ms, ${seq}: ${rate_hz} Hz`);
+    }
+  }
+});
+
+test("a burst of a slow bike does not raise its rate", () => {
+  const stats = createArrivalStats();
+  for (const late_ms of [2_000, 1_000, 0]) countArrival(stats, 60_000, late_ms);
+  assert.match(said(stats, 60_001, 1_000), /about 1 per second/);
 });

@@ -2,7 +2,11 @@
  * Rate and latency of the readings that arrive: of the last 5 s, or of the last few readings of a
  * slow bike. Pure; bounded.
  *
- * How it works. Slots of one second count the arrivals. Latencies that fall by more than 2 s show that missed readings are arriving. They say nothing about
+ * How it works. Slots of one second count the arrivals. The rate comes from the times at which the
+ * readings were measured, not only from the times at which they arrived: missed readings, and
+ * readings that waited for a throttled tab, arrive all at once, and the bike is no faster for that.
+ * For the same reason the rate does not depend on the page's clock, which may stand still.
+ * Latencies that fall by more than 2 s show that missed readings are arriving. They say nothing about
  * the connection as it is now, so counting starts again with each of them.
  */
 
@@ -20,8 +24,11 @@ export function createArrivalStats() {
   return { ...createCounts(), peak, last: NOT_FALLING, isCatchingUp: false };
 }
 
-/** Count a reading that arrived `latency_ms` after it was measured. */
-export function countArrival(stats, arrival_ms, latency_ms) {
+/**
+ * Count a reading that arrived `latency_ms` after it was measured. `measured_ms` is the time of
+ * measurement by the bike's clock: only differences of it count.
+ */
+export function countArrival(stats, arrival_ms, latency_ms, measured_ms = arrival_ms - latency_ms) {
   const { peak, last } = stats;
   const keepsFalling = last.isFalling && latency_ms < last.latency_ms;
   const isFalling = peak.latency_ms - latency_ms > FALL_MS || keepsFalling;
@@ -31,7 +38,7 @@ export function countArrival(stats, arrival_ms, latency_ms) {
     Object.assign(stats, createCounts(), { isCatchingUp: latency_ms > FALL_MS });
     if (!stats.isCatchingUp) stats.peak = { latency_ms, at_ms: arrival_ms };
   } else stats.isCatchingUp = false;
-  const arrival = { arrival_ms, latency_ms };
+  const arrival = { arrival_ms, latency_ms, measured_ms };
   countIn(slotAt(stats, arrival_ms), arrival);
   stats.recent = [...stats.recent, arrival].slice(-RECENT_MAX);
 }
@@ -55,11 +62,13 @@ export function summarize(stats, now_ms, interval_ms = 0) {
   };
 }
 
+/** The rate in Hz: over the time of measurement or of arrival, whichever is longer. */
 function rateOf(slots, count, now_ms) {
-  const first_ms = Math.min(...slots.map((slot) => slot.first_ms));
-  const last_ms = Math.max(...slots.map((slot) => slot.last_ms));
-  const rate_hz = ((count - 1) * 1000) / Math.max(last_ms - first_ms, 1000);
-  return Math.min(rate_hz, (count * 1000) / Math.max(now_ms - first_ms, 1));
+  const firstOf = (key) => Math.min(...slots.map((slot) => slot[key].first_ms));
+  const lastOf = (key) => Math.max(...slots.map((slot) => slot[key].last_ms));
+  const spans_ms = ["arrived", "measured"].map((key) => lastOf(key) - firstOf(key));
+  const rate_hz = ((count - 1) * 1000) / Math.max(...spans_ms, 1000);
+  return Math.min(rate_hz, (count * 1000) / Math.max(now_ms - firstOf("arrived"), 1));
 }
 
 function summarizeRecent({ recent }, now_ms, interval_ms) {
@@ -76,9 +85,12 @@ function summarizeRecent({ recent }, now_ms, interval_ms) {
   };
 }
 
-/** The usual time between two arrivals, in ms; 0 while unknown. */
+/** The usual time between two readings, measured or arrived, in ms; 0 while unknown. */
 function medianInterval(recent) {
-  const intervals = recent.slice(1).map((one, place) => one.arrival_ms - recent[place].arrival_ms);
+  const intervals = recent.slice(1).map((one, place) => {
+    const other = recent[place];
+    return Math.max(one.arrival_ms - other.arrival_ms, one.measured_ms - other.measured_ms);
+  });
   return intervals.sort((a, b) => a - b)[intervals.length >> 1] ?? 0;
 }
 
@@ -98,12 +110,17 @@ function slotAt({ slots }, arrival_ms) {
   return slots[place];
 }
 
-function countIn(slot, { arrival_ms, latency_ms }) {
+function countIn(slot, { arrival_ms, latency_ms, measured_ms }) {
   slot.count += 1;
   slot.total_ms += latency_ms;
   slot.worst_ms = Math.max(slot.worst_ms, latency_ms);
-  slot.first_ms ??= arrival_ms;
-  slot.last_ms = arrival_ms;
+  extend(slot.arrived, arrival_ms);
+  extend(slot.measured, measured_ms);
+}
+
+function extend(span, ms) {
+  span.first_ms = Math.min(span.first_ms, ms);
+  span.last_ms = Math.max(span.last_ms, ms);
 }
 
 /** `slots` are seconds of arrival; `recent` are the last readings, for a slow bike. */
@@ -112,5 +129,6 @@ function createCounts() {
 }
 
 function emptySlot(second) {
-  return { second, count: 0, total_ms: 0, worst_ms: 0, first_ms: null, last_ms: null };
+  const empty = { first_ms: Infinity, last_ms: -Infinity };
+  return { second, count: 0, total_ms: 0, worst_ms: 0, arrived: { ...empty }, measured: { ...empty } };
 }
