@@ -1,9 +1,9 @@
-/** A line to a gateway that breaks when told to: an answer is on its way then, and never arrives. */
+/** A proxy to a gateway that can drop a connection while an answer is on its way. */
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
-/** Listen on a free port; `breakNext()` resolves when an answer to a kept connection was lost. */
+/** Listen on a free port; `breakNext()` resolves after an answer on a kept connection was dropped. */
 export async function startBrokenLine(t, url) {
   const target = new URL(url);
   const open = new Set();
@@ -13,7 +13,7 @@ export async function startBrokenLine(t, url) {
     let answers = 0;
     for (const socket of [client, gateway]) {
       open.add(socket);
-      socket.on("error", () => socket.destroy()); // either side may go first
+      socket.on("error", () => socket.destroy()); // either side may close first
       socket.on("close", () => [client, gateway].forEach((one) => one.destroy()));
     }
     client.pipe(gateway);

@@ -1,11 +1,11 @@
-/** A line to a gateway that lets through so many bytes a second. */
+/** A proxy to a gateway with a limited number of bytes a second. */
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
 const STEP_MS = 50;
 
-/** Listen on a free port; `speed.bytes_s` may be changed while it runs. */
+/** Listen on a free port; `speed.bytes_s` may change at any time. */
 export async function startSlowLine(t, url, bytes_s) {
   const speed = { bytes_s };
   const target = new URL(url);
@@ -14,7 +14,7 @@ export async function startSlowLine(t, url, bytes_s) {
     const gateway = connect(Number(target.port), target.hostname);
     for (const socket of [client, gateway]) {
       open.add(socket);
-      socket.on("error", () => socket.destroy()); // either side may go first
+      socket.on("error", () => socket.destroy()); // either side may close first
       socket.on("close", () => [client, gateway].forEach((one) => one.destroy()));
     }
     client.pipe(gateway);
@@ -28,7 +28,7 @@ export async function startSlowLine(t, url, bytes_s) {
   return { url: `http://127.0.0.1:${server.address().port}`, speed };
 }
 
-/** Pass on what is allowed for each step; what is not read stays with the sender. */
+/** Forward the allowed bytes of each step; the rest stays unread. */
 function trickle(from, to, speed) {
   from.pause();
   const timer = setInterval(() => {

@@ -10,7 +10,7 @@ import { arrivalText, measuredRateText } from "../../gateway/static/dashboard/ar
 import { applyReading, createBikeState } from "../../gateway/static/dashboard/bike_state.js";
 import { EMPTY_TALLY } from "../../gateway/static/dashboard/tally.js";
 
-/** Readings every `interval_ms` for a minute, then what is said `after_ms` later. */
+/** Send a reading every `interval_ms` for a minute; the text `after_ms` later. */
 function saidOf(interval_ms, after_ms = 0, named_ms = interval_ms) {
   const stats = createArrivalStats();
   let at_ms = 0;
@@ -23,7 +23,7 @@ function said(stats, now_ms, interval_ms) {
   return arrivalText({ ...told, kind: "online", age_ms: 100, tally: EMPTY_TALLY, interval_ms });
 }
 
-test("each pace is told right, at whatever moment", () => {
+test("each pace is shown correctly", () => {
   const paces = [
     [20, /, about 50 per second\./],
     [100, /, about 10 per second\./],
@@ -39,11 +39,11 @@ test("each pace is told right, at whatever moment", () => {
   }
 });
 
-test("an irregular bike is said to be one", () => {
+test("an irregular bike is called irregular", () => {
   assert.match(saidOf(1_000, 10, 0), /immediately and at irregular intervals, about 1 per second\./);
 });
 
-test("a slow bike is silent only after more than its interval", () => {
+test("a slow bike is not silent", () => {
   assert.match(saidOf(10_000, 20_000), /Readings arrive/);
   assert.match(saidOf(10_000, 26_000), /Nothing has arrived/);
   assert.match(saidOf(100, 6_000), /Nothing has arrived/);
@@ -55,7 +55,7 @@ test("one reading has no rate", () => {
   assert.equal(said(stats, 1_500, 10_000), "Readings arrive immediately. None is missing.");
 });
 
-/** A bike of 10 Hz until 60 s, nothing for 25 s, then all that waited in per second. */
+/** A bike at 10 Hz until 60 s, then 25 s without a connection, then all missed readings in one second. */
 function reconnected() {
   const stats = createArrivalStats();
   for (let ms = 0; ms <= 60_000; ms += 100) countArrival(stats, ms, 20);
@@ -63,19 +63,19 @@ function reconnected() {
   return stats;
 }
 
-test("readings that waited are no line that is too slow", () => {
+test("missed readings are catching up", () => {
   const stats = createArrivalStats();
   for (let i = 1; i <= 100; i += 1) countArrival(stats, 85_000 + i * 4, 25_000 - i * 96);
   assert.match(said(stats, 85_400, 100), /^Catching up: readings from 15 s ago arrive now\. None/);
 });
 
-test("once it caught up, rate and latency are those of now", () => {
+test("rate and latency after catching up", () => {
   const stats = reconnected();
   for (let ms = 86_050; ms <= 88_000; ms += 100) countArrival(stats, ms, 20);
   assert.match(said(stats, 88_000, 100), /^Readings arrive immediately, about 10 per second/);
 });
 
-test("a long catching up stays one until it ends", () => {
+test("a long catching up does not end early", () => {
   const stats = createArrivalStats();
   for (let ms = 0; ms < 30_000; ms += 50) {
     countArrival(stats, ms, 40_000 - ms);
@@ -83,7 +83,7 @@ test("a long catching up stays one until it ends", () => {
   }
 });
 
-test("a line that stays behind is too slow", () => {
+test("a constant delay is a slow connection", () => {
   const stats = createArrivalStats();
   for (let ms = 0; ms <= 60_000; ms += 1) {
     if (ms % 1_000 === 0) for (let i = 10; i > 0; i -= 1) countArrival(stats, ms, 4_000 + i * 100);
@@ -91,13 +91,13 @@ test("a line that stays behind is too slow", () => {
   assert.match(said(stats, 60_100, 100), /4\.\d s late, so the connection is too slow/);
 });
 
-test("a measured rate has a decimal where that says something", () => {
+test("decimals of a measured rate", () => {
   const rates = [0, 0.1, 0.98, 9.84, 49.7];
   const words = ["–", "one every 10 s", "1.0 per second", "9.8 per second", "50 per second"];
   assert.deepEqual(rates.map(measuredRateText), words);
 });
 
-test("a short burst of missed readings does not raise the rate", () => {
+test("rate during a burst of missed readings", () => {
   const stats = createArrivalStats();
   for (let ms = 1_900; ms >= 0; ms -= 100) countArrival(stats, 60_000, ms);
   assert.match(said(stats, 60_000, 100), /about 10 per second/);
@@ -107,7 +107,7 @@ test("a short burst of missed readings does not raise the rate", () => {
   }
 });
 
-test("readings that waited for a throttled tab do not raise the rate", () => {
+test("rate in a throttled tab", () => {
   for (const wait_ms of [1_000, 5_000, 60_000]) {
     const stats = createArrivalStats();
     for (let measured_ms = 0; measured_ms < 120_000; measured_ms += 100) {
@@ -119,7 +119,7 @@ test("readings that waited for a throttled tab do not raise the rate", () => {
   }
 });
 
-test("a page clock that is slow or stands still does not raise the rate", () => {
+test("rate with a slow page clock", () => {
   for (const step_ms of [0, 1, 10]) {
     const shown = createBikeState();
     for (let seq = 1; seq <= 300; seq += 1) {
@@ -131,7 +131,7 @@ test("a page clock that is slow or stands still does not raise the rate", () => 
   }
 });
 
-test("a burst of a slow bike does not raise its rate", () => {
+test("rate during a burst of a slow bike", () => {
   const stats = createArrivalStats();
   for (const late_ms of [2_000, 1_000, 0]) countArrival(stats, 60_000, late_ms);
   assert.match(said(stats, 60_001, 1_000), /about 1 per second/);

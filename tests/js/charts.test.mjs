@@ -17,7 +17,7 @@ test("a unit that nobody knows is km/h", () => {
   assert.equal(unitOf("mph"), MPH);
 });
 
-test("the gauge's scale has room for the speed", () => {
+test("the gauge's scale fits the speed", () => {
   assert.deepEqual(
     [0, 50, 51, 76, 199].map((speed) => gaugeMax(speed, KMH)),
     [50, 50, 75, 100, 200],
@@ -25,7 +25,7 @@ test("the gauge's scale has room for the speed", () => {
   assert.equal(gaugeMax(48, MPH), 30);
 });
 
-test("there is a chart for each kind of value that readings carry, and no other", () => {
+test("one chart for each kind of value", () => {
   const [keys, extraKeys] = [new Set(), new Set()];
   assert.equal(
     noteKeys(reading(1, 1, { motor_power_w: 5, extra: { b: 1, a: 2, c: "x" } }), keys, extraKeys),
@@ -38,7 +38,7 @@ test("there is a chart for each kind of value that readings carry, and no other"
   );
 });
 
-test("invented names cannot fill the page with charts", () => {
+test("extra charts are limited", () => {
   const [keys, extraKeys] = [new Set(), new Set()];
   for (let i = 0; i < 100; i += 1) noteKeys({ extra: { [`key_${i}`]: i } }, keys, extraKeys);
   assert.equal(chartsFor(keys, extraKeys).length, 16);
@@ -51,7 +51,7 @@ test("a value is a number or nothing", () => {
     assert.equal(valueOf(one, line), null);
 });
 
-test("an axis is round, and has room for what is usual", () => {
+test("an axis is round and large enough", () => {
   const speed = { from: 0, least: 30 };
   const axisEnds = (definition, low, high) => {
     const { top, labels } = createScale(definition, low, high);

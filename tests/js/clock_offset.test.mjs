@@ -22,7 +22,7 @@ test("clocks that are nearly right agree", () => {
   assert.equal(offsetOf(createClock()), 0);
 });
 
-test("a clock an hour off is told by the fastest reading", () => {
+test("the fastest reading gives the offset", () => {
   const clock = createClock();
   for (const [seq, late_ms] of [
     [1, 80],
@@ -34,7 +34,7 @@ test("a clock an hour off is told by the fastest reading", () => {
   assert.equal(offsetOf(clock), HOUR_MS + 15);
 });
 
-test("a newest reading that waited for seconds is no clock that differs, a clock that does is found", () => {
+test("a delayed reading is no clock offset", () => {
   const clock = createClock();
   observe(clock, reading(1, 10_000), 15_000);
   assert.equal(offsetOf(clock), 0);
@@ -42,14 +42,14 @@ test("a newest reading that waited for seconds is no clock that differs, a clock
   assert.equal(offsetOf(clock), 5_000);
 });
 
-test("readings of the past say nothing about a clock", () => {
+test("past readings do not change the offset", () => {
   const clock = createClock();
   observe(clock, reading(1000, 1_000_000), 1_000_020);
   observe(clock, reading(1, 500_000), 1_000_030);
   assert.equal(offsetOf(clock), 0);
 });
 
-test("a clock that is set back or a new epoch is judged anew", () => {
+test("a new epoch resets the offset", () => {
   const clock = createClock();
   observe(clock, reading(1, 2 * HOUR_MS), 2 * HOUR_MS);
   observe(clock, reading(2, HOUR_MS), 2 * HOUR_MS + 100);
@@ -58,13 +58,13 @@ test("a clock that is set back or a new epoch is judged anew", () => {
   assert.equal(offsetOf(clock), 0);
 });
 
-test("a clock that drifts is followed within twenty minutes", () => {
+test("a drifting clock is followed", () => {
   const clock = createClock();
   for (let s = 0; s <= 3_600; s += 1) observe(clock, reading(s, s * 1000), s * 1000 + s * 2);
   assert.ok(offsetOf(clock) > 4_000, `${offsetOf(clock)} ms`);
 });
 
-test("rate and latency are those of the last seconds", () => {
+test("rate and latency of the last seconds", () => {
   const stats = createArrivalStats();
   for (let ms = 0; ms < 20_000; ms += 100) countArrival(stats, ms, ms < 10_000 ? 500 : 20);
   const { rate_hz, latency_ms, worst_ms } = summarize(stats, 19_950);
@@ -72,20 +72,20 @@ test("rate and latency are those of the last seconds", () => {
   assert.deepEqual([latency_ms, worst_ms], [20, 20]);
 });
 
-test("a bike that fell silent has no rate and no latency", () => {
+test("a silent bike has no rate", () => {
   const stats = createArrivalStats();
   countArrival(stats, 1_000, 20);
   const nothing = { rate_hz: 0, latency_ms: null, worst_ms: null, isCatchingUp: false };
   assert.deepEqual(summarize(stats, 60_000), nothing);
 });
 
-test("the rate is right from the first second on", () => {
+test("rate in the first seconds", () => {
   const stats = createArrivalStats();
   for (let ms = 50_000; ms <= 52_000; ms += 100) countArrival(stats, ms, 1);
   assert.equal(summarize(stats, 52_000).rate_hz, 10);
 });
 
-test("a bike with a wrong clock is shown in the reader's time", () => {
+test("a wrong clock is corrected", () => {
   const shown = shownBike.createBikeState();
   shownBike.applyAnswer(shown, { online: true, latest: reading(1, 1_000) }, HOUR_MS + 1_000);
   shownBike.applyReading(shown, reading(2, 2_000), HOUR_MS + 2_040);
@@ -94,7 +94,7 @@ test("a bike with a wrong clock is shown in the reader's time", () => {
   assert.equal(summarize(shown.arrivals, HOUR_MS + 2_040).latency_ms, 40);
 });
 
-test("a gap opens a hole that the next reading closes, and the past is asked for it", () => {
+test("the next reading closes a hole", () => {
   const shown = shownBike.createBikeState();
   assert.equal(shownBike.applyReading(shown, reading(1, 1_000), 1_000), false);
   shownBike.applyGap(shown, { lost: 3 });
@@ -103,7 +103,7 @@ test("a gap opens a hole that the next reading closes, and the past is asked for
   assert.deepEqual([shown.tally.gaps, shown.tally.lost], [1, 3]);
 });
 
-test("the charts of a bike that is offline end soon after its last reading", () => {
+test("charts end after an offline bike", () => {
   const shown = shownBike.createBikeState();
   assert.equal(shownBike.newestMoment(shown, false, 500), 500);
   shownBike.applyAnswer(shown, { online: false, latest: reading(1, 100_000) }, 500_000);

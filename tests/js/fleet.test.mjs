@@ -58,17 +58,17 @@ function idsOf(filter, sort) {
   return filterAndSort(ENTRIES, { words: "", kind: "all", ...filter }, sort).map(({ bike }) => bike.id);
 }
 
-test("bikes are sorted by name as people count", () => {
+test("numbers in names sort naturally", () => {
   assert.deepEqual(idsOf({}, DEFAULT_SORT), ["ebike-2", "ebike-9", "ebike-10", "Zoe"]);
 });
 
-test("the first press puts the fastest first, the second turns it round, who is gone is last", () => {
+test("a second press reverses the order", () => {
   const fastest = toggleSort(DEFAULT_SORT, "speed");
   assert.deepEqual(idsOf({}, fastest), ["Zoe", "ebike-10", "ebike-2", "ebike-9"]);
   assert.deepEqual(idsOf({}, toggleSort(fastest, "speed")), ["ebike-10", "Zoe", "ebike-2", "ebike-9"]);
 });
 
-test("sorting by state begins with what needs a hand", () => {
+test("refused bikes sort first by state", () => {
   assert.deepEqual(idsOf({}, toggleSort(DEFAULT_SORT, "state")), [
     "ebike-2",
     "ebike-10",
@@ -77,18 +77,18 @@ test("sorting by state begins with what needs a hand", () => {
   ]);
 });
 
-test("bikes are found by parts of their names and models, and by state", () => {
+test("filter by name, model and state", () => {
   assert.deepEqual(idsOf({ words: " STADT 9 " }, DEFAULT_SORT), ["ebike-9"]);
   assert.deepEqual(idsOf({ kind: "online", words: "ebike" }, DEFAULT_SORT), ["ebike-10"]);
 });
 
-test("an order is remembered as a word, and a strange word is the usual order", () => {
+test("an order is saved as text", () => {
   const sort = toggleSort(DEFAULT_SORT, "speed");
   assert.deepEqual(parseSort(formatSort(sort)), sort);
   for (const word of [null, "", "wheels-", "__proto__+"]) assert.equal(parseSort(word), DEFAULT_SORT);
 });
 
-/** A fleet whose changes begin with these entries. */
+/** A fleet that starts with these entries. */
 function begunWith(...entries) {
   const fleet = createFleet();
   assert.equal(recordChanges(fleet, entries, 0), null);
@@ -99,7 +99,7 @@ function toldOf({ changes }) {
   return changes.items.map(({ ids, kind }) => `${ids.join()} ${kind}`);
 }
 
-test("a bike that comes or goes is told, one heard for the first time as new", () => {
+test("changes of state are reported", () => {
   const fleet = begunWith(entry("a", "online"));
   const later = [entry("a", "online"), entry("b", "online")];
   assert.equal(recordChanges(fleet, later, 1), "b is new.");
@@ -109,7 +109,7 @@ test("a bike that comes or goes is told, one heard for the first time as new", (
   assert.equal(recordChanges(begunWith(), [entry("a", "online")], 1), "a is new.");
 });
 
-test("a lost line to the gateway is no change of bikes, but bikes that appeared meanwhile are", () => {
+test("a lost connection is no change", () => {
   const fleet = begunWith(entry("a", "online"));
   for (const kind of ["unknown", "online"]) {
     assert.equal(recordChanges(fleet, [entry("a", kind)], 0), null);
@@ -119,7 +119,7 @@ test("a lost line to the gateway is no change of bikes, but bikes that appeared 
   assert.equal(recordChanges(fleet, after, 2), "b is new.");
 });
 
-test("a bike went when it gave its last sign, also in the news", () => {
+test("an offline bike has its last time", () => {
   const fleet = begunWith(entry("a", "online"));
   const bike = { id: "a", heard_ms: 7_000, reading: { ts_ms: 6_000 } };
   recordChanges(fleet, [{ bike, kind: "offline" }], 10_000);
@@ -127,7 +127,7 @@ test("a bike went when it gave its last sign, also in the news", () => {
   assert.equal(sinceText(bike, undefined, 10_000), timeText(7_000));
 });
 
-test("many changes at once are counted, and are one item", () => {
+test("simultaneous changes are one item", () => {
   const all = (kind, many) =>
     Array.from({ length: 200 }, (_, i) => entry(`b${199 - i}`, i < many ? kind : "online"));
   const fleet = begunWith(...all("online", 0));
@@ -152,7 +152,7 @@ test("only rows near the window exist", () => {
   assert.deepEqual(visibleRows(200, 900, 56, 3), [0, 3]);
 });
 
-test("the row that has the focus exists wherever the list is scrolled to", () => {
+test("the focused row always exists", () => {
   assert.deepEqual(withFocusedRow([40, 60], 45), [[40, 60]]);
   assert.deepEqual(withFocusedRow([40, 60], -1), [[40, 60]]);
   assert.deepEqual(withFocusedRow([40, 60], 3), [
@@ -165,7 +165,7 @@ test("the row that has the focus exists wherever the list is scrolled to", () =>
   ]);
 });
 
-test("keys lead from row to row, from page to page and to the ends, and no further", () => {
+test("keys move within the list", () => {
   const after = (key, more) => indexAfterKey({ key, ...more }, 3, 20, 10);
   const keys = ["ArrowDown", "ArrowUp", "PageDown", "PageUp", "Home", "End"];
   assert.deepEqual(keys.map((key) => after(key)), [4, 2, 13, 0, 0, 19]);
@@ -175,7 +175,7 @@ test("keys lead from row to row, from page to page and to the ends, and no furth
   assert.equal(after("End", { ctrlKey: true }), null);
 });
 
-test("a sparkline ends now, holds one speed a second, and leaves out what is unknown", () => {
+test("one speed a second, gaps unknown", () => {
   const spark = createSpeedRing();
   addSpeed(spark, 10, 1_000_000);
   addSpeed(spark, 11, 1_000_500);
@@ -187,7 +187,7 @@ test("a sparkline ends now, holds one speed a second, and leaves out what is unk
   assert.ok(speedsOf(createSpeedRing(), 1_000).every(Number.isNaN));
 });
 
-test("the past fills a sparkline where it is empty, and nowhere else", () => {
+test("history fills only empty seconds", () => {
   const spark = createSpeedRing();
   addSpeed(spark, 12, 1_002_000);
   const seconds = [100, 1_000, 1_002, 1_003];
@@ -200,7 +200,7 @@ test("the past fills a sparkline where it is empty, and nowhere else", () => {
   assert.deepEqual(speedsOf(spark, 1_003_000).slice(-4), [7, NaN, 12, NaN]);
 });
 
-test("a bike that was offline from the beginning has the picture of its last readings", () => {
+test("sparkline of an offline bike", () => {
   const spark = createSpeedRing();
   fillSpeeds(
     spark,
@@ -212,11 +212,11 @@ test("a bike that was offline from the beginning has the picture of its last rea
   assert.deepEqual(speedsOf(spark, end_ms).slice(-13, -9), [NaN, 1_000, 1_001, NaN]);
   assert.equal(endOfSpeeds(spark, false, 1_003_000), 1_003_000);
   assert.equal(endOfSpeeds(spark, true, 9_000_000), 9_000_000);
-  addSpeed(spark, 5, 990_000); // it is back, by a clock that was fast
+  addSpeed(spark, 5, 990_000); // the bike is back; its clock was fast
   assert.deepEqual(speedsOf(spark, 990_000).slice(-2), [NaN, 5]);
 });
 
-test("what is kept of bikes goes with them", () => {
+test("removed bikes leave nothing behind", () => {
   const fleet = createFleet();
   applyFleetReading(fleet, reading(1, 1_000), 1_000);
   assert.equal(fleet.clocks.get("b"), clockOf(fleet, "b"));

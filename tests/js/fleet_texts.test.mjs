@@ -17,7 +17,7 @@ const NOON = new Date(2026, 4, 17, 12).getTime();
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-test("the list says how many bikes it has, and how many of them match", () => {
+test("number of listed bikes", () => {
   assert.equal(listedText(ALL, 200, 200), "200 bikes");
   assert.equal(listedText(ALL, 1, 1), "1 bike");
   assert.equal(listedText({ words: "x", kind: "all" }, 12, 200), "12 of 200 bikes match");
@@ -32,7 +32,7 @@ test("an empty list says why it is", () => {
   assert.match(say("", "offline", LOST), /^Without a connection .* which bikes are offline\.$/);
 });
 
-test("a line that is down is told with since when, and what that says of the list", () => {
+test("a lost connection has its time", () => {
   const time = timeText(NOON);
   assert.equal(
     downText(LOST, NOON, 3),
@@ -42,10 +42,10 @@ test("a line that is down is told with since when, and what that says of the lis
     downText(LOST, null, 0),
     "The gateway does not answer. This page does not know yet which bikes there are.",
   );
-  assert.equal(downText(CONNECTING, null, 0), ""); // a page that opens is no changes
+  assert.equal(downText(CONNECTING, null, 0), ""); // nothing to report while the page opens
 });
 
-test("a bike is offline since it was heard last, with the day where that is another one", () => {
+test("since when a bike is offline", () => {
   const bike = { heard_ms: NOON - 5_000, reading: { ts_ms: NOON - 2_000 } };
   assert.equal(sinceText(bike, undefined, NOON), timeText(NOON - 2_000));
   const slow = { ...createClock(), minimum: HOUR_MS };

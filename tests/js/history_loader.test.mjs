@@ -21,7 +21,7 @@ function range(from, to) {
   return Array.from({ length: to - from }, (_, place) => reading(from + place));
 }
 
-/** A gateway whose journal answers after so many questions, and time that passes at once. */
+/** A gateway whose journal answers after `failures` requests, without real delays. */
 function createGateway(t, { failures, held_from = 900 }) {
   const asked = [];
   const waits_ms = [];
@@ -53,13 +53,13 @@ function openShown() {
   return shown;
 }
 
-/** Fill the charts; resolves when nothing is asked any more. */
+/** Load the history of the charts; resolves when loading has ended. */
 async function fill(shown) {
   createHistoryLoader(() => true, () => {}).load("b", shown, WINDOW);
   for (let turns = 0; turns < 1_000 && shown.history.isLoading; turns += 1) await Promise.resolve();
 }
 
-test("an incomplete answer is asked for again, ever later, until it is whole", async (t) => {
+test("an incomplete answer is requested again", async (t) => {
   const gateway = createGateway(t, { failures: 3 });
   const shown = openShown();
   await fill(shown);
@@ -70,7 +70,7 @@ test("an incomplete answer is asked for again, ever later, until it is whole", a
   assert.equal(missingReason(shown.history, 600, WINDOW), null);
 });
 
-test("what an incomplete answer has is shown while the rest is loading", async (t) => {
+test("an incomplete answer is shown meanwhile", async (t) => {
   createGateway(t, { failures: 1 });
   const shown = openShown();
   const firsts = [];
@@ -80,7 +80,7 @@ test("what an incomplete answer has is shown while the rest is loading", async (
   assert.deepEqual(firsts[0], [900, "loading"]);
 });
 
-test("a journal that never answers is given up, and nothing is said to be all there is", async (t) => {
+test("a silent journal is given up", async (t) => {
   const gateway = createGateway(t, { failures: Infinity });
   const shown = openShown();
   await fill(shown);
@@ -95,7 +95,7 @@ test("an answer without the key is whole", async (t) => {
   assert.equal(gateway.asked.length, 1);
 });
 
-test("the hole that a gap left is asked for again as well", async (t) => {
+test("a hole is requested again", async (t) => {
   const gateway = createGateway(t, { failures: 2, held_from: 999 });
   const shown = createBikeState();
   addReading(shown.track, reading(900), 900);

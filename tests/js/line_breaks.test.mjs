@@ -19,7 +19,7 @@ import {
 
 const T0 = 1e9;
 
-/** Readings at these seconds, numbered from `seq`. */
+/** Readings at these times in seconds, numbered from `seq`. */
 function readingsAt(times, { epoch = 1, seq = 1 } = {}) {
   return times.map((t, place) => {
     return { epoch, seq: seq + place, ts_ms: (T0 + t) * 1000, speed_kmh: 10 };
@@ -41,7 +41,7 @@ function breaksIn(rows) {
   return rows.filter(({ reading }) => reading === null).map(({ t }) => t - T0);
 }
 
-/** Where the line breaks live, and after a reload. */
+/** The breaks of a live line; after a reload they must be the same. */
 function breaksOf(times, interval_ms) {
   const readings = readingsAt(times);
   const live = rowsBetween(trackOf(readings, interval_ms), T0 - 1, T0 + 1e6, 1e4);
@@ -50,7 +50,7 @@ function breaksOf(times, interval_ms) {
   return breaksIn(live);
 }
 
-test("every steady bike is one line, whether or not it names its interval", () => {
+test("a steady bike is one line", () => {
   for (const interval_s of [0.02, 0.1, 1, 4, 10, 30, 60, 600]) {
     for (const told_ms of [undefined, 0, interval_s * 1000]) {
       assert.deepEqual(breaksOf(every(interval_s, 12), told_ms), [], `${interval_s} ${told_ms}`);
@@ -58,7 +58,7 @@ test("every steady bike is one line, whether or not it names its interval", () =
   }
 });
 
-test("the line of a fast bike breaks where it was silent, that of a slow one is drawn on", () => {
+test("only a silence breaks the line", () => {
   const silent = (interval_s, pause_s, told_ms) => {
     const before = every(interval_s, 20);
     return breaksOf([...before, ...every(interval_s, 20, before.at(-1) + pause_s)], told_ms).length;
@@ -71,13 +71,13 @@ test("the line of a fast bike breaks where it was silent, that of a slow one is 
   assert.equal(silent(10, 30, 10_000), 1);
 });
 
-test("a bike that names a wrong interval is judged by what it sends", () => {
+test("measured intervals outweigh a wrong one", () => {
   const pause = [...every(0.1, 20), ...every(0.1, 5, 6.8)];
   assert.equal(breaksOf(pause, 10_000).length, 1);
   assert.equal(breaksOf(every(10, 12), 100).length, 0);
 });
 
-test("a bike that changes its pace is a line again", () => {
+test("a changed interval is one line", () => {
   const track = trackOf(readingsAt(every(0.1, 50)), 100);
   setStatedInterval(track.detector, 10_000);
   const slow = readingsAt(every(10, 6, 15), { seq: 51 });
@@ -85,13 +85,13 @@ test("a bike that changes its pace is a line again", () => {
   assert.deepEqual(breaksIn(rowsBetween(track, T0, T0 + 100, 1e4)), []);
 });
 
-test("an irregular bike is a line through its usual pauses", () => {
+test("usual pauses of an irregular bike", () => {
   const times = [0, 0.4, 3.5, 4, 8.5, 9, 9.5, 13, 13.2, 17];
   assert.deepEqual(breaksOf(times, 0), []);
   assert.equal(breaksOf([...times, 60], 0).length, 1);
 });
 
-test("two rides under one name are not joined, live and from the past", () => {
+test("two rides are not joined", () => {
   const one = readingsAt(every(1, 5));
   const other = readingsAt(every(1, 5, 5), { epoch: 2 });
   const live = rowsBetween(trackOf([...one, ...other], 1_000), T0, T0 + 100, 1e4);
@@ -99,7 +99,7 @@ test("two rides under one name are not joined, live and from the past", () => {
   for (const rows of [live, past]) assert.deepEqual(breaksIn(rows), [4.5]);
 });
 
-test("a past ride is not joined with the one on the page", () => {
+test("a past ride is not joined", () => {
   const track = trackOf(readingsAt(every(1, 5, 5), { epoch: 2 }), 1_000);
   const readings = readingsAt(every(1, 5));
   insertHistory(track, rowsOf({ readings, gaps: [] }, 0, -Infinity, T0 + 5, 1_000));
@@ -117,14 +117,14 @@ test("another model is another ride", () => {
   assert.deepEqual(breaksIn(rowsBetween(shown.track, T0, T0 + 100, 1e4)), [1.5]);
 });
 
-test("a thinned answer is one line, and breaks where the bike was silent", () => {
+test("silence in a thinned answer", () => {
   const all = readingsAt([...every(0.1, 9_000), ...every(0.1, 9_000, 960)]);
   const readings = all.filter((_, place) => place % 12 === 0 || place % 12 === 5);
   const rows = rowsOf({ readings, gaps: [] }, 0, -Infinity, Infinity, 100);
   assert.equal(breaksIn(rows).length, 1);
 });
 
-test("a past in which the clock was set back goes on with the newer time", () => {
+test("a clock set back in history", () => {
   const readings = [...readingsAt(every(1, 5, 1_000)), ...readingsAt(every(1, 5), { seq: 6 })];
   const rows = rowsOf({ readings, gaps: [] }, 0, -Infinity, Infinity, 1_000);
   assert.deepEqual(
@@ -133,21 +133,21 @@ test("a past in which the clock was set back goes on with the newer time", () =>
   );
 });
 
-test("a slow bike is silent only after more than its interval, and its value stays till then", () => {
+test("a slow bike between two readings", () => {
   const view = (now) => viewOf(trackOf(readingsAt(every(10, 6)), 10_000), [T0, now], 1e4, now);
   assert.deepEqual(view(T0 + 70).holes, []);
   assert.equal(view(T0 + 76).holes.length, 1);
   assert.equal(readingAt(view(T0 + 70), T0 + 45).reading.seq, 5, "between two readings");
 });
 
-test("a clock that becomes known moves what is there, and the past is asked for anew", () => {
+test("a known clock moves the rows", () => {
   for (const off_ms of [30_000, -30_000]) {
     const shown = createBikeState();
     const readings = readingsAt(every(1, 8)).map((one) => ({ ...one, ts_ms: one.ts_ms - off_ms }));
     insertHistory(shown.track, rowsOf({ readings: readings.slice(0, 4), gaps: [] }, 0, -Infinity, Infinity));
     shown.history = { ...shown.history, from: 0, isLoading: true };
     for (const one of readings.slice(4)) {
-      observe(shown.clock, one, one.ts_ms + off_ms + 20); // the fleet has the same clock
+      observe(shown.clock, one, one.ts_ms + off_ms + 20); // the fleet observes the same clock
       applyReading(shown, one, one.ts_ms + off_ms + 20);
     }
     const rows = rowsBetween(shown.track, T0 - 100, T0 + 100, 1e4);
@@ -157,7 +157,7 @@ test("a clock that becomes known moves what is there, and the past is asked for 
   }
 });
 
-test("a clock that is set during a ride moves nothing that was before", () => {
+test("setting a clock moves no rows", () => {
   const shown = createBikeState();
   const readings = readingsAt(every(1, 10));
   readings.forEach((one, place) => {
@@ -168,7 +168,7 @@ test("a clock that is set during a ride moves nothing that was before", () => {
   assert.ok(rows.every(({ t }, place) => Math.abs(t - T0 - place) < 0.1));
 });
 
-test("a bike with a wrong clock that is started again moves nothing of the ride before", () => {
+test("a restart moves no earlier ride", () => {
   for (const off_ms of [30_000, -30_000]) {
     const shown = createBikeState();
     const rides = [...readingsAt(every(1, 6)), ...readingsAt(every(1, 6, 6), { epoch: 2 })];

@@ -1,4 +1,4 @@
-/** Lists that style sheets and templates repeat: they name what the modules define. */
+/** Lists in style sheets and templates contain only names that the modules define. */
 
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
@@ -50,7 +50,7 @@ test("the buttons offer the chart windows", async () => {
   );
 });
 
-test("the style sheet defines the colours of canvases", async () => {
+test("colours of canvases are defined", async () => {
   const defined = found(await read("static/dashboard.css"), /^ +--([\w-]+):/gm);
   assert.deepEqual(missingFrom(defined, COLOURS), []);
 });

@@ -33,7 +33,7 @@ function lengthsOf(spark, now_s, interval_ms) {
   return speedLines(spark, (T0 + now_s) * 1000, interval_ms).map((line) => line.length);
 }
 
-test("after a reconnect the past that is newer than the last speed is taken, too", () => {
+test("history after a reconnect", () => {
   const spark = createSpeedRing();
   for (let s = 0; s <= 60; s += 1) addSpeed(spark, 20, (T0 + s) * 1000, { epoch: 1 });
   fillSpeeds(spark, past(-4, 85), 0, (T0 + 86) * 1000);
@@ -41,13 +41,13 @@ test("after a reconnect the past that is newer than the last speed is taken, too
   assert.deepEqual(lengthsOf(spark, 86, 1_000), [SPEED_POINTS]);
 });
 
-test("a past that a fast clock puts after now is left out", () => {
+test("history after now is ignored", () => {
   const spark = sparkOf(past(0, 60), 30);
   addSpeed(spark, 20, (T0 + 31) * 1000, { epoch: 1 });
   assert.deepEqual(lengthsOf(spark, 31, 1_000), [32]);
 });
 
-test("each pace is one line, and a silence breaks it", () => {
+test("each pace is one line", () => {
   for (const every_s of [1, 2, 4, 10, 20]) {
     for (const told_ms of [undefined, 0, every_s * 1000]) {
       const lines = lengthsOf(sparkOf(past(0, 80, { every_s }), 85), 85, told_ms);
@@ -62,7 +62,7 @@ test("two rides are two lines", () => {
   assert.deepEqual(lengthsOf(sparkOf(rides, 80), 80, 1_000), [41, 40]);
 });
 
-test("readings that waited for a line stand where they were measured", () => {
+test("delayed readings keep their time", () => {
   const fleet = createFleet();
   for (const one of past(0, 20)) applyFleetReading(fleet, one, one.ts_ms + 20);
   for (const one of past(21, 60)) applyFleetReading(fleet, one, (T0 + 60) * 1000 + 20);
@@ -71,7 +71,7 @@ test("readings that waited for a line stand where they were measured", () => {
   assert.ok(length >= 59, `${length}: only the last two seconds are one`);
 });
 
-/** What is asked of a gateway for one bike in sight, and its picture once it is filled. */
+/** Load the speeds of one visible bike; the requested URLs and the fleet. */
 async function askedFor(t, { bike, clock, offset_ms = 0, answers = [] }) {
   const urls = [];
   t.mock.timers.enable({ apis: ["Date", "setTimeout"], now: (T0 + 85) * 1000 });
@@ -93,7 +93,7 @@ async function askedFor(t, { bike, clock, offset_ms = 0, answers = [] }) {
   return { urls, fleet, look };
 }
 
-test("as many points are asked for as are drawn", async (t) => {
+test("only drawn points are requested", async (t) => {
   const [reading] = past(84, 84);
   const clock = createClock();
   observe(clock, reading, reading.ts_ms + 10);
@@ -102,7 +102,7 @@ test("as many points are asked for as are drawn", async (t) => {
 });
 
 for (const offset_ms of [YEAR_MS * 3, -YEAR_MS, 30_000, -30_000]) {
-  test(`a clock that is ${offset_ms} ms off fills its picture once it is known`, async (t) => {
+  test(`sparkline of a clock ${offset_ms} ms off`, async (t) => {
     const [first, second, third] = past(82, 84);
     const wrong = [first, second, third].map((r) => ({ ...r, ts_ms: r.ts_ms - offset_ms }));
     const bike = { online: true, reading: wrong[0] };
@@ -117,14 +117,14 @@ for (const offset_ms of [YEAR_MS * 3, -YEAR_MS, 30_000, -30_000]) {
   });
 }
 
-test("a bike that is offline has its picture, whatever its clock says", async (t) => {
+test("an offline bike with a wrong clock", async (t) => {
   const offset_ms = -YEAR_MS;
   const reading = { ...past(84, 84)[0], ts_ms: (T0 + 84) * 1000 - offset_ms };
   const { fleet } = await askedFor(t, { bike: { online: false, reading }, offset_ms });
   assert.deepEqual(lengthsOf(fleet.speeds.get("b"), 85, 1_000), [85]);
 });
 
-test("a bike that comes back is asked for what it measured meanwhile", async (t) => {
+test("a returning bike is loaded again", async (t) => {
   const [reading] = past(84, 84);
   const clock = createClock();
   observe(clock, reading, reading.ts_ms + 10);

@@ -1,4 +1,4 @@
-/** What spoke.js keeps over a reload; tests/browser/reload.test.mjs has the real pages. */
+/** Cursors that spoke.js saves over a reload; tests/browser/reload.test.mjs uses real pages. */
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
@@ -6,7 +6,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { connect, createMailbox, cut, startScriptedGateway } from "./scripted_gateway.mjs";
 
 const BIKE = "ebike-001";
-const MOST = 10_000; // cursors that a gateway takes in one request
+const MOST = 10_000; // cursors that a gateway accepts in one request
 
 let kept;
 let pages = 0;
@@ -24,12 +24,12 @@ afterEach(() => {
   }
 });
 
-/** Load the module anew, as each page does; its `follow`. */
+/** Load the module again, as each page does, and return its `follow`. */
 async function openPage() {
   return (await import(`../../gateway/static/spoke.js?page=${(pages += 1)}`)).follow;
 }
 
-/** Give this process what a tab has: texts by name. `other` replaces some of what it can do. */
+/** Give this process a tab's storage. `other` replaces some of its methods. */
 function giveStorage(other) {
   kept = new Map();
   const storage = {
@@ -54,7 +54,7 @@ function answerOf(cursors) {
   return { ok: true, devices: Object.fromEntries(states) };
 }
 
-/** Open a page that follows bikes, take in some readings, and leave it; what it asked. */
+/** Open a page that follows bikes, receive readings, and leave the page; the requests it sent. */
 async function visit(t, gateway, options, readings = []) {
   const follow = await openPage();
   const heard = createMailbox();
@@ -71,27 +71,27 @@ async function visit(t, gateway, options, readings = []) {
   return question.request;
 }
 
-test("the next page goes on where the last one was", async (t) => {
+test("a reload resumes", async (t) => {
   const gateway = await startScriptedGateway(t);
   assert.deepEqual(await visit(t, gateway, {}, [reading(5), reading(6)]), { devices: [BIKE] });
   const since = { [BIKE]: "1-6" };
   assert.deepEqual(await visit(t, gateway, {}), { devices: [BIKE], since });
 });
 
-test("the next page asks all of bikes that appeared meanwhile", async (t) => {
+test("a reload includes new bikes", async (t) => {
   const gateway = await startScriptedGateway(t);
   await visit(t, gateway, { devices: "*" }, [reading(5)]);
   const { since } = await visit(t, gateway, { devices: "*" });
   assert.deepEqual(since, { "*": "0-0", [BIKE]: "1-5" });
 });
 
-test("all bikes are resumed although none was there", async (t) => {
+test("a reload resumes an empty list", async (t) => {
   const gateway = await startScriptedGateway(t);
   assert.deepEqual(await visit(t, gateway, { devices: "*" }), { devices: "*" });
   assert.deepEqual((await visit(t, gateway, { devices: "*" })).since, { "*": "0-0" });
 });
 
-test("another gateway, and other bikes, have a place of their own", async (t) => {
+test("one entry for each gateway and list", async (t) => {
   const gateway = await startScriptedGateway(t);
   await visit(t, gateway, {}, [reading(5)]);
   const other = await startScriptedGateway(t);
@@ -100,14 +100,14 @@ test("another gateway, and other bikes, have a place of their own", async (t) =>
   assert.equal((await visit(t, gateway, { devices: "*" })).since, undefined);
 });
 
-test("the order in which bikes are named makes no difference", async (t) => {
+test("the order of names is irrelevant", async (t) => {
   const gateway = await startScriptedGateway(t);
   await visit(t, gateway, { devices: [BIKE, "ebike-002"] }, [reading(5)]);
   const { since } = await visit(t, gateway, { devices: ["ebike-002", BIKE] });
   assert.deepEqual(since, { [BIKE]: "1-5" });
 });
 
-test("a page that says where to start is not kept, unless it says so", async (t) => {
+test("`since` saves nothing without `keep`", async (t) => {
   const gateway = await startScriptedGateway(t);
   const since = { [BIKE]: "0-0" };
   await visit(t, gateway, { since }, [reading(5)]);
@@ -123,7 +123,7 @@ test("a limited stream is not kept", async (t) => {
   assert.equal(kept.size, 0);
 });
 
-test("two follows of the same bikes at once do not share a place", async (t) => {
+test("equal follows share no entry", async (t) => {
   const gateway = await startScriptedGateway(t);
   const follow = await openPage();
   const [one, other] = [connect(t, gateway), connect(t, gateway)];
@@ -139,7 +139,7 @@ test("two follows of the same bikes at once do not share a place", async (t) => 
   assert.equal(kept.size, 0);
 });
 
-test("a follow that was stopped is forgotten, unless it was never answered", async (t) => {
+test("stop deletes the entry", async (t) => {
   const gateway = await startScriptedGateway(t);
   await visit(t, gateway, {}, [reading(5)]);
   const follow = await openPage();
@@ -155,7 +155,7 @@ test("a follow that was stopped is forgotten, unless it was never answered", asy
   assert.equal(kept.size, 0);
 });
 
-test("what a page took in is saved by itself within seconds", async (t) => {
+test("cursors are saved within seconds", async (t) => {
   const saved = createMailbox();
   giveStorage({ setItem: (_name, text) => saved.put(text) });
   const gateway = await startScriptedGateway(t);
@@ -168,7 +168,7 @@ test("what a page took in is saved by itself within seconds", async (t) => {
   following.stop();
 });
 
-test("a storage that refuses, is full or is not there changes nothing else", async (t) => {
+test("a failing storage is harmless", async (t) => {
   const gateway = await startScriptedGateway(t);
   const refuse = () => {
     throw new DOMException("no", "QuotaExceededError");
@@ -187,7 +187,7 @@ test("a storage that refuses, is full or is not there changes nothing else", asy
   }
 });
 
-test("what is no cursor of these bikes is left out, and the rest is used", async (t) => {
+test("invalid entries are ignored", async (t) => {
   const gateway = await startScriptedGateway(t);
   await visit(t, gateway, {}, [reading(5)]);
   const [name] = kept.keys();
@@ -212,14 +212,14 @@ test("what is no cursor of these bikes is left out, and the rest is used", async
   assert.equal({}.polluted, undefined);
 });
 
-test("a bike called __proto__ is kept like any other", async (t) => {
+test("a bike called __proto__ is saved", async (t) => {
   const gateway = await startScriptedGateway(t);
   const options = { devices: ["__proto__"] };
   await visit(t, gateway, options, [reading(5, "__proto__")]);
   assert.deepEqual(Object.entries((await visit(t, gateway, options)).since), [["__proto__", "1-5"]]);
 });
 
-test("of more bikes than a gateway takes cursors, those heard last are resumed", async (t) => {
+test("only the newest cursors are saved", async (t) => {
   const gateway = await startScriptedGateway(t);
   const socket = connect(t, gateway);
   const heard = createMailbox();

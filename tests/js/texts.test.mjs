@@ -44,14 +44,14 @@ import {
 const [KMH, MPH] = [unitOf("kmh"), unitOf("mph")];
 const READING = { epoch: 1, seq: 1, ts_ms: 0, speed_kmh: 24.66 };
 
-test("a speed has one decimal in the reader's unit, and a dash where there is none", () => {
+test("text of a speed", () => {
   assert.equal(speedText(READING, KMH), "24.7");
   assert.equal(speedText(READING, MPH), "15.3");
   assert.equal(speedText({ speed_kmh: 7 }, KMH), "7.0");
   assert.equal(speedText(undefined, KMH), "–");
 });
 
-test("a battery and a power are whole numbers, and a dash where there is none", () => {
+test("texts of battery and power", () => {
   assert.deepEqual([batteryText({ battery_pct: 83.4 }), powerText({ power_w: 99.6 })], ["83 %", "100 W"]);
   assert.deepEqual([batteryText(READING), powerText(undefined)], ["–", "–"]);
 });
@@ -60,22 +60,22 @@ function valuesOf(values, unit = KMH) {
   return otherValues({ ...READING, ...values }, unit).map(({ label, text }) => `${label} ${text}`);
 }
 
-test("only the values a reading carries are shown, with their units", () => {
+test("only carried values are shown", () => {
   assert.deepEqual(valuesOf({ power_w: 151.6, gradient_pct: -0.04 }), ["Rider 152 W", "Gradient 0.0 %"]);
   assert.deepEqual(otherValues(undefined, KMH), []);
 });
 
-test("a distance is told in the reader's unit, a height is not", () => {
+test("a distance has the reader's unit", () => {
   const texts = valuesOf({ odometer_km: 100, altitude_m: 40 }, MPH);
   assert.deepEqual(texts, ["Altitude 40 m", "Odometer 62.1 mi"]);
 });
 
-test("a bike's own values are shown under their own names", () => {
+test("extra values keep their names", () => {
   const texts = valuesOf({ extra: { tyre_bar: 4.25, locked: true, mood: "good" } });
   assert.deepEqual(texts, ["tyre_bar 4.25", "locked true", "mood good"]);
 });
 
-test("the EU cut-off is told when the motor rests above 25 km/h, in the reader's unit", () => {
+test("text of the EU cut-off", () => {
   const fast = { ...READING, speed_kmh: 26, motor_power_w: 0, assist: "tour" };
   assert.deepEqual(describeAssist(fast, KMH), {
     label: "EU cut-off: no motor above 25 km/h",
@@ -84,7 +84,7 @@ test("the EU cut-off is told when the motor rests above 25 km/h, in the reader's
   assert.match(describeAssist(fast, MPH).label, /above 15.5 mph$/);
 });
 
-test("a motor that helps, is off, or is not told of has no cut-off", () => {
+test("no cut-off below the limit", () => {
   const label = (values) => describeAssist({ ...READING, ...values }, KMH).label;
   assert.match(label({ assist: "eco", motor_power_w: 90 }), /helps up to 25 km\/h/);
   assert.match(label({ assist: "off" }), /switched off/);
@@ -93,7 +93,7 @@ test("a motor that helps, is off, or is not told of has no cut-off", () => {
   assert.equal(describeAssist(undefined, KMH).label, null);
 });
 
-test("how a connection ended decides what the page says", () => {
+test("state after a disconnect", () => {
   const endings = {
     "io client disconnect": "disconnected",
     "io server disconnect": "closed",
@@ -105,13 +105,13 @@ test("how a connection ended decides what the page says", () => {
   }
 });
 
-test("a gateway that is down is tried again, one that refuses is quoted", () => {
+test("state after a failed attempt", () => {
   assert.equal(afterConnectError("xhr poll error", true).state, "lost");
   const refused = afterConnectError("who are you", false);
   assert.match(describeConnection(refused).notice, /refused.*who are you/);
 });
 
-test("each state of the line has a label, and one that is not well a notice", () => {
+test("texts of each connection state", () => {
   for (const connection of [CONNECTING, CONNECTED]) assert.equal(describeConnection(connection).notice, null);
   for (const state of ["disconnected", "lost", "refused", "closed"]) {
     const { label, notice } = describeConnection({ state });
@@ -119,7 +119,7 @@ test("each state of the line has a label, and one that is not well a notice", ()
   }
 });
 
-test("disconnect is offered while the line is wanted", () => {
+test("states that offer Disconnect", () => {
   const wanted = ["connecting", "connected", "lost", "disconnected", "refused", "closed"];
   assert.deepEqual(
     wanted.map((state) => isActive({ state })),
@@ -127,7 +127,7 @@ test("disconnect is offered while the line is wanted", () => {
   );
 });
 
-test("a bike is online, offline, refused, unheard, or unknown while the line is down", () => {
+test("states of a bike", () => {
   const bikes = [
     [{ id: "b", online: true }, "online"],
     [{ id: "b", online: false, epoch: 1 }, "offline"],
@@ -141,20 +141,20 @@ test("a bike is online, offline, refused, unheard, or unknown while the line is 
   assert.equal(describeBike("b", { id: "b", online: true }, { state: "lost" }).kind, "unknown");
 });
 
-test("a bike that is there without a reading says so", () => {
+test("an online bike without a reading", () => {
   assert.match(describeBike("b", { id: "b", online: true }, CONNECTED).notice, /not sent a reading/);
   const reading = READING;
   assert.equal(describeBike("b", { id: "b", online: true, reading }, CONNECTED).notice, null);
 });
 
-test("a refused bike says why and what to do", () => {
+test("a refused bike shows advice", () => {
   for (const online of [false, true]) {
     const { notice } = describeBike("b", { id: "b", online, refused: "old_epoch" }, CONNECTED);
     assert.match(notice, /refuse.*Give each bike an id of its own/);
   }
 });
 
-test("each reason to refuse a bike says what to do, an unknown one is quoted", () => {
+test("advice for each refusal", () => {
   const immediate = ["old_epoch", "future_epoch", "far_seq", "unsupported_version"];
   const reasons = [...immediate, "invalid", "seq_back", "conflict"];
   const notice = (refused) => describeBike("b", { id: "b", refused }, CONNECTED).notice;
@@ -163,29 +163,29 @@ test("each reason to refuse a bike says what to do, an unknown one is quoted", (
   assert.match(notice("odd_shape"), /odd shape.*device\.check/);
 });
 
-test("a stretch of time is told in its greatest units", () => {
+test("text of a duration", () => {
   const spans = [8.4, 999, 2_340, 59_400, 185_000, 3_600_004, 7_320_000];
   assert.deepEqual(spans.map(durationText), ["8 ms", "999 ms", "2.3 s", "59 s", "3 min 5 s", "1 h 0 min", "2 h 2 min"]);
 });
 
-test("a clock that differs is told with its direction, one that agrees is not", () => {
+test("text of a clock difference", () => {
   assert.equal(clockDifferenceText(0), null);
   assert.match(clockDifferenceText(3_600_000), /1 h 0 min behind yours/);
   assert.match(clockDifferenceText(-120_000), /2 min 0 s ahead of yours/);
 });
 
-test("the length of a window is told in minutes, a short one in seconds", () => {
+test("text of a window", () => {
   assert.deepEqual([20, 60, 450].map(windowText), ["20 s", "1 min", "7.5 min"]);
 });
 
-test("what the charts show is told with its times, unless it is the latest", () => {
+test("text of the visible range", () => {
   const at = (to) => ({ range: { span_s: 60, to }, bounds: [40, 100], first: 50, missing: null });
   assert.equal(shownText(at(null)), "Showing the latest 1 min");
   assert.match(shownText(at(100)), /^Showing 1 min, from \d\d:\d\d:40 to \d\d:\d\d:40$/);
   assert.match(shownText({ ...at(null), missing: "not kept" }), /min\. Recording started at/);
 });
 
-test("why there is nothing before the first reading is told", () => {
+test("text before the first reading", () => {
   const told = (missing, state) => missingText({ missing, first: 50, connection: { state } });
   assert.match(told("not kept", "lost"), /^Recording started at \d\d:\d\d:50$/);
   assert.match(told("loading", "connected"), /^Loading/);
@@ -193,14 +193,14 @@ test("why there is nothing before the first reading is told", () => {
   assert.equal(told(null, "connected"), "");
 });
 
-test("a moment has tenths of a second, and between the marks of an axis nothing else", () => {
+test("tenths of a second", () => {
   const time = new Date(2026, 0, 31, 14, 3, 22, 380).getTime();
   assert.deepEqual([timeTenthsText(time), timeTenthsText(time + 600)], ["14:03:22.4", "14:03:23.0"]);
   assert.equal(tickText((time + 620) / 1000), "14:03:23");
   assert.equal(tickText((time + 120) / 1000), ".5");
 });
 
-test("how readings arrive is told in a sentence", () => {
+test("text about arrivals", () => {
   const well = { kind: "online", rate_hz: 9.8, latency_ms: 12, age_ms: 90, tally: EMPTY_TALLY };
   const told = (changes) => arrivalText({ ...well, ...changes });
   assert.equal(told({}), "Readings arrive immediately, about 10 per second. None is missing.");
@@ -214,7 +214,7 @@ test("how readings arrive is told in a sentence", () => {
   assert.equal(told({ kind: "offline", age_ms: 3_000 }), "Nothing has arrived for 3.0 s: the bike is offline.");
 });
 
-test("a bike opened without a gateway says why it is empty, and no other", () => {
+test("text of an empty page", () => {
   const told = (state) => emptyPageText("b", { state });
   assert.deepEqual(["connected", "connecting"].map(told), [null, null]);
   assert.match(told("lost"), /when the gateway answers/);
@@ -230,22 +230,22 @@ test("an address names a bike or none", () => {
   }
 });
 
-test("the tally counts readings between its first and last", () => {
+test("tally of readings", () => {
   const tally = [1, 2, 3].reduce((sum, seq) => countReading(sum, { epoch: 5, seq }), EMPTY_TALLY);
   assert.deepEqual(tally, { received: 3, first: "5-1", last: "5-3", gaps: 0, lost: 0 });
 });
 
-test("the tally counts what is lost where it can be counted", () => {
+test("tally of lost readings", () => {
   const started = countReading(EMPTY_TALLY, { epoch: 5, seq: 1 });
   const tally = countGap(countGap(started, { lost: 7 }), { lost: null });
   assert.deepEqual([tally.gaps, tally.lost], [2, 7]);
 });
 
-test("where the history begins is no gap in it", () => {
+test("a gap before the first reading", () => {
   assert.equal(countGap(EMPTY_TALLY, { lost: 3 }), EMPTY_TALLY);
 });
 
-test("gaps are told with what is known to be lost", () => {
+test("text of gaps", () => {
   assert.equal(gapsText({ gaps: 0, lost: 0 }), "none");
   assert.equal(gapsText({ gaps: 2, lost: 0 }), "2");
   assert.equal(gapsText({ gaps: 2, lost: 1200 }), "2 (1,200 lost)");

@@ -36,32 +36,32 @@ function reading(seq, ts_ms, values = {}) {
   return { device_id: "b", epoch: 1, seq, ts_ms, speed_kmh: seq, ...values };
 }
 
-/** What is in sight of a range at 1000 s, of a bike whose readings are kept from `oldest`. */
+/** The viewport of a range at 1000 s, of a bike whose oldest reading is at `oldest`. */
 function viewportOf(given, oldest = 0) {
   const bounds = range.fitToHistory(given, range.boundsOf(given, 1000), oldest);
   return { range: given, bounds, oldest, now: 1000 };
 }
 
-test("a range follows the newest moment until it is moved to the past, and again when moved back", () => {
+test("panning stops and resumes following", () => {
   const moved = range.panned(viewportOf(range.following(60)), -30);
   assert.deepEqual(range.boundsOf(moved, 2000), [910, 970]);
   assert.equal(range.isFollowing(moved), false);
   assert.equal(range.isFollowing(range.panned(viewportOf(moved), 30)), true);
 });
 
-test("zooming keeps the moment under the pointer where it is", () => {
+test("zooming keeps the pointed moment", () => {
   const held = range.panned(viewportOf(range.following(100)), -500);
   const zoomed = range.zoomed(viewportOf(held), 0.5, 425);
   assert.deepEqual(range.boundsOf(zoomed, 1000), [412.5, 462.5]);
 });
 
-test("zooming has limits, and while following it keeps following", () => {
+test("zooming has limits", () => {
   const near = range.zoomed(viewportOf(range.following(60)), 0.001, 0);
   assert.deepEqual(range.boundsOf(near, 1000), [995, 1000]);
   assert.equal(range.zoomed(viewportOf(near), 1e9, 0).span_s, 21_600);
 });
 
-test("however it was zoomed and moved, the latest is the window chosen", () => {
+test("the latest has the chosen window", () => {
   const near = range.zoomed(viewportOf(range.zoomed(viewportOf(range.following(600)), 0.5, 0)), 0.5, 0);
   const moved = range.zoomed(viewportOf(range.panned(viewportOf(near), -100)), 0.5, 900);
   assert.deepEqual([near.span_s, moved.span_s], [150, 75]);
@@ -72,7 +72,7 @@ test("however it was zoomed and moved, the latest is the window chosen", () => {
   assert.equal(range.isLatest(range.following(600)), true);
 });
 
-test("nothing leads to where no reading is kept", () => {
+test("moves stop at the oldest reading", () => {
   const held = range.panned(viewportOf(range.following(60), 800), -1e9);
   assert.deepEqual(range.boundsOf(held, 1000), [797.6, 857.6]);
   const wider = range.zoomed(viewportOf(held, 800), 2, 1000);
@@ -80,14 +80,14 @@ test("nothing leads to where no reading is kept", () => {
   assert.equal(range.isFollowing(range.zoomed(viewportOf(wider, 800), 2, 800)), true);
 });
 
-test("a ride shorter than its window stays where it is, and is zoomed from what is seen", () => {
+test("zooming a short ride", () => {
   const all = range.following(300);
   assert.deepEqual(range.panned(viewportOf(all, 960), -10), all);
   assert.deepEqual(range.zoomed(viewportOf(all, 960), 2, 980), all);
   assert.equal(range.zoomed(viewportOf(all, 950), 0.5, 980).span_s, 26);
 });
 
-test("a ride that just began fills the charts, and one that is held still does not move", () => {
+test("a new ride fills the charts", () => {
   const [from] = range.fitToHistory(range.following(300), [700, 1000], 900);
   assert.ok(from > 890 && from < 900, `${from}`);
   assert.deepEqual(range.fitToHistory(range.following(300), [700, 1000], 999), [968.8, 1000]);
@@ -96,7 +96,7 @@ test("a ride that just began fills the charts, and one that is held still does n
   assert.deepEqual(range.fitToHistory(held, [690, 990], 900), [690, 990]);
 });
 
-test("a window that is not offered is the usual one", () => {
+test("an unknown window is the default", () => {
   assert.deepEqual([60, 61, NaN].map(range.validWindow), [60, 300, 300]);
 });
 
@@ -109,7 +109,7 @@ function trackWithGap() {
   return track;
 }
 
-test("a view tells the holes between its rows, and before the first", () => {
+test("holes of a view", () => {
   const view = viewOf(trackWithGap(), [90, 110], 100);
   assert.deepEqual(view.holes, [
     { from: -Infinity, to: 100 },
@@ -117,7 +117,7 @@ test("a view tells the holes between its rows, and before the first", () => {
   ]);
 });
 
-test("what follows the last reading is hatched once a bike is silent, and its values stay", () => {
+test("hole after a silent bike", () => {
   const view = viewOf(trackWithGap(), [95, 115], 100, 115);
   assert.deepEqual(view.holes.at(-1), { from: 105, to: Infinity });
   assert.equal(readingAtEnd(view).reading.seq, 5);
@@ -126,7 +126,7 @@ test("what follows the last reading is hatched once a bike is silent, and its va
   assert.equal(viewOf(trackWithGap(), [90, 103], 100, 115).holes.at(-1).to, 104, "not in sight");
 });
 
-test("a bike opened after its end has its last reading, and ends soon after it, as an open one does", () => {
+test("opening an offline bike", () => {
   const shown = createBikeState();
   const latest = reading(9, 50_000);
   applyAnswer(shown, { online: false, latest }, 99_000);
@@ -135,7 +135,7 @@ test("a bike opened after its end has its last reading, and ends soon after it, 
   assert.equal(newestMoment(shown, false, 100), 60);
 });
 
-test("the pointer finds the nearest reading, and nothing in a gap or far away", () => {
+test("the pointer finds the nearest reading", () => {
   const view = viewOf(trackWithGap(), [90, 110], 100);
   assert.equal(readingAt(view, 104.4).reading.seq, 4);
   assert.equal(readingAt(view, 102), null);
@@ -144,21 +144,21 @@ test("the pointer finds the nearest reading, and nothing in a gap or far away", 
   assert.equal(readingAt({ ...view, rows: [] }, 104), null);
 });
 
-test("the right edge shows the last reading in sight, and nothing where none is", () => {
+test("reading at the right edge", () => {
   const endOf = (...bounds) => readingAtEnd(viewOf(trackWithGap(), bounds, 100))?.reading.seq;
   assert.deepEqual([endOf(90, 110), endOf(104, 104.9), endOf(90, 100)], [5, 4, undefined]);
   assert.deepEqual([endOf(80, 99), endOf(101, 103), endOf(106, 110)], Array(3).fill(undefined));
   assert.equal(readingAtEnd(viewOf(createTrack(), [0, 1], 100)), null);
 });
 
-test("the pointer steps from reading to reading, over gaps", () => {
+test("the pointer steps over gaps", () => {
   const view = viewOf(trackWithGap(), [90, 110], 100);
   assert.equal(stepFrom(view, 104, -1).reading.seq, 1);
   assert.equal(stepFrom(view, 100, 1).reading.seq, 4);
   assert.equal(stepFrom(view, 105, 1), null);
 });
 
-test("what the charts show and the track does not hold is asked for once, with a margin", () => {
+test("a missing span is requested once", () => {
   const span = missingSpan(NOT_REQUESTED, 950, [700, 1000]);
   assert.deepEqual(span, { from: 550, to: 950 });
   const asked = { from: 550, isLoading: false };
@@ -167,7 +167,7 @@ test("what the charts show and the track does not hold is asked for once, with a
   assert.equal(missingSpan(NOT_REQUESTED, 699, [700, 1000]), null);
 });
 
-test("nothing is asked for that nobody keeps, until somebody comes back who may", () => {
+test("no request before the oldest reading", () => {
   const answered = { from: 550, oldest: 950, isLoading: false };
   assert.equal(missingSpan(answered, 950, [100, 1000]), null);
   const anew = missingSpan(requestAgain(answered), 950, [100, 1000]);
@@ -176,11 +176,11 @@ test("nothing is asked for that nobody keeps, until somebody comes back who may"
   assert.equal(oldestTime(NOT_REQUESTED, 950), null);
 });
 
-test("a bike without readings on the page is asked for all that is in sight", () => {
+test("an empty track requests everything", () => {
   assert.deepEqual(missingSpan(NOT_REQUESTED, null, [0, 100]), { from: -50, to: 100 });
 });
 
-test("the address asks in the bike's time, never before 1970", () => {
+test("URLs use the bike's time", () => {
   const url = historyUrl("b", { from: 7_200, to: 7_300 }, HOUR_MS);
   assert.match(
     url,
@@ -195,7 +195,7 @@ function answerOf(seqs, gaps = []) {
   return { readings: seqs.map((seq) => reading(seq, seq * 1000)), gaps };
 }
 
-test("an answer becomes rows in the reader's time, only those asked for", () => {
+test("an answer becomes rows", () => {
   const rows = rowsOf(answerOf([1, 2, 3, 4]), HOUR_MS, 3_601, 3_604);
   assert.deepEqual(
     rows.map(({ t }) => t),
@@ -203,7 +203,7 @@ test("an answer becomes rows in the reader's time, only those asked for", () => 
   );
 });
 
-test("an answer is broken where a gap is named or the bike was silent", () => {
+test("breaks within an answer", () => {
   const gap = { after: "1-2", before: "1-4", lost: 1 };
   const rows = rowsOf(answerOf([1, 2, 4, 5], [gap]), 0, 0, 6);
   assert.deepEqual(
@@ -214,13 +214,13 @@ test("an answer is broken where a gap is named or the bike was silent", () => {
   assert.equal(silent.filter((row) => row.reading === null).length, 1);
 });
 
-test("an answer is broken at its end where what is on the page goes on long after it", () => {
+test("a break at an answer's end", () => {
   const seam = rowsOf(answerOf([1, 2, 3]), 0, 0, 63);
   assert.deepEqual(seam.at(-1), { t: 33, reading: null });
   assert.deepEqual(rowsOf(answerOf([]), 0, 0, 63), []);
 });
 
-test("what is missing is loading until the gateway answered, and then not kept", () => {
+test("reasons for missing readings", () => {
   const asked = { from: 600, oldest: 900, isLoading: false };
   const told = (given, first) => missingReason(given, first, [700, 1000]);
   assert.equal(told(asked, 900), "not kept");
