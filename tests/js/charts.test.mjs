@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { chartsFor, noteKeys, valueOf } from "../../gateway/static/dashboard/chart_definitions.js";
+import { chartLabel, pointText } from "../../gateway/static/dashboard/chart_labels.js";
 import { createScale } from "../../gateway/static/dashboard/scale.js";
 import { gaugeMax, unitOf } from "../../gateway/static/dashboard/units.js";
 
@@ -62,4 +63,20 @@ test("an axis is round and large enough", () => {
   assert.deepEqual(axisEnds({ from: 0, least: 100 }, -150, 250), [-200, 300]);
   assert.deepEqual(axisEnds({ from: null, least: 20 }, 403, 404), [400, 425]);
   assert.deepEqual(axisEnds(speed, null, null), [0, 30]);
+});
+
+test("texts of a chart for screen readers", () => {
+  const charts = chartsFor(new Set(["speed_kmh"]), new Set(["x"])).map((definition) => ({ definition }));
+  const rows = [
+    { t: 0, reading: { speed_kmh: 10, extra: { x: 4.25 } } },
+    { t: 1, reading: null },
+    { t: 2, reading: { speed_kmh: 20 } },
+  ];
+  const view = { from: 0, to: 60, rows };
+  const [speed, x] = charts.map(({ definition }) => chartLabel(definition, view, KMH));
+  assert.match(speed, /^Speed, km\/h, 1 min to \d\d:\d\d:00: from 10\.0 to 20\.0$/);
+  assert.match(x, /^x, 1 min to .*: from 4\.25 to 4\.25$/);
+  assert.match(chartLabel(charts[0].definition, { ...view, rows: [] }, KMH), /: no readings$/);
+  assert.match(pointText(charts, rows[0], MPH), /:00\.0: Speed 6\.2, x 4\.25$/);
+  assert.match(pointText(charts, rows[2], KMH), /: Speed 20\.0, x –$/);
 });

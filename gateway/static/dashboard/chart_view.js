@@ -3,7 +3,8 @@
 import { silenceLimit } from "./line_breaks.js";
 import { lastTime, rowsBetween } from "./track.js";
 
-const NEAR_PARTS = 200; // of the width: this close to the edge of a hole, the pointer selects the reading there
+/** A pointer this close to the edge of a hole, as a part of the width, selects the reading there. */
+const NEAR_PARTS = 200;
 
 /**
  * Read the rows between two times, at most two for each of `buckets`. Holes are the times without

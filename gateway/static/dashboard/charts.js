@@ -1,17 +1,17 @@
 /** The charts of the open bike: one time range, one pointer, drawn in turn. */
 
 import { createChart, remOf } from "./chart.js";
-import { chartsFor, noteKeys, valueOf } from "./chart_definitions.js";
+import { chartsFor, noteKeys } from "./chart_definitions.js";
+import { chartLabel, chartTitle, chartValue, pointText } from "./chart_labels.js";
 import { readingAt, readingAtEnd, stepFrom, viewOf } from "./chart_view.js";
 import { create, setAttribute, setText } from "./elements.js";
 import { listenToGestures } from "./gestures.js";
-import { numberText } from "./numbers.js";
-import { timeTenthsText, timeText, windowText } from "./times.js";
+import { timeTenthsText } from "./times.js";
 
 const BUDGET_MS = 5; // of a frame's 16 ms: the next frame draws the rest
 const DRAW_MS = [100, 250]; // often enough for steps of one pixel, within these limits
 const NEAR = "300px"; // a chart this close to the window is drawn already: scrolling shows no empty one
-const WORDS_EVERY_MS = 5_000; // how often the names for screen readers change
+const LABELS_EVERY_MS = 5_000; // how often the names for screen readers change
 
 /**
  * Control the charts' part of the page.
@@ -78,7 +78,7 @@ export function createCharts(part, context) {
       const row = stepFrom(charts.view, from, way);
       if (row === null) return null;
       point(charts, row.t);
-      return describePoint(charts, row);
+      return pointText(charts.list, row, charts.unit);
     },
     unpoint: () => point(charts, null),
     /** Draw the charts whose turn it is; true if more are waiting. */
@@ -129,7 +129,7 @@ function relabel(charts) {
 
 /** Wait until the charts are drawn: the names must not describe the previous time range. */
 function isLabelDue({ drawn_ms, labelled_ms }, now_ms) {
-  return drawn_ms > -Infinity && now_ms - labelled_ms > WORDS_EVERY_MS;
+  return drawn_ms > -Infinity && now_ms - labelled_ms > LABELS_EVERY_MS;
 }
 
 /** Make charts for the new keys. */
@@ -186,61 +186,22 @@ function drawPoint(charts, part) {
   const { view, pointed } = charts;
   const row = pointed === null ? readingAtEnd(view) : readingAt(view, pointed);
   for (const { definition, values, title } of charts.list) {
-    setText(title, titleOf(definition, charts.unit));
+    setText(title, chartTitle(definition, charts.unit));
     definition.lines.forEach((line, place) =>
-      setText(values[place], valueText(row, line, definition, charts)),
+      setText(values[place], chartValue(row, line, definition, charts.unit)),
     );
   }
   const t = pointed === null ? null : (row?.t ?? pointed);
   setText(part("pointed"), t === null ? "" : `at ${timeTenthsText(t * 1000)}`);
 }
 
-function titleOf({ title, unit }, { speed }) {
-  const name = unit === "speed" ? speed : unit;
-  return name ? `${title}, ${name}` : title;
-}
-
-function valueText(row, line, { unit, key }, charts) {
-  const value = valueOf(row?.reading, line);
-  if (value === null) return "–";
-  if (unit === "speed") return (value * charts.unit.factor).toFixed(1);
-  return key.startsWith("extra-") ? numberText(value) : value.toFixed(0);
-}
-
-function describePoint(charts, row) {
-  const words = charts.list.flatMap(({ definition }) =>
-    definition.lines.map((line) => `${line.label} ${valueText(row, line, definition, charts)}`),
-  );
-  return `${timeTenthsText(row.t * 1000)}: ${words.join(", ")}`;
-}
-
-/** Give each chart a name that says what it shows. */
+/** Update the names of the charts for screen readers. */
 function labelCharts(charts, now_ms) {
-  const { from, to, rows } = charts.view;
-  if (rows.length === 0) return;
+  if (charts.view.rows.length === 0) return;
   charts.labelled_ms = now_ms;
   for (const { definition, box } of charts.list) {
-    const values = rows
-      .map(({ reading }) => valueOf(reading, definition.lines[0]))
-      .filter((v) => v !== null);
-    const factor = definition.unit === "speed" ? charts.unit.factor : 1;
-    const isExtra = definition.key.startsWith("extra-");
-    const word = (value) => isExtra ? numberText(value) : (value * factor).toFixed(1);
-    const [low, high] = extremes(values).map(word);
-    const span = `${titleOf(definition, charts.unit)}, ${windowText(to - from)} to ${timeText(to * 1000)}`;
-    setAttribute(
-      box,
-      "aria-label",
-      values.length > 0 ? `${span}: from ${low} to ${high}` : `${span}: nothing`,
-    );
+    setAttribute(box, "aria-label", chartLabel(definition, charts.view, charts.unit));
   }
-}
-
-function extremes(values) {
-  return [
-    values.reduce((a, b) => Math.min(a, b), Infinity),
-    values.reduce((a, b) => Math.max(a, b), -Infinity),
-  ];
 }
 
 function gesturesOf(charts, { pan, zoom, follow }) {
