@@ -11,7 +11,7 @@ import {
   waitForText,
 } from "./browser.mjs";
 import { createPair, newestSeq } from "./pair.mjs";
-import { startSlowLine } from "./slow_line.mjs";
+import { startSlowProxy } from "./slow_proxy.mjs";
 import { eventually } from "./waiting.mjs";
 
 const BIKE = "ebike-001";
@@ -188,13 +188,13 @@ test("a page without JavaScript", async (t) => {
 });
 
 test("a slow connection catches up", async (t) => {
-  const line = await startSlowLine(t, shared.url, 400_000);
-  const { page } = await openBike(t, line.url);
-  line.speed.bytes_s = 2_000; // a third of the bike's data
+  const proxy = await startSlowProxy(t, shared.url, 400_000);
+  const { page } = await openBike(t, proxy.url);
+  proxy.speed.bytes_s = 2_000; // a third of the bike's data
   await waitForText(page, "lag", /^[1-9]\.\d s$/);
   await waitForText(page, "latency", /\d s/);
   await showState(page, "throttled");
-  line.speed.bytes_s = 400_000;
+  proxy.speed.bytes_s = 400_000;
   await waitForText(page, "lag", /^\d{1,3} ms$/);
   await assertNothingMissing(page);
 });

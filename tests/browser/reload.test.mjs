@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { startBrokenLine } from "./broken_line.mjs";
+import { startDroppingProxy } from "./dropping_proxy.mjs";
 import { startBrowser } from "./browser.mjs";
 import { startOrigin } from "./origin.mjs";
 import { createPair } from "./pair.mjs";
@@ -78,11 +78,11 @@ for (const devices of [BIKE, "*"]) {
 
 test("a polling page loses nothing", async (t) => {
   const { url } = await startPair(t);
-  const line = await startBrokenLine(t, url);
+  const proxy = await startDroppingProxy(t, url);
   const { page } = await browser.newPage(t);
-  await page.goto(address(line.url, BIKE, { transports: "polling" }));
+  await page.goto(address(proxy.url, BIKE, { transports: "polling" }));
   for (let count = 0; count < 8; count += 1) {
-    await line.breakNext();
+    await proxy.dropNext();
     await waitForMore(page, (await page.evaluate(() => window.seen.length)) + 10);
   }
   assertEachOnceInOrder(await readTape(page));

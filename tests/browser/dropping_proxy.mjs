@@ -3,11 +3,11 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
-/** Listen on a free port; `breakNext()` resolves after an answer on a kept connection was dropped. */
-export async function startBrokenLine(t, url) {
+/** Listen on a free port; `dropNext()` resolves after an answer on a kept connection was dropped. */
+export async function startDroppingProxy(t, url) {
   const target = new URL(url);
   const open = new Set();
-  let broke = null;
+  let dropped = null;
   const server = createServer((client) => {
     const gateway = connect(Number(target.port), target.hostname);
     let answers = 0;
@@ -18,13 +18,13 @@ export async function startBrokenLine(t, url) {
     }
     client.pipe(gateway);
     gateway.on("data", (part) => {
-      if (!broke || answers === 0) {
+      if (!dropped || answers === 0) {
         answers += 1;
         client.write(part);
         return;
       }
-      const done = broke;
-      broke = null;
+      const done = dropped;
+      dropped = null;
       client.resetAndDestroy();
       done();
     });
@@ -36,6 +36,6 @@ export async function startBrokenLine(t, url) {
   });
   return {
     url: `http://127.0.0.1:${server.address().port}`,
-    breakNext: () => new Promise((resolve) => (broke = resolve)),
+    dropNext: () => new Promise((resolve) => (dropped = resolve)),
   };
 }

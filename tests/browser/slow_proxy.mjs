@@ -6,7 +6,7 @@ import { connect, createServer } from "node:net";
 const STEP_MS = 50;
 
 /** Listen on a free port; `speed.bytes_s` may change at any time. */
-export async function startSlowLine(t, url, bytes_s) {
+export async function startSlowProxy(t, url, bytes_s) {
   const speed = { bytes_s };
   const target = new URL(url);
   const open = new Set();
