@@ -136,24 +136,24 @@ function axesOf(context, element) {
       space,
       incrs: MARKS,
       values: (_plot, marks, _axis, _space, every) => context.scale.labels(marks, every),
-      size: (_plot, words) => axisWidth(context.room, words ?? [], element),
+      size: (_plot, labels) => axisWidth(context.room, labels ?? [], element),
     },
   ];
 }
 
 /** The width of the vertical axes, the same for all charts: as wide as the longest label so far. */
-function axisWidth(room, words, element) {
+function axisWidth(room, labels, element) {
   const rem = remOf();
-  const widest = Math.max(...words.map((word) => widthOf(word, rem)), 0);
+  const widest = Math.max(...labels.map((label) => widthOf(label, rem)), 0);
   const least = rem * (isNarrow(element) ? NARROW_AXIS_REM : AXIS_REM);
   room.axis_px = Math.max(room.axis_px, Math.ceil(widest + rem * MARK_GAP_REM));
   return Math.max(least, room.axis_px);
 }
 
-function widthOf(word, rem) {
+function widthOf(label, rem) {
   const pen = new OffscreenCanvas(1, 1).getContext("2d");
   pen.font = fontOf(rem);
-  return pen.measureText(word).width;
+  return pen.measureText(label).width;
 }
 
 function fontOf(rem) {

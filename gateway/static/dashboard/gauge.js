@@ -55,19 +55,19 @@ function drawMarks(group, max, unit) {
     addMark(group, place / TICKS, hasRoom ? Math.round((max * place) / TICKS) : "");
   }
   addLine(group, share, "gauge-limit", RADIUS - 10, RADIUS + 9);
-  addWord(group, share, RADIUS - 20, cutOffIn(unit), "gauge-limit-word");
+  addText(group, share, RADIUS - 20, cutOffIn(unit), "gauge-limit-word");
 }
 
-function addMark(group, share, word) {
+function addMark(group, share, text) {
   addLine(group, share, "gauge-tick", RADIUS - 16, RADIUS - 12);
-  addWord(group, share, RADIUS - 25, word, "gauge-word");
+  addText(group, share, RADIUS - 25, text, "gauge-word");
 }
 
-function addWord(group, share, radius, value, className) {
+function addText(group, share, radius, value, className) {
   const [x, y] = pointAt(share, radius);
   const text = group.appendChild(document.createElementNS(SVG, "text"));
-  Object.entries({ x, y, class: className }).forEach(([name, word]) =>
-    text.setAttribute(name, word),
+  Object.entries({ x, y, class: className }).forEach(([name, value]) =>
+    text.setAttribute(name, value),
   );
   text.textContent = `${value}`;
 }

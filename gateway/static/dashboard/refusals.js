@@ -6,7 +6,7 @@ const CHECK = "To find the fault, run “.venv/bin/python -m device.check ENDPOI
  * The values of `refused` in `device_status`. `isPartial` marks reasons for which the gateway may
  * accept other readings of the same bike; for all others it accepts none.
  */
-export const REFUSALS = Object.freeze({
+const REFUSALS = Object.freeze({
   old_epoch: {
     isPartial: true,
     advice:
