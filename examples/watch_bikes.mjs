@@ -7,6 +7,6 @@ const subscribe = (send) => send({ subscribe: { devices: "*", since } });
 const socket = io(process.argv[2], { auth: subscribe });
 socket.on("speed_change", ({ device_id, epoch, seq, speed_kmh }) => {
   console.log(device_id, seq, speed_kmh);
-  // it comes back by itself, and goes on after the last reading
+  // the client reconnects by itself, and continues after the last reading
   Object.assign(since, { "*": "0-0", [device_id]: `${epoch}-${seq}` });
 });

@@ -1,101 +1,106 @@
 /**
- * The dashboard: one socket, two follows on it. All bikes at a rate the eye can read, for the
- * fleet; and the bike shown, every reading. Its past comes from the gateway's API.
+ * The dashboard. One socket carries two subscriptions: all bikes at a readable rate for the fleet, and
+ * every reading of the open bike. The past of the open bike comes from the HTTP API.
  */
 
 import { createAnnouncer } from "./dashboard/announcer.js";
 import * as shownBike from "./dashboard/bike_state.js";
 import { createBikeView } from "./dashboard/bike_view.js";
-import { onlyBike, takeAnswer, takeDisconnect, takeStatus } from "./dashboard/bikes.js";
+import { applyAnswer, applyDisconnect, applyStatus, onlyBike } from "./dashboard/bikes.js";
+import { shownText } from "./dashboard/chart_texts.js";
+import {
+  afterConnectError,
+  afterDisconnect,
+  CONNECTED,
+  CONNECTING,
+} from "./dashboard/connection.js";
 import {
   keyMove,
   listenToRange,
   listenToScheme,
   listenToUnit,
-  recallRange,
+  loadRange,
 } from "./dashboard/controls.js";
 import { createDownload } from "./dashboard/download.js";
-import { clockOf, createFleet, takeFleetReading } from "./dashboard/fleet_state.js";
+import { recordChanges } from "./dashboard/fleet_changes.js";
+import { applyFleetReading, clockOf, createFleet } from "./dashboard/fleet_state.js";
 import { createFleetView, entriesOf } from "./dashboard/fleet_view.js";
-import { createHistory } from "./dashboard/history.js";
-import { afterConnectError, afterDisconnect, CONNECTED, CONNECTING } from "./dashboard/link.js";
-import { createLoop, createRest } from "./dashboard/loop.js";
-import { noteChanges } from "./dashboard/news.js";
-import { drawLink, drawRoute, stateSentence, titleOf } from "./dashboard/page.js";
+import { createHistoryLoader } from "./dashboard/history_loader.js";
+import { drawConnection, drawRoute, stateSentence, titleOf } from "./dashboard/page.js";
 import { createPalette } from "./dashboard/palette.js";
-import { allCsvUrl, spanCsvUrl } from "./dashboard/past.js";
-import { isFollowing, latest } from "./dashboard/range.js";
-import { bikeInHash, FLEET_HASH, isAstray } from "./dashboard/route.js";
-import { createSparkHistory } from "./dashboard/spark_history.js";
-import { shownWord } from "./dashboard/words.js";
+import { allCsvUrl, spanCsvUrl } from "./dashboard/readings_urls.js";
+import { bikeInHash, FLEET_HASH, isUnknownRoute } from "./dashboard/route.js";
+import { createFrameLoop, debounce } from "./dashboard/scheduling.js";
+import { createSpeedHistory } from "./dashboard/speed_history.js";
+import { isFollowing, latest } from "./dashboard/time_range.js";
 import { follow } from "./spoke.js";
 import { io } from "./vendor/socket.io.esm.min.js";
 
-const FLEET_RATE_HZ = 2; // a number in a list that changes faster cannot be read
+const FLEET_RATE_HZ = 2; // faster numbers in a list cannot be read
 const RECONNECT_MS = { reconnectionDelay: 500, reconnectionDelayMax: 3_000 };
-const REST_MS = 700; // keys pressed one after the other are one move
-const TICK_MS = 1_000; // time goes on when no reading comes
+const REST_MS = 700; // keys pressed in quick succession count as one move
+const TICK_MS = 1_000; // charts move on while no reading arrives
 
 const part = (id) => document.getElementById(id);
 const state = {
-  link: CONNECTING,
-  down_ms: null, // since when there is no line, where there was one
-  isAnswered: false, // whether this gateway has said which bikes there are
+  connection: CONNECTING,
+  down_ms: null, // when the connection was lost; null if there was none
+  isAnswered: false, // whether the gateway has listed its bikes since the last connect
   problem: null,
   ...createFleet(),
   selected: null,
-  shown: shownBike.createShown(),
-  range: recallRange(),
-  reconnects: -1, // the first connection is none
+  shown: shownBike.createBikeState(),
+  range: loadRange(),
+  reconnects: -1, // the first connection does not count
   unit: null,
 };
 const palette = createPalette(document);
-const request = createLoop(draw);
+const request = createFrameLoop(draw);
 const announcer = createAnnouncer(part("announcer"));
 const download = createDownload(part("saving"), announcer);
-const moves = listenToRange(part, sight, setRange);
-const sayShown = createRest(() => {
-  announcer.tell(shownWord(sight()));
+const moves = listenToRange(part, viewport, setRange);
+const announceRange = debounce(() => {
+  announcer.announce(shownText(viewport()));
   bike.name();
   request();
 }, REST_MS);
 const fleet = createFleetView(part, {
   palette,
   request,
-  fillSparks: createSparkHistory(state, request),
-  tell: announcer.tell,
+  loadSpeeds: createSpeedHistory(state, request),
+  announce: announcer.announce,
 });
 const bike = createBikeView(part, { palette, request, ...moves });
-const history = createHistory((shown) => shown === state.shown, takePast);
+const historyLoader = createHistoryLoader((shown) => shown === state.shown, drawHistory);
 const socket = io(RECONNECT_MS);
-let following_one = null;
-let said = stateSentence(state);
+let subscription = null; // of the open bike
+let announced = stateSentence(state);
 
 function draw(now_ms) {
   const isOther = drawRoute(part, state);
-  if (isOther) for (const view of [bike, fleet]) view.hurry();
-  drawLink(part, state);
+  if (isOther) for (const view of [bike, fleet]) view.invalidate();
+  drawConnection(part, state);
   if (document.title !== titleOf(state)) document.title = titleOf(state);
   if (state.selected === null) return fleet.draw(state, now_ms);
-  const inSight = sight();
-  if (state.shown.latest ?? inSight.first) {
-    history.fill(state.selected, state.shown, inSight.window);
+  const visible = viewport();
+  if (state.shown.latest ?? visible.first) {
+    historyLoader.load(state.selected, state.shown, visible.window);
   }
-  const hasMore = bike.draw({ ...state, ...state.shown, ...inSight }, now_ms);
+  const hasMore = bike.draw({ ...state, ...state.shown, ...visible }, now_ms);
   return hasMore || (isFollowing(state.range) && isOnline());
 }
 
 function isOnline() {
-  return state.link === CONNECTED && Boolean(state.bikes.get(state.selected)?.online);
+  return state.connection === CONNECTED && Boolean(state.bikes.get(state.selected)?.online);
 }
 
-/** What the charts show at this moment. */
-function sight() {
-  const now = shownBike.momentOf(state.shown, isOnline(), Date.now() / 1000);
-  return shownBike.sightOf(state.shown, state.range, now);
+/** The visible part of time. */
+function viewport() {
+  const now = shownBike.newestMoment(state.shown, isOnline(), Date.now() / 1000);
+  return shownBike.viewportOf(state.shown, state.range, now);
 }
 
-/** Make a handler that changes the state and has it drawn. */
+/** Make a handler that changes the state and requests a frame. */
 function drawn(change) {
   return (value) => {
     change(value);
@@ -104,11 +109,11 @@ function drawn(change) {
 }
 
 function redrawBike() {
-  bike.hurry();
+  bike.invalidate();
   request();
 }
 
-function takePast() {
+function drawHistory() {
   bike.name();
   redrawBike();
 }
@@ -117,49 +122,49 @@ function setRange(range) {
   state.range = range;
   download.forget();
   redrawBike();
-  sayShown();
+  announceRange();
 }
 
-function sayWhatChanged() {
+function announceChanges() {
   const sentence = stateSentence(state);
-  if (sentence !== said) announcer.tell(sentence);
-  said = sentence;
+  if (sentence !== announced) announcer.announce(sentence);
+  announced = sentence;
 }
 
 const onAnswer = drawn((devices) => {
   state.problem = null;
-  takeAnswer(state.bikes, devices);
-  showWhatIsAsked(state.selected);
-  fleet.hurry();
+  applyAnswer(state.bikes, devices);
+  showRoute(state.selected);
+  fleet.invalidate();
 });
 const onStatus = drawn((status) => {
   const { device_id } = status;
   if (device_id === state.selected) {
-    shownBike.takeShownStatus(state.shown, state.bikes.get(device_id), status);
+    shownBike.applyStatus(state.shown, state.bikes.get(device_id), status);
   }
-  takeStatus(state.bikes, status);
-  showWhatIsAsked(state.selected);
+  applyStatus(state.bikes, status);
+  showRoute(state.selected);
   redrawBike();
-  sayWhatChanged();
+  announceChanges();
 });
 const onError = drawn(({ message }) => {
   state.problem = `The gateway refused the subscription: ${message}`;
-  sayWhatChanged();
+  announceChanges();
 });
 
-/** Show a bike, or the fleet where `id` is null. */
+/** Open a bike, or the fleet if `id` is null. */
 function show(id) {
-  following_one?.stop();
-  following_one = null;
+  subscription?.stop();
+  subscription = null;
   state.selected = id;
   bike.clear();
   if (id === null) return;
-  const shown = shownBike.createShown(clockOf(state, id), state.bikes.get(id));
+  const shown = shownBike.createBikeState(clockOf(state, id), state.bikes.get(id));
   Object.assign(state, { shown, range: latest(state.range) });
   download.forget();
-  // Not kept over a reload: the page begins with now, and what was before comes from the API.
+  // A reload starts with the present: the history loader gets earlier readings.
   const options = { devices: [id], keep: false, onStatus, onError };
-  following_one = follow(socket, { ...options, ...handlersOf(id, shown) });
+  subscription = follow(socket, { ...options, ...handlersOf(id, shown) });
 }
 
 function handlersOf(id, shown) {
@@ -167,12 +172,12 @@ function handlersOf(id, shown) {
     onReading: drawn((reading) => {
       const arrival_ms = Date.now();
       bike.charts.note(reading);
-      takeFleetReading(state, reading, arrival_ms);
-      if (shownBike.takeShownReading(shown, reading, arrival_ms)) history.fillHole(id, shown);
+      applyFleetReading(state, reading, arrival_ms);
+      if (shownBike.applyReading(shown, reading, arrival_ms)) historyLoader.loadHole(id, shown);
     }),
-    onGap: drawn((gap) => shownBike.takeShownGap(shown, gap)),
+    onGap: drawn((gap) => shownBike.applyGap(shown, gap)),
     onSubscribed(devices) {
-      shownBike.takeShownAnswer(shown, devices[id], Date.now());
+      shownBike.applyAnswer(shown, devices[id], Date.now());
       if (devices[id].latest) bike.charts.note(devices[id].latest);
       onAnswer(devices);
     },
@@ -180,51 +185,51 @@ function handlersOf(id, shown) {
 }
 
 /**
- * Show what the address asks for; where it asks for nothing, the bike `shown` already, else the
- * only one there is, else the fleet.
+ * Show the view of the address. Without a hash that is the `open` bike, else the only bike, else the
+ * fleet.
  */
-function showWhatIsAsked(shown) {
-  if (isAstray(location.hash)) window.history.replaceState(null, "", FLEET_HASH);
-  const any = location.hash === "" ? (shown ?? onlyBike(state.bikes)) : null;
+function showRoute(open) {
+  if (isUnknownRoute(location.hash)) window.history.replaceState(null, "", FLEET_HASH);
+  const any = location.hash === "" ? (open ?? onlyBike(state.bikes)) : null;
   const id = bikeInHash(location.hash) ?? any;
   if (id !== state.selected) show(id);
 }
 
-/** Show another view, and lead the keyboard and the eye to where it goes on. */
+/** Change the view after the address changed, and move the focus and the scroll position to it. */
 function changeRoute() {
   const before = state.selected;
   if (before === null) fleet.leave();
-  showWhatIsAsked(null);
+  showRoute(null);
   drawRoute(part, state);
   if (state.selected === null) return fleet.comeBack(state, before);
   scrollTo(0, 0);
   part("bike-id").focus();
 }
 
-function setLink(link) {
-  const isUp = link === CONNECTED;
-  if (isUp || state.link === CONNECTED) state.down_ms = isUp ? null : Date.now();
-  Object.assign(state, { link, isAnswered: false });
+function setConnection(connection) {
+  const isUp = connection === CONNECTED;
+  if (isUp || state.connection === CONNECTED) state.down_ms = isUp ? null : Date.now();
+  Object.assign(state, { connection, isAnswered: false });
   redrawBike();
-  fleet.hurry();
-  sayWhatChanged();
+  fleet.invalidate();
+  announceChanges();
 }
 
 socket.on("connect", () => {
   state.reconnects += 1;
-  setLink(CONNECTED);
+  setConnection(CONNECTED);
 });
 socket.on("disconnect", (reason) => {
-  takeDisconnect(state.bikes);
-  setLink(afterDisconnect(reason));
+  applyDisconnect(state.bikes);
+  setConnection(afterDisconnect(reason));
 });
-socket.on("connect_error", (error) => setLink(afterConnectError(error.message, socket.active)));
+socket.on("connect_error", (error) => setConnection(afterConnectError(error.message, socket.active)));
 part("disconnect").addEventListener("click", () => {
   socket.disconnect();
-  setLink(afterDisconnect("io client disconnect")); // no event when it was not connected
+  setConnection(afterDisconnect("io client disconnect")); // socket.io sends no event if it was not connected
 });
 part("connect").addEventListener("click", () => {
-  setLink(CONNECTING);
+  setConnection(CONNECTING);
   socket.connect();
 });
 addEventListener("hashchange", drawn(changeRoute));
@@ -237,7 +242,7 @@ part("charts-panel").addEventListener("keydown", (event) => {
   request();
 });
 part("csv-view").addEventListener("click", () => {
-  const [from, to] = sight().bounds;
+  const [from, to] = viewport().bounds;
   download.fetch(state.selected, spanCsvUrl(state.selected, { from, to }, state.shown.offset_ms));
 });
 part("csv-all").addEventListener("click", () =>
@@ -246,19 +251,19 @@ part("csv-all").addEventListener("click", () =>
 listenToScheme(part, palette.refresh);
 listenToUnit(part, (unit) => {
   state.unit = unit;
-  for (const view of [bike, fleet]) view.hurry();
+  for (const view of [bike, fleet]) view.invalidate();
   request();
 });
 
 function step(way) {
-  const words = way === 0 ? bike.charts.unpoint() : bike.charts.step(way);
-  if (words) announcer.answer(words);
+  const text = way === 0 ? bike.charts.unpoint() : bike.charts.step(way);
+  if (text) announcer.announceNow(text);
 }
 
 follow(socket, {
   devices: "*",
   maxRateHz: FLEET_RATE_HZ,
-  onReading: drawn((reading) => takeFleetReading(state, reading, Date.now())),
+  onReading: drawn((reading) => applyFleetReading(state, reading, Date.now())),
   onStatus,
   onSubscribed(devices) {
     state.isAnswered = true;
@@ -267,11 +272,11 @@ follow(socket, {
   onError,
 });
 setInterval(() => {
-  const news = state.isAnswered ? noteChanges(state, entriesOf(state), Date.now()) : null;
-  if (news !== null && state.selected === null) announcer.tell(news);
+  const changes = state.isAnswered ? recordChanges(state, entriesOf(state), Date.now()) : null;
+  if (changes !== null && state.selected === null) announcer.announce(changes);
   request();
 }, TICK_MS);
-window.history.scrollRestoration = "manual"; // the browser would go by what is not drawn yet
-showWhatIsAsked(null);
+window.history.scrollRestoration = "manual"; // the browser would restore positions before the rows exist
+showRoute(null);
 part("app").hidden = false;
 request();

@@ -1,6 +1,6 @@
-/** Types of spoke.js; what the events carry is said in docs/protocol.md, sections 1, 3 and 4. */
+/** Types of spoke.js. Sections 1, 3 and 4 of docs/protocol.md describe the data of the events. */
 
-/** A position: `"<epoch>-<seq>"`, after that reading. `"0-0"` is before everything. */
+/** A position after a reading: `"<epoch>-<seq>"`. `"0-0"` is before everything. */
 export type Cursor = `${number}-${number}`;
 
 export interface Reading {
@@ -8,7 +8,7 @@ export interface Reading {
   device_id: string;
   epoch: number;
   seq: number;
-  /** When it was measured, in ms since 1970 UTC. */
+  /** The time of measurement, in ms since 1970 UTC. */
   ts_ms: number;
   speed_kmh: number;
   power_w?: number;
@@ -26,12 +26,12 @@ export interface Reading {
   extra?: Record<string, number | boolean | string>;
 }
 
-/** Readings that will not come; both bounds are exclusive. */
+/** Lost readings; both bounds are exclusive. */
 export interface Gap {
   device_id: string;
   after: Cursor | null;
   before: Cursor;
-  /** How many; null when that cannot be known. */
+  /** The number of lost readings; null if it cannot be known. */
   lost: number | null;
   reason:
     | "overrun"
@@ -51,9 +51,9 @@ export interface DeviceStatus {
   last_seq: number;
   ts_ms: number;
   model?: string;
-  /** Between two readings, in ms, as the bike says: 0 when irregular, absent before it said so. */
+  /** The time between two readings that the bike states, in ms: 0 if irregular, absent if unknown. */
   interval_ms?: number;
-  /** Why readings of this bike are refused; absent when they are not. */
+  /** Why the gateway refuses readings of this bike; absent if it refuses none. */
   refused?:
     | "old_epoch"
     | "future_epoch"
@@ -64,19 +64,19 @@ export interface DeviceStatus {
     | "conflict";
 }
 
-/** What `/api/v1/devices/<id>/readings` answers. */
+/** The answer of `/api/v1/devices/<id>/readings`. */
 export interface Page {
   device_id: string;
   readings: Reading[];
   gaps: Gap[];
-  /** The `since` of the page that follows. */
+  /** The `since` for the next page. */
   next: Cursor;
   held_from: Cursor;
-  /** More may belong here that could not be had in time: ask again. Absent when it is whole. */
+  /** The bike did not answer in time, and readings may be missing: ask again. Absent if complete. */
   incomplete?: true;
 }
 
-/** Where a bike's stream starts, and what is known of the bike. */
+/** The start of a bike's stream, and the bike's latest reading. */
 export interface Start {
   online: boolean;
   cursor: Cursor;
@@ -101,31 +101,31 @@ export interface Refusal {
 export interface FollowOptions {
   /** Ids, or `"*"` for all bikes. */
   devices: readonly string[] | "*";
-  /** Start after these; without it from now on, or where this tab was before a reload. */
+  /** Start after these cursors; without them from now on, or where this tab was before a reload. */
   since?: Readonly<Record<string, Cursor>>;
-  /** Whether a reload goes on where the page was. Default: only without `since`. */
+  /** Whether a reload continues where the page was. Default: only without `since`. */
   keep?: boolean;
-  /** The newest reading of each bike at most so often, without gaps. */
+  /** Only the newest reading of each bike, at most this often, without gaps. */
   maxRateHz?: number;
   onReading?: (reading: Reading) => void;
   onGap?: (gap: Gap) => void;
   onStatus?: (status: DeviceStatus) => void;
-  /** Called with the answer at each connect. */
+  /** Called with the answer after each connect. */
   onSubscribed?: (devices: Record<string, Start>) => void;
   onError?: (error: Refusal) => void;
-  /** When a question without an answer is asked again; default 5,000. */
+  /** When to repeat a request without an answer; default 5,000. */
   ackTimeoutMs?: number;
-  /** When one that was refused for a reason that passes is asked again; default 2,000. */
+  /** When to repeat a refused request that may succeed later; default 2,000. */
   askAgainMs?: number;
 }
 
 export interface Following {
-  /** Where each bike's stream is. */
+  /** The cursor of each bike. */
   readonly cursors: Map<string, Cursor>;
   stop(): void;
 }
 
-/** What `follow` needs of a socket; a stock one of socket.io-client has it. */
+/** The methods of a socket that `follow` uses; a stock socket of socket.io-client has them. */
 export interface StockSocket {
   readonly connected: boolean;
   on(event: string, listener: (...args: any[]) => void): unknown;
@@ -134,5 +134,5 @@ export interface StockSocket {
   timeout(ms: number): { emit(event: string, ...args: any[]): unknown };
 }
 
-/** Subscribe now and after each reconnect, there from where the last connection ended. */
+/** Subscribe now and after each reconnect; continue after the last reading. */
 export function follow(socket: StockSocket, options: FollowOptions): Following;

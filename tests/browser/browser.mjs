@@ -1,4 +1,4 @@
-/** A real Chromium, and what the tests read off the page. */
+/** A real Chromium, and helpers that read the page. */
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -33,7 +33,7 @@ export async function startBrowser(after) {
   };
 }
 
-/** Wait until the text of an element matches, also in details that are closed. */
+/** Wait until the text of an element matches, also within closed details. */
 export async function waitForText(page, id, pattern) {
   await page.waitForFunction(
     ([id, source]) => {
@@ -45,7 +45,7 @@ export async function waitForText(page, id, pattern) {
   );
 }
 
-/** What the page says it received, read in one moment. */
+/** The received readings that the page shows, read at one moment. */
 export async function readTally(page) {
   const [received, first, last, gaps] = await page.evaluate(() =>
     ["received", "first", "last", "gaps"].map((id) => document.getElementById(id).textContent),
@@ -65,7 +65,7 @@ export function waitForSeq(page, seq) {
   return eventually(`reading ${seq}`, async () => (await readTally(page)).last >= seq);
 }
 
-/** Nothing is wider than the window, with the fonts there are and with letters a sixth wider. */
+/** Assert that nothing is wider than the window, with normal fonts and with letters a sixth wider. */
 export async function assertNothingSticksOut(page) {
   for (const font of ["DejaVu Sans", ""]) {
     const [content, window, wide] = await page.evaluate((name) => {
@@ -79,7 +79,7 @@ export async function assertNothingSticksOut(page) {
   }
 }
 
-/** With letters twice as large nothing is wider than the window either (WCAG 2.2, 1.4.4 and 1.4.10). */
+/** Assert the same with letters twice as large (WCAG 2.2, 1.4.4 and 1.4.10). */
 export async function assertLargeLettersFit(page) {
   const setLetters = (size) => (document.documentElement.style.fontSize = size);
   await page.evaluate(setLetters, "200%");
@@ -90,15 +90,15 @@ export async function assertLargeLettersFit(page) {
   await page.evaluate(setLetters, "");
 }
 
-/** The file that a press on `selector` saves: its name and its text. */
+/** The file that a click on `selector` saves: its name and its text. */
 export async function download(page, selector) {
   const [file] = await Promise.all([page.waitForEvent("download"), page.click(selector)]);
   return { name: file.suggestedFilename(), text: readFileSync(await file.path(), "utf8") };
 }
 
 /**
- * Keep pictures of a state for people to look at; axe must find nothing wrong in it. Between the
- * schemes only colours differ: all other rules are asked once.
+ * Save screenshots of a state; axe must find no violation in it. The schemes differ only in colours: the
+ * other rules are checked once.
  */
 export async function showState(page, name, schemes = ["light", "dark"]) {
   mkdirSync(OUTPUT, { recursive: true });

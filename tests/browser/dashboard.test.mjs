@@ -11,7 +11,7 @@ import {
   waitForText,
 } from "./browser.mjs";
 import { createPair, newestSeq } from "./pair.mjs";
-import { startSlowLine } from "./slow_line.mjs";
+import { startSlowProxy } from "./slow_proxy.mjs";
 import { eventually } from "./waiting.mjs";
 
 const BIKE = "ebike-001";
@@ -21,7 +21,7 @@ const SIZES = [
   ["wall", 2560, 1440, "dark"],
 ];
 
-/** One gateway and one bike for all tests that stop neither; those have a pair of their own. */
+/** One gateway and one bike for the tests that stop neither; the others start their own. */
 const shared = await createPair({ after });
 const browser = await startBrowser(after);
 shared.startDevice();
@@ -38,14 +38,14 @@ async function openBike(t, url, options) {
   return opened;
 }
 
-/** Every number from the first to the last arrived once: what a resume is for. */
+/** Assert that every number from the first to the last arrived once. */
 async function assertNothingMissing(page) {
   const { received, first, last, gaps } = await readTally(page);
   assert.equal(gaps, "none");
   assert.equal(received, last - first + 1);
 }
 
-/** The gauge and the charts show the last reading of a bike that is offline. */
+/** Assert that gauge and charts show the last reading of an offline bike. */
 function assertLastReadingShown(page) {
   return eventually("the last reading, in grey", async () => {
     const colours = await page.$$eval("#speed, #cut-off, .chart-speed .value b", (all) =>
@@ -57,7 +57,7 @@ function assertLastReadingShown(page) {
   });
 }
 
-test("one bike is shown: its speed moves, nothing is missing, and no script or style is inline", async (t) => {
+test("one bike, live and complete", async (t) => {
   const { page, complaints } = await browser.newPage(t);
   const policy = (await page.goto(shared.url)).headers()["content-security-policy"];
   for (const kind of ["script", "style"])
@@ -74,7 +74,7 @@ test("one bike is shown: its speed moves, nothing is missing, and no script or s
     /Speed, km\/h[^]*Power, W[^]*Cadence, rpm[^]*Battery, %[^]*Altitude, m/,
   );
   await page.waitForSelector("#charts .chart-speed canvas");
-  await waitForText(page, "arrival", /^Readings arrive .*, about \d+ a second. None is missing.$/);
+  await waitForText(page, "arrival", /^Readings arrive .*, about \d+ per second\. None is missing.$/);
   await page.click("summary");
   await waitForText(page, "rate", /^\d+ per second$/);
   await waitForText(page, "latency", /^\d+ ms \(worst \d+ ms\)$/);
@@ -86,7 +86,7 @@ test("one bike is shown: its speed moves, nothing is missing, and no script or s
   assert.deepEqual(complaints, []);
 });
 
-test("disconnect stops the readings, connect goes on without a missing one", async (t) => {
+test("disconnect and connect lose nothing", async (t) => {
   const { page } = await openShared(t);
   await page.click("#disconnect");
   await waitForText(page, "link", /^Disconnected$/);
@@ -104,18 +104,18 @@ test("disconnect stops the readings, connect goes on without a missing one", asy
   await assertNothingMissing(page);
 });
 
-test("a line that is down when the page opens is told, and used when it is up", async (t) => {
+test("opening without a gateway", async (t) => {
   const { page } = await browser.newPage(t);
   await page.route("**/socket.io/**", (route) => route.abort());
   await page.goto(shared.url);
   await waitForText(page, "link", /^Reconnecting/);
   await waitForText(page, "notice", /gateway does not answer/);
-  await waitForText(page, "listed", /^The gateway does not answer\. Which bikes there are is not known/);
+  await waitForText(page, "listed", /^The gateway does not answer\. This page does not know yet which bikes there are/);
   await page.goto(`${shared.url}/#/bikes/${BIKE}`);
-  await waitForText(page, "not-here", /readings of ebike-001 show here as soon as the gateway answers/);
+  await waitForText(page, "not-here", /readings of ebike-001 will appear here when the gateway answers/);
   await page.click("#disconnect");
   await waitForText(page, "not-here", /To see the readings of ebike-001, connect to the gateway/);
-  assert.equal(await page.isVisible("#notice"), false, "it would cover what says the same");
+  assert.equal(await page.isVisible("#notice"), false, "the card shows the same text");
   await showState(page, "opened-disconnected", ["light"]);
   await page.unroute("**/socket.io/**");
   await page.click("#connect-here");
@@ -125,7 +125,7 @@ test("a line that is down when the page opens is told, and used when it is up", 
   assert.equal(await page.isVisible("#not-here"), false);
 });
 
-test("the buttons keep the keyboard's focus, and a screen reader hears what changes", async (t) => {
+test("focus and announcements of the buttons", async (t) => {
   const { page } = await openShared(t);
   const live = "[role=status], [role=alert], [role=log], [aria-live]";
   assert.deepEqual(await page.$$eval(live, (found) => found.map(({ id }) => id)), ["announcer"]);
@@ -142,7 +142,7 @@ test("the buttons keep the keyboard's focus, and a screen reader hears what chan
   assert.equal(await page.locator("#disconnect:focus").count(), 1);
 });
 
-test("unit and appearance are the reader's choice, also the next time", async (t) => {
+test("unit and appearance are saved", async (t) => {
   const { page } = await openShared(t, { colorScheme: "dark" });
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   assert.equal(await ground(), "rgb(13, 17, 18)");
@@ -158,7 +158,7 @@ test("unit and appearance are the reader's choice, also the next time", async (t
   assert.equal(await ground(), "rgb(244, 245, 245)");
 });
 
-test("from a phone to a wall the page shows everything without scrolling sideways", async (t) => {
+test("the bike fits every screen", async (t) => {
   const { page } = await openShared(t);
   for (const [name, width, height, scheme] of SIZES) {
     await page.setViewportSize({ width, height });
@@ -173,7 +173,7 @@ test("from a phone to a wall the page shows everything without scrolling sideway
   await showState(page, "bike-large-letters", ["light"]);
 });
 
-/** Whether titles are whole and lines have more than half of the page. */
+/** Whether titles are complete and charts use more than half of the page. */
 function areChartsWide() {
   const isWhole = ({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth;
   const plots = [...document.querySelectorAll(".u-over")];
@@ -181,25 +181,25 @@ function areChartsWide() {
   return plots.length > 4 && plots.every(isWide) && [...document.querySelectorAll(".chart-title")].every(isWhole);
 }
 
-test("without JavaScript the page says that it needs it", async (t) => {
+test("a page without JavaScript", async (t) => {
   const { page } = await browser.newPage(t, { javaScriptEnabled: false });
   await page.goto(shared.url);
   assert.match(await page.innerText("body"), /This page needs JavaScript/);
 });
 
-test("a line that is too slow is told by the age of what it brings, and catches up", async (t) => {
-  const line = await startSlowLine(t, shared.url, 400_000);
-  const { page } = await openBike(t, line.url);
-  line.speed.bytes_s = 2_000; // a third of what the bike sends
+test("a slow connection catches up", async (t) => {
+  const proxy = await startSlowProxy(t, shared.url, 400_000);
+  const { page } = await openBike(t, proxy.url);
+  proxy.speed.bytes_s = 2_000; // a third of the bike's data
   await waitForText(page, "lag", /^[1-9]\.\d s$/);
   await waitForText(page, "latency", /\d s/);
   await showState(page, "throttled");
-  line.speed.bytes_s = 400_000;
+  proxy.speed.bytes_s = 400_000;
   await waitForText(page, "lag", /^\d{1,3} ms$/);
   await assertNothingMissing(page);
 });
 
-test("a killed gateway is told and nothing is missing later, a dead bike is offline", async (t) => {
+test("killed gateway, then dead bike", async (t) => {
   const pair = await createPair(t);
   const bike = pair.startDevice();
   const gateway = await pair.startGateway();
@@ -228,7 +228,7 @@ test("a killed gateway is told and nothing is missing later, a dead bike is offl
   await showState(page, "device-offline");
   await page.click(".back");
   await waitForText(page, "bikes-count", /^0 of 1 online$/);
-  await waitForText(page, "news", /ebike-001\s+offline/);
+  await waitForText(page, "changes", /ebike-001\s+offline/);
   await page.reload();
   await page.click("text=ebike-001");
   await waitForText(page, "bike-state", /^Offline$/);
@@ -236,7 +236,7 @@ test("a killed gateway is told and nothing is missing later, a dead bike is offl
   await showState(page, "device-offline-opened");
 });
 
-test("a thousand readings a second add nothing to the page, and what is lost is a gap", async (t) => {
+test("a thousand readings a second", async (t) => {
   const pair = await createPair(t);
   pair.startDevice({ SPOKE_RATE_HZ: "1000" });
   await pair.startGateway({ SPOKE_HISTORY_READINGS: "50" });
@@ -260,7 +260,7 @@ test("a thousand readings a second add nothing to the page, and what is lost is 
   await showState(page, "gap");
 });
 
-test("a bike that was not heard yet shows by itself, chosen by its address or not", async (t) => {
+test("an unheard bike appears", async (t) => {
   const pair = await createPair(t);
   await pair.startGateway();
   const { page: any } = await browser.newPage(t);
@@ -268,7 +268,7 @@ test("a bike that was not heard yet shows by itself, chosen by its address or no
   await Promise.all([any.goto(pair.url), named.goto(`${pair.url}/#/bikes/cargo-7`)]);
   await waitForText(any, "nothing", /python -m device/);
   await waitForText(named, "bike-state", /^Not heard$/);
-  await waitForText(named, "bike-notice", /Nothing was heard from cargo-7/);
+  await waitForText(named, "bike-notice", /has not heard from cargo-7/);
   await showState(any, "no-bike");
   await showState(named, "bike-not-heard");
   pair.startDevice({ SPOKE_DEVICE_ID: "cargo-7" });

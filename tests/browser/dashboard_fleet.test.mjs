@@ -24,7 +24,7 @@ const browser = await startBrowser(after);
 const device = pair.startDevice({ SPOKE_FLEET_SIZE: `${FLEET_SIZE}`, SPOKE_RATE_HZ: "0.5" });
 await pair.startGateway();
 
-/** Open the fleet; `asked` is waited for before the past of bikes is answered. */
+/** Open the fleet; the gateway answers requests for history after `asked` resolves. */
 async function openFleet(t, options, asked) {
   const { page, complaints } = await browser.newPage(t, options);
   await page.addInitScript(noteFlash);
@@ -39,7 +39,7 @@ function namesOf(page) {
   return page.locator(`${ROWS} .name a`).allInnerTexts();
 }
 
-/** In the page: whether something is drawn on a canvas. */
+/** In the page: whether a canvas is not empty. */
 function isDrawn(canvas) {
   const copy = new OffscreenCanvas(canvas.width, canvas.height);
   const context = copy.getContext("2d", { willReadFrequently: true });
@@ -47,7 +47,7 @@ function isDrawn(canvas) {
   return context.getImageData(0, 0, copy.width, copy.height).data.some(Boolean);
 }
 
-/** In the page: rows that something of them, or the row before, reaches out of. */
+/** In the page: rows with content outside their bounds. */
 function overlaps(rows) {
   const bottomOf = (row) => row?.getBoundingClientRect().bottom ?? -Infinity;
   const isWrong = (row) =>
@@ -56,7 +56,7 @@ function overlaps(rows) {
   return rows.filter(isWrong).map((row) => row.innerText);
 }
 
-/** In the page: news of which a part is seen only. */
+/** In the page: items that are only partly visible. */
 function cutOff(items) {
   const edge = items[0].parentElement.getBoundingClientRect();
   const isCut = ({ top, bottom, right }) =>
@@ -65,7 +65,7 @@ function cutOff(items) {
   return cut.filter(([, place]) => isCut(place));
 }
 
-/** In the page: what is drawn until so many pictures were, as `[id, speed]` of each row. */
+/** In the page: the rows of the next snapshots, each as `[id, speed]`. */
 function watchPictures([rows, count]) {
   const seen = [];
   const look = () =>
@@ -83,14 +83,14 @@ function watchPictures([rows, count]) {
   });
 }
 
-/** In the page, before it is there: note whether it ever says that there is no bike. */
+/** In the page, before it loads: note whether it ever shows that there is no bike. */
 function noteFlash() {
   const note = () => (window.saidNone ||= document.getElementById("nothing")?.hidden === false);
   const options = { subtree: true, attributes: true, attributeFilter: ["hidden"] };
   new MutationObserver(note).observe(document, options);
 }
 
-/** The pixel in which an element's dot or ground is seen; computed styles know no forced colours. */
+/** A pixel of an element's dot or background; computed styles do not include forced colours. */
 async function pixelOf(page, selector) {
   const { x, y, height } = await page.locator(selector).first().boundingBox();
   const clip = { x: Math.round(x + 4), y: Math.round(y + height / 2), width: 1, height: 1 };
@@ -101,7 +101,7 @@ function topOfList(page) {
   return page.$eval("#fleet", (table) => table.getBoundingClientRect().top + scrollY);
 }
 
-test("five hundred bikes have speed, battery, state and sparkline; those in sight are elements", async (t) => {
+test("five hundred bikes, few elements", async (t) => {
   let answer;
   const asked = new Promise((resolve) => (answer = resolve));
   const { page, complaints } = await openFleet(t, {}, asked);
@@ -111,7 +111,7 @@ test("five hundred bikes have speed, battery, state and sparkline; those in sigh
   await eventually("a whole row", async () =>
     /^ebike-001\s.*\s+Online\s+\d+\.\d km\/h\s+\d+ %\s+\d+ W/.test(await row.innerText()),
   );
-  assert.equal(await row.locator("canvas.is-loading").evaluate(isDrawn), false); // no stub
+  assert.equal(await row.locator("canvas.is-loading").evaluate(isDrawn), false); // the whole history
   answer();
   await row.locator("canvas:not(.is-loading)").waitFor();
   await eventually("a sparkline", () => row.locator("canvas").evaluate(isDrawn));
@@ -125,7 +125,7 @@ test("five hundred bikes have speed, battery, state and sparkline; those in sigh
   assert.deepEqual(complaints, []);
 });
 
-test("a press on Speed puts the fastest first, and the order is remembered", async (t) => {
+test("the order is saved", async (t) => {
   const { page } = await openFleet(t);
   await page.click("th.speed-cell button");
   await page.waitForSelector("th.speed-cell[aria-sort=descending]");
@@ -161,7 +161,7 @@ test("a press on Speed puts the fastest first, and the order is remembered", asy
   await page.waitForSelector("th.speed-cell[aria-sort=ascending]");
 });
 
-test("a line that goes is told over the list, and moves nothing in it", async (t) => {
+test("a lost connection moves no row", async (t) => {
   const { page } = await openFleet(t);
   assert.equal(await page.evaluate(() => window.saidNone), false);
   await page.fill("#find", "ebike-20");
@@ -171,15 +171,15 @@ test("a line that goes is told over the list, and moves nothing in it", async (t
   );
   const top = await topOfList(page);
   await page.click("#disconnect");
-  await waitForText(page, "listed", /^Disconnected since [\d:]{8}\. These are the last readings heard\.$/);
+  await waitForText(page, "listed", /^Disconnected since [\d:]{8}\. The list shows the last readings received\.$/);
   await page.waitForSelector("#notice:not([hidden])");
   assert.equal(await topOfList(page), top);
   await page.selectOption("#find-state", "online");
-  await waitForText(page, "no-match", /^Without the gateway nobody knows which bikes are online\.$/);
+  await waitForText(page, "no-match", /^Without a connection to the gateway, this page does not know which bikes are online\.$/);
   await showState(page, "fleet-disconnected");
 });
 
-test("with the keyboard alone a bike is looked for, found, opened and left again", async (t) => {
+test("the list by keyboard", async (t) => {
   const { page } = await openFleet(t, { viewport: { width: 360, height: 780 } });
   const focused = () => page.evaluate(() => document.activeElement.textContent);
   await page.focus("#find");
@@ -193,7 +193,7 @@ test("with the keyboard alone a bike is looked for, found, opened and left again
   await page.keyboard.press("ArrowDown");
   assert.equal(await focused(), "ebike-201");
   await page.keyboard.press("Tab");
-  await page.waitForSelector("#scheme:focus"); // the list is one stop
+  await page.waitForSelector("#scheme:focus"); // the list is one stop for Tab
   await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");
   await waitForText(page, "bike-id", /^ebike-201$/);
@@ -207,7 +207,7 @@ test("with the keyboard alone a bike is looked for, found, opened and left again
   }
 });
 
-test("a bike keeps the focus wherever the list goes, and it is there on the way back", async (t) => {
+test("focus survives scrolling and sorting", async (t) => {
   const { page } = await openFleet(t);
   const focused = () => page.evaluate(() => document.activeElement.textContent);
   const press = async (key, name) => {
@@ -233,10 +233,10 @@ test("a bike keeps the focus wherever the list goes, and it is there on the way 
   await page.click("#fastest a");
   await page.waitForSelector("#bike-id:focus");
   await page.click(".back");
-  await page.waitForSelector("#fleet-title:focus"); // not its row, far down
+  await page.waitForSelector("#fleet-title:focus"); // not the bike's row, which is far down
   assert.equal(await page.evaluate(() => scrollY), 0);
   await page.click(`${ROWS} a`);
-  await page.click(".back"); // with the mouse: the order goes on, and takes the focus along
+  await page.click(".back"); // after a click the order changes, and takes the focus along
   await page.waitForSelector(`${ROWS} a:focus`);
   const [name, order] = [await focused(), (await namesOf(page)).join()];
   await page.hover("#fleet-title");
@@ -244,7 +244,7 @@ test("a bike keeps the focus wherever the list goes, and it is there on the way 
   assert.equal(await focused(), name);
 });
 
-test("from a phone to a wall the fleet fits, and only the state asked for is listed", async (t) => {
+test("the fleet fits every screen", async (t) => {
   const { page } = await openFleet(t);
   for (const [name, width, height, scheme] of SIZES) {
     await page.setViewportSize({ width, height });
@@ -264,11 +264,11 @@ test("from a phone to a wall the fleet fits, and only the state asked for is lis
   await device.stop("SIGKILL");
   await waitForText(page, "bikes-count", /^0 of 500 online$/);
   await waitForText(page, "fastest", /^–$/);
-  await waitForText(page, "news", /(ebike-\d+, ){2}ebike-\d+ and \d+ more\s+offline/);
+  await waitForText(page, "changes", /(ebike-\d+, ){2}ebike-\d+ and \d+ more\s+offline/);
   assert.equal(await topOfList(page), top);
   await page.setViewportSize({ width: 390, height: 844 });
   await showState(page, "fleet-gone-phone", ["light"]);
-  assert.deepEqual(await page.$$eval("#news li", cutOff), []);
+  assert.deepEqual(await page.$$eval("#changes li", cutOff), []);
   await page.selectOption("#find-state", "offline");
   await eventually("the offline bikes", async () => (await namesOf(page))[0] === "ebike-001");
   await page.reload();

@@ -11,9 +11,9 @@ const pair = await createPair({ after });
 const browser = await startBrowser(after);
 pair.startDevice({ SPOKE_RATE_HZ: "400" });
 await pair.startGateway();
-await rideUntil(1_600); // more than is fetched to be drawn
+await rideUntil(1_600); // more readings than the page loads for the charts
 
-/** Wait until the bike has sent so many readings. */
+/** Wait until the bike has sent this many readings. */
 function rideUntil(seq) {
   return eventually(`reading ${seq}`, async () => (await newestSeq(pair.url, BIKE)) > seq);
 }
@@ -31,19 +31,19 @@ async function openBike(t, options) {
   return { page, complaints };
 }
 
-/** The times shown on the first chart, as its words for screen readers tell them. */
+/** The times of the first chart, from its name for screen readers. */
 function describeChart(page) {
   return page.getAttribute(".chart-speed .plot", "aria-label");
 }
 
-/** Zoom in as far as it goes, once there is more than that to move in. */
+/** Zoom in to the limit, once there is enough history to move in. */
 async function zoomIn(page) {
   await rideUntil(3_200);
   for (let i = 0; i < 6; i += 1) await page.click("#zoom-in");
   await waitForText(page, "missing", /^$/);
 }
 
-/** The numbers of the readings in a CSV file, by its header; every reading is there, once. */
+/** The sequence numbers in a CSV file; every reading must be there once. */
 function seqsOf({ text }) {
   const [header, ...lines] = text.trimEnd().split("\r\n");
   const place = header.split(",").indexOf("seq");
@@ -55,7 +55,7 @@ function seqsOf({ text }) {
   return seqs;
 }
 
-test("what happened before the page was open is there, and can be downloaded, every reading", async (t) => {
+test("history is loaded and downloaded", async (t) => {
   const { page, complaints } = await openBike(t);
   const first = Number((await page.textContent("#first")).split("-")[1]);
   const shown = await download(page, "#csv-view");
@@ -69,7 +69,7 @@ test("what happened before the page was open is there, and can be downloaded, ev
   assert.deepEqual(complaints, []);
 });
 
-test("all that is kept can be downloaded, and of a zoomed chart what it shows", async (t) => {
+test("download of history and of view", async (t) => {
   const { page } = await openBike(t);
   const all = seqsOf(await download(page, "#csv-all"));
   assert.ok(all[0] === 1 && all.length > 1_600);
@@ -80,7 +80,7 @@ test("all that is kept can be downloaded, and of a zoomed chart what it shows", 
   assert.ok(shown[0] > 1 && shown.at(-1) > all.at(-1), `${shown[0]} to ${shown.at(-1)}`);
 });
 
-test("the window is chosen, moved, zoomed and led back by buttons", async (t) => {
+test("buttons of the charts", async (t) => {
   const { page } = await openBike(t);
   await page.check("input[name=window][value='600']");
   await zoomIn(page);
@@ -97,10 +97,10 @@ test("the window is chosen, moved, zoomed and led back by buttons", async (t) =>
   assert.equal(await page.inputValue("input[name=window]:checked"), "600");
 });
 
-test("the charts move under the mouse, and show the values under it", async (t) => {
+test("the charts by mouse", async (t) => {
   const { page } = await openBike(t);
   const box = await page.locator(".chart-speed .u-over").boundingBox();
-  await page.mouse.move(box.x + box.width - 5, box.y + 20); // the ride began a moment ago
+  await page.mouse.move(box.x + box.width - 5, box.y + 20); // the ride has just begun
   await waitForText(page, "pointed", /^at \d\d:\d\d:\d\d\.\d$/);
   const drag = async (from, to) => {
     await page.mouse.move(box.x + from, box.y + 20);
@@ -108,14 +108,14 @@ test("the charts move under the mouse, and show the values under it", async (t) 
     await page.mouse.move(box.x + to, box.y + 20);
     await page.mouse.up();
   };
-  await drag(10, box.width); // all there is of the ride is in sight already
+  await drag(10, box.width); // the whole ride is visible already
   await waitForText(page, "follow", /^Latest$/);
   await zoomIn(page);
   await eventually("the first reading kept", async () => {
     await drag(10, box.width);
     return /^Recording started/.test(await page.innerText("#missing"));
   });
-  for (let i = 0; i < 5; i += 1) await drag(10, box.width); // nothing leads further than that
+  for (let i = 0; i < 5; i += 1) await drag(10, box.width); // no move leads further
   await waitForText(page, "follow", /^Back to latest$/);
   await waitForText(page, "charts", /Speed, km\/h\s*\d/);
   await page.mouse.move(box.x + 2, box.y + 20);
@@ -131,7 +131,7 @@ test("the charts move under the mouse, and show the values under it", async (t) 
   );
 });
 
-test("the charts are moved and read with the keyboard alone", async (t) => {
+test("the charts by keyboard", async (t) => {
   const { page } = await openBike(t);
   await page.focus("#charts-panel");
   await page.keyboard.press("ArrowLeft");
@@ -155,14 +155,14 @@ test("the charts are moved and read with the keyboard alone", async (t) => {
   await waitForText(page, "pointed", /^$/);
 });
 
-test("each chart says in words what it shows", async (t) => {
+test("names of the charts", async (t) => {
   const { page } = await openBike(t);
   await eventually("words", async () =>
     /^Speed, km\/h, .* to \d\d:\d\d:\d\d: from/.test(await describeChart(page)),
   );
 });
 
-test("in forced colours what is chosen stands out, and so do the lines of the charts", async (t) => {
+test("forced colours", async (t) => {
   const { page } = await openBike(t, { forcedColors: "active", colorScheme: "dark" });
   const grounds = await page.$$eval("#windows :checked + span, #levels [aria-current]", (found) =>
     found.map((element) => getComputedStyle(element).backgroundColor),
@@ -175,7 +175,7 @@ test("in forced colours what is chosen stands out, and so do the lines of the ch
   await showState(page, "forced-colours");
 });
 
-/** Whether a canvas has a pixel of about a colour. */
+/** Whether a canvas contains a pixel of about this colour. */
 function colourIsIn([selector, colour]) {
   const canvas = document.querySelector(selector);
   if (!canvas) return false;
@@ -185,7 +185,7 @@ function colourIsIn([selector, colour]) {
   return data.some(isNear);
 }
 
-test("odd bikes are told: a wrong clock, a motor cut off, own values, a slow one, and one refused", async (t) => {
+test("odd bikes", async (t) => {
   const odd = await createPair(t);
   odd.startPublisher("tests.browser.odd_bike");
   await odd.startGateway();
@@ -212,7 +212,7 @@ test("odd bikes are told: a wrong clock, a motor cut off, own values, a slow one
   assert.equal(await scale(), "0,15,30,45,60,75");
   await showState(page, "downhill", ["light"]);
   await page.goto(`${odd.url}/#/bikes/slow-4`);
-  await waitForText(page, "arrival", /^Readings arrive at once, about one every (2|1\.9|2\.1) s\. None is missing\.$/);
+  await waitForText(page, "arrival", /^Readings arrive immediately, about one every (2|1\.9|2\.1) s\. None is missing\.$/);
   await page.goto(`${odd.url}/#/bikes/version-2`);
   await waitForText(page, "bike-state", /^Refused$/);
   await waitForText(page, "bike-notice", /another version of the protocol. Update the bike/);

@@ -1,4 +1,4 @@
-/** The page of the documents, as people and screen readers get it. */
+/** The page at /docs, as people and screen readers get it. */
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";

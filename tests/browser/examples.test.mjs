@@ -1,4 +1,4 @@
-/** The pages of the examples as they stand: with the stock client, and with no library at all. */
+/** The example pages, unchanged: with the stock client, and without a library. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ const MY_PAGE = join(ROOT, "examples/my_page.html");
 
 const browser = await startBrowser(after);
 
-test("the page of the examples shows every bike's speed", async (t) => {
+test("page.html shows every bike", async (t) => {
   const files = Object.fromEntries(PATHS.map((path) => [`/${path}`, join(ROOT, path)]));
   const origin = await startOrigin(t, { files });
   const pair = await createPair(t);
@@ -33,7 +33,7 @@ test("the page of the examples shows every bike's speed", async (t) => {
   for (const line of lines) assert.match(line, /^ebike-00[12]: \d+\.\d km\/h$/);
 });
 
-/** Open the page of one file, served by nobody but itself. */
+/** Open my_page.html, served from its own origin. */
 async function openMyPage(t, gatewaySettings) {
   const origin = await startOrigin(t, { files: { "/my_page.html": MY_PAGE } });
   const pair = await createPair(t);
@@ -44,14 +44,14 @@ async function openMyPage(t, gatewaySettings) {
   return { page, pair, origin, gateway };
 }
 
-test("the page of one file shows every bike, also after its gateway was started again", async (t) => {
+test("my_page.html reconnects", async (t) => {
   const listed = (origin) => ({ SPOKE_CORS_ORIGINS: origin });
   const { page, pair, origin, gateway } = await openMyPage(t, listed);
   const forget = () => document.querySelector("#bikes").replaceChildren();
   for (const restart of [false, true]) {
     if (restart) {
       await gateway.stop("SIGTERM");
-      await waitForText(page, "link", /^(Connecting again…|No answer from)/);
+      await waitForText(page, "link", /^(Reconnecting…|No answer from)/);
       await page.evaluate(forget);
       await pair.startGateway(listed(origin));
     }
@@ -63,7 +63,7 @@ test("the page of one file shows every bike, also after its gateway was started 
   await showState(page, "my-page", ["light"]);
 });
 
-test("the page of one file works from the disk once null is listed", async (t) => {
+test("my_page.html from disk", async (t) => {
   const pair = await createPair(t);
   pair.startDevice();
   const closed = await pair.startGateway();
@@ -76,7 +76,7 @@ test("the page of one file works from the disk once null is listed", async (t) =
   await page.waitForFunction(() => document.querySelectorAll("#bikes li").length === 1);
 });
 
-test("the page of one file names the setting when its origin is not let in", async (t) => {
+test("my_page.html from a refused origin", async (t) => {
   const { page, origin } = await openMyPage(t, () => ({}));
   await waitForText(page, "link", /^No answer from http.*SPOKE_CORS_ORIGINS\?$/);
   assert.ok((await page.innerText("#link")).includes(origin));

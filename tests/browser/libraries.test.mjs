@@ -16,7 +16,7 @@ const directory = mkdtempSync(join(tmpdir(), "spoke-bare-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
 copyWithoutLibraries();
 
-/** Copy what a gateway and a device need, as it is before the libraries are installed. */
+/** Copy the files of a gateway and a device, without the installed libraries. */
 function copyWithoutLibraries() {
   const wanted = (path) => !path.endsWith("vendor") && !path.endsWith("__pycache__");
   for (const folder of ["gateway", "device", "shared", "configs"]) {
@@ -24,7 +24,7 @@ function copyWithoutLibraries() {
   }
 }
 
-test("without its libraries the page says how to get them, and readings are streamed", async (t) => {
+test("a page without libraries", async (t) => {
   const pair = await createPair(t, { directory });
   pair.startDevice();
   await pair.startGateway();

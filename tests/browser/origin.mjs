@@ -1,4 +1,4 @@
-/** A web server that is somebody else's: another origin than the gateway's. */
+/** A web server of another origin than the gateway's. */
 
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
@@ -10,14 +10,15 @@ import { ROOT } from "./processes.mjs";
 const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 const LIBRARY = "gateway/static/vendor/socket.io.esm.min.js";
 
-/** What every page of these tests may load beside itself. */
+/** Files that every page of these tests may load. */
 export const CLIENTS = {
   "/client.js": join(ROOT, LIBRARY),
   "/spoke.js": join(ROOT, "gateway/static/spoke.js"),
 };
 
 /**
- * Serve pages until `scope` ends; the origin. `pages` has texts, `files` has files, by their path.
+ * Serve pages until `scope` ends; returns the origin. `pages` contains texts by path, `files` contains
+ * files by path.
  */
 export async function startOrigin(scope, { pages = {}, files = CLIENTS }) {
   async function answer(path, response) {

@@ -12,7 +12,7 @@ import { ROOT } from "./processes.mjs";
 const browser = await startBrowser(after);
 const CLIENT = join(ROOT, "gateway", "static", "vendor", "socket.io.esm.min.js");
 
-/** A web server that is somebody else's: an empty page and the stock client. */
+/** A web server of another origin: an empty page and the stock client. */
 async function startOrigin(scope) {
   const client = await readFile(CLIENT);
   const server = createServer((request, response) => {
@@ -25,7 +25,7 @@ async function startOrigin(scope) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** A gateway with a device and the settings given. */
+/** A gateway with a device and these settings. */
 async function startPair(scope, settings) {
   const pair = await createPair(scope);
   pair.startDevice();
@@ -39,13 +39,13 @@ async function openPage(t, origin) {
   return page;
 }
 
-/** In the page: fetch a document of the gateway's; its status, or that it was kept from us. */
+/** In the page: fetch a document of the gateway; its status, or that the browser blocked it. */
 function fetchStatus(page, url) {
   const ask = (address) => fetch(address).then((answer) => answer.status, () => "refused");
   return page.evaluate(ask, `${url}/api/v1/devices`);
 }
 
-/** In the page: follow all bikes with the stock client; the first reading's bike, or "refused". */
+/** In the page: follow all bikes with the stock client; the id in the first reading, or "refused". */
 function firstBike(page, url, transport) {
   const ask = async ([address, transports]) => {
     const { io } = await import("/client.js");
@@ -63,21 +63,21 @@ function firstBike(page, url, transport) {
 const listed = await startOrigin({ after });
 const url = await startPair({ after }, { SPOKE_CORS_ORIGINS: listed });
 
-test("a page of a listed origin gets readings and documents", async (t) => {
+test("a listed origin gets everything", async (t) => {
   const page = await openPage(t, listed);
   assert.equal(await firstBike(page, url, "polling"), "ebike-001");
   assert.equal(await firstBike(page, url, "websocket"), "ebike-001");
   assert.equal(await fetchStatus(page, url), 200);
 });
 
-test("a page of an origin that is not listed gets nothing", async (t) => {
+test("an unlisted origin gets nothing", async (t) => {
   const page = await openPage(t, await startOrigin(t));
   assert.equal(await firstBike(page, url, "polling"), "refused");
   assert.equal(await firstBike(page, url, "websocket"), "refused");
   assert.equal(await fetchStatus(page, url), "refused");
 });
 
-test("no other origin gets anything when none is listed", async (t) => {
+test("no origin is listed", async (t) => {
   const closed = await startPair(t, {});
   const page = await openPage(t, listed);
   assert.equal(await firstBike(page, closed, "polling"), "refused");
@@ -85,7 +85,7 @@ test("no other origin gets anything when none is listed", async (t) => {
   assert.equal(await fetchStatus(page, closed), "refused");
 });
 
-test("a page of another origin takes no place by a request without its origin", async (t) => {
+test("a request without its origin", async (t) => {
   const small = await startPair(t, { SPOKE_MAX_CONNECTIONS: "2" });
   const session = `${small}/socket.io/?EIO=4&transport=polling`;
   const page = await openPage(t, await startOrigin(t));

@@ -8,8 +8,8 @@ import { freePort, ROOT, startPython } from "./processes.mjs";
 import { eventually } from "./waiting.mjs";
 
 /**
- * Ports and settings for one gateway and its device, and how to start them. All of it ends with
- * `scope`, a test or what else has an `after`. `directory` is where the Python packages are.
+ * Ports and settings for one gateway and its device, and functions to start them. Everything ends with
+ * `scope`, a test or another object with `after`. `directory` contains the Python packages.
  */
 export async function createPair(scope, { directory = ROOT } = {}) {
   const logs = mkdtempSync(join(tmpdir(), "spoke-browser-"));
@@ -32,7 +32,7 @@ export async function createPair(scope, { directory = ROOT } = {}) {
         ...env,
       });
       running.push(gateway);
-      // Not /readyz: that waits for a bike, and the page is there before the first one.
+      // Not /readyz, which waits for a bike: the page is available before the first one.
       await eventually("a gateway", () => {
         gateway.checkAlive();
         return answers(`${url}/healthz`);
@@ -59,7 +59,7 @@ export async function createPair(scope, { directory = ROOT } = {}) {
   };
 }
 
-/** The number of a bike's newest reading, as the gateway's API tells it. */
+/** The sequence number of a bike's newest reading, from the HTTP API. */
 export async function newestSeq(url, id) {
   const answer = await fetch(`${url}/api/v1/devices/${id}/readings?limit=1`);
   if (!answer.ok) return 0;
@@ -71,6 +71,6 @@ async function answers(url) {
   try {
     return (await fetch(url)).ok;
   } catch {
-    return false; // nothing listens there yet
+    return false; // not listening yet
   }
 }

@@ -1,4 +1,4 @@
-/** Start the project's own processes as a user does, and leave none behind. */
+/** Start the project's processes as a user does, and stop all of them. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,11 +8,11 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const STOP_MS = 5_000; // then it is killed: a test that failed leaves nothing behind
-const PORT_LOWEST = 20_000; // below every system's range for outgoing connections
+const STOP_MS = 5_000; // then the process is killed: a failed test leaves none behind
+const PORT_LOWEST = 20_000; // below the range that systems use for outgoing connections
 const PORT_HIGHEST = 32_000;
 
-/** A port on which nothing listens, drawn so that another run hardly ever draws it too. */
+/** A free port, chosen at random so that parallel runs rarely choose the same one. */
 export async function freePort() {
   for (;;) {
     const port = PORT_LOWEST + Math.floor(Math.random() * (PORT_HIGHEST - PORT_LOWEST));
@@ -23,7 +23,7 @@ export async function freePort() {
   }
 }
 
-/** Start `python -m <module>`; what it printed is shown when it ends too early. */
+/** Start `python -m <module>`; print its output if it ends too early. */
 export function startPython(module, directory, env, args = []) {
   const child = spawn(findPython(), ["-m", module, ...args], {
     cwd: directory,
@@ -34,7 +34,7 @@ export function startPython(module, directory, env, args = []) {
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => printed.push(text));
   const ended = once(child, "exit");
   const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill); // the runner may end without ending its tests
+  process.once("exit", kill); // the runner may exit without ending its tests
   ended.then(() => process.off("exit", kill));
   let stopping = false;
   function checkAlive() {
@@ -58,7 +58,7 @@ function cleanEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(kept));
 }
 
-/** The project's own Python first: `PYTHON` is what scripts/install makes that one from. */
+/** Prefer the project's Python: `PYTHON` is the one that scripts/install uses to create it. */
 function findPython() {
   const places = [join(ROOT, ".venv", "bin", "python"), process.env.PYTHON];
   for (const folder of process.env.PATH.split(delimiter)) places.push(join(folder, "python3"));

@@ -1,4 +1,4 @@
-/** The React example, built as it stands and served from an origin of its own. */
+/** The React example, built unchanged and served from its own origin. */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -18,7 +18,7 @@ const browser = await startBrowser(after);
 const built = buildApp();
 const origin = await startOrigin({ after }, { files: built });
 
-/** Build into a folder that is gone afterwards; its files by their paths. */
+/** Build into a temporary folder; its files by path. */
 function buildApp() {
   const folder = mkdtempSync(join(tmpdir(), "spoke-react-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -36,7 +36,7 @@ async function openApp(t, url, from = origin) {
   return opened;
 }
 
-/** Wait until the app says this of its gateway. */
+/** Wait until the app shows this text about its gateway. */
 async function waitForLink(page, text) {
   await page.waitForFunction(
     (wanted) => document.querySelector("[role=status]")?.textContent.includes(wanted),
@@ -44,7 +44,7 @@ async function waitForLink(page, text) {
   );
 }
 
-/** Wait until a bike's card counts so many readings, none lost. */
+/** Wait until a bike's card counts this many readings, and none lost. */
 async function waitForReadings(page, least) {
   await page.waitForFunction((count) => {
     const tally = document.querySelector(".tally")?.textContent ?? "";
@@ -52,7 +52,7 @@ async function waitForReadings(page, least) {
   }, least);
 }
 
-test("a gateway that lists its origin streams to it", async (t) => {
+test("a listed origin is streamed to", async (t) => {
   const pair = await createPair(t);
   pair.startDevice({ SPOKE_FLEET_SIZE: "3" });
   await pair.startGateway({ SPOKE_CORS_ORIGINS: origin });
@@ -65,17 +65,17 @@ test("a gateway that lists its origin streams to it", async (t) => {
   assert.deepEqual(complaints, []);
 });
 
-test("a gateway that does not list its origin refuses it, and the page says what to do", async (t) => {
+test("an unlisted origin is refused", async (t) => {
   const pair = await createPair(t);
   pair.startDevice();
   await pair.startGateway({ SPOKE_CORS_ORIGINS: "http://localhost:5173" });
   const { page } = await openApp(t, pair.url);
-  await waitForLink(page, `does not let this page in. Start it with SPOKE_CORS_ORIGINS=${origin}`);
+  await waitForLink(page, `refuses this page. Start it with SPOKE_CORS_ORIGINS=${origin}`);
   assert.equal(await page.locator("li").count(), 0);
   await showState(page, "react-refused");
 });
 
-test("a gateway that is killed is waited for, and nothing is lost", async (t) => {
+test("a killed gateway loses nothing", async (t) => {
   const pair = await createPair(t);
   pair.startDevice();
   const { page } = await openApp(t, pair.url);

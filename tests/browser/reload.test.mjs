@@ -1,16 +1,16 @@
-/** A page that follows bikes with spoke.js is reloaded, left and doubled while readings come. */
+/** A page that follows bikes with spoke.js is reloaded, left and duplicated while readings arrive. */
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
-import { startBrokenLine } from "./broken_line.mjs";
+import { startDroppingProxy } from "./dropping_proxy.mjs";
 import { startBrowser } from "./browser.mjs";
 import { startOrigin } from "./origin.mjs";
 import { createPair } from "./pair.mjs";
 
 const BIKE = "ebike-001";
 
-/** Follows what its address says; `seen` is of this page, the tape of all pages of this tab. */
+/** Follow the bikes in the address. `seen` belongs to this page, the tape to all pages of this tab. */
 const PAGE = `<!doctype html><title>Follower</title><link rel="icon" href="data:,">
 <script type="module">
   import { io } from "/client.js";
@@ -59,7 +59,7 @@ function assertEachOnceInOrder(numbers) {
 }
 
 for (const devices of [BIKE, "*"]) {
-  test(`following ${devices}, each reading comes once and in order over six reloads`, async (t) => {
+  test(`following ${devices} over six reloads`, async (t) => {
     const { url } = await startPair(t);
     const { page, complaints } = await browser.newPage(t);
     await page.goto(address(url, devices));
@@ -76,20 +76,20 @@ for (const devices of [BIKE, "*"]) {
   });
 }
 
-test("a page that only polls misses nothing when answers are lost and asked for again", async (t) => {
+test("a polling page loses nothing", async (t) => {
   const { url } = await startPair(t);
-  const line = await startBrokenLine(t, url);
+  const proxy = await startDroppingProxy(t, url);
   const { page } = await browser.newPage(t);
-  await page.goto(address(line.url, BIKE, { transports: "polling" }));
+  await page.goto(address(proxy.url, BIKE, { transports: "polling" }));
   for (let count = 0; count < 8; count += 1) {
-    await line.breakNext();
+    await proxy.dropNext();
     await waitForMore(page, (await page.evaluate(() => window.seen.length)) + 10);
   }
   assertEachOnceInOrder(await readTape(page));
   assert.deepEqual(await page.evaluate(() => window.gaps), []);
 });
 
-test("a tab that comes back after its gateway was killed misses nothing", async (t) => {
+test("a tab after a killed gateway", async (t) => {
   const { url, start, gateway } = await startPair(t);
   const { page } = await browser.newPage(t);
   await page.goto(address(url));
@@ -102,12 +102,12 @@ test("a tab that comes back after its gateway was killed misses nothing", async 
   assertEachOnceInOrder(await readTape(page));
 });
 
-test("a doubled tab and the one it came from each get every reading once", async (t) => {
+test("a duplicated tab", async (t) => {
   const { url } = await startPair(t);
   const { page } = await browser.newPage(t);
   await page.goto(address(url));
   await waitForMore(page, 20);
-  // as for a doubled tab, what is opened by a page begins with a copy of its storage
+  // a page that another one opens starts with a copy of its storage, as a duplicated tab does
   const [double] = await Promise.all([
     page.waitForEvent("popup"),
     page.evaluate(() => void window.open(location.href)),
@@ -121,7 +121,7 @@ test("a doubled tab and the one it came from each get every reading once", async
   assertEachOnceInOrder(await double.evaluate(() => window.seen));
 });
 
-test("another tab of the same page begins with now and has its own place", async (t) => {
+test("another tab starts with now", async (t) => {
   const { url } = await startPair(t);
   const { page } = await browser.newPage(t);
   await page.goto(address(url));

@@ -6,7 +6,7 @@ import { createDownload } from "../../gateway/static/dashboard/download.js";
 const HEADER = "time_utc,v\r\n";
 const LATER = () => Response.json({ detail: "ask again" }, { status: 503 });
 
-/** Download what a gateway answers, in time that passes at once; what the page said and waited. */
+/** Download from a gateway with these answers, without real delays; the texts and delays of the page. */
 async function download(t, answers) {
   const said = [];
   const waits_ms = [];
@@ -22,20 +22,20 @@ async function download(t, answers) {
       said.push(text);
     },
   };
-  await createDownload(element, { tell() {} }).fetch("b", "/readings");
+  await createDownload(element, { announce() {} }).fetch("b", "/readings");
   return { asked, said, waits_ms: waits_ms.slice(0, -1) };
 }
 
-test("a file that is refused for now is asked for again, and the page says so", async (t) => {
+test("a busy gateway is asked again", async (t) => {
   const file = () => new Response(HEADER);
   const { asked, said, waits_ms } = await download(t, [LATER, LATER, file]);
   assert.equal(asked, 3);
   assert.deepEqual(waits_ms, [1_000, 2_000]);
-  assert.ok(said.some((text) => /not there yet.*again in 2 s/.test(text)));
-  assert.match(said.at(-1), /no readings of that time are kept/);
+  assert.ok(said.some((text) => /not available yet.*again in 2 s/.test(text)));
+  assert.match(said.at(-1), /there are no readings from that time/);
 });
 
-test("a file that never comes is given up, with the reason", async (t) => {
+test("a download gives up with the reason", async (t) => {
   const { asked, said } = await download(t, [LATER]);
   assert.equal(asked, 6);
   assert.match(said.at(-1), /No file was saved.*ask again/);

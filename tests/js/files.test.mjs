@@ -13,7 +13,7 @@ function csvOf(...lines) {
   return [HEADER, ...lines, ""].join("\r\n");
 }
 
-test("a CSV file is called by the bike and the times of its first and last reading", () => {
+test("name of a CSV file", () => {
   const [one, other] = ["2026-01-31T12:30:00.250Z,1,b", "2026-01-31T12:31:07.900Z,1,b"];
   const name = (...lines) => csv.fileName("b", csvOf(...lines));
   assert.equal(name(one, one, other), "b_2026-01-31T12-30-00Z_to_2026-01-31T12-31-07Z.csv");
@@ -21,16 +21,16 @@ test("a CSV file is called by the bike and the times of its first and last readi
   assert.equal(name(",1,b", other), "b.csv", "a clock beyond the year 9999");
 });
 
-test("what is said of a file counts its readings, and tells why there is none", () => {
+test("texts about a CSV file", () => {
   assert.equal(csv.linesIn(csvOf("1", "2")), 3);
-  assert.equal(csv.savedWord("b.csv", 1), "Saved b.csv: 1 reading");
-  assert.match(csv.savedWord("b.csv", 1, true), /1 reading\. The bike is offline and may keep/);
-  assert.match(csv.fetchingWord("b", 12_000), /of b: 12,000 so far/);
-  assert.match(csv.failureWord("ask again"), /gateway says: ask again\.$/);
-  assert.match(csv.failureWord(undefined), /does not answer.*Try again once/);
+  assert.equal(csv.savedText("b.csv", 1), "Saved b.csv: 1 reading");
+  assert.match(csv.savedText("b.csv", 1, true), /1 reading\. The bike is offline and may keep/);
+  assert.match(csv.fetchingText("b", 12_000), /of b: 12,000 so far/);
+  assert.match(csv.failureText("ask again"), /gateway says: ask again\.$/);
+  assert.match(csv.failureText(undefined), /does not answer.*Try again when/);
 });
 
-test("the page asks for all its modules at once, and for no other", async () => {
+test("the template preloads every module", async () => {
   const template = await readFile(`${GATEWAY}/templates/dashboard.html`, "utf8");
   const [list] = /for name in \(([^)]*)\)/.exec(template).slice(1);
   const asked = [...list.matchAll(/"(\w+)"/g)].map(([, name]) => `${name}.js`);

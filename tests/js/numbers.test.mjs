@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { chartsFor } from "../../gateway/static/dashboard/channels.js";
-import { axisWords, numberWord } from "../../gateway/static/dashboard/numbers.js";
+import { chartsFor } from "../../gateway/static/dashboard/chart_definitions.js";
+import { axisLabels, numberText } from "../../gateway/static/dashboard/numbers.js";
 import { createScale } from "../../gateway/static/dashboard/scale.js";
 
 const LABEL_MAX = 10; // characters
@@ -10,7 +10,7 @@ const LABEL_MAX = 10; // characters
 const [extra] = chartsFor(new Set(), new Set(["x"]));
 const [speed] = chartsFor(new Set(["speed_kmh"]), new Set());
 
-test("numbers of any size are told with the digits that say something", () => {
+test("numbers of any size", () => {
   const words = {
     0: "0",
     4.2: "4.2",
@@ -26,17 +26,17 @@ test("numbers of any size are told with the digits that say something", () => {
     "1e+308": "1e308",
     "-0": "0",
   };
-  for (const [value, word] of Object.entries(words)) assert.equal(numberWord(Number(value)), word);
+  for (const [value, word] of Object.entries(words)) assert.equal(numberText(Number(value)), word);
 });
 
-test("the marks of an axis are short, and no two are alike", () => {
-  assert.deepEqual(axisWords([0, 10, 20], 10), ["0", "10", "20"]);
-  assert.deepEqual(axisWords([101_325, 101_327.5], 2.5), ["101,325.0", "101,327.5"]);
-  assert.deepEqual(axisWords([0, 2e-7, 4e-7], 2e-7), ["0", "2e-7", "4e-7"]);
-  assert.deepEqual(axisWords([0, 0.0002, 0.0004], 0.0002), ["0.0000", "0.0002", "0.0004"]);
-  assert.deepEqual(axisWords([12_345_678.5, 12_345_679], 0.5), ["…45,678.5", "…45,679.0"]);
-  assert.deepEqual(axisWords([1e20, 1.5e20], 5e19), ["1e20", "1.5e20"]);
-  assert.deepEqual(axisWords([-0.5, 0], 0.5), ["-0.5", "0.0"]);
+test("axis labels are short and different", () => {
+  assert.deepEqual(axisLabels([0, 10, 20], 10), ["0", "10", "20"]);
+  assert.deepEqual(axisLabels([101_325, 101_327.5], 2.5), ["101,325.0", "101,327.5"]);
+  assert.deepEqual(axisLabels([0, 2e-7, 4e-7], 2e-7), ["0", "2e-7", "4e-7"]);
+  assert.deepEqual(axisLabels([0, 0.0002, 0.0004], 0.0002), ["0.0000", "0.0002", "0.0004"]);
+  assert.deepEqual(axisLabels([12_345_678.5, 12_345_679], 0.5), ["…45,678.5", "…45,679.0"]);
+  assert.deepEqual(axisLabels([1e20, 1.5e20], 5e19), ["1e20", "1.5e20"]);
+  assert.deepEqual(axisLabels([-0.5, 0], 0.5), ["-0.5", "0.0"]);
 });
 
 const RANGES = [
@@ -60,25 +60,25 @@ const RANGES = [
 ];
 
 for (const [low, high] of RANGES) {
-  test(`an axis from ${low} to ${high} has marks that differ and a line that is seen`, () => {
-    const { top, toPlot, words } = createScale(extra, low, high);
+  test(`axis from ${low} to ${high}`, () => {
+    const { top, toPlot, labels: labelsOf } = createScale(extra, low, high);
     assert.ok(top >= 1 && top <= 12, `${top} steps`);
     for (const every of [0.5, 1, 2]) {
       const marks = Array.from({ length: Math.floor(top / every) + 1 }, (_, i) => i * every);
-      const labels = words(marks, every);
+      const labels = labelsOf(marks, every);
       assert.equal(new Set(labels).size, labels.length, labels.join(" "));
       assert.ok(Math.max(...labels.map((word) => word.length)) <= LABEL_MAX, labels.join(" "));
     }
-    if (Math.abs(high) > 1e300) return; // beyond the axis
+    if (Math.abs(high) > 1e300) return; // beyond the limit of an axis
     for (const value of [low, high]) assert.ok(toPlot(value) >= -1e-6 && toPlot(value) <= top + 1e-6);
     if (low === high) assert.ok(Math.abs(toPlot(low) / top - 0.5) <= 0.25, "about the middle");
     else assert.ok((toPlot(high) - toPlot(low)) / top > 0.3, "most of the height");
   });
 }
 
-test("the axis of a speed has the marks it had", () => {
-  const { top, words, toPlot } = createScale(speed, 0, 47);
-  assert.deepEqual(words([0, 1, 2, 3], 1), ["0", "20", "40", "60"]);
+test("axis labels of a speed", () => {
+  const { top, labels, toPlot } = createScale(speed, 0, 47);
+  assert.deepEqual(labels([0, 1, 2, 3], 1), ["0", "20", "40", "60"]);
   assert.deepEqual([top, toPlot(30)], [3, 1.5]);
-  assert.deepEqual(createScale(speed, null, null).words([0, 1], 1), ["0", "10"]);
+  assert.deepEqual(createScale(speed, null, null).labels([0, 1], 1), ["0", "10"]);
 });

@@ -1,4 +1,4 @@
-/** A Socket.IO server that does what a test tells it, for the stock client to talk to. */
+/** A Socket.IO server that a test controls, for the stock client. */
 
 import { once } from "node:events";
 import { createServer } from "node:http";
@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { Server } from "socket.io";
 import { io } from "socket.io-client";
 
-/** Start one on a free port; `t` is the test it ends with. */
+/** Start a server on a free port; it ends with the test `t`. */
 export async function startScriptedGateway(t) {
   const http = createServer();
   const server = new Server(http);
@@ -23,19 +23,19 @@ export async function startScriptedGateway(t) {
   return { url, nextQuestion: asked.take, nextUnsubscribe: left.take };
 }
 
-/** Connect a stock client that comes back at once. */
+/** Connect a stock client that reconnects immediately. */
 export function connect(t, { url }) {
   const socket = io(url, { transports: ["websocket"], reconnectionDelay: 1, forceNew: true });
   t.after(() => socket.disconnect());
   return socket;
 }
 
-/** Cut the line as a network does: the client was not told to stay away. */
+/** Cut the connection as a failing network does: the client reconnects. */
 export function cut({ socket }) {
   socket.conn.close();
 }
 
-/** What comes and what is waited for, in order. */
+/** A queue of events that tests wait for, in order. */
 export function createMailbox() {
   const letters = [];
   const waiting = [];

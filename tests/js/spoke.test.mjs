@@ -10,7 +10,7 @@ function reading(seq, { epoch = 1, device_id = BIKE } = {}) {
   return { v: 1, device_id, epoch, seq, ts_ms: 1, speed_kmh: seq };
 }
 
-/** The answer to a question: these devices, each where its stream starts. */
+/** The answer to a subscribe: these devices with their start cursors. */
 function answerOf(cursors) {
   const states = Object.entries(cursors).map(([id, cursor]) => [
     id,
@@ -19,7 +19,7 @@ function answerOf(cursors) {
   return { ok: true, devices: Object.fromEntries(states) };
 }
 
-/** Follow on a fresh socket; `heard` gets `[kind, what]` in the order of the calls. */
+/** Follow on a new socket; `heard` receives `[kind, data]` in the order of the calls. */
 async function startFollowing(t, options) {
   const gateway = await startScriptedGateway(t);
   const socket = connect(t, gateway);
@@ -44,18 +44,18 @@ async function take(heard, count) {
   return taken;
 }
 
-test("a first subscribe without cursors asks from now on", async (t) => {
+test("a first subscribe without cursors", async (t) => {
   const { question } = await startFollowing(t, { devices: [BIKE] });
   assert.deepEqual(question.request, { devices: [BIKE] });
 });
 
-test("a first subscribe with cursors asks from there", async (t) => {
+test("a first subscribe with cursors", async (t) => {
   const since = { [BIKE]: "3-7" };
   const { question } = await startFollowing(t, { devices: [BIKE], since });
   assert.deepEqual(question.request, { devices: [BIKE], since });
 });
 
-test("a limited stream has nothing to resume, and repeats nothing", async (t) => {
+test("a limited stream does not resume", async (t) => {
   const { question, heard, gateway } = await startFollowing(t, { devices: "*", maxRateHz: 2 });
   assert.deepEqual(question.request, { devices: "*", max_rate_hz: 2 });
   question.answer(answerOf({ [BIKE]: "1-4" }));
@@ -69,7 +69,7 @@ test("a limited stream has nothing to resume, and repeats nothing", async (t) =>
   assert.deepEqual(await take(heard, 2), [["subscribed", [BIKE]], ["reading", "1-14"]]);
 });
 
-test("readings, gaps and statuses after the answer are handed on in their order", async (t) => {
+test("events keep their order", async (t) => {
   const { question, heard } = await startFollowing(t, { devices: [BIKE] });
   question.answer(answerOf({ [BIKE]: "1-4" }));
   question.socket.emit("device_status", { device_id: BIKE, online: true });
@@ -85,7 +85,7 @@ test("readings, gaps and statuses after the answer are handed on in their order"
   ]);
 });
 
-test("after a cut the next subscribe resumes after the last reading", async (t) => {
+test("a reconnect resumes after the last reading", async (t) => {
   const { question, heard, gateway } = await startFollowing(t, { devices: [BIKE] });
   question.answer(answerOf({ [BIKE]: "1-4" }));
   question.socket.emit("speed_change", reading(5));
@@ -94,7 +94,7 @@ test("after a cut the next subscribe resumes after the last reading", async (t) 
   assert.deepEqual((await gateway.nextQuestion()).request.since, { [BIKE]: "1-5" });
 });
 
-test("a bike that sent nothing is resumed from where the answer said", async (t) => {
+test("a reconnect resumes a silent bike", async (t) => {
   const { question, heard, gateway } = await startFollowing(t, { devices: [BIKE] });
   question.answer(answerOf({ [BIKE]: "1-4" }));
   await take(heard, 1);
@@ -102,7 +102,7 @@ test("a bike that sent nothing is resumed from where the answer said", async (t)
   assert.deepEqual((await gateway.nextQuestion()).request.since, { [BIKE]: "1-4" });
 });
 
-test("a gap moves the position to one before its end", async (t) => {
+test("a gap moves the cursor", async (t) => {
   const { question, heard, following } = await startFollowing(t, { devices: [BIKE] });
   question.answer(answerOf({ [BIKE]: "1-4" }));
   question.socket.emit("gap", { device_id: BIKE, before: "2-1", reason: "epoch" });
@@ -110,7 +110,7 @@ test("a gap moves the position to one before its end", async (t) => {
   assert.equal(following.cursors.get(BIKE), "2-0");
 });
 
-test("a gap that goes back lets what comes after it through", async (t) => {
+test("a gap may go back", async (t) => {
   const { question, heard } = await startFollowing(t, { devices: [BIKE] });
   question.answer(answerOf({ [BIKE]: "1-90" }));
   question.socket.emit("gap", { device_id: BIKE, before: "1-3", reason: "unknown_cursor" });
@@ -129,7 +129,7 @@ test("an answer never moves a position back", async (t) => {
   assert.equal(following.cursors.get(BIKE), "1-5");
 });
 
-test("a reading sent twice is handed on once", async (t) => {
+test("a repeated reading arrives once", async (t) => {
   const { question, heard } = await startFollowing(t, { devices: [BIKE] });
   question.answer(answerOf({ [BIKE]: "1-4" }));
   for (const seq of [5, 5, 4, 6]) question.socket.emit("speed_change", reading(seq));
@@ -137,14 +137,14 @@ test("a reading sent twice is handed on once", async (t) => {
   assert.deepEqual(readings, [["reading", "1-5"], ["reading", "1-6"]]);
 });
 
-test("an older epoch is handed on when the gateway sends it", async (t) => {
+test("an older epoch is accepted", async (t) => {
   const { question, heard } = await startFollowing(t, { devices: [BIKE] });
   question.answer(answerOf({ [BIKE]: "9-4" }));
   question.socket.emit("speed_change", reading(1, { epoch: 3 }));
   assert.deepEqual((await take(heard, 2)).at(-1), ["reading", "3-1"]);
 });
 
-test("who resumes all bikes asks for all of those that appeared meanwhile", async (t) => {
+test("resuming all bikes includes new ones", async (t) => {
   const { question, heard, gateway } = await startFollowing(t, { devices: "*" });
   assert.deepEqual(question.request, { devices: "*" });
   question.answer(answerOf({ [BIKE]: "1-4" }));
@@ -158,7 +158,7 @@ test("who resumes all bikes asks for all of those that appeared meanwhile", asyn
   });
 });
 
-test("names that objects have by birth are harmless as bikes", async (t) => {
+test("a bike may be called __proto__", async (t) => {
   const ids = ["__proto__", "constructor", "toString", "toJSON"];
   const { question, heard, gateway } = await startFollowing(t, { devices: ids });
   const positions = Object.fromEntries(ids.map((id) => [id, "1-4"]));
@@ -171,7 +171,7 @@ test("names that objects have by birth are harmless as bikes", async (t) => {
   assert.equal({}.polluted, undefined);
 });
 
-test("a subscribe that is not answered is asked again, and an answer then is enough", async (t) => {
+test("an unanswered subscribe is repeated", async (t) => {
   const options = { devices: [BIKE], ackTimeoutMs: 20 };
   const { gateway, heard } = await startFollowing(t, options);
   const second = await gateway.nextQuestion();
@@ -181,7 +181,7 @@ test("a subscribe that is not answered is asked again, and an answer then is eno
   assert.deepEqual((await take(heard, 2)).at(-1), ["reading", "1-5"]);
 });
 
-test("a refusal is told and nothing follows it", async (t) => {
+test("a refusal is reported", async (t) => {
   const { question, heard } = await startFollowing(t, { devices: [BIKE] });
   question.answer({ ok: false, error: { code: "forbidden", message: "not yours" } });
   question.socket.emit("speed_change", reading(5));
@@ -189,7 +189,7 @@ test("a refusal is told and nothing follows it", async (t) => {
   assert.equal(heard.count(), 0);
 });
 
-test("a refusal that passes is asked again, and an answer then is enough", async (t) => {
+test("a temporary refusal is repeated", async (t) => {
   const { question, heard, gateway } = await startFollowing(t, { devices: [BIKE], askAgainMs: 1 });
   question.answer({ ok: false, error: { code: "rate_limited", message: "later" } });
   const again = await gateway.nextQuestion();
@@ -197,7 +197,7 @@ test("a refusal that passes is asked again, and an answer then is enough", async
   assert.deepEqual(await take(heard, 2), [["error", "rate_limited"], ["subscribed", [BIKE]]]);
 });
 
-test("what comes before the answer belongs to another stream", async (t) => {
+test("events before the answer are ignored", async (t) => {
   const options = { devices: [BIKE], since: { [BIKE]: "0-0" } };
   const { question, heard } = await startFollowing(t, options);
   question.socket.emit("speed_change", reading(1000));
@@ -206,7 +206,7 @@ test("what comes before the answer belongs to another stream", async (t) => {
   assert.deepEqual(await take(heard, 2), [["subscribed", [BIKE]], ["reading", "1-1"]]);
 });
 
-test("two follows on one socket share the bikes as the gateway does: names go first", async (t) => {
+test("named bikes go to their follow", async (t) => {
   const { question, heard: all, gateway, socket } = await startFollowing(t, { devices: "*" });
   question.answer(answerOf({ [BIKE]: "1-4", "ebike-002": "1-4" }));
   await take(all, 1);
@@ -219,7 +219,7 @@ test("two follows on one socket share the bikes as the gateway does: names go fi
   assert.deepEqual(await take(all, 1), [["reading", "1-6"]]);
 });
 
-test("a bike no longer followed by name comes to the follow of all again", async (t) => {
+test("a released bike returns to \"*\"", async (t) => {
   const { question, heard: all, gateway, socket } = await startFollowing(t, { devices: "*" });
   question.answer(answerOf({ [BIKE]: "1-4" }));
   await take(all, 1);
@@ -231,7 +231,7 @@ test("a bike no longer followed by name comes to the follow of all again", async
   assert.deepEqual(await take(all, 1), [["reading", "1-5"]]);
 });
 
-test("a follow that was stopped says so and neither hears nor asks again", async (t) => {
+test("a stopped follow unsubscribes", async (t) => {
   const { question, heard, gateway, following } = await startFollowing(t, { devices: [BIKE] });
   question.answer(answerOf({ [BIKE]: "1-4" }));
   await take(heard, 1);
@@ -245,7 +245,7 @@ test("a follow that was stopped says so and neither hears nor asks again", async
   next.stop();
 });
 
-test("a disconnect by the user resumes like any other when connected again", async (t) => {
+test("resuming after the user's disconnect", async (t) => {
   const { question, heard, gateway, socket } = await startFollowing(t, { devices: [BIKE] });
   question.answer(answerOf({ [BIKE]: "1-4" }));
   question.socket.emit("speed_change", reading(5));

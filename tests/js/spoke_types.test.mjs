@@ -8,7 +8,7 @@ const CODE = fileURLToPath(new URL("spoke.types.ts", import.meta.url));
 const RULES = ["--strict", "--noEmit", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes"];
 const TARGET = ["--module", "esnext", "--moduleResolution", "bundler", "--target", "es2022"];
 
-test("the types of spoke.js take what is right and refuse what is wrong", () => {
+test("types of spoke.js", () => {
   const { status, stdout } = spawnSync(COMPILER, [...RULES, ...TARGET, CODE], { encoding: "utf8" });
   assert.equal(stdout, "");
   assert.equal(status, 0);

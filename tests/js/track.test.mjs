@@ -4,13 +4,12 @@ import { test } from "node:test";
 import {
   addGap,
   addReading,
-  countRows,
   createTrack,
+  downsample,
   firstTime,
-  insertPast,
+  insertHistory,
   lastTime,
   rowsBetween,
-  thinned,
 } from "../../gateway/static/dashboard/track.js";
 
 const ALL = [0, 1e12, Infinity];
@@ -21,7 +20,7 @@ function trackOf(...points) {
   return track;
 }
 
-/** All rows as `[t, speed]`, the speed of a break null. */
+/** All rows as `[t, speed]`; the speed of a break is null. */
 function told(rows) {
   return rows.map(({ t, reading }) => [t, reading && reading.speed_kmh]);
 }
@@ -34,7 +33,7 @@ function row(t, speed_kmh = 1) {
   return { t, reading: { speed_kmh } };
 }
 
-test("readings become rows in the order of time", () => {
+test("readings become rows", () => {
   const track = trackOf([100, 20], [100.5, 21]);
   assert.deepEqual(rowsOf(track), [
     [100, 20],
@@ -43,11 +42,11 @@ test("readings become rows in the order of time", () => {
   assert.deepEqual([firstTime(track), lastTime(track)], [100, 100.5]);
 });
 
-test("an empty track has neither a first nor a last time", () => {
+test("times of an empty track", () => {
   assert.deepEqual([firstTime(createTrack()), lastTime(createTrack())], [null, null]);
 });
 
-test("a gap breaks the line once between the readings beside it", () => {
+test("a gap breaks the line once", () => {
   const track = trackOf([100, 20]);
   addGap(track);
   addGap(track);
@@ -61,14 +60,14 @@ test("a gap breaks the line once between the readings beside it", () => {
   ]);
 });
 
-test("a gap before the first reading draws nothing", () => {
+test("a gap before the first reading", () => {
   const track = createTrack();
   addGap(track);
   addReading(track, { speed_kmh: 5 }, 1);
   assert.deepEqual(rowsOf(track), [[1, 5]]);
 });
 
-test("a long silence breaks the line, a slow bike does not", () => {
+test("a long silence breaks the line", () => {
   assert.deepEqual(rowsOf(trackOf([100, 20], [160, 22])), [
     [100, 20],
     [130, null],
@@ -80,35 +79,35 @@ test("a long silence breaks the line, a slow bike does not", () => {
   ]);
 });
 
-test("times never fall, as a chart needs it", () => {
+test("times never decrease", () => {
   const times = rowsOf(trackOf([100, 20], [99.5, 21], [101, 22])).map(([t]) => t);
   assert.deepEqual(times, [100, 100, 101]);
 });
 
-test("a clock that was set back starts a new axis", () => {
+test("a clock set back starts anew", () => {
   assert.deepEqual(rowsOf(trackOf([1000, 20], [10, 21])), [[10, 21]]);
 });
 
-test("memory is bounded however long and fast a bike sends, and the newest are all there", () => {
+test("a fast bike's rows are bounded", () => {
   const track = createTrack();
   for (let i = 0; i < 300_000; i += 1) addReading(track, { speed_kmh: i % 40 }, i / 1000);
-  assert.ok(countRows(track) <= 30_000, `${countRows(track)} rows`);
+  assert.ok(rowsOf(track).length <= 30_000, `${rowsOf(track).length} rows`);
   assert.equal(rowsBetween(track, 299, 299.999, Infinity).length, 1_001);
   assert.ok(firstTime(track) < 1, "the beginning is still there");
 });
 
-test("what is forgotten in the end is the oldest", () => {
+test("the oldest rows are forgotten", () => {
   const track = createTrack();
   for (let i = 0; i < 300_000; i += 1) addReading(track, { speed_kmh: 1 }, i * 4.9);
-  assert.ok(countRows(track) <= 30_000);
+  assert.ok(rowsOf(track).length <= 30_000);
   assert.ok(firstTime(track) > 100_000);
   assert.equal(lastTime(track), 299_999 * 4.9);
 });
 
-test("older rows are the extremes of their half seconds", () => {
+test("older rows are extremes", () => {
   const rows = [row(0, 5), row(0.1, 9), row(0.2, 7), row(0.3, 2), row(0.6, 4)];
   assert.deepEqual(
-    told(thinned(rows, 0.5)),
+    told(downsample(rows, 0.5)),
     [
       [0, 9],
       [0.1, 9],
@@ -120,7 +119,7 @@ test("older rows are the extremes of their half seconds", () => {
 
 test("thinning keeps every break where it is", () => {
   const rows = [row(0, 5), { t: 0.1, reading: null }, row(0.2, 7), row(0.3, 6), row(0.4, 8)];
-  assert.deepEqual(told(thinned(rows, 1)), [
+  assert.deepEqual(told(downsample(rows, 1)), [
     [0, 5],
     [0.1, null],
     [0.3, 6],
@@ -128,7 +127,7 @@ test("thinning keeps every break where it is", () => {
   ]);
 });
 
-test("what is drawn is at most two rows a bucket, with one neighbour at each side", () => {
+test("at most two rows a bucket", () => {
   const track = trackOf(...Array.from({ length: 1_000 }, (_, i) => [i / 10, i % 7]));
   assert.ok(rowsBetween(track, 0, 100, 50).length <= 102);
   assert.deepEqual(
@@ -139,48 +138,48 @@ test("what is drawn is at most two rows a bucket, with one neighbour at each sid
 
 test("the past goes in front of everything", () => {
   const track = trackOf([100, 20]);
-  insertPast(track, [row(90), row(91)]);
-  insertPast(track, [row(80)]);
-  insertPast(track, []);
+  insertHistory(track, [row(90), row(91)]);
+  insertHistory(track, [row(80)]);
+  insertHistory(track, []);
   assert.deepEqual(
     rowsOf(track).map(([t]) => t),
     [80, 90, 91, 100],
   );
 });
 
-test("the past of a bike without readings is all there is", () => {
+test("history in an empty track", () => {
   const track = createTrack();
-  insertPast(track, [row(90), row(91)]);
+  insertHistory(track, [row(90), row(91)]);
   assert.deepEqual(
     rowsOf(track).map(([t]) => t),
     [90, 91],
   );
 });
 
-test("what the journal still had fills a gap, and its break goes", () => {
+test("history fills a gap", () => {
   const track = trackOf([100, 20], [200, 22]);
-  insertPast(track, [row(140), row(150), row(160)]);
+  insertHistory(track, [row(140), row(150), row(160)]);
   assert.deepEqual(
     rowsOf(track).map(([t]) => t),
     [100, 140, 150, 160, 200],
   );
 });
 
-test("a part of a gap that is filled before its break leaves no break behind", () => {
+test("history fills part of a gap", () => {
   const track = trackOf([100, 20], [200, 22]);
-  insertPast(track, [row(110), row(190)]);
+  insertHistory(track, [row(110), row(190)]);
   assert.deepEqual(
     rowsOf(track).map(([t]) => t),
     [100, 110, 190, 200],
   );
 });
 
-test("much of the past does not push out what is newer", () => {
+test("long history keeps newer rows", () => {
   const track = trackOf([100_000, 20]);
-  insertPast(
+  insertHistory(
     track,
     Array.from({ length: 10_000 }, (_, i) => row(i)),
   );
-  assert.ok(countRows(track) <= 30_000);
+  assert.ok(rowsOf(track).length <= 30_000);
   assert.deepEqual([firstTime(track), lastTime(track)], [0, 100_000]);
 });

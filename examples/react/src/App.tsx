@@ -3,9 +3,9 @@ import { type Bike, type Link, useReadings } from "./useReadings";
 const LINKS: Record<Link, (gateway: string) => string> = {
   connecting: (gateway) => `Connecting to ${gateway} …`,
   live: (gateway) => `Live from ${gateway}`,
-  absent: (gateway) => `Nothing answers at ${gateway}. This page goes on trying.`,
+  absent: (gateway) => `Nothing answers at ${gateway}. This page keeps trying.`,
   refused: (gateway) =>
-    `The gateway at ${gateway} does not let this page in. ` +
+    `The gateway at ${gateway} refuses this page. ` +
     `Start it with SPOKE_CORS_ORIGINS=${location.origin}`,
 };
 

@@ -4,7 +4,7 @@ import { createRoot } from "react-dom/client";
 import { App } from "./App";
 import "./app.css";
 
-/** The gateway: `?gateway=` in the address, VITE_GATEWAY when built, else this machine's. */
+/** The gateway: `?gateway=` in the address, else VITE_GATEWAY at build time, else this machine. */
 const gateway =
   new URLSearchParams(location.search).get("gateway") ??
   import.meta.env["VITE_GATEWAY"] ??

@@ -7,11 +7,11 @@ export type Link = "connecting" | "live" | "absent" | "refused";
 
 export interface Bike {
   online: boolean;
-  /** The newest one; null before the first. */
+  /** The newest reading; null before the first. */
   reading: Reading | null;
-  /** Readings that came since the page was opened, each counted once. */
+  /** The number of readings since the page was opened, each counted once. */
   count: number;
-  /** Readings that the gateway said will not come. */
+  /** The number of readings that the gateway reported as lost. */
   lost: number;
 }
 
@@ -24,28 +24,28 @@ export interface Readings {
 const UNHEARD: Bike = { online: false, reading: null, count: 0, lost: 0 };
 
 /**
- * Follow bikes, or `"*"` for all of them, from the gateway at `url` while the component is there.
+ * Follow bikes, or `"*"` for all of them, from the gateway at `url` while the component is mounted.
  *
- * However many readings come, the component is rendered once a frame at most. After a lost
- * connection, and after a reload of the tab, it goes on where it was.
+ * The component renders at most once a frame, however many readings arrive. After a lost connection,
+ * and after a reload of the tab, the stream continues where it was.
  */
 export function useReadings(url: string, devices: readonly string[] | "*"): Readings {
-  const [readings, setReadings] = useState<Readings>(begin);
-  const wanted = JSON.stringify(devices); // a new array of the same names is no change
+  const [readings, setReadings] = useState<Readings>(emptyReadings);
+  const wanted = JSON.stringify(devices); // a new array of the same names changes nothing
   useEffect(() => {
-    setReadings(begin());
+    setReadings(emptyReadings());
     return watch(url, JSON.parse(wanted), setReadings);
   }, [url, wanted]);
   return readings;
 }
 
-function begin(): Readings {
+function emptyReadings(): Readings {
   return { link: "connecting", bikes: new Map(), error: null };
 }
 
-/** Follow until the function that is returned is called; `show` gets each new state. */
+/** Follow until the returned function is called; `show` receives each new state. */
 function watch(url: string, devices: readonly string[] | "*", show: (now: Readings) => void) {
-  let now = begin();
+  let now = emptyReadings();
   let frame = 0;
   function update(change: Partial<Readings>) {
     now = { ...now, ...change };
@@ -60,7 +60,7 @@ function watch(url: string, devices: readonly string[] | "*", show: (now: Readin
   }
   const socket = io(url);
   socket.on("disconnect", () => update({ link: "connecting" }));
-  socket.on("connect_error", async () => update({ link: await findTrouble(url) }));
+  socket.on("connect_error", async () => update({ link: await findCause(url) }));
   const following = follow(socket, {
     devices,
     onSubscribed: () => update({ link: "live", error: null }),
@@ -76,10 +76,10 @@ function watch(url: string, devices: readonly string[] | "*", show: (now: Readin
   };
 }
 
-/** A browser does not tell a page whether it was refused or nobody is there; this finds out. */
-function findTrouble(url: string): Promise<Link> {
-  const anybody = fetch(`${url}/healthz`, { mode: "no-cors" });
-  return anybody.then(
+/** Find out whether the gateway refuses this page or does not answer: a browser does not tell. */
+function findCause(url: string): Promise<Link> {
+  const answer = fetch(`${url}/healthz`, { mode: "no-cors" });
+  return answer.then(
     () => "refused",
     () => "absent",
   );

@@ -1,65 +1,57 @@
-/** One bike: the gauge and values of now, its charts, and how its readings arrive. */
+/** The view of one bike: gauge and current values, charts, and how readings arrive. */
 
-import { whyNotHere } from "./bike_state.js";
-import { setAttribute, setNotice, setState, setText } from "./elements.js";
+import { summarize } from "./arrival_stats.js";
+import { arrivalText, clockDifferenceText, gapsText, measuredRateText } from "./arrival_texts.js";
+import { whyEmpty } from "./bike_state.js";
+import { describeAssist, describeBike } from "./bike_status.js";
+import { missingText } from "./chart_texts.js";
 import { createCharts } from "./charts.js";
+import { offsetOf } from "./clock_offset.js";
+import { isActive } from "./connection.js";
+import { setAttribute, setNotice, setState, setText } from "./elements.js";
 import { createGauge } from "./gauge.js";
-import { offsetOf } from "./clock.js";
-import { sumUp } from "./health.js";
-import { isWanted } from "./link.js";
-import { createPace } from "./loop.js";
-import { isFollowing, isLatest } from "./range.js";
+import { createThrottle } from "./scheduling.js";
+import { isFollowing, isLatest } from "./time_range.js";
+import { durationText, timeText } from "./times.js";
 import { lastTime } from "./track.js";
-import {
-  arrivalWord,
-  clockDifferenceWord,
-  clockWord,
-  describeAssist,
-  describeBike,
-  gapsWord,
-  measuredRateWord,
-  missingWord,
-  otherValues,
-  spanWord,
-  speedWord,
-} from "./words.js";
+import { otherValues, speedText } from "./values.js";
 
-const TEXT_EVERY_MS = 100; // ten numbers a second are the most that looks alive and not restless
-const LONG_TEXT = 10; // characters: a longer value has a line of its own and is not cut in the middle
-const HEALTH_EVERY_MS = 500;
+const TEXT_EVERY_MS = 100; // numbers that change faster look restless
+const LONG_TEXT = 10; // characters: a longer value gets a line of its own and is not cut in the middle
+const STATS_EVERY_MS = 500;
 
 /**
- * Take over the bike's part of the page.
- * @param actions `{palette, request, pan, zoom, follow}`, as in `createCharts`
+ * Control the bike's part of the page.
+ * @param actions `{palette, request, pan, zoom, follow}`, as for `createCharts`
  */
 export function createBikeView(part, actions) {
   const gauge = createGauge(part("gauge"));
   const charts = createCharts(part, actions);
-  const textPace = createPace(TEXT_EVERY_MS);
-  const healthPace = createPace(HEALTH_EVERY_MS);
+  const textThrottle = createThrottle(TEXT_EVERY_MS);
+  const statsThrottle = createThrottle(STATS_EVERY_MS);
   part("connect-here").addEventListener("click", () => {
     part("connect").click();
-    part("bike-id").focus(); // the button goes
+    part("bike-id").focus(); // the pressed button disappears
   });
   return {
     charts,
-    /** Begin with another bike. */
+    /** Start with another bike. */
     clear() {
       charts.clear();
       gauge.clear();
     },
-    /** Name the charts anew for screen readers, when what they show rests. */
+    /** Update the charts' names for screen readers. */
     name: charts.name,
-    /** Draw at the next frame whatever was drawn a moment ago. */
-    hurry() {
-      for (const pace of [textPace, healthPace, charts]) pace.hurry();
+    /** Draw everything in the next frame, however recently it was drawn. */
+    invalidate() {
+      for (const part of [textThrottle, statsThrottle, charts]) part.invalidate();
     },
-    /** Draw a frame; true when the next one is wanted at once. */
+    /** Draw a frame; true requests the next one at once. */
     draw(given, now_ms) {
       const bike = given.bikes.get(given.selected);
-      const state = { ...given, is: describeBike(given.selected, bike, given.link) };
-      if (textPace.isDue(now_ms)) drawNow(part, state, bike, gauge);
-      if (healthPace.isDue(now_ms)) drawHealth(part, state, bike);
+      const state = { ...given, status: describeBike(given.selected, bike, given.connection) };
+      if (textThrottle.isDue(now_ms)) drawNow(part, state, bike, gauge);
+      if (statsThrottle.isDue(now_ms)) drawArrivals(part, state, bike);
       if (!bike?.reading) return false;
       const hasMore = charts.draw(state, now_ms);
       return gauge.step(now_ms) || hasMore;
@@ -69,7 +61,7 @@ export function createBikeView(part, actions) {
 
 function drawNow(part, state, bike, gauge) {
   const { selected, unit, range } = state;
-  const { kind, label, notice } = state.is;
+  const { kind, label, notice } = state.status;
   setText(part("bike-id"), selected);
   setText(part("bike-model"), bike?.model ?? "");
   setState(part("bike-state"), kind, label);
@@ -80,7 +72,7 @@ function drawNow(part, state, bike, gauge) {
   drawReading(part, bike.reading, state);
   gauge.set(bike.reading.speed_kmh, unit);
   drawAssist(part, bike.reading, unit);
-  setNotice(part("missing"), missingWord(state));
+  setNotice(part("missing"), missingText(state));
   drawRange(part, range);
 }
 
@@ -92,9 +84,9 @@ function drawRange(part, range) {
   setText(part("follow"), isFollowing(range) ? "Latest" : "Back to latest");
 }
 
-/** Show what there is something in; for a bike opened without a gateway, why there is nothing. */
-function drawParts(part, { selected, link, track }, hasReading) {
-  const why = whyNotHere(selected, link, { track });
+/** Show the parts that have content; without a connection and without readings, show the reason. */
+function drawParts(part, { selected, connection, track }, hasReading) {
+  const why = whyEmpty(selected, connection, { track });
   part("live").hidden = !hasReading && why === null;
   part("live").classList.toggle("alone", !hasReading);
   part("now").hidden = !hasReading;
@@ -102,16 +94,16 @@ function drawParts(part, { selected, link, track }, hasReading) {
   for (const id of ["history", "health"]) part(id).hidden = why !== null;
   part("not-here").hidden = why === null;
   setText(part("not-here-why"), why ?? "");
-  part("connect-here").hidden = isWanted(link);
+  part("connect-here").hidden = isActive(connection);
 }
 
 function drawReading(part, reading, { unit, offset_ms }) {
-  const word = speedWord(reading, unit);
-  setText(part("speed"), word);
+  const text = speedText(reading, unit);
+  setText(part("speed"), text);
   setText(part("speed-unit"), unit.speed);
   setAttribute(part("meter"), "aria-valuenow", Math.round(reading.speed_kmh * unit.factor));
-  setAttribute(part("meter"), "aria-valuetext", `${word} ${unit.speed}`);
-  setText(part("read-at"), clockWord(reading.ts_ms + offset_ms));
+  setAttribute(part("meter"), "aria-valuetext", `${text} ${unit.speed}`);
+  setText(part("read-at"), timeText(reading.ts_ms + offset_ms));
   drawValues(part("values"), otherValues(reading, unit));
 }
 
@@ -121,7 +113,7 @@ function drawAssist(part, reading, unit) {
   for (const level of part("levels").children) {
     setAttribute(level, "aria-current", level.dataset.level === reading.assist ? "true" : null);
   }
-  // a list item that is current is not read out by every screen reader; the name of the list is
+  // not every screen reader reads the current list item, but all read the list's name
   setAttribute(part("levels"), "aria-label", `Assist mode: ${reading.assist}`);
   part("levels").hidden = reading.assist === undefined;
   setText(part("cut-off"), label ?? "");
@@ -147,26 +139,27 @@ function valueElement({ label }) {
   return group;
 }
 
-function drawHealth(part, { is, health, tally, clock, track, reconnects, link }, bike) {
+function drawArrivals(part, state, bike) {
+  const { status, arrivals, tally, clock, track, reconnects, connection } = state;
   const { interval_ms } = bike ?? {};
-  const arrivals = sumUp(health, Date.now(), interval_ms);
-  const { rate_hz, latency_ms, worst_ms } = arrivals;
+  const summary = summarize(arrivals, Date.now(), interval_ms);
+  const { rate_hz, latency_ms, worst_ms } = summary;
   const last = lastTime(track);
   const age_ms = last === null ? null : Math.max(Date.now() - last * 1000, 0);
-  const isUp = link.state === "connected";
-  const told = { ...arrivals, kind: is.kind, age_ms, tally, interval_ms };
-  setText(part("arrival"), arrivalWord(told));
-  setText(part("latency"), latency_ms === null || !isUp ? "–" : latencyWord(latency_ms, worst_ms));
-  setText(part("rate"), isUp ? measuredRateWord(rate_hz) : "–");
-  setText(part("lag"), age_ms === null ? "–" : spanWord(age_ms));
+  const isUp = connection.state === "connected";
+  const described = { ...summary, kind: status.kind, age_ms, tally, interval_ms };
+  setText(part("arrival"), arrivalText(described));
+  setText(part("latency"), latency_ms === null || !isUp ? "–" : latencyText(latency_ms, worst_ms));
+  setText(part("rate"), isUp ? measuredRateText(rate_hz) : "–");
+  setText(part("lag"), age_ms === null ? "–" : durationText(age_ms));
   setText(part("reconnects"), reconnects === 0 ? "none" : `${reconnects}`);
-  setText(part("gaps"), gapsWord(tally));
+  setText(part("gaps"), gapsText(tally));
   setText(part("received"), tally.received.toLocaleString("en"));
   setText(part("first"), tally.first ?? "–");
   setText(part("last"), tally.last ?? "–");
-  setNotice(part("clock"), clockDifferenceWord(offsetOf(clock)));
+  setNotice(part("clock"), clockDifferenceText(offsetOf(clock)));
 }
 
-function latencyWord(latency_ms, worst_ms) {
-  return `${spanWord(Math.max(latency_ms, 0))} (worst ${spanWord(Math.max(worst_ms, 0))})`;
+function latencyText(latency_ms, worst_ms) {
+  return `${durationText(Math.max(latency_ms, 0))} (worst ${durationText(Math.max(worst_ms, 0))})`;
 }

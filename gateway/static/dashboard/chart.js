@@ -1,15 +1,15 @@
-/** One chart: uPlot over the rows of a track, with breaks and what was not kept marked. */
+/** One chart: uPlot draws the rows of a track, with breaks, and hatched where readings are missing. */
 
 import uPlot from "../vendor/uPlot.esm.js";
-import { valueOf } from "./channels.js";
+import { valueOf } from "./chart_definitions.js";
 import { createScale } from "./scale.js";
+import { tickText } from "./times.js";
 import { EU_CUT_OFF_KMH } from "./units.js";
-import { tickWord } from "./words.js";
 
-const MARKS = [0.5, 1, 2, 5, 10]; // steps of the scale between two marks
-const MARK_GAP_REM = 0.7; // between the words of the vertical axis and what is around them
+const MARKS = [0.5, 1, 2, 5, 10]; // distances between two marks, in steps of the scale
+const MARK_GAP_REM = 0.7; // on both sides of the labels of the vertical axis
 const AXIS_REM = 2.75;
-const NARROW_REM = 16; // a chart of fewer letters gives them less room, and its line more
+const NARROW_REM = 16; // in a narrower chart the axis gets less space, and the line more
 const NARROW_AXIS_REM = 2.2;
 const NARROW_TIME_REM = 3.9;
 const TIME_REM = 4.75; // between two times that are written in full
@@ -18,14 +18,14 @@ const TIME_STEPS_S = [
   ...[60, 120, 300, 600, 900, 1_800, 3_600, 7_200],
 ];
 const FONT = '-apple-system, "Segoe UI", Roboto, Arial, sans-serif';
-const SYNC_KEY = "bike"; // the charts of a bike have one pointer
+const SYNC_KEY = "bike"; // all charts of a bike share one pointer
 
 /**
  * Put a chart into `element`.
  * @param definition one of `chartsFor`
- * @param context `{palette, room, getView, getUnit, isStale, onPoint}`; `room.axis_px` is how wide
- *   the vertical axes of all charts are, `getView` gives `{from, to, holes}`, `onPoint` is told where
- *   the pointer is, in pixels from the left; null when nowhere
+ * @param context `{palette, room, getView, getUnit, isStale, onPoint}`. `room.axis_px` is the width of
+ *   the vertical axes of all charts; `getView` returns `{from, to, holes}`; `onPoint` receives the
+ *   pointer's position in pixels from the left, or null.
  */
 export function createChart(element, definition, given) {
   const context = { ...given, scale: createScale(definition, null, null) };
@@ -85,7 +85,7 @@ function chartOptions(element, definition, context) {
       y: { range: () => [0, context.scale.top] },
     },
     axes: axesOf(context, element),
-    padding: [10, () => remOf() * (isNarrow(element) ? 1 : 1.8), 0, 0], // room for half a label
+    padding: [10, () => remOf() * (isNarrow(element) ? 1 : 1.8), 0, 0], // space for half a label
     series: [{}, ...definition.lines.map((_line, place) => lineStyle(place, context))],
     hooks: {
       drawClear: [(plot) => drawHoles(plot, context)],
@@ -96,8 +96,8 @@ function chartOptions(element, definition, context) {
 }
 
 /**
- * The first line is the accent, a second one is dashed: they differ without colour, too. Both are
- * grey where a bike is silent.
+ * The first line has the accent colour, and the second is dashed: they differ without colour, too. Both
+ * are grey while the bike is silent.
  */
 function lineStyle(place, { palette, isStale }) {
   const isFirst = place === 0;
@@ -106,26 +106,26 @@ function lineStyle(place, { palette, isStale }) {
     fill: isFirst ? () => (isStale() ? "transparent" : palette.colours["accent-wash"]) : undefined,
     dash: isFirst ? undefined : [5, 3],
     width: isFirst ? 1.75 : 1.5,
-    points: { size: 3.5 }, // drawn where there is room, and where a reading stands alone
+    points: { size: 3.5 }, // drawn where there is space, and for single readings
   };
 }
 
 function axesOf(context, element) {
   const { palette } = context;
-  const rem = remOf(); // charts are made anew when it changes
+  const rem = remOf(); // charts are made again when it changes
   const axis = {
     stroke: () => palette.colours.quiet,
     grid: { stroke: () => palette.colours.line, width: 1 },
     ticks: { show: false },
     font: fontOf(rem),
   };
-  // in a narrow chart a time that does not end before the edge is left out
+  // a narrow chart omits a label that does not fit before the edge
   const roomOf = ({ bbox }) => element.clientWidth - bbox.left / devicePixelRatio;
   const fits = (plot, t) =>
     !isNarrow(element) || plot.valToPos(t, "x") + rem * 1.5 < roomOf(plot);
-  const times = (plot, seconds) => seconds.map((t) => (fits(plot, t) ? tickWord(t) : ""));
+  const times = (plot, seconds) => seconds.map((t) => (fits(plot, t) ? tickText(t) : ""));
   const timeRem = () => (isNarrow(element) ? NARROW_TIME_REM : TIME_REM);
-  // where whole seconds are that far apart, the tenths between them need half the room
+  // labels of tenths need half the space of whole seconds
   const apart = (_plot, _axis, from, to, width) =>
     rem * (width / (to - from) < rem * timeRem() ? timeRem() : timeRem() / 2);
   const space = () => rem * (element.clientHeight < rem * 10 ? 1.6 : 2.5);
@@ -135,25 +135,25 @@ function axesOf(context, element) {
       ...axis,
       space,
       incrs: MARKS,
-      values: (_plot, marks, _axis, _space, every) => context.scale.words(marks, every),
-      size: (_plot, words) => axisWidth(context.room, words ?? [], element),
+      values: (_plot, marks, _axis, _space, every) => context.scale.labels(marks, every),
+      size: (_plot, labels) => axisWidth(context.room, labels ?? [], element),
     },
   ];
 }
 
-/** The width of the vertical axes: of all charts the same, with room for the longest word so far. */
-function axisWidth(room, words, element) {
+/** The width of the vertical axes, the same for all charts: as wide as the longest label so far. */
+function axisWidth(room, labels, element) {
   const rem = remOf();
-  const widest = Math.max(...words.map((word) => widthOf(word, rem)), 0);
+  const widest = Math.max(...labels.map((label) => widthOf(label, rem)), 0);
   const least = rem * (isNarrow(element) ? NARROW_AXIS_REM : AXIS_REM);
   room.axis_px = Math.max(room.axis_px, Math.ceil(widest + rem * MARK_GAP_REM));
   return Math.max(least, room.axis_px);
 }
 
-function widthOf(word, rem) {
+function widthOf(label, rem) {
   const pen = new OffscreenCanvas(1, 1).getContext("2d");
   pen.font = fontOf(rem);
-  return pen.measureText(word).width;
+  return pen.measureText(label).width;
 }
 
 function fontOf(rem) {
@@ -164,12 +164,12 @@ function isNarrow({ clientWidth }) {
   return clientWidth < remOf() * NARROW_REM;
 }
 
-/** The size of letters the reader has chosen, in px. */
+/** The root font size in px, which the reader can choose. */
 export function remOf() {
   return parseFloat(getComputedStyle(document.documentElement).fontSize);
 }
 
-/** Hatch where readings are missing, lighter than any line. */
+/** Hatch the holes, lighter than any line. */
 function drawHoles(plot, { palette, getView }) {
   const { ctx, bbox } = plot;
   const { from, to, holes } = getView();
@@ -197,7 +197,7 @@ function hatch(ctx, colour) {
   return ctx.createPattern(canvas, "repeat");
 }
 
-/** The speed above which no motor helps. */
+/** Draw a line at the speed above which no motor helps. */
 function drawLimit(plot, { palette, getUnit, scale }) {
   const { ctx, bbox } = plot;
   const y = plot.valToPos(scale.toPlot(EU_CUT_OFF_KMH * getUnit().factor), "y", true);

@@ -1,20 +1,20 @@
-/** The charts of the bike shown: one view of time, one pointer, drawn in turn. */
+/** The charts of the open bike: one time range, one pointer, drawn in turn. */
 
-import { chartsFor, noteKeys, valueOf } from "./channels.js";
 import { createChart, remOf } from "./chart.js";
+import { chartsFor, noteKeys } from "./chart_definitions.js";
+import { chartLabel, chartTitle, chartValue, pointText } from "./chart_labels.js";
+import { readingAt, readingAtEnd, stepFrom, viewOf } from "./chart_view.js";
 import { create, setAttribute, setText } from "./elements.js";
 import { listenToGestures } from "./gestures.js";
-import { numberWord } from "./numbers.js";
-import { readingAt, readingAtEnd, stepFrom, viewOf } from "./view.js";
-import { clockWord, momentWord, windowWord } from "./words.js";
+import { timeTenthsText } from "./times.js";
 
-const BUDGET_MS = 5; // of a frame's 16: the rest of the charts is drawn in the next one
-const DRAW_MS = [100, 250]; // as often as a point moves by a pixel, within these
-const NEAR = "300px"; // so far outside the window a chart is drawn: scrolling shows none that is empty
-const WORDS_EVERY_MS = 5_000; // for those who read the charts' names
+const BUDGET_MS = 5; // of a frame's 16 ms: the next frame draws the rest
+const DRAW_MS = [100, 250]; // often enough for steps of one pixel, within these limits
+const NEAR = "300px"; // a chart this close to the window is drawn already: scrolling shows no empty one
+const LABELS_EVERY_MS = 5_000; // how often the names for screen readers change
 
 /**
- * Take over the charts' part of the page.
+ * Control the charts' part of the page.
  * @param context `{palette, request, pan(s), zoom(factor, at), follow()}`
  */
 export function createCharts(part, context) {
@@ -33,63 +33,63 @@ export function createCharts(part, context) {
     charts.isPointedAnew = true;
     context.request();
   }
-  context.palette.onChange(() => hurry(charts));
+  context.palette.onChange(() => invalidate(charts));
   new ResizeObserver(() => {
     if (charts.list.length > 0 && charts.rem !== remOf()) remake();
-    hurry(charts);
+    invalidate(charts);
     context.request();
   }).observe(stack);
-  const noteSight = (changes) => {
-    for (const { target, isIntersecting } of changes) target.dataset.inSight = isIntersecting;
-    hurry(charts);
+  const noteVisible = (changes) => {
+    for (const { target, isIntersecting } of changes) target.dataset.visible = isIntersecting;
+    invalidate(charts);
     context.request();
   };
-  const inSight = new IntersectionObserver(noteSight, { rootMargin: NEAR });
+  const observer = new IntersectionObserver(noteVisible, { rootMargin: NEAR });
   listenToGestures(stack, gesturesOf(charts, context));
   function empty() {
     for (const { chart, figure } of charts.list) {
-      inSight.unobserve(figure);
+      observer.unobserve(figure);
       chart.destroy();
     }
     stack.replaceChildren();
   }
-  /** Make the charts anew where letters have another size. */
+  /** Make the charts again after the font size changed. */
   function remake() {
     empty();
-    Object.assign(charts, { list: [], waiting: [], isGrown: true });
+    Object.assign(charts, { list: [], waiting: [], hasNewKeys: true });
     emptied(charts.room);
   }
   return {
-    /** Begin with another bike. */
+    /** Start with another bike. */
     clear() {
       empty();
       Object.assign(charts, createState(), { room: emptied(charts.room) });
     },
-    /** Note which values a reading carries. */
+    /** Note the keys of a reading: a new one gets a chart. */
     note(reading) {
-      charts.isGrown = noteKeys(reading, charts.keys, charts.extraKeys) || charts.isGrown;
+      charts.hasNewKeys = noteKeys(reading, charts.keys, charts.extraKeys) || charts.hasNewKeys;
     },
-    hurry: () => hurry(charts),
-    /** Name the charts anew as soon as they show what they should. */
-    name: () => nameAnew(charts),
-    /** Move the pointer to the reading before (-1) or after (1), and tell what is there. */
+    invalidate: () => invalidate(charts),
+    /** Update the names for screen readers once the charts are drawn. */
+    name: () => relabel(charts),
+    /** Move the pointer to the reading before (-1) or after (1), and return its values as text. */
     step(way) {
       const from = charts.pointed ?? (way < 0 ? charts.view.to : charts.view.from);
       const row = stepFrom(charts.view, from, way);
       if (row === null) return null;
       point(charts, row.t);
-      return sayPoint(charts, row);
+      return pointText(charts.list, row, charts.unit);
     },
     unpoint: () => point(charts, null),
-    /** Draw what is due; true when there is more to draw. */
+    /** Draw the charts whose turn it is; true if more are waiting. */
     draw(state, now_ms) {
-      if (charts.unit !== state.unit) nameAnew(charts);
-      Object.assign(charts, { unit: state.unit, isStale: state.is.kind !== "online" });
-      if (charts.isGrown) grow(charts, stack, shown, inSight);
+      if (charts.unit !== state.unit) relabel(charts);
+      Object.assign(charts, { unit: state.unit, isStale: state.status.kind !== "online" });
+      if (charts.hasNewKeys) addCharts(charts, stack, shown, observer);
       if (isDue(charts, state, now_ms)) begin(charts, stack, state, now_ms);
-      drawSome(charts);
+      drawWithinBudget(charts);
       if (charts.isPointedAnew) drawPoint(charts, part);
-      if (isToBeNamed(charts, now_ms)) sayAll(charts, now_ms);
+      if (isLabelDue(charts, now_ms)) labelCharts(charts, now_ms);
       return charts.waiting.length > 0;
     },
   };
@@ -100,51 +100,51 @@ function createState() {
     list: [],
     keys: new Set(),
     extraKeys: new Set(),
-    isGrown: false,
-    rem: 0, // the size of letters they were made for
+    hasNewKeys: false,
+    rem: 0, // the font size that they were made for
     view: { from: 0, to: 1, rows: [], holes: [] },
     unit: { factor: 1, speed: "km/h" },
     isStale: false,
     room: { axis_px: 0 },
     waiting: [],
     drawn_ms: -Infinity,
-    said_ms: -Infinity,
+    labelled_ms: -Infinity,
     pointed: null,
     isPointedAnew: false,
   };
 }
 
-/** Charts that are made anew need no more room than what they show. */
+/** Forget the width of the axes: new charts start with the narrowest. */
 function emptied(room) {
   return Object.assign(room, { axis_px: 0 });
 }
 
-function hurry(charts) {
+function invalidate(charts) {
   charts.drawn_ms = -Infinity;
 }
 
-function nameAnew(charts) {
-  charts.said_ms = -Infinity;
+function relabel(charts) {
+  charts.labelled_ms = -Infinity;
 }
 
-/** Not while another view is about to be read: its names would be those of the last one. */
-function isToBeNamed({ drawn_ms, said_ms }, now_ms) {
-  return drawn_ms > -Infinity && now_ms - said_ms > WORDS_EVERY_MS;
+/** Wait until the charts are drawn: the names must not describe the previous time range. */
+function isLabelDue({ drawn_ms, labelled_ms }, now_ms) {
+  return drawn_ms > -Infinity && now_ms - labelled_ms > LABELS_EVERY_MS;
 }
 
-/** Make the charts for values seen for the first time. */
-function grow(charts, stack, context, inSight) {
-  Object.assign(charts, { isGrown: false, rem: remOf() });
+/** Make charts for the new keys. */
+function addCharts(charts, stack, context, observer) {
+  Object.assign(charts, { hasNewKeys: false, rem: remOf() });
   const known = new Map(charts.list.map((one) => [one.definition.key, one]));
   charts.list = chartsFor(charts.keys, charts.extraKeys).map(
-    (definition) => known.get(definition.key) ?? createFigure(definition, stack, context, inSight),
+    (definition) => known.get(definition.key) ?? createFigure(definition, stack, context, observer),
   );
   stack.append(...charts.list.map(({ figure }) => figure));
-  hurry(charts);
-  nameAnew(charts);
+  invalidate(charts);
+  relabel(charts);
 }
 
-function createFigure(definition, stack, context, inSight) {
+function createFigure(definition, stack, context, observer) {
   const figure = create("figure", `chart chart-${definition.key}`, stack);
   const caption = create("figcaption", "", figure);
   const title = create("span", "chart-title", caption, definition.title);
@@ -155,7 +155,7 @@ function createFigure(definition, stack, context, inSight) {
   });
   const box = create("div", "plot", figure);
   box.setAttribute("role", "img");
-  inSight.observe(figure);
+  observer.observe(figure);
   return { definition, figure, title, values, box, chart: createChart(box, definition, context) };
 }
 
@@ -165,15 +165,15 @@ function isDue(charts, { bounds: [from, to] }, now_ms) {
   return charts.waiting.length === 0 && now_ms - charts.drawn_ms >= every_ms;
 }
 
-/** Read the track once for all charts; those in sight wait for their turn. */
+/** Read the track once for all charts, and queue the visible ones. */
 function begin(charts, stack, { track, bounds, now }, now_ms) {
   charts.view = viewOf(track, bounds, Math.max(stack.clientWidth, 200), now);
-  charts.waiting = charts.list.filter(({ figure }) => figure.dataset.inSight === "true");
+  charts.waiting = charts.list.filter(({ figure }) => figure.dataset.visible === "true");
   charts.drawn_ms = now_ms;
   charts.isPointedAnew = true;
 }
 
-function drawSome(charts) {
+function drawWithinBudget(charts) {
   const began_ms = performance.now();
   while (charts.waiting.length > 0 && performance.now() - began_ms < BUDGET_MS) {
     charts.waiting.shift().chart.draw(charts.view.rows);
@@ -186,61 +186,22 @@ function drawPoint(charts, part) {
   const { view, pointed } = charts;
   const row = pointed === null ? readingAtEnd(view) : readingAt(view, pointed);
   for (const { definition, values, title } of charts.list) {
-    setText(title, titleOf(definition, charts.unit));
+    setText(title, chartTitle(definition, charts.unit));
     definition.lines.forEach((line, place) =>
-      setText(values[place], valueWord(row, line, definition, charts)),
+      setText(values[place], chartValue(row, line, definition, charts.unit)),
     );
   }
   const t = pointed === null ? null : (row?.t ?? pointed);
-  setText(part("pointed"), t === null ? "" : `at ${momentWord(t * 1000)}`);
+  setText(part("pointed"), t === null ? "" : `at ${timeTenthsText(t * 1000)}`);
 }
 
-function titleOf({ title, unit }, { speed }) {
-  const name = unit === "speed" ? speed : unit;
-  return name ? `${title}, ${name}` : title;
-}
-
-function valueWord(row, line, { unit, key }, charts) {
-  const value = valueOf(row?.reading, line);
-  if (value === null) return "–";
-  if (unit === "speed") return (value * charts.unit.factor).toFixed(1);
-  return key.startsWith("extra-") ? numberWord(value) : value.toFixed(0);
-}
-
-function sayPoint(charts, row) {
-  const words = charts.list.flatMap(({ definition }) =>
-    definition.lines.map((line) => `${line.label} ${valueWord(row, line, definition, charts)}`),
-  );
-  return `${momentWord(row.t * 1000)}: ${words.join(", ")}`;
-}
-
-/** Name each chart by what it shows. */
-function sayAll(charts, now_ms) {
-  const { from, to, rows } = charts.view;
-  if (rows.length === 0) return;
-  charts.said_ms = now_ms;
+/** Update the names of the charts for screen readers. */
+function labelCharts(charts, now_ms) {
+  if (charts.view.rows.length === 0) return;
+  charts.labelled_ms = now_ms;
   for (const { definition, box } of charts.list) {
-    const values = rows
-      .map(({ reading }) => valueOf(reading, definition.lines[0]))
-      .filter((v) => v !== null);
-    const factor = definition.unit === "speed" ? charts.unit.factor : 1;
-    const isExtra = definition.key.startsWith("extra-");
-    const word = (value) => isExtra ? numberWord(value) : (value * factor).toFixed(1);
-    const [low, high] = extremes(values).map(word);
-    const span = `${titleOf(definition, charts.unit)}, ${windowWord(to - from)} to ${clockWord(to * 1000)}`;
-    setAttribute(
-      box,
-      "aria-label",
-      values.length > 0 ? `${span}: from ${low} to ${high}` : `${span}: nothing`,
-    );
+    setAttribute(box, "aria-label", chartLabel(definition, charts.view, charts.unit));
   }
-}
-
-function extremes(values) {
-  return [
-    values.reduce((a, b) => Math.min(a, b), Infinity),
-    values.reduce((a, b) => Math.max(a, b), -Infinity),
-  ];
 }
 
 function gesturesOf(charts, { pan, zoom, follow }) {

@@ -1,55 +1,55 @@
-/** The choices of the page: unit, scheme, window, and moving in time. */
+/** The controls of the page: unit, colour scheme, chart window, and moving in time. */
 
-import { recall, remember } from "./preferences.js";
-import { following, latest, panned, windowOf, zoomed } from "./range.js";
+import { loadPreference, savePreference } from "./preferences.js";
+import { following, latest, panned, validWindow, zoomed } from "./time_range.js";
 import { unitOf } from "./units.js";
 
-const PAN_PART = 0.5; // of the span, at a press
+const PAN_PART = 0.5; // of the span, per press
 const ZOOM_FACTOR = 2;
 
-/** The range remembered. */
-export function recallRange() {
-  return following(windowOf(Number(recall("window_s"))));
+/** The saved range. */
+export function loadRange() {
+  return following(validWindow(Number(loadPreference("window_s"))));
 }
 
-/** Let the reader choose a unit; `choose` is called now and at each change. */
+/** Connect the choice of unit; `choose` is called now and after each change. */
 export function listenToUnit(part, choose) {
-  const chosen = unitOf(recall("unit"));
+  const chosen = unitOf(loadPreference("unit"));
   for (const radio of part("units").querySelectorAll("input")) {
     radio.checked = radio.value === chosen.key;
     radio.addEventListener("change", () => {
-      remember("unit", radio.value);
+      savePreference("unit", radio.value);
       choose(unitOf(radio.value));
     });
   }
   choose(chosen);
 }
 
-/** Let the reader choose light or dark, or leave it to the system. */
+/** Connect the choice of light, dark, or the system's scheme. */
 export function listenToScheme(part, onChange) {
   const select = part("scheme");
-  select.value = recall("scheme") ?? "system";
+  select.value = loadPreference("scheme") ?? "system";
   if (select.selectedIndex < 0) select.value = "system";
   const apply = () => {
     document.documentElement.dataset.scheme = select.value;
     onChange();
   };
   select.addEventListener("change", () => {
-    remember("scheme", select.value);
+    savePreference("scheme", select.value);
     apply();
   });
   apply();
 }
 
 /**
- * Let the reader choose what the charts show.
- * @param get what is in sight, as `sightOf` tells it
- * @param set takes the new range
+ * Connect the controls of the chart range.
+ * @param get returns the viewport, as `viewportOf` does
+ * @param set receives the new range
  */
 export function listenToRange(part, get, set) {
   for (const radio of part("windows").querySelectorAll("input")) {
     radio.addEventListener("change", () => {
-      remember("window_s", radio.value);
+      savePreference("window_s", radio.value);
       set(following(Number(radio.value)));
     });
   }
@@ -68,9 +68,9 @@ export function listenToRange(part, get, set) {
 function createMoves(get, set) {
   const pan = (by_s) => set(panned(get(), by_s));
   const zoom = (factor, at) => {
-    const sight = get();
-    const [from, to] = sight.bounds;
-    set(zoomed(sight, factor, at ?? (from + to) / 2));
+    const viewport = get();
+    const [from, to] = viewport.bounds;
+    set(zoomed(viewport, factor, at ?? (from + to) / 2));
   };
   return {
     pan,
@@ -83,7 +83,7 @@ function createMoves(get, set) {
   };
 }
 
-/** What a key does on the charts; undefined for those that mean nothing there. */
+/** The action of a key on the charts; undefined for other keys. */
 export function keyMove(event, act, step) {
   if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
   const shifted = { ArrowLeft: act.earlier, ArrowRight: act.later };

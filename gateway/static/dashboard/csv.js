@@ -1,13 +1,13 @@
-/** What a CSV file of readings is called, and what is said of it. Pure. */
+/** The names of CSV files, and the texts about them. Pure. */
 
 const SECONDS = "2026-01-31T12:30:00".length;
 
-/** How many readings a part of a file ends: each line is one, and so is the header. */
+/** The number of lines that end in a part of a file. */
 export function linesIn(text) {
   return text.split("\r\n").length - 1;
 }
 
-/** The name of a file by the times in its first column: "ebike-001_<first>_to_<last>.csv". */
+/** Name a file after the times in its first column: "ebike-001_<first>_to_<last>.csv". */
 export function fileName(id, csv) {
   const first = csv.indexOf("\r\n") + 2;
   const last = csv.lastIndexOf("\r\n", csv.length - 3) + 2;
@@ -15,34 +15,32 @@ export function fileName(id, csv) {
   return from && to ? `${id}_${timeInName(from)}_to_${timeInName(to)}.csv` : `${id}.csv`;
 }
 
-/** What to say while it is fetched. */
-export function fetchingWord(id, count) {
+export function fetchingText(id, count) {
   return `Fetching the readings of ${id}: ${count.toLocaleString("en")} so far…`;
 }
 
-/** What to say while the page waits to ask again. */
-export function waitingWord(id, wait_ms) {
-  return `The readings of ${id} are not there yet. This page asks again in ${wait_ms / 1000} s…`;
+export function waitingText(id, wait_ms) {
+  return `The readings of ${id} are not available yet. This page asks again in ${wait_ms / 1000} s…`;
 }
 
-/** What to say once it is saved; `isIncomplete` when a bike that is away may keep more. */
-export function savedWord(name, count, isIncomplete = false) {
+/** The text after the file is saved; `isIncomplete` if an offline bike may have more readings. */
+export function savedText(name, count, isIncomplete = false) {
   const saved = `Saved ${name}: ${count.toLocaleString("en")} ${count === 1 ? "reading" : "readings"}`;
   return isIncomplete ? `${saved}. The bike is offline and may keep earlier ones.` : saved;
 }
 
-export const NOTHING_THERE = "No file was saved: no readings of that time are kept.";
+export const NOTHING_THERE = "No file was saved: there are no readings from that time.";
 
-/** What to say when there is no file, and what to do; `detail` is what the gateway said, if it did. */
-export function failureWord(detail) {
+/** The text if there is no file; `detail` is the gateway's reason, if it answered. */
+export function failureText(detail) {
   if (detail) return `No file was saved. The gateway says: ${detail}.`;
   return (
-    "No file was saved: the gateway does not answer, or stopped half way. Try again once this page " +
-    "says “Connected”."
+    "No file was saved: the gateway does not answer, or it stopped halfway. Try again when this " +
+    "page says “Connected”."
   );
 }
 
-/** No colons: not every system lets a file have them in its name. */
+/** Some systems forbid colons in file names. */
 function timeInName(time) {
   return `${time.slice(0, SECONDS).replaceAll(":", "-")}Z`;
 }

@@ -1,38 +1,37 @@
-/** Fetch readings as a file, say how far it is, and hand it to the reader. */
+/** Download readings as a file, and show the progress. */
 
 import {
-  failureWord,
-  fetchingWord,
+  failureText,
+  fetchingText,
   fileName,
   linesIn,
   NOTHING_THERE,
-  savedWord,
-  waitingWord,
+  savedText,
+  waitingText,
 } from "./csv.js";
 import { setNotice } from "./elements.js";
-import { createRest, pause } from "./loop.js";
-import { waitBefore } from "./past.js";
+import { debounce, retryDelay, sleep } from "./scheduling.js";
 
-const READ_MS = 60_000; // by then it was read, also by whoever looked elsewhere meanwhile
-const LATER = 503; // the bike's journal did not answer in time, or the gateway is busy
+const READ_MS = 60_000; // long enough for readers who looked elsewhere
+const LATER = 503; // HTTP status: the bike's journal did not answer in time, or the gateway is busy
 
-/** `fetch` fetches one file at a time; `forget` lets go what was said of the last one. */
+/** `fetch` downloads one file at a time; `forget` removes the message about the last one. */
 export function createDownload(element, announcer) {
   let isBusy = false;
   const forget = () => isBusy || show(element, null);
-  const forgetRead = createRest(forget, READ_MS);
+  const forgetRead = debounce(forget, READ_MS);
   async function fetch(id, url) {
     if (isBusy) return;
     isBusy = true;
-    const begun = fetchingWord(id, 0);
-    announcer.tell(begun);
+    const begun = fetchingText(id, 0);
+    announcer.announce(begun);
     show(element, begun);
     const { text, isProblem } = await save(id, url, {
-      onCount: (count) => show(element, fetchingWord(id, count)),
-      onWait: (wait_ms) => show(element, waitingWord(id, wait_ms)),
+      onCount: (count) => show(element, fetchingText(id, count)),
+      onWait: (wait_ms) => show(element, waitingText(id, wait_ms)),
     });
     isBusy = false;
-    announcer.tell(text);
+    announcer.announce(text);
     show(element, text, isProblem);
     forgetRead();
   }
@@ -44,20 +43,20 @@ function show(element, text, isProblem = false) {
   element.classList.toggle("notice", isProblem);
 }
 
-/** Save a file; what came of it in words. */
+/** Save a file; the result in words. */
 async function save(id, url, progress) {
   try {
     const { parts, count, isIncomplete } = await fetchParts(url, progress);
     if (count <= 0) return { text: NOTHING_THERE, isProblem: true };
     const name = fileName(id, parts.join(""));
     handOver(name, parts);
-    return { text: savedWord(name, count, isIncomplete), isProblem: false };
+    return { text: savedText(name, count, isIncomplete), isProblem: false };
   } catch (error) {
-    return { text: failureWord(error.cause), isProblem: true };
+    return { text: failureText(error.cause), isProblem: true };
   }
 }
 
-/** The parts of a file as they come, and how many readings are in them. */
+/** The parts of a file as they arrive, and the number of readings in them. */
 async function fetchParts(url, { onCount, onWait }) {
   const answer = await fetchPatiently(url, onWait);
   if (!answer.ok) throw new Error("refused", { cause: (await answer.json()).detail });
@@ -67,19 +66,19 @@ async function fetchParts(url, { onCount, onWait }) {
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     parts.push(part.value);
     lines += linesIn(part.value);
-    onCount(Math.max(lines - 1, 0)); // the first is the header
+    onCount(Math.max(lines - 1, 0)); // minus the header
   }
   return { parts, count: lines - 1, isIncomplete: answer.headers.has("Spoke-Incomplete") };
 }
 
-/** Ask again, ever later, while the gateway says that asking later helps. */
+/** Repeat a request that the gateway refused for now, with growing delays. */
 async function fetchPatiently(url, onWait) {
   for (let asked = 1; ; asked += 1) {
     const answer = await fetch(url);
-    const wait_ms = answer.status === LATER ? waitBefore(asked) : undefined;
+    const wait_ms = answer.status === LATER ? retryDelay(asked) : undefined;
     if (wait_ms === undefined) return answer;
     onWait(wait_ms);
-    await pause(wait_ms);
+    await sleep(wait_ms);
   }
 }
 

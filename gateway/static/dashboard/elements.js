@@ -1,36 +1,34 @@
-/** Small steps in the document that touch it only when something differs. */
+/** Change elements only if something differs. */
 
-/** Set a text only when it differs. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Set an attribute only when it differs; null takes it away. */
+/** Set an attribute; null removes it. */
 export function setAttribute(element, name, value) {
   if (value === null) element.removeAttribute(name);
   else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
 
-/** Set a style only when it differs; the browser may write it in its own way. */
+/** Set a style. The last value is kept in `dataset`, because the browser may rewrite a style. */
 export function setStyle(element, name, value) {
   if (element.dataset[name] === value) return;
   element.dataset[name] = value;
   element.style.setProperty(name, value);
 }
 
-/** Show a state as a word, with the kind for its colour. */
+/** Show a state as text; style sheets use `kind` for its colour. */
 export function setState(element, kind, label) {
   setText(element, label);
   if (element.dataset.kind !== kind) element.dataset.kind = kind;
 }
 
-/** Show a text, or nothing at all. */
+/** Show a text, or hide the element. */
 export function setNotice(element, text) {
   element.hidden = !text;
   setText(element, text ?? "");
 }
 
-/** Make an element with a class, a text and a parent. */
 export function create(tag, className, parent, text = "") {
   const element = document.createElement(tag);
   if (className) element.className = className;
@@ -39,7 +37,7 @@ export function create(tag, className, parent, text = "") {
   return element;
 }
 
-/** Turn a button on or off; the keyboard's focus goes on to the one that takes its place. */
+/** Enable or disable a button; the focus of a disabled button moves to `other`. */
 export function setEnabled(button, enabled, other) {
   if (button.disabled === !enabled) return;
   const hadFocus = button.ownerDocument.activeElement === button;

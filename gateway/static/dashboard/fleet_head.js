@@ -1,35 +1,36 @@
-/** What stands over the list of bikes: what all do, who came and went, and what is listed. */
+/** The parts above the list of bikes: summary, recent changes, and the number of bikes. */
 
 import { create, setAttribute, setNotice, setState, setText } from "./elements.js";
-import { downWord, listedWord, noMatchWord } from "./fleet_words.js";
+import { downText, listedText, noMatchText } from "./fleet_texts.js";
 import { hashOfBike } from "./route.js";
-import { NONE, batteryWord, clockWord, speedWord } from "./words.js";
+import { timeText } from "./times.js";
+import { batteryText, NONE, speedText } from "./values.js";
 
 const NAMED_MAX = 3; // the others are counted
 const HELD = "Order held while you are in the list";
 
-/** Show how many are online, which is the fastest, and which needs its battery charged. */
-export function drawSummary(part, entries, { link, unit }) {
+/** Show how many bikes are online, the fastest one, and the one with the lowest battery. */
+export function drawSummary(part, entries, { connection, unit }) {
   const online = entries.filter(({ kind }) => kind === "online").map(({ bike }) => bike);
-  const isKnown = link.state === "connected";
+  const isKnown = connection.state === "connected";
   const count = isKnown ? `${online.length} of ${entries.length} online` : `${entries.length}`;
   setText(part("bikes-count"), count);
   const fastest = best(online, ({ reading }) => reading?.speed_kmh);
-  setPick(part("fastest"), fastest, `${speedWord(fastest?.reading, unit)} ${unit.speed}`);
+  setHighlight(part("fastest"), fastest, `${speedText(fastest?.reading, unit)} ${unit.speed}`);
   const emptiest = best(online, ({ reading }) => reading && -reading.battery_pct);
-  setPick(part("emptiest"), emptiest, batteryWord(emptiest?.reading));
+  setHighlight(part("emptiest"), emptiest, batteryText(emptiest?.reading));
 }
 
-/** Show the newest changes; there is a line for them from the beginning, so that nothing moves. */
-export function drawNews(list, items) {
-  const told = items.map(({ ids, kind, at_ms }) => [kind, ids.length, ids[0], at_ms]).join();
-  if (list.dataset.told === told) return;
-  list.dataset.told = told;
-  list.replaceChildren(...items.map(newsItem));
-  if (items.length === 0) create("li", "quiet", list, "No bike came or went.");
+/** Show the recent changes. The list always has a line, so that nothing below moves. */
+export function drawChanges(list, items) {
+  const shown = items.map(({ ids, kind, at_ms }) => [kind, ids.length, ids[0], at_ms]).join();
+  if (list.dataset.shown === shown) return;
+  list.dataset.shown = shown;
+  list.replaceChildren(...items.map(changeItem));
+  if (items.length === 0) create("li", "quiet", list, "No changes since this page was opened.");
 }
 
-/** Show by what the list is sorted. */
+/** Mark the column that the list is sorted by. */
 export function drawSorting(table, sort) {
   for (const header of table.tHead.rows[0].cells) {
     const isSorted = header.firstElementChild.dataset.sort === sort.key;
@@ -38,35 +39,35 @@ export function drawSorting(table, sort) {
   }
 }
 
-/** Say what is listed, why no more, and whether its order is held. */
+/** Show how many bikes are listed, why there are no more, and whether the order is held. */
 export function drawListed(part, { filter, order, sort, isHeld }, entries, state) {
-  const { link, isAnswered } = state;
-  const isUp = link.state === "connected";
+  const { connection, isAnswered } = state;
+  const isUp = connection.state === "connected";
   const isNone = entries.length === 0;
-  setText(part("listed"), listWord(filter, order.length, entries.length, state));
+  setText(part("listed"), listText(filter, order.length, entries.length, state));
   part("listed").classList.toggle("is-down", !isUp);
-  const isMoving = sort.key !== "name"; // names do not change places
+  const isMoving = sort.key !== "name"; // the order by name does not change
   setNotice(part("held"), isUp && isHeld && isMoving ? HELD : null);
   const isEmpty = !isNone && order.length === 0;
-  setNotice(part("no-match"), isEmpty ? noMatchWord(filter, link) : null);
+  setNotice(part("no-match"), isEmpty ? noMatchText(filter, connection) : null);
   part("nothing").hidden = !(isNone && isUp && isAnswered);
   for (const id of ["fleet", "fleet-head"]) part(id).hidden = isNone;
 }
 
-function listWord(filter, listed, total, { link, down_ms }) {
-  if (link.state !== "connected") return downWord(link, down_ms, total);
-  return total === 0 ? "" : listedWord(filter, listed, total);
+function listText(filter, listed, total, { connection, down_ms }) {
+  if (connection.state !== "connected") return downText(connection, down_ms, total);
+  return total === 0 ? "" : listedText(filter, listed, total);
 }
 
-/** The bike with the greatest value; undefined when none has one. */
+/** The bike with the greatest value; undefined if none has a value. */
 function best(bikes, value) {
   const judged = bikes.filter((bike) => Number.isFinite(value(bike)));
   if (judged.length === 0) return undefined;
   return judged.reduce((one, other) => (value(other) > value(one) ? other : one));
 }
 
-/** Name a bike with its value, as a link to it; a dash when there is none. */
-function setPick(element, bike, text) {
+/** Show a bike as a link with its value, or a dash. */
+function setHighlight(element, bike, text) {
   const [anchor, value] = element.children;
   anchor.hidden = !bike;
   if (bike) setAttribute(anchor, "href", hashOfBike(bike.id));
@@ -74,10 +75,10 @@ function setPick(element, bike, text) {
   setText(value, bike ? text : NONE);
 }
 
-/** The first bikes by name, as links, and how many more: "ebike-001, ebike-002 and 7 more". */
-function newsItem({ ids, kind, at_ms }) {
+/** The first bikes as links, and the number of others: "ebike-001, ebike-002 and 7 more". */
+function changeItem({ ids, kind, at_ms }) {
   const item = create("li");
-  create("time", "", item, clockWord(at_ms));
+  create("time", "", item, timeText(at_ms));
   ids.slice(0, NAMED_MAX).forEach((id, place) => {
     item.append(place === 0 ? " " : ", ");
     create("a", "", item, id).href = hashOfBike(id);

@@ -1,15 +1,16 @@
-/** One row of the fleet: made once, changed where something changed. */
+/** One row of the list of bikes: created once, then changed. */
 
+import { describeBike } from "./bike_status.js";
 import { create, setAttribute, setState, setText } from "./elements.js";
-import { sinceWord } from "./fleet_words.js";
+import { sinceText } from "./fleet_texts.js";
 import { hashOfBike } from "./route.js";
-import { createSpark, sparkEnd, sparkLines } from "./spark.js";
 import { createSparkline, drawSparkline } from "./sparkline.js";
-import { batteryWord, describeBike, powerWord, speedWord } from "./words.js";
+import { createSpeedRing, endOfSpeeds, speedLines } from "./speed_ring.js";
+import { batteryText, powerText, speedText } from "./values.js";
 
 const PARTS = ["name", "bike-status", "speed-cell", "battery-cell", "power-cell", "trend"];
 
-/** Make the row of a bike; `anchor` is what takes the focus. */
+/** Create the row of a bike; `anchor` receives the focus. */
 export function createRow(id) {
   const item = create("tr");
   item.setAttribute("role", "row");
@@ -47,26 +48,26 @@ function createCell(part, item) {
  * @param where `{place, isStop, now_ms, look}`: its place in the whole list, whether Tab leads to it,
  *   and `{colours, scale}` of sparklines
  */
-export function drawRow(row, bike, { sparks, clocks, link, unit }, where) {
+export function drawRow(row, bike, { speeds, clocks, connection, unit }, where) {
   const { place, isStop, now_ms, look } = where;
-  const { kind, label } = describeBike(bike.id, bike, link);
-  setAttribute(row.item, "aria-rowindex", place + 2); // the headings are the first
+  const { kind, label } = describeBike(bike.id, bike, connection);
+  setAttribute(row.item, "aria-rowindex", place + 2); // row 1 is the headings
   setAttribute(row.anchor, "tabindex", isStop ? 0 : -1);
   setText(row.model, bike.model ?? "");
   setState(row.state, kind, label);
-  const since = kind === "offline" ? sinceWord(bike, clocks.get(bike.id), now_ms) : null;
+  const since = kind === "offline" ? sinceText(bike, clocks.get(bike.id), now_ms) : null;
   row.since.part.hidden = since === null;
   setText(row.since.time, since ?? "");
-  setText(row.speed, speedWord(bike.reading, unit));
+  setText(row.speed, speedText(bike.reading, unit));
   setText(row.unit, ` ${unit.speed}`);
-  setText(row.battery, batteryWord(bike.reading));
-  setText(row.power, powerWord(bike.reading));
+  setText(row.battery, batteryText(bike.reading));
+  setText(row.power, powerText(bike.reading));
   row.item.classList.toggle("stale", kind !== "online");
   const isOnline = kind === "online";
-  const spark = sparks.get(bike.id) ?? createSpark();
-  const isLoading = Boolean(bike.reading) && !spark.isPastKnown;
+  const ring = speeds.get(bike.id) ?? createSpeedRing();
+  const isLoading = Boolean(bike.reading) && !ring.isHistoryLoaded;
   row.canvas.classList.toggle("is-loading", isLoading);
-  const end_ms = sparkEnd(spark, isOnline, now_ms);
-  const lines = isLoading ? [] : sparkLines(spark, end_ms, bike.interval_ms);
+  const end_ms = endOfSpeeds(ring, isOnline, now_ms);
+  const lines = isLoading ? [] : speedLines(ring, end_ms, bike.interval_ms);
   drawSparkline(row.canvas, lines, look.scale, look.colours, !isOnline);
 }

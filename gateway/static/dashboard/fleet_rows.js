@@ -1,15 +1,15 @@
 /**
- * The rows of the fleet. Only those near the window exist, and the one that Tab leads to: it is
- * the one that had the focus last, and keeps it wherever the list is scrolled or sorted to.
+ * The rows of the list of bikes. Only rows near the window exist, and the row that Tab leads to: it had
+ * the focus last, and keeps it wherever the list is scrolled or sorted to.
  */
 
 import { create, setAttribute, setStyle } from "./elements.js";
 import { createRow, drawRow } from "./fleet_row.js";
-import { placeAfter } from "./roving.js";
-import { sparkScale } from "./sparkline.js";
-import { rowsInSight, withKept } from "./visible.js";
+import { indexAfterKey } from "./roving_tabindex.js";
+import { sparklineScale } from "./sparkline.js";
+import { visibleRows, withFocusedRow } from "./virtual_rows.js";
 
-/** Keep the rows of `table` in step with the ids, in their order. */
+/** Show one row of `table` for each id, in their order. */
 export function createFleetRows(table, palette) {
   const [above, body, below] = table.tBodies;
   const between = create("tr", "pad");
@@ -22,14 +22,14 @@ export function createFleetRows(table, palette) {
   function draw() {
     const hadFocus = hasFocus();
     moveStop(stop, ids);
-    const runs = withKept(rowsInSight(...sightOf(above), ids.length), stop.place);
+    const runs = withFocusedRow(visibleRows(...scrollMetrics(above), ids.length), stop.place);
     setPad(above, runs[0][0]);
     setPad(between, runs.length > 1 ? runs[1][0] - runs[0][1] : 0);
     setPad(below, ids.length - runs.at(-1)[1]);
     setAttribute(table, "aria-rowcount", ids.length + 1);
     const shown = runs.map(([first, end]) => ids.slice(first, end));
-    const [items, apart = []] = shown.map((run) => run.map(itemOf));
-    putInOrder(body, apart.length > 0 ? [...items, between, ...apart] : items);
+    const [items, focused = []] = shown.map((run) => run.map(itemOf));
+    putInOrder(body, focused.length > 0 ? [...items, between, ...focused] : items);
     for (const [id, { item }] of rows) if (!item.isConnected) rows.delete(id);
     drawRows(runs);
     if (hadFocus && !hasFocus()) focus();
@@ -42,7 +42,7 @@ export function createFleetRows(table, palette) {
   }
 
   function drawRows(runs) {
-    const look = { colours: palette.colours, scale: sparkScale() };
+    const look = { colours: palette.colours, scale: sparklineScale() };
     const now_ms = Date.now();
     for (const [first, end] of runs) {
       ids.slice(first, end).forEach((id, offset) => {
@@ -73,9 +73,10 @@ export function createFleetRows(table, palette) {
     Object.assign(stop, { id, place: ids.indexOf(id) });
   });
   body.addEventListener("keydown", (event) => {
-    const [, window_px, row_px] = sightOf(above);
-    const page = Math.max(Math.floor(window_px / row_px) - 2, 1); // what covers its edges apart
-    const place = placeAfter(event, stop.place, ids.length, page);
+    const [, window_px, row_px] = scrollMetrics(above);
+    const covered = 2; // rows under the headings and notices at the edges
+    const page = Math.max(Math.floor(window_px / row_px) - covered, 1);
+    const place = indexAfterKey(event, stop.place, ids.length, page);
     if (place === null) return;
     event.preventDefault();
     goTo(ids[place]);
@@ -83,31 +84,31 @@ export function createFleetRows(table, palette) {
 
   return {
     /**
-     * @param shown `{bikes, sparks, link, unit}`
+     * @param shown `{bikes, speeds, connection, unit}`
      * @returns {string[]} the ids of the rows that exist
      */
     draw(order, shown) {
       [ids, state] = [order, shown];
       return draw();
     },
-    /** Give the focus to a bike's row; false when it is not in the list. */
+    /** Focus the row of a bike; false if it is not in the list. */
     goTo(id) {
       const isListed = ids.includes(id);
       if (isListed) goTo(id);
       return isListed;
     },
-    /** Let Tab lead to the first row: the list is another one. */
+    /** Let Tab lead to the first row again. */
     forget: () => (stop.id = null),
   };
 }
 
-/** Where the list begins, how high the window is and a row of it, in px, as for `rowsInSight`. */
-function sightOf(above) {
+/** The arguments of `visibleRows` in px: top of the list, height of the window, height of a row. */
+function scrollMetrics(above) {
   const row_px = parseFloat(getComputedStyle(above).lineHeight);
   return [above.getBoundingClientRect().top, innerHeight, row_px];
 }
 
-/** Find where the row that Tab leads to is now; one that went leaves that to its neighbour. */
+/** Find the new place of the row that Tab leads to; if it is gone, its neighbour replaces it. */
 function moveStop(stop, ids) {
   const place = ids.indexOf(stop.id);
   if (place >= 0) stop.place = place;
@@ -115,7 +116,7 @@ function moveStop(stop, ids) {
   stop.id = stop.id === null ? null : (ids[stop.place] ?? null);
 }
 
-/** Make `wanted` the children of `body`, and move no more than has to be. */
+/** Make `wanted` the children of `body`, with the fewest moves. */
 function putInOrder(body, wanted) {
   const kept = new Set(wanted);
   for (const item of [...body.rows]) if (!kept.has(item)) item.remove();
@@ -124,7 +125,7 @@ function putInOrder(body, wanted) {
   });
 }
 
-/** Stand in for rows that do not exist. */
+/** Fill the space of rows that do not exist. */
 function setPad(pad, count) {
   setStyle(pad, "height", `calc(${count} * var(--row))`);
 }

@@ -1,15 +1,15 @@
-/** The large gauge: an arc that follows the speed, with the mark where assistance ends. */
+/** The gauge: an arc for the speed, with a mark where the motor must stop helping. */
 
 import { cutOffIn, EU_CUT_OFF_KMH, gaugeMax } from "./units.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const FROM_DEG = 150; // the arc opens downwards: the number and its unit stand in the opening
+const FROM_DEG = 150; // the arc opens downwards: the number stands in the opening
 const SWEEP_DEG = 240;
 const RADIUS = 88;
 const TICKS = 5;
-const WORD_ROOM = 0.06; // of the arc: a number nearer to that of the mark would touch it
+const WORD_ROOM = 0.06; // of the arc: numbers closer to the mark's number would touch it
 const NEAR = 0.0005; // of the arc: less than a pixel
-const EASE_MS = 120; // the arc reaches a new speed about when the next reading comes
+const EASE_MS = 120; // the arc reaches a new speed about when the next reading arrives
 
 /** Draw the gauge into an empty `<svg viewBox="-100 -100 200 200">`. */
 export function createGauge(svg) {
@@ -21,7 +21,7 @@ export function createGauge(svg) {
   const isCalm = matchMedia("(prefers-reduced-motion: reduce)");
   const gauge = { share: 0, target: 0, scale: "", last_ms: 0, fastest_kmh: 0 };
   return {
-    /** Begin with another bike; the scale of one has room for the fastest it was seen at. */
+    /** Start with another bike. The scale fits the highest speed of the bike so far. */
     clear() {
       gauge.fastest_kmh = 0;
     },
@@ -33,7 +33,7 @@ export function createGauge(svg) {
       if (scale !== gauge.scale) drawMarks(marks, max, unit);
       gauge.scale = scale;
     },
-    /** Move on; true while the arc is still moving. */
+    /** Animate one frame; true while the arc is moving. */
     step(now_ms) {
       const part = 1 - Math.exp(-Math.min(now_ms - gauge.last_ms, EASE_MS) / EASE_MS);
       gauge.last_ms = now_ms;
@@ -55,19 +55,19 @@ function drawMarks(group, max, unit) {
     addMark(group, place / TICKS, hasRoom ? Math.round((max * place) / TICKS) : "");
   }
   addLine(group, share, "gauge-limit", RADIUS - 10, RADIUS + 9);
-  addWord(group, share, RADIUS - 20, cutOffIn(unit), "gauge-limit-word");
+  addText(group, share, RADIUS - 20, cutOffIn(unit), "gauge-limit-word");
 }
 
-function addMark(group, share, word) {
+function addMark(group, share, text) {
   addLine(group, share, "gauge-tick", RADIUS - 16, RADIUS - 12);
-  addWord(group, share, RADIUS - 25, word, "gauge-word");
+  addText(group, share, RADIUS - 25, text, "gauge-word");
 }
 
-function addWord(group, share, radius, value, className) {
+function addText(group, share, radius, value, className) {
   const [x, y] = pointAt(share, radius);
   const text = group.appendChild(document.createElementNS(SVG, "text"));
-  Object.entries({ x, y, class: className }).forEach(([name, word]) =>
-    text.setAttribute(name, word),
+  Object.entries({ x, y, class: className }).forEach(([name, value]) =>
+    text.setAttribute(name, value),
   );
   text.textContent = `${value}`;
 }

@@ -1,6 +1,6 @@
-/** Pan and zoom by pointer, wheel and fingers. Plain moves; what they mean is the caller's. */
+/** Pan and zoom by pointer, wheel and fingers, in pixels. */
 
-const WHEEL_FACTOR = 1.002; // a notch of 100 zooms by a fifth
+const WHEEL_FACTOR = 1.002; // one notch of 100 zooms by a fifth
 
 /**
  * Listen on an element.
@@ -30,11 +30,11 @@ export function listenToGestures(element, act) {
 /** One pointer pans, two pinch. */
 function moved(before, after, { pan, zoom }) {
   if (after.length === 1) return pan(after[0] - before[0]);
-  const [wasApart, isApart] = [before, after].map(([one, other]) => Math.abs(one - other));
-  if (wasApart > 0 && isApart > 0) zoom(wasApart / isApart, (after[0] + after[1]) / 2);
+  const [wasApart, wasSilent] = [before, after].map(([one, other]) => Math.abs(one - other));
+  if (wasApart > 0 && wasSilent > 0) zoom(wasApart / wasSilent, (after[0] + after[1]) / 2);
 }
 
-/** The wheel alone scrolls the page, as everywhere; with Ctrl it zooms, sideways it pans. */
+/** The wheel alone scrolls the page; with Ctrl it zooms, sideways it pans. */
 function wheeled(event, x, { pan, zoom }) {
   const sideways = event.shiftKey ? event.deltaY : event.deltaX;
   if (event.ctrlKey || event.metaKey) zoom(WHEEL_FACTOR ** event.deltaY, x);

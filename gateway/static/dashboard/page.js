@@ -1,21 +1,21 @@
-/** The frame around the views: the line to the gateway, the choices, and which view is shown. */
+/** The parts around both views: connection, notice, window title, and the choice of view. */
 
-import { whyNotHere } from "./bike_state.js";
+import { whyEmpty } from "./bike_state.js";
+import { describeBike } from "./bike_status.js";
+import { describeConnection, isActive } from "./connection.js";
 import { setAttribute, setEnabled, setNotice, setState } from "./elements.js";
-import { describeLink, isWanted } from "./link.js";
-import { describeBike } from "./words.js";
 
-/** Show the line to the gateway, and what can be done about it; once, where a bike's card says it. */
-export function drawLink(part, { link, problem, selected, shown }) {
-  const { label, notice } = describeLink(link);
-  const isInCard = selected !== null && !link.message && whyNotHere(selected, link, shown) !== null;
-  setState(part("link"), link.state, label);
+/** Show the connection and its buttons. The notice is hidden where the bike's card says the same. */
+export function drawConnection(part, { connection, problem, selected, shown }) {
+  const { label, notice } = describeConnection(connection);
+  const isInCard = selected !== null && !connection.message && whyEmpty(selected, connection, shown) !== null;
+  setState(part("link"), connection.state, label);
   setNotice(part("notice"), isInCard ? null : (notice ?? problem));
-  setEnabled(part("disconnect"), isWanted(link), part("connect"));
-  setEnabled(part("connect"), !isWanted(link), part("disconnect"));
+  setEnabled(part("disconnect"), isActive(connection), part("connect"));
+  setEnabled(part("connect"), !isActive(connection), part("disconnect"));
 }
 
-/** Show the fleet or the bike, one of them; true when it is another one than before. */
+/** Show the fleet or the bike; true if the view changed. */
 export function drawRoute(part, { selected }) {
   const isBike = selected !== null;
   const isOther = part("bike").hidden === isBike;
@@ -25,19 +25,19 @@ export function drawRoute(part, { selected }) {
   return isOther;
 }
 
-/** The title of the window: what somebody who works elsewhere has to see. */
-export function titleOf({ selected, bikes, link }) {
-  if (link.state === "lost") return "Reconnecting – Spoke";
+/** The title of the window, for readers who work in another window. */
+export function titleOf({ selected, bikes, connection }) {
+  if (connection.state === "lost") return "Reconnecting – Spoke";
   if (selected === null) return "Spoke";
-  const { kind } = describeBike(selected, bikes.get(selected), link);
+  const { kind } = describeBike(selected, bikes.get(selected), connection);
   return kind === "online" ? `${selected} – Spoke` : `${selected} ${kind} – Spoke`;
 }
 
-/** What to tell screen readers of the line and of the bike shown; one text, compared with the last. */
-export function stateSentence({ link, problem, selected, bikes }) {
-  const { label, notice } = describeLink(link);
+/** The text for screen readers about the connection and the open bike. */
+export function stateSentence({ connection, problem, selected, bikes }) {
+  const { label, notice } = describeConnection(connection);
   const line = notice ?? problem ?? `${label}.`;
-  if (selected === null || link.state !== "connected") return line;
-  const bike = describeBike(selected, bikes.get(selected), link);
+  if (selected === null || connection.state !== "connected") return line;
+  const bike = describeBike(selected, bikes.get(selected), connection);
   return `${line} ${selected}: ${bike.label}. ${bike.notice ?? ""}`.trim();
 }

@@ -1,8 +1,8 @@
-/** The style sheet's colours for canvases, read again when the scheme changes. */
+/** The style sheet's colours for canvases. */
 
-const NAMES = ["accent", "accent-wash", "second", "quiet", "line", "text", "warn", "hatch"];
+export const COLOURS = ["accent", "accent-wash", "second", "quiet", "line", "hatch"];
 
-/** `colours` by name; `onChange` is told when they are others; `refresh` reads them again. */
+/** `colours` by name; `onChange` adds a listener for new ones; `refresh` reads them again. */
 export function createPalette(document) {
   const listeners = [];
   const palette = { colours: readColours(document), onChange, refresh };
@@ -18,11 +18,11 @@ export function createPalette(document) {
   return palette;
 }
 
-/** A canvas does not know light-dark(): an element turns each name into a plain colour. */
+/** Read the colours from an element, because a canvas does not know light-dark(). */
 function readColours(document) {
   const probe = document.body.appendChild(document.createElement("span"));
-  probe.style.forcedColorAdjust = "none"; // else every name is the colour of text
-  const entries = NAMES.map((name) => {
+  probe.style.forcedColorAdjust = "none"; // otherwise every name gives the text colour
+  const entries = COLOURS.map((name) => {
     probe.style.color = `var(--${name})`;
     return [name, getComputedStyle(probe).color];
   });

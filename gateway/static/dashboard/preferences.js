@@ -1,21 +1,20 @@
-/** What the reader chose, remembered by the browser; a browser that keeps nothing is fine. */
+/** The reader's choices, saved in the browser if it allows it. */
 
 const PREFIX = "spoke.";
 
-/** What was chosen under `name`; null when nothing was. */
-export function recall(name) {
+/** The saved choice; null if there is none. */
+export function loadPreference(name) {
   try {
     return localStorage.getItem(PREFIX + name);
   } catch {
-    return null; // storage is switched off: every page begins anew
+    return null; // storage is disabled
   }
 }
 
-/** Remember a choice. */
-export function remember(name, value) {
+export function savePreference(name, value) {
   try {
     localStorage.setItem(PREFIX + name, value);
   } catch {
-    // storage is switched off or full: the choice holds for this page
+    // storage is disabled or full: the choice applies to this page only
   }
 }

@@ -1,26 +1,26 @@
-/** Draw the last speeds of a bike on a small canvas. */
+/** Draw the recent speeds of a bike on a small canvas. */
 
-import { SPARK_POINTS } from "./spark.js";
+import { SPEED_POINTS } from "./speed_ring.js";
 
-const SPEED_MAX_KMH = 45; // one scale for the fleet: bikes are compared by it
+const SPEED_MAX_KMH = 45; // one scale for all, so that bikes can be compared
 const LINE_PX = 1.5;
-const SIZE = { width: 96, height: 28 }; // 6 by 1.75 rem, as the style sheet says
-const LETTER_PX = 16; // a rem where nobody chose larger letters
+const SIZE = { width: 96, height: 28 }; // 6 by 1.75 rem, as in the style sheet
+const LETTER_PX = 16; // one rem by default
 
-/** Make the canvas; its picture repeats the speed beside it, so it has no words of its own. */
+/** Create the canvas. It needs no text for screen readers: the speed is beside it. */
 export function createSparkline(parent) {
   const canvas = parent.appendChild(document.createElement("canvas"));
   canvas.setAttribute("aria-hidden", "true");
   return canvas;
 }
 
-/** How many pixels of the screen one of a sparkline is: pictures grow with the letters. */
-export function sparkScale() {
+/** Screen pixels per pixel of a sparkline: it grows with the font size. */
+export function sparklineScale() {
   const letter_px = parseFloat(getComputedStyle(document.documentElement).fontSize);
   return (devicePixelRatio * letter_px) / LETTER_PX;
 }
 
-/** Draw the lines that `sparkLines` tells. */
+/** Draw the lines of `speedLines`. */
 export function drawSparkline(canvas, lines, scale, { accent, quiet }, isStale) {
   const context = fitted(canvas, scale);
   context.strokeStyle = isStale ? quiet : accent;
@@ -30,14 +30,14 @@ export function drawSparkline(canvas, lines, scale, { accent, quiet }, isStale) 
   for (const [first, ...others] of lines) {
     const [x, y] = [xOf(first.place), yOf(first.speed)];
     context.moveTo(x - 1, y);
-    context.lineTo(x, y); // a point that stands alone is seen
+    context.lineTo(x, y); // makes a single point visible
     for (const { place, speed } of others) context.lineTo(xOf(place), yOf(speed));
   }
   context.stroke();
 }
 
 function xOf(place) {
-  return LINE_PX + (place / (SPARK_POINTS - 1)) * (SIZE.width - 2 * LINE_PX);
+  return LINE_PX + (place / (SPEED_POINTS - 1)) * (SIZE.width - 2 * LINE_PX);
 }
 
 function yOf(speed_kmh) {

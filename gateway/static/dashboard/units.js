@@ -1,12 +1,12 @@
-/** Speeds and distances in the reader's unit; readings stay in km/h and km. Pure. */
+/** The reader's unit of speed and distance; readings stay in km/h and km. Pure. */
 
 const KM_IN_A_MILE = 1.609344;
 
-/** Where assistance has to end in the European Union (EN 15194). */
+/** Where the motor must stop helping in the European Union (EN 15194). */
 export const EU_CUT_OFF_KMH = 25;
 
-/** `factor` turns km/h and km into the unit; `gauge` is where the gauge's scales end. */
-export const UNITS = Object.freeze({
+/** `factor` converts km/h and km to the unit; `gauge` lists the possible ends of the gauge's scale. */
+const UNITS = Object.freeze({
   kmh: Object.freeze({
     key: "kmh",
     speed: "km/h",
@@ -23,17 +23,17 @@ export const UNITS = Object.freeze({
   }),
 });
 
-/** The unit remembered under `key`, km/h where that says nothing. */
+/** The unit with this key; km/h for an unknown key. */
 export function unitOf(key) {
   return Object.hasOwn(UNITS, key ?? "") ? UNITS[key] : UNITS.kmh;
 }
 
-/** Where assistance has to end, in the unit: 25 km/h or 15.5 mph. */
+/** The speed where the motor must stop helping: 25 km/h or 15.5 mph. */
 export function cutOffIn({ factor }) {
   return Math.round(EU_CUT_OFF_KMH * factor * 10) / 10;
 }
 
-/** Where the gauge's scale ends for a speed, in the unit. */
+/** The end of the gauge's scale for a speed, in the unit. */
 export function gaugeMax(speed_kmh, unit) {
   const speed = speed_kmh * unit.factor;
   return unit.gauge.find((max) => speed <= max) ?? unit.gauge.at(-1);
