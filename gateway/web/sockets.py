@@ -7,13 +7,13 @@ poll get what is behind it.
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
 
 from flask import Flask
 from loguru import logger
 
 from gateway.packets import packet_of
 from gateway.transport import Connection, SocketIO, TrustedProxies
+from gateway.transport.socketio_server import SocketIOServer
 from gateway.transport.strict_json import StrictJSON, StrictPacket
 from gateway.web.request_guards import ORIGINS_SETTING, OriginCheck
 
@@ -51,6 +51,31 @@ class ReadyPacket(StrictPacket):
 _is_answer_awaited: ContextVar[bool] = ContextVar("is_answer_awaited", default=True)
 
 
+class BrowserServer(SocketIOServer):
+    """The Socket.IO server of the gateway."""
+
+    def handle_event(
+        self, eio_sid: str, namespace: str, ack_id: int | None, data: list[object]
+    ) -> None:
+        """Call a handler, which may ask :func:`is_answer_awaited`.
+
+        The stock server treats the name ``*`` as its own; here it is a name that no event has.
+        """
+        _is_answer_awaited.set(ack_id is not None)
+        super().handle_event(eio_sid, namespace, ack_id, [_event_name(data[0]), *data[1:]])
+
+    def on_stalled(self, connection: Connection) -> None:
+        """Log a client that took nothing of its backlog for too long."""
+        client_id = self.manager.sid_from_eio_sid(connection.sid, "/")
+        logger.warning("client_stalled", client=client_id, stalled_s=self.eio.stalled_timeout)
+
+
+class BrowserSockets(SocketIO):
+    """Flask-SocketIO on a ``BrowserServer``."""
+
+    server_class = BrowserServer
+
+
 def create_server(
     app: Flask,
     is_allowed_origin: OriginCheck,
@@ -64,7 +89,7 @@ def create_server(
 
     A client that takes nothing for ``stalled_s`` is closed. ``outbox_bytes`` may wait for all.
     """
-    server = SocketIO(
+    server = BrowserSockets(
         app,
         async_mode="gevent",
         async_handlers=False,  # a client's questions are answered in the order it asked them
@@ -79,9 +104,6 @@ def create_server(
         stalled_timeout=stalled_s,
     )
     server.server.packet_class = ReadyPacket
-    engine = server.server.eio
-    engine.on_stalled = partial(_log_stalled, server, stalled_s)
-    _note_acks(server)
     return server
 
 
@@ -100,32 +122,11 @@ def serve_browser(
     connection.on_writable = connection.on_upgrade = go_on
 
 
-def _log_stalled(server: SocketIO, stalled_s: float, connection: Connection) -> None:
-    client_id = server.server.manager.sid_from_eio_sid(connection.sid, "/")
-    logger.warning("client_stalled", client=client_id, stalled_s=stalled_s)
-
-
 def is_answer_awaited() -> bool:
     """Tell whether the event being served was sent with an acknowledgement."""
     return _is_answer_awaited.get()
 
 
-def _note_acks(server: SocketIO) -> None:
-    """Let handlers know whether anybody waits for their answer: the stock API does not tell.
-
-    Nor does it let them see what is no event's name: it takes ``*`` for its own.
-    """
-    handle = server.server._handle_event  # noqa: SLF001  # there is no public place for this
-
-    def note(
-        transport_id: str, namespace: str | None, ack_id: int | None, data: list[object]
-    ) -> None:
-        _is_answer_awaited.set(ack_id is not None)
-        handle(transport_id, namespace, ack_id, [_event_name(data[0]), *data[1:]])
-
-    server.server._handle_event = note  # type: ignore[assignment,method-assign]  # noqa: SLF001
-
-
 def _event_name(given: object) -> str:
-    """Read the name of an event; of what cannot be one, make a name that no event has."""
+    """Return the name of an event; for a value that is no name, one that no event has."""
     return given if isinstance(given, str) and given != "*" else repr(given)

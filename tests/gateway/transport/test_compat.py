@@ -1,8 +1,12 @@
 """The libraries whose parts are replaced, and what becomes of their options."""
 
+import ast
 import json
 import logging
+from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 from flask import Flask, request
@@ -16,6 +20,48 @@ from tests.gateway.transport.servers import flask_app
 
 def test_the_installed_versions_are_the_tested_ones() -> None:
     assert compat.untested({name: version(name) for name in compat.TESTED}) == []
+
+
+SOURCES = sorted(Path(compat.__file__).parent.glob("*.py"))
+
+
+def test_listed_private_members_exist() -> None:
+    for owner, members in compat.PRIVATE_MEMBERS.items():
+        found = resolve_name(owner)
+        assert [name for name in members if not hasattr(found, name)] == []
+
+
+def test_private_members_are_listed_completely() -> None:
+    listed = {name for members in compat.PRIVATE_MEMBERS.values() for name in members}
+    parsed = [ast.parse(path.read_text()) for path in SOURCES]
+    ours = {name for tree in parsed for name in _defined(tree)}
+    used = {name for tree in parsed for name in _used(tree)}
+    libraries = [resolve_name(owner) for owner in compat.PRIVATE_MEMBERS]
+    overridden = {name for name in ours if any(hasattr(library, name) for library in libraries)}
+    private_modules = {"run_with_reloader"}  # it is public in a private module
+    assert (used - ours) | overridden | private_modules == listed
+
+
+def _defined(tree: ast.AST) -> Iterator[str]:
+    """Yield the private methods and attributes that a module defines."""
+    nodes = list(ast.walk(tree))
+    functions = [node.name for node in nodes if isinstance(node, ast.FunctionDef)]
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    assigned = [node.attr for node in attributes if isinstance(node.ctx, ast.Store)]
+    yield from filter(_is_private, functions + assigned)
+
+
+def _used(tree: ast.AST) -> Iterator[str]:
+    """Yield the private attributes and imports that a module uses."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _is_private(node.attr):
+            yield node.attr
+        elif isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names if _is_private(alias.name))
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
 
 
 def test_a_version_outside_the_tested_range_is_named(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,7 +20,7 @@ from tests.gateway.transport.clients import (
     until,
     within,
 )
-from tests.gateway.transport.servers import Happenings, flask_app
+from tests.gateway.transport.servers import Happenings, close_transports, flask_app
 
 
 class Streaming:
@@ -253,6 +253,6 @@ def test_a_post_behind_handlers_that_wait_ends_with_its_session() -> None:
         polls.post(sid, "40")
         posting = gevent.spawn(polls.post, sid, "\x1e".join(['42["loop"]'] * 300))
         until(lambda: not sockets.server.eio.sockets[sid].listening)
-        sockets.server.eio.close_transports()
+        close_transports(sockets.server.eio)
         assert posting.get(timeout=5).body == "ok"
         gate.set()

@@ -1,7 +1,5 @@
 """What a request must say."""
 
-from typing import Any
-
 import pytest
 
 from gateway.transport.handshake import (
@@ -9,7 +7,6 @@ from gateway.transport.handshake import (
     Refusal,
     Request,
     accept_websocket,
-    host_is_allowed,
     parse_request,
 )
 
@@ -66,25 +63,3 @@ def test_a_wrong_header_is_refused(name: str, value: str, status: str) -> None:
     with pytest.raises(Refusal) as refused:
         accept_websocket({**UPGRADE, name: value})
     assert refused.value.status.startswith(status)
-
-
-@pytest.mark.parametrize(
-    ("host", "allowed"),
-    [
-        ("bikes.example", True),
-        ("BIKES.example:5000", True),
-        ("[::1]:5000", True),
-        ("[::1]", True),
-        ("evil.example", False),
-        ("bikes.example.evil.example", False),
-        ("bikes.example:80:90", False),
-        ("", False),
-    ],
-)
-def test_a_host_is_allowed_by_its_name_whatever_the_port(host: str, allowed: bool) -> None:
-    assert host_is_allowed(host, ("bikes.example", "[::1]")) is allowed
-
-
-def test_without_a_list_every_host_is_allowed() -> None:
-    any_host: Any = "anything"
-    assert host_is_allowed(any_host, ())

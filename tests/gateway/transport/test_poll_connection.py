@@ -13,8 +13,8 @@ import engineio
 import pytest
 from greenlet import greenlet
 
-from gateway.transport import EngineServer, engine_server
-from gateway.transport.poll_connection import answer_head, own_headers, split_stamp
+from gateway.transport import EngineServer, engine_sessions
+from gateway.transport.poll_connection import PollConnection, answer_head, own_headers, split_stamp
 from tests.gateway.transport.clients import (
     Answer,
     Polls,
@@ -25,7 +25,7 @@ from tests.gateway.transport.clients import (
     until,
     within,
 )
-from tests.gateway.transport.servers import end, serve
+from tests.gateway.transport.servers import close_transports, end, serve
 
 ENGINE = "/engine.io/"
 ORIGIN = {"Origin": "http://localhost", "Accept-Encoding": "gzip", "Cookie": "a=b"}
@@ -318,7 +318,7 @@ def test_a_second_get_beside_a_waiting_one_ends_the_session() -> None:
 def test_a_waiting_get_is_told_that_the_session_ends_and_the_next_is_refused() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest().park()
-        service.engine.close_transports()
+        close_transports(service.engine)
         assert read_answer(polls.client).body == "1"
         polls.ask()
         assert read_answer(polls.client).status == 400
@@ -359,7 +359,7 @@ def test_an_upgrade_ends_a_get_that_waits_and_loses_nothing() -> None:
 
 
 def test_a_connection_on_which_nobody_polls_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_server, "IDLE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(engine_sessions, "IDLE_TIMEOUT_S", 0.2)
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
         with within(5):
@@ -368,7 +368,7 @@ def test_a_connection_on_which_nobody_polls_is_closed(monkeypatch: pytest.Monkey
 
 
 def test_a_get_may_wait_longer_than_a_connection_may_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_server, "IDLE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(engine_sessions, "IDLE_TIMEOUT_S", 0.1)
     with serving(ping_interval=0.7) as (service, port):
         polls = KeptPolls(service, port).rest().park()
         assert read_answer(polls.client).body == "2"
@@ -421,6 +421,7 @@ def test_who_is_given_back_to_a_full_server_loses_its_session() -> None:
     with serving() as (service, port), within(10):
         polls = KeptPolls(service, port).rest()
         [kept] = service.engine.resting
+        assert isinstance(kept, PollConnection)
         exchange = kept._exchange
         assert exchange is not None
         server = exchange.give_back.args[0]  # type: ignore[attr-defined]  # is a partial
