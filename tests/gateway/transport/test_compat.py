@@ -64,7 +64,7 @@ def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__")
 
 
-def test_a_version_outside_the_tested_range_is_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_untested_version_is_named(caplog: pytest.LogCaptureFixture) -> None:
     installed = {
         "python-engineio": "5.0.0",
         "python-socketio": "5.18.9",
@@ -77,7 +77,7 @@ def test_a_version_outside_the_tested_range_is_named(caplog: pytest.LogCaptureFi
     ]
 
 
-def test_a_server_warns_at_its_start_when_a_version_is_untested(
+def test_untested_version_is_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(compat.TESTED, "python-engineio", "3.0")
@@ -123,7 +123,7 @@ def test_the_test_client_of_flask_socketio_works() -> None:
     assert not client.is_connected()
 
 
-def test_rooms_and_skipped_clients_are_the_stock_ones() -> None:
+def test_rooms_and_skipped_clients() -> None:
     with flask_app() as (sockets, port):
         clients = [WebSocketClient(port) for _ in range(3)]
         sids = [json.loads(connect_namespace(client)[2:])["sid"] for client in clients]
@@ -140,7 +140,7 @@ def test_rooms_and_skipped_clients_are_the_stock_ones() -> None:
             client.close()
 
 
-def test_a_connection_that_cannot_be_taken_is_not_offered_an_upgrade() -> None:
+def test_no_upgrade_without_a_socket() -> None:
     engine = EngineServer()
     bodies: list[bytes] = []
     environ = EnvironBuilder("/engine.io/", query_string="EIO=4&transport=polling").get_environ()

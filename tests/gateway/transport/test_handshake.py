@@ -36,12 +36,12 @@ def test_an_incomplete_query_is_refused(query: str) -> None:
     assert refused.value.status.startswith("400")
 
 
-def test_a_client_of_an_older_protocol_is_told_which_version_it_needs() -> None:
+def test_older_protocol_is_refused() -> None:
     with pytest.raises(Refusal, match="version 3 or newer"):
         request("GET", "EIO=3&transport=polling")
 
 
-def test_the_answer_to_the_example_of_the_rfc_is_the_rfcs() -> None:
+def test_answer_to_the_rfc_example() -> None:
     answer = accept_websocket(UPGRADE)
     assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
     assert b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer

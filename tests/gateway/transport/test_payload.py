@@ -11,7 +11,7 @@ texts = st.text(min_size=1, max_size=50).filter(lambda text: "\x1e" not in text 
 
 @settings(deadline=None)
 @given(st.lists(texts | st.binary(max_size=50), min_size=1, max_size=30))
-def test_what_is_encoded_is_decoded_however_many_packets(packets: list[str | bytes]) -> None:
+def test_encoded_packets_are_decoded(packets: list[str | bytes]) -> None:
     assert list(decode(encode(packets).encode())) == packets
 
 

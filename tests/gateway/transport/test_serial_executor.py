@@ -34,7 +34,7 @@ def wait_until_idle(executor: SerialExecutor) -> None:
     until(lambda: executor.idle)
 
 
-def test_calls_run_in_order_in_one_greenlet_that_ends_with_them() -> None:
+def test_calls_in_order_in_one_greenlet() -> None:
     seen: list[tuple[int, int]] = []
     executor = SerialExecutor(Client())
 
@@ -50,7 +50,7 @@ def test_calls_run_in_order_in_one_greenlet_that_ends_with_them() -> None:
     assert len({greenlet for _, greenlet in seen}) == 1
 
 
-def test_a_lane_is_full_by_number_or_by_bytes_and_says_when_there_is_room() -> None:
+def test_full_by_number_or_bytes() -> None:
     gate, said = Event(), list[bool]()
     executor = SerialExecutor(client := Client())
     client.on_room = lambda: said.append(executor.full)  # type: ignore[method-assign]  # this one
@@ -75,7 +75,7 @@ def test_a_lane_is_full_by_number_or_by_bytes_and_says_when_there_is_room() -> N
     assert not executor.full
 
 
-def test_a_call_that_fails_does_not_stop_the_next() -> None:
+def test_failed_call_does_not_stop_next() -> None:
     seen: list[str] = []
     executor = SerialExecutor(Client())
     executor.put(lambda: 1 / 0)
@@ -84,7 +84,7 @@ def test_a_call_that_fails_does_not_stop_the_next() -> None:
     assert seen == ["next"]
 
 
-def test_time_of_a_call_is_charged_and_its_waiting_is_not() -> None:
+def test_only_computing_is_charged() -> None:
     executor = SerialExecutor(client := Client())
     executor.put(gevent.sleep, 0.05)
     wait_until_idle(executor)
@@ -106,7 +106,7 @@ def test_calls_that_were_dropped_do_not_run() -> None:
     assert seen == ["later"]
 
 
-def test_call_that_waits_lets_the_next_begin_unless_it_is_alone() -> None:
+def test_waiting_call_lets_next_begin() -> None:
     gate, seen = Event(), list[str]()
     executor = SerialExecutor(Client())
 
@@ -127,7 +127,7 @@ def test_call_that_waits_lets_the_next_begin_unless_it_is_alone() -> None:
     assert not executor._bytes
 
 
-def test_calls_that_do_not_wait_share_one_greenlet_though_they_need_not_be_alone() -> None:
+def test_quick_calls_share_one_greenlet() -> None:
     greenlets = set[int]()
     executor = SerialExecutor(Client())
     for _ in range(10):
@@ -136,7 +136,7 @@ def test_calls_that_do_not_wait_share_one_greenlet_though_they_need_not_be_alone
     assert len(greenlets) == 1
 
 
-def test_calls_that_wait_for_something_fill_the_lane() -> None:
+def test_parked_calls_fill_the_executor() -> None:
     gate, begun = Event(), list[int]()
     executor = SerialExecutor(Client())
 
