@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import socketio
 from engineio import packet as engineio_packet
 from socketio import packet
 
@@ -22,7 +21,7 @@ from gateway.transport.packet_log import shown
 from gateway.transport.payload import CLOSE, BadPacket
 from gateway.transport.serializers import packet_class_of
 from gateway.transport.socketio_packets import BadSocketIOPacket, Incoming
-from gateway.transport.wakeup import ThreadCalls, from_any_thread
+from gateway.transport.threaded_server import ThreadedServer
 
 ACKS = (packet.ACK, packet.BINARY_ACK)
 
@@ -46,7 +45,7 @@ class SocketIOEngine(EngineServer):
         self._socketio_server.on_stalled(connection)
 
 
-class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no types
+class SocketIOServer(ThreadedServer):
     """Socket.IO v5. Events of one client begin in order; acknowledgements do not wait for them.
 
     An event waits for the one before it to end, or with ``async_handlers`` (the default) to wait
@@ -56,8 +55,6 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
     (seconds). ``always_connect`` changes nothing: the packets that a connect handler emits always
     follow its CONNECT.
     """
-
-    eio: EngineServer
 
     def __init__(self, *, connect_timeout: float = CONNECT_TIMEOUT_S, **options: Any) -> None:
         serializer = packet_class_of(options.pop("serializer", "default"))
@@ -229,49 +226,6 @@ class SocketIOServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
         connection = self.eio.connection(eio_sid)
         if connection is not None:
             connection.close(self.reason.TRANSPORT_ERROR, last_packet=CLOSE)
-
-    # Calls from any thread
-
-    @property
-    def threads(self) -> ThreadCalls:
-        """Where calls of native threads wait for the event loop."""
-        return self.eio.threads
-
-    @from_any_thread
-    def emit(self, event: str, data: Any = None, *args: Any, **options: Any) -> None:
-        """Emit as the stock server does, but slow down while much waits for the client.
-
-        An ``emit`` to one client waits until the client has taken some of its backlog. An ``emit``
-        to many clients lets the event loop turn. From a native thread it returns at once.
-        """
-        super().emit(event, data, *args, **options)
-        if self.eio.is_crowded:
-            to = options.get("to") or options.get("room") or (args[0] if args else None)
-            self.eio.pace(self._one_client(to, options.get("namespace") or "/"))
-
-    def _one_client(self, to: object, namespace: str) -> str | None:
-        found = self.manager.eio_sid_from_sid(to, namespace) if isinstance(to, str) else None
-        return found if isinstance(found, str) else None
-
-    @from_any_thread
-    def disconnect(self, sid: str, *args: Any, **options: Any) -> None:
-        """Disconnect a client, as the stock server does."""
-        super().disconnect(sid, *args, **options)
-
-    @from_any_thread
-    def enter_room(self, sid: str, room: str, namespace: str | None = None) -> None:
-        """Let a client into a room, as the stock server does."""
-        super().enter_room(sid, room, namespace)
-
-    @from_any_thread
-    def leave_room(self, sid: str, room: str, namespace: str | None = None) -> None:
-        """Take a client out of a room, as the stock server does."""
-        super().leave_room(sid, room, namespace)
-
-    @from_any_thread
-    def close_room(self, room: str, namespace: str | None = None) -> None:
-        """Close a room, as the stock server does."""
-        super().close_room(room, namespace)
 
     # Packets out
 
