@@ -13,7 +13,6 @@ PROTOCOL_VERSION = "4"
 WEBSOCKET_VERSION = "13"
 # RFC 6455, 4.2.1: the key is 16 random bytes in base64.
 KEY_BYTES = 16
-TRANSPORTS = ("polling", "websocket")
 # A client's query has a handful of fields; a query with more comes from no Socket.IO client.
 MAX_QUERY_FIELDS = 100
 

@@ -49,11 +49,6 @@ def encode(packets: list[str | bytes]) -> str:
     return SEPARATOR.join(map(_encode_packet, packets))
 
 
-def decode(body: bytes) -> Iterator[str | bytes]:
-    """Yield the packets of a body. Raises BadPayload."""
-    return split(text_of(body))
-
-
 def text_of(body: bytes) -> str:
     """Return the text of a body. Raises BadPayload."""
     try:

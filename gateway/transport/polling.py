@@ -179,15 +179,7 @@ class PollingLink:
         return [] if last_packet is None else [last_packet]
 
     def _take(self) -> Packets:
-        packets, size = self._take_waiting()
-        if packets:
-            self.taken += size
-            self._report_cost()
-        if self._queue:
-            return packets
-        return packets + self._pull(MAX_PACKETS_PER_POLL - len(packets), MAX_BYTES_PER_POLL - size)
-
-    def _take_waiting(self) -> tuple[Packets, int]:
+        """Remove and return the packets of one answer: queued ones, then those of ``on_poll``."""
         packets: Packets = []
         size = 0
         while self._queue and len(packets) < MAX_PACKETS_PER_POLL:
@@ -199,12 +191,14 @@ class PollingLink:
             size += coming
             self.size -= coming
             self._cost -= cost_of(packet)
-        return packets, size
-
-    def _pull(self, max_packets: int, max_bytes: int) -> Packets:
-        if self.on_poll is None or self.ended or max_packets <= 0 or max_bytes <= 0:
-            return []
-        return self.on_poll(max_packets, max_bytes)
+        if packets:
+            self.taken += size
+            self._report_cost()
+        room, room_bytes = MAX_PACKETS_PER_POLL - len(packets), MAX_BYTES_PER_POLL - size
+        is_full = bool(self._queue) or room <= 0 or room_bytes <= 0
+        if self.on_poll is None or self.ended or is_full:
+            return packets
+        return packets + self.on_poll(room, room_bytes)
 
 
 def cost_of(packet: str | bytes) -> int:
