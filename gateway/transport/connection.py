@@ -62,7 +62,7 @@ class Connection(ConnectionLifecycle):
         """Wait for the client to upgrade over ``link``; return the link's owner until then."""
         self._server.log.info(self.sid, "Received request to upgrade to websocket")
         self.probe = Probe(self, link)
-        self._server.upgrades.add(self.probe)
+        self._server.timers.upgrades.add(self.probe)
         return self.probe
 
     def on_message(self, link: WebSocketLink, message: str | bytes) -> None:
@@ -116,7 +116,7 @@ class Connection(ConnectionLifecycle):
         if kind == PONG:
             if self.pong_due is None:
                 self.count_idle()
-            self._server.heart.on_pong(self)
+            self._server.timers.heart.on_pong(self)
         elif kind == CLOSE:
             self.close(self._server.reason.CLIENT_DISCONNECT, last_packet=NOOP)
         elif kind == NOOP:

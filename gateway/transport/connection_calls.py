@@ -61,7 +61,7 @@ class ConnectionCalls(ConnectionOutput):
         """Call as :meth:`run` does, but do not wait forever for an earlier call to return."""
         once = CallOnce(call, args)
         self.run(once)
-        self._server.overdue.add(partial(self._run_overdue, once))
+        self._server.timers.overdue.add(partial(self._run_overdue, once))
 
     def _run_overdue(self, call: CallOnce) -> None:
         if not call.began:

@@ -39,7 +39,7 @@ class ConnectionLifecycle(ConnectionCalls):
     def start(self) -> None:
         """Begin to send pings, the first one interval from now."""
         self.connected = True
-        self._server.heart.start(self)
+        self._server.timers.heart.start(self)
 
     # From polling to WebSocket
 

@@ -4,11 +4,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from gateway.transport.budget import Budget
-from gateway.transport.heartbeat import Heartbeat
 from gateway.transport.outbox_budget import Backlog
 from gateway.transport.packet_log import PacketLog
-from gateway.transport.timers import Schedule
-from gateway.transport.upgrade import Probe
+from gateway.transport.session_timers import SessionTimers
 from gateway.transport.websocket import WebSocketLink
 
 
@@ -22,10 +20,7 @@ class ConnectionServer(Protocol):
     """Unsent data of all connections."""
     inbox: Budget[Any]
     """Data that all clients sent and that the application has not handled yet."""
-    heart: Heartbeat
-    upgrades: Schedule[Probe]
-    overdue: Schedule[Callable[[], None]]
-    """Calls that are made when their turn did not come in time."""
+    timers: SessionTimers
     max_outbox_bytes: int | None
 
     def later(self, call: Callable[..., object], *args: object) -> None:

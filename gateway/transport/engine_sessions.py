@@ -21,16 +21,13 @@ from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.compression import Compression
 from gateway.transport.connection import Connection
 from gateway.transport.handshake import Environ, Headers
-from gateway.transport.heartbeat import Heartbeat
 from gateway.transport.options import engine_options
 from gateway.transport.outbox_budget import Backlog
 from gateway.transport.packet_log import PacketLog
 from gateway.transport.polling import RestingConnection
+from gateway.transport.session_timers import CLOSE_TIMEOUT_S, UPGRADE_TIMEOUT_S, SessionTimers
 from gateway.transport.sessions import SessionLimit
-from gateway.transport.timers import Clock, Schedule
 from gateway.transport.timeslice import time_slices
-from gateway.transport.upgrade import Probe
-from gateway.transport.web_handler import IDLE_TIMEOUT_S
 from gateway.transport.websocket import Commons, WebSocketLink
 from shared.log_once import OncePerPeriod
 
@@ -42,13 +39,6 @@ MAX_TOTAL_INBOX_BYTES = 64_000_000
 # A client that takes nothing of its backlog for so long is closed.
 STALLED_TIMEOUT_S = 30.0
 NOTES_PERIOD_S = 60.0
-# The reference server's value: a probe becomes an upgrade within this.
-UPGRADE_TIMEOUT_S = 10.0
-# A client answers a Close frame, or fetches its last packets, within this.
-CLOSE_TIMEOUT_S = 5.0
-# A client's disconnect handler waits this long for an earlier handler of the client that does not
-# return: that one may loop until the disconnect handler tells it to stop.
-DISCONNECT_WAIT_S = 1.0
 
 
 class EngineSessions(engineio.Server):  # type: ignore[misc]  # engineio has no types
@@ -85,28 +75,13 @@ class EngineSessions(engineio.Server):  # type: ignore[misc]  # engineio has no 
         self._commons: Commons | None = None
         self._leaving: dict[str, Connection] = {}
         self._lingering: dict[str, Connection] = {}
-        self._start_clock(upgrade_timeout, close_timeout)
-        self.backlog = Backlog(max_total_outbox_bytes, stalled_timeout, self.clock, self.later)
+        self.timers = SessionTimers(
+            self.ping_interval, self.ping_timeout, upgrade_timeout, close_timeout, self.end_linger
+        )
+        self.backlog = Backlog(
+            max_total_outbox_bytes, stalled_timeout, self.timers.clock, self.later
+        )
         self.inbox: Budget[Any] = Budget(max_total_inbox_bytes, self.later)
-
-    def _start_clock(self, upgrade_timeout_s: float, close_timeout_s: float) -> None:
-        self.clock = clock = Clock()
-        self.heart = Heartbeat(clock, self.ping_interval, self.ping_timeout)
-        self.upgrades: Schedule[Probe] = clock.queue(
-            upgrade_timeout_s, lambda probe, due: probe.expire()
-        )
-        self._closings: Schedule[WebSocketLink] = clock.queue(
-            close_timeout_s, lambda link, due: link.abort()
-        )
-        self._lingers: Schedule[Connection] = clock.queue(
-            close_timeout_s, lambda connection, due: self.end_linger(connection)
-        )
-        self.overdue: Schedule[Callable[[], None]] = clock.queue(
-            DISCONNECT_WAIT_S, lambda call, due: call()
-        )
-        self.rests: Schedule[RestingConnection] = clock.queue(
-            IDLE_TIMEOUT_S, lambda connection, due: connection.check()
-        )
 
     # Opening and finding a session
 
@@ -228,7 +203,7 @@ class EngineSessions(engineio.Server):  # type: ignore[misc]  # engineio has no 
     def close_later(self, link: WebSocketLink) -> None:
         """Abort a WebSocket when its client does not answer the Close frame in time."""
         if not link.closed:
-            self._closings.add(link)
+            self.timers.closings.add(link)
 
     def forget(self, connection: Connection, *, linger: bool) -> None:
         """Remove a closed connection; with ``linger`` the client may fetch its last packets."""
@@ -236,7 +211,7 @@ class EngineSessions(engineio.Server):  # type: ignore[misc]  # engineio has no 
         self._leaving[connection.sid] = connection
         if linger:
             self._lingering[connection.sid] = connection
-            self._lingers.add(connection)
+            self.timers.lingers.add(connection)
 
     def _take_out(self, connection: Connection) -> None:
         if self.sockets.pop(connection.sid, None) is None:
@@ -268,8 +243,8 @@ class EngineSessions(engineio.Server):  # type: ignore[misc]  # engineio has no 
         super().shutdown()
         for connection in list(self.resting):
             connection.close()
-        self._closings.run_all()
-        self.clock.stop()
+        self.timers.closings.run_all()
+        self.timers.clock.stop()
 
 
 def _close_at_once(connection: Connection) -> None:

@@ -71,7 +71,9 @@ class HttpEndpoint:
 
     def _find(self, sid: str) -> Connection:
         connection = self._server.reachable(sid)
-        if connection is not None and self._server.heart.is_overdue(connection, time.monotonic()):
+        if connection is not None and self._server.timers.heart.is_overdue(
+            connection, time.monotonic()
+        ):
             connection.expire()
             connection = None
         if connection is None:

@@ -16,7 +16,7 @@ class PacketAssembly:
         self._engine = engine
         self._incomplete: dict[str, Incoming] = {}
         # The weak reference lets a packet that is complete go before its deadline.
-        self._deadlines: Schedule[tuple[str, ref[Incoming]]] = engine.clock.queue(
+        self._deadlines: Schedule[tuple[str, ref[Incoming]]] = engine.timers.clock.queue(
             engine.ping_interval + engine.ping_timeout, self._check
         )
 

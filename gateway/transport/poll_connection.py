@@ -69,7 +69,7 @@ class PollConnection:
         self._watcher: Any = get_hub().loop.io(exchange.sock.fileno(), READABLE)
         self._watcher.start(self._readable)
         server.resting.add(self)
-        server.rests.add(self)
+        server.timers.rests.add(self)
         self._replace_other()
 
     def _replace_other(self) -> None:
@@ -90,7 +90,7 @@ class PollConnection:
         if self._exchange is None:
             return
         if used or (polling is not None and polling.occupied):
-            self._server.rests.add(self)
+            self._server.timers.rests.add(self)
         else:
             self.close()
 
@@ -133,7 +133,7 @@ class PollConnection:
             and not polling.occupied
             and session.probe is None
             and not session.closed
-            and not self._server.heart.is_overdue(session, time.monotonic())
+            and not self._server.timers.heart.is_overdue(session, time.monotonic())
             and not polling.requests.is_get_again(stamp, time.time())
         )
 

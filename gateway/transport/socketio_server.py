@@ -63,7 +63,9 @@ class SocketIOServer(ThreadedServer):
         self._asked_to_connect: set[str] = set()
         self._namespace_connect = NamespaceConnect(self)
         self._assembly = PacketAssembly(self.eio)
-        self._connect_deadlines = self.eio.clock.queue(connect_timeout, self._check_connected)
+        self._connect_deadlines = self.eio.timers.clock.queue(
+            connect_timeout, self._check_connected
+        )
 
     def _engineio_server_class(self) -> Callable[..., EngineServer]:
         return partial(SocketIOEngine, self)

@@ -13,7 +13,7 @@ import engineio
 import pytest
 from greenlet import greenlet
 
-from gateway.transport import EngineServer, engine_sessions
+from gateway.transport import EngineServer, session_timers
 from gateway.transport.poll_connection import PollConnection, answer_head, own_headers, split_stamp
 from tests.gateway.transport.clients import (
     Answer,
@@ -357,7 +357,7 @@ def test_upgrade_loses_nothing() -> None:
 
 
 def test_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_sessions, "IDLE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(session_timers, "IDLE_TIMEOUT_S", 0.2)
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
         with within(5):
@@ -366,7 +366,7 @@ def test_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_get_waits_longer_than_idle_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_sessions, "IDLE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(session_timers, "IDLE_TIMEOUT_S", 0.1)
     with serving(ping_interval=0.7) as (service, port):
         polls = KeptPolls(service, port).rest().park()
         assert read_answer(polls.client).body == "2"
