@@ -122,9 +122,13 @@ class ConnectionCalls(ConnectionOutput):
             self.hold(-size)
 
     def on_size(self) -> None:
-        """Count the bytes that the client sent and the application has not handled."""
-        held = sum(executor.held_bytes for executor in self._executors)
-        self._server.inbox.note(self, held + self._extra_bytes)
+        """Count the bytes that the client sent and the application has not handled.
+
+        The handlers of a closed client may still run. Their bytes do not count: closing others
+        would not free them.
+        """
+        held = sum(executor.held_bytes for executor in self._executors) + self._extra_bytes
+        self._server.inbox.note(self, 0 if self.closed else held)
 
     @property
     def is_new(self) -> bool:

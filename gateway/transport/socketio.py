@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import flask_socketio
 from gevent import monkey
@@ -36,8 +36,7 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
     """Flask-SocketIO, for gevent. Takes the options of ``SocketIOServer`` as well."""
 
     server: SocketIOServer
-    server_class: type[SocketIOServer] = SocketIOServer
-    """A subclass may name a server with methods of its own."""
+    server_class: ClassVar[type[SocketIOServer]] = SocketIOServer
 
     def init_app(self, app: Any, **kwargs: Any) -> None:
         """Bind to a Flask application as the stock class does, then use our own server."""

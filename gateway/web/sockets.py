@@ -1,12 +1,13 @@
-"""The seam to the transport: the Socket.IO server, and a browser's connection as the hub needs it.
+"""Create the Socket.IO server, and connect the hub to the connections of browsers.
 
-Frames of the core carry their WebSocket header in front and are written as they are; clients that
-poll get what is behind it.
+The core makes frames that begin with their WebSocket header. A WebSocket client gets these bytes
+unchanged. For a client that polls, this module removes the header.
 """
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Flask
 from loguru import logger
@@ -18,14 +19,14 @@ from gateway.transport.strict_json import StrictJSON, StrictPacket
 from gateway.web.request_guards import ORIGINS_SETTING, OriginCheck
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 10, 8
-"""A browser that vanished is noticed within 18 s."""
+"""The gateway notices within 18 s that a browser has vanished."""
 MESSAGE_BYTES_MAX = 512_000
-"""From a client: 10,000 cursors take 400 kB. What parsing the largest one takes: guarantees.md."""
+"""From a client: 10,000 cursors take 400 kB. docs/guarantees.md has the time that parsing takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyJson:
-    """An answer that is JSON already: a list of ten thousand bikes is not encoded in one piece."""
+    """An answer that is JSON already, because encoding 10,000 bikes at once would hold the loop."""
 
     text: str
 
@@ -33,12 +34,12 @@ class ReadyJson:
 class ReadyPacket(StrictPacket):
     """A Socket.IO packet whose parts may be ready JSON."""
 
-    class json(StrictJSON):  # noqa: N801  # socketio's name for what encodes and decodes
+    class json(StrictJSON):  # noqa: N801  # socketio's name for its codec
         """Encodes a packet's data."""
 
         @staticmethod
         def dumps(value: object, *args: object, **options: object) -> str:
-            """Encode a value; of a list, take the parts that are ready as they are."""
+            """Encode a value; a list may hold parts that are JSON already."""
             if not (isinstance(value, list) and any(isinstance(it, ReadyJson) for it in value)):
                 return StrictJSON.dumps(value, *args, **options)
             parts = [
@@ -52,15 +53,15 @@ _is_answer_awaited: ContextVar[bool] = ContextVar("is_answer_awaited", default=T
 
 
 class BrowserServer(SocketIOServer):
-    """The Socket.IO server of the gateway."""
+    """A Socket.IO server whose handlers can see whether the client asked for an acknowledgement.
+
+    The stock API does not tell them. It also calls the catch-all handler for an event named ``*``.
+    """
 
     def handle_event(
-        self, eio_sid: str, namespace: str, ack_id: int | None, data: list[object]
+        self, eio_sid: str, namespace: str, ack_id: int | None, data: list[Any]
     ) -> None:
-        """Call a handler, which may ask :func:`is_answer_awaited`.
-
-        The stock server treats the name ``*`` as its own; here it is a name that no event has.
-        """
+        """Call the handler of an event, which may call :func:`is_answer_awaited`."""
         _is_answer_awaited.set(ack_id is not None)
         super().handle_event(eio_sid, namespace, ack_id, [_event_name(data[0]), *data[1:]])
 
@@ -70,8 +71,8 @@ class BrowserServer(SocketIOServer):
         logger.warning("client_stalled", client=client_id, stalled_s=self.eio.stalled_timeout)
 
 
-class BrowserSockets(SocketIO):
-    """Flask-SocketIO on a ``BrowserServer``."""
+class BrowserSocketIO(SocketIO):
+    """Flask-SocketIO with a :class:`BrowserServer`."""
 
     server_class = BrowserServer
 
@@ -85,14 +86,15 @@ def create_server(
     stalled_s: float,
     outbox_bytes: int,
 ) -> SocketIO:
-    """Create the Socket.IO server of an app; nothing runs yet.
+    """Create the Socket.IO server of an app, without starting anything.
 
-    A client that takes nothing for ``stalled_s`` is closed. ``outbox_bytes`` may wait for all.
+    The server closes a client that reads nothing for ``stalled_s``. The unsent bytes of all
+    clients together may take ``outbox_bytes``.
     """
-    server = BrowserSockets(
+    return BrowserSocketIO(
         app,
         async_mode="gevent",
-        async_handlers=False,  # a client's questions are answered in the order it asked them
+        async_handlers=False,  # the events of one client are answered in order
         cors_allowed_origins=is_allowed_origin,
         origins_setting=ORIGINS_SETTING,
         ping_interval=PING_INTERVAL_S,
@@ -102,9 +104,8 @@ def create_server(
         max_connections=max_connections,
         max_total_outbox_bytes=outbox_bytes,
         stalled_timeout=stalled_s,
+        serializer=ReadyPacket,
     )
-    server.server.packet_class = ReadyPacket
-    return server
 
 
 def serve_browser(
@@ -113,20 +114,24 @@ def serve_browser(
     pull: Callable[[int, int], Sequence[bytes]],
     go_on: Callable[[], None],
 ) -> None:
-    """Let a connection be sent frames.
+    """Set the callbacks through which a connection gets frames.
 
-    ``pull`` gives frames to a client that polls, at most so many and so many bytes; ``go_on`` is
-    told when a client can be sent more.
+    The connection of a client that polls calls ``pull(frames_max, bytes_max)``. A WebSocket
+    connection calls ``go_on`` when it can take more frames.
     """
-    connection.on_poll = lambda count, size: [packet_of(f).decode() for f in pull(count, size)]
+
+    def on_poll(frames_max: int, bytes_max: int) -> list[str | bytes]:
+        return [packet_of(frame).decode() for frame in pull(frames_max, bytes_max)]
+
+    connection.on_poll = on_poll
     connection.on_writable = connection.on_upgrade = go_on
 
 
 def is_answer_awaited() -> bool:
-    """Tell whether the event being served was sent with an acknowledgement."""
+    """Tell whether the client asked for an acknowledgement of the event that is being served."""
     return _is_answer_awaited.get()
 
 
 def _event_name(given: object) -> str:
-    """Return the name of an event; for a value that is no name, one that no event has."""
+    """Return the name of an event; a value that cannot be a name becomes one that no event has."""
     return given if isinstance(given, str) and given != "*" else repr(given)

@@ -237,7 +237,7 @@ def test_different_get_goes_to_the_application(more: str, headers: dict[str, str
         assert service.asked == ["GET"]
 
 
-def test_foreign_origin_on_resting_connection() -> None:
+def test_a_foreign_origin_is_refused_on_a_connection_that_rests() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
         assert polls.get("x", headers={"Origin": "http://evil.example"}).status == 400
