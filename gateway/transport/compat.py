@@ -1,7 +1,7 @@
 """The private members of other libraries that this package uses, and the tested versions.
 
-The public members that it overrides are in the classes themselves: ``EngineServer``,
-``SocketIOServer``, ``SocketIO``, ``WebHandler`` and ``WebServer``.
+The public members that it overrides are in ``EngineServer``, ``SocketIOServer`` and ``SocketIO``.
+``web_handler.py`` and ``web_server.py`` override parts of gevent.pywsgi.
 """
 
 import logging
@@ -34,14 +34,6 @@ PRIVATE_MEMBERS = {
         "_send_eio_packet": "overridden: the manager sends by it; holds packets until CONNECT",
         "_send_packet": "overridden: the manager sends by it; the test client replaces it",
         "_trigger_event": "used: the only way to the application's handlers",
-    },
-    "gevent.pywsgi": {
-        "_NoopLog": "used: tells whether requests are logged",
-    },
-    "gevent.pywsgi.WSGIHandler": {
-        "_sendall": "overridden: a client that takes nothing of an answer is not waited for",
-        "_write": "overridden: the head and the body of an answer are sent together",
-        "_write_with_headers": "overridden: the same",
     },
     "werkzeug._reloader": {
         "run_with_reloader": "used: restarts the server as Flask-SocketIO does",

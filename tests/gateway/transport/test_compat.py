@@ -1,12 +1,15 @@
 """The libraries whose parts are replaced, and what becomes of their options."""
 
 import ast
+import inspect
 import json
 import logging
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from pkgutil import resolve_name
+from types import ModuleType
 
 import pytest
 from flask import Flask, request
@@ -22,7 +25,12 @@ def test_the_installed_versions_are_the_tested_ones() -> None:
     assert compat.untested({name: version(name) for name in compat.TESTED}) == []
 
 
-SOURCES = sorted(Path(compat.__file__).parent.glob("*.py"))
+LIBRARIES = ("engineio.", "socketio.", "flask_socketio", "gevent.")
+MODULES = [
+    import_module(f"gateway.transport.{path.stem}")
+    for path in sorted(Path(compat.__file__).parent.glob("*.py"))
+    if path.stem not in ("__init__", "web_handler", "web_server")  # gevent's are listed there
+]
 
 
 def test_listed_private_members_exist() -> None:
@@ -33,31 +41,31 @@ def test_listed_private_members_exist() -> None:
 
 def test_private_members_are_listed_completely() -> None:
     listed = {name for members in compat.PRIVATE_MEMBERS.values() for name in members}
-    parsed = [ast.parse(path.read_text()) for path in SOURCES]
-    ours = {name for tree in parsed for name in _defined(tree)}
-    used = {name for tree in parsed for name in _used(tree)}
-    libraries = [resolve_name(owner) for owner in compat.PRIVATE_MEMBERS]
-    overridden = {name for name in ours if any(hasattr(library, name) for library in libraries)}
+    trees = [ast.parse(inspect.getsource(module)) for module in MODULES]
+    used = {name for tree in trees for name in _attributes(tree, ast.Load)}
+    ours = {name for tree in trees for name in _attributes(tree, ast.Store) + _functions(tree)}
+    overridden = {name for module in MODULES for name in _overridden(module)}
     private_modules = {"run_with_reloader"}  # it is public in a private module
     assert (used - ours) | overridden | private_modules == listed
 
 
-def _defined(tree: ast.AST) -> Iterator[str]:
-    """Yield the private methods and attributes that a module defines."""
-    nodes = list(ast.walk(tree))
-    functions = [node.name for node in nodes if isinstance(node, ast.FunctionDef)]
-    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
-    assigned = [node.attr for node in attributes if isinstance(node.ctx, ast.Store)]
-    yield from filter(_is_private, functions + assigned)
+def _attributes(tree: ast.AST, context: type[ast.expr_context]) -> list[str]:
+    """Return the private attributes that a module reads or assigns."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    return [node.attr for node in nodes if isinstance(node.ctx, context) and _is_private(node.attr)]
 
 
-def _used(tree: ast.AST) -> Iterator[str]:
-    """Yield the private attributes and imports that a module uses."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and _is_private(node.attr):
-            yield node.attr
-        elif isinstance(node, ast.ImportFrom):
-            yield from (alias.name for alias in node.names if _is_private(alias.name))
+def _functions(tree: ast.AST) -> list[str]:
+    return [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+def _overridden(module: ModuleType) -> Iterator[str]:
+    """Yield the private members of libraries that classes of a module override."""
+    for defined in vars(module).values():
+        if isinstance(defined, type) and defined.__module__ == module.__name__:
+            bases = [base for base in defined.__mro__ if base.__module__.startswith(LIBRARIES)]
+            members = [name for base in bases for name in vars(base)]
+            yield from filter(_is_private, set(vars(defined)) & set(members))
 
 
 def _is_private(name: str) -> bool:
