@@ -2,7 +2,7 @@
 
 ``SocketIO`` is a drop-in subclass of ``flask_socketio.SocketIO``, ``EngineServer`` one of
 ``engineio.Server``. A WebSocket is taken out of the web server and served by callbacks of
-gevent's event loop. This package is general: it may import nothing of the rest of the project.
+gevent's event loop. This package is general: of the project it imports only ``shared``.
 """
 
 from gateway.transport.client_address import TrustedProxies

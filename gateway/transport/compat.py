@@ -1,22 +1,7 @@
-"""What this package relies on of the libraries it replaces parts of, and in which versions.
+"""The private members of other libraries that this package uses, and the tested versions.
 
-``EngineServer`` overrides of ``engineio.Server``: ``handle_request``, ``send_packet``,
-``disconnect``, ``transport``, ``get_session``, ``_get_socket``, ``shutdown``; it never starts
-``_service_task`` and never makes an ``engineio.Socket``. It uses ``generate_id``,
-``_trigger_event``, ``_cors_allowed_origins``, ``_cors_headers``, ``_generate_sid_cookie``,
-``_unauthorized``, ``_bad_request``, ``_gzip``, ``_deflate``.
-
-``SocketIOServer`` overrides of ``socketio.Server``: ``_engineio_server_class``,
-``_send_packet``, ``_send_eio_packet``, ``_handle_eio_connect``, ``_handle_eio_message``,
-``_handle_eio_disconnect``, ``_handle_connect``, ``_handle_event``, ``get_environ``,
-``instrument``; it uses ``_handle_event_internal``, ``_handle_disconnect``,
-``_trigger_event``, ``_binary_packet``, ``environ`` and ``manager``.
-
-``SocketIO`` overrides of ``flask_socketio.SocketIO``: ``init_app``, ``run``; it replaces
-``server`` and ``sockio_mw.engineio_app`` with its own after the stock class has wired itself, and
-uses ``run_with_reloader`` of werkzeug's ``_reloader`` as the stock class does.
-
-``web_handler.py`` and ``web_server.py`` list in their docstrings what they use of gevent.pywsgi.
+The public members that it overrides are in ``EngineServer``, ``SocketIOServer`` and ``SocketIO``.
+``web_handler.py`` and ``web_server.py`` override parts of gevent.pywsgi.
 """
 
 import logging
@@ -33,8 +18,32 @@ TESTED = {
 }
 
 
+PRIVATE_MEMBERS = {
+    "engineio.Server": {
+        "_cors_allowed_origins": "used: it knows each form of the option cors_allowed_origins",
+        "_cors_headers": "used: the CORS headers of every answer",
+        "_generate_sid_cookie": "used: it knows each attribute of the option cookie",
+        "_get_socket": "overridden: sessions are found until their disconnect handler has run",
+        "_trigger_event": "used: the only way to the application's handlers",
+    },
+    "socketio.Server": {
+        "_engineio_server_class": "overridden: names the Engine.IO server to build on",
+        "_handle_eio_connect": "overridden: keeps a small copy of the WSGI environment",
+        "_handle_eio_disconnect": "overridden: a handler that fails must not leave a client behind",
+        "_handle_eio_message": "overridden: the test client of Flask-SocketIO calls it",
+        "_send_eio_packet": "overridden: the manager sends by it; holds packets until CONNECT",
+        "_send_packet": "overridden: the manager sends by it; the test client replaces it",
+        "_trigger_event": "used: the only way to the application's handlers",
+    },
+    "werkzeug._reloader": {
+        "run_with_reloader": "used: restarts the server as Flask-SocketIO does",
+    },
+}
+"""By class or module: each private member that this package overrides or uses, and why."""
+
+
 def untested(installed: Mapping[str, str]) -> list[str]:
-    """Return one sentence for each library outside the range this package was tested with."""
+    """Return one sentence for each library outside of the tested range."""
     return [
         f"{name} {installed[name]} is untested with this transport: {tested}.x is"
         for name, tested in TESTED.items()

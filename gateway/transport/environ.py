@@ -1,4 +1,4 @@
-"""What is kept of the request that opened a connection, small, for as long as it lasts."""
+"""A small copy of the request that opened a connection, kept as long as the connection lasts."""
 
 import io
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.transport.socket_handoff import HANDOVER
 
-# Of the web server, not of the client: buffers, sockets and what one request needed only.
+# Entries of the web server, not of the client: buffers, sockets and data of one request.
 DROPPED = frozenset(
     {
         "wsgi.input",
@@ -20,12 +20,12 @@ DROPPED = frozenset(
         "HTTP_SEC_WEBSOCKET_KEY",
     }
 )
-# Header values that many clients share are kept once up to this length.
+# Header values up to this length are stored once for all clients that send them.
 LONGEST_SHARED = 512
 
 
 class ConnectionEnviron(dict[str, Any]):
-    """A WSGI environment for one event; what handlers add to it lasts as long as the client."""
+    """A WSGI environment for one event; entries that handlers add last as long as the client."""
 
     def __init__(self, kept: "KeptEnviron") -> None:
         super().__init__(kept.items())
@@ -39,7 +39,7 @@ class ConnectionEnviron(dict[str, Any]):
 
 
 class KeptEnviron:
-    """A WSGI environment as two tuples: a dictionary would be three times the size."""
+    """A WSGI environment in two tuples: a dictionary would be three times as large."""
 
     __slots__ = ("_added", "_names", "_values")
 
@@ -56,14 +56,14 @@ class KeptEnviron:
             yield from self._added.items()
 
     def keep(self, name: str, value: Any) -> None:
-        """Keep what a handler added, as long as the connection."""
+        """Keep an entry that a handler added, as long as the connection lasts."""
         self._added = {**(self._added or {}), name: value}
 
 
 class SharedNames:
     """One tuple of names for all requests that carry the same headers."""
 
-    # Browsers are of a few kinds; beyond this somebody invents headers.
+    # There are few kinds of browsers; beyond this number, a client invents headers.
     MAX_KINDS = 256
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Requests for a session or a WebSocket: what is accepted, what is refused and how."""
+"""Checks requests for a session or a WebSocket, and refuses those that the protocol forbids."""
 
 import base64
 import binascii
@@ -13,8 +13,7 @@ PROTOCOL_VERSION = "4"
 WEBSOCKET_VERSION = "13"
 # RFC 6455, 4.2.1: the key is 16 random bytes in base64.
 KEY_BYTES = 16
-TRANSPORTS = ("polling", "websocket")
-# A query is a handful of short fields; more is somebody else's request.
+# A client's query has a handful of fields; a query with more comes from no Socket.IO client.
 MAX_QUERY_FIELDS = 100
 
 Environ = Mapping[str, Any]
@@ -24,7 +23,7 @@ Headers = list[tuple[str, str]]
 class Refusal(Exception):
     """A request that is answered with ``status`` and a sentence.
 
-    The log has one line a minute of each ``kind``; without one it is how ``message`` begins.
+    The log has one line a minute of each ``kind``, which is by default the start of ``message``.
     """
 
     def __init__(
@@ -38,7 +37,7 @@ class Refusal(Exception):
 
 
 def bad_request(message: str, kind: str | None = None) -> Refusal:
-    """Return the refusal the protocol documents ask for: 400."""
+    """Return the refusal that the protocol documents ask for: 400."""
     return Refusal("400 BAD REQUEST", message, kind=kind)
 
 
@@ -50,7 +49,7 @@ class Request:
     transport: str
     sid: str | None
     stamp: str
-    """What stock clients put into ``t``, against caches: another one for each request."""
+    """The field ``t``, which stock clients change with each request, against caches."""
 
 
 def parse_request(environ: Environ, transports: list[str]) -> Request:
@@ -84,8 +83,8 @@ def _query(environ: Environ) -> dict[str, str]:
 def accept_websocket(environ: Environ) -> bytes:
     """Return the bytes of the 101 answer, or refuse (RFC 6455, 4.2.1 and 4.2.2).
 
-    No extension is ever accepted: permessage-deflate would cost 300 kB a client and let few
-    bytes on the wire become many in memory.
+    No extension is accepted: permessage-deflate would cost 300 kB a client, and a few bytes on
+    the wire could become many in memory.
     """
     _check_upgrade(environ)
     token = generate_accept_token(_key(environ).encode())
@@ -115,14 +114,3 @@ def _key(environ: Environ) -> str:
     if len(decoded) != KEY_BYTES:
         raise bad_request("Invalid websocket key")
     return key
-
-
-def host_is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
-    """Say whether a ``Host`` header names one of ``allowed`` (names without port); none = all."""
-    if not allowed:
-        return True
-    name = host.strip().lower()
-    if not name.endswith("]"):
-        head, colon, port = name.rpartition(":")
-        name = head if colon and port.isdigit() else name
-    return name in allowed

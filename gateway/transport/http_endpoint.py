@@ -3,10 +3,13 @@
 import time
 from functools import partial
 from sys import getsizeof
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from engineio import packet as engineio_packet
 
 from gateway.transport import payload, socket_handoff
-from gateway.transport.connection import BadPacket, Connection
+from gateway.transport.connection import Connection
+from gateway.transport.engine_sessions import EngineSessions
 from gateway.transport.frames import POLICY
 from gateway.transport.handshake import (
     Headers,
@@ -14,7 +17,6 @@ from gateway.transport.handshake import (
     Request,
     accept_websocket,
     bad_request,
-    host_is_allowed,
     parse_request,
 )
 from gateway.transport.poll_connection import PollConnection
@@ -25,25 +27,24 @@ from gateway.transport.repetition import Requests
 from gateway.transport.websocket import Owner, WebSocketLink
 from shared.origins import shown
 
-if TYPE_CHECKING:
-    from gateway.transport.engine_server import EngineServer
-
-# When a full server is worth asking again.
+# When a client should ask a full server again.
 RETRY_AFTER_S = "5"
+# The kernel doubles it: it hides this much of the data that a client does not read.
+SEND_BUFFER_BYTES = 64 * 1024
 
 Environ = dict[str, Any]
 Answer = tuple[str, Headers, bytes]
 
 
-class Endpoint:
+class HttpEndpoint:
     """The HTTP side of an ``EngineServer``."""
 
-    def __init__(self, server: "EngineServer") -> None:
+    def __init__(self, server: EngineSessions) -> None:
         self._server = server
         self._bodies = BodyReader(server.max_http_buffer_size)
 
     def serve(self, environ: Environ) -> Answer:
-        """Answer a request, or take its connection over and leave. Raises Refusal."""
+        """Answer a request, or take its TCP connection and raise Taken. Raises Refusal."""
         self._check_origin(environ)
         if environ["REQUEST_METHOD"] == "OPTIONS":
             return "200 OK", [("Content-Type", "text/plain")], b"OK"
@@ -61,9 +62,6 @@ class Endpoint:
         return answer
 
     def _check_origin(self, environ: Environ) -> None:
-        host = environ.get("HTTP_HOST", "")
-        if not host_is_allowed(host, self._server.allowed_hosts):
-            raise bad_request(f"{shown(host)} is not an accepted host.", "host")
         if not self._server.allows_origin(environ):
             origin, setting = shown(environ["HTTP_ORIGIN"]), self._server.origins_setting
             raise bad_request(
@@ -73,7 +71,9 @@ class Endpoint:
 
     def _find(self, sid: str) -> Connection:
         connection = self._server.reachable(sid)
-        if connection is not None and self._server.heart.is_overdue(connection, time.monotonic()):
+        if connection is not None and self._server.timers.heart.is_overdue(
+            connection, time.monotonic()
+        ):
             connection.expire()
             connection = None
         if connection is None:
@@ -89,9 +89,10 @@ class Endpoint:
         connection = self._server.new_connection(
             self._offered_upgrades(request, environ), self._server.holder(environ)
         )
-        refusal = self._server.ask_to_connect(connection, environ)
-        if refusal is not None:
-            return refusal
+        rejection = self._server.ask_to_connect(connection, environ)
+        if rejection is not None:
+            body = engineio_packet.Packet.json.dumps(rejection or "Unauthorized").encode()
+            return "401 UNAUTHORIZED", [("Content-Type", "application/json")], body
         connection.start()
         if switch is not None:
             self._open_websocket(connection, environ, switch)
@@ -115,12 +116,12 @@ class Endpoint:
     # Polling
 
     def _refuse_repetition(self, connection: Connection, request: Request) -> None:
-        """End a session whose client asks again for what was sent, as that was lost on the way."""
+        """End a session whose client repeats a GET: the answer that was sent to it is lost."""
         polling = connection.polling
         if polling is None:
             return
         if polling.requests.is_get_again(request.stamp, time.time()):
-            connection.close(self._server.reason.TRANSPORT_ERROR, farewell=payload.CLOSE)
+            connection.close(self._server.reason.TRANSPORT_ERROR, last_packet=payload.CLOSE)
             raise bad_request("The answer to this GET was sent before")
 
     def _answer_poll(self, connection: Connection, environ: Environ, headers: Headers) -> Answer:
@@ -130,7 +131,7 @@ class Endpoint:
         if polling is None:
             raise bad_request("Unexpected HTTP request: the session uses WebSocket")
         if polling.occupied:
-            connection.close(self._server.reason.TRANSPORT_ERROR, farewell=payload.CLOSE)
+            connection.close(self._server.reason.TRANSPORT_ERROR, last_packet=payload.CLOSE)
             raise bad_request("Two GET at once")
         packets: list[str | bytes] = [payload.NOOP]
         if connection.probe is None or not connection.probe.answered:
@@ -138,10 +139,11 @@ class Endpoint:
         self._server.end_poll(connection)
         body = payload.encode(packets).encode()
         content = ("Content-Type", "text/plain; charset=UTF-8")
-        return self._server.compressed(environ, [content, *headers], body)
+        encoding, body = self._server.compression.apply(environ, body)
+        return "200 OK", [content, *headers, *encoding], body
 
     def _keep_polling(self, connection: Connection, environ: Environ) -> None:
-        """Answer what follows on this connection without the web server, where it lets us."""
+        """Answer the next GETs on this TCP connection without the web server, if it allows that."""
         handover, polling = environ.get(socket_handoff.HANDOVER), connection.polling
         if handover is not None and polling is not None and not connection.closed:
             accepted = environ.get("HTTP_ACCEPT_ENCODING", "")
@@ -155,8 +157,8 @@ class Endpoint:
         answer = ("200 OK", [("Content-Type", "text/plain")], b"ok")
         try:
             self._read_packets(connection, polling, request, environ)
-        except (BadPacket, payload.BadPayload, Refusal) as error:
-            connection.close(self._server.reason.TRANSPORT_ERROR, farewell=payload.CLOSE)
+        except (payload.BadPacket, payload.BadPayload, Refusal) as error:
+            connection.close(self._server.reason.TRANSPORT_ERROR, last_packet=payload.CLOSE)
             raise error if isinstance(error, Refusal) else bad_request(str(error)) from error
         return answer
 
@@ -192,43 +194,43 @@ class Endpoint:
             raise bad_request("Invalid websocket upgrade")
         if connection.link is not None or connection.probe is not None or connection.closed:
             self._refuse_websocket(environ, switch)
-        link, early = self._take_over(environ, _NOBODY)
+        link, early = self._take_over(environ, _NO_OWNER)
         link.owner = connection.begin_upgrade(link)
         link.send(switch)
         link.start(early)
         socket_handoff.leave()
 
     def _refuse_websocket(self, environ: Environ, switch: bytes) -> None:
-        """Open, say why, hang up: a second WebSocket for a session (Engine.IO v4, "Test suite").
+        """Open a second WebSocket of a session and close it (Engine.IO v4, "Test suite").
 
-        The reference server opens it too. In one piece: a bare 101 would look like a success.
+        The reference server opens it too. The 101 and the Close frame are written together: a 101
+        alone would look like a success.
         """
-        link, _ = self._take_over(environ, _NOBODY)
+        link, _ = self._take_over(environ, _NO_OWNER)
         link.start()
         link.fail(Violation(POLICY, "the session has a WebSocket"), prefix=switch)
         self._server.close_later(link)
         socket_handoff.leave()
 
     def _take_over(self, environ: Environ, owner: Owner) -> tuple[WebSocketLink, bytes]:
-        server = self._server
-        sock, early = socket_handoff.take(environ, server.send_buffer_bytes)
-        return WebSocketLink(sock, server.commons, owner), early
+        sock, early = socket_handoff.take(environ, SEND_BUFFER_BYTES)
+        return WebSocketLink(sock, self._server.commons, owner), early
 
 
-class _Nobody:
-    """Owner of a WebSocket that has none yet, or is only opened to be closed."""
+class _NoOwner:
+    """Ignores the reports of a WebSocket that has no owner yet, or is only opened to be closed."""
 
     def on_message(self, link: WebSocketLink, message: str | bytes) -> None:
         """Ignore it."""
 
     def on_drained(self, link: WebSocketLink) -> None:
-        """Have nothing to send."""
+        """Ignore it."""
 
     def on_lost(self, link: WebSocketLink, violated: str | None) -> None:
-        """Mind nothing."""
+        """Ignore it."""
 
 
-_NOBODY = _Nobody()
+_NO_OWNER = _NoOwner()
 
 
 def _switch(environ: Environ) -> bytes:

@@ -1,8 +1,9 @@
-"""The same frames to many WebSockets, at the price of a ``send`` for each.
+"""Sends the same frames to many WebSockets, at the cost of one ``send`` for each.
 
-A loop over what Python calls ``sock.send`` touches two small objects for each connection. Asking a
-connection whether it can be written to, and finding its socket, touches five more, which are out
-of the processor's caches by the time the kernel has sent to a thousand others.
+How it works: ``send`` loops over bound methods ``sock.send``, which touches two small objects for
+each connection. To ask a connection whether it can be written to, and to find its socket, would
+touch five more. They are out of the processor's caches after the kernel has sent to a thousand
+others.
 """
 
 from collections.abc import Callable
@@ -16,10 +17,10 @@ Send: TypeAlias = Callable[[bytes], int]
 
 
 class Multicast(Generic[Key]):
-    """Connections in step: each was sent the same, and the kernel took all of it.
+    """Synced connections: each was sent the same frames, and the kernel took all of them.
 
-    One that takes less, closes or fails leaves by itself; ``on_left`` is told by the key it was
-    added with. What it was sent then reaches it all the same, from its outbox.
+    A connection leaves by itself when its kernel takes less, or it closes or fails. ``on_left`` is
+    called with the key that it was added with. The rest of the frames follows from its outbox.
     """
 
     __slots__ = ("_members", "_on_left")
@@ -32,7 +33,7 @@ class Multicast(Generic[Key]):
         return len(self._members)
 
     def add(self, connection: Connection, key: Key) -> bool:
-        """Take a connection in; False when it polls or cannot be written to now."""
+        """Add a connection; return False when it polls or cannot be written to now."""
         link = connection.link
         if link is None or not link.writable:
             return False
@@ -41,13 +42,13 @@ class Multicast(Generic[Key]):
         return True
 
     def discard(self, connection: Connection) -> None:
-        """Leave a connection out from now on, without a word."""
+        """Remove a connection, without a call of ``on_left``."""
         link = connection.link
         if link is not None and self._members.pop(link.sender, None) is not None:
             link.on_blocked = None
 
     def send(self, data: bytes) -> None:
-        """Write whole frames to everybody, at most 64 kB in one call."""
+        """Write whole frames to all connections, at most 64 kB in one call."""
         size = len(data)
         short: list[tuple[Send, int]] | None = None
         for send in self._members:

@@ -1,17 +1,20 @@
-"""Joining a namespace: nobody is told anything before the connect handler has let it in."""
+"""Connecting to a namespace: the client gets nothing before its connect handler has accepted it.
+
+How it works: ``join`` runs the application's connect handler. Packets that the application sends
+to the client in that namespace meanwhile are held in ``HeldPackets`` and follow CONNECT; after
+CONNECT_ERROR they are dropped. Packets of other namespaces are not held.
+"""
 
 from sys import getsizeof
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from socketio import packet
 from socketio.exceptions import ConnectionRefusedError as Refused
 
+from gateway.transport.engine_server import EngineServer
 from gateway.transport.outbox_budget import Backlog
 from gateway.transport.socketio_packets import UNREADABLE, address_of
-
-if TYPE_CHECKING:
-    from gateway.transport.socketio_server import SocketIOServer
 
 INVALID_NAMESPACE = {"message": "Invalid namespace"}
 IS_CONNECTED = {"message": "Unable to connect"}
@@ -19,13 +22,36 @@ REFUSED = {"message": "Connection refused by server"}
 FAILED = {"message": "Internal server error"}
 CANNOT_BE_READ = {"message": "The auth data cannot be read"}
 
-
-# Beside its text, a packet that is held costs its own object, with a dictionary.
+# In addition to its text, a held packet costs its own object, with a dictionary.
 PACKET_BYTES = 300
 
 
-class Held:
-    """What is sent to a client in a namespace before its CONNECT there is answered."""
+class NamespaceServer(Protocol):
+    """A ``SocketIOServer``, as far as this module calls it."""
+
+    eio: EngineServer
+    manager: Any
+    logger: Any
+    packet_class: Any
+    handlers: Any
+    namespace_handlers: Any
+    namespaces: Any
+
+    def call_handler(self, event: str, namespace: str, *arguments: Any) -> Any:
+        """Call the application's handler of ``event``; return its answer."""
+
+    def environ_of(self, eio_sid: str) -> Any:
+        """Return the WSGI environment of the request that opened the connection."""
+
+    def send_to(self, eio_sid: str, kind: int, namespace: str, data: Any) -> None:
+        """Send a packet of the library's own."""
+
+    def close_client(self, eio_sid: str, message: str) -> None:
+        """Close the connection and log ``message``."""
+
+
+class HeldPackets:
+    """The packets sent to a client in a namespace before its CONNECT there is answered."""
 
     __slots__ = (
         "_attachments",
@@ -48,7 +74,7 @@ class Held:
         self.cost = 0
         self.is_too_much = False
 
-    def takes(self, data: str | bytes) -> bool:
+    def covers(self, data: str | bytes) -> bool:
         """Say whether the encoded ``data`` belongs to the namespace that is being joined."""
         if self._attachments:
             self._attachments -= 1
@@ -65,43 +91,43 @@ class Held:
         self.cost += getsizeof(engine_packet.data) + PACKET_BYTES
         self._backlog.note(self, self.cost)
 
-    def let_go(self) -> list[Any]:
-        """Return the kept packets; others count them from now on."""
+    def release(self) -> list[Any]:
+        """Return the kept packets and count them no longer."""
         packets, self.packets, self.cost = self.packets, [], 0
         self._backlog.note(self, 0)
         return packets
 
     @property
     def taken_bytes(self) -> int:
-        """Grow all the time: that the client is not let in yet is not its fault."""
+        """Grow all the time: the client does not stall, it waits for the connect handler."""
         return monotonic_ns()
 
     def evict(self) -> None:
-        """Keep nothing more; the client is closed when it would be let in."""
+        """Drop the packets and keep no more; the client is closed when the handler accepts it."""
         self.is_too_much = True
-        self.let_go()
+        self.release()
 
     def end_stalled(self) -> None:
-        """Wait on: it is the application that takes its time."""
+        """Do nothing: the delay is the application's."""
 
 
-class Admission:
-    """Answers each CONNECT with CONNECT or CONNECT_ERROR, and holds back what comes before."""
+class NamespaceConnect:
+    """Answers each CONNECT with CONNECT or CONNECT_ERROR, and holds packets until then."""
 
-    def __init__(self, server: "SocketIOServer") -> None:
+    def __init__(self, server: NamespaceServer) -> None:
         self._server = server
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, HeldPackets] = {}
 
     def holds(self, eio_sid: str, engine_packet: Any) -> bool:
-        """Keep a packet for a client that is joining its namespace; say whether that was so."""
+        """Keep a packet whose client is connecting to its namespace; say whether it was kept."""
         held = self._held.get(eio_sid)
-        if held is None or not held.takes(engine_packet.data):
+        if held is None or not held.covers(engine_packet.data):
             return False
         held.keep(engine_packet)
         return True
 
     def join(self, eio_sid: str, namespace: str, auth: Any) -> None:
-        """Let a client in or refuse it, as the application's connect handler says."""
+        """Accept or refuse a client, as the application's connect handler decides."""
         server = self._server
         if not self._is_known(namespace):
             self._refuse(eio_sid, namespace, INVALID_NAMESPACE)
@@ -113,14 +139,14 @@ class Admission:
         if sid is None:
             self._refuse(eio_sid, namespace, IS_CONNECTED)  # the stock server keeps it, too
             return
-        self._held[eio_sid] = held = Held(server.packet_class, namespace, server.eio.backlog)
+        self._held[eio_sid] = held = HeldPackets(server.packet_class, namespace, server.eio.backlog)
         try:
             refusal = self._ask(sid, eio_sid, namespace, auth)
         finally:
             del self._held[eio_sid]
-            packets = held.let_go()
+            packets = held.release()
         if server.manager.sid_from_eio_sid(eio_sid, namespace) != sid:
-            return  # the client went, and was disconnected while its handler ran
+            return  # the client left while its handler ran
         if refusal is None:
             self._admit(sid, eio_sid, namespace, packets)
             if held.is_too_much:
@@ -139,10 +165,10 @@ class Admission:
         )
 
     def _ask(self, sid: str, eio_sid: str, namespace: str, auth: Any) -> Any:
-        """Run the connect handler; return None, or what CONNECT_ERROR says."""
+        """Run the connect handler; return None, or the data of CONNECT_ERROR."""
         environ = self._server.environ_of(eio_sid)
         try:
-            answer = self._call_handler(namespace, sid, environ, auth)
+            answer = self._call_connect(namespace, sid, environ, auth)
         except Refused as error:
             return error.error_args
         except ConnectionRefusedError:
@@ -152,15 +178,15 @@ class Admission:
             return FAILED
         return Refused().error_args if answer is False else None
 
-    def _call_handler(self, namespace: str, sid: str, environ: Any, auth: Any) -> Any:
-        trigger = self._server._trigger_event  # noqa: SLF001  # the stock server's way to handlers
+    def _call_connect(self, namespace: str, sid: str, environ: Any, auth: Any) -> Any:
+        call = self._server.call_handler
         if auth:
-            return trigger("connect", namespace, sid, environ, auth)
+            return call("connect", namespace, sid, environ, auth)
         try:
-            return trigger("connect", namespace, sid, environ, None)
+            return call("connect", namespace, sid, environ, None)
         except TypeError as error:  # an older handler takes no authentication
             try:
-                return trigger("connect", namespace, sid, environ)
+                return call("connect", namespace, sid, environ)
             except TypeError:
                 raise error from None
 

@@ -1,4 +1,4 @@
-"""The options of the stock classes: what each means here, and which cannot work.
+"""The options of the stock classes: their meaning here, and those that cannot work.
 
 A test reads the signatures and the documentation of the installed libraries. It fails when one of
 them has an option that no table here names.
@@ -35,7 +35,7 @@ CHANGED = {
     "message_queue": "Redis is the only one, and needs gevent's monkey patching",
     "monitor_clients": "clients are always monitored: one that is gone must not keep its memory",
 }
-"""Obeyed but for what is said here."""
+"""Obeyed with the exception that is named."""
 RUN_OPTIONS = frozenset(
     {
         *("allow_unsafe_werkzeug", "app", "debug", "extra_files", "host", "log_output", "port"),
@@ -60,7 +60,7 @@ REDIS_SCHEMES = ("redis://", "rediss://")
 
 
 def check_use(options: Mapping[str, Any], *, serves: bool) -> None:
-    """Raise ValueError or RuntimeError for what cannot work; ``serves`` is true with an app."""
+    """Raise ValueError or RuntimeError for options that cannot work; ``serves``: with an app."""
     check_mode(options.get("async_mode"))
     packet_class_of(options.get("serializer", "default"))
     queue = options.get("message_queue")
@@ -72,7 +72,7 @@ def check_use(options: Mapping[str, Any], *, serves: bool) -> None:
 
 
 def check_mode(mode: str | None) -> None:
-    """Raise ValueError for an ``async_mode`` that is none of ours."""
+    """Raise ValueError for an ``async_mode`` other than gevent."""
     if mode not in (None, "gevent"):
         raise ValueError(f"this transport runs on gevent, not on async_mode={mode!r}")
 

@@ -1,4 +1,4 @@
-"""Lines for Engine.IO packets, worded and at the level as the stock server writes them."""
+"""Log lines for Engine.IO packets, with the words and the level of the stock server."""
 
 import logging
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from engineio import packet
 
 MAX_CHARS = 1_000
-"""A line shows so much of a packet. The stock server shows all, up to a megabyte."""
+"""A line shows so much of a packet. The stock server shows all of it, up to a megabyte."""
 
 
 class PacketLog:
-    """Writes each packet in and out while its logger takes level INFO."""
+    """Logs each packet in and out while its logger takes level INFO."""
 
     __slots__ = ("_is_enabled_for", "_logger")
 
@@ -20,25 +20,25 @@ class PacketLog:
 
     @property
     def is_on(self) -> bool:
-        """True when somebody wants lines. A logger of another kind gets them all."""
+        """True when the logger takes level INFO, or has no levels."""
         return self._is_enabled_for is None or bool(self._is_enabled_for(logging.INFO))
 
     def received(self, sid: str, encoded: str | bytes) -> None:
-        """Write a packet that came in."""
+        """Log a packet that came in."""
         if isinstance(encoded, bytes):
             self._write(sid, "Received", packet.MESSAGE, encoded)
         elif encoded[:1] in _KINDS:
             self._write(sid, "Received", int(encoded[0]), encoded[1:])
 
     def sent(self, sid: str, encoded: str | bytes | bytearray) -> None:
-        """Write a packet that goes out, encoded."""
+        """Log an encoded packet that goes out."""
         if isinstance(encoded, str):
             self._write(sid, "Sending", int(encoded[0]), encoded[1:])
         else:
             self._write(sid, "Sending", packet.MESSAGE, encoded)
 
     def info(self, sid: str, sentence: str) -> None:
-        """Write what happened to a session."""
+        """Log an event of a session."""
         self._logger.info("%s: %s", sid, sentence)
 
     def _write(self, sid: str, verb: str, kind: int, data: str | bytes | bytearray) -> None:
@@ -50,7 +50,7 @@ _KINDS = frozenset(map(str, range(len(packet.packet_names))))
 
 
 def shown(data: object) -> str:
-    """Return what a line shows of data."""
+    """Return the part of ``data`` that a line shows."""
     if isinstance(data, bytes | bytearray):
         return "<binary>"
     text = str(data)

@@ -1,14 +1,16 @@
-"""Packets of Engine.IO in the body of a polling request (protocol v4, "Packet encoding")."""
+"""Engine.IO packets and the bodies of polling requests (protocol v4, "Packet encoding")."""
 
 import base64
 from collections.abc import Iterator
 
+from gateway.transport.frames import POLICY, PROTOCOL_ERROR
+
 SEPARATOR = "\x1e"
 BINARY_MARK = "b"
 
-# Stock Python clients refuse an answer of more than 16 packets and drop it whole.
+# Stock Python clients refuse an answer of more than 16 packets as a whole.
 MAX_PACKETS_PER_POLL = 16
-# One answer to a poll; a packet larger than this goes alone.
+# The size of one answer to a poll; a larger packet is sent alone.
 MAX_BYTES_PER_POLL = 64 * 1024
 
 OPEN = "0"
@@ -26,14 +28,25 @@ class BadPayload(ValueError):
     """A body or packet that is no Engine.IO; the session must be closed."""
 
 
+class BadPacket(ValueError):
+    """A packet that the protocol forbids; the connection is closed with ``code`` (RFC 6455)."""
+
+    code = PROTOCOL_ERROR
+
+
+class UnknownPacket(BadPacket):
+    """A packet of a type that no client sends; a WebSocket ignores it, as the stock server does."""
+
+
+class TooManyPackets(BadPacket):
+    """One packet without content too many."""
+
+    code = POLICY
+
+
 def encode(packets: list[str | bytes]) -> str:
     """Join packets to one body; binary becomes base64."""
     return SEPARATOR.join(map(_encode_packet, packets))
-
-
-def decode(body: bytes) -> Iterator[str | bytes]:
-    """Yield the packets of a body. Raises BadPayload."""
-    return split(text_of(body))
 
 
 def text_of(body: bytes) -> str:

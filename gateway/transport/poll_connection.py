@@ -1,10 +1,13 @@
-"""A polling client's connection between its GETs, without a greenlet.
+"""A polling client's TCP connection between its GETs, without a greenlet.
 
-A client that polls sends the same GET again and again. Once the web server and the application
-have served one, each that follows on the same connection and consists of the same bytes, but for
-the ``t=`` against caches, is answered here from the event loop. So nothing is parsed here: what
-was allowed for those bytes once is allowed again. Anything else goes back to the web server, which
-reads it as if nobody had.
+How it works: a client that polls sends the same GET again and again. The web server and the
+application serve the first one on a TCP connection. This module then answers each GET on it whose
+bytes are the same, except for the ``t=`` against caches, from the event loop. Nothing is parsed:
+the bytes were allowed once, so they are allowed again. With any other bytes the connection goes
+back to the web server, which reads them as if they had just come.
+
+Invariants: a session has at most one such connection (``PollingLink.resting``). An answer that
+cannot be delivered ends the session, because no other copy of its packets exists.
 """
 
 import re
@@ -13,24 +16,22 @@ import time
 from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gevent import get_hub
 
 from gateway.transport import payload
 from gateway.transport.connection import Connection
+from gateway.transport.engine_sessions import EngineSessions
 from gateway.transport.handover import Exchange
 from gateway.transport.timeslice import time_slices
 
-if TYPE_CHECKING:
-    from gateway.transport.engine_server import EngineServer
-
 READABLE = 1
-# What the stamp may add to the request that was seen first.
+# A later request may be longer than the first one by a stamp of at most this length.
 LONGEST_STAMP_BYTES = 64
-# As a query spells and means the same.
+# The field ``t`` of a query, with characters that need no decoding.
 STAMP = re.compile(rb"[?&]t=([A-Za-z0-9._~-]*)(?=[&# ])")
-# Of these each answer has its own.
+# Each answer has its own values for these headers.
 OWN_HEADERS = frozenset({b"content-length", b"content-encoding", b"date"})
 
 
@@ -51,7 +52,7 @@ class PollConnection:
 
     def __init__(
         self,
-        server: "EngineServer",
+        server: EngineSessions,
         session: Connection,
         asked_count: int,
         accepted: str,
@@ -62,34 +63,34 @@ class PollConnection:
         self._accepted = {"HTTP_ACCEPT_ENCODING": accepted}
         self._exchange: Exchange | None = exchange
         self._request, _ = split_stamp(exchange.request)
-        self._asked_count = asked_count  # the GETs of the session up to the one answered here last
+        self._asked_count = asked_count  # number of the session's GET that was answered here last
         self._head = answer_head(exchange.status, exchange.headers)
         self._used = True
         self._watcher: Any = get_hub().loop.io(exchange.sock.fileno(), READABLE)
         self._watcher.start(self._readable)
         server.resting.add(self)
-        server.rests.add(self)
-        self._take_the_place()
+        server.timers.rests.add(self)
+        self._replace_other()
 
-    def _take_the_place(self) -> None:
-        """Be the only one its session keeps: a client could have any number of them."""
+    def _replace_other(self) -> None:
+        """Be the session's only resting connection: a client could open any number of them."""
         polling = self._session.polling
         if polling is None:
             return
-        if polling.kept is not None and polling.occupied:  # it went on while this was passed on
+        if polling.resting is not None and polling.occupied:  # a GET waits on the other one already
             self.close()
             return
-        if polling.kept is not None:
-            polling.kept.close()
-        polling.kept = self
+        if polling.resting is not None:
+            polling.resting.close()
+        polling.resting = self
 
     def check(self) -> None:
-        """Close a connection on which nothing came for a while; called again and again."""
+        """Close it if nothing came for a while; a timer calls this every ``IDLE_TIMEOUT_S``."""
         polling, used, self._used = self._session.polling, self._used, False
         if self._exchange is None:
             return
         if used or (polling is not None and polling.occupied):
-            self._server.rests.add(self)
+            self._server.timers.rests.add(self)
         else:
             self.close()
 
@@ -114,7 +115,7 @@ class PollConnection:
         request, stamp = split_stamp(came)
         if not came:
             self.close()
-        elif request == self._request and self._server.take_poll(self._session, stamp):
+        elif request == self._request and self._is_allowed(stamp):
             self._poll()
         else:
             self._give_back(unread=came)
@@ -123,6 +124,18 @@ class PollConnection:
         if self._exchange is not None:
             self._watcher.start(self._readable)
             self._readable()
+
+    def _is_allowed(self, stamp: str) -> bool:
+        """Say whether the GET with this stamp is to be answered as usual."""
+        session, polling = self._session, self._session.polling
+        return (
+            polling is not None
+            and not polling.occupied
+            and session.probe is None
+            and not session.closed
+            and not self._server.timers.heart.is_overdue(session, time.monotonic())
+            and not polling.requests.is_get_again(stamp, time.time())
+        )
 
     def _poll(self) -> None:
         polling = self._session.polling
@@ -136,7 +149,7 @@ class PollConnection:
             self._answer(packets)
 
     def _interrupted(self) -> None:
-        """Notice a client that says something while its GET waits: mostly that it has gone."""
+        """Look at data or an end of file that comes while a GET waits: mostly the client left."""
         self._watcher.stop()  # readable stays readable: look once
         exchange = self._exchange
         if exchange is None:
@@ -164,7 +177,7 @@ class PollConnection:
         exchange, self._used = self._exchange, True
         assert exchange is not None
         body = payload.encode(packets).encode()
-        _, encoding, body = self._server.compressed(self._accepted, [], body)
+        encoding, body = self._server.compression.apply(self._accepted, body)
         answer = b"".join((self._head, own_headers(encoding, len(body)), body))
         self._server.end_poll(self._session)
         try:
@@ -183,10 +196,10 @@ class PollConnection:
         exchange = self._end()
         was_taken = exchange.give_back(exchange.sock, rest, unread)
         if not was_taken and self._session.polling is not None:
-            self._session.hang_up()  # what was on its way is lost: the client resumes
+            self._session.hang_up()  # the rest of the answer is lost: the client must reconnect
 
     def _reset(self) -> None:
-        """Take what was answered last for unread, unless the client has asked on by another way."""
+        """Treat the last answer as lost, unless the client has sent a GET elsewhere since then."""
         polling = self._session.polling
         if polling is not None and self._asked_count == polling.requests.asked_count:
             self._lose()
@@ -194,7 +207,7 @@ class PollConnection:
             self.close()
 
     def _lose(self) -> None:
-        """End the session too: something that was sent did not arrive, and nobody has it now."""
+        """End the session too: its last packets did not arrive, and no copy of them exists."""
         self.close()
         if self._session.polling is not None:
             self._session.hang_up()
@@ -208,15 +221,15 @@ class PollConnection:
         assert exchange is not None
         self._server.resting.discard(self)
         polling = self._session.polling
-        if polling is not None and polling.kept is self:
-            polling.kept = None
+        if polling is not None and polling.resting is self:
+            polling.resting = None
         self._watcher.stop()
         self._watcher.close()
         return exchange
 
 
 def split_stamp(request: bytes) -> tuple[bytes, str]:
-    """Return the request without the field of its query that differs each time, and that."""
+    """Return the request without the stamp in its query, and the stamp ("" without one)."""
     found = STAMP.search(request, 0, request.find(b"\r\n") + 1)
     if found is None:
         return request, ""
@@ -224,13 +237,13 @@ def split_stamp(request: bytes) -> tuple[bytes, str]:
 
 
 def answer_head(status: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return the lines that all answers have in common."""
+    """Return the first lines of an answer, which are the same for all answers."""
     common = [b"%s: %s\r\n" % each for each in headers if each[0].lower() not in OWN_HEADERS]
     return b"HTTP/1.1 %s\r\n" % status + b"".join(common)
 
 
 def own_headers(encoding: Iterable[tuple[str, str]], size: int) -> bytes:
-    """Return the rest of a head: the lines of one answer alone."""
+    """Return the lines of a head that belong to one answer."""
     lines = b"".join(f"{name}: {value}\r\n".encode() for name, value in encoding)
     return b"%sContent-Length: %d\r\n%s" % (lines, size, _date_line(int(time.time())))
 

@@ -1,4 +1,13 @@
-"""One client that polls: what waits for its next GET, and the GET that waits."""
+"""One client that polls: the packets that wait for its next GET, and the GET that waits.
+
+How it works: a GET either is answered at once, or waits in ``_answer`` until ``wake`` is called.
+``wake`` only schedules ``_look`` on the event loop, so that a sender can put many packets into one
+answer. An answer takes first the packets that the application queued, then those that a fan-out
+returns from ``on_poll``, up to MAX_PACKETS_PER_POLL and MAX_BYTES_PER_POLL. ``dismiss`` and ``end``
+name a last packet: it answers the GET when the queue is empty.
+
+Invariants: at most one GET waits; ``size`` and ``_cost`` always match the queue.
+"""
 
 import socket
 from collections import deque
@@ -14,19 +23,22 @@ from gateway.transport.payload import MAX_BYTES_PER_POLL, MAX_PACKETS_PER_POLL
 from gateway.transport.repetition import Requests
 from gateway.transport.socket_handoff import CannotTake, server_socket
 
-# Beside its object, a packet costs a place in the deque.
-PLACE_BYTES = 8
+# In addition to its object, a packet costs a slot in the deque.
+DEQUE_SLOT_BYTES = 8
 
 Packets = list[str | bytes]
 Environ = Mapping[str, Any]
 READABLE = 1
 
 
-class Kept(Protocol):
-    """A connection that rests between two GETs."""
+class RestingConnection(Protocol):
+    """A TCP connection between two GETs, which only the event loop watches."""
+
+    def check(self) -> None:
+        """Close it if nothing came for a while."""
 
     def close(self) -> None:
-        """Close it."""
+        """Close it at once."""
 
 
 class PollingLink:
@@ -35,15 +47,15 @@ class PollingLink:
     __slots__ = (
         "_answer",
         "_cost",
-        "_farewell",
+        "_last_packet",
         "_queue",
         "_woken",
         "ended",
-        "kept",
         "on_change",
         "on_poll",
         "posting",
         "requests",
+        "resting",
         "size",
         "taken",
     )
@@ -52,16 +64,15 @@ class PollingLink:
         self._queue: deque[str | bytes] = deque()
         self._answer: Callable[[Packets], object] | None = None
         self._woken = False
-        self._farewell: str | None = None
+        self._last_packet: str | None = None
         self.on_poll: Callable[[int, int], Packets] | None = None
         self.on_change: Callable[[int], None] | None = None
-        """Told what the queue costs in memory, when that changes."""
+        """Called with the memory that the queue costs, in bytes, when that changes."""
         self.size = self._cost = 0
         self.taken = 0
         self.ended = False
         self.posting = False
-        self.kept: Kept | None = None
-        """Its connection that nobody but the event loop watches."""
+        self.resting: RestingConnection | None = None
         self.requests = Requests()
 
     @property
@@ -75,13 +86,13 @@ class PollingLink:
         return self._answer is not None and not self._woken
 
     def push(self, packet: str | bytes) -> None:
-        """Put a packet behind what is waiting."""
+        """Put a packet behind those that wait."""
         self._queue.append(packet)
         self._count(packet)
         self.wake()
 
     def push_ahead(self, packet: str) -> None:
-        """Put a packet before what is waiting; a bounded number only."""
+        """Put a packet before those that wait; callers do this a bounded number of times."""
         self._queue.appendleft(packet)
         self._count(packet)
         self.wake()
@@ -89,48 +100,48 @@ class PollingLink:
     def _count(self, packet: str | bytes) -> None:
         self.size += len(packet)
         self._cost += cost_of(packet)
-        self._say_cost()
+        self._report_cost()
 
-    def _say_cost(self) -> None:
+    def _report_cost(self) -> None:
         if self.on_change is not None:
             self.on_change(self._cost)
 
     def wake(self) -> None:
-        """Have the waiting GET look again, once whoever sends has sent everything."""
+        """Have the waiting GET look again after the code that sends now is done."""
         if self.waiting:
             self._woken = True
             get_hub().loop.run_callback(self._look)
 
     def dismiss(self, packet: str) -> None:
-        """Answer the waiting GET, if there is one, with ``packet`` at the latest."""
+        """Answer the GET that waits, if one does; with ``packet`` if no other packet waits."""
         if self._answer is not None:
-            self._farewell = packet
+            self._last_packet = packet
             self.wake()
 
-    def end(self, farewell: str | None) -> None:
-        """Answer with what is left and ``farewell``, now or when the client asks again."""
+    def end(self, last_packet: str | None) -> None:
+        """Answer with the packets that wait and ``last_packet``, now or at the next GET."""
         self.ended = True
-        self._farewell = farewell
+        self._last_packet = last_packet
         self.wake()
 
     def drain(self) -> Packets:
-        """Return everything that waits, for another transport to send."""
+        """Remove and return all packets, for another transport to send."""
         packets = list(self._queue)
         self._queue.clear()
         self.size = self._cost = 0
-        self._say_cost()
+        self._report_cost()
         return packets
 
     def ask(self, answer: Callable[[Packets], object]) -> Packets | None:
-        """Return what to answer a GET with; None means that ``answer`` is called with it later."""
+        """Return the packets that answer a GET, or None: then ``answer`` gets them later."""
         packets = self._take()
         if packets or self._dismissed:
-            return packets + self._last_words()
+            return packets + self._take_last_packet()
         self._answer = answer
         return None
 
     def wait(self, sock: gevent_socket.socket | None, on_hangup: Callable[[], None]) -> Packets:
-        """Return what to answer a GET with, once there is something; the greenlet waits for it."""
+        """Return the packets that answer a GET; the greenlet waits until there are some."""
         later: AsyncResult[Packets] = AsyncResult()
         answer = later.set
         packets = self.ask(answer)
@@ -140,7 +151,7 @@ class PollingLink:
         try:
             packets = later.get()
         finally:
-            if self._answer is answer:  # and not that of the client's next GET already
+            if self._answer is answer:  # it may be the answer of the client's next GET already
                 self._answer = None
             if watcher is not None:
                 watcher.stop()
@@ -154,29 +165,21 @@ class PollingLink:
         packets = self._take()
         if packets or self._dismissed:
             answer, self._answer = self._answer, None
-            answer(packets + self._last_words())
+            answer(packets + self._take_last_packet())
 
     @property
     def _dismissed(self) -> bool:
-        """True when a GET is to be answered even with nothing."""
-        return self.ended or self._farewell is not None
+        """True when a GET is to be answered even if no packet waits."""
+        return self.ended or self._last_packet is not None
 
-    def _last_words(self) -> Packets:
+    def _take_last_packet(self) -> Packets:
         if self._queue:
             return []
-        farewell, self._farewell = self._farewell, None
-        return [] if farewell is None else [farewell]
+        last_packet, self._last_packet = self._last_packet, None
+        return [] if last_packet is None else [last_packet]
 
     def _take(self) -> Packets:
-        packets, size = self._take_waiting()
-        if packets:
-            self.taken += size
-            self._say_cost()
-        if self._queue:
-            return packets
-        return packets + self._pull(MAX_PACKETS_PER_POLL - len(packets), MAX_BYTES_PER_POLL - size)
-
-    def _take_waiting(self) -> tuple[Packets, int]:
+        """Remove and return the packets of one answer: queued ones, then those of ``on_poll``."""
         packets: Packets = []
         size = 0
         while self._queue and len(packets) < MAX_PACKETS_PER_POLL:
@@ -188,21 +191,23 @@ class PollingLink:
             size += coming
             self.size -= coming
             self._cost -= cost_of(packet)
-        return packets, size
-
-    def _pull(self, max_packets: int, max_bytes: int) -> Packets:
-        if self.on_poll is None or self.ended or max_packets <= 0 or max_bytes <= 0:
-            return []
-        return self.on_poll(max_packets, max_bytes)
+        if packets:
+            self.taken += size
+            self._report_cost()
+        room, room_bytes = MAX_PACKETS_PER_POLL - len(packets), MAX_BYTES_PER_POLL - size
+        is_full = bool(self._queue) or room <= 0 or room_bytes <= 0
+        if self.on_poll is None or self.ended or is_full:
+            return packets
+        return packets + self.on_poll(room, room_bytes)
 
 
 def cost_of(packet: str | bytes) -> int:
-    """Return the memory that a packet in the queue holds, in bytes."""
-    return getsizeof(packet) + PLACE_BYTES
+    """Return the memory that a packet in the queue costs, in bytes."""
+    return getsizeof(packet) + DEQUE_SLOT_BYTES
 
 
 def plain_socket(environ: Environ) -> gevent_socket.socket | None:
-    """Return the socket a GET came by, or None where it cannot be watched."""
+    """Return the socket of a GET, or None where it cannot be watched."""
     try:
         return server_socket(environ)
     except CannotTake:

@@ -1,27 +1,27 @@
-"""Tell a request that a polling client sends again from a new one that looks like it.
+"""Tells a request that a polling client repeats from a new one that looks like it.
 
-When a kept connection breaks before an answer came, a browser sends the same request once more, by
-itself. A stamp in the query, ``t``, is what tells: JavaScript clients make a new one for each
-request. Other clients put a clock in, and ask more than once while it shows the same time. So the
-same stamp does not mean the same request
+When a kept-alive connection breaks before an answer came, a browser sends the same request once
+more, by itself. The stamp in the query, ``t``, shows this: JavaScript clients make a new stamp for
+each request. Other clients send the time of a clock, and may send two requests at the same time.
+So the same stamp does not mean the same request
 
-- where the stamp is a number of seconds or milliseconds, or none: a request has no name then;
-- from a client that gave one stamp to a GET and a POST, or to two POSTs with different bodies.
+- if there is no stamp, or the stamp is a number of seconds or milliseconds;
+- from a client that used one stamp for a GET and a POST, or for two POSTs with different bodies.
 """
 
 import re
 
-# Decimal seconds or milliseconds. Longer fractions are as good as unique: Python's clients have
-# microseconds. Numbers of any size, as the clock of a small device may begin at 0.
+# Decimal seconds or milliseconds of any size, as the clock of a small device may begin at 0.
+# Longer fractions are as good as unique: Python's clients send microseconds.
 COARSE = re.compile(r"\d{1,13}(\.\d{1,3})?", re.ASCII)
-# Milliseconds in base 36, as Dart clients write them. A random stamp of JavaScript clients has the
-# same form; that it is within a day of now has a chance of 1 in 10,000.
+# Milliseconds in base 36, as Dart clients write them. The random stamps of JavaScript clients have
+# the same form; one of 10,000 is within a day of now.
 BASE_36 = re.compile(r"[0-9a-z]{8}", re.ASCII)
 DAY_MS = 86_400_000
 
 
 def is_coarse(stamp: str, now_s: float) -> bool:
-    """Tell whether a stamp is the time of a clock that two requests may find unchanged."""
+    """Tell whether a stamp is the time of a clock, which two requests may share."""
     if COARSE.fullmatch(stamp):
         return True
     return bool(BASE_36.fullmatch(stamp)) and abs(int(stamp, 36) - now_s * 1000) < DAY_MS
@@ -33,7 +33,7 @@ class Requests:
     __slots__ = ("_asked", "_body", "_posted", "_repeats_stamps", "asked_count")
 
     def __init__(self, opened: str = "") -> None:
-        """``opened`` is the stamp of the request that opened the session, which had no name yet."""
+        """``opened`` is the stamp of the request that opened the session."""
         self._asked = ""
         self._posted = opened
         self._body: int | None = None
@@ -42,7 +42,7 @@ class Requests:
         """How many GETs were answered or wait."""
 
     def is_get_again(self, stamp: str, now_s: float) -> bool:
-        """Take a GET, or tell that it was taken before."""
+        """Note a GET; return True if it repeats the last one."""
         if not self._names(stamp, self._posted, now_s):
             self._asked = ""
         elif stamp == self._asked:
@@ -53,7 +53,7 @@ class Requests:
         return False
 
     def is_post_again(self, stamp: str, body: bytes, now_s: float) -> bool:
-        """Take a POST, or tell that it was taken before."""
+        """Note a POST; return True if it repeats the last one."""
         if not self._names(stamp, self._asked, now_s):
             self._posted = ""
             return False
@@ -63,7 +63,7 @@ class Requests:
         return last == (stamp, self._body)
 
     def _names(self, stamp: str, other: str, now_s: float) -> bool:
-        """Tell whether a stamp names one request; ``other`` is that of the other method's last."""
+        """Tell whether a stamp stands for one request; ``other``: the other method's last stamp."""
         if stamp and stamp == other:
             self._repeats_stamps = True
         return bool(stamp) and not self._repeats_stamps and not is_coarse(stamp, now_s)

@@ -1,8 +1,13 @@
-"""One client's calls into the application: in order, one greenlet while there are any.
+"""Runs one client's calls into the application in order, in one greenlet while there are any.
 
-A call is put here to be alone or not. A call that is alone holds up all behind it until it returns.
-Any other holds them up only while it computes: as soon as it waits for something, the next one
-begins in another greenlet. So calls begin in order, and only calls that wait cost a greenlet each.
+How it works: a greenlet, the runner, takes one call after another from a deque, in time slices. A
+call that is *alone* delays all calls behind it until it returns. Any other call delays them only
+while it computes. To notice that such a call waits for something, the executor schedules
+``_look`` on the event loop before the call: if ``_look`` runs while the call is not over, the call
+has given control away. The executor then counts the call as parked and starts another runner.
+
+Invariants: calls begin in order; at most one greenlet is the runner; only parked calls cost a
+greenlet each; the bytes of waiting, running and parked calls are all counted.
 """
 
 import logging
@@ -18,36 +23,36 @@ from gateway.transport.timeslice import TimeSlices, time_slices
 
 logger = logging.getLogger(__name__)
 
-# Calls and bytes that may wait for one client before its connection is not read any further.
+# When so many calls or bytes of one client wait, its connection is not read any further.
 MAX_WAITING = 64
 MAX_WAITING_BYTES = 1_000_000
-# A client with more waiting goes behind all others: to parse it will take long.
+# A client with more bytes waiting runs after all others: parsing them will take long.
 MAX_NEW_BYTES = 64_000
-# Beside its arguments, a call that waits costs its tuples and a place in the deque.
+# In addition to its arguments, a call that waits costs its tuples and its slot in the deque.
 CALL_BYTES = 400
 
 Call = tuple[Callable[..., object], tuple[object, ...], int, bool]
 
 
 class Client(Protocol):
-    """Whose calls a lane runs."""
+    """The client whose calls an executor runs."""
 
     @property
     def is_new(self) -> bool:
         """True when it took so little time lately that it goes before the others."""
 
     def charge(self, began_s: float) -> None:
-        """Charge the time since then to it."""
+        """Charge the client for the time since ``began_s``."""
 
     def on_room(self) -> None:
-        """More may be put into a lane again, or it is idle."""
+        """The executor is no longer full, or it is idle."""
 
     def on_size(self) -> None:
-        """More or less waits in a lane, or runs."""
+        """The bytes of waiting or running calls changed."""
 
 
-class Once:
-    """A call that is made once, however often it is asked for."""
+class CallOnce:
+    """A call that is made once, however often this object is called."""
 
     __slots__ = ("_args", "_call", "began")
 
@@ -63,19 +68,19 @@ class Once:
             self._call(*self._args)
 
 
-class Lane:
-    """Run what is put here one after another, away from the event loop's own greenlet.
+class SerialExecutor:
+    """Runs calls one after another, outside of the event loop's own greenlet.
 
-    Each call waits for a time slice, and before that for what ``wait`` waits for.
+    Each call begins in a time slice, after ``wait`` has returned.
     """
 
     __slots__ = (
-        "_aside",
         "_bytes",
         "_calls",
         "_client",
         "_inside",
         "_is_watched",
+        "_parked",
         "_runner",
         "_served_bytes",
         "_wait",
@@ -87,14 +92,14 @@ class Lane:
         self._client = client
         self._wait = wait
         self._runner: gevent.Greenlet[[], None] | None = None  # takes the next call
-        self._inside = 0  # bytes of the call that the runner is in and that need not be alone
+        self._inside = 0  # bytes of the call that the runner makes, if it is not alone
         self._is_watched = False
-        self._aside = 0  # calls that wait for something while the next ones run
+        self._parked = 0  # calls that wait for something while the next ones run
 
     @property
     def idle(self) -> bool:
         """True when nothing waits or runs."""
-        return self._runner is None and not self._aside
+        return self._runner is None and not self._parked
 
     @property
     def held_bytes(self) -> int:
@@ -103,8 +108,8 @@ class Lane:
 
     @property
     def full(self) -> bool:
-        """True while the client should not be listened to."""
-        waiting = len(self._calls) + self._aside
+        """True while the client should not be read."""
+        waiting = len(self._calls) + self._parked
         return waiting >= MAX_WAITING or self._bytes >= MAX_WAITING_BYTES
 
     def put(
@@ -147,12 +152,12 @@ class Lane:
         return self._bytes <= MAX_NEW_BYTES and self._client.is_new
 
     def _use(self, slices: TimeSlices, ends_s: float) -> None:
-        """Run calls as long as the slice lasts that ends then, and charge the client for them."""
+        """Run calls until the slice ends at ``ends_s``, and charge the client for them."""
         began_s = monotonic()
         while self._calls:
             self._run_next()
             if slices.ends_s != ends_s or not self._is_runner():
-                return  # it waited: what that took is not the loop's time
+                return  # a call waited, and waiting is not charged
             if slices.ends_piece(began_s):
                 break
         self._client.charge(began_s)
@@ -160,7 +165,7 @@ class Lane:
     def _run_next(self) -> None:
         if self._wait is not None:
             self._wait()
-        if not self._calls:  # they were dropped meanwhile
+        if not self._calls:  # ``drop`` removed them meanwhile
             return
         was_full = self.full
         call, args, size, is_alone = self._calls.popleft()
@@ -195,14 +200,14 @@ class Lane:
         if self._is_runner():
             self._inside = self._served_bytes = 0
         else:
-            self._aside -= 1
+            self._parked -= 1
             self._bytes -= size
 
     def _look(self) -> None:
-        """Go on beside a call that waits: that the event loop runs means that it does."""
+        """Start another runner: the event loop runs, so the current call waits for something."""
         self._is_watched = False
         if self._inside:
-            self._aside += 1
+            self._parked += 1
             self._bytes += self._inside
             self._inside = self._served_bytes = 0
             self._runner = None

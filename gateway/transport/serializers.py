@@ -1,4 +1,4 @@
-"""The packet class of each ``serializer`` that python-socketio offers, bounded where it is ours."""
+"""The packet class of each ``serializer`` that python-socketio offers, with bounds on its input."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -10,11 +10,11 @@ from gateway.transport.strict_json import MAX_CONTAINERS, StrictPacket, without_
 
 ExtHook = Callable[[int, bytes], Any]
 
-# The first bytes of lists, maps and extensions. In text and binary they mean nothing of the kind.
+# The first bytes of lists, maps and extensions. The same bytes occur in text and binary data, too.
 _CONTAINER_STARTS = bytes(
     [*range(0x80, 0xA0), *range(0xC7, 0xCA), *range(0xD4, 0xD9), *range(0xDC, 0xE0)]
 )
-# How a timestamp begins. To make one takes as long as a list, and no hook sees it.
+# The first bytes of a timestamp. To make one takes as long as a list, and no hook sees it.
 _TIMESTAMPS = (b"\xd6\xff", b"\xd7\xff", b"\xc7\x0c\xff")
 
 
@@ -43,7 +43,7 @@ def _is_configured(serializer: Any) -> bool:
 
 
 def _stock_module() -> Any:
-    from socketio import msgpack_packet  # noqa: PLC0415  # it imports msgpack, others do without
+    from socketio import msgpack_packet  # noqa: PLC0415  # it imports msgpack, which the other serializers do not need
 
     return msgpack_packet
 

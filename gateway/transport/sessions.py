@@ -1,4 +1,8 @@
-"""The sessions of a server, and which one ends when a newcomer finds the server full. Pure."""
+"""How many sessions a server may have, and which one ends for a new client when it is full.
+
+Pure. While there is room, no session ends. Then the party with most sessions loses one to a party
+with fewer: its oldest that was not admitted to a namespace, else its newest.
+"""
 
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
@@ -7,11 +11,11 @@ from gateway.transport.address_shares import AddressCounts
 
 
 class Session(Protocol):
-    """A session, as far as it matters here."""
+    """A session, as far as the limit is concerned."""
 
     sid: str
     holder: str | None
-    """The party that the session's client is of; a session of None never ends for another."""
+    """The party that the session's client belongs to; a session of None never ends for another."""
     is_joined: bool
     """Whether the client was admitted to a namespace."""
 
@@ -19,8 +23,8 @@ class Session(Protocol):
 S = TypeVar("S", bound=Session)
 
 
-class Sessions(Generic[S]):
-    """At most ``at_most`` sessions, shared out by holder; ``end`` closes one at once."""
+class SessionLimit(Generic[S]):
+    """At most ``at_most`` sessions, shared fairly among holders; ``end`` closes one at once."""
 
     def __init__(self, at_most: int | None, end: Callable[[S], object]) -> None:
         self._at_most = at_most
@@ -37,7 +41,7 @@ class Sessions(Generic[S]):
             self._by_holder.setdefault(session.holder, {})[session.sid] = session
 
     def remove(self, session: S) -> None:
-        """Count a session no more."""
+        """Count a session no longer."""
         self._count -= 1
         if session.holder is not None:
             self._shares.remove(session.holder)
@@ -46,11 +50,7 @@ class Sessions(Generic[S]):
                 del self._by_holder[session.holder]
 
     def make_room(self, holder: str | None) -> bool:
-        """Say whether another session of a holder has room, if need be by ending one.
-
-        While there is room nobody's session ends. Then the holder that has most loses one to a
-        holder that has fewer: its oldest that was not admitted anywhere, else its newest.
-        """
+        """Say whether a holder may open a session; this may end the session of another holder."""
         if self._at_most is None or self._count < self._at_most:
             return True
         largest = self._shares.to_evict_for(holder or "")

@@ -43,7 +43,7 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
         options = {**self.server_options, **kwargs}
         check_use(options, serves=app is not None)
         loggers = {name: options[name] for name in LOGGERS if name in options}
-        # The server that the stock class makes says nothing: it is thrown away.
+        # The server that the stock class makes must not log: it is thrown away.
         silent = dict.fromkeys(LOGGERS, SILENT)
         super().init_app(app, **{**kwargs, **silent, "async_mode": "gevent"})
         stock: Any = self.server
@@ -62,14 +62,14 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
     ) -> None:
         """Serve with gevent's pywsgi and our handler, unless ``handler_class`` names another.
 
-        Takes what the stock method takes on gevent. The stock method itself names the handler of
-        gevent-websocket where that is installed, so it cannot be told of ours.
+        Takes the options of the stock method on gevent. The stock method cannot be used: where
+        gevent-websocket is installed, it sets that library's handler.
         """
         app.debug = kwargs.pop("debug", app.debug)
         log = "default" if kwargs.pop("log_output", app.debug) else None
         reload = partial(_reload, kwargs.pop("reloader_options", {}), kwargs.pop("extra_files", []))
         use_reloader = kwargs.pop("use_reloader", app.debug)
-        kwargs.pop("allow_unsafe_werkzeug", None)  # it is of threaded servers
+        kwargs.pop("allow_unsafe_werkzeug", None)  # an option for threaded servers
         if app.debug:
             self.sockio_mw.wsgi_app = DebuggedApplication(self.sockio_mw.wsgi_app, evalex=True)
         options = {"handler_class": WebHandler, "log": log, **kwargs}
@@ -89,15 +89,14 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
         return register
 
     def on_error_default(self, exception_handler: Handler) -> Handler:
-        """Register the decorated function for what handlers raise."""
+        """Register the decorated function for the exceptions of handlers."""
         super().on_error_default(exception_handler)
         return exception_handler
 
     def connection(self, sid: str, namespace: str = "/") -> Connection | None:
         """Return the connection of a Socket.IO client, None when it has ended."""
         eio_sid = self.server.manager.eio_sid_from_sid(sid, namespace)
-        found: Connection | None = self.server.eio.connection(eio_sid)
-        return found
+        return self.server.eio.connection(eio_sid)
 
 
 def _port_of(app: Any) -> int:

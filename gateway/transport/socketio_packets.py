@@ -1,4 +1,4 @@
-"""Socket.IO packets as they come in: complete, allowed and bounded, or refused."""
+"""Reads Socket.IO packets of clients: complete, allowed and bounded, or refused."""
 
 import json
 import re
@@ -12,18 +12,18 @@ from gateway.transport.strict_json import READING, SHORT_CHARS, StrictJSON, chec
 # A packet may announce this many attachments; together they obey the size limit of a message.
 MAX_ATTACHMENTS = 100
 
-# Events with these names are the library's own: from a client they would run its handlers.
+# The library's own events: from a client, they would call handlers of the application for them.
 RESERVED_EVENTS = frozenset({"connect", "connect_error", "disconnect", "disconnecting"})
 
 
 KINDS = frozenset("0123456")
 BINARY_KINDS = (packet.BINARY_EVENT, packet.BINARY_ACK)
 BINARY_MARKS = frozenset(map(str, BINARY_KINDS))
-# A parsed text may hold so many times its memory: "{}," is 3 bytes, its object 64 and a place.
+# A parsed text may cost so many times its size: "{}," is 3 bytes, its object 64 and a list slot.
 PARSED_FACTOR = 24
 # The type of a packet, and how many attachments follow it.
 ANNOUNCED = re.compile("[0-6]([0-9]{1,10})-")
-# The same for a packet of our own, and its namespace.
+# The same for a packet that this process encoded, and its namespace.
 ADDRESS = re.compile("[0-6](?:([0-9]+)-)?(/[^,]*)?")
 
 
@@ -32,14 +32,15 @@ class BadSocketIOPacket(ValueError):
 
 
 UNREADABLE = object()
-"""In the place of a CONNECT's data: JSON that cannot be read."""
+"""Stands for the data of a CONNECT whose JSON cannot be read."""
 
 
 class Incoming:
-    """A packet as it came. A long text is parsed when the packet is served, and not before.
+    """A packet that a client sent. A long text is parsed only when the packet is served.
 
     Parsed JSON takes up to 24 times the memory of its text. A short text is parsed at once, so that
-    the answer to a POST can refuse it. A packet with a format of its own is parsed at once, too.
+    the answer to a POST can refuse it. A packet of a class with its own ``decode`` is parsed at
+    once, too.
     """
 
     __slots__ = ("__weakref__", "_attached", "_decoded", "_missing", "_size", "_text", "kind")
@@ -69,7 +70,7 @@ class Incoming:
 
     @property
     def cost(self) -> int:
-        """The memory it holds, in bytes."""
+        """The memory that the packet costs, in bytes."""
         text = getsizeof(self._text) * (1 if self._decoded is None else PARSED_FACTOR)
         return text + sum(map(getsizeof, self._attached))
 
@@ -84,7 +85,7 @@ class Incoming:
         self._missing -= 1
 
     def decode(self, packet_class: Any) -> Any:
-        """Return a packet of ``packet_class``, checked as far as it is here.
+        """Return a packet of ``packet_class``, with the attachments that have come.
 
         Raises BadSocketIOPacket for everything the protocol does not allow.
         """
@@ -99,7 +100,7 @@ class Incoming:
 
 
 def address_of(packet_class: Any, data: str | bytes) -> tuple[str, int]:
-    """Return the namespace of a packet that we encoded, and how many attachments follow it."""
+    """Return the namespace of a packet that this process encoded, and its number of attachments."""
     if packet_class.decode is packet.Packet.decode and isinstance(data, str):
         found = ADDRESS.match(data)
         return (found and found[2]) or "/", int((found and found[1]) or 0)
@@ -108,7 +109,7 @@ def address_of(packet_class: Any, data: str | bytes) -> tuple[str, int]:
 
 
 def _read_start(data: str | bytes) -> tuple[int | None, int]:
-    """Return the type of a packet, None for none, and how many attachments it announces."""
+    """Return the type of a packet or None, and how many attachments it announces."""
     if not isinstance(data, str):
         raise BadSocketIOPacket("an attachment that was not announced")
     announced = ANNOUNCED.match(data)
@@ -116,14 +117,14 @@ def _read_start(data: str | bytes) -> tuple[int | None, int]:
 
 
 def _is_strict(packet_class: Any) -> bool:
-    """Say whether a packet class reads JSON as we do, and no module of the application's."""
+    """Say whether a packet class reads JSON with ``StrictJSON``."""
     return packet_class.json.loads is StrictJSON.loads
 
 
 def _construct(packet_class: Any, data: str | bytes, attached: list[bytes] | None = None) -> Any:
-    """Make a packet; strict JSON puts the attachments in while it parses.
+    """Make a packet; strict JSON inserts the attachments while it parses.
 
-    A packet class of the application's own may raise any error for what it cannot read.
+    A packet class of the application may raise any error for data that it cannot read.
     """
     try:
         if packet_class.decode is not packet.Packet.decode or isinstance(data, bytes):
@@ -148,7 +149,7 @@ def _construct(packet_class: Any, data: str | bytes, attached: list[bytes] | Non
 def _read_connect(packet_class: Any, text: str) -> Any:
     """Make a CONNECT packet. Its data may be any JSON; the stock class takes a number for an ID.
 
-    Data that cannot be read is no reason to close: the client is told by CONNECT_ERROR.
+    Data that cannot be read does not close the connection: the client gets CONNECT_ERROR.
     """
     namespace, auth = None, text[1:]
     if auth.startswith("/"):
@@ -171,7 +172,7 @@ def _put_in_attachments(decoded: Any, attached: list[bytes]) -> None:
 
 
 class _Reconstructing:
-    """JSON whose placeholders are replaced while it is read: a walk afterwards takes far longer."""
+    """Replaces placeholders while it reads JSON: to search for them afterwards takes far longer."""
 
     def __init__(self, attached: list[bytes]) -> None:
         self._attached = attached
@@ -193,7 +194,7 @@ def _number(item: dict[str, Any], count: int) -> int:
 
 
 def _check_placeholders(data: Any, count: int) -> None:
-    """Check the number of each placeholder; no recursion, however deep the data is."""
+    """Check the number of each placeholder, without recursion, as the data may be deep."""
     waiting = [data]
     while waiting:
         item = waiting.pop()
@@ -211,7 +212,7 @@ def check_payload(decoded: Any) -> None:
     if not isinstance(decoded.namespace, str | None) or type(decoded.id) not in (int, type(None)):
         raise BadSocketIOPacket("namespace or ID of another type")
     if kind == packet.CONNECT:
-        valid = True  # the application's connect handler judges what it was sent
+        valid = True  # the application's connect handler checks the data
     elif kind == packet.DISCONNECT:
         valid = data is None
     elif kind in (packet.EVENT, packet.BINARY_EVENT):

@@ -1,4 +1,4 @@
-"""JSON as browsers read it, and the packet class that uses it."""
+"""JSON as browsers read it, without NaN and Infinity, and the packet class that uses it."""
 
 import gc
 import json
@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from socketio import packet
 
 MAX_INTEGER_DIGITS = 100
-# A packet may hold this many lists and objects, counted by their brackets. Twice as many as in the
-# largest that anybody was seen to send; 500 kB of brackets take 10 times as long and 22 MB.
+# A packet may hold this many lists and objects, counted by their brackets: twice as many as the
+# largest packet that was seen. 500 kB of brackets would take 10 times as long to parse, and 22 MB.
 MAX_CONTAINERS = 50_000
-# A text up to this length is parsed at once; 64 of them hold 3 MB in memory at most.
+# A text up to this length is parsed at once; 64 of them cost at most 3 MB of memory.
 SHORT_CHARS = 1_000
 
 COMPACT = (",", ":")
@@ -31,9 +31,9 @@ def _short_int(digits: str) -> int:
 
 
 READING: dict[str, Any] = {"parse_constant": _no_constant, "parse_int": _short_int}
-"""What ``json.JSONDecoder`` is told."""
+"""Options of ``json.JSONDecoder``."""
 
-# Made once: json.dumps and json.loads make one for each call with options.
+# Made once: with options, json.dumps and json.loads make a new one for each call.
 _ENCODER = json.JSONEncoder(allow_nan=False, separators=COMPACT)
 _DECODER = json.JSONDecoder(**READING)
 
@@ -45,7 +45,7 @@ def check_containers(text: str) -> None:
 
 
 def without_gc(call: Callable[[], T]) -> T:
-    """Call without looking for cycles: what is decoded has none, and that takes longer."""
+    """Call without garbage collection: decoded data has no cycles, and collecting takes longer."""
     if not gc.isenabled():
         return call()
     gc.disable()
@@ -56,7 +56,7 @@ def without_gc(call: Callable[[], T]) -> T:
 
 
 def read(decoder: json.JSONDecoder, text: str) -> Any:
-    """Parse JSON that does not hold too much."""
+    """Parse JSON. Raises ValueError for too many lists and objects."""
     if len(text) <= SHORT_CHARS:
         return decoder.decode(text)
     check_containers(text)

@@ -1,14 +1,26 @@
-"""A WebSocket that wants to take over from polling (Engine.IO v4, "Upgrade")."""
+"""A WebSocket that is to replace polling in a session (Engine.IO v4, "Upgrade")."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from gateway.transport.frames import PROTOCOL_ERROR, packet_frame
 from gateway.transport.payload import PROBE_PING, PROBE_PONG, UPGRADE
 from gateway.transport.reader import Violation
-from gateway.transport.websocket import WebSocketLink
+from gateway.transport.websocket import Owner, WebSocketLink
 
-if TYPE_CHECKING:
-    from gateway.transport.connection import Connection
+
+class UpgradingConnection(Owner, Protocol):
+    """The connection that a probe wants to take from polling to WebSocket."""
+
+    probe: "Probe | None"
+
+    def hold_polls(self) -> None:
+        """End the waiting GET."""
+
+    def upgrade_to(self, link: WebSocketLink) -> None:
+        """Use ``link`` from now on."""
+
+    def abandon(self, probe: "Probe") -> None:
+        """Go on polling."""
 
 
 class Probe:
@@ -16,13 +28,13 @@ class Probe:
 
     __slots__ = ("_connection", "answered", "link")
 
-    def __init__(self, connection: "Connection", link: WebSocketLink) -> None:
+    def __init__(self, connection: UpgradingConnection, link: WebSocketLink) -> None:
         self._connection = connection
         self.link = link
         self.answered = False
 
     def on_message(self, link: WebSocketLink, message: str | bytes) -> None:
-        """Answer the probe, then hand the WebSocket over; anything else ends the attempt."""
+        """Answer the probe, then give the WebSocket to the connection; end at anything else."""
         if message == PROBE_PING and not self.answered:
             self.answered = True
             link.send(packet_frame(PROBE_PONG))

@@ -7,7 +7,6 @@ unchanged. For a client that polls, this module removes the header.
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -59,11 +58,17 @@ class BrowserServer(SocketIOServer):
     The stock API does not tell them. It also calls the catch-all handler for an event named ``*``.
     """
 
-    def _handle_event(
-        self, eio_sid: str, namespace: str | None, ack_id: int | None, data: list[Any]
+    def handle_event(
+        self, eio_sid: str, namespace: str, ack_id: int | None, data: list[Any]
     ) -> None:
+        """Call the handler of an event, which may call :func:`is_answer_awaited`."""
         _is_answer_awaited.set(ack_id is not None)
-        super()._handle_event(eio_sid, namespace, ack_id, [_event_name(data[0]), *data[1:]])
+        super().handle_event(eio_sid, namespace, ack_id, [_event_name(data[0]), *data[1:]])
+
+    def on_stalled(self, connection: Connection) -> None:
+        """Log a client that took nothing of its backlog for too long."""
+        client_id = self.manager.sid_from_eio_sid(connection.sid, "/")
+        logger.warning("client_stalled", client=client_id, stalled_s=self.eio.stalled_timeout)
 
 
 class BrowserSocketIO(SocketIO):
@@ -86,7 +91,7 @@ def create_server(
     The server closes a client that reads nothing for ``stalled_s``. The unsent bytes of all
     clients together may take ``outbox_bytes``.
     """
-    server = BrowserSocketIO(
+    return BrowserSocketIO(
         app,
         async_mode="gevent",
         async_handlers=False,  # the events of one client are answered in order
@@ -101,8 +106,6 @@ def create_server(
         stalled_timeout=stalled_s,
         serializer=ReadyPacket,
     )
-    server.server.eio.on_stalled = partial(_log_stalled, server, stalled_s)
-    return server
 
 
 def serve_browser(
@@ -122,11 +125,6 @@ def serve_browser(
 
     connection.on_poll = on_poll
     connection.on_writable = connection.on_upgrade = go_on
-
-
-def _log_stalled(server: SocketIO, stalled_s: float, connection: Connection) -> None:
-    client_id = server.server.manager.sid_from_eio_sid(connection.sid, "/")
-    logger.warning("client_stalled", client=client_id, stalled_s=stalled_s)
 
 
 def is_answer_awaited() -> bool:

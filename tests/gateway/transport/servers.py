@@ -84,5 +84,11 @@ def echo_engine(**options: Any) -> Iterator[tuple[EngineServer, int, Happenings]
 
 def end(engine: EngineServer) -> None:
     """Close what a test left open."""
-    engine.close_transports()
+    close_transports(engine)
     engine.shutdown()
+
+
+def close_transports(engine: EngineServer) -> None:
+    """Close every connection so that a stock client comes back."""
+    for connection in list(engine.sockets.values()):
+        connection.close_transport()

@@ -80,7 +80,7 @@ def test_auth_that_cannot_be_read_is_refused(auth: str, namespace: str) -> None:
     assert given == []
 
 
-def test_auth_that_cannot_be_read_is_refused_by_polling() -> None:
+def test_unreadable_auth_is_refused_by_polling() -> None:
     with flask_app() as (_, port):
         polls = Polls(port)
         sid = polls.open()

@@ -30,7 +30,7 @@ def connected_client(port: int, **options: Any) -> WebSocketClient:
     return client
 
 
-def test_a_connection_is_found_by_either_session_id() -> None:
+def test_connection_by_either_session_id() -> None:
     with flask_app() as (sockets, port):
         found = Happenings()
 
@@ -48,7 +48,7 @@ def test_a_connection_is_found_by_either_session_id() -> None:
         client.close()
 
 
-def test_frames_events_and_acks_come_in_the_order_they_were_sent() -> None:
+def test_frames_events_and_acks_in_order() -> None:
     with flask_app() as (sockets, port):
 
         @sockets.on("go")
@@ -66,7 +66,7 @@ def test_frames_events_and_acks_come_in_the_order_they_were_sent() -> None:
         client.close()
 
 
-def test_a_flush_from_the_event_loop_itself_goes_out() -> None:
+def test_flush_from_the_event_loop() -> None:
     with flask_app() as (sockets, port):
         client = connected_client(port)
         connection = only_connection(sockets)
@@ -75,7 +75,7 @@ def test_a_flush_from_the_event_loop_itself_goes_out() -> None:
         client.close()
 
 
-def test_writable_says_whether_the_kernel_took_everything_and_on_writable_when() -> None:
+def test_writable_follows_the_kernel() -> None:
     with flask_app() as (sockets, port):
         client = connected_client(port, receive_buffer=SMALL_BUFFER)
         connection = only_connection(sockets)
@@ -96,7 +96,7 @@ def test_writable_says_whether_the_kernel_took_everything_and_on_writable_when()
         client.close()
 
 
-def test_one_call_sends_to_all_that_are_writable_and_leaves_the_others_as_they_are() -> None:
+def test_multicast_sends_to_writable_connections() -> None:
     with flask_app() as (sockets, port):
         slow = connected_client(port, receive_buffer=SMALL_BUFFER)
         lagging = only_connection(sockets)
@@ -115,7 +115,7 @@ def test_one_call_sends_to_all_that_are_writable_and_leaves_the_others_as_they_a
             client.close()
 
 
-def test_a_fan_out_that_sends_when_writable_holds_one_remainder_however_far_a_client_lags() -> None:
+def test_lagging_client_holds_one_remainder() -> None:
     with flask_app() as (sockets, port):
         client = connected_client(port, receive_buffer=SMALL_BUFFER)
         connection = only_connection(sockets)
@@ -132,7 +132,7 @@ def test_a_fan_out_that_sends_when_writable_holds_one_remainder_however_far_a_cl
         client.close()
 
 
-def test_polling_pulls_from_the_same_source_behind_control_packets() -> None:
+def test_poll_pulls_behind_control_packets() -> None:
     with flask_app() as (sockets, port):
         polls = Polls(port)
         sid = polls.open()
@@ -156,7 +156,7 @@ def test_polling_pulls_from_the_same_source_behind_control_packets() -> None:
         assert rooms[0][1] < 64 * 1024
 
 
-def test_a_waiting_poll_asks_again_when_it_is_woken() -> None:
+def test_woken_poll_pulls_again() -> None:
     with flask_app() as (sockets, port):
         polls = Polls(port)
         sid = polls.open()
@@ -172,7 +172,7 @@ def test_a_waiting_poll_asks_again_when_it_is_woken() -> None:
         assert waiting.get().body == "bAQ=="
 
 
-def test_an_upgrade_is_told_when_frames_can_be_sent() -> None:
+def test_on_upgrade_when_frames_can_be_sent() -> None:
     with flask_app() as (sockets, port):
         sid = Polls(port).open()
         connection = only_connection(sockets)
@@ -210,7 +210,7 @@ def test_close_transport_sends_no_disconnect_packet(stalled: bool) -> None:
 
 
 @pytest.mark.parametrize("waits", [True, False])
-def test_close_transport_tells_a_poll_that_waits_and_one_that_comes(waits: bool) -> None:
+def test_close_transport_answers_waiting_and_next_poll(waits: bool) -> None:
     with flask_app() as (sockets, port):
         polls = Polls(port)
         sid = polls.open()
@@ -223,7 +223,7 @@ def test_close_transport_tells_a_poll_that_waits_and_one_that_comes(waits: bool)
         assert polls.get(sid).status == 400
 
 
-def test_a_broadcast_is_encoded_once_and_its_bytes_are_shared() -> None:
+def test_broadcast_is_encoded_once() -> None:
     with flask_app() as (sockets, port):
         clients = [connected_client(port) for _ in range(3)]
         sent: list[bytes] = []
@@ -256,7 +256,7 @@ def live_greenlets() -> int:
     return sum(isinstance(it, greenlet.greenlet) and not it.dead for it in gc.get_objects())
 
 
-def test_a_connected_websocket_client_holds_no_greenlet_and_no_reader() -> None:
+def test_websocket_holds_no_greenlet_or_reader() -> None:
     with flask_app() as (sockets, port):
         connected_client(port)
         before = live_greenlets()

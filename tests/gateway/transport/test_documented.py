@@ -175,7 +175,7 @@ def without_sids(told: Any) -> Any:
 
 
 @pytest.mark.parametrize("play", PLAYS, ids=lambda play: play.__name__)
-def test_clients_are_told_what_the_stock_class_tells_them(play: Play) -> None:
+def test_clients_get_the_stock_answers(play: Play) -> None:
     told = []
     for kind in (STOCK, SocketIO):
         with members(kind, PLAYS[play]) as (sockets, them):

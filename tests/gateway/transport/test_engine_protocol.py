@@ -6,7 +6,7 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway.transport.engine_server import CLOSE_TIMEOUT_S
+from gateway.transport.session_timers import CLOSE_TIMEOUT_S
 from tests.gateway.transport.clients import (
     Polls,
     TcpClient,
@@ -23,7 +23,7 @@ from tests.gateway.transport.servers import echo_engine
 ENGINE = "/engine.io/"
 
 
-def test_a_ping_interval_below_a_second_is_told_as_it_is() -> None:
+def test_ping_interval_below_a_second_is_announced() -> None:
     with echo_engine(ping_interval=0.3, ping_timeout=0.2) as (_, port, _happenings):
         opened = json.loads(Polls(port, ENGINE).get().body[1:])
     assert opened["pingInterval"] == 300
@@ -32,7 +32,7 @@ def test_a_ping_interval_below_a_second_is_told_as_it_is() -> None:
     assert opened["maxPayload"] == 1_000_000
 
 
-def test_pings_come_at_intervals_below_a_second_by_polling() -> None:
+def test_short_ping_interval_by_polling() -> None:
     with echo_engine(ping_interval=0.1, ping_timeout=5) as (_, port, _happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -41,7 +41,7 @@ def test_pings_come_at_intervals_below_a_second_by_polling() -> None:
             assert polls.post(sid, "3").body == "ok"
 
 
-def test_pings_come_at_intervals_below_a_second_by_websocket() -> None:
+def test_short_ping_interval_by_websocket() -> None:
     with echo_engine(ping_interval=0.1, ping_timeout=5) as (_, port, _happenings):
         client = WebSocketClient(port, path=ENGINE)
         assert client.next_message()[0] == "0"
@@ -70,13 +70,13 @@ def test_pings_come_at_intervals_below_a_second_by_websocket() -> None:
         ("GET", "/engine.io/?EIO=4&transport=POLLING"),
     ],
 )
-def test_a_request_with_a_wrong_method_or_query_is_a_400(method: str, target: str) -> None:
+def test_wrong_method_or_query_is_a_400(method: str, target: str) -> None:
     with echo_engine() as (engine, port, _happenings):
         assert Polls(port).request(method, target, b"" if method != "GET" else None).status == 400
         assert not engine.sockets
 
 
-def test_a_query_that_only_names_the_session_is_a_400() -> None:
+def test_query_with_only_a_sid_is_a_400() -> None:
     with echo_engine() as (_, port, _happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -84,7 +84,7 @@ def test_a_query_that_only_names_the_session_is_a_400() -> None:
         assert polls.request("GET", f"/engine.io/?EIO=4&sid={sid}").status == 400
 
 
-def test_packets_of_one_post_are_answered_ok_and_echoed_in_order() -> None:
+def test_packets_of_one_post_in_order() -> None:
     with echo_engine() as (_, port, happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -97,7 +97,7 @@ def test_packets_of_one_post_are_answered_ok_and_echoed_in_order() -> None:
 @pytest.mark.parametrize(
     "body", ["abc", "d=4a", "bnot base64!", "b\u00e9", "4a\x1e\x1e4b", "2", "0{}", "9", "\u0661"]
 )
-def test_a_post_of_garbage_is_a_400_and_ends_the_session(body: str) -> None:
+def test_garbage_post_ends_the_session(body: str) -> None:
     with echo_engine() as (_, port, happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -106,7 +106,7 @@ def test_a_post_of_garbage_is_a_400_and_ends_the_session(body: str) -> None:
         happenings.wait_for(("disconnect", "transport error"))
 
 
-def test_a_post_that_is_no_utf_8_is_a_400_and_ends_the_session() -> None:
+def test_post_without_utf_8_ends_the_session() -> None:
     with echo_engine() as (_, port, _happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -137,7 +137,7 @@ def test_two_posts_at_once_end_the_session() -> None:
         happenings.wait_for(("disconnect", "transport error"))
 
 
-def test_a_client_that_gives_up_its_get_ends_the_session() -> None:
+def test_abandoned_get_ends_the_session() -> None:
     with echo_engine() as (engine, port, happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -149,7 +149,7 @@ def test_a_client_that_gives_up_its_get_ends_the_session() -> None:
         assert polls.get(sid).status == 400
 
 
-def test_a_polling_client_that_is_silent_is_gone_when_its_timeout_is_over() -> None:
+def test_silent_polling_client_times_out() -> None:
     with echo_engine(ping_interval=0.1, ping_timeout=0.1) as (engine, port, happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -158,7 +158,7 @@ def test_a_polling_client_that_is_silent_is_gone_when_its_timeout_is_over() -> N
         assert polls.get(sid).status == 400
 
 
-def test_a_websocket_client_that_is_silent_is_closed_when_its_timeout_is_over() -> None:
+def test_silent_websocket_client_times_out() -> None:
     with echo_engine(ping_interval=0.1, ping_timeout=0.1) as (_, port, happenings):
         client = WebSocketClient(port, path=ENGINE)
         assert client.close_code() == 1001
@@ -166,7 +166,7 @@ def test_a_websocket_client_that_is_silent_is_closed_when_its_timeout_is_over() 
         client.close()
 
 
-def test_closing_by_polling_answers_the_waiting_get_with_a_noop() -> None:
+def test_close_by_polling_answers_with_noop() -> None:
     with echo_engine() as (engine, port, happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -188,7 +188,7 @@ def test_a_close_packet_closes_the_websocket() -> None:
 
 
 @pytest.mark.parametrize("packet", ["abc", "", "bnot base64!", "b\u00e9", "\u0661"])
-def test_a_garbage_websocket_packet_closes_with_a_close_frame_and_nothing_else(
+def test_garbage_packet_gets_only_a_close_frame(
     packet: str,
 ) -> None:
     with echo_engine() as (_, port, happenings):
@@ -204,7 +204,7 @@ def test_a_garbage_websocket_packet_closes_with_a_close_frame_and_nothing_else(
 
 
 @pytest.mark.parametrize("packet", ["0{}", "2", "2probe", "3", "6", "7", "8x", "9"])
-def test_packet_that_no_client_sends_is_passed_over_by_websocket(packet: str) -> None:
+def test_unknown_packet_is_ignored_by_websocket(packet: str) -> None:
     with echo_engine() as (_, port, _happenings):
         client = WebSocketClient(port, path=ENGINE)
         assert client.next_message()[0] == "0"
@@ -214,7 +214,7 @@ def test_packet_that_no_client_sends_is_passed_over_by_websocket(packet: str) ->
         client.close()
 
 
-def test_upgrade_out_of_turn_is_answered_with_a_noop() -> None:
+def test_upgrade_out_of_turn_gets_noop() -> None:
     with echo_engine() as (_, port, _happenings):
         client = WebSocketClient(port, path=ENGINE)
         assert client.next_message()[0] == "0"
@@ -247,7 +247,7 @@ def test_post_of_nothing_changes_nothing() -> None:
         assert polls.get(sid).body == "4hello"
 
 
-def test_client_that_vanished_comes_back_before_its_first_session_is_missed() -> None:
+def test_vanished_client_returns_before_its_timeout() -> None:
     with echo_engine(ping_interval=0.5, ping_timeout=0.5) as (engine, port, happenings):
         polls = Polls(port, ENGINE)
         first, second = polls.open(), polls.open()
@@ -267,7 +267,7 @@ def upgrade(port: int, sid: str) -> WebSocketClient:
     return client
 
 
-def test_an_upgrade_ends_the_waiting_get_with_a_noop_and_flushes_no_other() -> None:
+def test_upgrade_ends_the_waiting_get() -> None:
     with echo_engine() as (engine, port, happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -284,7 +284,7 @@ def test_an_upgrade_ends_the_waiting_get_with_a_noop_and_flushes_no_other() -> N
         happenings.wait_for(("disconnect", "transport close"))
 
 
-def test_what_was_sent_while_upgrading_comes_by_websocket_in_order() -> None:
+def test_packets_sent_during_upgrade_in_order() -> None:
     with echo_engine() as (engine, port, _happenings):
         sid = Polls(port, ENGINE).open()
         client = upgrade(port, sid)
@@ -297,7 +297,7 @@ def test_what_was_sent_while_upgrading_comes_by_websocket_in_order() -> None:
         client.close()
 
 
-def test_a_get_or_post_after_an_upgrade_is_a_400_and_the_websocket_lives() -> None:
+def test_request_after_upgrade_is_a_400() -> None:
     with echo_engine() as (_, port, _happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -313,7 +313,7 @@ def test_a_get_or_post_after_an_upgrade_is_a_400_and_the_websocket_lives() -> No
 
 
 @pytest.mark.parametrize("upgraded", [True, False])
-def test_a_second_websocket_for_a_session_is_closed_and_the_first_lives(upgraded: bool) -> None:
+def test_second_websocket_after_upgrade_is_closed(upgraded: bool) -> None:
     with echo_engine() as (_, port, _happenings):
         sid = Polls(port, ENGINE).open()
         first = upgrade(port, sid)
@@ -329,7 +329,7 @@ def test_a_second_websocket_for_a_session_is_closed_and_the_first_lives(upgraded
         first.close()
 
 
-def test_a_second_websocket_for_a_session_begun_by_websocket_is_closed() -> None:
+def test_second_websocket_of_session_is_closed() -> None:
     with echo_engine() as (engine, port, _happenings):
         first = WebSocketClient(port, path=ENGINE)
         first.next_message()
@@ -351,7 +351,7 @@ def assert_refused_by_closing(second: WebSocketClient) -> None:
 
 
 @pytest.mark.parametrize("packet", ["5", "4hello", "2", "2probe2", "1"])
-def test_a_websocket_that_does_not_probe_is_closed_and_polling_goes_on(packet: str) -> None:
+def test_websocket_without_probe_is_closed(packet: str) -> None:
     with echo_engine() as (_, port, happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -364,7 +364,7 @@ def test_a_websocket_that_does_not_probe_is_closed_and_polling_goes_on(packet: s
         client.close()
 
 
-def test_a_probe_that_never_upgrades_is_closed_and_polling_goes_on() -> None:
+def test_probe_without_upgrade_is_closed() -> None:
     with echo_engine(upgrade_timeout=0.1) as (_, port, _happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -375,7 +375,7 @@ def test_a_probe_that_never_upgrades_is_closed_and_polling_goes_on() -> None:
         client.close()
 
 
-def test_a_probe_that_breaks_off_leaves_polling_as_it_was() -> None:
+def test_broken_probe_leaves_polling() -> None:
     with echo_engine() as (engine, port, _happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -419,7 +419,7 @@ def test_a_wrong_websocket_handshake_is_refused(headers: dict[str, str], status:
         assert not engine.sockets
 
 
-def test_frames_sent_together_with_the_handshake_are_not_lost() -> None:
+def test_frames_sent_with_the_handshake() -> None:
     with echo_engine() as (_, port, _happenings):
         client = TcpClient(port)
         target = Polls(port, ENGINE).target("websocket")
@@ -431,7 +431,7 @@ def test_frames_sent_together_with_the_handshake_are_not_lost() -> None:
         client.close()
 
 
-def test_a_server_disconnect_closes_a_websocket_with_a_close_packet_first() -> None:
+def test_disconnect_sends_close_packet_by_websocket() -> None:
     with echo_engine() as (engine, port, happenings):
         client = WebSocketClient(port, path=ENGINE)
         sid = json.loads(client.next_message()[1:])["sid"]
@@ -442,7 +442,7 @@ def test_a_server_disconnect_closes_a_websocket_with_a_close_packet_first() -> N
         client.close()
 
 
-def test_a_server_disconnect_reaches_a_polling_client_with_its_last_packets() -> None:
+def test_disconnect_with_last_packets_by_polling() -> None:
     with echo_engine() as (engine, port, happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -453,7 +453,7 @@ def test_a_server_disconnect_reaches_a_polling_client_with_its_last_packets() ->
         assert polls.get(sid).status == 400
 
 
-def test_last_packets_may_take_more_than_one_poll() -> None:
+def test_last_packets_in_several_polls() -> None:
     with echo_engine() as (engine, port, _happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -465,7 +465,7 @@ def test_last_packets_may_take_more_than_one_poll() -> None:
         assert polls.get(sid).status == 400
 
 
-def test_a_server_without_upgrades_offers_and_takes_none() -> None:
+def test_no_upgrades_when_disallowed() -> None:
     with echo_engine(allow_upgrades=False) as (_, port, _happenings):
         polls = Polls(port, ENGINE)
         opened = json.loads(polls.get().body[1:])
@@ -485,7 +485,7 @@ def test_a_refused_session_is_a_401() -> None:
         assert not happenings.entries
 
 
-def test_the_session_of_a_client_is_there_in_its_disconnect_handler() -> None:
+def test_session_in_the_disconnect_handler() -> None:
     with echo_engine() as (engine, port, happenings):
 
         def on_disconnect(sid: str, reason: str) -> None:
@@ -498,7 +498,7 @@ def test_the_session_of_a_client_is_there_in_its_disconnect_handler() -> None:
         assert not engine._leaving
 
 
-def test_a_full_server_answers_503_and_keeps_those_it_has() -> None:
+def test_full_server_answers_503() -> None:
     with echo_engine(max_connections=1) as (_, port, _happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -506,7 +506,7 @@ def test_a_full_server_answers_503_and_keeps_those_it_has() -> None:
         assert polls.post(sid, "4x").status == 200
 
 
-def test_an_answer_to_a_poll_holds_at_most_16_packets_and_64_kb() -> None:
+def test_poll_answer_is_bounded() -> None:
     with echo_engine() as (engine, port, _happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -518,7 +518,7 @@ def test_an_answer_to_a_poll_holds_at_most_16_packets_and_64_kb() -> None:
         assert [len(packets) for packets in sizes] == [16, 6, 1]
 
 
-def test_a_keep_alive_connection_serves_one_poll_after_the_other() -> None:
+def test_polls_on_a_keep_alive_connection() -> None:
     with echo_engine() as (_, port, _happenings):
         polls = Polls(port, ENGINE)
         sid = polls.open()

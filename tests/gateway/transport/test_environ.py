@@ -20,14 +20,14 @@ def environ(port: int = 1) -> dict[str, Any]:
     }
 
 
-def test_a_handler_sees_the_request_without_the_web_servers_parts() -> None:
+def test_environ_without_web_server_entries() -> None:
     seen = ConnectionEnviron(KeptEnviron(environ(), SharedNames()))
     assert seen["QUERY_STRING"] == "EIO=4"
     assert seen["wsgi.input"].read() == b""
     assert "gunicorn.socket" not in seen
 
 
-def test_what_a_handler_adds_is_there_at_the_next_event_but_not_its_request_object() -> None:
+def test_added_entries_last_without_request_object() -> None:
     kept = KeptEnviron(environ(), SharedNames())
     first = ConnectionEnviron(kept)
     first["saved_session"] = {"n": 1}
@@ -39,7 +39,7 @@ def test_what_a_handler_adds_is_there_at_the_next_event_but_not_its_request_obje
     assert "werkzeug.request" not in second
 
 
-def test_equal_headers_of_many_clients_are_kept_once() -> None:
+def test_equal_headers_are_kept_once() -> None:
     names = SharedNames()
     KeptEnviron(environ(), names)
     ports = [intern(str(port)) for port in range(1000)]  # their table may grow by 2 MB: not below
@@ -50,7 +50,7 @@ def test_equal_headers_of_many_clients_are_kept_once() -> None:
     assert size / len(kept) < 400
 
 
-def test_invented_headers_do_not_fill_the_table_of_names() -> None:
+def test_invented_headers_are_bounded() -> None:
     names = SharedNames()
     for number in range(10_000):
         names.share((f"HTTP_X_{number}",))

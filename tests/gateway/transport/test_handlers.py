@@ -20,7 +20,7 @@ from tests.gateway.transport.clients import (
     until,
     within,
 )
-from tests.gateway.transport.servers import Happenings, flask_app
+from tests.gateway.transport.servers import Happenings, close_transports, flask_app
 
 
 class Streaming:
@@ -51,7 +51,7 @@ class Streaming:
 
 
 @pytest.mark.parametrize("async_handlers", [True, False])
-def test_disconnect_handler_ends_a_loop_of_a_websocket_that_closed(async_handlers: bool) -> None:
+def test_disconnect_handler_ends_loop_by_websocket(async_handlers: bool) -> None:
     with flask_app(async_handlers=async_handlers) as (sockets, port):
         app = Streaming(sockets)
         client = WebSocketClient(port)
@@ -65,7 +65,7 @@ def test_disconnect_handler_ends_a_loop_of_a_websocket_that_closed(async_handler
 
 
 @pytest.mark.parametrize("async_handlers", [True, False])
-def test_disconnect_handler_ends_a_loop_of_a_client_that_polls(async_handlers: bool) -> None:
+def test_disconnect_handler_ends_loop_by_polling(async_handlers: bool) -> None:
     with flask_app(async_handlers=async_handlers) as (sockets, port):
         app = Streaming(sockets)
         polls = Polls(port)
@@ -78,7 +78,7 @@ def test_disconnect_handler_ends_a_loop_of_a_client_that_polls(async_handlers: b
 
 
 @pytest.mark.parametrize("async_handlers", [True, False])
-def test_leaving_a_namespace_ends_a_loop_there_and_not_the_connection(
+def test_leaving_a_namespace_ends_its_loop(
     async_handlers: bool,
 ) -> None:
     with flask_app(async_handlers=async_handlers) as (sockets, port):
@@ -94,7 +94,7 @@ def test_leaving_a_namespace_ends_a_loop_there_and_not_the_connection(
         client.close()
 
 
-def test_an_event_ends_the_loop_of_the_one_before_it() -> None:
+def test_event_ends_loop_of_earlier_event() -> None:
     with flask_app() as (sockets, port):
         app = Streaming(sockets)
         client = WebSocketClient(port)
@@ -106,7 +106,7 @@ def test_an_event_ends_the_loop_of_the_one_before_it() -> None:
         client.close()
 
 
-def test_call_asks_the_client_while_other_events_of_it_are_handled() -> None:
+def test_call_while_other_events_are_handled() -> None:
     with flask_app() as (sockets, port):
         told = Happenings()
 
@@ -126,7 +126,7 @@ def test_call_asks_the_client_while_other_events_of_it_are_handled() -> None:
         client.close()
 
 
-def test_handlers_that_do_not_wait_run_in_order() -> None:
+def test_quick_handlers_run_in_order() -> None:
     with flask_app() as (sockets, port):
         told = Happenings()
         sockets.on_event("n", told.add)
@@ -138,7 +138,7 @@ def test_handlers_that_do_not_wait_run_in_order() -> None:
         client.close()
 
 
-def test_without_async_handlers_an_event_waits_for_the_one_before_it() -> None:
+def test_events_in_turn_without_async_handlers() -> None:
     with flask_app(async_handlers=False) as (sockets, port):
         told = Happenings()
 
@@ -158,7 +158,7 @@ def test_without_async_handlers_an_event_waits_for_the_one_before_it() -> None:
 
 
 @pytest.mark.parametrize("async_handlers", [True, False])
-def test_what_a_client_sent_before_it_left_is_handled_before_its_disconnect(
+def test_events_before_disconnect(
     async_handlers: bool,
 ) -> None:
     with flask_app(async_handlers=async_handlers) as (sockets, port):
@@ -173,7 +173,7 @@ def test_what_a_client_sent_before_it_left_is_handled_before_its_disconnect(
         assert told.entries[:200] == list(range(200))
 
 
-def test_events_wait_for_a_connect_handler_that_waits() -> None:
+def test_events_wait_for_connect_handler() -> None:
     with flask_app() as (sockets, port):
         gate, told = Event(), Happenings()
         sockets.on_event("n", lambda: told.add("event"))
@@ -198,7 +198,7 @@ def test_events_wait_for_a_connect_handler_that_waits() -> None:
         client.close()
 
 
-def test_a_client_that_leaves_while_its_connect_handler_waits_leaves_nothing_behind() -> None:
+def test_client_leaves_during_connect_handler() -> None:
     with flask_app() as (sockets, port):
         gate, told = Event(), Happenings()
 
@@ -219,7 +219,7 @@ def test_a_client_that_leaves_while_its_connect_handler_waits_leaves_nothing_beh
         until(lambda: not sockets.server.manager.rooms)
 
 
-def test_a_client_with_many_handlers_that_wait_is_read_no_further_and_its_end_is_noticed() -> None:
+def test_many_waiting_handlers_stop_reading() -> None:
     with flask_app(ping_interval=0.1, ping_timeout=0.1) as (sockets, port):
         gate, told, running = Event(), Happenings(), []
 
@@ -244,7 +244,7 @@ def test_a_client_with_many_handlers_that_wait_is_read_no_further_and_its_end_is
         told.wait_for("disconnected")
 
 
-def test_a_post_behind_handlers_that_wait_ends_with_its_session() -> None:
+def test_waiting_post_ends_with_its_session() -> None:
     with flask_app() as (sockets, port):
         gate = Event()
         sockets.on_event("loop", gate.wait)
@@ -253,6 +253,6 @@ def test_a_post_behind_handlers_that_wait_ends_with_its_session() -> None:
         polls.post(sid, "40")
         posting = gevent.spawn(polls.post, sid, "\x1e".join(['42["loop"]'] * 300))
         until(lambda: not sockets.server.eio.sockets[sid].listening)
-        sockets.server.eio.close_transports()
+        close_transports(sockets.server.eio)
         assert posting.get(timeout=5).body == "ok"
         gate.set()

@@ -44,7 +44,7 @@ def only_connection(sockets: SocketIO) -> Connection:
 # S1
 
 
-def test_a_slow_reader_gets_every_message_whole_and_in_order() -> None:
+def test_slow_reader_gets_whole_messages() -> None:
     count, size = 400, 20_000
     with flask_app(max_outbox_bytes=count * size * 2) as (sockets, port):
         client = WebSocketClient(port, receive_buffer=SMALL_BUFFER)
@@ -62,7 +62,7 @@ def test_a_slow_reader_gets_every_message_whole_and_in_order() -> None:
 # S2
 
 
-def test_a_message_over_the_limit_is_refused_by_its_header() -> None:
+def test_message_over_limit_refused_by_header() -> None:
     with echo_engine(max_http_buffer_size=100_000) as (_, port, happenings):
         client = WebSocketClient(port, path="/engine.io/")
         client.next_message()
@@ -72,7 +72,7 @@ def test_a_message_over_the_limit_is_refused_by_its_header() -> None:
         client.close()
 
 
-def test_a_message_that_grows_over_the_limit_by_fragments_is_refused() -> None:
+def test_fragments_over_limit_are_refused() -> None:
     with echo_engine(max_http_buffer_size=100_000) as (_, port, _happenings):
         client = WebSocketClient(port, path="/engine.io/")
         client.next_message()
@@ -83,7 +83,7 @@ def test_a_message_that_grows_over_the_limit_by_fragments_is_refused() -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_post_over_the_limit_is_a_413_and_ends_the_session(chunked: bool) -> None:
+def test_post_over_limit_is_a_413(chunked: bool) -> None:
     with echo_engine(max_http_buffer_size=1000) as (_, port, _happenings):
         polls = Polls(port, "/engine.io/")
         sid = polls.open()
@@ -108,7 +108,7 @@ def chunked_post(polls: Polls, sid: str, body: bytes) -> Answer:
 # S3
 
 
-def test_compression_is_never_negotiated_and_compressed_frames_are_refused() -> None:
+def test_compressed_frames_are_refused() -> None:
     with echo_engine() as (_, port, _happenings):
         offer = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
         client = WebSocketClient(port, path="/engine.io/", headers=offer)
@@ -121,7 +121,7 @@ def test_compression_is_never_negotiated_and_compressed_frames_are_refused() -> 
 # S4
 
 
-def test_attachments_that_never_end_are_refused_at_the_limit_of_a_message() -> None:
+def test_endless_attachments_are_refused() -> None:
     with flask_app(max_http_buffer_size=100_000) as (sockets, port):
         client = WebSocketClient(port)
         connect_namespace(client)
@@ -129,14 +129,14 @@ def test_attachments_that_never_end_are_refused_at_the_limit_of_a_message() -> N
         for _ in range(3):
             client.frame(2, b"x" * 40_000)
         assert client.close_code() == 1002
-        until(lambda: not sockets.server._binary_packet)
+        until(lambda: not sockets.server._assembly._incomplete)
         client.close()
 
 
 # S5
 
 
-def test_many_slow_events_of_one_client_run_in_order_one_at_a_time() -> None:
+def test_slow_events_run_one_at_a_time() -> None:
     with flask_app(async_handlers=False) as (sockets, port):
         gate, seen, running = Event(), [], []
 
@@ -159,7 +159,7 @@ def test_many_slow_events_of_one_client_run_in_order_one_at_a_time() -> None:
         client.close()
 
 
-def test_a_client_is_not_read_further_while_the_application_lags_behind_it() -> None:
+def test_lagging_application_stops_reading() -> None:
     with flask_app() as (sockets, port):
         gate, handled = Event(), []
 
@@ -174,9 +174,9 @@ def test_a_client_is_not_read_further_while_the_application_lags_behind_it() -> 
         sending = gevent.spawn(client.send, message * 2000)
         gevent.sleep(0.2)  # the absence of reading can only be waited for
         assert not sending.ready()
-        lane = only_connection(sockets)._lane
-        assert lane is not None
-        assert len(lane._calls) + lane._aside < 100
+        events = only_connection(sockets)._events
+        assert events is not None
+        assert len(events._calls) + events._parked < 100
         gate.set()
         with within(10):
             sending.join()
@@ -185,7 +185,7 @@ def test_a_client_is_not_read_further_while_the_application_lags_behind_it() -> 
         client.close()
 
 
-def test_a_client_that_is_not_read_is_not_called_silent() -> None:
+def test_unread_client_is_not_silent() -> None:
     with flask_app(ping_interval=0.05, ping_timeout=0.05) as (sockets, port):
         gate = Event()
         sockets.on_event("slow", gate.wait)
@@ -199,7 +199,7 @@ def test_a_client_that_is_not_read_is_not_called_silent() -> None:
         client.close()
 
 
-def test_a_post_waits_while_the_application_lags_behind_its_packets() -> None:
+def test_post_waits_for_lagging_application() -> None:
     with flask_app() as (sockets, port):
         gate, handled = Event(), []
 
@@ -239,7 +239,7 @@ def test_a_post_of_many_packets_loses_none() -> None:
 # S7
 
 
-def test_bad_packets_are_one_line_in_the_log_without_a_traceback(
+def test_bad_packets_are_logged_without_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     logger = logging.getLogger("test.transport")
@@ -260,7 +260,7 @@ def test_bad_packets_are_one_line_in_the_log_without_a_traceback(
 # S8
 
 
-def test_a_client_that_stalls_is_gone_with_its_socket_and_its_outbox() -> None:
+def test_stalled_client_frees_socket_and_outbox() -> None:
     with flask_app(ping_interval=0.1, ping_timeout=0.1) as (sockets, port):
         happenings = Happenings()
         sockets.on_event("disconnect", happenings.add)
@@ -279,7 +279,7 @@ def test_a_client_that_stalls_is_gone_with_its_socket_and_its_outbox() -> None:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_a_client_that_takes_nothing_is_closed_at_the_bound_of_its_outbox(transport: str) -> None:
+def test_client_is_closed_at_outbox_bound(transport: str) -> None:
     with flask_app(max_outbox_bytes=100_000) as (sockets, port):
         happenings = Happenings()
         sockets.on_event("disconnect", happenings.add)
@@ -302,7 +302,7 @@ def test_a_client_that_takes_nothing_is_closed_at_the_bound_of_its_outbox(transp
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_a_ping_does_not_wait_behind_the_backlog(transport: str) -> None:
+def test_ping_before_the_backlog(transport: str) -> None:
     count, size = 200, 20_000
     with flask_app(ping_interval=0.1, max_outbox_bytes=count * size * 2) as (sockets, port):
         polls = Polls(port)
@@ -326,7 +326,7 @@ def test_a_ping_does_not_wait_behind_the_backlog(transport: str) -> None:
         client.close()
 
 
-def test_a_client_that_does_not_answer_a_close_frame_is_cut_off() -> None:
+def test_unanswered_close_frame_ends_connection() -> None:
     with flask_app(close_timeout=0.1) as (sockets, port):
         client = WebSocketClient(port)
         connect_namespace(client)
@@ -354,7 +354,7 @@ def test_disconnecting_a_stalled_client_returns_at_once() -> None:
         client.close()
 
 
-def test_the_kernel_hides_little_of_a_slow_client_and_delays_nothing() -> None:
+def test_send_buffer_and_nodelay_are_set() -> None:
     with flask_app() as (sockets, port):
         client = WebSocketClient(port)
         connect_namespace(client)
@@ -370,7 +370,7 @@ def test_the_kernel_hides_little_of_a_slow_client_and_delays_nothing() -> None:
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
-def test_a_number_that_is_no_json_is_the_senders_error_and_disconnects_nobody(
+def test_nan_is_the_senders_error(
     number: float,
 ) -> None:
     with flask_app() as (sockets, port):
@@ -386,7 +386,7 @@ def test_a_number_that_is_no_json_is_the_senders_error_and_disconnects_nobody(
 # S10
 
 
-def test_a_step_of_the_wall_clock_disconnects_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wall_clock_step_disconnects_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     with echo_engine(ping_interval=0.05, ping_timeout=5) as (engine, port, happenings):
         client = WebSocketClient(port, path="/engine.io/")
         client.next_message()
@@ -404,7 +404,7 @@ def test_a_step_of_the_wall_clock_disconnects_nobody(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("origins", [None, []])
-def test_without_listed_origins_only_the_same_origin_is_let_in(origins: list[str] | None) -> None:
+def test_only_same_origin_by_default(origins: list[str] | None) -> None:
     with echo_engine(cors_allowed_origins=origins) as (_, port, _happenings):
         polls = Polls(port, "/engine.io/")
         good = polls.request("GET", polls.target(), None, {"Origin": "http://localhost"})
@@ -413,7 +413,7 @@ def test_without_listed_origins_only_the_same_origin_is_let_in(origins: list[str
         assert "access-control-allow-origin" not in bad.headers
 
 
-def test_a_listed_origin_is_let_in_and_another_refused_by_websocket_too() -> None:
+def test_listed_origins_by_polling_and_websocket() -> None:
     with echo_engine(cors_allowed_origins=["http://a.example"]) as (_, port, _happenings):
         polls = Polls(port, "/engine.io/")
         headers = upgrade_headers({"Origin": "http://b.example"})
@@ -423,7 +423,7 @@ def test_a_listed_origin_is_let_in_and_another_refused_by_websocket_too() -> Non
         good.close()
 
 
-def test_a_preflight_is_answered_with_the_listed_origin() -> None:
+def test_preflight_of_a_listed_origin() -> None:
     with echo_engine(cors_allowed_origins=["http://a.example"]) as (_, port, _happenings):
         polls = Polls(port, "/engine.io/")
         answer = polls.request("OPTIONS", polls.target(), None, {"Origin": "http://a.example"})
@@ -432,19 +432,7 @@ def test_a_preflight_is_answered_with_the_listed_origin() -> None:
         assert "POST" in answer.headers["access-control-allow-methods"]
 
 
-def test_a_rebound_name_is_refused_by_its_host() -> None:
-    with echo_engine(allowed_hosts=("localhost",)) as (_, port, _happenings):
-        polls = Polls(port, "/engine.io/")
-        rebound = {"Host": "evil.example:80", "Origin": "http://evil.example:80"}
-        assert polls.request("GET", polls.target(), None, rebound).status == 400
-        del rebound["Origin"]  # a request without one is nobody's page, but its host is checked
-        assert polls.request("GET", polls.target(), None, rebound).status == 400
-        socket = upgrade_headers(rebound)
-        assert polls.request("GET", polls.target("websocket"), None, socket).status == 400
-        assert polls.request("GET", polls.target(), None, {"Host": "LOCALHOST:1"}).status == 200
-
-
-def test_the_async_mode_is_gevent_whatever_is_installed() -> None:
+def test_async_mode_is_gevent() -> None:
     assert EngineServer().async_mode == "gevent"
     with pytest.raises(ValueError, match="gevent"):
         EngineServer(async_mode="threading")
@@ -453,7 +441,7 @@ def test_the_async_mode_is_gevent_whatever_is_installed() -> None:
 # Failures of the application
 
 
-def test_a_handler_that_fails_leaves_the_clients_later_events_to_run(
+def test_failed_handler_does_not_stop_later_events(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with flask_app() as (sockets, port):
@@ -488,10 +476,12 @@ def deaf_client(sockets: SocketIO, port: int) -> tuple[WebSocketClient, Connecti
 
 
 @pytest.mark.parametrize("is_subscribed", [True, False])
-def test_client_that_takes_nothing_is_closed(is_subscribed: bool) -> None:
+def test_client_that_takes_nothing_is_closed(
+    is_subscribed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with flask_app(stalled_timeout=0.2) as (sockets, port):
         stalled = Happenings()
-        sockets.server.eio.on_stalled = stalled.add
+        monkeypatch.setattr(sockets.server, "on_stalled", stalled.add)
         client, connection = deaf_client(sockets, port)
         if is_subscribed:
             connection.send_frames(packet_frame("4" + "x" * 60_000) * 10)
@@ -514,7 +504,7 @@ def test_polling_client_that_fetches_nothing_is_closed() -> None:
         assert sockets.server.eio.backlog.total == 0
 
 
-def test_whoever_holds_most_is_closed_at_the_bound_of_all() -> None:
+def test_client_with_most_is_closed() -> None:
     with flask_app(max_total_outbox_bytes=2_000_000) as (sockets, port):
         _little, small = deaf_client(sockets, port)
         _much, large = deaf_client(sockets, port)
@@ -527,7 +517,7 @@ def test_whoever_holds_most_is_closed_at_the_bound_of_all() -> None:
 
 
 @pytest.mark.parametrize("in_connect_handler", [True, False])
-def test_burst_to_a_client_that_reads_arrives_whole(in_connect_handler: bool) -> None:
+def test_burst_to_a_reading_client(in_connect_handler: bool) -> None:
     with flask_app() as (sockets, port):
 
         def send_much() -> None:
@@ -548,7 +538,7 @@ def test_burst_to_a_client_that_reads_arrives_whole(in_connect_handler: bool) ->
         client.close()
 
 
-def test_sender_waits_for_a_client_and_others_do_not() -> None:
+def test_only_the_sender_waits() -> None:
     with flask_app() as (sockets, port):
         sent = Happenings()
 
@@ -573,7 +563,7 @@ def test_sender_waits_for_a_client_and_others_do_not() -> None:
             each.close()
 
 
-def test_events_of_a_client_wait_until_it_takes_its_answers() -> None:
+def test_events_wait_for_untaken_answers() -> None:
     with flask_app() as (sockets, port):
         served = Happenings()
 
@@ -608,7 +598,7 @@ def test_packets_that_are_no_events_are_counted(endless: str) -> None:
         client.close()
 
 
-def test_packets_that_are_no_events_are_counted_in_a_post() -> None:
+def test_idle_packets_of_a_post_count() -> None:
     with flask_app() as (_sockets, port):
         polls = Polls(port)
         sid = polls.open()
@@ -626,7 +616,7 @@ def test_attachments_that_never_come_end_the_connection() -> None:
         text = '451-["x",{"_placeholder":true,"num":0}' + ",{}" * 100_000 + "]"
         client.text(text)
         connection = only_connection(sockets)
-        pending = sockets.server._binary_packet
+        pending = sockets.server._assembly._incomplete
         until(lambda: pending)
         assert pending[connection.sid].cost < 2 * len(text)
         while client.next_frame() != (8, (1002, "attachments did not come in time")):
@@ -637,7 +627,7 @@ def test_attachments_that_never_come_end_the_connection() -> None:
         client.close()
 
 
-def test_long_bad_packet_ends_the_connection_and_nothing_behind_it_is_served() -> None:
+def test_long_bad_packet_drops_later_packets() -> None:
     with flask_app() as (sockets, port):
         served = Happenings()
         sockets.on_event("say", served.add)
@@ -659,10 +649,10 @@ def test_connections_that_are_being_closed_count() -> None:
         first = sockets.server.eio.sockets[next(iter(sockets.server.eio.sockets))]
         sockets.server.eio.disconnect(first.sid)
         assert len(sockets.server.eio.sockets) == 1
-        assert sockets.server.eio.connection_count == 2
+        assert len(sockets.server.eio.commons.closing) == 1
         assert Polls(port).get().status == 503
         clients[0].close()
-        until(lambda: sockets.server.eio.connection_count == 1)
+        until(lambda: not sockets.server.eio.commons.closing)
         assert Polls(port).get().status == 200
         clients[1].close()
 
@@ -692,7 +682,7 @@ def test_native_thread_acts_on_a_websocket() -> None:
         client.close()
 
 
-def test_native_thread_acts_on_a_client_whose_get_waits() -> None:
+def test_native_thread_and_waiting_get() -> None:
     with flask_app() as (sockets, port):
         polls, said = Polls(port), list[str]()
         polled = polls.open()
@@ -710,7 +700,7 @@ def test_native_thread_acts_on_a_client_whose_get_waits() -> None:
 # Polling
 
 
-def test_second_get_before_the_first_woke_is_answered() -> None:
+def test_second_get_before_first_woke() -> None:
     link, asked, second = PollingLink(), list[object](), list[list[str | bytes]]()
     first = gevent.spawn(link.wait, None, lambda: None)
     until(lambda: link.waiting)

@@ -120,7 +120,7 @@ def flask(*command: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_flask_run_is_refused_and_other_commands_are_not() -> None:
+def test_only_flask_run_is_refused() -> None:
     refused = flask("run", "--port", "0")
     assert refused.returncode != 0
     assert options.NO_FLASK_RUN in refused.stderr

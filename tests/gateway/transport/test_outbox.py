@@ -8,7 +8,7 @@ from gateway.transport.outbox import MAX_CHUNKS_PER_WRITE, Outbox
 
 @settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=50), max_size=100), st.randoms())
-def test_bytes_come_out_in_order_in_pieces_of_any_size(chunks: list[bytes], random: object) -> None:
+def test_bytes_in_order_in_any_pieces(chunks: list[bytes], random: object) -> None:
     box, taken = Outbox(), b""
     for chunk in chunks:
         box.push(chunk)
@@ -21,7 +21,7 @@ def test_bytes_come_out_in_order_in_pieces_of_any_size(chunks: list[bytes], rand
     assert box.peek() == []
 
 
-def test_what_is_put_ahead_waits_for_the_rest_of_what_was_begun() -> None:
+def test_push_ahead_behind_begun_chunk() -> None:
     box = Outbox()
     for chunk in (b"begun", b"next"):
         box.push(chunk)
@@ -31,7 +31,7 @@ def test_what_is_put_ahead_waits_for_the_rest_of_what_was_begun() -> None:
     assert box.size == len(b"gunaheadnext")
 
 
-def test_one_write_is_offered_a_bounded_number_of_chunks() -> None:
+def test_peek_is_bounded() -> None:
     box = Outbox()
     for _ in range(1000):
         box.push(b"x")

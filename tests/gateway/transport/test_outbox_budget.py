@@ -44,7 +44,7 @@ class Rig:
             self.later.popleft()()
 
 
-def test_largest_are_evicted_down_to_the_bound_and_only_they() -> None:
+def test_largest_are_evicted() -> None:
     rig = Rig()
     clients = rig.clients(100, 400, 300, 201)
     assert [client.ends for client in clients] == [[], [], [], []]  # never amid somebody's call
@@ -54,7 +54,7 @@ def test_largest_are_evicted_down_to_the_bound_and_only_they() -> None:
     rig.clock.stop()
 
 
-def test_nobody_is_evicted_who_has_taken_it_meanwhile() -> None:
+def test_nobody_evicted_after_taking_all() -> None:
     rig = Rig()
     clients = rig.clients(600, 600)
     clients[0].holds(0)
@@ -90,7 +90,7 @@ def test_pause_of_the_process_is_no_stall() -> None:
     rig.clock.stop()
 
 
-def test_client_that_took_all_and_blocks_anew_begins_anew() -> None:
+def test_checks_restart_after_taking_all() -> None:
     rig = Rig()
     (client,) = rig.clients(1)
     for _ in range(3 * CHECKS):

@@ -71,7 +71,7 @@ def stock_app(**options: Any) -> Iterator[tuple[Any, int]]:
         sockets.server.shutdown()
 
 
-def test_polling_is_logged_as_the_stock_server_does(
+def test_polling_is_logged_like_stock(
     caplog: pytest.LogCaptureFixture, loggers: dict[str, Any]
 ) -> None:
     logged = []
@@ -156,7 +156,7 @@ def test_nothing_is_logged_unless_wanted(value: Any, caplog: pytest.LogCaptureFi
     assert caplog.records == []
 
 
-def test_true_logs_to_standard_error_by_the_stock_names() -> None:
+def test_true_logs_by_the_stock_names() -> None:
     """In a process of its own: the stock loggers keep the level they are given first."""
     program = (
         "from flask import Flask; from gateway.transport import SocketIO; import logging;"

@@ -13,8 +13,8 @@ import engineio
 import pytest
 from greenlet import greenlet
 
-from gateway.transport import EngineServer, engine_server
-from gateway.transport.poll_connection import answer_head, own_headers, split_stamp
+from gateway.transport import EngineServer, session_timers
+from gateway.transport.poll_connection import PollConnection, answer_head, own_headers, split_stamp
 from tests.gateway.transport.clients import (
     Answer,
     Polls,
@@ -25,7 +25,7 @@ from tests.gateway.transport.clients import (
     until,
     within,
 )
-from tests.gateway.transport.servers import end, serve
+from tests.gateway.transport.servers import close_transports, end, serve
 
 ENGINE = "/engine.io/"
 ORIGIN = {"Origin": "http://localhost", "Accept-Encoding": "gzip", "Cookie": "a=b"}
@@ -100,7 +100,7 @@ def serving(**options: Any) -> Iterator[tuple[Service, int]]:
             end(service.engine)
 
 
-def test_the_same_get_again_is_answered_alike_and_the_application_is_not_asked() -> None:
+def test_same_get_is_answered_without_application() -> None:
     with serving(cors_allowed_origins=["http://localhost"]) as (service, port):
         polls = KeptPolls(service, port, ORIGIN)
         answers = [polls.get(word) for word in "abcd"]
@@ -120,7 +120,7 @@ def test_a_stamp_against_caches_makes_no_difference() -> None:
 
 
 @pytest.mark.parametrize("words", ["a", "abcd"], ids=["by the web server", "without it"])
-def test_a_get_that_is_sent_again_ends_the_session_as_its_answer_was_lost(words: str) -> None:
+def test_repeated_get_ends_the_session(words: str) -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port)
         for word in words:
@@ -131,7 +131,7 @@ def test_a_get_that_is_sent_again_ends_the_session_as_its_answer_was_lost(words:
         assert service.engine.connection(polls.sid) is None
 
 
-def test_a_post_that_is_sent_again_is_taken_once() -> None:
+def test_repeated_post_is_taken_once() -> None:
     with serving() as (service, port):
         polls = Polls(port, ENGINE)
         sid = polls.open()
@@ -142,7 +142,7 @@ def test_a_post_that_is_sent_again_is_taken_once() -> None:
 
 
 @pytest.mark.parametrize("stamp", ["1796000000", "1796000000500", ""])
-def test_requests_of_a_client_with_a_coarse_clock_are_all_taken(stamp: str) -> None:
+def test_coarse_clock_requests_are_taken(stamp: str) -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port)
         target = f"{Polls(port, ENGINE).target(sid=polls.sid)}&t={stamp}"
@@ -153,7 +153,7 @@ def test_requests_of_a_client_with_a_coarse_clock_are_all_taken(stamp: str) -> N
         until(lambda: service.told == ["equal"] * 8)
 
 
-def test_a_clock_that_stands_still_from_the_first_request_on_is_known_for_it() -> None:
+def test_clock_that_stands_still() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port)
         opened = Polls(port).request("GET", Polls(port, ENGINE).target() + "&t=same")
@@ -162,7 +162,7 @@ def test_a_clock_that_stands_still_from_the_first_request_on_is_known_for_it() -
             assert polls.get(word, "&t=same").body == f"4{word}"
 
 
-def test_a_client_that_resets_its_connection_is_not_believed_to_have_read_the_answer() -> None:
+def test_reset_means_answer_unread() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
         connection = service.engine.connection(polls.sid)
@@ -171,7 +171,7 @@ def test_a_client_that_resets_its_connection_is_not_believed_to_have_read_the_an
         until(lambda: connection.closed)
 
 
-def test_a_reset_means_nothing_once_the_client_has_asked_on_by_another_connection() -> None:
+def test_reset_after_asking_elsewhere() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
         first, polls.client = polls.client, TcpClient(port)
@@ -183,7 +183,7 @@ def test_a_reset_means_nothing_once_the_client_has_asked_on_by_another_connectio
 
 
 @pytest.mark.parametrize("more", ["", "&t=1796000000"], ids=["none", "seconds"])
-def test_a_reset_means_nothing_once_the_client_was_answered_by_another_connection(
+def test_reset_after_answer_elsewhere(
     more: str,
 ) -> None:
     with serving() as (service, port):
@@ -230,9 +230,7 @@ def test_what_is_sent_together_is_answered_together() -> None:
     [("&x=1", {}), ("", {"X-New": "1"}), ("", {"Host": "other.example"})],
     ids=["query", "header", "host"],
 )
-def test_a_get_that_differs_is_a_matter_for_the_application(
-    more: str, headers: dict[str, str]
-) -> None:
+def test_different_get_goes_to_the_application(more: str, headers: dict[str, str]) -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
         assert polls.get("x", more, headers).body == "4x"
@@ -245,7 +243,7 @@ def test_a_foreign_origin_is_refused_on_a_connection_that_rests() -> None:
         assert polls.get("x", headers={"Origin": "http://evil.example"}).status == 400
 
 
-def test_posts_and_gets_take_turns_on_one_connection() -> None:
+def test_posts_and_gets_in_turn() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
         words = ["a", "b" * 200_000, "c"]
@@ -256,7 +254,7 @@ def test_posts_and_gets_take_turns_on_one_connection() -> None:
         assert service.told == words
 
 
-def test_what_comes_behind_a_waiting_get_is_served_after_it() -> None:
+def test_request_behind_waiting_get() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest().park()
         polls.post("4behind")
@@ -265,7 +263,7 @@ def test_what_comes_behind_a_waiting_get_is_served_after_it() -> None:
         assert service.told == ["behind"]
 
 
-def test_two_gets_in_one_piece_are_both_answered() -> None:
+def test_two_gets_in_one_piece() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
         service.engine.send(polls.sid, "a")
@@ -276,7 +274,7 @@ def test_two_gets_in_one_piece_are_both_answered() -> None:
         assert read_answer(polls.client).body == "4b"
 
 
-def test_a_get_that_comes_in_pieces_is_answered() -> None:
+def test_get_in_pieces() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
         service.engine.send(polls.sid, "a")
@@ -292,7 +290,7 @@ def resting(service: Service) -> int:
     return len(service.engine.resting)
 
 
-def test_another_page_is_served_on_a_connection_that_rests() -> None:
+def test_other_page_on_resting_connection() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
         polls.client.send(request_bytes("GET", "/elsewhere", None, {}))
@@ -300,14 +298,14 @@ def test_another_page_is_served_on_a_connection_that_rests() -> None:
         assert service.asked == ["GET"]
 
 
-def test_a_client_that_leaves_its_waiting_get_ends_the_session() -> None:
+def test_abandoned_waiting_get_ends_the_session() -> None:
     with serving() as (service, port):
         KeptPolls(service, port).rest().park().client.close()
         until(lambda: service.told == ["transport close"])
         assert resting(service) == 0
 
 
-def test_a_second_get_beside_a_waiting_one_ends_the_session() -> None:
+def test_second_get_ends_the_session() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest().park()
         assert Polls(port, ENGINE).get(polls.sid).status == 400
@@ -315,16 +313,16 @@ def test_a_second_get_beside_a_waiting_one_ends_the_session() -> None:
         until(lambda: service.told == ["transport error"])
 
 
-def test_a_waiting_get_is_told_that_the_session_ends_and_the_next_is_refused() -> None:
+def test_session_end_answers_waiting_get() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest().park()
-        service.engine.close_transports()
+        close_transports(service.engine)
         assert read_answer(polls.client).body == "1"
         polls.ask()
         assert read_answer(polls.client).status == 400
 
 
-def test_a_long_answer_arrives_whole_at_a_slow_reader() -> None:
+def test_long_answer_to_slow_reader() -> None:
     size = 3_000_000
     with serving() as (service, port):
         polls = KeptPolls(service, port)
@@ -335,7 +333,7 @@ def test_a_long_answer_arrives_whole_at_a_slow_reader() -> None:
         assert polls.get("after").body == "4after"
 
 
-def test_a_long_answer_is_compressed_for_who_takes_that() -> None:
+def test_long_answer_is_compressed() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port, {"Accept-Encoding": "gzip"}).rest()
         answer = polls.get("y" * 5000)
@@ -345,7 +343,7 @@ def test_a_long_answer_is_compressed_for_who_takes_that() -> None:
         assert service.asked == []
 
 
-def test_an_upgrade_ends_a_get_that_waits_and_loses_nothing() -> None:
+def test_upgrade_loses_nothing() -> None:
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest().park()
         client = WebSocketClient(port, polls.sid, ENGINE)
@@ -358,8 +356,8 @@ def test_an_upgrade_ends_a_get_that_waits_and_loses_nothing() -> None:
         client.close()
 
 
-def test_a_connection_on_which_nobody_polls_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_server, "IDLE_TIMEOUT_S", 0.2)
+def test_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_timers, "IDLE_TIMEOUT_S", 0.2)
     with serving() as (service, port):
         polls = KeptPolls(service, port).rest()
         with within(5):
@@ -367,8 +365,8 @@ def test_a_connection_on_which_nobody_polls_is_closed(monkeypatch: pytest.Monkey
         assert resting(service) == 0
 
 
-def test_a_get_may_wait_longer_than_a_connection_may_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_server, "IDLE_TIMEOUT_S", 0.1)
+def test_get_waits_longer_than_idle_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_timers, "IDLE_TIMEOUT_S", 0.1)
     with serving(ping_interval=0.7) as (service, port):
         polls = KeptPolls(service, port).rest().park()
         assert read_answer(polls.client).body == "2"
@@ -385,12 +383,12 @@ def test_a_get_may_wait_longer_than_a_connection_may_rest(monkeypatch: pytest.Mo
         (b"GET /?start=1&at=2 HTTP/1.1", b"GET /?start=1&at=2 HTTP/1.1", ""),
     ],
 )
-def test_the_stamp_is_a_field_of_the_query(request_line: bytes, without: bytes, stamp: str) -> None:
+def test_stamp_is_a_query_field(request_line: bytes, without: bytes, stamp: str) -> None:
     headers = b"\r\nReferer: http://a/?t=1\r\n\r\n"
     assert split_stamp(request_line + headers) == (without + headers, stamp)
 
 
-def test_an_answer_has_its_own_length_encoding_and_date() -> None:
+def test_own_headers_of_an_answer() -> None:
     headers = [(b"Vary", b"Origin"), (b"Content-Length", b"5"), (b"Date", b"then")]
     head = answer_head(b"200 OK", headers) + own_headers([("Content-Encoding", "gzip")], 7)
     lines = head.split(b"\r\n")
@@ -402,7 +400,7 @@ def test_an_answer_has_its_own_length_encoding_and_date() -> None:
     assert lines[5:] == [b"", b""]
 
 
-def test_a_session_keeps_one_connection_however_many_it_makes() -> None:
+def test_session_keeps_one_resting_connection() -> None:
     with serving() as (service, port), within(10):
         polls = KeptPolls(service, port)
         made = []
@@ -417,10 +415,11 @@ def test_a_session_keeps_one_connection_however_many_it_makes() -> None:
         assert polls.get("more").body == "4more"
 
 
-def test_who_is_given_back_to_a_full_server_loses_its_session() -> None:
+def test_give_back_to_full_server() -> None:
     with serving() as (service, port), within(10):
         polls = KeptPolls(service, port).rest()
         [kept] = service.engine.resting
+        assert isinstance(kept, PollConnection)
         exchange = kept._exchange
         assert exchange is not None
         server = exchange.give_back.args[0]  # type: ignore[attr-defined]  # is a partial

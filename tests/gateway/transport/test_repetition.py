@@ -11,7 +11,7 @@ DART = "mx2k11is"  # NOW_S in milliseconds, in base 36
 @pytest.mark.parametrize(
     "stamp", ["1796000000", "1796000000500", "1796000000.5", "17", "0", DART, "mx2k11ir"]
 )
-def test_clock_that_shows_seconds_or_milliseconds_is_coarse(stamp: str) -> None:
+def test_seconds_and_milliseconds_are_coarse(stamp: str) -> None:
     assert is_coarse(stamp, NOW_S)
 
 
@@ -33,13 +33,13 @@ def test_other_stamps_are_not_coarse(stamp: str) -> None:
     assert not is_coarse(stamp, NOW_S)
 
 
-def test_get_with_the_stamp_of_the_last_is_a_repetition() -> None:
+def test_get_with_last_stamp_is_repetition() -> None:
     requests = Requests("open")
     assert [requests.is_get_again(t, NOW_S) for t in ("a", "b", "b", "c")] == [0, 0, 1, 0]
     assert requests.asked_count == 3
 
 
-def test_post_with_stamp_and_body_of_the_last_is_a_repetition() -> None:
+def test_post_with_last_stamp_and_body_is_repetition() -> None:
     requests = Requests("open")
     posts = [("a", b"1"), ("a", b"1"), ("b", b"1"), ("b", b"1"), ("c", b"2")]
     assert [requests.is_post_again(*it, NOW_S) for it in posts] == [0, 1, 0, 1, 0]
@@ -54,7 +54,7 @@ def test_post_between_two_gets_hides_no_repetition() -> None:
 
 
 @pytest.mark.parametrize("stamp", ["", "1796000000", "1796000000500", DART])
-def test_stamp_that_names_no_request_is_believed_each_time(stamp: str) -> None:
+def test_coarse_stamp_is_never_repetition(stamp: str) -> None:
     requests = Requests(stamp)
     for _ in range(3):
         assert not requests.is_get_again(stamp, NOW_S)
@@ -62,7 +62,7 @@ def test_stamp_that_names_no_request_is_believed_each_time(stamp: str) -> None:
 
 
 @pytest.mark.parametrize("first", ["opened", "get", "post", "other body"])
-def test_client_that_repeats_a_stamp_for_another_request_is_believed_from_then_on(
+def test_stamp_reused_for_other_request(
     first: str,
 ) -> None:
     requests = Requests("same" if first == "opened" else "")

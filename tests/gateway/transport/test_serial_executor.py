@@ -5,7 +5,12 @@ import time
 import gevent
 from gevent.event import Event
 
-from gateway.transport.serial_executor import MAX_WAITING, MAX_WAITING_BYTES, Lane, Once
+from gateway.transport.serial_executor import (
+    MAX_WAITING,
+    MAX_WAITING_BYTES,
+    CallOnce,
+    SerialExecutor,
+)
 from tests.gateway.transport.clients import until
 from tests.timing import scaled_s
 
@@ -25,134 +30,134 @@ class Client:
         """Mind nothing."""
 
 
-def wait_until_idle(lane: Lane) -> None:
-    until(lambda: lane.idle)
+def wait_until_idle(executor: SerialExecutor) -> None:
+    until(lambda: executor.idle)
 
 
-def test_calls_run_in_order_in_one_greenlet_that_ends_with_them() -> None:
+def test_calls_in_order_in_one_greenlet() -> None:
     seen: list[tuple[int, int]] = []
-    lane = Lane(Client())
+    executor = SerialExecutor(Client())
 
     def call(number: int) -> None:
         seen.append((number, id(gevent.getcurrent())))
         gevent.sleep(0)
 
     for number in range(10):
-        lane.put(call, number)
-    assert not lane.idle
-    wait_until_idle(lane)
+        executor.put(call, number)
+    assert not executor.idle
+    wait_until_idle(executor)
     assert [number for number, _ in seen] == list(range(10))
     assert len({greenlet for _, greenlet in seen}) == 1
 
 
-def test_a_lane_is_full_by_number_or_by_bytes_and_says_when_there_is_room() -> None:
+def test_full_by_number_or_bytes() -> None:
     gate, said = Event(), list[bool]()
-    lane = Lane(client := Client())
-    client.on_room = lambda: said.append(lane.full)  # type: ignore[method-assign]  # this one
+    executor = SerialExecutor(client := Client())
+    client.on_room = lambda: said.append(executor.full)  # type: ignore[method-assign]  # this one
     begun = Event()
 
     def wait_at_gate() -> None:
         begun.set()
         gate.wait()
 
-    lane.put(wait_at_gate)
+    executor.put(wait_at_gate)
     assert begun.wait(scaled_s(5))
     for _ in range(MAX_WAITING):
-        assert not lane.full
-        lane.put(lambda: None)
-    assert lane.full
+        assert not executor.full
+        executor.put(lambda: None)
+    assert executor.full
     gate.set()
-    wait_until_idle(lane)
+    wait_until_idle(executor)
     assert said == [False, False]
-    lane.put(lambda: None, size=MAX_WAITING_BYTES)
-    assert lane.full
-    wait_until_idle(lane)
-    assert not lane.full
+    executor.put(lambda: None, size=MAX_WAITING_BYTES)
+    assert executor.full
+    wait_until_idle(executor)
+    assert not executor.full
 
 
-def test_a_call_that_fails_does_not_stop_the_next() -> None:
+def test_failed_call_does_not_stop_next() -> None:
     seen: list[str] = []
-    lane = Lane(Client())
-    lane.put(lambda: 1 / 0)
-    lane.put(seen.append, "next")
-    wait_until_idle(lane)
+    executor = SerialExecutor(Client())
+    executor.put(lambda: 1 / 0)
+    executor.put(seen.append, "next")
+    wait_until_idle(executor)
     assert seen == ["next"]
 
 
-def test_time_of_a_call_is_charged_and_its_waiting_is_not() -> None:
-    lane = Lane(client := Client())
-    lane.put(gevent.sleep, 0.05)
-    wait_until_idle(lane)
+def test_only_computing_is_charged() -> None:
+    executor = SerialExecutor(client := Client())
+    executor.put(gevent.sleep, 0.05)
+    wait_until_idle(executor)
     assert client.charged_s < 0.05
-    lane.put(time.sleep, 0.05)
-    wait_until_idle(lane)
+    executor.put(time.sleep, 0.05)
+    wait_until_idle(executor)
     assert client.charged_s >= 0.05
 
 
 def test_calls_that_were_dropped_do_not_run() -> None:
     seen: list[str] = []
-    lane = Lane(Client())
-    lane.put(lane.drop)
-    lane.put(seen.append, "dropped")
-    wait_until_idle(lane)
-    assert not lane.full
-    lane.put(seen.append, "later")
-    wait_until_idle(lane)
+    executor = SerialExecutor(Client())
+    executor.put(executor.drop)
+    executor.put(seen.append, "dropped")
+    wait_until_idle(executor)
+    assert not executor.full
+    executor.put(seen.append, "later")
+    wait_until_idle(executor)
     assert seen == ["later"]
 
 
-def test_call_that_waits_lets_the_next_begin_unless_it_is_alone() -> None:
+def test_waiting_call_lets_next_begin() -> None:
     gate, seen = Event(), list[str]()
-    lane = Lane(Client())
+    executor = SerialExecutor(Client())
 
     def call(name: str) -> None:
         seen.append(f"{name} begins")
         gate.wait()
         seen.append(f"{name} ends")
 
-    lane.put(call, "a", is_alone=False)
-    lane.put(call, "b", is_alone=True)
-    lane.put(call, "c", is_alone=False)
+    executor.put(call, "a", is_alone=False)
+    executor.put(call, "b", is_alone=True)
+    executor.put(call, "c", is_alone=False)
     until(lambda: len(seen) == 2)
     assert seen == ["a begins", "b begins"]
-    assert not lane.idle
+    assert not executor.idle
     gate.set()
-    wait_until_idle(lane)
+    wait_until_idle(executor)
     assert seen[2:] == ["a ends", "b ends", "c begins", "c ends"]
-    assert not lane._bytes
+    assert not executor._bytes
 
 
-def test_calls_that_do_not_wait_share_one_greenlet_though_they_need_not_be_alone() -> None:
+def test_quick_calls_share_one_greenlet() -> None:
     greenlets = set[int]()
-    lane = Lane(Client())
+    executor = SerialExecutor(Client())
     for _ in range(10):
-        lane.put(lambda: greenlets.add(id(gevent.getcurrent())), is_alone=False)
-    wait_until_idle(lane)
+        executor.put(lambda: greenlets.add(id(gevent.getcurrent())), is_alone=False)
+    wait_until_idle(executor)
     assert len(greenlets) == 1
 
 
-def test_calls_that_wait_for_something_fill_the_lane() -> None:
+def test_parked_calls_fill_the_executor() -> None:
     gate, begun = Event(), list[int]()
-    lane = Lane(Client())
+    executor = SerialExecutor(Client())
 
     def call(number: int) -> None:
         begun.append(number)
         gate.wait()
 
     for number in range(MAX_WAITING):
-        lane.put(call, number, is_alone=False)
+        executor.put(call, number, is_alone=False)
     until(lambda: len(begun) == MAX_WAITING)
-    assert lane.full
+    assert executor.full
     gate.set()
-    until(lambda: not lane.full)
-    lane.put(gevent.sleep, 0, size=MAX_WAITING_BYTES, is_alone=False)
-    until(lambda: lane.full)
-    until(lambda: not lane.full)
+    until(lambda: not executor.full)
+    executor.put(gevent.sleep, 0, size=MAX_WAITING_BYTES, is_alone=False)
+    until(lambda: executor.full)
+    until(lambda: not executor.full)
 
 
 def test_call_is_made_once() -> None:
     seen: list[str] = []
-    once = Once(seen.append, ("made",))
+    once = CallOnce(seen.append, ("made",))
     once()
     once()
     assert seen == ["made"]

@@ -153,7 +153,7 @@ def test_many_containers_within_the_bound_are_taken() -> None:
         client.close()
 
 
-def test_a_refused_client_of_msgpack_got_nothing_before() -> None:
+def test_refused_msgpack_client_got_nothing() -> None:
     with flask_app(serializer="msgpack") as (sockets, port):
 
         @sockets.on("connect")
@@ -227,7 +227,7 @@ def test_binary_packet_class_of_an_application() -> None:
         client.close()
 
 
-def test_text_packet_class_of_an_application_with_attachments() -> None:
+def test_application_packet_class_with_attachments() -> None:
     def encoded(text: str) -> str:
         return "4" + base64.b64encode(text.encode()).decode()
 
@@ -248,7 +248,7 @@ def test_text_packet_class_of_an_application_with_attachments() -> None:
 
 
 @pytest.mark.parametrize("name", ["pickle", "cbor", "nothing", None, object])
-def test_serializer_that_python_socketio_does_not_have_is_refused(name: Any) -> None:
+def test_unknown_serializer_is_refused(name: Any) -> None:
     with pytest.raises(ValueError, match="serializer="):
         SocketIO(Flask("x"), serializer=name)
 
@@ -291,7 +291,7 @@ def test_json_of_an_application() -> None:
         assert packet_class_of("default").json is StrictJSON
 
 
-def test_strict_json_takes_the_arguments_of_the_module() -> None:
+def test_strict_json_takes_module_arguments() -> None:
     value = {"b": [1], "a": "ü"}
     assert StrictJSON.loads(StrictJSON.dumps(value)) == value
     assert StrictJSON.dumps(value, sort_keys=True) == json.dumps(value, sort_keys=True)

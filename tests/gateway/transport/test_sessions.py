@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.transport.sessions import Sessions
+from gateway.transport.sessions import SessionLimit
 
 
 @dataclass(eq=False)
@@ -12,14 +12,14 @@ class Client:
     is_joined: bool = True
 
 
-def full(*clients: Client) -> tuple[Sessions[Client], list[str]]:
+def full(*clients: Client) -> tuple[SessionLimit[Client], list[str]]:
     ended: list[str] = []
 
     def end(session: Client) -> None:
         ended.append(session.sid)
         sessions.remove(session)
 
-    sessions: Sessions[Client] = Sessions(len(clients), end)
+    sessions: SessionLimit[Client] = SessionLimit(len(clients), end)
     for client in clients:
         sessions.add(client)
     return sessions, ended
@@ -31,7 +31,7 @@ def test_room_for_all() -> None:
     sessions.remove(left)
     assert sessions.make_room("b")
     assert ended == []
-    unbounded: Sessions[Client] = Sessions(None, ended.append)  # type: ignore[arg-type]  # unused
+    unbounded: SessionLimit[Client] = SessionLimit(None, ended.append)  # type: ignore[arg-type]  # unused
     assert unbounded.make_room("a")
 
 

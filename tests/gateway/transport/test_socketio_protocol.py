@@ -33,7 +33,7 @@ def echo_events(sockets: SocketIO) -> Happenings:
     return happenings
 
 
-def test_a_namespace_is_joined_with_a_session_id() -> None:
+def test_namespace_has_a_session_id() -> None:
     with flask_app() as (sockets, port):
         echo_events(sockets)
         client = WebSocketClient(port)
@@ -44,7 +44,7 @@ def test_a_namespace_is_joined_with_a_session_id() -> None:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_an_unknown_namespace_is_refused_with_the_documents_message(transport: str) -> None:
+def test_unknown_namespace_is_refused(transport: str) -> None:
     with flask_app() as (_, port):
         if transport == "websocket":
             client = WebSocketClient(port)
@@ -57,7 +57,7 @@ def test_an_unknown_namespace_is_refused_with_the_documents_message(transport: s
         assert answer == '44/random,{"message":"Invalid namespace"}'
 
 
-def test_a_client_that_never_asks_for_a_namespace_is_closed() -> None:
+def test_client_without_namespace_is_closed() -> None:
     with flask_app(connect_timeout=0.1) as (_, port):
         client = WebSocketClient(port)
         assert client.next_message()[0] == "0"
@@ -65,7 +65,7 @@ def test_a_client_that_never_asks_for_a_namespace_is_closed() -> None:
         client.close()
 
 
-def test_answering_pings_does_not_keep_a_client_that_never_asks_for_a_namespace() -> None:
+def test_pongs_do_not_keep_client_without_namespace() -> None:
     with flask_app(connect_timeout=0.3, ping_interval=0.05) as (_, port):
         client = WebSocketClient(port)
         polls, pings = Polls(port), 0
@@ -83,7 +83,7 @@ def test_answering_pings_does_not_keep_a_client_that_never_asks_for_a_namespace(
         client.close()
 
 
-def test_a_client_whose_namespace_was_refused_is_closed_as_well() -> None:
+def test_refused_client_is_closed() -> None:
     with flask_app(connect_timeout=0.1) as (_, port):
         client = WebSocketClient(port)
         connect_namespace(client, "/random")
@@ -91,7 +91,7 @@ def test_a_client_whose_namespace_was_refused_is_closed_as_well() -> None:
         client.close()
 
 
-def test_a_client_with_a_namespace_outlives_the_connect_timeout() -> None:
+def test_connected_client_outlives_connect_timeout() -> None:
     with flask_app(connect_timeout=0.05) as (sockets, port):
         echo_events(sockets)
         client = WebSocketClient(port)
@@ -103,7 +103,7 @@ def test_a_client_with_a_namespace_outlives_the_connect_timeout() -> None:
 
 
 @pytest.mark.parametrize("packet", ['42["message"]', "41", "430[]", "4abc", "44{}"])
-def test_a_session_that_does_not_begin_with_connect_is_closed_at_once(packet: str) -> None:
+def test_first_packet_must_be_connect(packet: str) -> None:
     with flask_app() as (_, port):
         client = WebSocketClient(port)
         client.text(packet)
@@ -154,7 +154,7 @@ def test_a_bad_packet_closes_the_connection(packet: str) -> None:
 
 
 @pytest.mark.parametrize("packet", BAD_PACKETS[:8], ids=lambda packet: str(packet[:24]))
-def test_a_bad_packet_by_polling_is_a_400_and_ends_the_session(packet: str) -> None:
+def test_bad_packet_by_polling_is_a_400(packet: str) -> None:
     with flask_app() as (sockets, port):
         happenings = echo_events(sockets)
         polls = Polls(port)
@@ -166,7 +166,7 @@ def test_a_bad_packet_by_polling_is_a_400_and_ends_the_session(packet: str) -> N
         happenings.wait_for(("disconnect", "transport error"))
 
 
-def test_binary_events_and_binary_acks_go_both_ways() -> None:
+def test_binary_events_and_acks() -> None:
     with flask_app() as (sockets, port):
         echo_events(sockets)
         client = WebSocketClient(port)
@@ -187,7 +187,7 @@ def test_binary_events_and_binary_acks_go_both_ways() -> None:
         client.close()
 
 
-def test_text_where_an_attachment_was_announced_closes_the_connection() -> None:
+def test_text_instead_of_attachment() -> None:
     with flask_app() as (_, port):
         client = WebSocketClient(port)
         connect_namespace(client)
@@ -197,7 +197,7 @@ def test_text_where_an_attachment_was_announced_closes_the_connection() -> None:
         client.close()
 
 
-def test_a_binary_message_that_was_not_announced_closes_the_connection() -> None:
+def test_unannounced_attachment() -> None:
     with flask_app() as (_, port):
         client = WebSocketClient(port)
         connect_namespace(client)
@@ -207,7 +207,7 @@ def test_a_binary_message_that_was_not_announced_closes_the_connection() -> None
 
 
 @pytest.mark.parametrize("number", ["1", "-1", '"0"', "null"])
-def test_a_placeholder_without_its_attachment_closes_the_connection(number: str) -> None:
+def test_placeholder_without_attachment(number: str) -> None:
     with flask_app() as (sockets, port):
         happenings = echo_events(sockets)
         client = WebSocketClient(port)
@@ -220,7 +220,7 @@ def test_a_placeholder_without_its_attachment_closes_the_connection(number: str)
         client.close()
 
 
-def test_leaving_one_namespace_keeps_the_other_and_the_connection() -> None:
+def test_leaving_one_namespace_keeps_the_other() -> None:
     with flask_app(namespaces=["/", "/custom"]) as (sockets, port):
         echo_events(sockets)
         client = WebSocketClient(port)
@@ -235,7 +235,7 @@ def test_leaving_one_namespace_keeps_the_other_and_the_connection() -> None:
 
 
 @pytest.mark.parametrize("always_connect", [False, True])
-def test_what_a_connect_handler_emits_follows_the_connect_packet(always_connect: bool) -> None:
+def test_connect_packet_before_emitted_events(always_connect: bool) -> None:
     with flask_app(always_connect=always_connect) as (sockets, port):
 
         @sockets.on("connect")
@@ -255,7 +255,7 @@ def test_what_a_connect_handler_emits_follows_the_connect_packet(always_connect:
 
 
 @pytest.mark.parametrize("always_connect", [False, True])
-def test_a_refused_client_was_never_told_that_it_is_in(always_connect: bool) -> None:
+def test_refused_client_got_nothing_before(always_connect: bool) -> None:
     with flask_app(always_connect=always_connect) as (sockets, port):
 
         @sockets.on("connect")
@@ -272,7 +272,7 @@ def test_a_refused_client_was_never_told_that_it_is_in(always_connect: bool) -> 
         client.close()
 
 
-def test_a_broadcast_reaches_a_client_only_after_its_connect_handler_accepted_it() -> None:
+def test_broadcast_after_connect_handler() -> None:
     with flask_app() as (sockets, port):
         deciding, decide = Event(), Event()
 
@@ -329,7 +329,7 @@ def test_large_event_while_a_client_connects(serializer: str) -> None:
 CONNECTS = {"default": b"40", "msgpack": bytes.fromhex("82a47479706500a36e7370a12f")}
 
 
-def test_a_connect_handler_that_fails_refuses_without_saying_why() -> None:
+def test_failed_connect_handler_refuses() -> None:
     with flask_app() as (sockets, port):
 
         @sockets.on("connect")
@@ -341,7 +341,7 @@ def test_a_connect_handler_that_fails_refuses_without_saying_why() -> None:
         client.close()
 
 
-def test_call_in_a_handler_gets_its_answer_while_the_handler_waits() -> None:
+def test_call_inside_a_handler() -> None:
     with flask_app() as (sockets, port):
 
         @sockets.on("ask")
@@ -357,7 +357,7 @@ def test_call_in_a_handler_gets_its_answer_while_the_handler_waits() -> None:
         client.close()
 
 
-def test_an_acknowledgement_that_nobody_waits_for_is_ignored() -> None:
+def test_unexpected_ack_is_ignored() -> None:
     with flask_app() as (sockets, port):
         echo_events(sockets)
         client = WebSocketClient(port)
@@ -387,7 +387,7 @@ def test_answer_without_data_is_an_answer(answer: str) -> None:
         client.close()
 
 
-def test_second_connect_is_refused_and_the_first_stands() -> None:
+def test_second_connect_is_refused() -> None:
     with flask_app() as (sockets, port):
         echo_events(sockets)
         client = WebSocketClient(port)
@@ -416,7 +416,7 @@ def test_an_answer_counts_once() -> None:
         client.close()
 
 
-def test_disconnect_handlers_of_all_namespaces_run_even_when_one_fails() -> None:
+def test_failed_disconnect_handler_does_not_stop_others() -> None:
     with flask_app() as (sockets, port):
         happenings = Happenings()
 
@@ -440,7 +440,7 @@ def test_disconnect_handlers_of_all_namespaces_run_even_when_one_fails() -> None
         assert not sockets.server.manager.rooms
 
 
-def test_a_session_of_the_application_lasts_from_event_to_event() -> None:
+def test_application_session_lasts() -> None:
     with flask_app() as (sockets, port):
         sockets.sockio_mw.flask_app.secret_key = secrets.token_hex()
 
@@ -459,7 +459,7 @@ def test_a_session_of_the_application_lasts_from_event_to_event() -> None:
         client.close()
 
 
-def test_handlers_see_the_request_that_opened_the_connection() -> None:
+def test_handlers_see_the_opening_request() -> None:
     with flask_app() as (sockets, port):
 
         @sockets.on("look")
@@ -473,7 +473,7 @@ def test_handlers_see_the_request_that_opened_the_connection() -> None:
         client.close()
 
 
-def test_message_of_too_many_lists_closes_the_connection() -> None:
+def test_too_many_lists() -> None:
     with flask_app() as (_, port):
         client = WebSocketClient(port)
         connect_namespace(client)

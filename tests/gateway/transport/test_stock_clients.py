@@ -49,7 +49,7 @@ def test_an_upgrade_loses_repeats_and_reorders_nothing(
     ("transports", "ends_with"),
     [("polling", "polling"), ("websocket", "websocket"), ("polling,websocket", "websocket")],
 )
-def test_the_stock_python_client_gets_everything_in_order(
+def test_stock_python_client_in_order(
     transports: str, ends_with: str, start_process: StartProcess, free_port: Callable[[], int]
 ) -> None:
     port = free_port()

@@ -77,7 +77,7 @@ def _replaced(lines: list[str], difference: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("server", list(SERVERS))
-def test_the_stock_client_sees_the_stock_server_but_for_the_listed_differences(
+def test_same_transcript_except_listed_differences(
     server: str, start_process: StartProcess, free_port: Callable[[], int]
 ) -> None:
     differences = json.loads((HERE / "differences.json").read_text())
@@ -88,7 +88,7 @@ def test_the_stock_client_sees_the_stock_server_but_for_the_listed_differences(
     assert [it for it in differences if "used" not in it] == []
 
 
-def test_each_difference_names_the_paragraph_that_asks_for_it() -> None:
+def test_each_difference_names_its_paragraph() -> None:
     for difference in json.loads((HERE / "differences.json").read_text()):
         assert difference["because"]
         assert re.match(r"(Engine\.IO v4|Socket\.IO v5), \"", difference["paragraph"])

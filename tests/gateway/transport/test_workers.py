@@ -42,7 +42,7 @@ def port(
     assert "[ERROR]" not in process.output
 
 
-def test_a_websocket_is_taken_over_with_what_the_client_sent_early(port: int) -> None:
+def test_websocket_with_early_data(port: int) -> None:
     client = TcpClient(port)
     handshake = request_bytes(
         "GET", Polls(port, ENGINE).target("websocket"), None, upgrade_headers()
@@ -55,7 +55,7 @@ def test_a_websocket_is_taken_over_with_what_the_client_sent_early(port: int) ->
     client.close()
 
 
-def test_many_websockets_live_at_once_and_each_gets_its_own(port: int) -> None:
+def test_many_websockets_at_once(port: int) -> None:
     clients = [WebSocketClient(port, path=ENGINE) for _ in range(50)]
     for number, client in enumerate(clients):
         client.text(f"4{number}.")
@@ -65,7 +65,7 @@ def test_many_websockets_live_at_once_and_each_gets_its_own(port: int) -> None:
         client.close()
 
 
-def test_polling_and_upgrade_work_over_kept_alive_connections(port: int) -> None:
+def test_polling_and_upgrade_by_keep_alive(port: int) -> None:
     polls = Polls(port, ENGINE)
     sid = polls.open()
     kept = TcpClient(port)
@@ -83,7 +83,7 @@ def test_polling_and_upgrade_work_over_kept_alive_connections(port: int) -> None
     client.close()
 
 
-def test_a_second_websocket_is_closed_in_its_handshake_and_the_first_lives(port: int) -> None:
+def test_second_websocket_is_closed(port: int) -> None:
     polls = Polls(port, ENGINE)
     sid = polls.open()
     kept = TcpClient(port)
@@ -105,7 +105,7 @@ def test_a_second_websocket_is_closed_in_its_handshake_and_the_first_lives(port:
     first.close()
 
 
-def test_nothing_but_a_close_frame_follows_a_garbage_packet(port: int) -> None:
+def test_garbage_packet_gets_only_close_frame(port: int) -> None:
     client = WebSocketClient(port, path=ENGINE)
     client.next_message()
     client.text("garbage")
@@ -114,7 +114,7 @@ def test_nothing_but_a_close_frame_follows_a_garbage_packet(port: int) -> None:
     client.close()
 
 
-def test_a_client_that_gives_up_its_get_ends_the_session(port: int) -> None:
+def test_abandoned_get_ends_the_session(port: int) -> None:
     polls = Polls(port, ENGINE)
     sid = polls.open()
     client = TcpClient(port)
