@@ -21,7 +21,6 @@ from shared.setting_types import (
     listed,
     listen_host,
     network,
-    not_built,
     number,
     origin,
     source,
@@ -60,7 +59,7 @@ class Setting:
 
     ``default`` is written as a user would write it and holds for the roles in ``default_for``;
     elsewhere the value is None, or () for a setting that is a list (``many``). ``parse`` raises
-    ValueError saying what the text must be. A ``secret`` is never shown.
+    ValueError saying what the text must be.
     """
 
     name: str
@@ -70,7 +69,6 @@ class Setting:
     help: str
     default_for: tuple[Role, ...] = BOTH
     many: bool = False
-    secret: bool = False
 
     @property
     def field(self) -> str:
@@ -137,41 +135,6 @@ _ROWS = (
         yes_or_no,
         "whether a recorded ride starts again at its end",
     ),
-    Setting(
-        "SPOKE_WHEEL_M",
-        DEVICE,
-        None,
-        not_built("a wheel sensor"),
-        "the wheel's circumference in m (not in this version)",
-    ),
-    Setting(
-        "SPOKE_POLE_PAIRS",
-        DEVICE,
-        None,
-        not_built("a motor controller"),
-        "magnetic pole pairs of the motor (not in this version)",
-    ),
-    Setting(
-        "SPOKE_GEAR",
-        DEVICE,
-        None,
-        not_built("a motor controller"),
-        "turns of the motor for one of the wheel (not in this version)",
-    ),
-    Setting(
-        "SPOKE_SERIAL_BAUD",
-        DEVICE,
-        None,
-        not_built("a serial line"),
-        "bits a second on the serial line (not in this version)",
-    ),
-    Setting(
-        "SPOKE_MQTT_MAP",
-        DEVICE,
-        None,
-        not_built("MQTT"),
-        "the file that says which MQTT topic is which value (not in this version)",
-    ),
     Setting("SPOKE_PUB_BIND", DEVICE, PUB_ENDPOINT, bind_endpoint, "where gateways connect to"),
     Setting(
         "SPOKE_PUB_CONNECT",
@@ -234,13 +197,6 @@ _ROWS = (
         "1000",
         integer(1, 10_000),
         "how many devices are held at most",
-    ),
-    Setting(
-        "SPOKE_SUBSCRIBE",
-        GATEWAY,
-        "all",
-        choice("all", later=("demand",)),
-        "receive all devices (on demand those that are watched: not in this version)",
     ),
     Setting("SPOKE_GATEWAY_HOST", GATEWAY, "127.0.0.1", listen_host, "the address to listen on"),
     Setting(
@@ -336,37 +292,6 @@ _ROWS = (
         "none",
         choice("none", later=("jwt",)),
         "who may connect: everybody (none); jwt is not in this version",
-    ),
-    Setting(
-        "SPOKE_JWT_KEY",
-        GATEWAY,
-        None,
-        not_built("JWT"),
-        "the key that tokens are checked with (not in this version)",
-        secret=True,
-    ),
-    Setting(
-        "SPOKE_CURVE_KEYS",
-        BOTH,
-        None,
-        not_built("CURVE"),
-        "the keys that encrypt the link of device and gateway (not in this version)",
-        secret=True,
-    ),
-    Setting(
-        "SPOKE_ALLOW_PLAINTEXT",
-        BOTH,
-        "no",
-        yes_or_no,
-        "accept that this link is not encrypted (in this version it never is)",
-    ),
-    Setting(
-        "SPOKE_REDIS_URL",
-        GATEWAY,
-        None,
-        not_built("Redis"),
-        "the Redis of a cluster of gateways (not in this version)",
-        secret=True,
     ),
 )
 

@@ -1,14 +1,13 @@
 """What the text of a setting may say: one function a kind of value.
 
 Each takes the text and returns the value, or raises ValueError whose text says what it must be.
-None of those for secrets repeats the text it was given.
 """
 
 import re
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 from shared.origins import PORT_MAX, ascii_name, read_origin
 from shared.reading import is_device_id
@@ -82,15 +81,6 @@ def listed(parse_one: Parse) -> Parse:
         if len(set(values)) < len(values):
             raise ValueError("must not name one thing twice")
         return tuple(values)
-
-    return parse
-
-
-def not_built(what: str) -> Parse:
-    """Make a parser that refuses every value, because what it asks for is not built yet."""
-
-    def parse(_text: str) -> NoReturn:
-        raise ValueError(f"{what} is not in this version; leave it out")
 
     return parse
 

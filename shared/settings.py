@@ -5,7 +5,7 @@ Spoke reads the environment. The rows are in :mod:`shared.setting_table`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, combinations
 from pathlib import Path
 from stat import S_ISDIR
@@ -52,11 +52,6 @@ class Settings:
     seed: int | None
     ride_pace: float
     ride_loop: bool
-    wheel_m: float | None
-    pole_pairs: int | None
-    gear: float | None
-    serial_baud: int | None
-    mqtt_map: str | None
     pub_bind: str | None
     pub_connect: tuple[str, ...]
     replay_bind: str | None
@@ -66,7 +61,6 @@ class Settings:
     device_bind: str | None
     devices: tuple[str, ...]
     max_devices: int
-    subscribe: Literal["all"]
     gateway_host: str
     gateway_port: int
     cors_origins: tuple[str, ...]
@@ -81,10 +75,6 @@ class Settings:
     outbox_mb: int
     max_connections: int
     auth: str
-    jwt_key: str | None = field(repr=False)  # secrets stay out of logs and stack traces
-    curve_keys: str | None = field(repr=False)
-    allow_plaintext: bool
-    redis_url: str | None = field(repr=False)
     ignored: tuple[str, ...] = ()
     """A sentence for each name in the environment that is no setting; the log says them."""
 
@@ -180,13 +170,13 @@ def _parse_all(merged: Mapping[str, Given]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _parse(setting: Setting, given: Given) -> Any:  # noqa: ANN401  # each setting has its own type
-    """Parse one text. Raises SettingsError naming it, unless it is a secret."""
+    """Parse one text. Raises SettingsError naming it."""
     try:
         if not given.text.isprintable():
             raise ValueError("must be one line without control characters")
         return setting.parse(given.text)
     except ValueError as error:
-        shown = "(hidden)" if setting.secret else repr(given.text[:SHOWN_CHARS_MAX])
+        shown = repr(given.text[:SHOWN_CHARS_MAX])
         raise SettingsError(f"{setting.name} = {shown} ({given.place}): {error}") from None
 
 
