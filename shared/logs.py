@@ -62,11 +62,6 @@ def setup_logging(settings: Settings, process: str) -> None:
         logger.warning("setting_ignored", what=what)
 
 
-def close_logs() -> None:
-    """Write what still waits. Only for who ends the process by ``os._exit``."""
-    logger.remove()
-
-
 def log_name(settings: Settings, process: str) -> str:
     """Name the process in its log file: no two that run at once share one."""
     if process == "gateway":

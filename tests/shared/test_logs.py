@@ -25,7 +25,7 @@ BEGIN = """
 import logging, os, sys, threading
 from pathlib import Path
 from loguru import logger
-from shared.logs import close_logs, setup_logging
+from shared.logs import setup_logging
 from shared.settings import load_settings
 environ = {name: text for name, text in os.environ.items() if name.startswith("SPOKE_")}
 settings = load_settings("gateway", sys.argv[1:], environ, Path.cwd())
@@ -303,7 +303,7 @@ def test_setting_up_twice_writes_no_line_twice(tmp_path: Path) -> None:
 # --- the end of a process ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("end", ["", "sys.exit(3)", "close_logs(); os._exit(3)"])
+@pytest.mark.parametrize("end", ["", "sys.exit(3)", "logger.remove(); os._exit(3)"])
 def test_what_was_logged_just_before_the_end_is_written(tmp_path: Path, end: str) -> None:
     ended = run(tmp_path, f'for n in range(200): logger.info("gap", n=n)\n{end}')
     assert ended.code == (3 if end else 0)
