@@ -49,7 +49,7 @@ ENTRIES = {
 
 
 @by_name
-def test_a_setting_has_a_row_in_the_documentation(setting: Setting) -> None:
+def test_setting_has_documentation_row(setting: Setting) -> None:
     row = ROWS[setting.name]
     assert row.read_by == ("both" if setting.roles == BOTH else setting.roles[0])
     assert len(row.meaning) > SUMMARY_CHARS_MIN
@@ -69,7 +69,7 @@ def test_the_documentations_example_works(setting: Setting, tmp_path: Path) -> N
 
 
 @by_name
-def test_a_setting_is_explained_in_the_example_file(setting: Setting) -> None:
+def test_setting_is_in_example_file(setting: Setting) -> None:
     entry = ENTRIES[setting.name]
     assert len(entry.comment) > SUMMARY_CHARS_MIN
     if "(default)" in entry.comment:
@@ -77,9 +77,7 @@ def test_a_setting_is_explained_in_the_example_file(setting: Setting) -> None:
 
 
 @by_name
-def test_a_line_of_the_example_file_works_without_its_hash(
-    setting: Setting, tmp_path: Path
-) -> None:
+def test_example_line_is_valid(setting: Setting, tmp_path: Path) -> None:
     assert _trouble(setting, ENTRIES[setting.name].text, tmp_path) is None
 
 
@@ -93,7 +91,7 @@ def test_the_documentation_knows_no_other_settings() -> None:
     assert set(documented) == set(SETTINGS)
 
 
-def test_the_example_file_changes_nothing_as_it_is() -> None:
+def test_example_file_sets_nothing() -> None:
     assert all(line.startswith("#") for line in EXAMPLE.splitlines() if line)
 
 
