@@ -19,13 +19,13 @@ from gateway.fanout.fanout import Fanout, do_nothing
 from gateway.fanout.groups import OpenMulticast
 from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.feed.effects import Now
+from gateway.log_once import LogOnce
 from gateway.upstream.readiness import Watch
 from gateway.upstream.replay_client import Aside, Replay, Reply
 from gateway.upstream.sockets import Incoming
 from gateway.upstream.subscriber import Subscriber
 from shared.cursor import Cursor
 from shared.errors import BadMessage
-from shared.log_once import OncePerKind
 from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message
 
 TURN_S = 0.025
@@ -141,7 +141,7 @@ class Hub:
         self._clock = clock
         self._wake = Wake()
         self._answers_about_all = BoundedSemaphore(ANSWERS_ABOUT_ALL)
-        self._once = OncePerKind(a_minute=LINES_A_MINUTE)
+        self._once = LogOnce(a_minute=LINES_A_MINUTE)
         self._lagging: dict[str, None] = {}  # who can be sent more at once, who waits longest first
         self._blocked: set[str] = set()  # whose kernel is full, until on_writable
         self._flushed_s = self._judged_s = self._turned_s = self._piece_began_s = 0.0

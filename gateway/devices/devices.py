@@ -28,10 +28,10 @@ from gateway.feed.effects import (
 from gateway.feed.feed import Feed
 from gateway.feed.reorder_buffer import HeldTotal, Reorder
 from gateway.feed.retransmission import Purpose
+from gateway.log_once import LogOnce
 from gateway.packets import Gap, encode_json, reading_frame, reading_payload
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
-from shared.log_once import OncePerKind
 from shared.reading import CheckedReading, Reading, Status
 from shared.wire import ReplayAnswer, encode_reading
 
@@ -170,7 +170,7 @@ class Devices:
         self.evicted: OrderedDict[str, tuple[Cursor, int]] = OrderedDict()
         """The last position and arrival number of devices that had to give way."""
         self._ours = ours
-        self._once = OncePerKind(limits.devices, a_minute=FAULTS_A_MINUTE)
+        self._once = LogOnce(limits.devices, a_minute=FAULTS_A_MINUTE)
         self._held, self._fills = HeldTotal(), Fills()  # what all feeds share
         self._table: OrderedDict[str, Device] = OrderedDict()  # the longest silent first
         self._in_order: Sequence[Device] | None = None

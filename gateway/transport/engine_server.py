@@ -9,6 +9,7 @@ import engineio
 from engineio import packet as engineio_packet
 from gevent import get_hub
 
+from gateway.log_once import LogOncePerPeriod
 from gateway.transport import compat, payload, socket_handoff
 from gateway.transport.budget import Budget
 from gateway.transport.client_address import TrustedProxies, holder_of
@@ -28,7 +29,6 @@ from gateway.transport.upgrade import Probe
 from gateway.transport.wakeup import ThreadCalls, from_any_thread
 from gateway.transport.web_handler import IDLE_TIMEOUT_S
 from gateway.transport.websocket import Commons, WebSocketLink
-from shared.log_once import OncePerPeriod
 
 # The kernel doubles it: this much of what a client does not read is hidden there.
 SEND_BUFFER_BYTES = 64 * 1024
@@ -82,7 +82,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # engineio has no ty
         self.log = PacketLog(self.logger)
         self.allowed_hosts = tuple(host.lower() for host in allowed_hosts)
         self.origins_setting = origins_setting
-        self._noted = OncePerPeriod(NOTES_PERIOD_S)
+        self._noted = LogOncePerPeriod(NOTES_PERIOD_S)
         self.proxies = proxies or TrustedProxies()
         self.sessions: Sessions[Connection] = Sessions(max_connections, _evict)
         self.max_outbox_bytes = max_outbox_bytes

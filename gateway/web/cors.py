@@ -10,9 +10,9 @@ from time import monotonic
 from flask import Flask, Response, request
 from loguru import logger
 
+from gateway.log_once import LogOncePerPeriod
 from gateway.web.request_guards import ORIGINS_SETTING, OriginCheck
 from shared.errors import Forbidden
-from shared.log_once import OncePerPeriod
 from shared.origins import shown
 
 API_PATH = "/api/"
@@ -26,7 +26,7 @@ _HEADER_NAMES = re.compile("[A-Za-z0-9_, -]{1,500}")
 
 def share_with_pages(app: Flask, is_allowed_origin: OriginCheck) -> None:
     """Let the pages of allowed origins read answers under ``/api/``, and refuse all others."""
-    logged = OncePerPeriod(LOG_PERIOD_S, ORIGINS_LOGGED)
+    logged = LogOncePerPeriod(LOG_PERIOD_S, ORIGINS_LOGGED)
 
     def refuse_others() -> None:
         origin = request.headers.get("Origin")

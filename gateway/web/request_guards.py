@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from werkzeug.wsgi import ClosingIterator
 
+from gateway.log_once import LogOnce
 from gateway.transport import TrustedProxies
 from gateway.web.error_handlers import problem, translate
 from shared.errors import BadRequest, Forbidden, Unavailable
-from shared.log_once import OncePerKind
 from shared.origins import comparable
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def handshake_check(has_room_for: Callable[[dict[str, Any]], bool]) -> Check:
 
 def proxy_check(proxies: TrustedProxies, warn: Callable[..., object]) -> Check:
     """Refuse nothing, but tell once of a proxy that nobody listed: its clients pass for one."""
-    told = OncePerKind()
+    told = LogOnce()
 
     def check(environ: "WSGIEnvironment") -> None:
         if proxies.is_client_hidden(environ) and told.is_first("proxy", None):
