@@ -1,10 +1,10 @@
-"""Measure what a ZeroMQ message costs an idle event loop: waited for by a thread, or by the loop.
+"""Measure the cost of a ZeroMQ message in an idle event loop, with and without a polling thread.
 
 ::
 
     python -m scripts.measure.loop_waits
 
-Another process sends messages of two frames, each with the time of its sending, 100 a second.
+Another process sends 100 messages per second. Each has two frames and contains its send time.
 """
 
 import subprocess
@@ -29,7 +29,7 @@ Socket = zmq.Socket[bytes]
 
 
 def send(port: int) -> None:
-    """Be the other process."""
+    """Send the messages; this runs in the other process."""
     with zmq.Context() as context, context.socket(zmq.PUSH) as push:
         push.connect(f"tcp://127.0.0.1:{port}")
         for _ in range(MESSAGES):
@@ -39,7 +39,7 @@ def send(port: int) -> None:
 
 @contextmanager
 def waited_for_by_a_thread(pull: Socket, wake: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """Let a thread poll, which wakes the loop and goes on when told that all was read."""
+    """Let a thread poll. It wakes the loop and continues after the loop has read everything."""
     has_read: SimpleQueue[bool] = SimpleQueue()
     watcher = gevent.get_hub().loop.async_()
     watcher.start(wake)
@@ -67,7 +67,7 @@ def waited_for_by_a_thread(pull: Socket, wake: Callable[[], None]) -> Iterator[C
 
 @contextmanager
 def waited_for_by_the_loop(pull: Socket, wake: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """Watch the descriptor, as the gateway does."""
+    """Let the loop watch the descriptor, as the gateway does."""
     arrivals = Arrivals(watch_descriptor)
     arrivals.add(pull, wake)
     yield lambda: None
@@ -75,7 +75,7 @@ def waited_for_by_the_loop(pull: Socket, wake: Callable[[], None]) -> Iterator[C
 
 
 def measure(way: Callable[[Socket, Callable[[], None]], object]) -> tuple[list[float], float]:
-    """Note how long after its sending each message was read, in ms; and the CPU time in µs."""
+    """Return the delay of each message in ms, and the CPU time per message in µs."""
     delays: list[float] = []
     woken = Event()
     with zmq.Context() as context, context.socket(zmq.PULL) as pull:
@@ -96,7 +96,7 @@ def measure(way: Callable[[Socket, Callable[[], None]], object]) -> tuple[list[f
 
 
 def main() -> None:
-    """Measure both ways, in turns, and print what each takes."""
+    """Measure both ways alternately and print the results."""
     ways = {"a thread waits": waited_for_by_a_thread, "the loop waits": waited_for_by_the_loop}
     for _ in range(3):
         for name, way in ways.items():
