@@ -388,7 +388,7 @@ def _load(payload: bytes, limit: int) -> dict[str, object]:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ValueError("duplicate key")
+        raise ValueError("a key appears twice")
     return result
 
 
