@@ -68,10 +68,10 @@ def test_used_port_names_holder(installed_project: ProjectCopy) -> None:
 
 
 def test_wrong_settings_are_named_before_anything_starts(installed_project: ProjectCopy) -> None:
-    done = installed_project.run("scripts/start", SPOKE_RATE_HZ="fast", SPOKE_COLOUR="red")
+    done = installed_project.run("scripts/start", SPOKE_RATE_HZ="fast", SPOKE_SEED="red")
     assert done.returncode == 2
     assert "SPOKE_RATE_HZ = 'fast'" in done.stdout
-    assert "SPOKE_COLOUR" in done.stdout
+    assert "SPOKE_SEED = 'red'" in done.stdout
     assert "started" not in done.stdout
 
 
