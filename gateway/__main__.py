@@ -25,12 +25,12 @@ from loguru import logger
 
 from gateway import __version__
 from gateway.app import Gateway, create_app, load_templates
+from gateway.decorators import stops_process_on_error
 from gateway.shutdown import drain
 from gateway.transport import WebServer
 from gateway.web.api import INSTALL_HINT, libraries_missing
 from shared.addresses import page_url, socket_address
 from shared.console import tell
-from shared.decorators import stops_process_on_error
 from shared.errors import SettingsError
 from shared.logs import setup_logging
 from shared.notify import READY, STOPPING, Notifier

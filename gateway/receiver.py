@@ -13,12 +13,12 @@ from loguru import logger
 
 from gateway.devices.devices import Devices
 from gateway.domain import FaultReason, Now
+from gateway.log_once import LogOnce
 from gateway.upstream.replay_client import FeedReply, ReplayClient, SingleReply
 from gateway.upstream.sockets import Incoming
 from gateway.upstream.subscriber import Subscriber
 from shared.cursor import Cursor
 from shared.errors import BadMessage
-from shared.log_once import OncePerKind
 from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message
 
 EXPECTED = {
@@ -61,7 +61,7 @@ class Receiver:
         self._replay = replay
         self._clock = clock
         self._pause = pause
-        self._logged = OncePerKind(a_minute=LINES_A_MINUTE)
+        self._logged = LogOnce(a_minute=LINES_A_MINUTE)
         self._readers: dict[str, AsyncResult[ReplayAnswer | ReplayRefusal]] = {}
         """The calls of :meth:`read_past` that wait, by their question's id."""
 

@@ -1,4 +1,4 @@
-"""What developers, CI and the Procfile run.
+"""Programs for developers, CI and the Procfile.
 
 Shell where nothing is installed yet, Python from there on. May import ``shared`` and ``device``;
 only tests import this.

@@ -1,4 +1,4 @@
-/** Start the Chromium of this machine, without a window and without calls home. */
+/** Start Chromium without a window and without background network requests. */
 
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -7,7 +7,7 @@ import { chromium } from "playwright-core";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const FLAGS = [
-  "--no-sandbox", // needed as root, as in a container; the pages are our own
+  "--no-sandbox", // needed for root, for example in a container; all pages are our own
   "--disable-gpu",
   "--disable-quic",
   "--no-first-run",
@@ -16,7 +16,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 
-/** Start it with a profile of its own that is gone afterwards; `CHROMIUM` names another one. */
+/** Start it with a temporary profile. `CHROMIUM` can name another program. */
 export function launchChromium() {
   return chromium.launch({ executablePath: findChromium(), headless: true, args: FLAGS });
 }
@@ -25,6 +25,6 @@ function findChromium() {
   const folders = (process.env.PATH ?? "").split(delimiter);
   const places = folders.flatMap((folder) => NAMES.map((name) => join(folder, name)));
   const found = process.env.CHROMIUM ?? places.find((place) => existsSync(place));
-  if (!found) throw new Error("there is no Chromium: install it, or set CHROMIUM to where it is");
+  if (!found) throw new Error("Chromium is missing: install it, or set CHROMIUM to its path");
   return found;
 }

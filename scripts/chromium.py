@@ -1,4 +1,4 @@
-"""Find Chromium for the tests of the page, or install it from Debian's packages."""
+"""Find Chromium for the browser tests, or install it from Debian's packages."""
 
 import os
 import shutil
@@ -10,36 +10,36 @@ MAC_PLACES = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
-ADVICE = "install it ('sudo apt-get install chromium' on Debian), or set CHROMIUM to where it is"
+ADVICE = "install it ('sudo apt-get install chromium' on Debian), or set CHROMIUM to its path"
 
 
 class ChromiumMissing(Exception):
-    """There is no Chromium, and it could not be installed; the text says what to do."""
+    """Chromium is missing and could not be installed. The text gives advice."""
 
 
 def get_chromium() -> str:
-    """Return the path of Chromium, installed if it has to be; raises ChromiumMissing."""
+    """Return the path of Chromium; install it if necessary. Raises ChromiumMissing."""
     return find_chromium(os.environ) or _install()
 
 
 def find_chromium(environ: Mapping[str, str]) -> str | None:
-    """Return the path that ``CHROMIUM`` names, else of the first browser found.
+    """Return the path in ``CHROMIUM``, or else the path of the first browser found.
 
-    Raises ChromiumMissing when ``CHROMIUM`` names no program.
+    Raises ChromiumMissing if ``CHROMIUM`` is not a program.
     """
     named = environ.get("CHROMIUM")
     places = (named,) if named else (*NAMES, *MAC_PLACES)
     found = filter(None, (shutil.which(place, path=environ.get("PATH")) for place in places))
     path = next(found, None)
     if named and path is None:
-        raise ChromiumMissing(f"CHROMIUM is {named}, and no program is there")
+        raise ChromiumMissing(f"CHROMIUM is {named}, which is not a program")
     return path
 
 
 def _install() -> str:
     apt = _apt_get()
     if apt is None:
-        raise ChromiumMissing(f"the tests of the page need Chromium, which is missing: {ADVICE}")
+        raise ChromiumMissing(f"the browser tests need Chromium, which is missing: {ADVICE}")
     print("test: installing Chromium with apt-get", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for words in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
@@ -48,12 +48,12 @@ def _install() -> str:
             raise ChromiumMissing(f"apt-get {words[0]} failed, so Chromium is missing: {ADVICE}")
     path = find_chromium(os.environ)
     if path is None:
-        raise ChromiumMissing(f"apt-get installed no Chromium that can be found: {ADVICE}")
+        raise ChromiumMissing(f"apt-get installed Chromium, but it cannot be found: {ADVICE}")
     return path
 
 
 def _apt_get() -> list[str] | None:
-    """Return how to call apt-get with the right to install; None when there is no way."""
+    """Return the command to run apt-get as root; None if this is not possible."""
     if shutil.which("apt-get") is None:
         return None
     if os.geteuid() == 0:

@@ -1,8 +1,8 @@
 # shellcheck shell=sh
-# Sourced by its neighbours: where the project is, and how to speak.
+# Sourced by the other scripts: finds the project and defines functions for messages.
 
 ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
-# shellcheck disable=SC2034  # used by those who source this
+# shellcheck disable=SC2034  # used by the scripts that source this file
 VENV=$ROOT/.venv
 NAME=$(basename -- "$0")
 cd "$ROOT" || exit
@@ -11,7 +11,7 @@ say() {
     printf '%s: %s\n' "$NAME" "$*"
 }
 
-# Say in one sentence what is missing, and end: 2 is "cannot even begin".
+# Print an error and exit with 2, which means "cannot start".
 fail() {
     printf '%s: %s\n' "$NAME" "$*" >&2
     exit 2

@@ -1,9 +1,9 @@
-"""Make ``examples/ride.gpx``: seven minutes of the simulator at 1 Hz, the same every time.
+"""Make ``examples/ride.gpx``: seven minutes of the simulator at 1 Hz, the same in each run.
 
     .venv/bin/python -m scripts.example_ride [FILE]
 
-GPX asks for positions, and the simulator has none. They are made up: the way is laid on a circle
-around a round number of degrees, so that its length is right.
+GPX requires positions, and the simulator has none. This script invents them: it puts the distance
+on a circle, so that the length of the track is right.
 """
 
 import sys
@@ -37,7 +37,7 @@ TAIL = "</trkseg></trk></gpx>\n"
 
 
 def example_ride() -> str:
-    """Return the file's text."""
+    """Return the text of the file."""
     samples = list(islice(simulate(SEED, 1.0), SECONDS))
     start_km = _number(samples[0].values, "odometer_km")
     return HEAD + "".join(_points(samples, start_km)) + TAIL
@@ -60,7 +60,7 @@ def _points(samples: Sequence[Sample], start_km: float) -> Iterator[str]:
 
 
 def _place(way_m: float) -> tuple[float, float]:
-    """Lay a way on the circle; returns latitude and longitude in degrees."""
+    """Return the latitude and longitude, in degrees, after a distance on the circle."""
     angle = way_m / RADIUS_M
     north_deg = degrees(RADIUS_M * sin(angle) / EARTH_RADIUS_M)
     east_deg = degrees(RADIUS_M * cos(angle) / EARTH_RADIUS_M) / cos(radians(CENTRE_DEG[0]))

@@ -1,10 +1,10 @@
 /**
- * Measure how smoothly the dashboard runs, and whether its memory grows:
+ * Measure the frame rate of the dashboard and the growth of its memory:
  *
  *   node scripts/frames.mjs [--minutes 10] [--bikes 1] [--rate 1000]
  *
- * One bike is watched closely, several as a fleet. Ends with 1 when half a minute had fewer than 50
- * frames a second, or the heap grew by more than 2 MB after its first minute.
+ * One bike opens the page of a bike, several open the fleet. Exits with 1 if half a minute had fewer
+ * than 50 frames per second, or if the heap grew by more than 2 MB after the first minute.
  */
 
 import { parseArgs } from "node:util";
@@ -26,7 +26,7 @@ const { values } = parseArgs({
 });
 const [minutes, bikes, rate] = [values.minutes, values.bikes, values.rate].map(Number);
 const endings = [];
-process.exitCode = 1; // until all was seen to be good
+process.exitCode = 1; // until all checks have passed
 try {
   process.exitCode = (await measure()) ? 0 : 1;
 } finally {

@@ -1,4 +1,4 @@
-"""Count what test runners report: pytest and Node.js both write JUnit's XML."""
+"""Count test results in JUnit XML reports, which pytest and Node.js write."""
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Count(NamedTuple):
-    """How many tests of a part did what."""
+    """How many tests of a part passed, failed and were skipped."""
 
     passed: int = 0
     failed: int = 0
@@ -18,10 +18,10 @@ class Count(NamedTuple):
 
 
 def read_counts(report: Path, exit_code: int) -> Count:
-    """Count the test cases of ``report``.
+    """Count the test cases in ``report``.
 
-    A runner that failed counts as a failure even if none of its tests did: it may have crashed
-    before the first one, or the coverage may be too low.
+    A failed runner counts as one failure even if no test failed, because it may have crashed before
+    the first test, or the coverage may be too low.
     """
     count = _count_cases(report) if report.exists() else Count()
     none_ran = count.passed == count.failed == 0
@@ -31,12 +31,11 @@ def read_counts(report: Path, exit_code: int) -> Count:
 
 
 def total(counts: list[Count]) -> Count:
-    """Add up."""
     return Count(*(sum(column) for column in zip(*counts, strict=True)))
 
 
 def _count_cases(report: Path) -> Count:
-    cases = list(ET.parse(report).iter("testcase"))  # noqa: S314  # our own runners wrote it
+    cases = list(ET.parse(report).iter("testcase"))  # noqa: S314  # our test runners wrote it
     failed = sum(_has(case, "failure", "error") for case in cases)
     skipped = sum(_has(case, "skipped") for case in cases)
     return Count(len(cases) - failed - skipped, failed, skipped)

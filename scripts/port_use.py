@@ -1,4 +1,4 @@
-"""Tell whether a TCP address can be listened on, and if not, why and because of whom."""
+"""Check whether a process can listen on a TCP address; if not, find the reason and the holder."""
 
 import errno
 import os
@@ -14,15 +14,15 @@ from typing import NamedTuple
 from shared.addresses import socket_address
 
 CONNECT_WAIT_S = 0.5
-"""More than a process on this machine needs to accept."""
+"""A process on this machine accepts a connection in less time."""
 COMMAND_LENGTH_MAX = 60
-"""Enough to recognise a program by, and the sentence stays readable."""
+"""Enough to recognise a program, and short enough for a readable sentence."""
 LISTENING = "0A"
 """TCP_LISTEN in Linux's ``/proc/net/tcp``."""
 
 
 class Listener(NamedTuple):
-    """A TCP address somebody wants to listen on, and the settings that choose another."""
+    """A TCP address on which a process will listen, and the settings that change it."""
 
     owner: str
     host: str
@@ -32,41 +32,41 @@ class Listener(NamedTuple):
 
 
 def trouble_with(listener: Listener) -> str | None:
-    """Return in one sentence why ``listener`` cannot be had; None when it can."""
+    """Return one sentence why the address is not available; None if it is."""
     owner, host, port = listener.owner, listener.host, listener.port
     number = _bind_error("" if host == "*" else host.strip("[]"), port)
     if number is None:
         return None
     if number == errno.EADDRINUSE:
         holder = holder_of(port) or "another program"
-        advice = f"stop that, or change {listener.port_setting}"
-        return f"{owner} needs port {port}, which {holder} has: {advice}"
+        advice = f"stop it, or change {listener.port_setting}"
+        return f"{owner} needs port {port}, which {holder} uses: {advice}"
     setting = listener.port_setting if number == errno.EACCES else listener.host_setting
     return f"{owner} cannot listen on {host}:{port} ({os.strerror(number)}): change {setting}"
 
 
 def holder_of(port: int) -> str | None:
-    """Name the process that listens on ``port``; None where that cannot be found out."""
+    """Name the process that listens on ``port``; None if unknown."""
     return _holder_in_proc(port) if sys.platform == "linux" else _holder_by_lsof(port)
 
 
 def _bind_error(host: str, port: int) -> int | None:
-    """Return the number of the error that listening would meet; None when there is none."""
+    """Return the errno that listening would give; None if it would work."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        # as the servers do: a connection that has just ended is no obstacle
+        # as the servers do, so that a recently closed connection does not matter
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(socket_address(host, port))
         except socket.gaierror:
-            return None  # the name of a network interface: ZeroMQ knows those
+            return None  # the name of a network interface, which ZeroMQ supports
         except OSError as error:
             return error.errno
     return errno.EADDRINUSE if _answers(host, port) else None
 
 
 def _answers(host: str, port: int) -> bool:
-    """Tell whether a server answers there: macOS lets one bind beside another's wildcard."""
+    """Tell whether a server answers there. macOS allows a second bind beside a wildcard one."""
     try:
         socket.create_connection((host or "localhost", port), CONNECT_WAIT_S).close()
     except OSError:
@@ -77,7 +77,7 @@ def _answers(host: str, port: int) -> bool:
 def _holder_in_proc(port: int) -> str | None:
     sockets = {f"socket:[{inode}]" for inode in _listening_inodes(port)}
     for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        with suppress(OSError):  # it ended meanwhile, or is not ours to look at
+        with suppress(OSError):  # the process has ended, or belongs to another user
             if str(descriptor.readlink()) in sockets:
                 return _describe_process(descriptor.parents[1])
     return None
@@ -85,7 +85,7 @@ def _holder_in_proc(port: int) -> str | None:
 
 def _listening_inodes(port: int) -> Iterator[str]:
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        with suppress(OSError):  # a kernel without IPv6 has one of them
+        with suppress(OSError):  # a kernel without IPv6 has only the first
             for line in Path(table).read_text().splitlines()[1:]:
                 fields = line.split()
                 if fields[3] == LISTENING and int(fields[1].rpartition(":")[2], 16) == port:

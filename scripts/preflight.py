@@ -1,15 +1,15 @@
-"""Check the settings and the ports before anything is started.
+"""Check the settings and the ports before ``scripts/start`` starts the processes.
 
-Takes honcho's own options, since they decide what is started. Prints one line on stdout: the
-gateway's port for honcho, and flags for the gateway. Messages for people go to stderr. Exits 2 when
-starting could not work.
+It takes honcho's options, because they choose the processes. It prints one line on stdout: the
+gateway's port for honcho, and flags for the gateway. Messages for people go to stderr. Exit code 2
+means that the processes cannot start.
 """
 
 if __name__ == "__main__":
     from shared.begin import open_missing_streams
 
-    # without stderr, people would be told on stdout, which is for the port; on Ctrl-C this must not
-    # end with 0, or scripts/start would go on
+    # Without stderr, messages would go to stdout, which is for the port. begin() is not called,
+    # because it exits with 0 on Ctrl-C, and scripts/start would then continue.
     open_missing_streams()
 
 import argparse
@@ -38,7 +38,7 @@ CANNOT_START = 2
 
 
 class Plan(NamedTuple):
-    """What honcho is asked to start."""
+    """The port and the number of processes that honcho will start."""
 
     port: str | None
     gateways: int
@@ -46,7 +46,7 @@ class Plan(NamedTuple):
 
 
 def read_plan(arguments: Sequence[str]) -> Plan:
-    """Read honcho's own arguments, as far as they matter here."""
+    """Read the arguments of honcho that matter here."""
     parser = argparse.ArgumentParser(prog="scripts/start", add_help=False, allow_abbrev=False)
     parser.add_argument("-p", "--port")
     parser.add_argument("-c", "--concurrency", default="")
@@ -62,16 +62,16 @@ def read_plan(arguments: Sequence[str]) -> Plan:
 
 
 def environment(plan: Plan, environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
-    """Return the environment with the ``PORT`` that holds: an option, the environment, ``.env``."""
+    """Return the environment with ``PORT`` set from the option, the environment or ``.env``."""
     port = plan.port or environ.get("PORT") or dotenv_values(dotenv).get("PORT")
     return {**environ, **({"PORT": port} if port else {})}
 
 
 def gateway_flags(plan: Plan, gateway: Settings, device: Settings) -> list[str]:
-    """Return flags that lead the gateways to the device that is started with them.
+    """Return flags that connect the gateways to the device that is started with them.
 
-    Both read one environment. There ``SPOKE_PUB_BIND`` and ``SPOKE_REPLAY_BIND`` move the device's
-    ports, and the gateway has to connect to where they went.
+    Both read the same environment. If ``SPOKE_PUB_BIND`` or ``SPOKE_REPLAY_BIND`` changes the
+    device's ports there, the gateway must connect to the new ports.
     """
     if not (plan.gateways and plan.devices):
         return []
@@ -86,7 +86,7 @@ def gateway_flags(plan: Plan, gateway: Settings, device: Settings) -> list[str]:
 
 
 def connectable(endpoint: str) -> str:
-    """Return where a neighbour on this machine connects to what binds ``endpoint``."""
+    """Return the endpoint to connect to, on this machine, for a socket bound to ``endpoint``."""
     for everywhere, here in (("*", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("[::]", "[::1]")):  # noqa: S104  # text
         endpoint = endpoint.replace(f"://{everywhere}:", f"://{here}:")
     return endpoint
@@ -95,7 +95,7 @@ def connectable(endpoint: str) -> str:
 def listeners(
     plan: Plan, gateway: Settings, device: Settings, port_setting: str = "SPOKE_GATEWAY_PORT"
 ) -> Iterator[Listener]:
-    """Yield every TCP address that the processes of ``plan`` will listen on."""
+    """Yield every TCP address on which the processes of ``plan`` will listen."""
     for number in range(plan.gateways):
         port = gateway.gateway_port + number
         yield Listener(
@@ -114,18 +114,18 @@ def listeners(
 
 
 def port_setting(plan: Plan, environ: Mapping[str, str]) -> str:
-    """Name what decides the gateway's port: what stands below it could not move it."""
+    """Name the place that sets the gateway's port. Changing a lower place has no effect."""
     if plan.port:
         return "the option -p"
     return "PORT" if environ.get("PORT") else "SPOKE_GATEWAY_PORT"
 
 
 def wanted_twice(wanted: Sequence[Listener]) -> Iterator[str]:
-    """Yield a sentence for every two that want one port."""
+    """Yield a sentence for each pair of listeners with the same port."""
     for one, other in combinations(wanted, 2):
         if one.port == other.port:
             settings = " or ".join(dict.fromkeys((one.port_setting, other.port_setting)))
-            yield f"{one.owner} and {other.owner} both want port {one.port}: change {settings}"
+            yield f"{one.owner} and {other.owner} both use port {one.port}: change {settings}"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,6 +1,6 @@
-"""Where the recorded rides of the tests are: in a package that is installed, never imported.
+"""Find the recorded rides for tests in the files of an installed package, without importing it.
 
-They hold a person's position and heart rate, so none of them is copied into the project.
+The rides contain the position and heart rate of a person, so the project does not copy them.
 """
 
 from importlib.util import find_spec
@@ -15,11 +15,11 @@ PAUSED_RIDE = "2020-06-01-16-52-40.fit"
 
 
 def recorded_ride(name: str) -> Path:
-    """Find a recorded ride by its file name; raises FileNotFoundError saying what to do."""
+    """Find a recorded ride by its file name. Raises FileNotFoundError with advice."""
     spec = find_spec(PACKAGE)
     folders = spec.submodule_search_locations if spec else None
     for folder in folders or ():
         path = Path(folder, "examples", "data", name)
         if path.is_file():
             return path
-    raise FileNotFoundError(f"the recorded ride {name} is missing; scripts/install --dev brings it")
+    raise FileNotFoundError(f"the recorded ride {name} is missing; run scripts/install --dev")

@@ -1,8 +1,8 @@
-"""Hold the physics of :mod:`device.ride` against a recorded ride.
+"""Compare the physics of :mod:`device.ride` with a recorded ride.
 
-The bike starts from standstill and rides on its own, fed the recorded power and the slope of the
-recorded road, and is never corrected by the recorded speed. Its parameters were fitted to the
-first half of the ride; the second half shows what they are worth.
+How it works. The simulated bike starts from standstill and gets the recorded power and the slope of
+the recorded road, but never the recorded speed. Its parameters were fitted to the first half of the
+ride, so the second half is an independent test.
 """
 
 import argparse
@@ -28,14 +28,14 @@ from shared.program import run
 
 R2_LEAST = 0.75
 SLOPE_WITHIN_M = 60.0
-"""The slope is taken from this far behind to this far ahead: the altimeter counts in 0.2 m."""
+"""The slope is averaged over this distance to both sides; the altimeter resolves 0.2 m."""
 
 PLOT = Path("docs/images/ride-check.svg")
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One number that is fitted, where it is committed, and between which bounds."""
+    """A fitted parameter: its name, its current value and its bounds."""
 
     name: str
     fitted: float
@@ -50,17 +50,17 @@ PARAMETERS = (
     Parameter("steep_gradient", 0.075, 0.03, 0.12),
     Parameter("descent_mps", 10.0, 5.0, 20.0),
 )
-"""``fitted`` is what ``--fit`` finds on the first half; docs/physics.md has the bounds' sources."""
+"""``fitted`` is the result of ``--fit`` for the first half. docs/physics.md explains the bounds."""
 
 HALVINGS = 6
-"""The search's steps begin at a quarter of the bounds and end at a 128th."""
+"""The steps of the search begin at a quarter of the range and end at a 128th."""
 
 Values = tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Ride:
-    """A recorded ride, one entry a second: what drove the bike, and how fast it went."""
+    """A recorded ride with one entry per second: the forces on the bike and its speed."""
 
     power_w: Values
     gradient: Values
@@ -70,14 +70,14 @@ class Ride:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How well two courses of speed agree."""
+    """How well two series of speeds agree."""
 
     r2: float
     rmse_kmh: float
 
 
 def read_ride(path: Path) -> Ride:
-    """Read a ride; raises ValueError unless it has all that is needed, every second."""
+    """Read a ride. Raises ValueError if a value is missing in any second."""
     points = read_file(path.read_bytes()).points
     steps_s = {b.time_s - a.time_s for a, b in pairwise(points)}
     if steps_s != {1.0}:
@@ -92,7 +92,7 @@ def read_ride(path: Path) -> Ride:
 
 
 def slopes(distance_m: Values, altitude_m: Values) -> list[float]:
-    """Give the road's slope at each point: rise over run between two places around it."""
+    """Return the slope of the road at each point: rise over run between two points around it."""
     around = ((m - SLOPE_WITHIN_M, m + SLOPE_WITHIN_M) for m in distance_m)
     return [
         (_height(distance_m, altitude_m, ahead) - _height(distance_m, altitude_m, behind))
@@ -102,7 +102,7 @@ def slopes(distance_m: Values, altitude_m: Values) -> list[float]:
 
 
 def free_run(ride: Ride, parameters: Sequence[float], *, brakes: bool = True) -> Values:
-    """Let the physics ride on its own; returns its speeds in m/s, one for each recorded one."""
+    """Simulate the ride without correction. Return one speed in m/s for each recorded one."""
     mass_kg, drag_area_m2, rolling_resistance, steep_gradient, descent_mps = parameters
     bike = Vehicle(mass_kg, drag_area_m2, rolling_resistance)
     rider = Rider(steep_gradient=steep_gradient, descent_mps=descent_mps)
@@ -116,7 +116,7 @@ def free_run(ride: Ride, parameters: Sequence[float], *, brakes: bool = True) ->
 
 
 def compare(recorded: Sequence[float], simulated: Sequence[float]) -> Agreement:
-    """Give R² and the root of the mean square of the differences."""
+    """Return R² and the root mean square of the differences."""
     mean = fmean(recorded)
     apart = sum((a - b) ** 2 for a, b in zip(recorded, simulated, strict=True))
     r2 = 1 - apart / sum((speed - mean) ** 2 for speed in recorded)
@@ -124,7 +124,7 @@ def compare(recorded: Sequence[float], simulated: Sequence[float]) -> Agreement:
 
 
 def fit(ride: Ride) -> Values:
-    """Find the parameters that suit the first half best: try a step either way, halve the steps."""
+    """Fit the parameters to the first half: try a step in both directions, halve the steps."""
     half = len(ride.speed_mps) // 2
     first = Ride(ride.power_w[:half], ride.gradient[:half], (), ride.speed_mps[:half])
 
@@ -138,7 +138,7 @@ def fit(ride: Ride) -> Values:
 
 
 def _descend(badness: Callable[[Values], float], best: Values, steps: Sequence[float]) -> Values:
-    """Move one parameter at a time for as long as that makes it better."""
+    """Change one parameter at a time while the error decreases."""
     least, moved = badness(best), True
     while moved:
         moved = False
@@ -164,7 +164,7 @@ def _column(points: Sequence[Point], name: str) -> Values:
 
 
 def _height(distance_m: Values, altitude_m: Values, here_m: float) -> float:
-    """Give the height at a distance, on the line between the points before and after it."""
+    """Return the height at a distance, interpolated between two points."""
     after = min(max(1, bisect_right(distance_m, here_m)), len(distance_m) - 1)
     way_m = distance_m[after] - distance_m[after - 1]
     if way_m <= 0:
@@ -174,7 +174,7 @@ def _height(distance_m: Values, altitude_m: Values, here_m: float) -> float:
 
 
 def report(ride: Ride, parameters: Sequence[float]) -> str:
-    """Say how well the physics meets the ride: on the whole, and on each half."""
+    """Describe how well the simulation matches the ride: in total, and in each half."""
     half, simulated = len(ride.speed_mps) // 2, free_run(ride, parameters)
     no_brakes = free_run(ride, parameters, brakes=False)
     rows = {
@@ -189,11 +189,15 @@ def report(ride: Ride, parameters: Sequence[float]) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the comparison and draw it; return 1 for a miss, 2 without a ride."""
+    """Print and draw the comparison. Return 1 if R² is too low, 2 without a ride."""
     parser = argparse.ArgumentParser(prog="scripts/ride-check", description=__doc__)
     parser.add_argument("ride", nargs="?", type=Path, help="a FIT file with power")
-    parser.add_argument("--fit", action="store_true", help="fit the parameters anew, takes seconds")
-    parser.add_argument("--plot", type=Path, default=PLOT, help=f"drawn to ({PLOT})")
+    parser.add_argument(
+        "--fit", action="store_true", help="fit the parameters again; takes seconds"
+    )
+    parser.add_argument(
+        "--plot", type=Path, default=PLOT, help=f"the file for the picture ({PLOT})"
+    )
     options = parser.parse_args(arguments)
     try:
         ride = read_ride(options.ride or recorded_ride(LONG_RIDE))

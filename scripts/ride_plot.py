@@ -1,4 +1,4 @@
-"""Draw a recorded ride and its simulation as one SVG: speeds above, the road's height below."""
+"""Draw a recorded ride and its simulation as one SVG: speeds above, altitude below."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -8,13 +8,13 @@ from typing import NamedTuple
 WIDTH, HEIGHT = 1200, 560
 LEFT, RIGHT = 60, 1180
 SMOOTH_S = 5
-"""One drawn point for so many seconds: finer than the width of the picture can show."""
+"""One drawn point per this many seconds, which is finer than a pixel."""
 
 RECORDED, SIMULATED, ROAD, GRID, INK = "#8a8f98", "#d1495b", "#cfe0d4", "#e6e8eb", "#2b2f36"
 
 
 class Panel(NamedTuple):
-    """A rectangle of the picture and the values at its bottom and top."""
+    """A rectangle of the picture, and the values at its bottom and top."""
 
     top: float
     bottom: float
@@ -22,7 +22,7 @@ class Panel(NamedTuple):
     high: float
 
     def y(self, value: float) -> float:
-        """Place a value."""
+        """Return the vertical position of a value."""
         return self.bottom - (value - self.low) / (self.high - self.low) * (self.bottom - self.top)
 
 
@@ -33,7 +33,7 @@ ROAD_PANEL = Panel(410, 520, 200, 600)
 def draw_ride(
     recorded_mps: Sequence[float], simulated_mps: Sequence[float], altitude_m: Sequence[float]
 ) -> str:
-    """Return the picture of a ride with one value a second; dashes mark the end of the fit."""
+    """Return the picture of a ride with one value per second. Dashes mark the end of the fit."""
     seconds = len(recorded_mps)
     floor = ROAD_PANEL.bottom
     road = f"{LEFT},{floor} {_points(altitude_m, ROAD_PANEL)} {RIGHT},{floor}"

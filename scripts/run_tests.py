@@ -1,6 +1,6 @@
-"""Run the tests and checks, all or one part of them, and sum up what each part did and took.
+"""Run all tests and checks or one part of them, and print results and times for each part.
 
-Called by ``scripts/test``, which has set up Python and Node.js for them by then.
+``scripts/test`` calls this program after it has set up Python and Node.js.
 """
 
 import argparse
@@ -23,15 +23,17 @@ ROOT = Path(__file__).resolve().parent.parent
 CANNOT_BEGIN = 2
 COMMAND_NOT_FOUND = 127
 HOSTILE = "tests/hostile/test_attacks.py"
+IN_PARALLEL = ("--numprocesses=2", "--dist=worksteal")
+"""Many tests wait for processes more than they compute."""
 ALL_PYTHON_TESTS = (
-    *("--numprocesses=2", "--dist=worksteal"),  # many wait for processes more than they compute
+    *IN_PARALLEL,
     *("--cov", "--cov-report=term-missing:skip-covered"),
     *("--durations=10", "--durations-min=3"),
 )
 
 
 class Outcome(NamedTuple):
-    """What one part of the tests did, and the seconds it took."""
+    """The result of one part, and the seconds it took."""
 
     part: str
     took_s: float
@@ -52,21 +54,29 @@ def lint(_extra: Sequence[str], _folder: Path) -> Count:
 
 
 def python(extra: Sequence[str], folder: Path) -> Count:
-    """Run the Python tests; all of them must also reach the coverage of the core."""
+    """Run the Python tests. A run of all tests also checks the coverage of the core."""
     report = folder / "python.xml"
     options = (f"--ignore={HOSTILE}", *(extra or ALL_PYTHON_TESTS))
     code = run(
         [sys.executable, "-m", "pytest", f"--junitxml={report}", *options],
-        {"COVERAGE_FILE": str(folder / "coverage")},  # two runs at once do not share it
+        {"COVERAGE_FILE": str(folder / "coverage")},  # not shared by two concurrent runs
     )
     return read_counts(report, code)
 
 
 def hostile(extra: Sequence[str], folder: Path) -> Count:
-    """Attack a gateway; one attack after the other, as they measure time."""
+    """Run the attacks on a gateway one at a time, because they measure time."""
     report = folder / "hostile.xml"
     code = run([sys.executable, "-m", "pytest", HOSTILE, f"--junitxml={report}", *extra])
     return read_counts(report, code)
+
+
+def unit(extra: Sequence[str], folder: Path) -> Count:
+    """Run the Python tests that start no process and take little time."""
+    report = folder / "unit.xml"
+    plugin = ("-p", "tests.quick")
+    command = [sys.executable, "-m", "pytest", *plugin, f"--junitxml={report}"]
+    return read_counts(report, run([*command, *(extra or IN_PARALLEL)]))
 
 
 def node(extra: Sequence[str], folder: Path) -> Count:
@@ -75,25 +85,30 @@ def node(extra: Sequence[str], folder: Path) -> Count:
 
 
 def browser(extra: Sequence[str], folder: Path) -> Count:
-    """Run the tests of the page in Chromium, two files at a time: each starts a browser."""
+    """Run the browser tests, two files at a time, because each file starts a browser."""
     return run_node("browser", ["--test-concurrency=2", *extra], folder)
 
 
 PARTS: dict[str, Callable[[Sequence[str], Path], Count]] = {
     "lint": lint,
     "python": python,
+    "unit": unit,
     "hostile": hostile,
     "node": node,
     "browser": browser,
 }
 """Every part by its name, in the order of running."""
 
+ALL = ("lint", "python", "hostile", "node", "browser")
+QUICK = ("lint", "unit", "node")
+"""For the inner loop: ``unit`` is the short part of ``python``."""
+
 
 def run_node(name: str, options: Sequence[str], folder: Path) -> Count:
     """Run ``tests/<name>/*.test.mjs`` with Node's own test runner."""
     report = folder / f"{name}.xml"
     files = sorted(map(str, (ROOT / "tests" / name).glob("*.test.mjs")))
-    if not files:  # called without files, the runner would look for some anywhere
+    if not files:  # without files, the runner would search other folders
         say(f"there is no test in tests/{name}")
         return Count(failed=1)
     reporters = {"spec": "stdout", "junit": str(report)}
@@ -106,7 +121,7 @@ def run_node(name: str, options: Sequence[str], folder: Path) -> Count:
 
 
 def passes(name: str, commands: Sequence[Sequence[str]]) -> bool:
-    """Run all commands of one check and tell whether each succeeded."""
+    """Run all commands of one check and tell whether all succeeded."""
     codes = [run(command) for command in commands]
     good = not any(codes)
     say(f"{name} {'passed' if good else 'FAILED'}")
@@ -124,7 +139,7 @@ def run(command: Sequence[str], changes: dict[str, str] | None = None) -> int:
 
 
 def run_parts(names: Sequence[str], extra: Sequence[str]) -> list[Outcome]:
-    """Run the parts one after the other, whatever becomes of them."""
+    """Run the parts one after the other, even if one fails."""
     outcomes = []
     with tempfile.TemporaryDirectory(prefix="spoke-test-") as folder:
         for name in names:
@@ -136,20 +151,24 @@ def run_parts(names: Sequence[str], extra: Sequence[str]) -> list[Outcome]:
 
 
 def summarize(set_up_s: float, outcomes: Sequence[Outcome]) -> str:
-    """Return the table of all parts; its last line is the sum of them."""
+    """Return a table of all parts. Its last line is the total."""
     rows = [f"{'set-up':<8} {set_up_s:>6.1f} s"]
     rows += [f"{part:<8} {took_s:>6.1f} s  {result}" for part, took_s, result in outcomes]
     return "\n".join([*rows, str(total([outcome.result for outcome in outcomes]))])
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run what is asked for; return 0 only when all of it passed."""
+    """Run the chosen parts; return 0 if all passed."""
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__)
     parser.add_argument("--began", type=float, default=time.time(), help=argparse.SUPPRESS)
-    parser.add_argument("part", nargs="?", choices=PARTS, help="only this part")
-    parser.add_argument("extra", nargs=argparse.REMAINDER, help="arguments of its runner")
+    parser.add_argument(
+        "part", nargs="?", choices=("quick", *PARTS), help="only this part; quick: lint, unit, node"
+    )
+    parser.add_argument("extra", nargs=argparse.REMAINDER, help="arguments for the part's runner")
     options = parser.parse_args(arguments)
-    names = [options.part] if options.part else list(PARTS)
+    names = parts_of(options.part)
+    if len(names) > 1 and options.extra:
+        parser.error("quick runs several parts and passes no arguments on; name one part")
     try:
         if "browser" in names:
             os.environ["CHROMIUM"] = get_chromium()
@@ -162,14 +181,21 @@ def main(arguments: Sequence[str]) -> int:
     return verdict(outcomes, in_ci=os.environ.get("CI") == "true")
 
 
+def parts_of(name: str | None) -> Sequence[str]:
+    """Return the parts that an argument of ``scripts/test`` stands for."""
+    if name is None:
+        return ALL
+    return QUICK if name == "quick" else (name,)
+
+
 def verdict(outcomes: Sequence[Outcome], *, in_ci: bool) -> int:
-    """Return the exit code: in CI a test that was skipped has failed."""
+    """Return the exit code. In CI a skipped test counts as failed."""
     sum_of_all = total([outcome.result for outcome in outcomes])
     return int(sum_of_all.failed > 0 or (in_ci and sum_of_all.skipped > 0))
 
 
 def say(text: str) -> None:
-    """Tell what is going on, in order with what the commands print."""
+    """Print a line, in order with the output of the commands."""
     print(f"test: {text}", flush=True)
 
 

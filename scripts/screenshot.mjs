@@ -50,13 +50,13 @@ async function takeBike() {
   await save(page, "dashboard.png");
 }
 
-/** In the page: whether the bikes are sorted by what they ride now, not by a second ago. */
+/** Runs in the page: whether the bikes are sorted by their current speed. */
 function isInOrder() {
   const speeds = [...document.querySelectorAll("#fleet .speed-cell .figure")].map((it) => parseFloat(it.innerText));
   return speeds.length > 8 && speeds.every((it, row) => row === 0 || it <= speeds[row - 1]);
 }
 
-/** In the page: whether the ride is long enough, the bike moves, and the page came to rest. */
+/** Runs in the page: whether the ride is long enough, the bike moves, and the page is settled. */
 async function isWorthIt([ride_ms, speed_min_kmh]) {
   const from_ms = Date.now() - ride_ms;
   const then = new URLSearchParams({ from_ms, to_ms: from_ms + 1_000 });

@@ -1,4 +1,4 @@
-"""Which of the project's own files are shell scripts and JavaScript."""
+"""Find the project's shell scripts and JavaScript files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +10,13 @@ THIRD_PARTY = {"vendor", "node_modules", "dist"}
 
 
 def shell_scripts(root: Path) -> list[str]:
-    """Return the shell scripts of ``scripts`` and ``.ci``, whatever their names end in."""
+    """Return the shell scripts in ``scripts`` and ``.ci``, recognised by their first line."""
     files = [file for folder in ("scripts", ".ci") for file in _files(root / folder)]
     return [str(file) for file in files if file.read_bytes().startswith(SHELL_STARTS)]
 
 
 def javascript_files(root: Path) -> list[str]:
-    """Return the project's own JavaScript, without the browser libraries of others."""
+    """Return the project's JavaScript files, without third-party libraries."""
     files = [file for folder in JAVASCRIPT_FOLDERS for file in _files(root / folder)]
     return [
         str(file)

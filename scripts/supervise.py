@@ -1,24 +1,28 @@
-"""Keep one process of the Procfile running: start it again whenever it ends by itself or hangs.
+"""Run a command and restart it whenever it exits or hangs.
 
-honcho ends everything as soon as one process ends, so each line of the Procfile runs under this::
+honcho stops all processes as soon as one ends. So each line of the Procfile runs its command under
+this supervisor::
 
     python -m scripts.supervise python -m gateway
 
-SIGTERM, SIGINT and SIGHUP ask the command to end, by one SIGTERM, and end both. Exit code 2 (wrong
-settings, port taken) is final: starting again cannot help.
+How it works. One loop starts the command and waits for signals, for notify messages and for time
+limits. Signal handlers only write to a socket (``signal.set_wakeup_fd``) that the loop reads, so no
+signal can arrive between a check and the action that follows.
 
-A command may speak systemd's notify protocol (:mod:`shared.notify`). Once it has said
-``WATCHDOG=1`` it has to go on: after ``--watchdog`` seconds without, it is ended and started again.
-Under systemd, its messages are passed on.
+- SIGTERM, SIGINT and SIGHUP: the supervisor sends one SIGTERM to the command and exits after it.
+- The command exits: the supervisor restarts it after a pause, 0.2 s at first, up to 5 s if it keeps
+  failing. Exit code 2 (wrong settings, port in use) is final, because a restart cannot help.
+- The command hangs: it may use systemd's notify protocol (:mod:`shared.notify`). After its first
+  ``WATCHDOG=1``, ``--watchdog`` seconds without another one mean that it hangs. The supervisor
+  sends SIGABRT, which makes the command print its stacks, then SIGKILL, and restarts it.
 
-Signal handlers only write to a socket (``signal.set_wakeup_fd``). One loop reads it and acts, so no
-signal can come between a check and the act that follows from it.
+Under systemd the supervisor passes the notify messages on.
 """
 
 if __name__ == "__main__":
     from shared.begin import begin
 
-    begin()  # before the imports below, which take a while
+    begin()  # before the slow imports below
 
 import argparse
 import ctypes
@@ -42,49 +46,50 @@ from shared.notify import BEAT, READY, STOPPING, Notifier
 from shared.program import run as run_program
 from shared.signals import ending_signals
 
-DESCRIPTION = "Keep a command running: start it again when it ends by itself or hangs."
+DESCRIPTION = "Run a command and restart it whenever it exits or hangs."
 WRONG_SETTINGS = 2
 COMMAND_NOT_FOUND = 127
 FIRST_PAUSE_S = 0.2
-"""Short enough that a browser hardly notices."""
+"""Short enough that a browser user hardly notices."""
 LONGEST_PAUSE_S = 5.0
-"""What a process that dies at once may cost: one start in 5 s."""
+"""A process that exits at once is started once in 5 s at most."""
 STEADY_S = 10.0
-"""A process that ran this long was well: its next pause is the first one again."""
+"""After a run of this length the next pause is the shortest again."""
 STOP_WAIT_S = 4.0
-"""What a process may take to stop. honcho kills this one after 5 s, and would leave that behind."""
+"""How long the command may take to stop. honcho kills the supervisor after 5 s, which would leave
+the command behind."""
 WATCHDOG_S = 30.0
-"""No honest work holds a loop for so long."""
+"""No normal work blocks an event loop this long."""
 ABORT_WAIT_S = 3.0
-"""What a process may take to write the stacks of its threads on SIGABRT."""
+"""How long the command may take to print the stacks of its threads on SIGABRT."""
 PR_SET_PDEATHSIG = 1
-"""From linux/prctl.h: the signal to get when the parent dies."""
+"""From linux/prctl.h: choose the signal that the kernel sends when the parent dies."""
 CREDENTIALS = struct.Struct("3i")
 """Linux's struct ucred."""
 SCM_CREDENTIALS = 2
 CREDENTIALS_ROOM = socket.CMSG_SPACE(CREDENTIALS.size)
 DATAGRAM_BYTES_MAX = 4096
 DATAGRAMS_MAX = 100
-"""Read at once, so that a command that floods the socket holds up nothing."""
+"""The limit for one read, so that a flood of messages cannot block the loop."""
 
 
-class Keeper:
-    """One command, its running process, and whether somebody asked for its end."""
+class Supervisor:
+    """One command and its running process."""
 
     def __init__(
-        self, command: Sequence[str], limit_s: float, signals: socket.socket, notes: "Notes"
+        self, command: Sequence[str], limit_s: float, signals: socket.socket, notes: "NotifySocket"
     ) -> None:
         self._command = tuple(command)
         self._notes = notes
         self._upstream = Notifier()
-        # systemd must not act before this does
+        # act before systemd does
         upstream_s = self._upstream.limit_s
         self._limit_s = limit_s if upstream_s is None else min(limit_s, upstream_s / 2)
         self._is_asked_to_stop = False
         self._signals = signals
 
     def run(self) -> int:
-        """Run the command until it is asked to stop or cannot run; return the exit code."""
+        """Run the command until a signal asks to stop or the command cannot run."""
         pause_s = 0.0
         self._read_signals()
         while not self._is_asked_to_stop:
@@ -101,7 +106,7 @@ class Keeper:
         return self._is_asked_to_stop or code in (WRONG_SETTINGS, COMMAND_NOT_FOUND)
 
     def _run_once(self) -> int:
-        self._notes.read()  # those of the process before
+        self._notes.read()  # discard messages of the previous process
         try:
             child = _start(self._command, self._notes.environ(self._limit_s))
         except OSError as error:
@@ -109,11 +114,11 @@ class Keeper:
             return COMMAND_NOT_FOUND
         code = self._watch(child)
         if self._is_asked_to_stop and code == -signal.SIGTERM:
-            return 0  # it ended as it was asked to
+            return 0  # it stopped normally
         return code if code >= 0 else 128 - code
 
     def _watch(self, child: subprocess.Popen[bytes]) -> int:
-        """Pass on signals, and end a process that hangs, until it has ended; return its code."""
+        """Pass signals on and end a hanging process. Return the exit code after the end."""
         watchdog = Watchdog(self._limit_s)
         ending = _Ending(child, self._say)
         while (code := child.poll()) is None:
@@ -131,7 +136,7 @@ class Keeper:
         return code
 
     def _sleep(self, *limits_s: float | None) -> None:
-        """Wait for a signal or a note, or for the shortest of the limits."""
+        """Wait for a signal, a notify message, or the shortest of the limits."""
         limit_s = min((limit for limit in limits_s if limit is not None), default=None)
         select.select([self._signals, *self._notes.sockets], [], [], limit_s)
 
@@ -158,12 +163,12 @@ class Keeper:
             self._read_signals()
 
     def _say(self, what: str) -> None:
-        tell(" ".join(("keep:", *self._command, what)) + "\n")
+        tell(" ".join(("supervise:", *self._command, what)) + "\n")
 
 
 @contextmanager
-def signals_to_read() -> Iterator[socket.socket]:
-    """Give a socket from which the number of each signal can be read; none of them ends this."""
+def caught_signals() -> Iterator[socket.socket]:
+    """Catch signals, and give a socket from which their numbers can be read."""
     reader, writer = socket.socketpair()
     with reader, writer:
         for end in (reader, writer):
@@ -178,7 +183,7 @@ def signals_to_read() -> Iterator[socket.socket]:
 
 
 class _Ending:
-    """The end of a process: asked for once by each signal, forced when it takes too long."""
+    """Ends a process: sends each signal once, and kills the process when time is up."""
 
     def __init__(self, child: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:
         self._child = child
@@ -189,11 +194,11 @@ class _Ending:
 
     @property
     def is_asked(self) -> bool:
-        """Tell whether the process was asked to end."""
+        """Tell whether a signal has been sent."""
         return bool(self._asked)
 
     def ask(self, signum: int, now_s: float, wait_s: float) -> None:
-        """Send ``signum``, once, and give the process ``wait_s`` to end."""
+        """Send ``signum`` once and give the process ``wait_s`` seconds to end."""
         if signum in self._asked:
             return
         self._asked.add(signum)
@@ -202,22 +207,23 @@ class _Ending:
         self._why = f"did not stop within {wait_s:g} s, killing it"
 
     def kill_if_late(self, now_s: float) -> None:
-        """Kill the process when its time is over."""
+        """Kill the process if its time is up."""
         if self._kill_s is not None and now_s >= self._kill_s:
             self._say(self._why)
             self._child.kill()
             self._kill_s = None
 
     def wait_s(self, now_s: float) -> float | None:
-        """Return how much time the process has left, None when it has no limit."""
+        """Return the seconds until the process is killed; None without a limit."""
         return None if self._kill_s is None else max(0.0, self._kill_s - now_s)
 
 
-class Notes:
-    """The socket by which the process says how it is.
+class NotifySocket:
+    """The socket for notify messages of the command.
 
-    Linux gives it a name that is no file, so that nothing of it is left when this is killed, and
-    says with each message whose it is. Elsewhere it is in a folder that only its user can enter.
+    On Linux it has an abstract address, which leaves no file behind if the supervisor is killed,
+    and each message carries the user id of its sender. On other systems it is a file in a folder
+    that only this user can enter.
     """
 
     def __init__(self) -> None:
@@ -227,7 +233,7 @@ class Notes:
             self._open()
         except OSError as error:
             self.close()
-            tell(f"keep: no socket, so nothing that hangs is noticed: {error.strerror}\n")
+            tell(f"supervise: without a notify socket no hang is detected: {error.strerror}\n")
 
     def _open(self) -> None:
         receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -235,15 +241,15 @@ class Notes:
         receiver.setblocking(False)
         if sys.platform == "linux":
             receiver.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-            receiver.bind("")  # Linux chooses a free name
+            receiver.bind("")  # Linux chooses a free address
             self._address = "@" + receiver.getsockname()[1:].decode()
         else:
-            self._folder = tempfile.TemporaryDirectory(prefix="keep-")
+            self._folder = tempfile.TemporaryDirectory(prefix="supervise-")
             self._address = str(Path(self._folder.name, "notify"))
             receiver.bind(self._address)
 
     def environ(self, limit_s: float) -> dict[str, str]:
-        """Return the environment of the process: this socket in the place of systemd's."""
+        """Return the environment for the command, with this socket instead of systemd's."""
         hidden = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"}
         environ = {name: value for name, value in os.environ.items() if name not in hidden}
         if self.sockets:
@@ -263,7 +269,7 @@ class Notes:
         return said
 
     def close(self) -> None:
-        """Take away the socket, and its folder if it has one."""
+        """Close the socket and remove its folder."""
         for receiver in self.sockets:
             receiver.close()
         self.sockets.clear()
@@ -272,24 +278,25 @@ class Notes:
 
 
 def _is_of_this_user(ancillary: Sequence[tuple[int, int, bytes]]) -> bool:
-    """Tell whether a message is from this user or root, by its credentials: pid, uid, gid."""
-    if sys.platform != "linux":  # the folder has seen to it
+    """Tell by its credentials (pid, uid, gid) whether a message is from this user or root."""
+    if sys.platform != "linux":  # only this user can enter the folder
         return True
     users = {CREDENTIALS.unpack(data)[1] for _, kind, data in ancillary if kind == SCM_CREDENTIALS}
     return bool(users) and users <= {os.geteuid(), 0}
 
 
 def next_pause_s(last_s: float, lived_s: float) -> float:
-    """Return how long to wait before the next start, in s: doubled each time, up to a limit."""
+    """Return the pause before the next start in s. It doubles each time, up to a limit."""
     if last_s == 0 or lived_s >= STEADY_S:
         return FIRST_PAUSE_S
     return min(2 * last_s, LONGEST_PAUSE_S)
 
 
 def _start(command: Sequence[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
-    """Start the command in a process group of its own.
+    """Start the command in its own process group.
 
-    honcho signals the whole group of this process; only so does the command get each signal once.
+    honcho signals the whole group of the supervisor. In its own group the command gets each signal
+    once, from the supervisor.
     """
     return subprocess.Popen(
         command,
@@ -300,9 +307,9 @@ def _start(command: Sequence[str], environ: dict[str, str]) -> subprocess.Popen[
 
 
 def _tied_to_parent(signum: int) -> Callable[[], None]:
-    """Return a function that has Linux send ``signum`` to its process when the parent dies.
+    """Return a function that asks Linux to send ``signum`` to this process when the parent dies.
 
-    Elsewhere it does nothing: there a process outlives a parent that was killed by SIGKILL.
+    On other systems it does nothing; a process there survives a parent that was killed.
     """
     if sys.platform != "linux":
         return lambda: None
@@ -311,7 +318,7 @@ def _tied_to_parent(signum: int) -> Callable[[], None]:
 
 
 def _take_note(_number: int, _frame: object) -> None:
-    """Do nothing: the wake-up socket has the number already."""
+    """Do nothing: Python has written the number to the wake-up socket."""
 
 
 def _seconds(text: str) -> float:
@@ -322,22 +329,22 @@ def _seconds(text: str) -> float:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Keep a command running; return the exit code."""
+    """Supervise a command; return the exit code."""
     parser = argparse.ArgumentParser("python -m scripts.supervise", description=DESCRIPTION)
     parser.add_argument(
         "--watchdog",
         metavar="SECONDS",
         type=_seconds,
         default=WATCHDOG_S,
-        help="restart a command that said WATCHDOG=1, then nothing for so long (%(default)g)",
+        help="restart a command that sent WATCHDOG=1, then nothing for this time (%(default)g)",
     )
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
     options = parser.parse_args(arguments)
     if not options.command:
-        parser.error("which command?")
-    _tied_to_parent(signal.SIGTERM)()  # a closed terminal ends honcho, but not what it started
-    with signals_to_read() as signals, closing(Notes()) as notes:
-        return Keeper(options.command, options.watchdog, signals, notes).run()
+        parser.error("name a command to run")
+    _tied_to_parent(signal.SIGTERM)()  # a closed terminal ends honcho, but not its children
+    with caught_signals() as signals, closing(NotifySocket()) as notes:
+        return Supervisor(options.command, options.watchdog, signals, notes).run()
 
 
 if __name__ == "__main__":

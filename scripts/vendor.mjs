@@ -1,4 +1,4 @@
-/** Copy the browser's libraries from node_modules to where the gateway serves them. */
+/** Copy the browser libraries from node_modules to the folder that the gateway serves. */
 
 import { copyFile, mkdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const TARGET = join(ROOT, "gateway", "static", "vendor");
 
-/** Below node_modules; a licence keeps its library's name beside it. */
+/** Paths below node_modules, and the names of the copies. */
 const FILES = {
   "socket.io-client/dist/socket.io.esm.min.js": "socket.io.esm.min.js",
   "socket.io-client/dist/socket.io.esm.min.js.map": "socket.io.esm.min.js.map",

@@ -1,12 +1,12 @@
-"""Judges by its beats whether a process hangs. Pure: times come in as arguments, in s."""
+"""Decides from the beats of a process whether it hangs. Pure: all times are arguments, in s."""
 
 LOOKS_IN_LIMIT = 10
 STOOD_STILL_LOOKS = 2
-"""With so many looks missed, the watchdog itself stood still: stopped, or its machine suspended."""
+"""After this many missed looks, the watchdog itself was paused, for example by a suspend."""
 
 
 class Watchdog:
-    """The beats of one process. The first one arms it: a process without beats is never judged."""
+    """Watches the beats of one process. A process that never sends a beat never counts as hung."""
 
     def __init__(self, limit_s: float) -> None:
         self.look_every_s = limit_s / LOOKS_IN_LIMIT
@@ -16,7 +16,7 @@ class Watchdog:
 
     @property
     def is_armed(self) -> bool:
-        """Tell whether the process has ever beaten."""
+        """Tell whether the process has sent a beat."""
         return self._beaten_s is not None
 
     def beat(self, now_s: float) -> None:
@@ -26,10 +26,10 @@ class Watchdog:
         self._beaten_s = now_s
 
     def is_hung(self, now_s: float) -> bool:
-        """Look, and tell whether no beat came for too long.
+        """Tell whether the last beat is too long ago.
 
-        Call it every ``look_every_s``: after a longer pause the process gets the whole limit anew,
-        for it may have stood still as well.
+        Call this every ``look_every_s``. After a longer pause the time limit starts again, because
+        the process may have been paused together with the watchdog.
         """
         if self._beaten_s is None:
             return False

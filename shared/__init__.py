@@ -1,6 +1,6 @@
-"""What both the device and the gateway need, and nothing else.
+"""Code that at least two of the device, the gateway and the scripts use.
 
-Readings and their limits, the bytes on the wire, errors, settings and logs.
-Imports neither ``device`` nor ``gateway``. All but ``settings`` and ``logs`` are pure:
-no socket, no thread, no clock, no environment.
+Readings and their limits, the bytes on the wire, errors, settings, ZeroMQ sockets, logs, and the
+start and end of a program. Code that only one side needs belongs to that side. This package imports
+neither ``device`` nor ``gateway``. ``pyproject.toml`` lists the modules that are pure.
 """

@@ -1,4 +1,4 @@
-"""Addresses of HTTP servers: how a server binds one, and how a browser is led to it."""
+"""Addresses of HTTP servers: the URL for a browser, and the address for a socket."""
 
 import socket
 from contextlib import suppress
@@ -6,26 +6,24 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 HERE = frozenset({"127.0.0.1", "0.0.0.0", "::"})  # noqa: S104  # text
-"""A server that listens on one of these answers at ``localhost``."""
+"""A server that listens on one of these addresses answers at ``localhost``."""
 
 
 def page_url(host: str, port: int) -> str:
-    """Return where a browser on this machine finds a server that listens on ``host``."""
-    with suppress(ValueError):  # a name is right as it is
+    """Return the URL, for a browser on this machine, of a server that listens on ``host``."""
+    with suppress(ValueError):  # a host name needs no change
         address = ip_address(host)
         if host in HERE:
             host = "localhost"
         elif isinstance(address, IPv6Address):
-            host = (
-                f"[{host.replace('%', '%25')}]"  # a zone is written like this in a URL (RFC 6874)
-            )
+            host = f"[{host.replace('%', '%25')}]"  # a zone in a URL (RFC 6874)
     return f"http://{host}:{port}/"
 
 
 def socket_address(host: str, port: int) -> tuple[Any, ...]:
-    """Return what a TCP socket binds to; only the resolver knows the number of an IPv6 zone.
+    """Return the address for ``socket.bind``. The resolver looks up the number of an IPv6 zone.
 
-    Raises OSError for a zone that is no interface of this machine.
+    Raises OSError if the zone is not an interface of this machine.
     """
     if "%" not in host:
         return (host, port)

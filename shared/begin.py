@@ -1,7 +1,7 @@
-"""The first thing that each program of ours does, before it imports anything that takes time.
+"""The first call of each program, before slow imports: handle signals and standard streams.
 
-Python itself needs some 20 ms to get here. This module imports only what Python has loaded by then:
-``signal`` is written in Python and takes as long again, ``_signal`` is the part of it in C.
+Python takes about 20 ms to start. This module imports only modules that Python has loaded by then.
+``signal`` would take another 20 ms; ``_signal`` is the part of it that is written in C.
 """
 
 import _signal  # type: ignore[import-not-found]  # the type stubs leave it out
@@ -11,29 +11,29 @@ import sys
 
 
 def begin() -> None:
-    """End with 0 on a signal, open missing standard streams, and show all stacks on SIGABRT.
+    """Exit with 0 on a signal, open missing standard streams, and print all stacks on SIGABRT.
 
-    Programs replace these signal handlers once they have something to put in order at their end.
+    A program replaces these signal handlers once it has resources to close.
     """
     for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
-        # under nohup, SIGHUP is ignored, and stays so
+        # nohup ignores SIGHUP; leave that unchanged
         if number != _signal.SIGHUP or _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, _end_at_once)
     open_missing_streams()
-    faulthandler.enable(2)  # a descriptor: the stream may be replaced
+    faulthandler.enable(2)  # pass the descriptor, because the program may replace sys.stderr
 
 
 def open_missing_streams() -> None:
-    """Open /dev/null for each standard stream that was closed when the process began.
+    """Open /dev/null for each standard stream that was closed when the process started.
 
-    Otherwise the next socket or file gets the number 1 or 2, and with it all that is printed.
+    Otherwise the next socket or file would get descriptor 1 or 2 and receive everything printed.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
             point_to_nothing(descriptor)
-    # Python has set a stream to None where it found its descriptor closed.
+    # Python sets a stream to None if its descriptor is closed.
     if sys.stdout is None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  # for good
     if sys.stderr is None:
@@ -41,7 +41,7 @@ def open_missing_streams() -> None:
 
 
 def point_to_nothing(descriptor: int) -> None:
-    """Make a descriptor one of /dev/null, whatever it was."""
+    """Redirect a descriptor to /dev/null."""
     opened = os.open(os.devnull, os.O_RDWR)
     if opened == descriptor:
         os.set_inheritable(descriptor, True)
@@ -51,5 +51,5 @@ def point_to_nothing(descriptor: int) -> None:
 
 
 def _end_at_once(_number: int, _frame: object) -> None:
-    """End with 0; an exception could be caught by whatever runs just now."""
+    """Exit with 0 at once. Running code could catch an exception."""
     os._exit(0)

@@ -1,12 +1,15 @@
-"""Messages written as most publishers write them: checked by msgspec while it parses. Pure.
+"""The fast path for messages in canonical form: msgspec parses and checks them. Pure.
 
-A reading as the gateway would write it, known keys in their order, compact, each once, need not
-be written again: its bytes are kept, and with them how it spelled its numbers. Of a status, only
-known keys, each once, are asked. Anything else is None here, good or bad: :mod:`shared.wire` then
-reads it with the standard library, and says what is wrong.
+How it works. A reading is canonical when its bytes are exactly what the gateway would write: known
+keys in their fixed order, each once, compact JSON. The gateway then keeps the bytes and sends them
+on unchanged, including the spelling of numbers. A status only needs known keys, each once, because
+the gateway never sends its bytes on. For any other message these functions return None, whether it
+is valid or not. :mod:`shared.wire` then parses it with the standard library and names the error.
 
-msgspec takes the last of two equal keys silently and passes over unknown ones. Both leave more
-quotation marks in the bytes than the result accounts for, and so are found by counting those.
+msgspec silently keeps the last of two equal keys and ignores unknown keys. To detect both, this
+module counts quotation marks: each string has two, so a hidden key leaves more of them in the bytes
+than the parsed result explains. A backslash could hide a quotation mark, so bytes with one are not
+canonical.
 """
 
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypedDict
@@ -62,7 +65,7 @@ _read = msgspec.json.Decoder(TypedDict("_Raw", _KEYS, total=False)).decode  # ty
 
 
 class _RawStatus(msgspec.Struct, gc=False):
-    """A status as it is written, of one version; ``model`` is shown as it is, or not at all."""
+    """A status message. The caller checks that ``model`` is printable."""
 
     v: Literal[VERSION]  # type: ignore[valid-type]  # a Final
     device_id: str
@@ -76,15 +79,15 @@ class _RawStatus(msgspec.Struct, gc=False):
 
 _read_status = msgspec.json.Decoder(_RawStatus).decode
 _STATUS_STRINGS: Final = 7 + 2
-"""The keys but for ``model``, the id and the state."""
+"""Seven keys (without ``model``) and two values: the device id and the state."""
 
 _in_order: dict[tuple[str, ...], int] = {}
-"""Keys as they were seen, in their order, and how many of them stand before a string or are
-followed by one; at most the 8,192 choices that there are of 13 optional keys."""
+"""Caches, for each sequence of keys seen, how many strings it brings: keys and string values.
+13 optional keys have 8,192 combinations, which bounds the cache."""
 
 
 def read_canonical(payload: bytes, device_id: str) -> Reading | None:
-    """Read a valid reading of ``device_id`` that is written as the gateway writes; else None."""
+    """Read a canonical, valid reading of ``device_id``; return None for any other bytes."""
     if b"\\" in payload or payload.split() != [payload]:
         return None
     try:
@@ -107,7 +110,7 @@ def read_canonical(payload: bytes, device_id: str) -> Reading | None:
 
 
 def read_plain_status(payload: bytes, device_id: str) -> Status | None:
-    """Read a valid status of ``device_id`` that has only known keys, each once; else None."""
+    """Read a valid status of ``device_id`` with known keys, each once; else return None."""
     if b"\\" in payload:
         return None
     try:
@@ -124,7 +127,7 @@ def read_plain_status(payload: bytes, device_id: str) -> Status | None:
 
 
 def _strings_of(keys: tuple[str, ...]) -> int | None:
-    """Count the strings that these keys bring without ``extra``; None for another order."""
+    """Count the strings that these keys bring, without ``extra``; None if they are unordered."""
     count = _in_order.get(keys)
     if count is None and _is_in_order(keys):
         count = _in_order[keys] = len(keys) + 1 + ("assist" in keys)  # device_id, assist

@@ -1,4 +1,7 @@
-"""The standard streams of a program: stuck, full, left by their reader, or of another encoding."""
+"""Write to the standard streams when their reader is slow, stuck or gone.
+
+Also handles encodings that lack characters.
+"""
 
 import codecs
 import errno
@@ -15,19 +18,19 @@ from shared.begin import point_to_nothing
 from shared.errors import OutputLost, ReaderGone
 
 TAKEN_WITHIN_S = 1.0
-"""A console that takes nothing for so long is stuck; the program goes on without it."""
+"""A console that takes nothing for this long is stuck. The program continues without it."""
 PIECE_BYTES = select.PIPE_BUF
-"""A pipe that is writable takes so many bytes without waiting."""
+"""A writable pipe takes this many bytes without blocking."""
 PAUSE_S = 0.02
-"""A terminal may say that it is writable and have no room yet."""
+"""How long to wait when a terminal reports that it is writable but has no room yet."""
 GONE = {errno.EPIPE, errno.ECONNRESET, errno.EIO}
-"""Errors of a write that nobody reads: a pipe's, a socket's, and a closed terminal's."""
+"""Errors of a write after the reader left: for a pipe, a socket and a closed terminal."""
 ESCAPED = "json_escape"
-"""The name by which encoders know :func:`escape`."""
+"""The name of the error handler :func:`escape` in :mod:`codecs`."""
 
 
 def escape(error: UnicodeError) -> tuple[str, int]:
-    """Write characters that an encoding lacks as JSON does: a line of JSON stays what it is."""
+    """Replace characters that an encoding lacks by JSON escapes, so that JSON stays valid."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
@@ -38,11 +41,10 @@ codecs.register_error(ESCAPED, escape)
 
 
 class Output(TextIOBase):
-    """Takes the place of ``sys.stdout``: all that a program prints goes through here.
+    """Replaces ``sys.stdout``. A write returns after the text has left the process.
 
-    What was written has left the process. A reader that takes its time is waited for. Raises
-    ReaderGone when nobody reads, OutputLost when the text cannot be written, and so does each later
-    write: nothing passes for written that is not.
+    It waits for a slow reader. It raises ReaderGone when nobody reads and OutputLost when the text
+    cannot be written. Every later write then raises the same error.
     """
 
     encoding = "utf-8"
@@ -57,15 +59,15 @@ class Output(TextIOBase):
         self._descriptor = _own_descriptor(beneath)
 
     def reconfigure(self, *, errors: str) -> None:
-        """Write what the encoding lacks in another way, as ``TextIOWrapper.reconfigure`` does."""
+        """Choose another handler for characters that the encoding lacks, as TextIOWrapper does."""
         self._errors = errors
 
     def stop_waiting(self) -> None:
-        """Give up a reader that takes nothing for :data:`TAKEN_WITHIN_S`; for signal handlers."""
+        """Abandon a reader that takes nothing for :data:`TAKEN_WITHIN_S`; for signal handlers."""
         self._waits = False
 
     def write(self, text: str) -> int:
-        """Write text, and wait until the reader has room for it."""
+        """Write text. Wait until the reader has room for it."""
         if self._lost is None and not self._is_unread:
             self._write_now(text.encode(self.encoding, self._errors))
         if self._lost is not None:
@@ -82,32 +84,29 @@ class Output(TextIOBase):
             self._lost = None if self._is_unread else error.strerror
 
     def fileno(self) -> int:
-        """Return the descriptor."""
         return self.beneath.fileno()
 
     def isatty(self) -> bool:
-        """Tell whether this is a terminal."""
         return self.beneath.isatty()
 
     def writable(self) -> bool:
-        """Tell that this is no input."""
         return True
 
 
 def put_out(text: str) -> None:
-    """Write ``text`` to stdout; raises what :class:`Output` does."""
+    """Write ``text`` to stdout. Raises the errors of :class:`Output`."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def stop_waiting() -> None:
-    """Wait no longer for a reader of stdout that takes nothing: the program is to end."""
+    """Stop waiting for a stuck reader of stdout, because the program is about to end."""
     if isinstance(sys.stdout, Output):
         sys.stdout.stop_waiting()
 
 
 def tell(text: str) -> None:
-    """Write ``text`` to stderr for a person; leave it out if nobody takes it."""
+    """Write ``text`` to stderr for a person. Drop it if the reader is stuck or gone."""
     try:
         descriptor = sys.stderr.fileno()
     except UnsupportedOperation:  # a stream in memory
@@ -118,7 +117,7 @@ def tell(text: str) -> None:
 
 
 def settle_stderr() -> None:
-    """Write what stderr still holds, or give it up: it must not change the exit code."""
+    """Flush stderr or discard its buffer, so that it cannot change the exit code."""
     try:
         sys.stderr.flush()
     except OSError:
@@ -126,7 +125,7 @@ def settle_stderr() -> None:
 
 
 def _write(descriptor: int, data: bytes, goes_on: Callable[[], bool]) -> bool:
-    """Write in pieces; return False if nothing was taken for a while and ``goes_on`` says no."""
+    """Write in pieces. Return False if the reader is stuck and ``goes_on`` returns False."""
     taken_s = time.monotonic()
     while data:
         count = _write_piece(descriptor, data[:PIECE_BYTES])
@@ -139,7 +138,7 @@ def _write(descriptor: int, data: bytes, goes_on: Callable[[], bool]) -> bool:
 
 
 def _write_piece(descriptor: int, piece: bytes) -> int:
-    """Write as much as there is room for; wait for some room, but not for ever."""
+    """Write as much as there is room for, and return its size. Wait a limited time for room."""
     if not select.select([], [descriptor], [], TAKEN_WITHIN_S)[1]:
         return 0
     try:
@@ -150,14 +149,14 @@ def _write_piece(descriptor: int, piece: bytes) -> int:
 
 
 def _own_descriptor(stream: TextIO) -> int:
-    """Return a descriptor to write to; of a terminal one that never blocks.
+    """Return a descriptor to write to; for a terminal, one that never blocks.
 
-    A write to a full terminal cannot be given up. Its own descriptor stays as it is, because other
-    programs share it.
+    Nothing can abort a blocking write to a full terminal. Other programs share the terminal's
+    original descriptor, so this function opens another one instead of changing its flags.
     """
     descriptor = stream.fileno()
     try:
         flags = os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK
         return os.open(os.ttyname(descriptor), flags) if stream.isatty() else descriptor
-    except OSError:  # its device cannot be opened, as in a container that was entered
+    except OSError:  # the terminal has no device here, for example in "docker exec"
         return descriptor

@@ -1,7 +1,7 @@
-"""ZeroMQ contexts whose end is bounded.
+"""ZeroMQ contexts that terminate within a bounded time.
 
-libzmq 4.3.5 never ends a context when a peer leaves at the wrong moment of it: about once in 500
-times, whatever LINGER is (https://github.com/zeromq/libzmq/issues/2586).
+In libzmq 4.3.5, terminating a context hangs forever if a peer disconnects at the wrong moment. This
+happens about once in 500 times, with any LINGER (https://github.com/zeromq/libzmq/issues/2586).
 """
 
 from collections.abc import Callable, Iterator
@@ -14,13 +14,13 @@ import zmq
 Context: TypeAlias = zmq.Context[zmq.Socket[bytes]]
 
 FAREWELL_MAX_MS = 1_000
-"""How long what was said last may take to leave, as LINGER; honcho kills after 5 s."""
+"""LINGER: how long the last messages may take to leave. honcho kills a process after 5 s."""
 ENDING_MAX_S = FAREWELL_MAX_MS / 1000 + 0.5
 
 
 @contextmanager
 def open_context() -> Iterator[Context]:
-    """Give a context; its end sends what was said last, and takes :data:`ENDING_MAX_S` at most."""
+    """Open a context. Closing it sends the last messages and takes at most ENDING_MAX_S."""
     context: Context = zmq.Context()
     try:
         yield context
@@ -29,7 +29,7 @@ def open_context() -> Iterator[Context]:
 
 
 def end_within(max_s: float, end: Callable[[], None]) -> None:
-    """Call what ends a context, and wait for it no longer than ``max_s`` seconds."""
+    """Call ``end``, which terminates a context, and wait for at most ``max_s`` seconds."""
     ending = Thread(target=end, name="context", daemon=True)
     ending.start()
     ending.join(max_s)

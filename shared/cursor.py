@@ -1,14 +1,15 @@
-"""Cursors: a position in one device's readings, and the only resume token.
+"""Cursors: positions in the readings of one device. Clients resume with a cursor.
 
-``"<epoch>-<seq>"`` names the position *after* that reading. ``"<epoch>-0"`` is before an epoch's
-first reading, ``"0-0"`` before everything. Cursors compare as pairs of integers.
+``"<epoch>-<seq>"`` is the position *after* that reading. ``"<epoch>-0"`` is the position before the
+first reading of an epoch, and ``"0-0"`` the one before all readings. Cursors compare as pairs of
+integers.
 """
 
 import re
 from typing import NamedTuple
 
 INTEGER_LIMIT = 2**53
-"""Integers stay below this: the largest range a JavaScript number holds exactly."""
+"""All integers are below this. A JavaScript number represents them exactly."""
 
 CURSOR = re.compile(r"(0|[1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})")
 
@@ -24,11 +25,11 @@ class Cursor(NamedTuple):
 
 
 START = Cursor(0, 0)
-"""Before everything any device ever sent."""
+"""The position before all readings of any device."""
 
 
 def parse_cursor(text: object) -> Cursor | None:
-    """Read a cursor; None when ``text`` is not one."""
+    """Read a cursor; return None if ``text`` is not one."""
     match = CURSOR.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         return None
@@ -37,10 +38,10 @@ def parse_cursor(text: object) -> Cursor | None:
 
 
 def count_between(after: Cursor, before: Cursor) -> int | None:
-    """Count the readings strictly between two positions; None when no number can be given.
+    """Count the readings strictly between two positions; None if the number is unknown.
 
-    Only within one epoch are numbers consecutive. A ``before`` at or behind ``after`` (a client
-    that was ahead of everything held) has no count either.
+    Numbers are consecutive only within one epoch. There is no count either if ``before`` is at or
+    behind ``after``, as for a client that was ahead of all readings in the ring.
     """
     if after.epoch != before.epoch or before.seq <= after.seq:
         return None

@@ -1,12 +1,22 @@
-"""Watches the peers of ZeroMQ sockets: bounds how many there are, and cuts off a flood.
+"""Limits the peers of ZeroMQ sockets: how many may connect, and how much each may send.
 
-libzmq has no limit of peers and no way to disconnect one; to unbind an endpoint would end the
-connections it has. But its monitor tells the descriptor of each connection, and a connection ends
-when its descriptor is shut down: that of each newcomer past the limit, and that of a peer that
-sends more than it may. Peers that were there before go on.
+Why. libzmq limits neither the number of peers nor their rate, and it cannot disconnect a single
+peer. Unbinding an endpoint would end all its connections.
 
-A thread reads the monitors: libzmq can hold the socket's owner for as long as a peer floods it
-(:mod:`device.subscriptions` says where).
+How it works. A monitor socket of libzmq reports the file descriptor of each connection. Shutting
+down a descriptor (``shutdown(2)``) ends that connection, and libzmq cleans it up. This module
+shuts down
+
+- each new connection to a bound endpoint beyond the limit of peers,
+- each new connection that libzmq could accept only with the last spare descriptors (below),
+- the connection of a peer that sends more than its allowance.
+
+Existing connections continue. A thread reads the monitors, because libzmq can block the owner of a
+socket while a peer floods it (:mod:`device.subscriptions` explains where).
+
+Spare descriptors. When a process has no free descriptor, libzmq retries ``accept`` in a busy loop.
+So the doorkeeper holds two unused sockets. It closes them when ``accept`` fails; libzmq then
+accepts the waiting connections, which are cut off, and the doorkeeper opens the spares again.
 """
 
 import errno
@@ -27,23 +37,22 @@ import zmq
 
 Socket: TypeAlias = zmq.Socket[bytes]
 Notice: TypeAlias = Callable[..., None]
-"""Is told an event and its fields, which an operator should know."""
+"""Logs an event with fields for the operator."""
 
 DESCRIPTORS_PART = 8
-"""A bound endpoint takes at most this part of the descriptors that the process may open."""
+"""A bound endpoint may use at most one eighth of the descriptors of the process."""
 PEERS_LEAST, PEERS_MOST = 16, 4_096
-"""Within these the limit of peers stays. A gateway takes a bike on each connection, or a fleet."""
+"""The bounds for the limit of peers. Each connection to a gateway serves one bike or a fleet."""
 SPARES = 2
-"""Descriptors kept to be given up when none is left: without one libzmq tries again and again to
-take the next connection, and its thread does nothing else. So it takes it, and it is cut off."""
-SAY_AGAIN_S = 60.0
+"""How many spare descriptors the doorkeeper holds; the module's docstring explains them."""
+LOG_AGAIN_S = 60.0
 EVENTS_A_LOOK = 256
-"""Events of one monitor that the thread reads before it looks at the others."""
+"""How many events of one monitor the thread reads before it turns to the next monitor."""
 RATES_S = 0.05
-"""How often rates are measured: a flood lasts so long, and its queue gets no longer."""
+"""How often rates are measured. A flood is cut off after at most this time."""
 ENDING_MAX_S = 0.5
 STARVED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-"""Why ``accept`` fails again at once, however often it is tried."""
+"""Errors of ``accept`` that a retry does not solve: resources are missing."""
 
 _EVENT = struct.Struct("=Hi")
 _JOINED = int(zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED)
@@ -51,13 +60,13 @@ _LEFT = int(zmq.EVENT_DISCONNECTED)
 _FAILED, _STOPPED = int(zmq.EVENT_ACCEPT_FAILED), int(zmq.EVENT_MONITOR_STOPPED)
 _EVENTS = _JOINED | _LEFT | _FAILED | _STOPPED
 _BYTES_RECEIVED = struct.Struct("=128xQ")
-"""Of Linux's ``struct tcp_info``: the bytes received on a connection."""
+"""The field of Linux's ``struct tcp_info`` that counts the bytes received on a connection."""
 _names = count(1)
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """The bytes that one peer may send: at once, and each second."""
+    """How many bytes one peer may send in one burst, and per second."""
 
     burst_bytes: int
     bytes_a_s: int
@@ -65,7 +74,7 @@ class Allowance:
 
 @dataclass(slots=True, eq=False)
 class Peer:
-    """A connection: the bytes that it brought, and may still bring now."""
+    """A connection, the bytes read from it so far, and its remaining allowance."""
 
     descriptor: int
     left_bytes: float
@@ -74,7 +83,7 @@ class Peer:
 
 @dataclass(slots=True, eq=False)
 class Door:
-    """The peers of one socket, by the descriptors of their connections."""
+    """A watched socket, with its peers by the descriptors of their connections."""
 
     opened: Socket
     endpoint: str
@@ -84,23 +93,23 @@ class Door:
     monitor: Socket
     notice: Notice
     cuts: int = 0
-    """Connections that were cut off."""
+    """How many connections were cut off."""
     is_starved: bool = False
-    """Whether a connection could not be taken for want of a descriptor."""
+    """Whether libzmq could not accept a connection because no descriptor was free."""
     _peers: dict[int, Peer] = field(default_factory=dict)
-    _say_again_s: float = 0.0
+    _log_again_s: float = 0.0
 
     @property
     def peers(self) -> int:
-        """How many connections there are."""
+        """The number of connections."""
         return len(self._peers)
 
     def peer(self, descriptor: int) -> Peer | None:
-        """Return the peer whose connection has this descriptor now."""
+        """Return the peer whose connection currently has this descriptor."""
         return self._peers.get(descriptor)
 
     def cut(self, descriptor: int) -> bool:
-        """End one peer's connection; libzmq then finds it ended. Tells whether it could."""
+        """End the connection of one peer, and tell whether this worked."""
         is_cut = descriptor in self._peers and cut_off(
             descriptor, self.endpoint, is_bound=self.is_bound
         )
@@ -108,7 +117,7 @@ class Door:
         return is_cut
 
     def look(self) -> bool:
-        """Read what the monitor says; tell whether the monitor still works. For the thread."""
+        """Read the monitor's events; return False once the monitor has stopped. For the thread."""
         for _ in range(EVENTS_A_LOOK):
             try:
                 head, _address = self.monitor.recv_multipart(zmq.NOBLOCK)
@@ -126,7 +135,7 @@ class Door:
         return True
 
     def measure(self, passed_s: float) -> None:
-        """Cut off the peers that send more than they may. For the thread."""
+        """Cut off each peer that exceeds its allowance. For the thread."""
         if self.allowance is None:
             return
         for descriptor, meter in list(self._peers.items()):
@@ -136,28 +145,30 @@ class Door:
             meter.read_bytes = read_bytes
             meter.left_bytes = min(gained, self.allowance.burst_bytes) - spent
             if meter.left_bytes < 0 and self.cut(descriptor):
-                meter.left_bytes = self.allowance.burst_bytes  # its end is on the way
-                self._say("peer_cut_off", time.monotonic(), why="it sent more than it may")
+                meter.left_bytes = (
+                    self.allowance.burst_bytes
+                )  # libzmq will soon report the disconnect
+                self._log("peer_cut_off", time.monotonic(), why="it exceeded its allowance")
 
     def _join(self, descriptor: int) -> None:
-        """Note a peer, and cut it off where there is no place for it."""
+        """Add a peer, and cut it off if the endpoint is full or no descriptor is free."""
         full, starved = len(self._peers) >= self.peers_max, self.is_starved
         left_bytes = self.allowance.burst_bytes if self.allowance else 0
         self._peers[descriptor] = Peer(descriptor, left_bytes)
         if self.is_bound and (full or starved):
             self.cut(descriptor)
             why = "the limit of peers is reached" if full else "no descriptor is free"
-            self._say("endpoint_full", time.monotonic(), peers=len(self._peers) - 1, why=why)
+            self._log("endpoint_full", time.monotonic(), peers=len(self._peers) - 1, why=why)
 
-    def _say(self, event: str, now_s: float, **fields: object) -> None:
-        """Log an event, at most once a minute."""
-        if now_s >= self._say_again_s:
-            self._say_again_s = now_s + SAY_AGAIN_S
+    def _log(self, event: str, now_s: float, **fields: object) -> None:
+        """Log an event, at most once per minute and socket."""
+        if now_s >= self._log_again_s:
+            self._log_again_s = now_s + LOG_AGAIN_S
             self.notice(event, endpoint=self.endpoint, **fields)
 
 
 class Doorkeeper:
-    """Watches the sockets of one context; used by the thread that owns them."""
+    """Watches the sockets of one context. The thread that owns the sockets calls its methods."""
 
     def __init__(self, context: "zmq.Context[Socket]", notice: Notice) -> None:
         self._context = context
@@ -169,7 +180,7 @@ class Doorkeeper:
     def bind(
         self, opened: Socket, endpoint: str, peers_max: int, allowance: Allowance | None = None
     ) -> Door:
-        """Bind a socket and watch its peers; raises ZMQError when it cannot be bound."""
+        """Bind a socket and watch its peers. Raises ZMQError if it cannot be bound."""
         monitor = self._monitor(opened)
         try:
             opened.bind(endpoint)
@@ -180,19 +191,19 @@ class Doorkeeper:
         return self._add(Door(opened, endpoint, True, peers_max, allowance, monitor, self._notice))
 
     def watch(self, opened: Socket, endpoint: str, allowance: Allowance) -> Door:
-        """Watch the peers of a socket that is going to connect to an endpoint, or to several."""
+        """Watch the peers of a socket that will connect to one or several endpoints."""
         monitor = self._monitor(opened)
         return self._add(Door(opened, endpoint, False, 0, allowance, monitor, self._notice))
 
     def start(self) -> None:
-        """Begin to watch, once all sockets are open."""
+        """Start watching. Call this after all sockets have been added."""
         if self._doors:
             self._take_spares()
             self._thread = Thread(target=self._run, name="doorkeeper", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
-        """Watch nothing any more; to be called before the sockets are closed."""
+        """Stop watching. Call this before closing the sockets."""
         for door in self._doors:
             door.opened.disable_monitor()
         if self._thread is not None:
@@ -203,7 +214,7 @@ class Doorkeeper:
         self._give_up_spares()
 
     def _monitor(self, opened: Socket) -> Socket:
-        """Open a monitor without a high-water mark, so that libzmq's thread never waits for it."""
+        """Open a monitor without a high-water mark, so that it never blocks libzmq's thread."""
         address = f"inproc://doorkeeper-{next(_names)}"
         opened.monitor(address, _EVENTS)
         monitor = self._context.socket(zmq.PAIR)
@@ -216,7 +227,7 @@ class Doorkeeper:
         return door
 
     def _run(self) -> None:
-        """Read the monitors until all have ended."""
+        """Read the monitors until all have stopped."""
         doors = {door.monitor: door for door in self._doors}
         poller = zmq.Poller()
         for monitor in doors:
@@ -240,7 +251,7 @@ class Doorkeeper:
         return int(RATES_S * 1_000) if is_watching else None
 
     def _relieve(self, doors: Iterable[Door]) -> None:
-        """Without descriptors, give up the spare ones, until there are some again."""
+        """Close the spare descriptors when none is free; open them again when some are."""
         if any(door.is_starved for door in doors) and self._spares:
             self._give_up_spares()
         elif not self._spares and self._take_spares():
@@ -261,18 +272,18 @@ class Doorkeeper:
 
 
 def peers_allowed(wanted: int) -> int:
-    """Return how many peers an endpoint may have: ``wanted``, as far as descriptors allow."""
+    """Return the limit of peers: ``wanted``, within the bounds and the descriptor limit."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = PEERS_MOST if soft == resource.RLIM_INFINITY else soft // DESCRIPTORS_PART
     return max(PEERS_LEAST, min(wanted, most, PEERS_MOST))
 
 
 def cut_off(descriptor: int, endpoint: str, *, is_bound: bool) -> bool:
-    """End a connection of libzmq's: one to a bound endpoint, or from here to one of several.
+    """End a connection of libzmq to a bound ``endpoint``, or to one of several endpoints.
 
-    The descriptor may have become another file's meanwhile. The address at its near end, or at its
-    far end, shows that it is still such a connection; a duplicate cannot change while it is looked
-    at. Tells whether it was.
+    The descriptor may belong to another file by now. So this function duplicates it, because a
+    duplicate cannot be closed by libzmq, and compares its address with the endpoint: the local
+    address if the endpoint is bound, else the remote one. Returns False if they differ.
     """
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
         address = connection.getsockname() if is_bound else connection.getpeername()
@@ -284,7 +295,7 @@ def cut_off(descriptor: int, endpoint: str, *, is_bound: bool) -> bool:
 
 
 def bytes_received(descriptor: int) -> int:
-    """Return how many bytes a connection received; 0 where the system does not tell."""
+    """Return how many bytes a connection has received; 0 if the system does not report it."""
     if sys.platform != "linux":
         return 0
     try:
@@ -297,7 +308,7 @@ def bytes_received(descriptor: int) -> int:
     except (OSError, struct.error):
         return 0
     finally:
-        connection.detach()  # it is libzmq's, and stays open
+        connection.detach()  # leave the descriptor open: libzmq owns it
 
 
 def _end_monitor(opened: Socket, monitor: Socket) -> None:

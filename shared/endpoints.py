@@ -1,4 +1,4 @@
-"""Why a ZeroMQ socket cannot have its endpoint, in one sentence that says what to do. Pure."""
+"""Error messages for endpoints that a ZeroMQ socket cannot bind or connect to. Pure."""
 
 import errno
 
@@ -6,10 +6,10 @@ from shared.setting_table import SETTINGS
 
 
 def why_not_bound(setting: str, endpoint: str, number: int, reason: str, holder: str) -> str:
-    """Say why ``endpoint``, the value of ``setting``, cannot be listened on.
+    """Describe why ``endpoint``, the value of ``setting``, cannot be bound, and how to fix it.
 
-    ``number`` and ``reason`` are those of the system's error; ``holder`` is who may have the
-    endpoint already.
+    ``number`` and ``reason`` are the errno and the text of the system's error. ``holder`` names
+    the program that probably uses the endpoint.
     """
     elsewhere = f"or give another address with {setting} or {SETTINGS[setting].flag}"
     if number == errno.EADDRINUSE:
@@ -22,5 +22,5 @@ def why_not_bound(setting: str, endpoint: str, number: int, reason: str, holder:
 
 
 def why_not_connected(setting: str, endpoint: str, reason: str) -> str:
-    """Say why ``endpoint``, one of the values of ``setting``, cannot be connected to."""
+    """Describe why a socket cannot connect to ``endpoint``, a value of ``setting``."""
     return f"{setting}: cannot connect to {endpoint}: {reason}; correct {setting}"

@@ -1,4 +1,4 @@
-"""Every error Spoke raises on purpose, and the one translation from an error to an answer.
+"""All errors that Spoke raises on purpose, and their translation into answers for clients.
 
 ::
 
@@ -6,10 +6,10 @@
     ├── SettingsError         the configuration is wrong; the process exits 2
     ├── SourceError           a source of readings cannot be used; the process exits 2
     ├── JournalError          the journal cannot be used; the process exits 2
-    ├── ReaderGone            nobody reads the standard output; the process exits quietly
+    ├── ReaderGone            nobody reads the standard output; the process exits without a message
     ├── OutputLost            the standard output cannot be written; the process exits 2
-    ├── BadMessage            bytes from the network that are counted and dropped
-    └── RequestError          what a browser or an HTTP client asked for cannot be had
+    ├── BadMessage            a message from the network is invalid; it is counted and dropped
+    └── RequestError          a request of a browser or an HTTP client fails
         ├── BadRequest            bad_request        400
         │   ├── BadCursor         bad_cursor         400
         │   └── TooManyDevices    too_many_devices   400
@@ -25,25 +25,25 @@ from typing import ClassVar, TypedDict
 
 from shared.cursor import Cursor
 
-INTERNAL_MESSAGE = "something went wrong here; the log of the gateway says what"
+INTERNAL_MESSAGE = "internal error; the gateway's log has the details"
 
 
 class ErrorBody(TypedDict):
-    """What a client sees of an error, over Socket.IO and HTTP alike."""
+    """The description of an error for clients, over Socket.IO and HTTP."""
 
     code: str
     message: str
 
 
 class SpokeError(Exception):
-    """Base of every error raised on purpose; ``code`` is for machines, the text for people."""
+    """Base of all errors raised on purpose. ``code`` is for programs, the text for people."""
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
 
 
 class SettingsError(SpokeError):
-    """A setting is wrong; the text names each wrong one and says what to do."""
+    """At least one setting is wrong. The text names each one and how to correct it."""
 
 
 class SourceError(SpokeError):
@@ -59,15 +59,15 @@ class ReaderGone(SpokeError):
 
 
 class OutputLost(SpokeError):
-    """The standard output cannot be written; the text says why."""
+    """The standard output cannot be written. The text gives the reason."""
 
 
 class BadMessage(SpokeError):
-    """A message from the network that must be dropped.
+    """A message from the network is invalid and must be dropped.
 
-    ``reason`` is one of a closed list and names the counter. ``position`` is the number of a
-    reading that was refused only for its ``speed_kmh`` or ``ts_ms``: nothing else is missing.
-    ``device_id`` is the one of the topic, where the topic has one.
+    ``reason`` comes from a fixed list and names the counter. ``position`` is set if only the
+    ``speed_kmh`` or the ``ts_ms`` of a reading is wrong: the reading arrived, so its number is not
+    missing. ``device_id`` is the id in the topic, if the topic has one.
     """
 
     def __init__(
@@ -85,73 +85,73 @@ class BadMessage(SpokeError):
 
 
 class RequestError(SpokeError):
-    """A request that cannot be served, told to whoever asked."""
+    """A request failed. The client gets the code and the text."""
 
     code = "bad_request"
     status = 400
 
 
 class BadRequest(RequestError):
-    """The request itself is wrong; the text says how to put it right."""
+    """The request is wrong. The text explains how to correct it."""
 
 
 class BadCursor(BadRequest):
-    """A cursor is not of the form ``<epoch>-<seq>``."""
+    """A cursor does not have the form ``<epoch>-<seq>``."""
 
     code = "bad_cursor"
 
 
 class TooManyDevices(BadRequest):
-    """A client named more devices than one client may watch by name."""
+    """A client subscribes to more devices by name than allowed."""
 
     code = "too_many_devices"
 
 
 class Unauthorized(RequestError):
-    """Nobody knows who is asking."""
+    """The client has not authenticated."""
 
     code = "unauthorized"
     status = 401
 
 
 class Forbidden(RequestError):
-    """Whoever is asking may not have this."""
+    """The client is not allowed to do this."""
 
     code = "forbidden"
     status = 403
 
 
 class NotFound(RequestError):
-    """There is nothing at that address."""
+    """The address does not exist."""
 
     code = "not_found"
     status = 404
 
 
 class UnknownDevice(NotFound):
-    """No device of that id was heard."""
+    """The gateway has not heard from a device with this id."""
 
     code = "unknown_device"
 
 
 class RateLimited(RequestError):
-    """A client asks more often than it may."""
+    """A client sends more requests than allowed."""
 
     code = "rate_limited"
     status = 429
 
 
 class Unavailable(RequestError):
-    """The gateway is full or stopping; asking later helps."""
+    """The gateway is full or stopping. The client should retry later."""
 
     code = "unavailable"
     status = 503
 
 
 def describe(error: BaseException) -> tuple[ErrorBody, int]:
-    """Translate any error into what may be shown of it: the body and an HTTP status.
+    """Translate an error into the body and the HTTP status for the client.
 
-    Only a :class:`RequestError` tells its text; of all others a stranger learns nothing.
+    A client sees the text of a :class:`RequestError`. All other errors get one generic text.
     """
     if isinstance(error, RequestError):
         return {"code": error.code, "message": str(error)}, error.status

@@ -1,15 +1,23 @@
-"""Reads a ZeroMQ socket ahead of its owner, so that libzmq's own queue is never full.
+"""Reads a ZeroMQ socket into a bounded queue, so that libzmq's own queue never fills up.
 
-Why. libzmq 4.3.5 aborts the process when three things meet: a receive queue is full, so that libzmq
-stops to read the connection; the peer leaves; and a heartbeat is due on that connection, ours or a
-PING of the peer that was read already (``stream_engine_base.cpp``: ``out_event`` asserts that there
-was no error; libzmq issues 3937 and 4767). A stranger has the last two in his hand, so the first
-must not happen: receiving sockets have no high-water mark
-(:func:`shared.keepalive.never_full`), and the bound is here. All
-that came is read, for a bounded time; what does not fit is dropped.
+Why. libzmq 4.3.5 aborts the process when three conditions meet: a receive queue is full, so libzmq
+stops reading the connection; the peer disconnects; and a heartbeat is due on that connection, ours
+or a PING of the peer that libzmq has already read (``stream_engine_base.cpp``: ``out_event``
+asserts that there was no error; libzmq issues 3937 and 4767). Any peer can cause the last two. So
+the first must not happen: receiving sockets have no high-water mark
+(:func:`shared.keepalive.never_full`), and the bound is in this module.
 
-A flood that comes faster than it can be read would pile up in libzmq. After some turns without an
-end the peers that sent most of it are cut off.
+How it works. In each turn the owner calls :meth:`Intake.read`, which reads the socket until it is
+empty or the time is up. Messages go into the queue. When the queue is full, further messages are
+read and dropped, because unread messages would occupy libzmq's memory.
+
+A flood can arrive faster than it can be read and would then grow in libzmq. After
+:data:`FLOOD_TURNS` turns with a full queue and a socket that did not become empty, the peers that
+sent most of the dropped bytes are cut off. To find them, a sample of the dropped messages notes the
+descriptor of its connection.
+
+Invariants: only this module reads the socket; a message is either queued or dropped as a whole; the
+queue exceeds its limits by at most one message.
 """
 
 from collections import Counter, deque
@@ -23,30 +31,31 @@ import zmq
 Frames: TypeAlias = list[bytes]
 
 FRAME_COST_BYTES = 64
-"""What a frame takes in memory beside its bytes."""
+"""The memory that a frame takes besides its bytes."""
 LOOK_FRAMES = 16
-"""Frames read between two looks at the clock: 2 ms of the largest, 16 us of small ones."""
+"""How many frames are read between two looks at the clock: 2 ms for the largest frames, 16 us
+for small ones."""
 SAMPLE_LOOKS = 8
-"""Of so many looks one notes the senders of all that it drops. To note each eighth message would
-find the same sender every time, because libzmq takes turns among them."""
+"""One look in eight notes the senders of all messages it drops. Noting every eighth message would
+find the same sender each time, because libzmq takes messages from the senders in turn."""
 FLOOD_TURNS = 4
-"""Turns in a row, with a full queue, that did not read a socket empty. Who sends honestly cannot:
-reading takes a tenth of what writing a message took."""
+"""How many turns in a row must leave a full queue and a socket that is not empty. An honest
+sender cannot cause this, because reading a message takes a tenth of the time to write it."""
 FLOOD_PART = 2
-"""The greatest sender is cut off, and each peer that sent at least half as much: twenty peers that
-flood together would go on for eighty turns if only one of them were cut off at a time."""
+"""The largest sender is cut off, and each peer that sent at least half as much. If only one were
+cut off at a time, twenty peers that flood together would continue for eighty turns."""
 SPARED_S = 0.3
-"""Between two cuts of one descriptor: what the first of its connections sent is still read."""
+"""How long a descriptor is not cut again: messages of its ended connection are still being read."""
 
 NOBLOCK, RCVMORE = int(zmq.NOBLOCK), int(zmq.RCVMORE)
-"""As plain integers: pyzmq's enumerations cost more than what they are asked for."""
+"""Plain integers, because using pyzmq's enumerations takes longer than the call itself."""
 DESCRIPTOR = "__fd"
-"""The property of a frame that names the connection it came on."""
+"""The property of a frame that holds the descriptor of its connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Limits of the queue, and of one message; a message that is cut is not valid any more."""
+    """Limits of the queue and of one message. A message that is cut short is no longer valid."""
 
     messages_max: int
     bytes_max: int
@@ -55,7 +64,7 @@ class Bounds:
 
 
 class Intake:
-    """The messages that were read from one socket and wait for its owner."""
+    """The queue of messages that were read from one socket and wait for its owner."""
 
     def __init__(
         self,
@@ -64,9 +73,9 @@ class Intake:
         cut: Callable[[int], bool],
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Read ``socket``; ``cut`` ends the connection of a descriptor, if it can."""
+        """Read ``socket``. ``cut`` ends the connection of a descriptor and tells if it could."""
         self.dropped = 0
-        """Messages that did not fit."""
+        """How many messages did not fit."""
         self._bounds = bounds
         self._cut = cut
         self._clock = clock
@@ -75,21 +84,20 @@ class Intake:
         self.attach(socket)
 
     def attach(self, socket: "zmq.Socket[bytes]") -> None:
-        """Read another socket from now on; messages that wait stay."""
+        """Read another socket from now on. Queued messages stay."""
         self._socket = socket
-        self._frames: Frames = []  # of the message that is being read
+        self._frames: Frames = []  # the frames of the message being read
         self._size = 0
         self._is_dropping = False
         self._flood_turns = self._looks = 0
-        self._spared_until_s: dict[int, float] = {}  # by descriptor, and so few
+        self._spared_until_s: dict[int, float] = {}  # by descriptor, which bounds it
         self._senders: Counter[int] = Counter()
 
     def __len__(self) -> int:
-        """Return how many messages wait."""
         return len(self._waiting)
 
     def take(self) -> Frames | None:
-        """Hand out the message that waits longest."""
+        """Remove and return the oldest message, or None."""
         if not self._waiting:
             return None
         frames = self._waiting.popleft()
@@ -97,9 +105,9 @@ class Intake:
         return frames
 
     def read(self, max_s: float) -> bool:
-        """Read for ``max_s`` at most; tell whether the socket was found empty.
+        """Read for at most ``max_s`` seconds; tell whether the socket became empty.
 
-        Nothing else reads the socket: a message may be read in several turns.
+        Reading one message may take several turns.
         """
         until_s = self._clock() + max_s
         is_emptied = False
@@ -117,7 +125,7 @@ class Intake:
         return len(self) >= bounds.messages_max or self._waiting_bytes >= bounds.bytes_max
 
     def _read_some(self) -> bool:
-        """Read :data:`LOOK_FRAMES` frames at most; tell whether those were all."""
+        """Read at most :data:`LOOK_FRAMES` frames; tell whether the socket became empty."""
         self._looks += 1
         receive, get, bounds = self._socket.recv, self._socket.getsockopt, self._bounds
         try:
@@ -135,12 +143,12 @@ class Intake:
                 if not get(RCVMORE):
                     self._finish()
         except zmq.Again:
-            self._is_dropping = False  # libzmq gives out a message as a whole: none had begun
+            self._is_dropping = False  # libzmq delivers whole messages, so none is unfinished
             return True
         return False
 
     def _finish(self) -> None:
-        """Put the message that was read behind those that wait, unless it is being dropped."""
+        """Queue the message that was read, unless it is being dropped."""
         if self._is_dropping:
             self.dropped += 1
         else:
@@ -149,10 +157,10 @@ class Intake:
         self._frames, self._size, self._is_dropping = [], 0, False
 
     def _note_sender(self) -> None:
-        """Read the first frame of a message that is dropped, and note what connection it came on.
+        """Read the first frame of a dropped message, and note the descriptor of its connection.
 
-        A message in libzmq's queue may be of a connection that has ended, and whose descriptor is
-        another's by now; that one may be cut off in its place, once, and comes back.
+        The connection may have ended and its descriptor may belong to another peer by now. That
+        peer may then be cut off by mistake, once, and reconnects.
         """
         frame = self._socket.recv(NOBLOCK, copy=False)
         self._size += len(frame)
@@ -160,11 +168,11 @@ class Intake:
             self._finish()
         try:
             self._senders[int(frame.get(DESCRIPTOR))] += len(frame) + FRAME_COST_BYTES
-        except (zmq.ZMQError, ValueError):  # it came on no connection of a network
+        except (zmq.ZMQError, ValueError):  # the message did not come over a network connection
             return
 
     def _cut_off(self) -> None:
-        """Cut off the peers that sent most of the dropped bytes, and were not cut off just now."""
+        """Cut off the peers that sent most of the dropped bytes, unless they were just cut off."""
         self._flood_turns = most = 0
         now_s = self._clock()
         for descriptor, sent in self._senders.most_common():

@@ -1,9 +1,9 @@
-"""Where all lines of a process come together, before threads write them: loguru's and libraries'.
+"""Collects the log lines of a process, from loguru and libraries, and passes them to the sinks.
 
-A library may write a stack trace to ``sys.stderr`` from the event loop. Written at once, it would
-stop the loop on a console that nobody reads; written as often as it comes, it would fill the disk.
-So it becomes a line like any other, and each kind of such a line is written once a minute.
-Own lines without a stack trace are not limited.
+A library may print a stack trace to ``sys.stderr`` from the event loop. Printing it directly could
+block the loop on a console that nobody reads, and many of them could fill the disk. So each becomes
+an ordinary log line. Lines with a stack trace and lines of libraries are written once per minute
+and kind. Spoke's own lines without a stack trace are not limited.
 """
 
 import re
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from loguru import Message
 
 KIND_CHARS = 80
-"""A line's kind is its beginning, without digits."""
+"""The kind of a library's line is its first 80 characters, with digits replaced."""
 TRACE_LINES_MAX = 400
 WRITE_CHARS_MAX = 100_000
-"""Of one write to a stream; several times the longest stack trace that is logged."""
+"""The limit for one write to a stream: several times the longest stack trace in the log."""
 
 Raised = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 
 class Intake:
-    """Hands lines to the sinks; limits how often a kind of stack trace or foreign line is written.
+    """Passes lines to the sinks and limits stack traces and lines of libraries.
 
-    It never waits, so it may be called from anywhere, also while another line is being taken in.
+    Its methods never block. Any thread may call them, even while it logs another line.
     """
 
     def __init__(self, sinks: Sequence[BackgroundSink]) -> None:
@@ -54,19 +54,19 @@ class Intake:
     def take_error(
         self, level: str, name: str, event: str, raised: Raised, **fields: object
     ) -> None:
-        """Take an exception that was not logged by loguru."""
+        """Take an exception that loguru did not log."""
         if self._admits_error(event, raised):
             trace = "".join(format_exception(*raised))
             self._put(Line(_now(), level, name, event, fields, trace))
 
     def take_line(self, level: str, name: str, text: str, trace: str = "") -> None:
-        """Take a line that was not written for this log."""
+        """Take a line that a library logged or printed."""
         what = _kind_of_text(trace) if trace else re.sub(r"\d+", "#", text[:KIND_CHARS])
         if self._admits((name, what), f"{name}: {what}"):
             self._put(Line(_now(), level, name, text, {}, trace))
 
     def sum_up(self, *, at_end: bool = False) -> None:
-        """Say how often lines came that were not written, once their minute is over."""
+        """Log how often each limited line was repeated, after its minute has ended."""
         with self._lock:
             ended = self._limit.take_ended(float("inf") if at_end else time.monotonic())
         for what, count in ended:
@@ -96,9 +96,9 @@ class Intake:
 
 
 class LineStream(TextIOBase):
-    """Takes the place of ``sys.stdout`` or ``sys.stderr``: hands whole lines to the log.
+    """Replaces ``sys.stdout`` or ``sys.stderr`` and passes whole lines to the log.
 
-    ``beneath`` is the stream that it replaces. A stack trace in it becomes one line of the log.
+    ``beneath`` is the stream that it replaces. A printed stack trace becomes one log line.
     """
 
     encoding = "utf-8"
@@ -110,7 +110,7 @@ class LineStream(TextIOBase):
         self._of_thread = _Unfinished()
 
     def write(self, text: str) -> int:
-        """Take text; a line is logged once it is whole."""
+        """Take text. A line is logged once it is complete."""
         begun = self._of_thread
         *lines, begun.line = (begun.line + text[:WRITE_CHARS_MAX]).split("\n")
         begun.line = begun.line[:EVENT_CHARS_MAX]
@@ -119,7 +119,7 @@ class LineStream(TextIOBase):
         return len(text)
 
     def fileno(self) -> int:
-        """Return the descriptor beneath; faulthandler needs a real one."""
+        """Return the real descriptor, which faulthandler needs."""
         return self.beneath.fileno()
 
     def _add(self, line: str) -> None:
@@ -129,7 +129,7 @@ class LineStream(TextIOBase):
         elif trace and line.startswith(" "):
             trace.append(line)
             del trace[1 : len(trace) - TRACE_LINES_MAX]
-        elif trace:  # the exception itself ends its trace
+        elif trace:  # the line of the exception ends the trace
             text = "\n".join((*trace, line))[-TRACE_CHARS_MAX:]
             trace.clear()
             self._intake.take_line("ERROR", self._name, line, text)
@@ -138,7 +138,7 @@ class LineStream(TextIOBase):
 
 
 class _Unfinished(local):
-    """The line and the stack trace that a thread has begun to write."""
+    """The incomplete line and stack trace of a thread."""
 
     def __init__(self) -> None:
         self.line = ""
@@ -150,7 +150,7 @@ def _now() -> datetime:
 
 
 def _place_of(trace: TracebackType | None) -> tuple[str, int]:
-    """Return the file and line that raised."""
+    """Return the file and the line that raised the exception."""
     if trace is None:
         return "?", 0
     while trace.tb_next is not None:
@@ -159,7 +159,7 @@ def _place_of(trace: TracebackType | None) -> tuple[str, int]:
 
 
 def _kind_of_text(trace: str) -> str:
-    """Return the exception and the place of a stack trace that somebody has written as text."""
+    """Return the exception and the place from the text of a stack trace."""
     places = re.findall(r'File "[^"]*?([^"/]*/?[^"/]*)", line (\d+)', trace)
     file, line = places[-1] if places else ("?", "?")
     exception = trace.rpartition("\n")[2].partition(":")[0]

@@ -1,6 +1,6 @@
-"""Each kind of line at most once a minute; repetitions are counted and summed up in a line. Pure.
+"""Limits each kind of log line to one per minute and counts the repetitions. Pure.
 
-For lines that a stranger may cause as often as he likes: stack traces and lines of libraries.
+For lines that a stranger can cause at any rate: stack traces and lines of libraries.
 """
 
 from collections.abc import Hashable
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 WINDOW_S = 60.0
 KINDS_MAX = 64
-"""Kinds remembered at once. A kind may hold a stranger's text; lines beyond are only counted."""
+"""How many kinds are remembered, because a kind may contain a stranger's text. Lines of further
+kinds are only counted."""
 OTHERS = "other kinds"
 
 
 @dataclass(slots=True)
 class Window:
-    """Counts the repetitions of one line within its minute; ``name`` stands in their sum."""
+    """Counts the repetitions of one kind within its minute. The summary shows ``name``."""
 
     name: str
     ends_s: float
@@ -22,15 +23,15 @@ class Window:
 
 
 class LogLimit:
-    """Remembers which kinds were written within the last :data:`WINDOW_S`."""
+    """Remembers the kinds that were written within the last :data:`WINDOW_S`."""
 
     def __init__(self) -> None:
         self._windows: dict[Hashable, Window] = {}  # in the order in which they end
 
     def admits(self, kind: Hashable, name: str, now_s: float) -> bool:
-        """Tell whether a line of this kind is written; else count it.
+        """Tell whether to write a line of this kind; if not, count it.
 
-        Windows that have ended must have been taken before.
+        The caller must have called :meth:`take_ended` before.
         """
         if kind not in self._windows and len(self._windows) < KINDS_MAX:
             self._windows[kind] = Window(name, now_s + WINDOW_S)
@@ -42,7 +43,7 @@ class LogLimit:
         return False
 
     def take_ended(self, now_s: float) -> list[tuple[str, int]]:
-        """Forget the windows that have ended; return the name and count of each that repeated."""
+        """Forget the windows that have ended. Return the name and the count of repeated lines."""
         ended = []
         for kind, window in self._windows.items():
             if window.ends_s > now_s:

@@ -1,8 +1,8 @@
-"""What a log line looks like: ``event key=value key=value``, for people or as JSON. Pure.
+"""Formats log lines: ``event key=value key=value`` for people, or JSON. Pure.
 
-Both ``logger.info("gap", device_id=..., lost=3)`` and ``logger.info("gap lost={}", 3)`` come out
-as ``gap ... lost=3``; the first also gives JSON its keys. Nothing that a stranger sent can begin a
-line of its own or reach the terminal as a control character, and nothing is endless.
+``logger.info("gap", device_id=..., lost=3)`` and ``logger.info("gap lost={}", 3)`` both give
+``gap ... lost=3``; only the first gives keys in JSON. Text from a stranger cannot begin a new line
+or send control characters to the terminal, and all lengths are bounded.
 """
 
 import json
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 EVENT_CHARS_MAX = 2_000
 VALUE_CHARS_MAX = 500
-"""A message from the network can have 64 kB, of which the beginning tells enough."""
+"""A message from the network can have 64 kB. Its beginning is enough in a log."""
 TRACE_CHARS_MAX = 20_000
-"""An endless recursion's stack trace is longer; its end says where it was."""
+"""The stack trace of an infinite recursion is longer. The log keeps its end."""
 
 _PLAIN_TYPES = (bool, int, str, type(None))
 _RESERVED = ("time", "level", "process", "logger", "event", "exception")
@@ -37,7 +37,7 @@ _COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One log line before it is written; ``time`` knows its zone, ``trace`` is a stack trace."""
+    """One log line before formatting. ``time`` has a time zone; ``trace`` is a stack trace."""
 
     time: datetime
     level: str
@@ -48,7 +48,7 @@ class Line:
 
 
 def line_of(record: "Record") -> Line:
-    """Take from loguru's record what is written."""
+    """Convert a record of loguru."""
     raised = record["exception"]
     trace = "" if raised is None else "".join(format_exception(*raised))
     return Line(
@@ -62,7 +62,7 @@ def line_of(record: "Record") -> Line:
 
 
 def text_line(line: Line, *, coloured: bool = False) -> str:
-    """Write a line for people, in local time; a stack trace follows, indented."""
+    """Format a line for people, in local time. A stack trace follows, indented."""
     time = line.time.strftime("%Y-%m-%d %H:%M:%S.") + f"{line.time.microsecond // 1000:03d}"
     level = f"{line.level:<8}"
     if coloured and line.level in _COLOURS:
@@ -73,7 +73,7 @@ def text_line(line: Line, *, coloured: bool = False) -> str:
 
 
 def json_line(line: Line, process: str) -> str:
-    """Write a line for machines: one JSON object, in ASCII, the time in UTC."""
+    """Format a line as one JSON object, in ASCII, with the time in UTC."""
     body: dict[str, object] = {
         "time": line.time.astimezone(UTC).isoformat(timespec="milliseconds"),
         "level": line.level,
@@ -89,7 +89,7 @@ def json_line(line: Line, process: str) -> str:
 
 
 def escape(text: str) -> str:
-    r"""Write what is not printable as ``\n``, ``\x1b``, ``\u202e``."""
+    r"""Escape characters that are not printable, for example as ``\n``, ``\x1b``, ``\u202e``."""
     if text.isprintable():
         return text
     return "".join(

@@ -1,7 +1,7 @@
-"""Logging of a process: loguru to the console and a rotating file, everybody else's lines too.
+"""Sets up logging for a process: loguru and all other loggers, to the console and a rotating file.
 
-Write ``logger.info("gap", device_id=device_id, lost=3)``: the name of an event, then its values,
-one line per change of state. How lines look is in :mod:`shared.log_lines`.
+Log the name of an event and its values: ``logger.info("gap", device_id=device_id, lost=3)``. Log
+changes of state only. :mod:`shared.log_lines` formats the lines.
 """
 
 import logging
@@ -26,18 +26,18 @@ TALKATIVE = (
     "socketio.server",
     "werkzeug",
 )
-"""They log each packet or request as INFO, and a line per reading is too much.
+"""These loggers log each packet or request at level INFO, which is too much.
 
-A level of their own also keeps Socket.IO's from printing past the log: those without one get a
-handler of their own.
+Setting their level also prevents Socket.IO's loggers from printing directly: a logger without a
+level would get its own handler.
 """
 
 
 def setup_logging(settings: Settings, process: str) -> None:
     """Send all log lines of this process to the console and to its own file.
 
-    ``process`` is what runs here, such as ``gateway``. Can be called again. When the file cannot be
-    written the console says so, once, and the process goes on.
+    ``process`` is a name such as ``gateway``. This function can be called again. If the file cannot
+    be written, the console reports it once and the process continues.
     """
     open_missing_streams()
     name = log_name(settings, process)
@@ -45,8 +45,8 @@ def setup_logging(settings: Settings, process: str) -> None:
     console = BackgroundSink(
         "console", _renderer(settings, name, coloured=stderr.isatty()), console_writer(stderr)
     )
-    file = LogFile(settings.log_dir / f"{name}.log", console.say)
-    # the file first: sinks stop in this order, and it may have to complain to the console
+    file = LogFile(settings.log_dir / f"{name}.log", console.report)
+    # the file first: sinks stop in this order, and the file may still report to the console
     sinks = (BackgroundSink("file", _renderer(settings, name), file.write), console)
     intake = Intake(sinks)
     sinks[0].on_quiet = intake.sum_up
@@ -62,13 +62,8 @@ def setup_logging(settings: Settings, process: str) -> None:
         logger.warning("setting_ignored", what=what)
 
 
-def close_logs() -> None:
-    """Write what still waits. Only for who ends the process by ``os._exit``."""
-    logger.remove()
-
-
 def log_name(settings: Settings, process: str) -> str:
-    """Name the process in its log file: no two that run at once share one."""
+    """Return the name for the log file. Two processes that run together get different names."""
     if process == "gateway":
         return f"{process}-{settings.gateway_port}"
     if process == "device":
@@ -77,14 +72,13 @@ def log_name(settings: Settings, process: str) -> str:
 
 
 class StandardLibraryHandler(logging.Handler):
-    """Hands lines of the standard library's loggers to the log, as from where they were logged."""
+    """Passes lines of the standard library's loggers to the log, with the logger's name."""
 
     def __init__(self, intake: Intake) -> None:
         super().__init__()
         self._intake = intake
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Pass one line on."""
         text = record.getMessage()
         if record.exc_info and record.exc_info[0]:
             self._intake.take_error(record.levelname, record.name, text, record.exc_info)
@@ -109,12 +103,12 @@ def _take_over_standard_library(level: str, intake: Intake) -> None:
 
 
 def _take_over_interpreter(intake: Intake) -> None:
-    """Log the exceptions that nobody caught."""
+    """Log uncaught exceptions."""
 
     def uncaught(
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        if issubclass(kind, Exception):  # Ctrl-C and the like are no faults
+        if issubclass(kind, Exception):  # Ctrl-C and SystemExit are not faults
             intake.take_error("CRITICAL", __name__, "crashed", (kind, error, trace))
 
     def uncaught_in_thread(crash: threading.ExceptHookArgs) -> None:

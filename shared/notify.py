@@ -1,9 +1,9 @@
-"""systemd's notify protocol, the side of the process: see sd_notify(3) and sd_watchdog_enabled(3).
+"""The process side of systemd's notify protocol: see sd_notify(3) and sd_watchdog_enabled(3).
 
-A supervisor, systemd or :mod:`scripts.supervise`, gives the process a datagram socket and learns
-by it that the process is ready, that its loop still turns, and that it stops. Without a supervisor
-all of this does nothing. The protocol is three words, so there is no library for it here: the one
-on PyPI blocks when the supervisor stands still, and systemd's own needs a C library.
+A supervisor (systemd or :mod:`scripts.supervise`) passes a datagram socket to the process. The
+process reports there that it is ready, that its loop is alive, and that it is stopping. Without a
+supervisor these calls do nothing. The protocol has three messages, so this module uses no library:
+the one on PyPI blocks when the supervisor is stuck, and systemd's own needs a C library.
 """
 
 import os
@@ -14,13 +14,13 @@ from contextlib import suppress
 
 READY, BEAT, STOPPING = b"READY=1", b"WATCHDOG=1", b"STOPPING=1"
 BEATS_IN_LIMIT = 3
-"""So many beats are sent in the time after which the supervisor would act."""
+"""How many beats are sent within the supervisor's time limit."""
 
 
 class Notifier:
-    """Tells the supervisor of this process, if there is one, how the process is.
+    """Reports the state of this process to its supervisor, if there is one.
 
-    ``every_s`` is how often to call :meth:`beat`, None when nobody counts beats.
+    ``every_s`` is the interval in s at which to call :meth:`beat`; None if no beats are expected.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -30,7 +30,7 @@ class Notifier:
         self._due_s = 0.0
 
     def tell(self, state: bytes) -> None:
-        """Send one state. A supervisor that stands still misses it; nothing waits for it."""
+        """Send one state without blocking. A supervisor that is stuck misses it."""
         if not self._address:
             return
         with (
@@ -41,11 +41,11 @@ class Notifier:
             sender.sendto(state, self._address)
 
     def beat(self) -> None:
-        """Say that the loop turns; call it from a timer of the loop."""
+        """Report that the loop is alive. Call this from a timer of the loop."""
         self.tell(BEAT)
 
     def beat_if_due(self) -> float | None:
-        """Beat when it is time; return in how many seconds it will be, None for never."""
+        """Beat if it is due. Return the seconds until the next beat; None if none is expected."""
         if self.every_s is None:
             return None
         now_s = time.monotonic()
@@ -56,12 +56,12 @@ class Notifier:
 
 
 def _address(text: str) -> str:
-    """Return the address to send to; ``@`` stands for Linux's abstract sockets."""
+    """Return the socket address; ``@`` marks an abstract socket of Linux."""
     return f"\0{text[1:]}" if text.startswith("@") else text
 
 
 def _limit_s(environ: Mapping[str, str]) -> float | None:
-    """Return after how long without a beat the supervisor acts, None when it never does."""
+    """Return the supervisor's time limit for beats in s; None if it has none."""
     usec = environ.get("WATCHDOG_USEC", "")
     is_meant = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     return int(usec) / 1e6 if is_meant and usec.isdecimal() and int(usec) > 0 else None

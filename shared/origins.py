@@ -1,8 +1,8 @@
 """Web origins as browsers write them into the ``Origin`` header. Pure.
 
-A browser writes scheme and host in lower case, a host name in ASCII (IDNA), an IP address in its
-shortest form, and leaves out the default port (RFC 6454; WHATWG URL, "host serializing"). An app
-in a WebView, a browser extension or a page from a file has an origin as well, such as
+A browser writes the scheme and host in lower case, a host name in ASCII (IDNA), and an IP address
+in its shortest form. It omits the default port (RFC 6454; WHATWG URL, "host serializing"). An app
+in a WebView, a browser extension or a page from a file also has an origin, such as
 ``capacitor://localhost``, ``app://.``, ``file://`` or ``null``.
 """
 
@@ -10,13 +10,13 @@ import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 NULL = "null"
-"""The origin of all pages that have no other: from a file, in a sandboxed frame, of ``data:``."""
+"""The origin of pages without another origin: from files, sandboxed frames, ``data:`` URLs."""
 SHOWN_CHARS_MAX = 200
 PORT_MAX = 65_535
 FORM = "must be scheme://host or scheme://host:port, such as https://example.org"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-"""The schemes whose hosts are names or IP addresses; in other schemes a host is any text."""
+"""In these schemes a host is a name or an IP address. In other schemes it can be any text."""
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\\]*)(.*)")
 _AUTHORITY = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]{1,5}))?")
 _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?\.?")
@@ -27,14 +27,14 @@ _WITHOUT_ORIGIN = ("about:", "data:", "javascript:")
 
 
 def read_origin(text: str) -> str:
-    """Return an origin that a person wrote as a browser writes it.
+    """Convert an origin that a person wrote to the form that a browser writes.
 
-    Raises ValueError, which says what to write instead.
+    Raises ValueError, whose text suggests a correction.
     """
     if text.lower() == NULL:
         return NULL
     if text.lower().startswith(_WITHOUT_ORIGIN):
-        raise ValueError(f"such a page has no origin of its own: write {NULL}")
+        raise ValueError(f"a page with this URL has no origin: write {NULL}")
     url = _URL.fullmatch(text)
     authority = None if url is None else _AUTHORITY.fullmatch(url[2])
     if url is None or authority is None:
@@ -47,23 +47,23 @@ def read_origin(text: str) -> str:
 
 
 def comparable(origin: str) -> str:
-    """Return an ``Origin`` header in the form in which two of them are compared."""
+    """Return an ``Origin`` header in a form that can be compared."""
     lower = origin.lower()
     usual = _USUAL_PORT.fullmatch(lower)
     return lower if usual is None else lower.removesuffix(usual[1] or usual[2])
 
 
 def shown(origin: str) -> str:
-    """Return what a stranger sent as ``Origin`` in printable ASCII, for answers and log lines."""
+    """Return the text of an ``Origin`` header in printable ASCII, for answers and log lines."""
     cut = origin if len(origin) <= SHOWN_CHARS_MAX else f"{origin[:SHOWN_CHARS_MAX]}..."
     return cut.encode("unicode_escape").decode("ascii")
 
 
 def ascii_name(host: str) -> str:
-    """Return a host name as browsers send it: lower case, in ASCII. Raises ValueError."""
+    """Return a host name in lower case ASCII, as browsers send it. Raises ValueError."""
     if host.isascii():
         return host.lower()
-    import idna  # noqa: PLC0415  # it takes 30 ms, and few settings need it
+    import idna  # noqa: PLC0415  # importing it takes 30 ms, and few settings need it
 
     try:
         return idna.encode(host, uts46=True).decode("ascii")
@@ -74,7 +74,7 @@ def ascii_name(host: str) -> str:
 
 
 def _with_scheme(text: str) -> str:
-    """Suggest a scheme where nothing else is missing."""
+    """Suggest a scheme if only the scheme is missing."""
     try:
         return "" if "://" in text else f"; write {read_origin(f'https://{text}')}, or http://..."
     except ValueError:
@@ -95,25 +95,31 @@ def _ipv6(host: str) -> str:
     except AddressValueError:
         raise ValueError(FORM) from None
     if address.scope_id is not None:
-        raise ValueError("must have no zone in its address: browsers take none, leave out the %...")
+        raise ValueError(
+            "must have no zone in its address: browsers do not support zones, remove the %..."
+        )
     mapped = address.ipv4_mapped
     if mapped is None:
         return f"[{address}]"
     high, low = divmod(int(mapped), 0x10000)
-    return f"[::ffff:{high:x}:{low:x}]"  # newer Pythons write ::ffff:1.2.3.4, browsers never
+    return (
+        f"[::ffff:{high:x}:{low:x}]"  # new Python versions write ::ffff:1.2.3.4, browsers never do
+    )
 
 
 def _name(host: str) -> str:
     name = ascii_name(host)
     if "*" in name:
-        raise ValueError("must name each host in full: * stands for no part of it")
+        raise ValueError("must name each host in full: * is not supported")
     if _NAME.fullmatch(name) is None:
         raise ValueError(FORM)
     if _NUMBER.fullmatch(name.removesuffix(".").rpartition(".")[2]):
         try:
             return str(IPv4Address(name))
         except AddressValueError:
-            raise ValueError("must have an IPv4 address of four numbers, as 127.0.0.1") from None
+            raise ValueError(
+                "must have an IPv4 address of four numbers, such as 127.0.0.1"
+            ) from None
     return name
 
 

@@ -1,6 +1,6 @@
-"""How each program of ours ends: with its own exit code, whoever reads its output.
+"""Runs the main function of a program and exits with its code, even if nobody reads the output.
 
-:mod:`shared.begin` is the other half, which comes before the imports::
+A program also calls :mod:`shared.begin`, before its other imports::
 
     if __name__ == "__main__":
         from shared.begin import begin
@@ -20,28 +20,28 @@ from typing import NoReturn
 from shared.begin import open_missing_streams
 from shared.console import Output, settle_stderr, tell
 from shared.errors import OutputLost, ReaderGone
-from shared.signals import exit_in_peace
+from shared.signals import exit_ignoring_signals
 
 STOPPED, CRASHED, NO_OUTPUT = 0, 1, 2
 
 
 def run(main: Callable[[], int], *, unread: int = STOPPED) -> NoReturn:
-    """Run ``main`` and end the process with the code that it returns.
+    """Run ``main`` and exit with the code that it returns.
 
-    With ``unread`` when the reader of the output leaves earlier; a program that judges something
-    must not end with "all is well" then.
+    If the reader of the output leaves before the end, the exit code is ``unread``. A program that
+    checks something must not report success then.
     """
     open_missing_streams()
     sys.stdout = Output(sys.stdout)
     code = _code_of(main, unread)
     settle_stderr()
-    exit_in_peace(code)
+    exit_ignoring_signals(code)
 
 
 def _code_of(main: Callable[[], int], unread: int) -> int:
     try:
         return main()
-    except SystemExit as ended:  # argparse's way to end
+    except SystemExit as ended:  # argparse exits like this
         return ended.code if isinstance(ended.code, int) else CRASHED
     except ReaderGone:
         return unread

@@ -1,7 +1,7 @@
-"""The reading and the status: what a device says, checked once, frozen ever after.
+"""Readings and statuses of a device: checked once, then immutable.
 
-The limits are those of the protocol (``docs/protocol.md``, section 1). Objects come in as the
-JSON parser made them; :mod:`shared.wire` owns the bytes.
+The protocol defines the limits (``docs/protocol.md``, section 1). This module checks objects from
+the JSON parser; :mod:`shared.wire` handles the bytes.
 """
 
 import re
@@ -32,7 +32,7 @@ ASSIST_LEVELS = ("off", "eco", "tour", "sport", "turbo")
 OPTIONAL_KEYS = (*NUMBER_RANGES, "assist", "extra")
 REQUIRED_KEYS = ("v", "device_id", "epoch", "seq", "ts_ms", "speed_kmh")
 READING_KEYS = (*REQUIRED_KEYS, *OPTIONAL_KEYS)
-"""Every key of a reading, in the order it is written."""
+"""Every key of a reading, in the order in which encoders write them."""
 
 EXTRA_KEYS_MAX = 16
 EXTRA_TEXT_MAX = 64
@@ -51,8 +51,8 @@ class Reading:
     """One measurement of one device.
 
     ``values`` holds the optional keys that were present and valid, in the order of
-    :data:`OPTIONAL_KEYS`; units are in the names. ``ts_ms`` is ms since 1970 UTC, 0 without a
-    clock.
+    :data:`OPTIONAL_KEYS`. The names contain the units. ``ts_ms`` is in ms since 1970 UTC, or 0 if
+    the device has no clock.
     """
 
     device_id: str
@@ -62,7 +62,7 @@ class Reading:
     speed_kmh: float
     values: Mapping[str, Value] = field(default_factory=dict)
     written: bytes | None = field(default=None, compare=False, repr=False)
-    """Its JSON, when it came as the gateway would write it; None in a changed copy."""
+    """The bytes of a reading that arrived in canonical form; None in a modified copy."""
 
     @property
     def cursor(self) -> Cursor:
@@ -72,7 +72,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a device says of itself every second; ``interval_ms`` is 0 when irregular."""
+    """The status that a device sends every second. ``interval_ms`` is 0 for irregular readings."""
 
     device_id: str
     epoch: int
@@ -84,12 +84,12 @@ class Status:
 
     @property
     def cursor(self) -> Cursor:
-        """The position after the last reading the device numbered."""
+        """The position after the last reading that the device has numbered."""
         return Cursor(self.epoch, self.last_seq)
 
 
 class CheckedReading(NamedTuple):
-    """A reading and what was left out of it: invalid known keys, and keys nobody knows."""
+    """A reading, and the keys that were left out: invalid known keys, and unknown keys."""
 
     reading: Reading
     dropped: tuple[str, ...]
@@ -97,20 +97,20 @@ class CheckedReading(NamedTuple):
 
 
 def is_device_id(value: object) -> bool:
-    """Tell whether ``value`` is a valid device id, the whole string."""
+    """Tell whether the whole of ``value`` is a valid device id."""
     return isinstance(value, str) and DEVICE_ID.fullmatch(value) is not None
 
 
 def is_unicode(text: str) -> bool:
-    """Tell whether UTF-8 can carry a text: JSON can spell half a surrogate pair."""
+    """Tell whether UTF-8 can encode a text. JSON can contain half of a surrogate pair."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def check_reading(raw: Mapping[str, object], device_id: str) -> CheckedReading:
-    """Check one reading of ``device_id`` (from the topic).
+    """Check one reading; ``device_id`` is the id in the topic.
 
-    Raises :class:`BadMessage`; its ``position`` is set when only ``speed_kmh`` or ``ts_ms`` was
-    wrong, so that the number is known not to be missing.
+    Raises :class:`BadMessage`. Its ``position`` is set if only ``speed_kmh`` or ``ts_ms`` is wrong;
+    the caller then knows that this number is not missing.
     """
     check_identity(raw, device_id)
     epoch = _integer(raw, "epoch", device_id)
@@ -127,7 +127,7 @@ def check_reading(raw: Mapping[str, object], device_id: str) -> CheckedReading:
 
 
 def check_status(raw: Mapping[str, object], device_id: str) -> Status:
-    """Check one status of ``device_id`` (from the topic); raises :class:`BadMessage`."""
+    """Check one status; ``device_id`` is the id in the topic. Raises :class:`BadMessage`."""
     check_identity(raw, device_id)
     state = raw.get("state")
     if state not in ("online", "stopping"):
@@ -144,7 +144,7 @@ def check_status(raw: Mapping[str, object], device_id: str) -> Status:
 
 
 def check_identity(raw: Mapping[str, object], device_id: str) -> None:
-    """Check version and id, the two keys every message carries."""
+    """Check the version and the id, which every message contains."""
     if raw.get("v") != VERSION or not _is_integer(raw.get("v")):
         raise BadMessage("unsupported_version", f"v must be {VERSION}", device_id=device_id)
     if raw.get("device_id") != device_id:
@@ -169,7 +169,7 @@ def _is_integer(value: object, least: int = 0) -> bool:
 
 
 def _is_number(value: object, low: float, high: float) -> bool:
-    # bool is an int in Python and is none here; NaN fails both comparisons
+    # type() excludes bool, which is a subclass of int; NaN fails both comparisons
     return (type(value) is float or type(value) is int) and low <= value <= high
 
 
@@ -193,7 +193,7 @@ def _optional_values(raw: Mapping[str, object]) -> tuple[dict[str, Value], tuple
 
 
 def _check_extra(raw: object) -> tuple[Extra, list[str]]:
-    """Keep the valid entries of ``extra``; name the others."""
+    """Return the valid entries of ``extra`` and the names of the others."""
     if not isinstance(raw, dict) or len(raw) > EXTRA_KEYS_MAX:
         return {}, ["extra"]
     good = {key: value for key, value in raw.items() if _is_extra(key, value)}

@@ -1,7 +1,7 @@
-"""Where settings come from: files, the environment, flags. Each place is one layer.
+"""Read the places that can hold settings: defaults, files, the environment, flags.
 
-A layer is only read here. What it may say and which layer wins is decided in
-:mod:`shared.settings`.
+Each place becomes one layer of texts. :mod:`shared.settings` merges the layers and parses the
+texts.
 """
 
 import argparse
@@ -17,17 +17,17 @@ from dotenv.parser import Binding, parse_stream
 from shared.setting_table import BOTH, PREFIX, SETTINGS, Role, Setting
 
 PORT_NAME = "PORT"
-"""Where honcho and most hosting services put the port to listen on."""
+"""honcho and most hosting services set this variable to the port to listen on."""
 
 _DESCRIPTION = (
-    "Every setting can be given as a flag. The same settings, as SPOKE_..., can stand in the"
-    " environment, in .env and in configs/<env>.env; what comes first in this list wins."
+    "Every setting can be given as a flag. The environment, .env and configs/<env>.env can set the"
+    " same settings under the name SPOKE_...; a place overrides those named after it."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The settings of one place, what in it is wrong, and what in it is left out."""
+    """The settings of one place, with a sentence for each error and for each ignored name."""
 
     place: str
     values: Mapping[str, str]
@@ -36,7 +36,7 @@ class Layer:
 
 
 def default_layer(role: Role) -> Layer:
-    """Return what holds for ``role`` when nothing is set."""
+    """Return the defaults for ``role``."""
     defaults = {
         setting.name: setting.default
         for setting in SETTINGS.values()
@@ -46,9 +46,9 @@ def default_layer(role: Role) -> Layer:
 
 
 def file_layer(path: Path, place: str) -> Layer:
-    """Read an env file; one that does not exist is an empty layer."""
+    """Read an env file. A file that does not exist gives an empty layer."""
     try:
-        text = path.read_text(encoding="utf-8-sig")  # Windows editors put a BOM in front
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors add a BOM
     except FileNotFoundError:
         return Layer(place, {})
     except UnicodeDecodeError:
@@ -63,13 +63,13 @@ def file_layer(path: Path, place: str) -> Layer:
 def environment_layer(environ: Mapping[str, str], dotenv: Layer) -> Layer:
     """Read the environment.
 
-    An unknown name is no error there: others set names as well. Kubernetes sets
-    ``SPOKE_SERVICE_HOST``, ``SPOKE_PORT`` and more for a Service named spoke, and for one named
-    spoke-gateway a ``SPOKE_GATEWAY_PORT`` that is a URL.
+    An unknown name is not an error here, because other programs set names too. Kubernetes sets
+    ``SPOKE_SERVICE_HOST``, ``SPOKE_PORT`` and more for a Service named spoke, and for a Service
+    named spoke-gateway it sets ``SPOKE_GATEWAY_PORT`` to a URL.
 
-    honcho copies ``.env`` into the environment of what it starts. What stands there unchanged is
-    no second opinion, so it is left to ``.env``: another line of the environment can then replace
-    its BIND by a CONNECT.
+    honcho copies ``.env`` into the environment of the processes it starts. A value that equals the
+    one in ``.env`` therefore counts as set in ``.env`` only. Otherwise a BIND in ``.env`` and a
+    CONNECT in the environment would look like two values in one place.
     """
     layer = _known_layer("the environment", environ)
     of_services = [name for name in layer.values if _is_of_kubernetes(name, environ)]
@@ -86,7 +86,7 @@ def environment_layer(environ: Mapping[str, str], dotenv: Layer) -> Layer:
 
 
 def port_layer(role: Role, environ: Mapping[str, str]) -> Layer:
-    """Read ``PORT``: the gateway's port, whatever the settings below say."""
+    """Read ``PORT``, which overrides the gateway's port in all lower layers."""
     port = environ.get(PORT_NAME, "").strip()
     wanted = role == "gateway" and port != ""
     return Layer(f"from {PORT_NAME}", {"SPOKE_GATEWAY_PORT": port} if wanted else {})
@@ -106,14 +106,17 @@ def flag_layer(role: Role, argv: Sequence[str]) -> Layer:
 
 
 def suggest(word: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return a question naming what was probably meant, or nothing; ``prefix`` says nothing."""
+    """Return ``; did you mean ...?`` with the closest known name, or an empty text.
+
+    All names begin with ``prefix``, so the comparison ignores it.
+    """
     names = [name.removeprefix(prefix) for name in known]
     close = get_close_matches(word.removeprefix(prefix), names, n=1)
     return f"; did you mean {prefix}{close[0]}?" if close else ""
 
 
 def _known_layer(place: str, texts: Mapping[str, str], problems: tuple[str, ...] = ()) -> Layer:
-    """Keep the settings out of ``texts``; an empty value sets nothing, other names are not ours."""
+    """Select the settings from ``texts``: names that begin with ``SPOKE_`` and have a value."""
     ours = {name: text.strip() for name, text in texts.items() if _is_ours(name)}
     unknown = [
         f"{name} ({place}): there is no such setting{suggest(name.upper(), SETTINGS, PREFIX)}"
@@ -125,7 +128,10 @@ def _known_layer(place: str, texts: Mapping[str, str], problems: tuple[str, ...]
 
 
 def _is_of_kubernetes(name: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether a name is ``<SERVICE>_PORT`` of a Service, which has a host as well."""
+    """Tell whether a name is the ``<SERVICE>_PORT`` that Kubernetes sets for a Service.
+
+    Kubernetes then sets ``<SERVICE>_SERVICE_HOST`` as well.
+    """
     service = name.removesuffix("_PORT")
     return (
         service != name and f"{service}_SERVICE_HOST" in environ and "://" in environ.get(name, "")
@@ -174,16 +180,19 @@ def _help(setting: Setting) -> str:
 
 
 def _join(setting: Setting, values: Sequence[str]) -> str:
-    """Take the last of several; a list given in several flags is one list."""
+    """Return the last of several values; join the values of a list."""
     return ",".join(values) if setting.many else values[-1].strip()
 
 
 def _unknown_flags(leftover: Sequence[str]) -> Iterator[str]:
-    """Name what no flag is; a word behind an unknown flag is its value, and may be a secret."""
+    """Report unknown flags and stray words, but never the word after an unknown flag.
+
+    That word is probably its value, which may be a secret.
+    """
     flags = [setting.flag for setting in SETTINGS.values()]
     for previous, word in pairwise(("", *leftover)):
         if word.startswith("-"):
             name = word.partition("=")[0]
             yield f"{name}: there is no such flag{suggest(name, flags, '--')}"
         elif not previous.startswith("-"):
-            yield f"{word!r}: there is nothing to be given without a flag"
+            yield f"{word!r}: a value needs a flag in front of it"

@@ -1,10 +1,13 @@
-"""Every setting, one row each: the flags, the checks, ``--help`` and the tests are made of these.
+"""The table of all settings. Each is declared once: type, readers, default, check, help text.
 
-``docs/settings.md`` and ``.env.example`` say the same to people; a test compares them.
+The flags, the checks, ``--help`` and the tests are made from this table. ``docs/settings.md`` and
+``.env.example`` describe the same settings for people; a test compares them with the table.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
 
 from shared.origins import PORT_MAX
 from shared.setting_types import (
@@ -21,7 +24,6 @@ from shared.setting_types import (
     listed,
     listen_host,
     network,
-    not_built,
     number,
     origin,
     source,
@@ -37,30 +39,35 @@ BOTH: Final[tuple[Role, ...]] = (*DEVICE, *GATEWAY)
 
 LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
 FLEET_MAX = 10_000
-"""More bikes than one process can publish at 1 Hz; beyond it a number is a slip of the finger."""
+"""One process cannot publish more bikes at 1 Hz. A larger number is a typing error."""
 RATE_HZ_MAX = 1000
-"""``interval_ms`` is a whole number of ms, so 1 ms is the shortest."""
+"""``interval_ms`` is a whole number of ms, so 1 ms is the shortest interval."""
 SEED_MAX = 2**53 - 1
-"""The largest whole number that every program which may show it can hold."""
+"""JavaScript represents larger integers inexactly, and a page may show the seed."""
 HISTORY_MIN = 3
-"""So that the tail of a group, at least one entry and at most two, is always held in the ring."""
+"""The ring must always hold the tail of a group, which has one or two entries."""
 HISTORY_MAX = HISTORY_MB_MAX = CONNECTIONS_MAX = 1_000_000
 FLUSH_MS_MAX = 1000
 """A reading that waits longer is no longer live."""
 REPAIR_MS_MAX = 60_000
-"""What follows a hole is held back meanwhile, and a browser waits with it."""
+"""The gateway holds back all readings after a missing one for this long, so browsers wait too."""
 STALLED_S_MAX = 3600
 OUTBOX_MB_MIN = 8
-"""Answers to a few clients that ask for everything at once must fit."""
+"""The answers to a few clients that request everything at the same time must fit."""
+
+FIRST_OF_FLEET: Final = "ebike-001"
+PUB_ENDPOINT = "tcp://127.0.0.1:5556"
+REPLAY_ENDPOINT = "tcp://127.0.0.1:5557"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: who reads it, what it is without being set, and how its text is read.
+    """The description of one setting.
 
-    ``default`` is written as a user would write it and holds for the roles in ``default_for``;
-    elsewhere the value is None, or () for a setting that is a list (``many``). ``parse`` raises
-    ValueError saying what the text must be. A ``secret`` is never shown.
+    ``default`` is written as a user would write it and applies to the roles in ``default_for``.
+    For another role, or without a default, the value is None, or () for a list (``many``).
+    ``parse`` turns the text into the value; it raises ValueError with a text such as
+    "must be yes or no".
     """
 
     name: str
@@ -70,11 +77,10 @@ class Setting:
     help: str
     default_for: tuple[Role, ...] = BOTH
     many: bool = False
-    secret: bool = False
 
     @property
     def field(self) -> str:
-        """The name in :class:`shared.settings.Settings`."""
+        """The name in :class:`Settings`."""
         return self.name.removeprefix(PREFIX).lower()
 
     @property
@@ -84,293 +90,207 @@ class Setting:
 
     @property
     def is_switch(self) -> bool:
-        """Whether the flag alone means yes."""
+        """Whether the flag without a value means yes."""
         return self.parse is yes_or_no
 
     @property
     def unset(self) -> tuple[()] | None:
-        """The value when nobody sets it and it has no default."""
+        """The value when nothing sets it and it has no default."""
         return () if self.many else None
 
 
-FIRST_OF_FLEET: Final = "ebike-001"
-PUB_ENDPOINT = "tcp://127.0.0.1:5556"
-REPLAY_ENDPOINT = "tcp://127.0.0.1:5557"
+def setting(
+    roles: tuple[Role, ...],
+    default: str | None,
+    parse: Parse,
+    help: str,  # noqa: A002  # the name that argparse gives it
+    default_for: tuple[Role, ...] = BOTH,
+    *,
+    many: bool = False,
+) -> Any:  # noqa: ANN401  # the field has its own type
+    """Declare a field of :class:`Settings` with the description of its setting."""
+    row = Setting("", roles, default, parse, help, default_for, many)
+    return field(metadata={"setting": row})
 
-_ROWS = (
-    Setting("SPOKE_ENV", BOTH, "development", environment_name, "which file of configs/ is read"),
-    Setting("SPOKE_LOG_LEVEL", BOTH, "INFO", choice(*LEVELS), "the least important lines to log"),
-    Setting("SPOKE_LOG_DIR", BOTH, "logs/", file_path, "the folder of the log files"),
-    Setting("SPOKE_LOG_FORMAT", BOTH, "text", choice("text", "json"), "text, or json for machines"),
-    Setting("SPOKE_DEVICE_ID", DEVICE, FIRST_OF_FLEET, device_id, "the name of the bike"),
-    Setting(
-        "SPOKE_FLEET_SIZE",
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of a process. A field has the setting's name in lower case, without ``SPOKE_``.
+
+    Paths are absolute. The value of a setting without value and default is None, or () for a list.
+    """
+
+    env: str = setting(BOTH, "development", environment_name, "which configs/ file to read")
+    log_level: str = setting(BOTH, "INFO", choice(*LEVELS), "log lines of this level and above")
+    log_dir: Path = setting(BOTH, "logs/", file_path, "the folder for log files")  # noqa: RUF009  # a field
+    log_format: Literal["text", "json"] = setting(
+        BOTH, "text", choice("text", "json"), "the form of log lines: text, or json"
+    )
+    device_id: str = setting(DEVICE, FIRST_OF_FLEET, device_id, "the id of the bike")
+    fleet_size: int = setting(
         DEVICE,
         "1",
         integer(1, FLEET_MAX),
-        "how many bikes this process is: ebike-001, ebike-002 and so on",
-    ),
-    Setting(
-        "SPOKE_SOURCE",
+        "how many bikes this process simulates: ebike-001, ebike-002 and so on",
+    )
+    source: str = setting(
         DEVICE,
         "simulator",
         source,
-        "where readings come from: simulator, or ride:<file> (GPX, TCX, FIT)",
-    ),
-    Setting(
-        "SPOKE_RATE_HZ", DEVICE, "10", number(0.01, RATE_HZ_MAX), "simulated readings a second"
-    ),
-    Setting(
-        "SPOKE_SEED", DEVICE, None, integer(0, SEED_MAX), "the same seed simulates the same ride"
-    ),
-    Setting(
-        "SPOKE_RIDE_PACE",
-        DEVICE,
-        "1",
-        number(0.01, 10_000),
-        "how many times as fast as it was ridden a recorded ride goes",
-    ),
-    Setting(
-        "SPOKE_RIDE_LOOP",
-        DEVICE,
-        "no",
-        yes_or_no,
-        "whether a recorded ride starts again at its end",
-    ),
-    Setting(
-        "SPOKE_WHEEL_M",
-        DEVICE,
-        None,
-        not_built("a wheel sensor"),
-        "the wheel's circumference in m (not in this version)",
-    ),
-    Setting(
-        "SPOKE_POLE_PAIRS",
-        DEVICE,
-        None,
-        not_built("a motor controller"),
-        "magnetic pole pairs of the motor (not in this version)",
-    ),
-    Setting(
-        "SPOKE_GEAR",
-        DEVICE,
-        None,
-        not_built("a motor controller"),
-        "turns of the motor for one of the wheel (not in this version)",
-    ),
-    Setting(
-        "SPOKE_SERIAL_BAUD",
-        DEVICE,
-        None,
-        not_built("a serial line"),
-        "bits a second on the serial line (not in this version)",
-    ),
-    Setting(
-        "SPOKE_MQTT_MAP",
-        DEVICE,
-        None,
-        not_built("MQTT"),
-        "the file that says which MQTT topic is which value (not in this version)",
-    ),
-    Setting("SPOKE_PUB_BIND", DEVICE, PUB_ENDPOINT, bind_endpoint, "where gateways connect to"),
-    Setting(
-        "SPOKE_PUB_CONNECT",
+        "the source of readings: simulator, or ride:<file> (GPX, TCX, FIT)",
+    )
+    rate_hz: float = setting(
+        DEVICE, "10", number(0.01, RATE_HZ_MAX), "simulated readings per second"
+    )
+    seed: int | None = setting(
+        DEVICE, None, integer(0, SEED_MAX), "the same seed simulates the same ride"
+    )
+    ride_pace: float = setting(
+        DEVICE, "1", number(0.01, 10_000), "how many times faster to play a recorded ride"
+    )
+    ride_loop: bool = setting(
+        DEVICE, "no", yes_or_no, "whether to repeat a recorded ride after its end"
+    )
+    pub_bind: str | None = setting(
+        DEVICE, PUB_ENDPOINT, bind_endpoint, "the endpoint that gateways connect to"
+    )
+    pub_connect: tuple[str, ...] = setting(
         DEVICE,
         None,
         listed(connect_endpoint),
         "gateways to connect to, instead of SPOKE_PUB_BIND",
         many=True,
-    ),
-    Setting(
-        "SPOKE_REPLAY_BIND",
+    )
+    replay_bind: str | None = setting(
         BOTH,
         REPLAY_ENDPOINT,
         bind_endpoint,
-        "where the device answers for past readings, or the gateway waits for devices that do",
+        "the endpoint for replay requests: the device, or a gateway to which devices connect,"
+        " listens here",
         default_for=DEVICE,
-    ),
-    Setting(
-        "SPOKE_REPLAY_CONNECT",
+    )
+    replay_connect: tuple[str, ...] = setting(
         BOTH,
         REPLAY_ENDPOINT,
         listed(connect_endpoint),
-        "the other side's SPOKE_REPLAY_BIND",
+        "the SPOKE_REPLAY_BIND of the other side",
         default_for=GATEWAY,
         many=True,
-    ),
-    Setting(
-        "SPOKE_JOURNAL",
-        DEVICE,
-        None,
-        file_path,
-        "the file that keeps what was published, for replay",
-    ),
-    Setting(
-        "SPOKE_DEVICE_CONNECT",
+    )
+    journal: Path | None = setting(  # noqa: RUF009  # a field
+        DEVICE, None, file_path, "the file that stores published readings for replay"
+    )
+    device_connect: tuple[str, ...] = setting(
         GATEWAY,
         PUB_ENDPOINT,
         listed(connect_endpoint),
-        "the devices' SPOKE_PUB_BIND",
+        "the SPOKE_PUB_BIND of each device",
         many=True,
-    ),
-    Setting(
-        "SPOKE_DEVICE_BIND",
+    )
+    device_bind: str | None = setting(
         GATEWAY,
         None,
         bind_endpoint,
-        "where devices connect to, instead of SPOKE_DEVICE_CONNECT",
-    ),
-    Setting(
-        "SPOKE_DEVICES",
+        "the endpoint that devices connect to, instead of SPOKE_DEVICE_CONNECT",
+    )
+    devices: tuple[str, ...] = setting(
         GATEWAY,
         None,
         listed(device_pattern),
-        "devices that never give way to others: ids, or beginnings such as bike-*",
+        "devices that the gateway never evicts: ids, or prefixes such as bike-*",
         many=True,
-    ),
-    Setting(
-        "SPOKE_MAX_DEVICES",
-        GATEWAY,
-        "1000",
-        integer(1, 10_000),
-        "how many devices are held at most",
-    ),
-    Setting(
-        "SPOKE_SUBSCRIBE",
-        GATEWAY,
-        "all",
-        choice("all", later=("demand",)),
-        "receive all devices (on demand those that are watched: not in this version)",
-    ),
-    Setting("SPOKE_GATEWAY_HOST", GATEWAY, "127.0.0.1", listen_host, "the address to listen on"),
-    Setting(
-        "SPOKE_GATEWAY_PORT",
+    )
+    max_devices: int = setting(GATEWAY, "1000", integer(1, 10_000), "the maximum number of devices")
+    gateway_host: str = setting(GATEWAY, "127.0.0.1", listen_host, "the address to listen on")
+    gateway_port: int = setting(
         GATEWAY,
         "5000",
         integer(1, PORT_MAX),
-        "the port to listen on; PORT in the environment goes before it",
-    ),
-    Setting(
-        "SPOKE_CORS_ORIGINS",
+        "the port to listen on; PORT in the environment overrides it",
+    )
+    cors_origins: tuple[str, ...] = setting(
         GATEWAY,
         None,
         listed(origin),
-        "origins whose pages may read from the gateway, besides its own",
+        "other origins whose pages may read from the gateway",
         many=True,
-    ),
-    Setting(
-        "SPOKE_ALLOWED_HOSTS",
+    )
+    allowed_hosts: tuple[str, ...] = setting(
         GATEWAY,
         None,
         listed(allowed_host),
-        "host names under which the gateway answers, besides localhost and IP addresses",
+        "host names of the gateway, besides localhost and IP addresses",
         many=True,
-    ),
-    Setting(
-        "SPOKE_TRUSTED_PROXIES",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
         GATEWAY,
         None,
         listed(network),
-        "proxies whose X-Forwarded-For tells the client's address",
+        "proxies whose X-Forwarded-For header holds the client's address",
         many=True,
-    ),
-    Setting(
-        "SPOKE_AUTO_SUBSCRIBE",
+    )
+    auto_subscribe: bool = setting(
         GATEWAY,
         "no",
         yes_or_no,
-        "send all devices, once a second, to who connects and only listens",
-    ),
-    Setting(
-        "SPOKE_HISTORY_READINGS",
+        "whether a client that does not subscribe gets all devices, once per second",
+    )
+    history_readings: int = setting(
         GATEWAY,
         "6000",
         integer(HISTORY_MIN, HISTORY_MAX),
-        "readings held of each device",
-    ),
-    Setting(
-        "SPOKE_HISTORY_MB",
+        "how many readings of each device to keep",
+    )
+    history_mb: int = setting(
         GATEWAY,
         "256",
         integer(1, HISTORY_MB_MAX),
-        "memory for the readings held of all devices together",
-    ),
-    Setting(
-        "SPOKE_FLUSH_MS",
+        "memory in MB for the readings of all devices together",
+    )
+    flush_ms: int = setting(
         GATEWAY,
         "0",
         integer(0, FLUSH_MS_MAX),
-        "how long readings wait to be sent together; 0 sends at once",
-    ),
-    Setting(
-        "SPOKE_REPAIR_MS",
+        "how long to collect readings before sending them, in ms; 0 sends at once",
+    )
+    repair_ms: int = setting(
         GATEWAY,
         "5000",
         integer(1, REPAIR_MS_MAX),
-        "how long a missing reading is asked for before a gap is announced",
-    ),
-    Setting(
-        "SPOKE_STALLED_S",
+        "how long to request a missing reading before announcing a gap, in ms",
+    )
+    stalled_s: int = setting(
         GATEWAY,
         "30",
         integer(1, STALLED_S_MAX),
-        "how long a browser may take nothing before it is disconnected",
-    ),
-    Setting(
-        "SPOKE_OUTBOX_MB",
+        "disconnect a browser that reads nothing for this long, in s",
+    )
+    outbox_mb: int = setting(
         GATEWAY,
         "64",
         integer(OUTBOX_MB_MIN, HISTORY_MB_MAX),
-        "memory for what all browsers together have not taken yet",
-    ),
-    Setting(
-        "SPOKE_MAX_CONNECTIONS",
-        GATEWAY,
-        "10000",
-        integer(1, CONNECTIONS_MAX),
-        "how many browsers are served at most",
-    ),
-    Setting(
-        "SPOKE_AUTH",
+        "memory in MB for data that browsers have not read yet, all together",
+    )
+    max_connections: int = setting(
+        GATEWAY, "10000", integer(1, CONNECTIONS_MAX), "the maximum number of browsers"
+    )
+    auth: str = setting(
         GATEWAY,
         "none",
         choice("none", later=("jwt",)),
-        "who may connect: everybody (none); jwt is not in this version",
-    ),
-    Setting(
-        "SPOKE_JWT_KEY",
-        GATEWAY,
-        None,
-        not_built("JWT"),
-        "the key that tokens are checked with (not in this version)",
-        secret=True,
-    ),
-    Setting(
-        "SPOKE_CURVE_KEYS",
-        BOTH,
-        None,
-        not_built("CURVE"),
-        "the keys that encrypt the link of device and gateway (not in this version)",
-        secret=True,
-    ),
-    Setting(
-        "SPOKE_ALLOW_PLAINTEXT",
-        BOTH,
-        "no",
-        yes_or_no,
-        "accept that this link is not encrypted (in this version it never is)",
-    ),
-    Setting(
-        "SPOKE_REDIS_URL",
-        GATEWAY,
-        None,
-        not_built("Redis"),
-        "the Redis of a cluster of gateways (not in this version)",
-        secret=True,
-    ),
-)
+        "how clients log in: none, so everybody may connect; jwt is not in this version",
+    )
+    ignored: tuple[str, ...] = ()
+    """A sentence for each name in the environment that is not a setting, for the log."""
 
-SETTINGS: Final = {setting.name: setting for setting in _ROWS}
+
+def _rows() -> Iterator[Setting]:
+    for each in fields(Settings):
+        if "setting" in each.metadata:
+            yield replace(each.metadata["setting"], name=f"{PREFIX}{each.name.upper()}")
+
+
+SETTINGS: Final = {row.name: row for row in _rows()}
 """The table, by name, in the order of the documentation."""
 
 _PAIRS = (
@@ -379,7 +299,7 @@ _PAIRS = (
     ("SPOKE_DEVICE_BIND", "SPOKE_DEVICE_CONNECT"),
 )
 OTHER_OF_PAIR: Final = dict(_PAIRS) | {connect: bind for bind, connect in _PAIRS}
-"""A socket binds or connects: which setting the other one takes back."""
+"""A socket binds or connects, so setting one of a pair withdraws the other."""
 
 ENDPOINTS: Final[dict[Role, tuple[str, ...]]] = {
     "device": ("SPOKE_PUB_BIND", "SPOKE_PUB_CONNECT", "SPOKE_REPLAY_BIND", "SPOKE_REPLAY_CONNECT"),
@@ -390,4 +310,4 @@ ENDPOINTS: Final[dict[Role, tuple[str, ...]]] = {
         "SPOKE_REPLAY_CONNECT",
     ),
 }
-"""The endpoints each process uses; no two of them can be one."""
+"""The endpoints of each process. No two of them may be equal."""

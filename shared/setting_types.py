@@ -1,14 +1,14 @@
-"""What the text of a setting may say: one function a kind of value.
+"""Parsers for the texts of settings, one function for each kind of value.
 
-Each takes the text and returns the value, or raises ValueError whose text says what it must be.
-None of those for secrets repeats the text it was given.
+A parser returns the value or raises ValueError. The text of the error completes the sentence
+"The setting ...", for example "must be yes or no".
 """
 
 import re
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 from shared.origins import PORT_MAX, ascii_name, read_origin
 from shared.reading import is_device_id
@@ -16,7 +16,7 @@ from shared.reading import is_device_id
 Parse: TypeAlias = Callable[[str], object]
 
 IPC_PATH_BYTES_MAX = 103
-"""A UNIX socket's path on macOS, the shortest of the systems; Linux takes 107."""
+"""The longest path of a UNIX socket on macOS. Linux allows 107."""
 
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?"
@@ -55,9 +55,9 @@ def number(low: float, high: float) -> Parse:
 
 
 def choice(*words: str, later: tuple[str, ...] = ()) -> Parse:
-    """Make a parser of one word out of ``words``, in whatever case.
+    """Make a parser that accepts one of ``words`` in upper or lower case.
 
-    Words in ``later`` are known, but what they ask for is not built yet.
+    The error for a word in ``later`` says that a later version will support it.
     """
     known = {word.casefold(): word for word in words}
 
@@ -73,30 +73,21 @@ def choice(*words: str, later: tuple[str, ...] = ()) -> Parse:
 
 
 def listed(parse_one: Parse) -> Parse:
-    """Make a parser of values separated by commas, none of them twice."""
+    """Make a parser for values separated by commas; it refuses duplicates."""
 
     def parse(text: str) -> tuple[object, ...]:
         values = [parse_one(part.strip()) for part in text.split(",") if part.strip()]
         if not values:
-            raise ValueError("must name at least one; leave it out for none")
+            raise ValueError("must name at least one; to name none, leave the setting out")
         if len(set(values)) < len(values):
-            raise ValueError("must not name one thing twice")
+            raise ValueError("must not contain a value twice")
         return tuple(values)
 
     return parse
 
 
-def not_built(what: str) -> Parse:
-    """Make a parser that refuses every value, because what it asks for is not built yet."""
-
-    def parse(_text: str) -> NoReturn:
-        raise ValueError(f"{what} is not in this version; leave it out")
-
-    return parse
-
-
 def yes_or_no(text: str) -> bool:
-    """Read a switch."""
+    """Read yes or no."""
     word = text.casefold()
     if word not in _YES + _NO:
         raise ValueError("must be yes or no")
@@ -104,14 +95,14 @@ def yes_or_no(text: str) -> bool:
 
 
 def file_path(text: str) -> Path:
-    """Read a path; a relative one is completed by whoever knows the directory."""
+    """Read a path. The caller completes a relative path with the project's folder."""
     if text.startswith("~"):
-        raise ValueError("must be written out: ~ stands for no folder here")
+        raise ValueError("must be written in full: ~ is not expanded here")
     return Path(text)
 
 
 def environment_name(text: str) -> str:
-    """Read the name of a file in ``configs/``, without its ``.env``; no path can be smuggled in."""
+    """Read the name of a file in ``configs/``, without its ``.env``. A path is refused."""
     if _ENVIRONMENT_NAME.fullmatch(text) is None:
         raise ValueError("must be the name of a file in configs/ without its .env")
     return text
@@ -128,37 +119,37 @@ def device_id(text: str) -> str:
 
 
 def device_pattern(text: str) -> str:
-    """Read a device id, or the beginning of some with a ``*`` behind it."""
+    """Read a device id, or a prefix of ids followed by ``*``."""
     if not is_device_id(text.removesuffix("*")):
-        raise ValueError("must be device ids, or beginnings of ids with a * behind, such as bike-*")
+        raise ValueError("must be device ids, or prefixes of ids followed by a *, such as bike-*")
     return text
 
 
 def source(text: str) -> str:
-    """Read ``<kind>`` or ``<kind>:<what>``; which kinds there are is known to the sources alone."""
+    """Read ``<kind>`` or ``<kind>:<argument>``. The package ``device.sources`` checks the kind."""
     if _SOURCE.fullmatch(text) is None:
         raise ValueError("must be simulator or ride:<file>")
     return text
 
 
 def bind_endpoint(text: str) -> str:
-    """Read where a ZeroMQ socket listens: an address or interface of this machine."""
+    """Read the endpoint a ZeroMQ socket binds: an address or interface of this machine."""
     _split_endpoint(text)
     return text
 
 
 def connect_endpoint(text: str) -> str:
-    """Read where a ZeroMQ socket connects to."""
+    """Read the endpoint a ZeroMQ socket connects to."""
     if _split_endpoint(text) in _ANY_ADDRESS:
-        raise ValueError("must name the machine to connect to; this address is for binding only")
+        raise ValueError("must name the machine to connect to; this address works for binding only")
     return text
 
 
 def origin(text: str) -> str:
-    """Read a web origin and write it as browsers do."""
+    """Read a web origin and return it as browsers write it."""
     if text == "*":
         raise ValueError(
-            "must list origins: * would let every web page its users open read the bikes"
+            "must list origins: with *, every web page that a user opens could read the bikes"
         )
     return read_origin(text)
 
@@ -166,12 +157,12 @@ def origin(text: str) -> str:
 def listen_host(text: str) -> str:
     """Read the address an HTTP server listens on."""
     if _LISTEN_HOST.fullmatch(text) is None:
-        raise ValueError("must be an address of this machine; 0.0.0.0 stands for all of them")
+        raise ValueError("must be an address of this machine; 0.0.0.0 means all of them")
     return text
 
 
 def allowed_host(text: str) -> str:
-    """Read a name under which browsers may ask for the gateway."""
+    """Read a host name under which browsers may reach the gateway."""
     name = ascii_name(text)
     if re.fullmatch(_HOST, name) is None:
         raise ValueError("must be host names without scheme and port, such as bikes.example.org")
@@ -191,7 +182,7 @@ def network(text: str) -> str:
 def _split_endpoint(text: str) -> str:
     """Return the host of a TCP endpoint, "" for a UNIX socket."""
     if text.startswith("inproc://"):
-        raise ValueError("must be tcp:// or ipc://: inproc:// does not leave its process")
+        raise ValueError("must be tcp:// or ipc://: inproc:// works within one process only")
     if text.startswith("ipc://"):
         return _check_ipc(text.removeprefix("ipc://"))
     match = _TCP.fullmatch(text)
@@ -202,7 +193,7 @@ def _split_endpoint(text: str) -> str:
 
 def _check_ipc(path: str) -> str:
     if not 0 < len(path.encode()) <= IPC_PATH_BYTES_MAX:
-        raise ValueError(f"must have a path of 1 to {IPC_PATH_BYTES_MAX} bytes behind ipc://")
+        raise ValueError(f"must have a path of 1 to {IPC_PATH_BYTES_MAX} bytes after ipc://")
     return ""
 
 

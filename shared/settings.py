@@ -1,15 +1,19 @@
-"""The settings of a process: read once at its start, checked, frozen.
+"""Load the settings of a process once, when it starts.
 
-Later wins: the defaults, ``configs/<env>.env``, ``.env``, the environment, flags. Nothing else in
-Spoke reads the environment. The rows are in :mod:`shared.setting_table`.
+How it works. Each place that can hold settings is read into a layer
+(:mod:`shared.setting_layers`). From lowest to highest they are: the defaults,
+``configs/<env>.env``, ``.env``, the environment, flags. A higher layer overrides a lower one, and
+setting one of a BIND/CONNECT pair also withdraws the other from lower layers. The merged texts are
+then parsed by the table (:mod:`shared.setting_table`), and rules that concern several settings are
+checked. All errors are collected and reported together. No other code in Spoke reads the
+environment.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, combinations
 from pathlib import Path
 from stat import S_ISDIR
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from shared.errors import SettingsError
 from shared.setting_layers import (
@@ -28,69 +32,17 @@ from shared.setting_table import (
     SETTINGS,
     Role,
     Setting,
+    Settings,
 )
 
+__all__ = ["Settings", "load_settings"]
+
 SHOWN_CHARS_MAX = 80
-"""Of a wrong value this much is shown: enough to recognise it, one line of a terminal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Every setting, by its name in lower case without ``SPOKE_``; paths are absolute.
-
-    None, or () for a list, is what is neither set nor has a default.
-    """
-
-    env: str
-    log_level: str
-    log_dir: Path
-    log_format: Literal["text", "json"]
-    device_id: str
-    fleet_size: int
-    source: str
-    rate_hz: float
-    seed: int | None
-    ride_pace: float
-    ride_loop: bool
-    wheel_m: float | None
-    pole_pairs: int | None
-    gear: float | None
-    serial_baud: int | None
-    mqtt_map: str | None
-    pub_bind: str | None
-    pub_connect: tuple[str, ...]
-    replay_bind: str | None
-    replay_connect: tuple[str, ...]
-    journal: Path | None
-    device_connect: tuple[str, ...]
-    device_bind: str | None
-    devices: tuple[str, ...]
-    max_devices: int
-    subscribe: Literal["all"]
-    gateway_host: str
-    gateway_port: int
-    cors_origins: tuple[str, ...]
-    allowed_hosts: tuple[str, ...]
-    trusted_proxies: tuple[str, ...]
-    auto_subscribe: bool
-    history_readings: int
-    history_mb: int
-    flush_ms: int
-    repair_ms: int
-    stalled_s: int
-    outbox_mb: int
-    max_connections: int
-    auth: str
-    jwt_key: str | None = field(repr=False)  # secrets stay out of logs and stack traces
-    curve_keys: str | None = field(repr=False)
-    allow_plaintext: bool
-    redis_url: str | None = field(repr=False)
-    ignored: tuple[str, ...] = ()
-    """A sentence for each name in the environment that is no setting; the log says them."""
+"""How much of a wrong value an error shows: enough to recognise it, and one line of a terminal."""
 
 
 class Given(NamedTuple):
-    """The text of a setting and where it stands."""
+    """The text of a setting and the place that sets it."""
 
     text: str
     place: str
@@ -99,10 +51,10 @@ class Given(NamedTuple):
 def load_settings(
     role: Role, argv: Sequence[str], environ: Mapping[str, str], directory: Path
 ) -> Settings:
-    """Read the settings of a process.
+    """Load the settings of a process.
 
-    ``argv`` is without the program's name; ``directory`` holds ``.env`` and ``configs/`` and is
-    what relative paths start from. Raises SettingsError naming everything that is wrong.
+    ``argv`` excludes the program's name. ``directory`` holds ``.env`` and ``configs/``, and
+    relative paths start there. Raises SettingsError, whose text names every error.
     """
     directory = directory.absolute()
     layers = _read_layers(role, argv, environ, directory)
@@ -123,7 +75,7 @@ def load_settings(
 
 
 def merge(layers: Sequence[Layer]) -> dict[str, Given]:
-    """Let later layers win; one of a BIND/CONNECT pair takes the other back."""
+    """Merge layers, lowest first. One of a BIND/CONNECT pair withdraws the other from below."""
     merged: dict[str, Given] = {}
     for layer in layers:
         for name in layer.values:
@@ -142,13 +94,13 @@ def _read_layers(
 
 
 def _config_layer(above: Sequence[Layer], folder: Path) -> Layer:
-    """Read the file that ``SPOKE_ENV`` names; only the default's may be missing."""
+    """Read the file that ``SPOKE_ENV`` names; only the file of the default may be missing."""
     setting = SETTINGS["SPOKE_ENV"]
     chosen = merge(above).get(setting.name, Given(str(setting.default), "default"))
     try:
         _parse(setting, chosen)
     except SettingsError:
-        return Layer("configs/", {})  # it is said with all other wrong values
+        return Layer("configs/", {})  # _parse_all reports this error with the others
     path, place = folder / f"{chosen.text}.env", f"configs/{chosen.text}.env"
     if chosen.place != "default" and not path.exists():
         return Layer(place, {}, (_missing_file(chosen, folder),))
@@ -168,7 +120,7 @@ def _missing_file(chosen: Given, folder: Path) -> str:
 
 
 def _parse_all(merged: Mapping[str, Given]) -> tuple[dict[str, Any], list[str]]:
-    """Parse what is given; return the values by name, and what is wrong with the others."""
+    """Parse every text. Return the valid values by name, and an error for each other text."""
     values: dict[str, Any] = {}
     problems: list[str] = []
     for name, given in merged.items():
@@ -180,20 +132,20 @@ def _parse_all(merged: Mapping[str, Given]) -> tuple[dict[str, Any], list[str]]:
 
 
 def _parse(setting: Setting, given: Given) -> Any:  # noqa: ANN401  # each setting has its own type
-    """Parse one text. Raises SettingsError naming it, unless it is a secret."""
+    """Parse one text. Raises SettingsError naming it."""
     try:
         if not given.text.isprintable():
             raise ValueError("must be one line without control characters")
         return setting.parse(given.text)
     except ValueError as error:
-        shown = "(hidden)" if setting.secret else repr(given.text[:SHOWN_CHARS_MAX])
+        shown = repr(given.text[:SHOWN_CHARS_MAX])
         raise SettingsError(f"{setting.name} = {shown} ({given.place}): {error}") from None
 
 
 def _both_of_a_pair(layer: Layer) -> Iterator[str]:
     for name in layer.values:
         other = OTHER_OF_PAIR.get(name, "")
-        if name < other and other in layer.values:  # each pair once: BIND stands before CONNECT
+        if name < other and other in layer.values:  # once per pair: BIND sorts before CONNECT
             yield (
                 f"{name} and {other} ({layer.place}): a socket binds or connects, set one of them"
                 " (if device and gateway differ, give each its own as a flag)"
@@ -221,7 +173,7 @@ def _name_of_a_fleet(values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _folder_that_cannot_be(values: Mapping[str, Any], directory: Path) -> Iterator[str]:
-    """Refuse a folder of log files that nobody can make; a full or locked disk may mend."""
+    """Refuse a log folder that can never be created. A full or locked disk is no such error."""
     folder = values.get("SPOKE_LOG_DIR")
     reason = None if folder is None else _why_no_folder(directory / folder)
     if reason is not None:
@@ -233,12 +185,15 @@ def _why_no_folder(folder: Path) -> str | None:
         try:
             is_folder = S_ISDIR(place.stat().st_mode)
         except (FileNotFoundError, NotADirectoryError):
-            continue  # what is above it decides
+            continue  # look at the folder above
         except PermissionError:
             return None
-        except (OSError, RuntimeError) as error:  # too long a name, or links in a circle
-            return getattr(error, "strerror", None) or "its links lead in a circle"
-        return None if is_folder else f"{place} is no folder"
+        except (
+            OSError,
+            RuntimeError,
+        ) as error:  # the name is too long, or symbolic links form a loop
+            return getattr(error, "strerror", None) or "its symbolic links form a loop"
+        return None if is_folder else f"{place} is not a folder"
     return None
 
 

@@ -1,4 +1,4 @@
-"""The signals that ask a process to end in good order."""
+"""The signals that ask a process to stop."""
 
 import signal
 import sys
@@ -6,26 +6,27 @@ from typing import NoReturn
 
 
 def ending_signals() -> tuple[signal.Signals, ...]:
-    """List them: those of a supervisor, of Ctrl-C, and of a terminal that closes.
+    """Return SIGTERM (from a supervisor), SIGINT (Ctrl-C) and SIGHUP (closed terminal).
 
-    The last one only where it would end the process; under nohup it is ignored, and stays so.
+    SIGHUP is left out if it is ignored, as under nohup.
     """
     on_hangup = signal.getsignal(signal.SIGHUP)
     hangup = () if on_hangup == signal.SIG_IGN else (signal.SIGHUP,)
     return (signal.SIGTERM, signal.SIGINT, *hangup)
 
 
-def exit_in_peace(code: int) -> NoReturn:
-    """End the process with a code, also if it is asked to end again while it does.
+def exit_ignoring_signals(code: int) -> NoReturn:
+    """Exit with a code. Further signals to stop cannot change the code.
 
-    honcho asks twice on Ctrl-C, and Python takes its handlers away before the process is gone:
-    the second signal would be its end, and its code.
+    On Ctrl-C the process gets two signals, one from the terminal and one from honcho. Python
+    removes its handlers before the process ends, so the second signal would kill it and set the
+    exit code.
     """
     ignore_signals()
     sys.exit(code)
 
 
 def ignore_signals() -> None:
-    """Ignore all further signals to end."""
+    """Ignore all further signals to stop."""
     for number in ending_signals():
         signal.signal(number, signal.SIG_IGN)

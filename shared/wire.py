@@ -1,7 +1,14 @@
-"""The bytes between device and gateway: topics, readings, statuses, replay. Their sole owner.
+"""Encodes and decodes all messages between device and gateway: topics, readings, statuses, replay.
 
-Encoders and decoders come in pairs. Decoders take what the network gave and return checked
-values or raise :class:`~shared.errors.BadMessage`; they never raise anything else.
+How it works. No other module knows the bytes. Encoders and decoders come in pairs. A decoder takes
+bytes from the network and returns checked values or raises :class:`~shared.errors.BadMessage`; it
+raises no other error. A reading or status first tries the fast path of :mod:`shared.canonical`. If
+that returns None, the strict path parses the JSON with the standard library, so that duplicate
+keys, NaN and deep nesting are errors, and checks each key (:mod:`shared.reading`).
+
+An answer to a replay request is a header and up to a thousand readings. Hostile readings take
+100 ms to decode, so the header is decoded first, to find the request it belongs to. The readings
+are then decoded in small pieces, with a call of ``pause`` between them.
 """
 
 import json
@@ -31,24 +38,24 @@ STATUS_BYTES_MAX = 1_024
 REPLAY_LIMIT_MAX = 1_000
 REQUEST_ID_MAX = 64
 TOPICS_KNOWN_MAX = 4_096
-"""Two for each device of a full table, and as many again; 0.5 MB."""
+"""Two topics per device of a full device table, times two; 0.5 MB."""
 REQUEST_BYTES_MAX = 4_096
 SERVE_BYTES_MAX = 65_536
 SERVE_DEVICES_MAX = 1_000
-"""Noting a device takes 3 us; a device process with more of them sends several messages."""
+"""Storing one device takes 3 us. A process with more devices sends several messages."""
 NEEDLESS_MAX = 250
-"""Readings before the position asked for that are passed over, as many as a gateway asks for."""
+"""How many readings at or before the requested position are skipped: one request of a gateway."""
 READ_AT_ONCE = 10
-"""Readings of an answer that are read between two calls of ``pause``: at most 1 ms."""
+"""How many readings are decoded between two calls of ``pause``: at most 1 ms of work."""
 BRACKETS_MAX = 256
-"""A valid message needs four. Each object costs as much to parse as 40 bytes of other JSON."""
+"""A valid message needs four. Parsing an object takes as long as parsing 40 bytes of other JSON."""
 
 ReplayCode: TypeAlias = Literal["bad_request", "unknown_device", "busy", "unsupported_version"]
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """A question for what a device sent: readings after a position (None: the oldest held)."""
+    """A request for readings after a position; None requests from the oldest stored reading."""
 
     id: str
     device_id: str
@@ -58,10 +65,12 @@ class ReplayRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReplayAnswer:
-    """A page of readings, ascending across epochs; ``oldest`` and ``newest`` are held now.
+    """A page of readings in ascending order, across epochs.
 
-    ``count`` is how many were sent, ``reached`` the last position among them, over readings that
-    are not valid and left out; None when not one could be read.
+    ``oldest`` and ``newest`` are the limits of the readings the device stores. ``count`` is the
+    number of readings in the message, including invalid ones, which are left out of ``readings``.
+    ``reached`` is the last position in the message, including that of invalid readings; None if no
+    position could be decoded.
     """
 
     id: str
@@ -75,7 +84,7 @@ class ReplayAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ReplayRefusal:
-    """A question that was not served, and why."""
+    """The answer to a request that the device refused, with the reason."""
 
     id: str
     device_id: str
@@ -85,23 +94,23 @@ class ReplayRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """A device that connected to the gateway says whose readings it can replay."""
+    """The announcement of a device process that connected to the gateway: the ids it can replay."""
 
     devices: tuple[str, ...]
 
 
 def reading_topic(device_id: str) -> bytes:
-    """Name the topic of a device's readings; ends in a delimiter because topics are prefixes."""
+    """Return the topic of a device's readings. It ends with ``/`` because topics are prefixes."""
     return f"{READING_TOPIC}{device_id}/".encode()
 
 
 def status_topic(device_id: str) -> bytes:
-    """Name the topic of a device's statuses."""
+    """Return the topic of a device's statuses."""
     return f"{STATUS_TOPIC}{device_id}/".encode()
 
 
 def encode_reading(reading: Reading) -> bytes:
-    """Write a reading: known keys in their order, compact, UTF-8, NaN impossible."""
+    """Encode a reading: known keys in fixed order, compact JSON in UTF-8, never NaN."""
     return reading.written or _dump(
         {
             "v": VERSION,
@@ -116,7 +125,7 @@ def encode_reading(reading: Reading) -> bytes:
 
 
 def decode_reading(payload: bytes, device_id: str) -> CheckedReading:
-    """Read and check a reading of ``device_id``."""
+    """Decode and check a reading of ``device_id``."""
     reading = read_canonical(payload, device_id) if len(payload) <= READING_BYTES_MAX else None
     if reading is not None:
         return CheckedReading(reading, (), ())
@@ -124,7 +133,6 @@ def decode_reading(payload: bytes, device_id: str) -> CheckedReading:
 
 
 def encode_status(status: Status) -> bytes:
-    """Write a status."""
     body: dict[str, object] = {
         "v": VERSION,
         "device_id": status.device_id,
@@ -138,7 +146,7 @@ def encode_status(status: Status) -> bytes:
 
 
 def decode_status(payload: bytes, device_id: str) -> Status:
-    """Read and check a status of ``device_id``."""
+    """Decode and check a status of ``device_id``."""
     status = read_plain_status(payload, device_id) if len(payload) <= STATUS_BYTES_MAX else None
     if status is not None:
         return status
@@ -146,7 +154,7 @@ def decode_status(payload: bytes, device_id: str) -> Status:
 
 
 def decode_message(frames: Sequence[bytes]) -> CheckedReading | Status:
-    """Read what came over SUB: topic and payload."""
+    """Decode a message from the SUB socket: the frames are topic and payload."""
     try:
         topic, payload = frames
     except ValueError as error:
@@ -156,12 +164,12 @@ def decode_message(frames: Sequence[bytes]) -> CheckedReading | Status:
     try:
         return (decode_reading if kind == READING_TOPIC else decode_status)(payload, device_id)
     except BadMessage as error:
-        error.device_id = device_id  # also where the payload cannot be read
+        error.device_id = device_id  # the topic names the device even if the payload is invalid
         raise
 
 
 def encode_request(request: ReplayRequest) -> bytes:
-    """Write a question for readings."""
+    """Encode a replay request."""
     return _dump(
         {
             "v": VERSION,
@@ -175,7 +183,7 @@ def encode_request(request: ReplayRequest) -> bytes:
 
 
 def decode_request(payload: bytes) -> ReplayRequest:
-    """Read a question for readings; the error's ``reason`` is the code to answer with."""
+    """Decode a replay request. The ``reason`` of an error is the code for the answer."""
     raw = _load_request(payload)
     if not _is_exactly(raw.get("v"), VERSION):
         raise BadMessage("unsupported_version", f"v must be {VERSION}")
@@ -198,7 +206,7 @@ def encode_answer(
     oldest: Cursor | None,
     newest: Cursor | None,
 ) -> list[bytes]:
-    """Write an answer: the header, then the readings as they were published."""
+    """Encode an answer: a header, then the readings with the bytes that were published."""
     header = {
         "v": VERSION,
         "id": request.id,
@@ -211,22 +219,23 @@ def encode_answer(
 
 
 def encode_refusal(request_id: str, device_id: str, code: ReplayCode, message: str) -> list[bytes]:
-    """Write the answer to a question that cannot be served."""
+    """Encode the refusal of a request."""
     error = {"code": code, "message": message}
     return [_dump({"v": VERSION, "id": request_id, "device_id": device_id, "error": error})]
 
 
 def decode_answer(frames: Sequence[bytes]) -> ReplayAnswer | ReplayRefusal:
-    """Read an answer; readings that are not valid are left out: holes that the feed announces.
+    """Decode an answer. Invalid readings are left out; the feed announces them as gaps.
 
-    Another device's readings, or readings that do not ascend, make all of it a ``bad_answer``.
+    If the answer holds a reading of another device, or readings that do not ascend, the whole
+    answer is a ``bad_answer``.
     """
     header = decode_answer_header(frames)
     return header if isinstance(header, ReplayRefusal) else decode_readings(header, frames[1:])
 
 
 def decode_answer_header(frames: Sequence[bytes]) -> ReplayAnswer | ReplayRefusal:
-    """Read an answer but for its readings, to tell cheaply whether anybody asked for them."""
+    """Decode an answer without its readings, to find out cheaply if somebody requested it."""
     if not 1 <= len(frames) <= 1 + REPLAY_LIMIT_MAX:
         raise BadMessage("bad_answer", f"{len(frames)} frames")
     header = _load(frames[0], REQUEST_BYTES_MAX)
@@ -249,26 +258,27 @@ def decode_readings(
     limit: int = REPLAY_LIMIT_MAX,
     pause: Callable[[], None] = lambda: None,
 ) -> ReplayAnswer:
-    """Read the readings of an answer, up to ``limit`` after a position; the rest costs nothing.
+    """Decode up to ``limit`` readings after a position; the rest of the answer is not decoded.
 
-    ``pause`` is called between two pieces of the work: a thousand hostile readings take 100 ms.
+    ``pause`` is called between two pieces of the work. Decoding a thousand hostile readings takes
+    100 ms.
     """
     readings, reached = _ascending(payloads, header.device_id, after, limit, pause)
     return replace(header, readings=readings, reached=reached)
 
 
 def _is_exactly(value: object, number: int) -> bool:
-    """Tell whether a value is this integer: in Python ``True`` and ``1.0`` are equal to 1."""
+    """Tell whether a value is this integer. In Python ``True`` and ``1.0`` also equal 1."""
     return type(value) is int and value == number
 
 
 def encode_serve(devices: Sequence[str]) -> bytes:
-    """Write the announcement of a device that connected out."""
+    """Encode the announcement of a device process that connected to the gateway."""
     return _dump({"v": VERSION, "op": "serve", "devices": list(devices)})
 
 
 def decode_serve(payload: bytes) -> Serve | None:
-    """Read such an announcement; None when the message is something else."""
+    """Decode such an announcement; return None for another message."""
     raw = _load(payload, SERVE_BYTES_MAX)
     if raw.get("op") != "serve":
         return None
@@ -299,9 +309,10 @@ def _ascending(
     limit: int,
     pause: Callable[[], None],
 ) -> tuple[tuple[Reading, ...], Cursor | None]:
-    """Read the valid readings, and the last position that could be read at all.
+    """Decode the valid readings, and the last position, which may be of an invalid reading.
 
-    Those at or before ``after`` were not asked for; a few of them are passed over.
+    Readings at or before ``after`` were not requested. At most :data:`NEEDLESS_MAX` of them are
+    skipped; after that, decoding stops.
     """
     readings: list[Reading] = []
     reached: Cursor | None = None
@@ -323,7 +334,7 @@ def _ascending(
 
 
 def _reading_or_position(payload: bytes, device_id: str) -> tuple[Reading | None, Cursor | None]:
-    """Read one reading of an answer; of one that is not valid, at least its position."""
+    """Decode one reading of an answer. If it is invalid, return at least its position."""
     try:
         reading = decode_reading(payload, device_id).reading
     except BadMessage as error:
@@ -348,7 +359,7 @@ def _optional_cursor(raw: Mapping[str, object], key: str, reason: str) -> Cursor
 
 
 def is_request_id(value: object) -> TypeGuard[str]:
-    """Tell whether ``value`` can be a question's id: short, and such that it can be echoed."""
+    """Tell whether ``value`` is a valid request id: short, and encodable in the answer."""
     return isinstance(value, str) and len(value) <= REQUEST_ID_MAX and is_unicode(value)
 
 
@@ -360,7 +371,7 @@ def _load_request(payload: bytes) -> dict[str, object]:
 
 
 def _load(payload: bytes, limit: int) -> dict[str, object]:
-    """Parse one JSON object, strictly: UTF-8, no key twice, no NaN, no endless nesting."""
+    """Parse one JSON object strictly: UTF-8, no duplicate keys, no NaN, bounded nesting."""
     if len(payload) > limit:
         raise BadMessage("too_large", f"{len(payload)} bytes, at most {limit}")
     if payload.count(b"{") + payload.count(b"[") > BRACKETS_MAX:
@@ -377,12 +388,12 @@ def _load(payload: bytes, limit: int) -> dict[str, object]:
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key appears twice")
     return result
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 _decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant).decode

@@ -194,3 +194,53 @@ def plant(root: Path, module: str, code: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(f"{code}\n")
+
+
+def test_no_import_cycles() -> None:
+    assert list(cycles(import_graph(ROOT))) == []
+
+
+def test_import_cycle_is_found(tmp_path: Path) -> None:
+    plant(tmp_path, "shared/a.py", "from shared import b\n")
+    plant(tmp_path, "shared/b.py", "from shared.c import x\n")
+    plant(tmp_path, "shared/c.py", "if TYPE_CHECKING:\n    import shared.a\n")
+    plant(tmp_path, "shared/d.py", "import shared.a\n")
+    assert list(cycles(import_graph(tmp_path))) == [{"shared.a", "shared.b", "shared.c"}]
+
+
+def import_graph(root: Path) -> dict[str, set[str]]:
+    """Map each module to the modules it imports, those for type checkers included."""
+    paths = [path for package in (*PACKAGES, "scripts") for path in (root / package).rglob("*.py")]
+    names = {".".join(path.relative_to(root).with_suffix("").parts): path for path in paths}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    return {
+        name: {
+            found
+            for _line, imported in _imports(path)
+            for found in (imported if imported in names else imported.rpartition(".")[0],)
+            if found in names and found != name
+        }
+        for name, path in names.items()
+    }
+
+
+def cycles(graph: dict[str, set[str]]) -> Iterator[set[str]]:
+    """Yield the sets of modules that import each other, in one or several steps."""
+    reached = {name: _reachable(graph, name) for name in graph}
+    seen: set[str] = set()
+    for name in sorted(graph):
+        if name in reached[name] and name not in seen:
+            members = {other for other in reached[name] if name in reached[other]}
+            seen |= members
+            yield members
+
+
+def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [*graph[start]]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(graph[name])
+    return found

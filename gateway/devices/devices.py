@@ -42,10 +42,10 @@ from gateway.feed.effects import (
 from gateway.feed.feed import Feed
 from gateway.feed.reorder_buffer import ReorderBuffer, ReorderTotal
 from gateway.feed.retransmission import Purpose
+from gateway.log_once import LogOnce
 from gateway.packets import encode_json, reading_frame, reading_payload
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
-from shared.log_once import OncePerKind
 from shared.reading import CheckedReading, Reading, Status
 from shared.wire import ReplayAnswer, encode_reading
 
@@ -183,7 +183,7 @@ class Devices:
         self.evicted: OrderedDict[str, tuple[Cursor, int]] = OrderedDict()
         """The last position and arrival number of devices that gave way."""
         self._ours = ours
-        self._once = OncePerKind(limits.devices, a_minute=FAULTS_A_MINUTE)
+        self._once = LogOnce(limits.devices, a_minute=FAULTS_A_MINUTE)
         self._buffered, self._slots = ReorderTotal(), BackfillSlots()  # shared by all feeds
         self._table: OrderedDict[str, Device] = OrderedDict()  # the one silent for longest first
         self._in_order: Sequence[Device] | None = None

@@ -15,6 +15,7 @@ import engineio
 from engineio import packet as engineio_packet
 from gevent import get_hub
 
+from gateway.log_once import LogOncePerPeriod
 from gateway.transport import compat, payload
 from gateway.transport.budget import Budget
 from gateway.transport.client_address import TrustedProxies, holder_of
@@ -29,7 +30,6 @@ from gateway.transport.session_timers import CLOSE_TIMEOUT_S, UPGRADE_TIMEOUT_S,
 from gateway.transport.sessions import SessionLimit
 from gateway.transport.timeslice import time_slices
 from gateway.transport.websocket import LinkContext, WebSocketLink
-from shared.log_once import OncePerPeriod
 
 # The unsent data of all clients may hold this much memory; then the client with most is closed.
 MAX_TOTAL_OUTBOX_BYTES = 64_000_000
@@ -70,7 +70,7 @@ class EngineSessions(engineio.Server):  # type: ignore[misc]  # engineio has no 
         )
         self.resting: set[RestingConnection] = set()
         """TCP connections of polling clients that the web server has passed on."""
-        self._noted = OncePerPeriod(NOTES_PERIOD_S)
+        self._noted = LogOncePerPeriod(NOTES_PERIOD_S)
         self._limit: SessionLimit[Connection] = SessionLimit(max_connections, _close_at_once)
         self._commons: LinkContext | None = None
         self._leaving: dict[str, Connection] = {}

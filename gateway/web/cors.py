@@ -10,8 +10,8 @@ from time import monotonic
 from flask import Flask, Response, request
 from loguru import logger
 
+from gateway.log_once import LogOncePerPeriod
 from gateway.web.request_guards import ORIGINS_SETTING, OriginCheck
-from shared.log_once import OncePerPeriod
 from shared.origins import shown
 
 API_PATH = "/api/"
@@ -25,7 +25,7 @@ _HEADER_NAMES = re.compile("[A-Za-z0-9_, -]{1,500}")
 
 def share_with_pages(app: Flask, is_allowed_origin: OriginCheck) -> None:
     """Let pages of allowed origins read answers under ``/api/``."""
-    logged = OncePerPeriod(LOG_PERIOD_S, ORIGINS_LOGGED)
+    logged = LogOncePerPeriod(LOG_PERIOD_S, ORIGINS_LOGGED)
 
     def log_others() -> None:
         origin = request.headers.get("Origin")

@@ -8,15 +8,15 @@ from flask import Flask, Response, json
 from loguru import logger
 from werkzeug.exceptions import HTTPException
 
+from gateway.log_once import LogOncePerPeriod
 from shared.errors import BadRequest, ErrorBody, NotFound, RequestError, describe
-from shared.log_once import OncePerPeriod
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_S = 2
 """``Retry-After`` of a 503: a lack of time or memory passes soon."""
 TRACE_PERIOD_S = 60.0
 
-_logged = OncePerPeriod(TRACE_PERIOD_S)
+_logged = LogOncePerPeriod(TRACE_PERIOD_S)
 
 
 def translate(error: Exception, **where: object) -> tuple[ErrorBody, int]:

@@ -16,6 +16,7 @@ import gevent
 from loguru import logger
 from socketio import exceptions as socketio_exceptions
 
+from gateway.decorators import validated
 from gateway.fanout.subscription import Subscribe, Unsubscribe, parse_subscribe, parse_unsubscribe
 from gateway.hub import Hub
 from gateway.transport import Connection, SocketIO
@@ -24,7 +25,7 @@ from gateway.web.auth import Authenticate, Credentials
 from gateway.web.error_handlers import translate
 from gateway.web.limits import TokenBucket, cost_of
 from gateway.web.sockets import ReadyJson, is_answer_awaited, serve_browser
-from shared.decorators import registered, validated
+from shared.decorators import registered
 from shared.errors import NotFound, RateLimited, RequestError, describe
 
 

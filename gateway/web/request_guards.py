@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from werkzeug.wsgi import ClosingIterator
 
+from gateway.log_once import LogOnce
 from gateway.transport import TrustedProxies
 from gateway.web.error_handlers import problem, translate
 from shared.errors import BadRequest, Forbidden, Unavailable
-from shared.log_once import OncePerKind
 from shared.origins import comparable
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def proxy_check(proxies: TrustedProxies, warn: Callable[..., object]) -> Check:
 
     All clients of such a proxy appear to have the proxy's address.
     """
-    told = OncePerKind()
+    told = LogOnce()
 
     def check(environ: "WSGIEnvironment") -> None:
         if proxies.is_client_hidden(environ) and told.is_first("proxy", None):

@@ -1,4 +1,4 @@
-"""``scripts/bench``: measure, say how far it is, print tables; see docs/benchmarks.md."""
+"""``scripts/bench``: measure, show progress, print tables; see docs/benchmarks.md."""
 
 import argparse
 import json
@@ -30,7 +30,7 @@ from shared.console import tell
 from shared.program import run
 
 MINUTES, QUICK_MINUTES = 43.0, 3.7
-"""Nothing new is begun after this; a run takes at most 45, a quick one 4."""
+"""No measurement starts after this time, so a run takes at most 45 minutes, a quick one 4."""
 TIMES, QUICK_TIMES = Times(window_s=8.0, step_s=2.5), Times(window_s=3.0, step_s=1.0)
 ROUNDS = 3
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -41,7 +41,7 @@ DONE, MISSED, FAILED = 0, 1, 2
 
 @dataclass
 class Progress:
-    """What is done, and how long the rest will take."""
+    """Counts the finished steps and estimates the remaining time."""
 
     total: int
     minutes: float
@@ -50,11 +50,11 @@ class Progress:
 
     @property
     def is_late(self) -> bool:
-        """Tell whether nothing new may be begun."""
+        """Tell whether the time is up."""
         return time.monotonic() - self.began_s > self.minutes * 60
 
     def say(self, text: str) -> None:
-        """Print a line about the next step, with the time left if it goes on like this."""
+        """Print a line about a finished step, with the estimated remaining time."""
         self.done += 1
         passed_s = time.monotonic() - self.began_s
         left_s = passed_s / self.done * (self.total - self.done)
@@ -62,7 +62,7 @@ class Progress:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run; returns 1 when a demand was missed, 2 when nothing could be measured."""
+    """Measure. Return 1 if Spoke missed a requirement, 2 if the measurement failed."""
     options = _parser().parse_args(arguments)
     times = QUICK_TIMES if options.quick else TIMES
     chosen = [w for w in WORKLOADS if _is_chosen(w, options)]
@@ -115,7 +115,7 @@ def _take_steps(
     progress: Progress,
     found: dict[Key, list[Figures]],
 ) -> Iterator[str]:
-    """Measure one after the other; gives a sentence for each that could not be."""
+    """Take the measurements one after the other; yield a sentence for each failed one."""
     for workload, name in steps:
         what = f"{workload.title}: {SERVERS[name].title}"
         if progress.is_late:
@@ -142,7 +142,7 @@ def _short(workload: Workload, figures: Figures) -> str:
 def report(
     machine: Sequence[str], found: Medians, chosen: Sequence[Workload], notes: Sequence[str]
 ) -> str:
-    """Write the whole result as Markdown."""
+    """Format all results as Markdown."""
     titles = {name: server.title for name, server in SERVERS.items()}
     parts = ["\n".join(f"- {line}" for line in [*machine, *notes])]
     names = {workload.name for workload in chosen}
@@ -156,7 +156,7 @@ def report(
 
 
 def write_page(text: str, found: Medians) -> None:
-    """Put the result into docs/benchmarks.md, and the picture beside it."""
+    """Write the results into docs/benchmarks.md, and draw the picture."""
     page = PAGE.read_text("utf-8")
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -186,12 +186,16 @@ def _is_chosen(workload: Workload, options: argparse.Namespace) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     names = [workload.name for workload in WORKLOADS]
-    parser.add_argument("--quick", action="store_true", help="the main figures, at most 4 minutes")
-    parser.add_argument("--only", nargs="+", choices=names, help="these workloads")
-    parser.add_argument("--servers", nargs="+", choices=list(SERVERS), help="these servers")
-    parser.add_argument("--rounds", type=int, help=f"how often ({ROUNDS}; quick: once)")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md anew")
-    parser.add_argument("--against", metavar="REV", help="compare with a revision, in 9 pairs")
+    parser.add_argument(
+        "--quick", action="store_true", help="measure the main figures only, at most 4 minutes"
+    )
+    parser.add_argument("--only", nargs="+", choices=names, help="measure these workloads only")
+    parser.add_argument(
+        "--servers", nargs="+", choices=list(SERVERS), help="measure these servers only"
+    )
+    parser.add_argument("--rounds", type=int, help=f"how often to measure ({ROUNDS}; quick: once)")
+    parser.add_argument("--write", action="store_true", help="update docs/benchmarks.md")
+    parser.add_argument("--against", metavar="REV", help="compare with a git revision, in 9 pairs")
     return parser
 
 

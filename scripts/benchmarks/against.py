@@ -1,4 +1,4 @@
-"""Two revisions of Spoke, one after the other, in pairs: what a change costs or saves."""
+"""Compare two revisions of Spoke, measured alternately in pairs."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,11 +12,11 @@ from scripts.benchmarks.summary import median_interval
 from scripts.benchmarks.workloads import Workload
 
 PAIRS = 9
-"""With nine, the interval from the second to the eighth ratio holds the median with 96 %."""
+"""With nine pairs, the second and the eighth ratio enclose the median with 96 % confidence."""
 
 
 def compare(revision: str, workload: Workload, times: Times, say: Callable[[str], None]) -> str:
-    """Measure nine pairs, each time the other one first; returns the median ratio in words."""
+    """Measure nine pairs, alternating the order. Return a sentence with the median ratio."""
     figure = "deliveries_hz" if workload.kind == "most" else "cpu_us"
     ratios = []
     with checked_out(revision) as other:
@@ -45,7 +45,7 @@ def _value(figures: Figures, figure: str) -> float:
 
 @contextmanager
 def checked_out(revision: str) -> Iterator[Path]:
-    """Check a revision out into a folder of its own, and remove it afterwards."""
+    """Check a revision out into a separate folder, and remove the folder afterwards."""
     folder = STORE / "against"
     _git("worktree", "add", "--force", "--detach", str(folder), revision)
     try:

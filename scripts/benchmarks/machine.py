@@ -1,4 +1,4 @@
-"""What the benchmark ran on: the machine, and the versions of everything that was measured."""
+"""Describe the machine of the benchmark and the versions of the measured software."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""One measurement: the kinds of work there are, and the figures that come out of each."""
+"""One measurement: the kinds of workloads and the figures that each kind gives."""
 
 import time
 from collections.abc import Mapping
@@ -14,34 +14,35 @@ from scripts.benchmarks.workloads import RINGS_MB, Workload
 
 WARM_S = 1.5
 BACKLOG_S = 10.0
-"""How much those who resume have missed."""
+"""How many seconds of readings the resuming clients have missed."""
 DRAIN_S = 2.0
-"""What a server still owes when the publisher stopped must arrive within this time."""
+"""Deliveries still missing when the publisher stops must arrive within this time."""
 DEAF = 100
 FLAT_AFTER_S, FLAT_S = 25.0, 600.0
-"""When a ring of 1,000 readings is full, and no deaf client is closed yet; and for how long then.
-"""
+"""The ring of 1,000 readings is full after 25 s, and no deaf client has been closed yet. Then the
+memory is observed for 600 s."""
 CROWD, PER_CLIENT = 100, ("connects_hz", "client_kb")
-"""What a client costs is no figure of a handful: the first one pays for what all use."""
+"""With fewer clients than this, costs per client are not reported: the first client also pays for
+shared memory."""
 KEPT_UP_PART = 0.98
 KEPT_UP_P99_US = 1_000_000
-"""Who falls behind further and further shows it in a second."""
+"""A server that falls behind exceeds this within a second."""
 READING_BYTES, OVERFULL = 320, 1.3
-"""What a ring counts for one of the publisher's readings, at least; and how far past full to go."""
+"""The smallest size of a reading in a ring, and how many times the ring's size to publish."""
 
 Figures: TypeAlias = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Times:
-    """How long a window is, in s, and how long each rate of a search is tried."""
+    """The length of a measuring window, and the time for each rate of a search, in s."""
 
     window_s: float
     step_s: float
 
 
 def measure(name: str, workload: Workload, times: Times, root: Path = ROOT) -> Figures:
-    """Measure one server on one workload; raises BenchError when that fails."""
+    """Measure one server with one workload. Raises BenchError."""
     with TemporaryDirectory(prefix="spoke-bench-") as folder:
         port, feed_port = free_ports(2)
         place = Place(
@@ -58,7 +59,7 @@ def measure(name: str, workload: Workload, times: Times, root: Path = ROOT) -> F
 
 
 def _steady(trial: Trial, times: Times) -> Figures:
-    """Publish at the workload's rate, and see whether all of it arrived."""
+    """Publish at the rate of the workload, and count missing deliveries."""
     trial.set_rate(trial.workload.rate_hz * trial.workload.devices)
     time.sleep(WARM_S)
     found = trial.window(times.window_s)
@@ -69,7 +70,7 @@ def _steady(trial: Trial, times: Times) -> Figures:
 
 
 def _drained(load: Talker, expected: int) -> int:
-    """Wait until everything arrived, or nothing more does; returns how much there is."""
+    """Wait until all deliveries have arrived, or none arrives any more; return their number."""
     until_s, total = time.monotonic() + DRAIN_S, 0
     while time.monotonic() < until_s:
         seen: int = load.ask("report")["total"]
@@ -82,7 +83,7 @@ def _drained(load: Talker, expected: int) -> int:
 
 
 def _most(trial: Trial, times: Times) -> Figures:
-    """Try greater and greater rates; returns the figures of the last one that was kept up with."""
+    """Try increasing rates. Return the figures of the last rate that the server kept up with."""
     best: Figures = {"deliveries_hz": 0.0, "rate_hz": 0.0}
     for rate_hz in trial.workload.rates_hz:
         trial.set_rate(rate_hz)
@@ -95,16 +96,17 @@ def _most(trial: Trial, times: Times) -> Figures:
 
 
 def _deaf(trial: Trial, times: Times) -> Figures:
-    """Have some clients never read, and see what that costs the others."""
+    """Let some clients stop reading, and measure the others."""
     _deafen(trial)
     time.sleep(WARM_S)
     return _figures(trial.window(times.window_s), trial)
 
 
 def _flat(trial: Trial, _times: Times) -> Figures:
-    """Have some clients never read for long, and see whether the memory grows.
+    """Let some clients stop reading for a long time, and measure the growth of memory.
 
-    They fill their kernels, lag, and are closed as stalled; the ring is full before it begins.
+    Their kernel buffers fill, they lag, and the server closes them as stalled. The ring is already
+    full when the measurement begins.
     """
     _deafen(trial)
     time.sleep(FLAT_AFTER_S)
@@ -120,7 +122,7 @@ def _deafen(trial: Trial) -> None:
 
 
 def _rings(trial: Trial, times: Times) -> Figures:
-    """Publish more than is held, and see how much memory it takes."""
+    """Publish more than the rings can hold, and measure the memory."""
     rate_hz = trial.workload.rate_hz * trial.workload.devices
     trial.set_rate(rate_hz)
     time.sleep(OVERFULL * RINGS_MB * 2**20 / READING_BYTES / rate_hz)
@@ -128,7 +130,7 @@ def _rings(trial: Trial, times: Times) -> Figures:
 
 
 def _resume(trial: Trial, times: Times) -> Figures:
-    """Have as many others come back at once and ask for all that is held."""
+    """Let the same number of other clients resume at once and request all readings in the ring."""
     trial.set_rate(trial.workload.rate_hz * trial.workload.devices)
     time.sleep(BACKLOG_S)
     with trial.clients(trial.plan, since="0-0") as others:
@@ -149,7 +151,7 @@ _KINDS = {
 
 
 def _figures(found: Mapping[str, Any], trial: Trial) -> dict[str, float]:
-    """Make the figures of a window: CPU in µs a delivery, latencies in ms."""
+    """Compute the figures of a window: CPU in µs per delivery, latencies in ms."""
     latencies = {
         f"{which}_{part}_ms": found[which][f"{part}_us"] / 1000
         for which in ("all", "first", "last")
@@ -170,7 +172,7 @@ def _figures(found: Mapping[str, Any], trial: Trial) -> dict[str, float]:
 
 
 def _kept_up(found: Mapping[str, Any], trial: Trial) -> bool:
-    """Tell whether all that was asked for was published, and delivered in time."""
+    """Tell whether the publisher reached the rate and the deliveries arrived in time."""
     wanted = trial.expected(found["published"])
     is_fed = found["published"] >= KEPT_UP_PART * trial.rate_hz * found["seconds"] - 1
     is_whole = found["deliveries"] >= KEPT_UP_PART * wanted - trial.workload.clients
@@ -178,6 +180,6 @@ def _kept_up(found: Mapping[str, Any], trial: Trial) -> bool:
 
 
 def _last_words(folder: Path) -> str:
-    """Give what the processes said last, for whoever has to find out why."""
+    """Return the last line that the processes printed, to explain a failure."""
     lines = (folder / "log").read_text("utf-8", "replace").strip().splitlines()
-    return f"; last it said: {lines[-1]}" if lines else ""
+    return f"; its last line: {lines[-1]}" if lines else ""

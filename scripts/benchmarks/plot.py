@@ -1,4 +1,4 @@
-"""Draw what a delivery costs with each server, as bars in one SVG. Pure."""
+"""Draw the CPU time per delivery of each server as bars in one SVG. Pure."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -9,7 +9,7 @@ OWN, OTHER, INK = "#d1495b", "#8a8f98", "#2b2f36"
 
 
 def draw_bars(title: str, unit: str, bars: Sequence[tuple[str, float]], own: str) -> str:
-    """Return the picture: a bar for each (name, value), the shortest first; ``own`` stands out."""
+    """Return the picture: one bar per (name, value), the shortest first, ``own`` highlighted."""
     ordered = sorted(bars, key=lambda bar: bar[1])
     height = TOP + PITCH * len(ordered) + 20
     longest = max((value for _, value in ordered), default=1.0)

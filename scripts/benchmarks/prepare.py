@@ -1,4 +1,4 @@
-"""Compile and fetch what the benchmark needs, into a folder of its own."""
+"""Compile and download the programs for the benchmark, into a separate folder."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ C_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE")
 
 
 def prepare() -> dict[str, str]:
-    """Get everything ready; returns why servers are left out, by name."""
+    """Prepare all servers. Return the reasons for servers that are left out, by name."""
     STORE.mkdir(exist_ok=True)
     (STORE / ".gitignore").write_text("*\n")
     _need("gcc")
@@ -44,7 +44,7 @@ def compile_c(sources: Sequence[Path], program: Path) -> None:
 
 
 def _need(command: str) -> None:
-    """Make sure a command is there; as root on Debian it is installed."""
+    """Check that a command is installed. As root on Debian, install it."""
     if shutil.which(command, path=f"{os.environ['PATH']}:/usr/sbin"):
         return
     packages = DEBIAN_PACKAGES.get(command)
@@ -55,7 +55,7 @@ def _need(command: str) -> None:
 
 
 def _install(packages: Sequence[str]) -> None:
-    """Install Debian packages, without starting the services in them."""
+    """Install Debian packages without starting their services."""
     no_start = Path("/usr/sbin/policy-rc.d")
     is_ours = not no_start.exists()
     if is_ours:
@@ -76,7 +76,7 @@ def _fetch_node_packages() -> None:
     folder.mkdir(exist_ok=True)
     (folder / "package.json").write_text('{"private": true}\n')
     argv = ["npm", "install", "--prefix", str(folder), "--ignore-scripts", "--no-audit"]
-    _run([*argv, "--no-fund", *NODE_PACKAGES], "the npm packages could not be fetched")
+    _run([*argv, "--no-fund", *NODE_PACKAGES], "the npm packages could not be downloaded")
 
 
 def _run(argv: Sequence[str], trouble: str) -> None:

@@ -1,4 +1,4 @@
-"""Processes of a benchmark: started, spoken to by lines of JSON, measured in /proc, stopped."""
+"""Start, command, measure (in /proc) and stop the processes of a benchmark."""
 
 import json
 import os
@@ -19,7 +19,7 @@ START_WAIT_S = 20.0
 
 
 class BenchError(Exception):
-    """A measurement cannot be made; the text says why, in one sentence."""
+    """A measurement failed. The text gives the reason in one sentence."""
 
 
 class Talker:
@@ -29,12 +29,12 @@ class Talker:
         self.name, self.process = name, process
 
     def ask(self, command: str, timeout_s: float = START_WAIT_S) -> dict[str, Any]:
-        """Say a line and return the answer."""
+        """Send a command and return the answer."""
         self.tell(command)
         return self.hear(command, timeout_s)
 
     def tell(self, command: str) -> None:
-        """Say a line."""
+        """Send a command."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(command.encode() + b"\n")
@@ -43,7 +43,7 @@ class Talker:
             raise BenchError(f"the {self.name} has ended") from error
 
     def hear(self, about: str, timeout_s: float = START_WAIT_S) -> dict[str, Any]:
-        """Return the next line."""
+        """Return the next answer."""
         out = self.process.stdout
         assert out is not None
         readable, _, _ = select.select([out], [], [], timeout_s)
@@ -61,7 +61,7 @@ def running(
     directory: Path,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process in a session of its own; nothing of it is left afterwards."""
+    """Run a process in its own session, and end all processes of the session afterwards."""
     with log.open("ab") as errors:
         process = subprocess.Popen(
             argv,
@@ -94,7 +94,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], name: str) -> None:
-    """Return when something accepts connections there."""
+    """Return when the port accepts connections."""
     until_s = time.monotonic() + START_WAIT_S
     while time.monotonic() < until_s:
         if process.poll() is not None:
@@ -118,23 +118,23 @@ def free_ports(count: int) -> list[int]:
 
 
 def cpu_s(pid: int) -> float:
-    """Give the CPU time, user and system, of a process and of those it started."""
+    """Return the CPU time (user and system) of a process and its descendants, in s."""
     return sum(_cpu_ticks(each) for each in family(pid)) / TICKS_A_SECOND
 
 
 def resident_kb(pid: int) -> float:
-    """Give the resident memory of a process and of those it started."""
+    """Return the resident memory of a process and its descendants, in kB."""
     pages = (int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in family(pid))
     return sum(pages) * PAGE_KB
 
 
 def family(pid: int) -> list[int]:
-    """Name a process and all that descend from it."""
+    """Return the ids of a process and its descendants."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *(each for child in children for each in family(int(child)))]
 
 
 def _cpu_ticks(pid: int) -> int:
-    # the second field, the command, may hold spaces: count from behind its closing bracket
+    # the second field, the command, may contain spaces: count from its closing bracket
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])

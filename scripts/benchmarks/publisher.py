@@ -1,9 +1,9 @@
-"""Publish readings of many devices at a steady rate, each with the time it was published at.
+"""Publish readings of many devices at a steady rate. Each reading contains its send time.
 
-Usage: ``python -m scripts.benchmarks.publisher SINK PORT DEVICES``. Commands come on standard
+Usage: ``python -m scripts.benchmarks.publisher SINK PORT DEVICES``. It reads commands from standard
 input: ``subscribed`` waits for the server, ``prime`` publishes one reading of each device,
-``rate N`` publishes N readings a second from now on (0 stops), ``count`` does nothing. Each answers
-how many were published so far, and the CPU time used.
+``rate N`` publishes N readings per second from now on (0 stops), ``count`` does nothing. The answer
+to each command is the number of readings published so far and the CPU time used.
 """
 
 import json
@@ -17,16 +17,16 @@ from scripts.benchmarks.sinks import SINKS, Sink, ZeroMqSink
 
 STATUS_EVERY_S = 1.0
 SHORTEST_WAIT_S = 0.0005
-"""What falls due within this time is sent together: waking up costs more than a reading."""
+"""Readings due within this time are sent together, because a wake-up costs more than a reading."""
 
 
 def device_names(count: int) -> list[str]:
-    """Name the devices, as a fleet is named."""
+    """Return device ids as in a fleet."""
     return [f"ebike-{number:03}" for number in range(1, count + 1)]
 
 
 def reading_text(device_id: str, epoch: int, seq: int, sent_us: int) -> bytes:
-    """Write a reading the size of the simulator's; it ends with the time it was sent at."""
+    """Encode a reading as large as the simulator's. It ends with its send time."""
     return (
         f'{{"v":1,"device_id":"{device_id}","epoch":{epoch},"seq":{seq},"ts_ms":{epoch + seq},'
         f'"speed_kmh":{seq % 400 / 10},"power_w":{100 + seq % 90},"cadence_rpm":{60 + seq % 30},'
@@ -35,7 +35,6 @@ def reading_text(device_id: str, epoch: int, seq: int, sent_us: int) -> bytes:
 
 
 def status_text(device_id: str, epoch: int, last_seq: int) -> bytes:
-    """Write a status."""
     return json.dumps(
         {
             "v": 1,
@@ -51,7 +50,7 @@ def status_text(device_id: str, epoch: int, last_seq: int) -> bytes:
 
 @dataclass
 class Publisher:
-    """The devices, how far each has counted, and when the next reading is due."""
+    """The devices, the numbers of their readings, and the time of the next reading."""
 
     sink: Sink
     names: list[str]
@@ -65,20 +64,20 @@ class Publisher:
     _started_s: float = 0.0
 
     def set_rate(self, rate_hz: float) -> None:
-        """Publish so many readings a second from now on."""
+        """Publish this many readings per second from now on."""
         if not self.rate_hz:
             self._started_s, self._statuses = time.monotonic(), 0
         self.rate_hz, self._since_s, self._since_count = rate_hz, time.monotonic(), self.published
 
     def wait_s(self) -> float | None:
-        """Tell for how long nothing is due; None for ever."""
+        """Return the seconds until the next reading is due; None without a rate."""
         if not self.rate_hz:
             return None
         due_s = self._since_s + (self.published - self._since_count) / self.rate_hz
         return max(SHORTEST_WAIT_S, due_s - time.monotonic())
 
     def publish_due(self) -> None:
-        """Send what is due; after a pause, all that should have been sent in it."""
+        """Send all readings that are due, including those delayed by a pause."""
         now_s = time.monotonic()
         due = self._since_count + int((now_s - self._since_s) * self.rate_hz) + 1
         while self.published < due:
@@ -87,7 +86,7 @@ class Publisher:
             self._send_statuses(self.sink, now_s)
 
     def prime(self) -> None:
-        """Make each device known."""
+        """Publish one reading of each device, so that the server knows it."""
         for _ in self.names:
             self._publish_next()
 
@@ -99,7 +98,7 @@ class Publisher:
         self.published += 1
 
     def _send_statuses(self, sink: ZeroMqSink, now_s: float) -> None:
-        """Send the statuses that are due, spread over the interval as the readings are."""
+        """Send the statuses that are due, evenly spread over the interval."""
         due = int((now_s - self._started_s) / STATUS_EVERY_S * len(self.names))
         for number in range(self._statuses, due):
             index = number % len(self.names)
@@ -110,7 +109,7 @@ class Publisher:
 
 
 def obey(publisher: Publisher, command: str) -> None:
-    """Carry out one command and answer."""
+    """Execute one command and print the answer."""
     word, _, number = command.partition(" ")
     if word == "subscribed":
         publisher.sink.wait_for_subscriber()

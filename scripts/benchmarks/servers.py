@@ -1,4 +1,4 @@
-"""The servers that are measured: how each is started, fed and spoken to."""
+"""The measured servers: their commands, their inputs and the protocols of their clients."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,14 +10,14 @@ from scripts.benchmarks.processes import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 STORE = ROOT / ".bench"
-"""What is fetched or compiled for the benchmark; git ignores it."""
+"""Downloaded and compiled programs for the benchmark. git ignores this folder."""
 HERE = Path(__file__).resolve().parent
 CLIENTS_MAX = 20_000
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one server runs: its ports, a folder of its own, and the revision to run."""
+    """The environment of one server: its ports, its folder and its revision."""
 
     folder: Path
     port: int
@@ -28,7 +28,7 @@ class Place:
 
     @property
     def endpoint(self) -> str:
-        """Where readings come from, for servers that hear ZeroMQ."""
+        """The source of readings, for servers that receive ZeroMQ."""
         return f"tcp://127.0.0.1:{self.feed_port}"
 
 
@@ -37,7 +37,7 @@ Command: TypeAlias = tuple[Sequence[str], Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Server:
-    """One server: its name in tables, what it is fed by, and what its clients speak."""
+    """One server: its name in tables, its input and the protocol of its clients."""
 
     title: str
     sink: str
@@ -93,7 +93,7 @@ def _send_loop(place: Place) -> Command:
 
 
 def _fill_in(name: str, place: Place) -> Path:
-    """Write a server's configuration, with the ports of this run, into its folder."""
+    """Write the configuration of a server, with the ports of this run, into its folder."""
     text = (HERE / "peers" / name).read_text("utf-8")
     for key, value in {
         "@PORT@": str(place.port),

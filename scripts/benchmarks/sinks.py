@@ -1,4 +1,4 @@
-"""Where the publisher's readings go: a sink for each kind of server, all with the same readings."""
+"""The outputs of the publisher: one sink for each kind of server, with the same readings."""
 
 import socket
 import struct
@@ -10,24 +10,24 @@ import zmq
 
 CONNECT_WAIT_S = 10.0
 SETTLED_S = 0.3
-"""A subscriber sends all its subscriptions within this time of the first."""
+"""A subscriber sends all its subscriptions within this time after the first."""
 WAITING_MAX = 1_000_000
-"""Nothing may be lost for want of room in the publisher: it would look like a slow gateway."""
+"""The publisher must not drop messages, because that would look like a slow gateway."""
 ANSWER_BYTES = 1 << 20
 
 
 class Sink(Protocol):
-    """Takes readings; each call returns when the reading is on its way."""
+    """Sends readings to a server. A call returns after the reading has left."""
 
     def wait_for_subscriber(self) -> None:
-        """Return when what is sent from now on arrives."""
+        """Return when the server will receive further readings."""
 
     def send(self, device_id: str, payload: bytes) -> None:
         """Send one reading."""
 
 
 class ZeroMqSink:
-    """A PUB socket that knows when it is heard; it also sends statuses, see the publisher."""
+    """A PUB socket that knows its subscribers. It also sends statuses."""
 
     def __init__(self, port: int) -> None:
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.XPUB)
@@ -36,7 +36,7 @@ class ZeroMqSink:
         self._socket.bind(f"tcp://127.0.0.1:{port}")
 
     def wait_for_subscriber(self) -> None:
-        """Wait for a subscription, and for any that follow it."""
+        """Wait for a subscription, and for further ones that follow it."""
         wait_ms = CONNECT_WAIT_S * 1000
         while self._socket.poll(int(wait_ms)):
             self._socket.recv()
@@ -56,7 +56,7 @@ class ZeroMqSink:
 
 
 class StreamSink:
-    """One TCP connection and a way to write a reading down for it."""
+    """A TCP connection and the function that encodes a reading for it."""
 
     def __init__(self, port: int, hello: bytes, write: Callable[[str, bytes], bytes]) -> None:
         self._write = write
@@ -65,16 +65,16 @@ class StreamSink:
         self._socket = socket.socket()
 
     def wait_for_subscriber(self) -> None:
-        """Connect; the server takes in what follows."""
+        """Connect to the server."""
         self._socket = socket.create_connection(("127.0.0.1", self._port), CONNECT_WAIT_S)
-        self._socket.settimeout(None)  # with one, Python would wait where MSG_DONTWAIT says not to
+        self._socket.settimeout(None)  # with a timeout, Python would wait in spite of MSG_DONTWAIT
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._hello:
             self._socket.sendall(self._hello)
             time.sleep(SETTLED_S)
 
     def send(self, device_id: str, payload: bytes) -> None:
-        """Send one reading, and throw away what was answered to earlier ones."""
+        """Send one reading, and discard the answers to earlier ones."""
         self._socket.sendall(self._write(device_id, payload))
         try:
             self._socket.recv(ANSWER_BYTES, socket.MSG_DONTWAIT)
@@ -83,14 +83,14 @@ class StreamSink:
 
 
 def as_mqtt(device_id: str, payload: bytes) -> bytes:
-    """Write an MQTT 3.1.1 PUBLISH of quality of service 0."""
+    """Encode an MQTT 3.1.1 PUBLISH with quality of service 0."""
     topic = b"ebike/reading/%b/" % device_id.encode()
     body = struct.pack("!H", len(topic)) + topic + payload
     return b"\x30" + mqtt_length(len(body)) + body
 
 
 def mqtt_length(size: int) -> bytes:
-    """Write a length as MQTT does: 7 bits a byte, the lowest first."""
+    """Encode a length for MQTT: 7 bits per byte, the lowest first."""
     digits = bytearray()
     while size > 0x7F:  # noqa: PLR2004  # seven bits
         digits.append(size & 0x7F | 0x80)
@@ -99,13 +99,13 @@ def mqtt_length(size: int) -> bytes:
 
 
 def as_post(device_id: str, payload: bytes) -> bytes:
-    """Write an HTTP POST to nchan's publisher."""
+    """Encode an HTTP POST for nchan's publisher."""
     head = f"POST /pub/{device_id} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(payload)}"
     return head.encode() + b"\r\n\r\n" + payload
 
 
 def as_packet(_device_id: str, payload: bytes) -> bytes:
-    """Write what the C loop is to send: the bytes a Socket.IO client would get."""
+    """Encode the packet for the C loop to send: the bytes of a Socket.IO event."""
     packet = b'42["speed_change",' + payload + b"]"
     return struct.pack("!I", len(packet)) + packet
 

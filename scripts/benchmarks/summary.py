@@ -1,4 +1,4 @@
-"""What the figures say: medians, ratios, the demands on Spoke, and tables of all of it. Pure."""
+"""Medians, ratios, the requirements for Spoke, and their tables. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ CONFIDENCE = 0.95
 NOTHING = "-"
 MISSED = "MISSED"
 BUSY_PART = 0.9
-"""A load client that uses this part of a core may itself have been what was measured."""
+"""A load client that uses this part of a core may have limited the result itself."""
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What is asked of Spoke: a figure, alone or beside another server's, and its bounds."""
+    """A requirement for Spoke: a figure, or its ratio to another server's, and the bounds."""
 
     text: str
     workload: str
@@ -31,7 +31,7 @@ class Demand:
     over: Key | None = None
     """The workload and the server to divide by."""
     at_least: bool = False
-    """The figure must be this or more; else this or less."""
+    """Whether ``must`` and ``aim`` are lower bounds. By default they are upper bounds."""
 
 
 DEMANDS = (
@@ -104,7 +104,7 @@ DEMANDS = (
 
 
 class Verdict(NamedTuple):
-    """What was found about a demand: ``value`` is None where nothing could be measured."""
+    """The result for a requirement. ``value`` is None if it was not measured."""
 
     demand: Demand
     value: float | None
@@ -112,7 +112,7 @@ class Verdict(NamedTuple):
 
 
 def medians(rounds: Rounds) -> Medians:
-    """Give the median of each figure over the rounds that have it."""
+    """Return the median of each figure over the rounds that have it."""
     return {
         key: {
             figure: median(each[figure] for each in several if figure in each)
@@ -124,7 +124,10 @@ def medians(rounds: Rounds) -> Medians:
 
 
 def judge(demand: Demand, found: Medians) -> Verdict:
-    """Compare what was found with one demand; who fell behind is said, as its figures flatter."""
+    """Compare the results with one requirement.
+
+    The verdict notes a server that fell behind, because its figures look better than they are.
+    """
     compared = [found.get((demand.workload, "spoke"), {})]
     if demand.over is not None:
         compared.append(found.get(demand.over, {}))
@@ -147,10 +150,11 @@ def _reaches(value: float, bound: float, demand: Demand) -> bool:
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Give the median and the interval that holds the true one with at least 95 %.
+    """Return the median and the interval that contains the true median with at least 95 %.
 
-    From the order of the values alone (the binomial distribution): nothing is assumed of them.
-    With fewer than six values no such interval exists, and all of them span it.
+    The interval follows from the order of the values (binomial distribution), so it holds for any
+    distribution of the values. With fewer than six values no such interval exists; then this
+    function returns their range.
     """
     ordered = sorted(values)
     count, outside, tail = len(ordered), 0, 0.0
@@ -177,7 +181,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
 
 
 def workload_table(name: str, found: Medians, titles: Mapping[str, str]) -> str:
-    """Make the Markdown table of one workload: a row a server, and notes that belong to it."""
+    """Make the Markdown table of one workload: a row for each server, and notes below."""
     rows = [
         [titles[server], *(_cell(figures, figure) for figure in COLUMNS)]
         for (workload, server), figures in found.items()
@@ -206,7 +210,7 @@ def _notes(name: str, found: Medians, titles: Mapping[str, str]) -> Iterable[str
 
 
 def verdict_table(verdicts: Iterable[Verdict]) -> str:
-    """Make the Markdown table of the demands."""
+    """Make the Markdown table of the requirements."""
     rows = [
         [
             verdict.demand.text,
@@ -225,7 +229,7 @@ def _number(value: float) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Make a Markdown table; columns are as wide as their widest cell."""
+    """Make a Markdown table. A column is as wide as its widest cell."""
     lines = [list(head), *map(list, rows)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(head))]
     written = [

@@ -1,4 +1,4 @@
-"""A server at work, with its publisher and its load client, each a process of its own."""
+"""A running server with its publisher and its load client, each in its own process."""
 
 import sys
 import time
@@ -19,15 +19,15 @@ from scripts.benchmarks.servers import ROOT, STORE, Place, Server
 from scripts.benchmarks.workloads import Devices, Workload, expected_deliveries, plan_text, watched
 
 CONNECTING = 64
-"""Connections under way at once; more would wait in backlogs."""
+"""How many connections are opened at the same time. More would wait in the listen backlog."""
 CONNECT_WAIT_S = 90.0
 PRIMED_S = 0.5
-"""Until each device is known to the server, and its memory is that of a server at rest."""
+"""How long to wait until the server knows each device and its memory is stable."""
 
 
 @dataclass
 class Trial:
-    """A server at work, with its publisher and its clients."""
+    """A running server with its publisher and its clients."""
 
     server: Server
     workload: Workload
@@ -41,21 +41,21 @@ class Trial:
 
     @property
     def growth_kb(self) -> float:
-        """The memory that the server took since before the first client came."""
+        """The growth of the server's memory since before the first client connected, in kB."""
         return resident_kb(self.server_pid) - self.before_kb
 
     def expected(self, published: int) -> int:
-        """Count what the clients are to get of so many readings."""
+        """Return how many deliveries the clients should get for this many readings."""
         return expected_deliveries(self.plan, published, self.workload.devices)
 
     def set_rate(self, rate_hz: float) -> int:
-        """Publish so many readings a second; returns how many were published before."""
+        """Publish this many readings per second. Return how many were published before."""
         self.rate_hz = rate_hz
         published: int = self.publisher.ask(f"rate {rate_hz}")["published"]
         return published
 
     def window(self, seconds: float) -> dict[str, Any]:
-        """Measure for so long; adds the server's CPU time to what the load client counted."""
+        """Measure for this time. Return the counts of the load client and the server's CPU time."""
         published = self.publisher.ask("count")["published"]
         self.load.ask("mark")
         before_s = cpu_s(self.server_pid)
@@ -67,7 +67,7 @@ class Trial:
 
     @contextmanager
     def clients(self, plan: Sequence[Devices], since: str | None = None) -> Iterator[Talker]:
-        """Run a load client that was told of its clients, and has not connected them."""
+        """Run a load client that knows its plan, but has not connected its clients yet."""
         protocol = self.workload.protocol or self.server.protocol
         file = self.place.folder / ("plan" if since is None else "plan-since")
         file.write_text(plan_text(plan, protocol, since), "utf-8")
@@ -78,7 +78,7 @@ class Trial:
             yield talker
 
     def connect(self) -> float:
-        """Connect and subscribe all clients; returns how many a second."""
+        """Connect and subscribe all clients. Return the connections per second."""
         done = self.load.ask("connect", CONNECT_WAIT_S)
         if done["lost"]:
             raise BenchError(
@@ -89,7 +89,7 @@ class Trial:
 
 @contextmanager
 def open_trial(server: Server, workload: Workload, place: Place) -> Iterator[Trial]:
-    """Start a server, its publisher and its clients; each device is known, nobody connected."""
+    """Start a server, its publisher and its load client. The server knows each device then."""
     argv, environ = server.command(place)
     feed_port = place.feed_port if server.sink in ("zeromq", "mqtt") else place.port
     publish = [sys.executable, "-m", "scripts.benchmarks.publisher", server.sink, str(feed_port)]

@@ -1,4 +1,4 @@
-"""What is measured: a table of workloads, and what is asked of Spoke in each."""
+"""The table of workloads and the deliveries that each should give."""
 
 import json
 import random
@@ -17,7 +17,7 @@ RINGS_MB = 64
 
 @dataclass(frozen=True)
 class Workload:
-    """So many clients on so many devices, each at a rate, and the servers it is given to."""
+    """A number of clients, devices and readings per second, and the servers to measure."""
 
     name: str
     title: str
@@ -28,16 +28,16 @@ class Workload:
     kind: Kind = "steady"
     flush_ms: int = 0
     protocol: str | None = None
-    """Instead of the server's own: for polling."""
+    """Replaces the protocol of the server, for polling."""
     picks: int | None = None
-    """Each client watches so many devices of its own, drawn at random; None: all of them."""
+    """How many randomly drawn devices each client watches; None: all devices."""
     quick: tuple[str, ...] = ()
     """The servers that ``--quick`` measures."""
     rates_hz: tuple[float, ...] = ()
-    """Readings a second that are tried one after the other, for as long as a server keeps up."""
+    """The rates to try one after the other while the server keeps up, in readings per second."""
     settings: Mapping[str, str] = field(default_factory=dict)
     by_name: bool = False
-    """Measured only where ``--only`` names it: it takes long."""
+    """Whether to measure only on request (``--only``), because it takes long."""
 
 
 WORKLOADS = (
@@ -182,7 +182,7 @@ WORKLOADS = (
 
 
 def watched(workload: Workload) -> list[Devices]:
-    """Name what each client watches; the same in each run."""
+    """Return the devices of each client. They are the same in each run."""
     names = device_names(workload.devices)
     if workload.picks is None:
         return [names] * workload.clients
@@ -191,7 +191,7 @@ def watched(workload: Workload) -> list[Devices]:
 
 
 def expected_deliveries(plan: Sequence[Devices], published: int, devices: int) -> int:
-    """Count what all clients together are to get; readings go round the devices in turn."""
+    """Return how many deliveries all clients together should get. Devices publish in turn."""
     rounds, rest = divmod(published, devices)
     ahead = set(device_names(devices)[:rest])
     return sum(rounds * len(names) + len(ahead.intersection(names)) for names in plan)
@@ -222,8 +222,8 @@ _LINES: Mapping[str, Callable[[Devices, str | None], str]] = {
 
 
 def plan_text(plan: Sequence[Devices], protocol: str, since: str | None = None) -> str:
-    """Write the load client's plan: where each client connects, and how it subscribes.
+    """Write the plan for the load client: the path and the subscription of each client.
 
-    ``since`` is the cursor Socket.IO clients resume at in each device.
+    ``since`` is the cursor at which Socket.IO clients resume each device.
     """
     return "".join(_LINES[protocol](devices, since) + "\n" for devices in plan)

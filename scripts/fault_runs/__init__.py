@@ -1,1 +1,1 @@
-"""The long version of ``tests/faults``: random faults for as long as asked for, and a table."""
+"""The long version of ``tests/faults``: random faults for a chosen time, then a table."""

@@ -1,6 +1,6 @@
-"""``python -m scripts.fault_runs``: random faults, then a table; 1 when a promise was broken.
+"""``python -m scripts.fault_runs``: random faults, then a table. Exits with 1 if a guarantee fails.
 
-With ``--named`` the faults of ``tests/faults`` instead, one by one, each for as long as promised.
+``--named`` runs the faults of ``tests/faults`` instead, one by one, at full length.
 """
 
 import argparse
@@ -20,15 +20,19 @@ from tests.faults.stage import assert_back
 
 SEED_MAX = 10_000
 LONGEST_S = 900
-"""One of them, every byte included, takes some minutes."""
+"""The longest fault test takes several minutes, because it cuts a connection at every byte."""
 
 
 def main() -> int:
-    """Run for the time asked for; returns the exit code."""
+    """Run for the chosen time; return the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--seed", type=int, default=None, help="the same seed, the same faults")
-    parser.add_argument("--named", action="store_true", help="those of tests/faults, at length")
+    parser.add_argument("--minutes", type=float, default=20.0, help="how long (%(default)g)")
+    parser.add_argument(
+        "--seed", type=int, default=None, help="the same seed gives the same faults"
+    )
+    parser.add_argument(
+        "--named", action="store_true", help="run the faults of tests/faults at full length"
+    )
     options = parser.parse_args()
     if options.named:
         return run_named()
@@ -40,14 +44,14 @@ def main() -> int:
 
 
 def run_named() -> int:
-    """Run the fault tests at full length; returns the exit code."""
+    """Run the fault tests at full length; return the exit code."""
     pytest = [sys.executable, "-m", "pytest", "--verbose", f"--timeout={LONGEST_S}", "tests/faults"]
     environ = {**os.environ, "FAULTS_AT_FULL_LENGTH": "1"}
     return subprocess.run(pytest, env=environ, check=False).returncode
 
 
 def run(scene: Scene, lasts_s: float) -> int:
-    """Break one thing after the other; what is still broken when it ends is said and counts."""
+    """Apply faults until the time is up, then print the table. Return 1 if a guarantee failed."""
     done: Counter[str] = Counter()
     scene.start()
     until_s = time.monotonic() + lasts_s
@@ -65,7 +69,7 @@ def run(scene: Scene, lasts_s: float) -> int:
 
 
 def break_one(scene: Scene, done: Counter[str]) -> None:
-    """Apply a fault drawn from all, mend it, and wait until everybody has everything."""
+    """Apply a random fault, end it, and wait until all witnesses have all readings."""
     name = scene.draw.choice(sorted(FAULTS))
     began_s = time.monotonic()
     told = reasons(scene.witnesses)
@@ -80,7 +84,6 @@ def break_one(scene: Scene, done: Counter[str]) -> None:
 
 
 def say(text: str) -> None:
-    """Tell what is going on."""
     print(f"faults: {text}", flush=True)
 
 

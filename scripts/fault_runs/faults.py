@@ -1,4 +1,4 @@
-"""The faults of a long run: each breaks something for a while and mends it again."""
+"""The faults of a long run. Each breaks something for a while and repairs it again."""
 
 import signal
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from tests.faults.replays import Liar, truth
 from tests.faults.witnesses import Witnesses
 
 SHORTEST_S, LONGEST_S = 0.3, 4.0
-"""The longest is well within the ring of 30 s, so that nothing has to be lost by it."""
+"""The ring holds 30 s, so even the longest fault need not lose a reading."""
 CUTS_AT_ONCE = 20
 BROWSER_BYTES, DEVICE_BYTES = 5_000, 2_000
-"""Inside of these lie handshake, subscription, and the first readings."""
+"""The handshake, the subscription and the first readings fit into this many bytes."""
 TRICKLE_BYTES_PER_S = 30_000
 
 Fault: TypeAlias = Callable[[Scene], None]
@@ -28,24 +28,24 @@ GAPS: dict[str, frozenset[str]] = {
     "replay lying while the live link is lossy": frozenset({"not_recovered"}),
     "replay away while the live link is lossy": frozenset({"not_recovered"}),
 }
-"""The gaps that a fault may lead to, by reason; all others lead to none."""
+"""The reasons of gaps that a fault may cause. Other faults must not cause gaps."""
 
 
 @fault("gateway killed")
 def kill_gateway(scene: Scene) -> None:
-    """Kill the gateway and start it anew."""
+    """Kill the gateway and start it again."""
     _restart_gateway(scene, signal.SIGKILL)
 
 
 @fault("gateway stopped and started")
 def stop_gateway(scene: Scene) -> None:
-    """Ask the gateway to end, and start it anew."""
+    """Stop the gateway and start it again."""
     _restart_gateway(scene, signal.SIGTERM)
 
 
 @fault("gateway stood still")
 def pause_gateway(scene: Scene) -> None:
-    """Stop the gateway's process for a while."""
+    """Pause the gateway's process for a while."""
     scene.gateway.process.send_signal(signal.SIGSTOP)
     _last(scene)
     scene.gateway.process.send_signal(signal.SIGCONT)
@@ -53,7 +53,7 @@ def pause_gateway(scene: Scene) -> None:
 
 @fault("device stood still")
 def pause_device(scene: Scene) -> None:
-    """Stop the device's process for a while."""
+    """Pause the device's process for a while."""
     scene.stage.device.process.send_signal(signal.SIGSTOP)
     _last(scene)
     scene.stage.device.process.send_signal(signal.SIGCONT)
@@ -61,7 +61,7 @@ def pause_device(scene: Scene) -> None:
 
 @fault("device killed")
 def kill_device(scene: Scene) -> None:
-    """Kill the device; with its journal it goes on where it was."""
+    """Kill the device. With its journal it continues with the next number."""
     scene.stage.device.stop(signal.SIGKILL)
     scene.stage.start_device()
     assert scene.device_goes_on(), "an intact journal did not go on"
@@ -69,7 +69,7 @@ def kill_device(scene: Scene) -> None:
 
 @fault("device stopped and started")
 def stop_device(scene: Scene) -> None:
-    """Ask the device to end, and start it anew; it goes on where it was."""
+    """Stop the device and start it again. It continues with the next number."""
     scene.stage.device.stop(signal.SIGTERM)
     scene.stage.start_device()
     assert scene.device_goes_on(), "an intact journal did not go on"
@@ -77,7 +77,7 @@ def stop_device(scene: Scene) -> None:
 
 @fault("gateway and device killed")
 def kill_both(scene: Scene) -> None:
-    """Kill both at once; what the gateway had not read yet is in the journal alone."""
+    """Kill both. Only the journal has the readings that the gateway had not read yet."""
     scene.stage.device.stop(signal.SIGKILL)
     scene.gateway.stop(signal.SIGKILL)
     scene.stage.start_device()
@@ -86,7 +86,7 @@ def kill_both(scene: Scene) -> None:
 
 @fault("device killed, journal lost")
 def lose_journal(scene: Scene) -> None:
-    """Kill the device and delete its journal: a new epoch, which is a gap."""
+    """Kill the device and delete its journal. The new epoch is a gap."""
     scene.stage.device.stop(signal.SIGKILL)
     scene.journal.unlink()
     scene.stage.start_device()
@@ -94,7 +94,7 @@ def lose_journal(scene: Scene) -> None:
 
 @fault("device killed, journal's log cut short")
 def cut_journal(scene: Scene) -> None:
-    """Kill the device and lose the end of what it kept: a new epoch, which is a gap."""
+    """Kill the device and cut the end off its journal. The new epoch is a gap."""
     scene.stage.device.stop(signal.SIGKILL)
     log = scene.journal.with_name(f"{scene.journal.name}-wal")
     with log.open("r+b") as file:
@@ -104,45 +104,45 @@ def cut_journal(scene: Scene) -> None:
 
 @fault("both legs cut")
 def cut_both_legs(scene: Scene) -> None:
-    """Cut everything."""
+    """Cut all connections."""
     _break(scene, Relay.cut, scene.stage.live, scene.stage.replay, scene.stage.web)
 
 
 @fault("device's leg cut")
 def cut_device_leg(scene: Scene) -> None:
-    """Cut what comes from the device."""
+    """Cut the connections to the device."""
     _break(scene, Relay.cut, scene.stage.live, scene.stage.replay)
 
 
 @fault("black hole on both legs")
 def swallow_both_legs(scene: Scene) -> None:
-    """Swallow everything."""
+    """Discard all data on all connections."""
     _break(scene, Relay.swallow, scene.stage.live, scene.stage.replay, scene.stage.web)
 
 
 @fault("both legs throttled")
 def throttle_both_legs(scene: Scene) -> None:
-    """Let little through on every leg."""
+    """Throttle all connections."""
     slow = partial(Relay.throttle, bytes_per_s=TRICKLE_BYTES_PER_S)
     _break(scene, slow, scene.stage.live, scene.stage.replay, scene.stage.web)
 
 
 @fault("client's leg cut")
 def cut_client_leg(scene: Scene) -> None:
-    """Cut the witnesses off; the control must not notice."""
+    """Cut the witnesses off. The control must not be affected."""
     with_quiet_control(scene, partial(_break, scene, Relay.cut, scene.stage.web))
 
 
 @fault("client's leg throttled")
 def throttle_client_leg(scene: Scene) -> None:
-    """Let little through to the witnesses; the control must not notice."""
+    """Throttle the witnesses. The control must not be affected."""
     slow = partial(Relay.throttle, bytes_per_s=TRICKLE_BYTES_PER_S)
     with_quiet_control(scene, partial(_break, scene, slow, scene.stage.web))
 
 
 @fault("client's leg delayed")
 def delay_client_leg(scene: Scene) -> None:
-    """Let everything come late to the witnesses."""
+    """Delay all data to the witnesses."""
     late = partial(Relay.delay, seconds=scene.draw.uniform(0.05, 1.0))
     with_quiet_control(scene, partial(_break, scene, late, scene.stage.web))
 
@@ -161,7 +161,7 @@ def slice_device_leg(scene: Scene) -> None:
 
 @fault("clients moved to another gateway")
 def move_clients(scene: Scene) -> None:
-    """Send the witnesses to the other gateway and back."""
+    """Move the witnesses to the other gateway and back."""
     for port in (scene.other_port, scene.stage.pair.web):
         scene.stage.web.retarget(port)
         _last(scene)
@@ -169,7 +169,7 @@ def move_clients(scene: Scene) -> None:
 
 @fault("live link lossy")
 def lose(scene: Scene) -> None:
-    """Lose, repeat and swap what the device publishes."""
+    """Lose, repeat and swap messages of the device."""
     scene.link.harm = Harm(lost=0.1, repeated=0.1, swapped=0.1)
     _last(scene)
     scene.link.harm = Harm()
@@ -177,7 +177,7 @@ def lose(scene: Scene) -> None:
 
 @fault("replay slow while the live link is lossy")
 def slow_replay(scene: Scene) -> None:
-    """Answer late while answers are needed."""
+    """Delay replay answers while they are needed."""
     scene.replay.delay_s = scene.draw.uniform(0.1, 2.0)
     lose(scene)
     scene.replay.delay_s = 0.0
@@ -185,7 +185,7 @@ def slow_replay(scene: Scene) -> None:
 
 @fault("replay lying while the live link is lossy")
 def lying_replay(scene: Scene) -> None:
-    """Answer wrongly, half of the time, while answers are needed."""
+    """Give wrong replay answers half of the time while they are needed."""
     scene.replay.change = Liar(scene.draw.randrange(2**32))
     lose(scene)
     scene.replay.change = truth
@@ -193,7 +193,7 @@ def lying_replay(scene: Scene) -> None:
 
 @fault("replay away while the live link is lossy")
 def no_replay(scene: Scene) -> None:
-    """Answer nothing while answers are needed."""
+    """Give no replay answers while they are needed."""
     scene.stage.replay.cut()
     lose(scene)
     scene.stage.replay.mend()
@@ -201,7 +201,7 @@ def no_replay(scene: Scene) -> None:
 
 @fault("gateway killed while the live link is lossy and the replay slow")
 def kill_gateway_in_bad_weather(scene: Scene) -> None:
-    """Let clients resume at a gateway that has to fetch history and to repair at once."""
+    """Let clients resume at a gateway that fetches history and repairs gaps at the same time."""
     scene.link.harm = Harm(lost=0.1, repeated=0.1, swapped=0.1)
     scene.replay.delay_s = scene.draw.uniform(0.0, 0.3)
     _restart_gateway(scene, signal.SIGKILL)
@@ -211,7 +211,7 @@ def kill_gateway_in_bad_weather(scene: Scene) -> None:
 
 @fault("client stood still")
 def pause_client(scene: Scene) -> None:
-    """Stop the witness's process for a while; the control must not notice."""
+    """Pause the process of a witness. The control must not be affected."""
     witness = scene.witnesses["relayed"].process.process
 
     def pause() -> None:
@@ -223,7 +223,7 @@ def pause_client(scene: Scene) -> None:
 
 
 def with_quiet_control(scene: Scene, act: Callable[[], None]) -> None:
-    """Break what concerns single clients alone, and assert that the control stayed connected."""
+    """Apply a fault of single clients, and assert that the control stays connected."""
     control: Witnesses = scene.witnesses["control"]
     control.update()
     before = control.counts["disconnect"]

@@ -1,7 +1,7 @@
 """The scene of a long run: the stage of the fault tests, with two gateways and three witnesses.
 
-A lossy link and a replay proxy stand on the legs from the device all the time; they pass
-everything on as it is until a fault wants otherwise.
+A lossy link and a replay proxy are always between the device and the gateways. They pass all data
+on unchanged until a fault configures them otherwise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,13 +25,13 @@ POLLS_ONE_BIKE: Json = {
     "devices": ["ebike-001"],
     "since": {"ebike-001": "0-0"},
 }
-"""An answer holds 16 packets at most: who polls for all of 1,000 readings a second and was away
-needs many times as long as that to catch up."""
+"""A polling answer holds at most 16 packets. A client that polls for 1,000 readings per second
+would need much longer than its absence to catch up, so this witness watches one bike."""
 
 
 @dataclass
 class Scene:
-    """Everything a fault can break."""
+    """The processes and connections that a fault can break."""
 
     stack: ExitStack
     draw: Random
@@ -62,11 +62,11 @@ class Scene:
         return Path(str(self.stage.device_settings["SPOKE_JOURNAL"]))
 
     def device_goes_on(self) -> bool:
-        """Tell whether the device that was started last goes on in the epoch before."""
+        """Tell whether the last started device continues the previous epoch."""
         return "goes_on=True" in self.stage.device.wait_for_line(r"started .*").group()
 
     def start(self) -> None:
-        """Start all processes; returns when everybody has caught up."""
+        """Start all processes; return when all witnesses have caught up."""
         self.stage.start_device()
         self.gateway = self.stage.start_gateway()
         self.stage.start_gateway(SPOKE_GATEWAY_PORT=str(self.other_port))
@@ -80,7 +80,7 @@ class Scene:
         self.before = footprint(self.gateway.pid)
 
     def settle(self) -> None:
-        """Wait until every witness has all that was published."""
+        """Wait until every witness has all published readings."""
         self.stage.settle(*self.witnesses.values(), timeout_s=60)
 
     def _start_process(

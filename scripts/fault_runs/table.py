@@ -1,4 +1,4 @@
-"""What a long run comes to: a table of faults, and one of what each witness saw."""
+"""The results of a long run: a table of faults and a table of witnesses."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,19 +10,19 @@ HEAD = ("witness", "deliveries", "missing", "repeated", "out of order", "gaps", 
 
 
 def is_kept(witnesses: Mapping[str, Witnesses]) -> bool:
-    """Tell whether every stream of every witness is whole."""
+    """Tell whether every stream of every witness is complete."""
     verdicts = [verdict for seen in witnesses.values() for verdict in seen.verdicts()]
     return bool(verdicts) and all(verdict.is_whole for verdict in verdicts)
 
 
 def reasons(witnesses: Mapping[str, Witnesses]) -> Counter[str]:
-    """Count the gaps that all witnesses were told, by reason."""
+    """Count the gaps announced to all witnesses, by reason."""
     verdicts = (verdict for seen in witnesses.values() for verdict in seen.verdicts())
     return Counter(reason for verdict in verdicts for reason in verdict.reasons)
 
 
 def render(witnesses: Mapping[str, Witnesses], faults: Counter[str]) -> str:
-    """Write both tables in Markdown."""
+    """Format both tables in Markdown."""
     judged = {name: seen.verdicts() for name, seen in witnesses.items()}
     everything = [verdict for verdicts in judged.values() for verdict in verdicts]
     rows = [_row(name, verdicts) for name, verdicts in judged.items()]
@@ -51,7 +51,7 @@ def _row(name: str, verdicts: Sequence[Verdict]) -> tuple[str, ...]:
 
 
 def _published(verdict: Verdict) -> int:
-    """Count the numbers a stream went over: what came, and what gaps say is lost."""
+    """Count the published readings of a stream: received ones and those lost in gaps."""
     return verdict.readings + sum(gap.lost or 0 for gap in verdict.gaps)
 
 

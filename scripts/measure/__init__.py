@@ -1,1 +1,1 @@
-"""Programs that repeat a measurement of the documents; each is run by itself."""
+"""Programs that repeat a measurement in the documents. Run each on its own."""

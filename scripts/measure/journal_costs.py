@@ -1,12 +1,12 @@
-"""What a commit of the device's journal costs, by how SQLite synchronises: ``journal.md``.
+"""Measure the time of a journal commit for each way SQLite can synchronise: ``journal.md``.
 
 ::
 
     python -m scripts.measure.journal_costs [FOLDER]
 
-Commits five readings every 5 ms, 1,000 a second, and prints how long a commit took: the middle, 99
-of 100, the longest. Then how long a full journal takes to be opened. FOLDER is on the disk in
-question.
+It commits five readings every 5 ms and prints the median, the 99th percentile and
+the maximum of the commit times. Then it measures the time to open a full journal. FOLDER selects
+the disk to measure.
 """
 
 import sys
@@ -29,27 +29,27 @@ PAYLOAD = b"x" * 280
 
 
 def batch(seq: int) -> list[Numbered]:
-    """Make a reading of each bike."""
+    """Make one reading of each bike."""
     return [Numbered(bike, Cursor(1, seq), PAYLOAD) for bike in BIKES]
 
 
 def ours(store: Store) -> None:
-    """Leave it as it is: a thread of its own synchronises."""
+    """Keep the journal's own way: a separate thread synchronises."""
 
 
 def normal(store: Store) -> None:
-    """Synchronise as SQLite does by itself with NORMAL: in some commits."""
+    """Let SQLite synchronise in some commits, with NORMAL."""
     store._connection.execute("PRAGMA synchronous = NORMAL")  # noqa: SLF001  # to compare with
     store._connection.execute("PRAGMA wal_autocheckpoint = 1000").fetchone()  # noqa: SLF001  # as above
 
 
 def full(store: Store) -> None:
-    """Synchronise each commit."""
+    """Synchronise in each commit."""
     store._connection.execute("PRAGMA synchronous = FULL")  # noqa: SLF001  # to compare with
 
 
 def measure(folder: Path, choose: Callable[[Store], None]) -> None:
-    """Commit at a steady pace, and print how long each commit took."""
+    """Commit at a steady rate, and print the commit times."""
     took_ms: list[float] = []
     with closing(Store(folder / choose.__name__, READINGS_A_DEVICE)) as store:
         choose(store)
@@ -64,7 +64,7 @@ def measure(folder: Path, choose: Callable[[Store], None]) -> None:
 
 
 def measure_opening(folder: Path) -> None:
-    """Fill a journal as far as it keeps, and print how long it takes to open it."""
+    """Fill a journal up to its limit, and print the time to open it."""
     path = folder / "opened"
     with closing(DurableJournal(path, BIKES)) as journal:
         for seq in range(1, READINGS_A_DEVICE + 1):
@@ -77,7 +77,6 @@ def measure_opening(folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure in a folder on the disk in question."""
     with TemporaryDirectory(dir=sys.argv[1] if sys.argv[1:] else ".") as folder:
         for choose in (ours, normal, full):
             measure(Path(folder), choose)

@@ -1,4 +1,4 @@
-"""Measure the work that cannot be sliced (``docs/guarantees.md``); prints ms of CPU, the worst run.
+"""Measure the work that cannot be sliced (``docs/guarantees.md``); print the worst CPU time in ms.
 
 ::
 
@@ -28,7 +28,7 @@ READING_BYTES = 230
 
 
 def main() -> None:
-    """Print a line for each kind."""
+    """Print a line for each kind of work."""
     for name, text in messages().items():
         show(f"parsing the largest message: {name}", partial(parse, text))
     flush = open_group()
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def messages() -> dict[str, str]:
-    """Give the largest messages of the shapes that take longest to parse."""
+    """Return messages of the maximum size in the forms that take longest to parse."""
     size, brackets = MESSAGE_BYTES_MAX, MAX_CONTAINERS - 10
     lists, objects = ",[]" * brackets, ",{}" * brackets
     rest = ",1" * ((size - len(lists)) // 2 - 30)
@@ -55,7 +55,7 @@ def messages() -> dict[str, str]:
 
 
 def parse(text: str) -> None:
-    """Take a packet in as the server does."""
+    """Parse a packet as the server does."""
     assert len(text) <= MESSAGE_BYTES_MAX
     incoming = Incoming(StrictPacket, text)
     if not incoming.is_complete:
@@ -64,7 +64,7 @@ def parse(text: str) -> None:
 
 
 def open_group() -> Callable[[], None]:
-    """Return a call that sends a reading as often as to a group of that many clients."""
+    """Return a function that sends a reading once for each client of a large group."""
     pairs = [socket.socketpair() for _ in range(PAIRS)]
     sends = [ours.send for ours, _theirs in pairs]
     reading = packet_frame("4" + "x" * READING_BYTES)
@@ -80,7 +80,7 @@ def open_group() -> Callable[[], None]:
 
 
 def show(name: str, call: Callable[[], object]) -> None:
-    """Print what a call takes."""
+    """Print the CPU time of a call."""
     gc.set_threshold(CYCLES_AFTER)
     took = []
     for _ in range(RUNS):

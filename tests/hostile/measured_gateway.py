@@ -22,7 +22,7 @@ from gevent import get_hub
 from gevent.server import StreamServer
 
 from gateway.__main__ import main
-from shared.signals import exit_in_peace
+from shared.signals import exit_ignoring_signals
 
 FIRST, LAST = 2, -2
 """libev's priorities: a turn begins before all its callbacks and ends after the last one."""
@@ -127,4 +127,4 @@ def serve(meter: Meter, port: int) -> None:
 if __name__ == "__main__":
     own_port = int(sys.argv.pop(1))
     serve(Meter(get_hub().loop), own_port)
-    exit_in_peace(main())
+    exit_ignoring_signals(main())

@@ -50,7 +50,7 @@ def found(spoke: float, loop: float) -> Medians:
 # --- what is published -------------------------------------------------------------------
 
 
-def test_what_is_published_is_a_valid_reading_and_goes_on_unchanged() -> None:
+def test_published_reading_is_canonical() -> None:
     payload = reading_text("ebike-001", 1732300000000, 17, 123456789)
 
     checked = decode_reading(payload, "ebike-001")
@@ -59,7 +59,7 @@ def test_what_is_published_is_a_valid_reading_and_goes_on_unchanged() -> None:
     assert encode_reading(checked.reading) == payload
 
 
-def test_a_reading_ends_with_the_time_it_was_sent_at() -> None:
+def test_reading_ends_with_send_time() -> None:
     assert reading_text("ebike-001", 1, 1, 987654321).endswith(b'"sent_us":987654321}}')
 
 
@@ -72,7 +72,7 @@ def test_a_status_of_the_publisher_is_valid() -> None:
     assert (status.epoch, status.last_seq) == (5, 7)
 
 
-def test_readings_go_round_the_devices_each_counting_from_1() -> None:
+def test_devices_publish_in_turn() -> None:
     sink = Collected()
     publisher = Publisher(sink, device_names(2))
 
@@ -88,7 +88,7 @@ def test_readings_go_round_the_devices_each_counting_from_1() -> None:
     ]
 
 
-def test_no_two_readings_were_sent_at_the_same_time() -> None:
+def test_send_times_are_unique() -> None:
     sink = Collected()
 
     Publisher(sink, device_names(200)).prime()
@@ -111,7 +111,7 @@ def test_lengths_are_written_as_mqtt_does(size: int, written: bytes) -> None:
     assert mqtt_length(size) == written
 
 
-def test_each_server_is_fed_the_same_reading_in_its_own_way() -> None:
+def test_sinks_send_same_reading() -> None:
     assert as_mqtt("b", b"{}") == b"\x30\x14\x00\x10ebike/reading/b/{}"
     assert as_post("b", b"{}").startswith(b"POST /pub/b HTTP/1.1\r\n")
     assert as_post("b", b"{}").endswith(b"Content-Length: 2\r\n\r\n{}")
@@ -121,7 +121,7 @@ def test_each_server_is_fed_the_same_reading_in_its_own_way() -> None:
 # --- what is expected --------------------------------------------------------------------
 
 
-def test_every_client_is_to_get_every_reading_of_what_it_watches() -> None:
+def test_expected_deliveries_of_watched_devices() -> None:
     plan = [["ebike-001", "ebike-002"], ["ebike-003"]]
 
     assert expected_deliveries(plan, published=6, devices=3) == 6
@@ -130,7 +130,7 @@ def test_every_client_is_to_get_every_reading_of_what_it_watches() -> None:
     assert expected_deliveries(plan, published=9, devices=3) == 9
 
 
-def test_clients_draw_the_same_devices_of_their_own_in_each_run() -> None:
+def test_drawn_devices_are_reproducible() -> None:
     workload = next(w for w in WORKLOADS if w.name == "random")
 
     plan = watched(workload)
@@ -148,17 +148,17 @@ def test_clients_draw_the_same_devices_of_their_own_in_each_run() -> None:
         ("plain", "/sub/a,b\t\n"),
     ],
 )
-def test_a_client_subscribes_in_the_words_of_its_protocol(protocol: str, line: str) -> None:
+def test_plan_line_per_protocol(protocol: str, line: str) -> None:
     assert plan_text([["a", "b"]], protocol) == line
 
 
-def test_every_workload_names_servers_that_exist_and_quick_ones_among_its_own() -> None:
+def test_workloads_name_known_servers() -> None:
     for workload in WORKLOADS:
         assert set(workload.servers) <= set(SERVERS), workload.name
         assert set(workload.quick) <= set(workload.servers), workload.name
 
 
-def test_every_demand_is_about_figures_that_are_measured() -> None:
+def test_demands_use_measured_figures() -> None:
     measured = {(w.name, server) for w in WORKLOADS for server in w.servers}
 
     for demand in DEMANDS:
@@ -169,17 +169,17 @@ def test_every_demand_is_about_figures_that_are_measured() -> None:
 # --- what is concluded -------------------------------------------------------------------
 
 
-def test_the_median_of_each_figure_is_taken_over_the_rounds_that_have_it() -> None:
+def test_medians_over_rounds() -> None:
     rounds = {("w", "s"): [{"a": 1.0}, {"a": 9.0, "b": 4.0}, {"a": 2.0}], ("w", "t"): []}
 
     assert medians(rounds) == {("w", "s"): {"a": 2.0, "b": 4.0}}
 
 
-def test_nine_values_hold_their_median_between_the_second_and_the_eighth() -> None:
+def test_interval_of_nine_values() -> None:
     assert median_interval([9, 1, 8, 2, 7, 3, 6, 4, 5]) == (5, 2, 8)
 
 
-def test_six_values_hold_their_median_between_the_first_and_the_last() -> None:
+def test_interval_of_six_values() -> None:
     assert median_interval([1, 2, 3, 4, 5, 6]) == (3.5, 1, 6)
 
 
@@ -191,27 +191,25 @@ def test_too_few_values_give_all_they_span() -> None:
 @pytest.mark.parametrize(
     ("spoke", "words"), [(1.1, "aim reached"), (1.2, "aim reached"), (1.4, "met"), (1.5, "MISSED")]
 )
-def test_a_ratio_is_held_against_what_must_be_and_what_is_aimed_at(
-    spoke: float, words: str
-) -> None:
+def test_ratio_against_must_and_aim(spoke: float, words: str) -> None:
     verdict = judge(AT_MOST, found(spoke, 1.0))
 
     assert (verdict.value, verdict.words) == (spoke, words)
 
 
-def test_a_demand_for_more_is_missed_by_less() -> None:
+def test_lower_bound_is_missed() -> None:
     demand = Demand("deliveries", "steady", "cpu_us", must=1000, at_least=True)
 
     assert judge(demand, found(999, 1)).words == "MISSED"
     assert judge(demand, found(1000, 1)).words == "met"
 
 
-def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
+def test_unmeasured_demand() -> None:
     assert judge(AT_MOST, {("steady", "spoke"): {"cpu_us": 1.0}}).words == "not measured"
     assert judge(AT_MOST, {}).value is None
 
 
-def test_a_ratio_with_a_server_that_fell_behind_says_so() -> None:
+def test_ratio_with_slow_server() -> None:
     figures = {
         ("steady", "spoke"): {"cpu_us": 1.0, "kept_up": 1.0},
         ("steady", "loop"): {"cpu_us": 1.0, "kept_up": 0.0},
@@ -223,7 +221,7 @@ def test_a_ratio_with_a_server_that_fell_behind_says_so() -> None:
 # --- how it is shown ---------------------------------------------------------------------
 
 
-def test_a_table_is_as_wide_as_its_widest_cells() -> None:
+def test_table_column_widths() -> None:
     assert table(["a", "bb"], [["ccc", "d"]]).splitlines() == [
         "| a   | bb |",
         "|-----|----|",
@@ -231,7 +229,7 @@ def test_a_table_is_as_wide_as_its_widest_cells() -> None:
     ]
 
 
-def test_a_load_client_that_was_busy_is_named_beneath_the_table() -> None:
+def test_busy_load_client_note() -> None:
     figures = {"cpu_us": 1.0, "load_part": 0.97, "kept_up": 1.0}
 
     text = workload_table("steady", {("steady", "spoke"): figures}, TITLES)
@@ -239,7 +237,7 @@ def test_a_load_client_that_was_busy_is_named_beneath_the_table() -> None:
     assert "With Spoke the load client used 97% of a core" in text
 
 
-def test_a_server_that_fell_behind_is_named_beneath_the_table() -> None:
+def test_slow_server_note() -> None:
     figures = {"cpu_us": 1.0, "load_part": 0.1, "kept_up": 0.0}
 
     text = workload_table("steady", {("steady", "node"): figures}, TITLES)
@@ -253,7 +251,7 @@ def test_verdicts_show_the_bound_on_its_side() -> None:
     assert "| a / b    | 1.30  | ≤ 1.40 | 1.20 | met |" in text
 
 
-def test_the_picture_is_valid_and_spoke_stands_out() -> None:
+def test_picture_highlights_spoke() -> None:
     picture = draw_bars("CPU <a delivery>", "µs", [("Node.js", 10.0), ("Spoke", 4.0)], "Spoke")
 
     drawn = ET.fromstring(picture)  # noqa: S314  # it was just made here
@@ -264,9 +262,7 @@ def test_the_picture_is_valid_and_spoke_stands_out() -> None:
     )
 
 
-def test_results_are_written_between_their_marks_and_nothing_else_is_touched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_results_replace_marked_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "benchmarks.md"
     page.write_text(f"before\n{bench.BEGIN}\nold\n{bench.END}\nafter\n", "utf-8")
     monkeypatch.setattr(bench, "PAGE", page)
@@ -278,7 +274,7 @@ def test_results_are_written_between_their_marks_and_nothing_else_is_touched(
     assert "Spoke" in (tmp_path / "bench.svg").read_text("utf-8")
 
 
-def test_the_committed_page_has_the_marks_the_results_are_written_between() -> None:
+def test_committed_page_has_marks() -> None:
     page = bench.PAGE.read_text("utf-8")
 
     assert page.count(bench.BEGIN) == page.count(bench.END) == 1

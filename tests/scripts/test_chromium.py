@@ -26,7 +26,7 @@ def add_program(folder: Path, name: str, code: str = "") -> str:
 
 
 @pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
-def test_it_is_found_under_any_of_its_names(programs: Path, name: str) -> None:
+def test_found_under_any_name(programs: Path, name: str) -> None:
     program = add_program(programs, name)
     assert get_chromium() == program
 
@@ -37,9 +37,9 @@ def test_the_one_that_is_named_goes_first(programs: Path) -> None:
     assert find_chromium({"PATH": str(programs), "CHROMIUM": mine}) == mine
 
 
-def test_a_named_one_that_is_not_there_is_said(programs: Path) -> None:
+def test_named_program_is_missing(programs: Path) -> None:
     add_program(programs, "chromium")
-    with pytest.raises(ChromiumMissing, match="CHROMIUM is /nowhere, and no program is there"):
+    with pytest.raises(ChromiumMissing, match="CHROMIUM is /nowhere, which is not a program"):
         find_chromium({"PATH": str(programs), "CHROMIUM": "/nowhere"})
 
 
@@ -64,9 +64,7 @@ def test_root_installs_it(programs: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert get_chromium() == str(programs / "chromium")
 
 
-def test_others_install_it_by_sudo_if_they_may(
-    programs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_install_with_sudo(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     copy = f"{shutil.which('cp', path='/usr/bin:/bin')} {programs}/apt-get {programs}/chromium"
     add_program(programs, "apt-get", f'[ "$2" = update ] || {copy}')

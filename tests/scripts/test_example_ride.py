@@ -10,7 +10,7 @@ from shared.settings import load_settings
 from tests.processes import ROOT
 
 
-def test_committed_example_is_the_one_that_is_made() -> None:
+def test_committed_example_is_current() -> None:
     assert EXAMPLE.read_text("utf-8") == example_ride()
 
 
@@ -28,7 +28,7 @@ def test_example_plays_the_simulated_ride() -> None:
         assert mine.values["odometer_km"] == pytest.approx(km - ridden_km[0], abs=0.005)
 
 
-def test_readme_plays_the_example_under_its_own_name() -> None:
+def test_readme_plays_example() -> None:
     (line,) = (
         line
         for line in (ROOT / "README.md").read_text("utf-8").splitlines()

@@ -48,10 +48,10 @@ def test_nothing_seen_at_all_is_not_kept(witness_of: Prints) -> None:
     assert not is_kept({"control": witness_of('["connect", {"client": 0}]')})
 
 
-def test_every_fault_has_a_name_that_tells_what_breaks() -> None:
+def test_fault_names() -> None:
     assert len(FAULTS) >= 20
     assert all(" " in name for name in FAULTS)
 
 
-def test_the_gaps_allowed_are_those_of_faults_there_are() -> None:
+def test_allowed_gaps_name_known_faults() -> None:
     assert GAPS.keys() < FAULTS.keys()

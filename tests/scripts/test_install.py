@@ -9,9 +9,9 @@ import pytest
 
 from tests.scripts.conftest import LOCK, PACKAGE, ProjectCopy
 
-ALL_THERE = "install: all that Spoke needs is there\n"
+ALL_THERE = "install: everything is installed\n"
 MADE_ANEW = (
-    "install: making .venv anew: it was moved, or its Python is gone\n"
+    "install: making .venv again: it was moved, or its Python is missing\n"
     "install: making .venv with Python 3."
 )
 NOWHERE = "http://127.0.0.1:9/"
@@ -82,15 +82,15 @@ def test_changed_browser_libraries_are_installed(project: ProjectCopy) -> None:
     assert "Python packages" not in done.stdout
 
 
-def test_what_the_tests_need_covers_what_running_needs(project: ProjectCopy) -> None:
+def test_dev_install_covers_runtime(project: ProjectCopy) -> None:
     done = project.run("scripts/install", "--dev")
     assert done.returncode == 0, done.stdout
-    assert "installing the Python packages, those of the tests too" in done.stdout
+    assert "installing the Python packages, including those of the tests" in done.stdout
     assert project.run("scripts/install").stdout == ALL_THERE
     assert project.run("scripts/install", "--dev").stdout == ALL_THERE
 
 
-def test_a_project_that_was_moved_gets_a_new_venv(bare_project: ProjectCopy, machine: Path) -> None:
+def test_moved_project_gets_new_venv(bare_project: ProjectCopy, machine: Path) -> None:
     bare_project.lend_packages(made_by_install=True)
     assert "making .venv" not in bare_project.run("scripts/install").stdout
     moved = ProjectCopy(bare_project.folder.rename(bare_project.folder.with_name("moved here")))
@@ -99,25 +99,24 @@ def test_a_project_that_was_moved_gets_a_new_venv(bare_project: ProjectCopy, mac
     assert done.stdout.startswith(MADE_ANEW)
 
 
-def test_a_venv_whose_python_is_gone_is_made_anew(project: ProjectCopy, machine: Path) -> None:
+def test_venv_without_python_is_remade(project: ProjectCopy, machine: Path) -> None:
     (project.folder / ".venv/bin/python").unlink()
     add_python_that_makes_no_venv(machine, "python3")
     done = project.run("scripts/install", PATH=str(machine), PYTHON=None)
     assert done.stdout.startswith(MADE_ANEW)
 
 
-def test_a_python_that_is_too_old_is_said(bare_project: ProjectCopy, machine: Path) -> None:
+def test_old_python_is_refused(bare_project: ProjectCopy, machine: Path) -> None:
     add_python(machine, "python3", PYTHON_OF_YESTERDAY)
     done = bare_project.run("scripts/install", PATH=str(machine), PYTHON=None)
     assert done.returncode == 2
     assert done.stdout == (
-        "install: Spoke needs Python 3.11 or newer, and here are only older ones (tried python3)\n"
+        "install: Spoke needs Python 3.11 or newer, and only older versions were found"
+        " (tried python3)\n"
     )
 
 
-def test_a_python_without_venv_is_said_with_the_command(
-    bare_project: ProjectCopy, machine: Path
-) -> None:
+def test_python_without_venv_gets_advice(bare_project: ProjectCopy, machine: Path) -> None:
     add_python(machine, "python3", PYTHON_WITHOUT_VENV)
     done = bare_project.run("scripts/install", PATH=str(machine), PYTHON=None)
     assert done.returncode == 2
@@ -133,18 +132,14 @@ def test_no_python_at_all_is_said(bare_project: ProjectCopy, machine: Path) -> N
     assert not (bare_project.folder / ".venv").exists()
 
 
-def test_a_newer_python_is_found_beside_an_old_one(
-    bare_project: ProjectCopy, machine: Path
-) -> None:
+def test_newer_python_is_preferred(bare_project: ProjectCopy, machine: Path) -> None:
     add_python(machine, "python3", PYTHON_OF_YESTERDAY)
     add_python_that_makes_no_venv(machine, "python3.13")
     done = bare_project.run("scripts/install", PATH=str(machine), PYTHON=None)
     assert done.stdout.startswith("install: making .venv with Python 3.")
 
 
-def test_a_venv_that_cannot_be_made_is_not_left_half_done(
-    bare_project: ProjectCopy, machine: Path
-) -> None:
+def test_failed_venv_is_removed(bare_project: ProjectCopy, machine: Path) -> None:
     add_python_that_makes_no_venv(machine, "python3")
     done = bare_project.run("scripts/install", PATH=str(machine), PYTHON=None)
     assert done.returncode == 2
@@ -159,7 +154,7 @@ def test_no_network_is_said(project: ProjectCopy) -> None:
     assert "install: pip reached no package index: is this machine online?" in done.stdout
 
 
-def test_a_package_that_does_not_exist_is_named(project: ProjectCopy) -> None:
+def test_unknown_package_is_named(project: ProjectCopy) -> None:
     project.write("requirements.txt", "no-such-package\n")
     done = project.run("scripts/install", **NO_NETWORK | {"PIP_NO_INDEX": "1"})
     assert done.returncode == 2
@@ -174,14 +169,12 @@ def require_a_library(project: ProjectCopy) -> None:
     project.write("package-lock.json", LOCK.replace('"": {}', f'"": {{{wanted}}}, {library}'))
 
 
-def test_without_browser_libraries_there_is_enough_to_run(
-    project: ProjectCopy, tmp_path: Path
-) -> None:
+def test_runs_without_browser_libraries(project: ProjectCopy, tmp_path: Path) -> None:
     require_a_library(project)
     done = project.run("scripts/install", **NO_NETWORK, npm_config_cache=str(tmp_path))
     assert done.returncode == 0
     assert "install: npm reached no package index" in done.stdout
-    assert "run scripts/install when this is put right" in done.stdout
+    assert "run scripts/install again when the problem is solved" in done.stdout
 
 
 def test_without_browser_libraries_there_are_no_tests(project: ProjectCopy, tmp_path: Path) -> None:
@@ -191,13 +184,11 @@ def test_without_browser_libraries_there_are_no_tests(project: ProjectCopy, tmp_
     assert "the tests need the browser libraries" in done.stdout
 
 
-def test_node_comes_from_the_python_index_where_there_is_none(
-    project: ProjectCopy, machine: Path
-) -> None:
+def test_node_from_python_index(project: ProjectCopy, machine: Path) -> None:
     # reinstalling, because the packages lent to the copy may hold Node.js already
     settings = {**NO_NETWORK, "PATH": str(machine), "PIP_FORCE_REINSTALL": "1"}
     done = project.run("scripts/install", **settings)
-    assert "install: installing Node.js into .venv: this machine has none" in done.stdout
+    assert "install: installing Node.js into .venv: it is missing here" in done.stdout
     assert "install: pip reached no package index" in done.stdout
     assert done.returncode == 0
 
@@ -206,5 +197,5 @@ def test_an_unknown_option_is_named(project: ProjectCopy) -> None:
     done = project.run("scripts/install", "--fast")
     assert (done.returncode, done.stdout) == (
         2,
-        "install: unknown option '--fast'; the only one is --dev\n",
+        "install: unknown option '--fast'; the only option is --dev\n",
     )

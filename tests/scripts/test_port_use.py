@@ -20,16 +20,16 @@ def test_a_free_port_is_no_trouble(host: str) -> None:
 
 @pytest.mark.parametrize("bound", ["127.0.0.1", ""])
 @pytest.mark.parametrize("host", ["127.0.0.1", "*"])
-def test_a_port_that_is_taken_is_named_with_who_has_it(host: str, bound: str) -> None:
+def test_used_port_names_holder(host: str, bound: str) -> None:
     with socket.create_server((bound, 0)) as server:
         port = server.getsockname()[1]
         trouble = trouble_with(listener(host, port))
     assert trouble is not None
     assert trouble.startswith(f"the gateway needs port {port}, which '")
-    assert trouble.endswith(f"' (process {os.getpid()}) has: stop that, or change PORT")
+    assert trouble.endswith(f"' (process {os.getpid()}) uses: stop it, or change PORT")
 
 
-def test_a_port_that_was_just_used_is_free_again() -> None:
+def test_recently_used_port_is_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)), server.accept()[0] as accepted:

@@ -39,7 +39,7 @@ def wanted(plan: Plan, environ: Mapping[str, str], folder: Path) -> list[tuple[s
         (["-q", "device", "-c", "gateway=3", "gateway"], Plan(None, 3, 0)),
     ],
 )
-def test_the_options_of_honcho_say_what_will_run(arguments: list[str], plan: Plan) -> None:
+def test_plan_from_honcho_options(arguments: list[str], plan: Plan) -> None:
     assert read_plan(arguments) == plan
 
 
@@ -52,7 +52,7 @@ def test_the_options_of_honcho_say_what_will_run(arguments: list[str], plan: Pla
         (None, {}, "", None),
     ],
 )
-def test_the_port_is_an_option_else_the_environment_else_the_file(
+def test_port_precedence(
     tmp_path: Path, option: str | None, environ: dict[str, str], dotenv: str, port: str | None
 ) -> None:
     (tmp_path / ".env").write_text(dotenv)
@@ -68,7 +68,7 @@ def test_by_default_three_ports_are_wanted(tmp_path: Path) -> None:
     ]
 
 
-def test_each_gateway_wants_a_port_of_its_own(tmp_path: Path) -> None:
+def test_each_gateway_has_own_port(tmp_path: Path) -> None:
     environ = {"SPOKE_GATEWAY_PORT": "6000", "SPOKE_GATEWAY_HOST": "0.0.0.0"}  # noqa: S104  # text
     assert wanted(Plan(None, 3, 0), environ, tmp_path) == [
         ("the gateway", "0.0.0.0", 6000),  # noqa: S104  # text
@@ -89,14 +89,13 @@ def test_who_connects_wants_no_port(tmp_path: Path) -> None:
     ]
 
 
-def test_a_port_wanted_twice_is_named_with_both_settings(tmp_path: Path) -> None:
+def test_port_conflict_names_both_settings(tmp_path: Path) -> None:
     environ = {"PORT": "5556"}
     gateway = load_settings("gateway", [], environ, tmp_path)
     device = load_settings("device", [], environ, tmp_path)
     [sentence] = wanted_twice(list(listeners(Plan(None, 1, 1), gateway, device)))
     assert sentence == (
-        "the gateway and the device both want port 5556: "
-        "change SPOKE_GATEWAY_PORT or SPOKE_PUB_BIND"
+        "the gateway and the device both use port 5556: change SPOKE_GATEWAY_PORT or SPOKE_PUB_BIND"
     )
 
 
@@ -109,9 +108,7 @@ def test_a_port_wanted_twice_is_named_with_both_settings(tmp_path: Path) -> None
         (Plan(None, 1, 1), {}, "SPOKE_GATEWAY_PORT"),
     ],
 )
-def test_the_setting_named_is_the_one_that_decides(
-    plan: Plan, environ: dict[str, str], setting: str
-) -> None:
+def test_deciding_setting_is_named(plan: Plan, environ: dict[str, str], setting: str) -> None:
     assert port_setting(plan, environ) == setting
 
 
@@ -136,16 +133,16 @@ def test_gateways_follow_a_device_whose_ports_moved(tmp_path: Path) -> None:
     assert flags_for(Plan(None, 1, 1), environ, tmp_path) == expected
 
 
-def test_ports_that_did_not_move_need_no_flags(tmp_path: Path) -> None:
+def test_default_ports_need_no_flags(tmp_path: Path) -> None:
     assert flags_for(Plan(None, 1, 1), {}, tmp_path) == []
 
 
-def test_settings_of_a_gateway_alone_are_left_as_they_are(tmp_path: Path) -> None:
+def test_gateway_alone_gets_no_flags(tmp_path: Path) -> None:
     environ = {"SPOKE_REPLAY_BIND": "tcp://127.0.0.1:6557"}
     assert flags_for(Plan(None, 1, 0), environ, tmp_path) == []
 
 
-def test_a_gateway_that_is_told_where_to_connect_does_so(tmp_path: Path) -> None:
+def test_explicit_connect_is_kept(tmp_path: Path) -> None:
     environ = {"SPOKE_DEVICE_CONNECT": "tcp://10.0.0.8:5556"}
     assert flags_for(Plan(None, 1, 1), environ, tmp_path) == []
 

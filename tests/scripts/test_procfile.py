@@ -49,7 +49,7 @@ def stop(process: RunningProcess) -> None:
 
 @pytest.mark.parametrize(("killed", "other"), [("gateway", "device"), ("device", "gateway")])
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_process_comes_back_and_the_other_goes_on(
+def test_killed_process_restarts_alone(
     honcho: Honcho, killed: str, other: str, signum: int
 ) -> None:
     process = honcho.start()
@@ -62,7 +62,7 @@ def test_a_killed_process_comes_back_and_the_other_goes_on(
     stop(process)
 
 
-def test_four_gateways_listen_on_ports_in_a_row(honcho: Honcho) -> None:
+def test_four_gateways_use_consecutive_ports(honcho: Honcho) -> None:
     process = honcho.start("-c", "gateway=4")
     ports = range(honcho.port, honcho.port + 4)
     for port in ports:
@@ -71,14 +71,14 @@ def test_four_gateways_listen_on_ports_in_a_row(honcho: Honcho) -> None:
     stop(process)
 
 
-def test_wrong_settings_end_everything_and_are_said_once(honcho: Honcho) -> None:
+def test_wrong_settings_stop_all(honcho: Honcho) -> None:
     process = honcho.start("device", SPOKE_RATE_HZ="fast")
     assert process.wait(timeout_s=20) == 2
     assert process.output.count("SPOKE_RATE_HZ = 'fast'") == 1
     assert_nothing_left(process)
 
 
-def test_a_port_that_is_taken_ends_everything_and_is_said_once(honcho: Honcho) -> None:
+def test_used_port_stops_all(honcho: Honcho) -> None:
     with socket.create_server(("127.0.0.1", honcho.port)):
         process = honcho.start()
         assert process.wait(timeout_s=20) == 2
@@ -86,6 +86,6 @@ def test_a_port_that_is_taken_ends_everything_and_is_said_once(honcho: Honcho) -
     assert_nothing_left(process)
 
 
-def test_the_gateway_comes_first_so_that_it_gets_the_first_port() -> None:
+def test_gateway_gets_first_port() -> None:
     lines = (ROOT / "Procfile").read_text().splitlines()
     assert [line.partition(":")[0] for line in lines] == ["gateway", "device"]

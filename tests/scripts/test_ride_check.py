@@ -37,24 +37,24 @@ def made_up_ride(parameters: Sequence[float]) -> Ride:
     return Ride(power_w, gradient, power_w, free_run(shape, parameters))
 
 
-def test_the_physics_meets_a_recorded_ride_from_standstill_on_power_and_slope(ride: Ride) -> None:
+def test_physics_matches_recorded_ride(ride: Ride) -> None:
     simulated = free_run(ride, COMMITTED)
     assert len(simulated) == len(ride.speed_mps) == 8357
     assert simulated[0] == 0
     assert compare(ride.speed_mps, simulated).r2 >= R2_LEAST
 
 
-def test_the_physics_meets_the_half_it_was_not_fitted_to(ride: Ride) -> None:
+def test_physics_matches_unfitted_half(ride: Ride) -> None:
     half = len(ride.speed_mps) // 2
     assert compare(ride.speed_mps[half:], free_run(ride, COMMITTED)[half:]).r2 >= R2_LEAST
 
 
-def test_the_free_run_never_sees_the_recorded_speed(ride: Ride) -> None:
+def test_free_run_ignores_recorded_speed(ride: Ride) -> None:
     blind = Ride(ride.power_w, ride.gradient, ride.altitude_m, ())
     assert free_run(blind, COMMITTED) == free_run(ride, COMMITTED)
 
 
-def test_the_free_run_is_the_step_of_the_simulator() -> None:
+def test_free_run_uses_simulator_step() -> None:
     ride = Ride((150.0,) * 60, (0.01,) * 60, (0.0,) * 60, ())
     mass_kg, drag_area_m2, rolling_resistance, *_ = COMMITTED
     state = State()
@@ -68,31 +68,31 @@ def test_the_parameters_are_within_their_bounds() -> None:
     assert all(parameter.low <= parameter.fitted <= parameter.high for parameter in PARAMETERS)
 
 
-def test_the_fit_looks_at_the_first_half_only() -> None:
+def test_fit_uses_first_half_only() -> None:
     whole = made_up_ride(COMMITTED)
     half = len(whole.speed_mps) // 2
     spoilt = Ride(whole.power_w, whole.gradient, (), (*whole.speed_mps[:half], *[50.0] * half))
     assert fit(spoilt) == fit(whole)
 
 
-def test_the_fit_finds_a_ride_made_by_the_physics() -> None:
+def test_fit_recovers_parameters() -> None:
     made = made_up_ride([88.0, 0.45, 0.006, 0.075, 10.0])
     assert compare(made.speed_mps, free_run(made, fit(made))).rmse_kmh < 0.5
 
 
-def test_a_slope_is_rise_over_run_also_where_the_ride_stood_still() -> None:
+def test_slope_at_standstill() -> None:
     distance_m = tuple(float(metre) for metre in [*range(500), *[499] * 20, *range(500, 1000)])
     altitude_m = tuple(100 + metre / 20 for metre in distance_m)
     steady = slopes(distance_m, altitude_m)[60:-60]
     assert steady == pytest.approx([0.05] * len(steady))
 
 
-def test_the_documents_figures_are_those_of_the_check(ride: Ride) -> None:
+def test_documented_figures_are_current(ride: Ride) -> None:
     for line in report(ride, COMMITTED).splitlines():
         assert line in DOCUMENT.read_text("utf-8")
 
 
-def test_the_picture_shows_both_courses_and_the_road(ride: Ride) -> None:
+def test_picture_shows_speeds_and_road(ride: Ride) -> None:
     picture = ET.fromstring(draw_ride(ride.speed_mps, ride.speed_mps, ride.altitude_m))  # noqa: S314  # drawn here
     names = [element.tag.rpartition("}")[2] for element in picture.iter()]
     assert names.count("polyline") == 2
@@ -106,7 +106,7 @@ def test_the_command_draws_and_judges(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "second half (not fitted)" in capsys.readouterr().out
 
 
-def test_a_ride_that_will_not_do_is_refused_in_one_sentence(
+def test_unusable_ride_is_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main([str(recorded_ride("6471559601_ACTIVITY.fit"))]) == 2

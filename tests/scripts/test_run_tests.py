@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 
 from scripts.junit import Count, read_counts, total
-from scripts.run_tests import PARTS, Outcome, passes, run, run_node, summarize, verdict
+from scripts.run_tests import (
+    ALL,
+    PARTS,
+    Outcome,
+    main,
+    parts_of,
+    passes,
+    run,
+    run_node,
+    summarize,
+    verdict,
+)
 
 PYTEST = """<testsuites><testsuite tests="4">
 <testcase name="good"/><testcase name="bad"><failure/></testcase>
@@ -30,7 +41,7 @@ def test_reports_are_counted(tmp_path: Path, xml: str, exit_code: int, count: Co
     assert read_counts(report, exit_code) == count
 
 
-def test_a_runner_that_wrote_no_report_has_failed(tmp_path: Path) -> None:
+def test_missing_report_is_failure(tmp_path: Path) -> None:
     assert read_counts(tmp_path / "none.xml", 0) == Count(0, 1, 0)
 
 
@@ -38,7 +49,7 @@ def test_counts_add_up() -> None:
     assert total([Count(1, 2, 3), Count(10, 20, 30)]) == Count(11, 22, 33)
 
 
-def test_the_table_names_each_part_with_its_time_and_ends_with_the_sum() -> None:
+def test_summary_table() -> None:
     outcomes = [Outcome("lint", 9.04, Count(5)), Outcome("python", 71.0, Count(200, 1, 2))]
     assert summarize(12.0, outcomes).splitlines() == [
         "set-up     12.0 s",
@@ -49,14 +60,41 @@ def test_the_table_names_each_part_with_its_time_and_ends_with_the_sum() -> None
 
 
 def test_hostile_part_follows_python() -> None:
-    assert list(PARTS) == ["lint", "python", "hostile", "node", "browser"]
+    assert list(parts_of(None)) == ["lint", "python", "hostile", "node", "browser"]
+
+
+def test_quick_runs_lint_unit_node() -> None:
+    assert list(parts_of("quick")) == ["lint", "unit", "node"]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_part_stands_for_itself(name: str) -> None:
+    assert list(parts_of(name)) == [name]
+
+
+def test_every_part_but_unit_runs_by_default() -> None:
+    assert set(PARTS) - {"unit"} == set(ALL)  # python runs what unit runs, and more
+
+
+def test_quick_takes_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["quick", "-k", "cursor"])
+    assert "name one part" in capsys.readouterr().err
+
+
+def test_unit_part_starts_no_process(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    PARTS["unit"](["--collect-only", "tests/system", "tests/gateway/schema"], tmp_path)
+    collected = capfd.readouterr().out
+    assert "tests/gateway/schema/test_documents.py" in collected
+    assert "tests/gateway/schema/test_truth.py" not in collected  # it uses start_process
+    assert "tests/system/" not in collected
 
 
 def test_python_part_leaves_hostile_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    PARTS["python"](["--collect-only"], tmp_path)
+    PARTS["python"](["--collect-only", "tests/hostile", "tests/scripts"], tmp_path)
     collected = capfd.readouterr().out
-    assert "\ntests/test_layers.py" in collected
-    assert "\ntests/hostile/test_attacks" not in collected
+    assert "tests/scripts/test_run_tests.py" in collected
+    assert "tests/hostile/test_attacks" not in collected
 
 
 @pytest.mark.parametrize(
@@ -72,7 +110,7 @@ def test_in_ci_a_skipped_test_has_failed(count: Count, in_ci: bool, code: int) -
     assert verdict([Outcome("python", 1.0, count)], in_ci=in_ci) == code
 
 
-def test_a_check_fails_when_one_of_its_commands_does(capfd: pytest.CaptureFixture[str]) -> None:
+def test_failed_command_fails_check(capfd: pytest.CaptureFixture[str]) -> None:
     assert passes("good", [["true"], ["true"]])
     assert not passes("bad", [["false"], ["true"]])
     assert capfd.readouterr().out == "test: good passed\ntest: bad FAILED\n"
@@ -82,5 +120,5 @@ def test_a_folder_without_tests_has_failed(tmp_path: Path) -> None:
     assert run_node("no-such-folder", [], tmp_path) == Count(failed=1)
 
 
-def test_a_command_that_is_not_there_has_failed() -> None:
+def test_missing_command_fails() -> None:
     assert run(["no-such-command"]) != 0

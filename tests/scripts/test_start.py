@@ -14,9 +14,7 @@ from tests.scripts.under_honcho import START_S, pair_settings, wait_for_gateway
 from tests.timing import eventually
 
 
-def test_it_sets_up_says_where_and_ends_by_ctrl_c(
-    project: ProjectCopy, start_process: StartProcess
-) -> None:
+def test_start_and_ctrl_c(project: ProjectCopy, start_process: StartProcess) -> None:
     port = free_port()
     changes = {**pair_settings(project.folder), "SPOKE_GATEWAY_PORT": str(port)}
     process = start_process(
@@ -58,7 +56,7 @@ def _hears_a_bike(port: int) -> bool:
         return any(device["latest"] for device in json.load(answer)["devices"])
 
 
-def test_a_port_that_is_taken_is_named_with_who_has_it(installed_project: ProjectCopy) -> None:
+def test_used_port_names_holder(installed_project: ProjectCopy) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         settings = {**pair_settings(installed_project.folder), "PORT": str(port)}
@@ -66,18 +64,18 @@ def test_a_port_that_is_taken_is_named_with_who_has_it(installed_project: Projec
     assert done.returncode == 2
     [_, sentence] = done.stdout.splitlines()
     assert sentence.startswith(f"start: the gateway needs port {port}, which '")
-    assert sentence.endswith(f"(process {os.getpid()}) has: stop that, or change PORT")
+    assert sentence.endswith(f"(process {os.getpid()}) uses: stop it, or change PORT")
 
 
 def test_wrong_settings_are_named_before_anything_starts(installed_project: ProjectCopy) -> None:
-    done = installed_project.run("scripts/start", SPOKE_RATE_HZ="fast", SPOKE_FLEET_SIZE="red")
+    done = installed_project.run("scripts/start", SPOKE_RATE_HZ="fast", SPOKE_SEED="red")
     assert done.returncode == 2
     assert "SPOKE_RATE_HZ = 'fast'" in done.stdout
-    assert "SPOKE_FLEET_SIZE" in done.stdout
+    assert "SPOKE_SEED = 'red'" in done.stdout
     assert "started" not in done.stdout
 
 
-def test_an_option_that_honcho_does_not_know_is_named(installed_project: ProjectCopy) -> None:
+def test_unknown_honcho_option(installed_project: ProjectCopy) -> None:
     done = installed_project.run("scripts/start", "--colour")
     assert done.returncode == 2
     assert "unrecognized arguments: --colour" in done.stdout

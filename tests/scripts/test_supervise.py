@@ -59,79 +59,80 @@ def kept_pid(process: RunningProcess, count: int = 1) -> int:
 
 
 def test_a_killed_process_is_started_again(start_process: StartProcess) -> None:
-    keeper = keep(start_process, RUNS_ON)
-    first = kept_pid(keeper)
+    supervisor = keep(start_process, RUNS_ON)
+    first = kept_pid(supervisor)
     os.kill(first, signal.SIGKILL)
-    assert kept_pid(keeper, count=2) != first
-    keeper.wait_for_line("ended with exit code 137, starting it again in 0.2 s")
+    assert kept_pid(supervisor, count=2) != first
+    supervisor.wait_for_line("ended with exit code 137, starting it again in 0.2 s")
 
 
 @pytest.mark.parametrize("code", [0, 1, 3])
-def test_a_process_that_ends_by_itself_is_started_again(
-    start_process: StartProcess, code: int
-) -> None:
-    keeper = keep(start_process, f"print('here', flush=True); raise SystemExit({code})")
-    keeper.wait_for_line("here", count=3)
-    assert keeper.stop() in (0, code, 128 + signal.SIGTERM)
+def test_ended_process_restarts(start_process: StartProcess, code: int) -> None:
+    supervisor = keep(start_process, f"print('here', flush=True); raise SystemExit({code})")
+    supervisor.wait_for_line("here", count=3)
+    assert supervisor.stop() in (0, code, 128 + signal.SIGTERM)
 
 
-def test_wrong_settings_end_it_with_the_same_exit_code(start_process: StartProcess) -> None:
-    keeper = keep(start_process, "print('wrong', flush=True); raise SystemExit(2)")
-    assert keeper.wait() == 2
-    assert keeper.output == "wrong"
+def test_wrong_settings_exit_code(start_process: StartProcess) -> None:
+    supervisor = keep(start_process, "print('wrong', flush=True); raise SystemExit(2)")
+    assert supervisor.wait() == 2
+    assert supervisor.output == "wrong"
 
 
-def test_a_command_that_is_not_there_is_named_once(start_process: StartProcess) -> None:
-    keeper = start_process(["python", "-m", "scripts.supervise", "no-such-command"])
-    assert keeper.wait() == COMMAND_NOT_FOUND
-    assert keeper.output == "keep: no-such-command cannot be started: No such file or directory"
+def test_missing_command_is_reported_once(start_process: StartProcess) -> None:
+    supervisor = start_process(["python", "-m", "scripts.supervise", "no-such-command"])
+    assert supervisor.wait() == COMMAND_NOT_FOUND
+    assert (
+        supervisor.output
+        == "supervise: no-such-command cannot be started: No such file or directory"
+    )
 
 
-def test_without_a_command_it_says_how_it_is_used(start_process: StartProcess) -> None:
-    keeper = start_process(["python", "-m", "scripts.supervise"])
-    assert keeper.wait() == 2
-    assert keeper.output.startswith("usage:")
+def test_usage_without_command(start_process: StartProcess) -> None:
+    supervisor = start_process(["python", "-m", "scripts.supervise"])
+    assert supervisor.wait() == 2
+    assert supervisor.output.startswith("usage:")
 
 
-def test_sigterm_to_it_ends_the_process_and_leaves_nothing(start_process: StartProcess) -> None:
-    keeper = keep(start_process, RUNS_ON)
-    kept_pid(keeper)
-    assert keeper.stop(signal.SIGTERM) == 0
-    assert_nothing_left(keeper)
+def test_sigterm_leaves_nothing(start_process: StartProcess) -> None:
+    supervisor = keep(start_process, RUNS_ON)
+    kept_pid(supervisor)
+    assert supervisor.stop(signal.SIGTERM) == 0
+    assert_nothing_left(supervisor)
 
 
-def test_a_signal_to_the_whole_group_reaches_the_process_once(start_process: StartProcess) -> None:
-    keeper = keep(start_process, COUNTS_SIGNALS)
-    pid = kept_pid(keeper)
-    os.killpg(keeper.pid, signal.SIGTERM)  # as honcho does
-    keeper.wait_for_line("^asked$")
+def test_group_signal_arrives_once(start_process: StartProcess) -> None:
+    supervisor = keep(start_process, COUNTS_SIGNALS)
+    pid = kept_pid(supervisor)
+    os.killpg(supervisor.pid, signal.SIGTERM)  # as honcho does
+    supervisor.wait_for_line("^asked$")
     os.kill(pid, signal.SIGUSR1)
-    keeper.wait_for_line("^asked 1 times$")
-    assert keeper.wait() == 0
+    supervisor.wait_for_line("^asked 1 times$")
+    assert supervisor.wait() == 0
 
 
-def test_a_process_deaf_to_sigterm_is_killed_before_honcho_would(
+def test_stuck_process_is_killed(
     start_process: StartProcess,
 ) -> None:
-    keeper = keep(start_process, IGNORES_SIGTERM)
-    keeper.wait_for_line("deaf")
-    assert keeper.stop() == 128 + signal.SIGKILL
-    assert "did not stop within 4 s, killing it" in keeper.output
-    assert_nothing_left(keeper)
+    supervisor = keep(start_process, IGNORES_SIGTERM)
+    supervisor.wait_for_line("deaf")
+    assert supervisor.stop() == 128 + signal.SIGKILL
+    assert "did not stop within 4 s, killing it" in supervisor.output
+    assert_nothing_left(supervisor)
 
 
 def test_it_can_be_stopped_while_it_pauses(start_process: StartProcess) -> None:
-    keeper = keep(start_process, "raise SystemExit(1)")
-    keeper.wait_for_line("starting it again in 3.2 s")
-    assert keeper.stop(timeout_s=2.5) == 0
+    supervisor = keep(start_process, "raise SystemExit(1)")
+    supervisor.wait_for_line("starting it again in 3.2 s")
+    assert supervisor.stop(timeout_s=2.5) == 0
 
 
 def test_a_killed_supervisor_takes_its_process_along(start_process: StartProcess) -> None:
-    keeper = keep(start_process, RUNS_ON)
-    pid = kept_pid(keeper)
-    keeper.stop(signal.SIGKILL)
+    supervisor = keep(start_process, RUNS_ON)
+    pid = kept_pid(supervisor)
+    supervisor.stop(signal.SIGKILL)
     eventually(lambda: not psutil.pid_exists(pid), what="the end of the process")
-    assert_nothing_left(keeper)
+    assert_nothing_left(supervisor)
 
 
 def test_it_ends_with_whoever_started_it(start_process: StartProcess) -> None:
@@ -144,9 +145,9 @@ def test_it_ends_with_whoever_started_it(start_process: StartProcess) -> None:
     assert process.process.wait() == -signal.SIGKILL
 
 
-def test_the_output_of_the_process_comes_at_once(start_process: StartProcess) -> None:
-    keeper = keep(start_process, "import signal; print('no flush'); signal.pause()")
-    assert keeper.wait_for_line("no flush").string == "no flush"
+def test_output_is_not_buffered(start_process: StartProcess) -> None:
+    supervisor = keep(start_process, "import signal; print('no flush'); signal.pause()")
+    assert supervisor.wait_for_line("no flush").string == "no flush"
 
 
 def test_pauses_grow_up_to_a_limit() -> None:
@@ -156,7 +157,7 @@ def test_pauses_grow_up_to_a_limit() -> None:
     assert pauses[1:] == [0.2, 0.4, 0.8, 1.6, 3.2, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
 
 
-def test_after_a_long_life_the_pause_is_the_first_again() -> None:
+def test_pause_resets_after_long_run() -> None:
     assert next_pause_s(LONGEST_PAUSE_S, lived_s=60) == 0.2
 
 
@@ -182,10 +183,10 @@ raise SystemExit(supervise.main(sys.argv[1:]))
 @pytest.mark.parametrize("before", [True, False])
 def test_signal_around_the_start_of_the_process(start_process: StartProcess, before: bool) -> None:
     program = SIGNALLED_BEFORE_START.format(before=before)
-    keeper = start_process(["python", "-c", program, "python", "-c", dedent(RUNS_ON)])
-    assert keeper.wait(timeout_s=3) == 0
-    assert "killing it" not in keeper.output
-    assert_nothing_left(keeper)
+    supervisor = start_process(["python", "-c", program, "python", "-c", dedent(RUNS_ON)])
+    assert supervisor.wait(timeout_s=3) == 0
+    assert "killing it" not in supervisor.output
+    assert_nothing_left(supervisor)
 
 
 # --- processes that hang -----------------------------------------------------------------------
@@ -215,51 +216,53 @@ def keep_watched(
 
 
 def test_busy_process_writes_its_stacks(start_process: StartProcess) -> None:
-    keeper = keep_watched(start_process, "beat_for(0.1)\ndef spin():\n    while True: pass\nspin()")
-    first = kept_pid(keeper)
-    keeper.wait_for_line("gave no sign of life for .* s, aborting it")
-    keeper.wait_for_line('File "<string>", line .* in spin')
-    keeper.wait_for_line("ended with exit code 134, starting it again in 0.2 s")
-    assert kept_pid(keeper, count=2) != first
-    assert "killing it" not in keeper.output
+    supervisor = keep_watched(
+        start_process, "beat_for(0.1)\ndef spin():\n    while True: pass\nspin()"
+    )
+    first = kept_pid(supervisor)
+    supervisor.wait_for_line("gave no sign of life for .* s, aborting it")
+    supervisor.wait_for_line('File "<string>", line .* in spin')
+    supervisor.wait_for_line("ended with exit code 134, starting it again in 0.2 s")
+    assert kept_pid(supervisor, count=2) != first
+    assert "killing it" not in supervisor.output
 
 
 def test_stopped_process_is_killed(start_process: StartProcess) -> None:
-    keeper = keep_watched(start_process, "beat_for(600)")
-    os.kill(kept_pid(keeper), signal.SIGSTOP)
-    keeper.wait_for_line("aborting it")
-    keeper.wait_for_line("did not stop within 3 s, killing it")
-    keeper.wait_for_line("ended with exit code 137, starting it again")
-    kept_pid(keeper, count=2)
+    supervisor = keep_watched(start_process, "beat_for(600)")
+    os.kill(kept_pid(supervisor), signal.SIGSTOP)
+    supervisor.wait_for_line("aborting it")
+    supervisor.wait_for_line("did not stop within 3 s, killing it")
+    supervisor.wait_for_line("ended with exit code 137, starting it again")
+    kept_pid(supervisor, count=2)
 
 
 def test_process_without_beats_is_left_alone(start_process: StartProcess) -> None:
     lives = "time.sleep(5 * notifier.limit_s); print('alive', flush=True); signal.pause()"
-    keeper = keep_watched(start_process, lives, beats=False)
-    keeper.wait_for_line("alive")
-    assert "aborting" not in keeper.output
+    supervisor = keep_watched(start_process, lives, beats=False)
+    supervisor.wait_for_line("alive")
+    assert "aborting" not in supervisor.output
 
 
 def test_beating_process_is_left_alone(start_process: StartProcess) -> None:
     code = "beat_for(5 * notifier.limit_s); print('alive', flush=True); beat_for(600)"
-    keeper = keep_watched(start_process, code)
-    keeper.wait_for_line("alive")
-    assert "aborting" not in keeper.output
+    supervisor = keep_watched(start_process, code)
+    supervisor.wait_for_line("alive")
+    assert "aborting" not in supervisor.output
 
 
 def test_keep_that_stood_still_kills_nobody(start_process: StartProcess) -> None:
     code = "beat_for(600)"
-    keeper = keep_watched(start_process, code, limit_s=0.5)
-    pid = kept_pid(keeper)
+    supervisor = keep_watched(start_process, code, limit_s=0.5)
+    pid = kept_pid(supervisor)
     # the process stands still as well, so that no beat waits in the socket
     os.kill(pid, signal.SIGSTOP)
-    keeper.process.send_signal(signal.SIGSTOP)
-    eventually(lambda: psutil.Process(keeper.pid).status() == psutil.STATUS_STOPPED)
+    supervisor.process.send_signal(signal.SIGSTOP)
+    eventually(lambda: psutil.Process(supervisor.pid).status() == psutil.STATUS_STOPPED)
     time.sleep(scaled_s(1.5))  # three limits: nothing reports that time has passed
-    keeper.process.send_signal(signal.SIGCONT)
+    supervisor.process.send_signal(signal.SIGCONT)
     os.kill(pid, signal.SIGCONT)
-    assert keeper.stop() == 0
-    assert "aborting" not in keeper.output
+    assert supervisor.stop() == 0
+    assert "aborting" not in supervisor.output
 
 
 def test_what_the_process_says_reaches_systemd(start_process: StartProcess, tmp_path: Path) -> None:
@@ -268,9 +271,9 @@ def test_what_the_process_says_reaches_systemd(start_process: StartProcess, tmp_
         systemd.settimeout(scaled_s(20))
         environ = {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "1500000"}
         command = ["python", "-m", "scripts.supervise", "python", "-c", BEATS + "beat_for(600)"]
-        keeper = start_process(command, environ)
+        supervisor = start_process(command, environ)
         assert [systemd.recv(100) for _ in range(4)] == [b"READY=1", *[b"WATCHDOG=1"] * 3]
-        assert keeper.stop() == 0
+        assert supervisor.stop() == 0
         said = [systemd.recv(100)]
         while said[-1] == b"WATCHDOG=1":
             said.append(systemd.recv(100))
@@ -279,12 +282,12 @@ def test_what_the_process_says_reaches_systemd(start_process: StartProcess, tmp_
 
 def test_it_leaves_no_file(start_process: StartProcess, tmp_path: Path) -> None:
     command = ["python", "-m", "scripts.supervise", "python", "-c", dedent(RUNS_ON)]
-    keeper = start_process(command, {"TMPDIR": str(tmp_path)})
-    kept_pid(keeper)
+    supervisor = start_process(command, {"TMPDIR": str(tmp_path)})
+    kept_pid(supervisor)
     if sys.platform == "linux":  # nothing is left even by one that is killed
-        keeper.stop(signal.SIGKILL)
+        supervisor.stop(signal.SIGKILL)
     else:
-        keeper.stop()
+        supervisor.stop()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -302,9 +305,9 @@ def test_beat_of_another_user_arms_nothing(start_process: StartProcess) -> None:
         print("alive", flush=True)
         signal.pause()
     """
-    keeper = keep_watched(start_process, code, beats=False)
-    keeper.wait_for_line("alive")
-    assert "aborting" not in keeper.output
+    supervisor = keep_watched(start_process, code, beats=False)
+    supervisor.wait_for_line("alive")
+    assert "aborting" not in supervisor.output
 
 
 def test_stuck_console(start_process: StartProcess, tmp_path: Path) -> None:
@@ -316,7 +319,7 @@ def test_stuck_console(start_process: StartProcess, tmp_path: Path) -> None:
             os.write(descriptor, b"x" * 4096)
     code = "import os; print('pid', os.getpid(), flush=True); raise SystemExit(1)"
     command = [sys.executable, "-m", "scripts.supervise", sys.executable, "-c", code]
-    keeper = start_process(["sh", "-c", f'exec "$@" 2>"{fifo}"', "sh", *command])
-    kept_pid(keeper, count=3)
-    assert keeper.stop() in {0, 1}
+    supervisor = start_process(["sh", "-c", f'exec "$@" 2>"{fifo}"', "sh", *command])
+    kept_pid(supervisor, count=3)
+    assert supervisor.stop() in {0, 1}
     os.close(descriptor)

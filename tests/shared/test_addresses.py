@@ -23,11 +23,11 @@ from shared.addresses import page_url, socket_address
         ("localhost", "http://localhost:5000/"),
     ],
 )
-def test_a_browser_on_this_machine_finds_the_page(host: str, url: str) -> None:
+def test_page_url_for_local_browser(host: str, url: str) -> None:
     assert page_url(host, 5000) == url
 
 
-def test_address_without_a_zone_is_left_to_the_socket() -> None:
+def test_socket_address_without_zone() -> None:
     assert socket_address("::1", 5000) == ("::1", 5000)
     assert socket_address("bike.local", 5000) == ("bike.local", 5000)
 

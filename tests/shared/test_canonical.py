@@ -30,7 +30,7 @@ def strictly(payload: bytes) -> CheckedReading:
     return decode_reading(payload + b" ", "e")
 
 
-def test_what_the_gateway_writes_is_taken_as_it_came() -> None:
+def test_canonical_reading_keeps_its_bytes() -> None:
     payload = compact({key: FULL[key] for key in READING_KEYS})
     reading = read_canonical(payload, "e")
     assert reading is not None
@@ -74,7 +74,7 @@ def test_what_the_gateway_writes_is_taken_as_it_came() -> None:
         b"",
     ],
 )
-def test_anything_else_is_left_to_the_strict_reader(payload: bytes) -> None:
+def test_other_reading_needs_strict_reader(payload: bytes) -> None:
     assert read_canonical(payload, "e") is None
 
 
@@ -93,7 +93,7 @@ CHANGES = st.lists(st.tuples(KEYS, VALUES), max_size=4)
 @given(
     CHANGES, st.lists(KEYS, max_size=4), st.booleans(), st.integers(0, 600), st.binary(max_size=2)
 )
-def test_what_is_taken_is_what_the_strict_reader_takes(
+def test_canonical_agrees_with_strict_reader(
     changes: list[tuple[str, Any]], left_out: list[str], in_order: bool, place: int, noise: bytes
 ) -> None:
     body = {key: value for key, value in (FULL | dict(changes)).items() if key not in left_out}
@@ -129,7 +129,7 @@ def strictly_status(payload: bytes) -> Status | str:
         return error.reason
 
 
-def test_a_status_as_most_write_it_is_read_in_one_go() -> None:
+def test_plain_status_is_read() -> None:
     told = Status("e", 7, 3, 5, "online", 100, "X 1")
     bare = Status("e", 7, 0, 0, "stopping", 0)
     assert read_plain_status(encode_status(told), "e") == told
@@ -158,7 +158,7 @@ def test_a_status_as_most_write_it_is_read_in_one_go() -> None:
         b"",
     ],
 )
-def test_any_other_status_is_left_to_the_strict_reader(payload: bytes) -> None:
+def test_other_status_needs_strict_reader(payload: bytes) -> None:
     assert read_plain_status(payload, "e") is None
 
 

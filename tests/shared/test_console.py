@@ -66,7 +66,7 @@ def test_reader_that_left_ends_the_program_quietly(call: str) -> None:
     assert (code, said) == (7, b"")
 
 
-def test_nothing_passes_for_written_once_the_reader_left() -> None:
+def test_write_fails_after_reader_left() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     body = """
@@ -116,7 +116,7 @@ def test_reader_that_takes_its_time_gets_everything(blocking: bool) -> None:
     assert end(process)[0] == 5
 
 
-def test_signal_ends_a_program_whose_reader_takes_nothing() -> None:
+def test_signal_with_stuck_reader() -> None:
     reader, writer = full_pipe()
     os.set_blocking(writer, True)
     process = start("tell('begins')\nprint('x')", writer)
@@ -131,7 +131,7 @@ def test_signal_ends_a_program_whose_reader_takes_nothing() -> None:
     assert time.monotonic() - began_s < scaled_s(TAKEN_WITHIN_S + 5)
 
 
-def test_signal_ends_a_program_on_a_stopped_terminal() -> None:
+def test_signal_on_stopped_terminal() -> None:
     person, program = os.openpty()
     body = "tell('begins')\nwhile True: print('x' * 999)"
     process = start(body, program)
@@ -159,7 +159,7 @@ SCRIPTS = ("ride_check", "run_tests", "benchmarks", "fault_runs")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_help_of_a_script_whose_reader_left_is_no_verdict(script: str) -> None:
+def test_help_without_reader_exit_code(script: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(

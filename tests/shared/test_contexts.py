@@ -6,7 +6,7 @@ from shared.contexts import ENDING_MAX_S, open_context
 from tests.timing import scaled_s
 
 
-def test_a_context_that_never_ends_delays_the_end_by_a_moment_only() -> None:
+def test_hanging_context_is_abandoned() -> None:
     begun_s = monotonic()
     with open_context() as context:
         left_open = context.socket(zmq.PUB)  # what a context waits for without end

@@ -9,7 +9,7 @@ CURSORS = st.builds(Cursor, NUMBERS, NUMBERS)
 
 
 @given(CURSORS)
-def test_a_cursor_is_read_as_it_was_written(cursor: Cursor) -> None:
+def test_cursor_round_trip(cursor: Cursor) -> None:
     assert parse_cursor(str(cursor)) == cursor
 
 
@@ -27,7 +27,7 @@ def test_what_is_no_cursor_is_none(text: object) -> None:
 
 
 @given(CURSORS, CURSORS)
-def test_cursors_compare_by_epoch_and_then_by_number(one: Cursor, other: Cursor) -> None:
+def test_cursors_order_by_epoch_first(one: Cursor, other: Cursor) -> None:
     same_epoch = one.epoch == other.epoch
     assert (one < other) == (one.seq < other.seq if same_epoch else one.epoch < other.epoch)
     assert one >= START
@@ -45,7 +45,5 @@ def test_cursors_compare_by_epoch_and_then_by_number(one: Cursor, other: Cursor)
         (START, Cursor(7, 1), None),
     ],
 )
-def test_readings_between_two_positions_are_counted_within_an_epoch_only(
-    after: Cursor, before: Cursor, lost: int | None
-) -> None:
+def test_count_between_within_one_epoch(after: Cursor, before: Cursor, lost: int | None) -> None:
     assert count_between(after, before) == lost

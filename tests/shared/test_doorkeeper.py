@@ -74,7 +74,7 @@ def counted() -> Iterator[House]:
         yield House(stack, Allowance(burst_bytes=10_000, bytes_a_s=1_000))
 
 
-def test_a_full_endpoint_takes_nobody_until_some_have_gone(house: House) -> None:
+def test_full_endpoint_refuses_newcomers(house: House) -> None:
     established = house.dealer()
     assert house.hears(established)
     strangers = [house.connect() for _ in range(PEERS_MAX - 1)]
@@ -91,7 +91,7 @@ def test_a_full_endpoint_takes_nobody_until_some_have_gone(house: House) -> None
     assert house.hears(established)
 
 
-def test_without_descriptors_newcomers_are_cut_off_and_nothing_spins(house: House) -> None:
+def test_no_descriptors_cuts_newcomers(house: House) -> None:
     established = house.dealer()
     assert house.hears(established)
     with no_descriptor_left() as spare:
@@ -107,7 +107,7 @@ def test_without_descriptors_newcomers_are_cut_off_and_nothing_spins(house: Hous
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what came in")
-def test_who_sends_more_than_allowed_is_cut_off(counted: House) -> None:
+def test_peer_over_allowance_is_cut(counted: House) -> None:
     calm, loud = counted.dealer(), counted.dealer()
     assert counted.hears(calm)
     for _ in range(20_000):
@@ -124,7 +124,7 @@ def test_who_sends_little_is_left_alone(counted: House) -> None:
     assert counted.door.cuts == 0
 
 
-def test_only_a_connection_of_the_endpoint_is_cut(house: House) -> None:
+def test_other_connection_is_not_cut(house: House) -> None:
     other = socket.create_server(("127.0.0.1", 0))
     with closing(other), house.connect():
         eventually(lambda: house.door.peers == 1, what="the peer")

@@ -20,20 +20,18 @@ ELSEWHERE = "or give another address with SPOKE_PUB_BIND or --pub-bind"
         ),
     ],
 )
-def test_an_endpoint_that_cannot_be_bound_is_one_sentence_that_says_what_to_do(
-    number: int, expected: str
-) -> None:
+def test_bind_error_gives_advice(number: int, expected: str) -> None:
     told = why_not_bound("SPOKE_PUB_BIND", ENDPOINT, number, os.strerror(number), "a bike")
     assert told == f"SPOKE_PUB_BIND: {expected} {ELSEWHERE}"
 
 
-def test_a_socket_of_a_file_is_named_as_it_was_given() -> None:
+def test_ipc_endpoint_in_bind_error() -> None:
     endpoint = "ipc:///tmp/bikes"
     told = why_not_bound("SPOKE_REPLAY_BIND", endpoint, errno.EADDRINUSE, "", "a bike")
     assert told.startswith(f"SPOKE_REPLAY_BIND: {endpoint} is in use")
 
 
-def test_an_endpoint_that_cannot_be_connected_to_names_its_setting() -> None:
+def test_connect_error_names_setting() -> None:
     told = why_not_connected("SPOKE_DEVICE_CONNECT", "nonsense", "Invalid argument")
     assert told == (
         "SPOKE_DEVICE_CONNECT: cannot connect to nonsense: Invalid argument;"

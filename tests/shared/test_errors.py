@@ -33,9 +33,7 @@ from shared.errors import (
         (Unavailable, "unavailable", 503),
     ],
 )
-def test_what_was_asked_wrongly_is_told_with_its_code_and_text(
-    kind: type[Exception], code: str, status: int
-) -> None:
+def test_request_error_shows_code_and_text(kind: type[Exception], code: str, status: int) -> None:
     assert describe(kind("do so")) == ({"code": code, "message": "do so"}, status)
 
 
@@ -47,5 +45,5 @@ def test_what_was_asked_wrongly_is_told_with_its_code_and_text(
         BadMessage("invalid", "secret"),
     ],
 )
-def test_of_any_other_error_a_stranger_learns_nothing(error: BaseException) -> None:
+def test_other_error_reveals_nothing(error: BaseException) -> None:
     assert describe(error) == ({"code": "internal", "message": INTERNAL_MESSAGE}, 500)

@@ -76,7 +76,7 @@ def test_messages_come_out_in_order(line: Line) -> None:
     assert not line.intake
 
 
-def test_what_does_not_fit_is_dropped_and_counted(line: Line) -> None:
+def test_excess_messages_are_counted(line: Line) -> None:
     for number in range(250):
         line.sender.send_multipart([b"%d" % number, b"second"])
     line.read_all(250)
@@ -110,14 +110,14 @@ def test_one_turn_ends_in_time(line: Line) -> None:
     assert len(line.intake) <= LOOK_FRAMES
 
 
-def test_a_flood_without_end_is_cut_off_once(line: Line) -> None:
+def test_endless_flood_is_cut_once(line: Line) -> None:
     for _ in range(100 + LOOK_FRAMES * FLOOD_TURNS * 4):
         line.sender.send(b"{}")
     line.read_in_turns(100 // LOOK_FRAMES + 1 + FLOOD_TURNS * 3)
     assert len(line.cut) == 1
 
 
-def test_all_who_flood_are_cut_off_at_once(line: Line) -> None:
+def test_all_flooding_peers_are_cut(line: Line) -> None:
     honest, *floods = line.senders
     for number in range(3_000):
         if number % 100 == 0:
@@ -129,7 +129,7 @@ def test_all_who_flood_are_cut_off_at_once(line: Line) -> None:
     assert len(set(line.cut)) == len(line.cut) == len(floods)
 
 
-def test_a_burst_that_ends_is_not_cut_off(line: Line) -> None:
+def test_short_burst_is_not_cut(line: Line) -> None:
     for _ in range(2_000):
         line.sender.send(b"{}")
     line.read_all(2_000)

@@ -15,7 +15,7 @@ def socket() -> Iterator["zmq.Socket[bytes]"]:
         yield opened
 
 
-def test_a_dead_line_is_noticed_within_seconds_and_opened_anew(
+def test_dead_connection_is_reopened(
     socket: "zmq.Socket[bytes]",
 ) -> None:
     keep_up(socket)

@@ -1,7 +1,7 @@
 from shared.log_limit import KINDS_MAX, OTHERS, WINDOW_S, LogLimit
 
 
-def test_one_line_of_a_kind_in_a_window() -> None:
+def test_one_line_per_window() -> None:
     limit = LogLimit()
     assert [limit.admits("a", "A", now) for now in (0.0, 1.0, 2.0)] == [True, False, False]
     assert limit.admits("b", "B", 2.0)
@@ -10,7 +10,7 @@ def test_one_line_of_a_kind_in_a_window() -> None:
     assert limit.admits("a", "A", WINDOW_S)
 
 
-def test_a_kind_that_came_once_has_no_sum() -> None:
+def test_single_line_has_no_sum() -> None:
     limit = LogLimit()
     limit.admits("a", "A", 0.0)
     assert limit.take_ended(WINDOW_S) == []

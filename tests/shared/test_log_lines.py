@@ -33,14 +33,14 @@ def json_of(given: Line) -> Any:  # whatever JSON holds
     return json.loads(text)
 
 
-def test_a_line_for_people_is_the_event_and_its_values() -> None:
+def test_text_line_has_event_and_values() -> None:
     assert text_line(line(device_id="ebike-001", lost=3, online=False, rate=1.5)) == (
         "2026-11-22 12:00:00.007 INFO     gateway.feed:"
         " gap device_id=ebike-001 lost=3 online=False rate=1.5\n"
     )
 
 
-def test_a_line_for_machines_is_one_object_with_the_values_as_keys() -> None:
+def test_json_line_has_values_as_keys() -> None:
     assert json_of(line(device_id="ebike-001", lost=3, online=False, rate=1.5, model=None)) == {
         "time": "2026-11-22T11:00:00.007+00:00",
         "level": "INFO",
@@ -72,37 +72,35 @@ def test_a_line_for_machines_is_one_object_with_the_values_as_keys() -> None:
         (("a", 1), "\"('a', 1)\""),
     ],
 )
-def test_a_value_is_quoted_where_it_could_be_misread(value: object, shown: str) -> None:
+def test_ambiguous_value_is_quoted(value: object, shown: str) -> None:
     assert text_line(line(value=value)).endswith(f" gap value={shown}\n")
 
 
 @given(event=WORDS, value=WORDS, name=WORDS)
-def test_no_text_begins_a_line_or_reaches_the_terminal_as_control(
-    event: str, value: str, name: str
-) -> None:
+def test_text_cannot_forge_lines(event: str, value: str, name: str) -> None:
     text = text_line(Line(NOON, "INFO", name, event, {"value": value}))
     assert text[:-1].isprintable()
     assert text[-1] == "\n"
 
 
 @given(event=WORDS, value=WORDS | st.floats() | st.binary() | st.none(), trace=WORDS)
-def test_every_line_for_machines_is_one_line_of_json(event: str, value: object, trace: str) -> None:
+def test_json_line_is_one_line(event: str, value: object, trace: str) -> None:
     assert json_of(line(event, trace, value=value))["event"] == event[:EVENT_CHARS_MAX]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_json_has_no_number_for_what_is_none(value: float) -> None:
+def test_nan_is_text_in_json(value: float) -> None:
     assert json_of(line(value=value))["value"] == str(value)
 
 
 @pytest.mark.parametrize("name", ["time", "level", "process", "logger", "event", "exception"])
-def test_a_value_named_like_a_key_of_every_line_gives_way(name: str) -> None:
+def test_reserved_key_is_renamed(name: str) -> None:
     body = json_of(Line(NOON, "INFO", "x", "gap", {name: "own"}))
     assert body[f"{name}_"] == "own"
     assert body["event"] == "gap"
 
 
-def test_a_stack_trace_follows_indented_so_that_it_forges_no_line() -> None:
+def test_stack_trace_is_indented() -> None:
     trace = "Traceback:\n  File x\nValueError: a\n2026-11-22 12:00:00.007 INFO forged\x1b[2J\n"
     assert text_line(line(trace=trace)).splitlines()[1:] == [
         "    Traceback:",
@@ -114,7 +112,7 @@ def test_a_stack_trace_follows_indented_so_that_it_forges_no_line() -> None:
 
 
 @given(trace=WORDS)
-def test_every_line_of_a_stack_trace_is_indented(trace: str) -> None:
+def test_every_trace_line_is_indented(trace: str) -> None:
     behind = text_line(line(trace=trace)).split("\n")[1:-1]
     assert all(part.startswith("    ") and part.isprintable() for part in behind)
 
@@ -127,12 +125,12 @@ def test_nothing_endless_is_logged_whole() -> None:
     assert len(json_line(given, "gateway")) < limit
 
 
-def test_of_an_endless_stack_trace_the_end_is_kept() -> None:
+def test_long_trace_keeps_its_end() -> None:
     trace = "frame\n" * 10_000 + "RecursionError\n"
     assert text_line(line(trace=trace)).endswith("    RecursionError\n")
 
 
-def test_only_the_level_is_coloured_and_only_where_asked() -> None:
+def test_only_level_is_coloured() -> None:
     warning = Line(NOON, "WARNING", "x", "gap", {})
     assert "\x1b[33mWARNING \x1b[0m x: gap\n" in text_line(warning, coloured=True)
     assert "\x1b" not in text_line(warning)

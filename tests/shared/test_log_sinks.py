@@ -47,22 +47,22 @@ def shown(given: Line) -> str:
 # --- threads -----------------------------------------------------------------------------------
 
 
-def test_lines_are_written_in_their_order_and_all_before_the_sink_stops() -> None:
+def test_stop_writes_all_lines_in_order() -> None:
     written: list[str] = []
     sink = BackgroundSink("test", lambda given: given.event, written.append)
     for number in range(1000):
-        sink.say(str(number))
+        sink.report(str(number))
     sink.stop()
     assert written == [str(number) for number in range(1000)]
 
 
-def test_who_logs_never_waits_for_a_stalled_writer_and_what_is_lost_is_counted() -> None:
+def test_stalled_writer_loses_counted_lines() -> None:
     writer = StalledWriter()
     sink = BackgroundSink("test", shown, writer.write)
-    sink.say("first")
+    sink.report("first")
     assert writer.is_in.wait(scaled_s(10))
     for _ in range(LINES_WAITING_MAX + 7):
-        sink.say("more")
+        sink.report("more")
     assert writer.written == []
     writer.go.set()
     sink.stop()
@@ -70,13 +70,13 @@ def test_who_logs_never_waits_for_a_stalled_writer_and_what_is_lost_is_counted()
     assert writer.written[-1].startswith("log_lines_lost {'count': 7")
 
 
-def test_stopping_does_not_wait_for_a_writer_that_is_stuck(
+def test_stop_with_stuck_writer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(log_sinks, "STOP_WAIT_S", 0.01)
     writer = StalledWriter()
     sink = BackgroundSink("test", shown, writer.write)
-    sink.say("first")
+    sink.report("first")
     sink.stop()
     assert writer.written == []
     writer.go.set()
@@ -107,7 +107,7 @@ def test_a_file_is_gone_on_with(path: Path, complaints: Complaints) -> None:
     assert path.read_text() == "a\nb\n"
 
 
-def test_a_full_file_is_moved_aside_and_a_bounded_number_kept(
+def test_full_file_is_rotated(
     path: Path, complaints: Complaints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_sinks, "FILE_BYTES_MAX", 30)
@@ -133,7 +133,7 @@ def test_two_processes_can_share_a_file(
     assert lines == [f"line {n:04d}" for n in range(40)]
 
 
-def test_a_file_that_somebody_took_away_is_begun_anew(path: Path, complaints: Complaints) -> None:
+def test_removed_file_is_recreated(path: Path, complaints: Complaints) -> None:
     file = LogFile(path, complaints)
     file.write("a\n")
     path.unlink()
@@ -142,9 +142,7 @@ def test_a_file_that_somebody_took_away_is_begun_anew(path: Path, complaints: Co
     assert path.read_text() == "b\n"
 
 
-def test_what_cannot_be_written_is_said_once_and_once_when_it_is_over(
-    path: Path, complaints: Complaints
-) -> None:
+def test_unwritable_file_is_reported_once(path: Path, complaints: Complaints) -> None:
     path.parent.write_text("a file in the place of the folder")
     file = LogFile(path, complaints)
     for _ in range(3):

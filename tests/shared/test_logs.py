@@ -25,7 +25,7 @@ BEGIN = """
 import logging, os, sys, threading
 from pathlib import Path
 from loguru import logger
-from shared.logs import close_logs, setup_logging
+from shared.logs import setup_logging
 from shared.settings import load_settings
 environ = {name: text for name, text in os.environ.items() if name.startswith("SPOKE_")}
 settings = load_settings("gateway", sys.argv[1:], environ, Path.cwd())
@@ -73,7 +73,7 @@ def test_console_and_file_say_the_same(tmp_path: Path) -> None:
     assert events(ended.file) == ["INFO     __main__: gap device_id=ebike-001 lost=3"]
 
 
-def test_values_in_the_text_and_bound_values_look_alike(tmp_path: Path) -> None:
+def test_formatted_and_bound_values_match(tmp_path: Path) -> None:
     ended = run(
         tmp_path,
         """
@@ -119,7 +119,7 @@ except ZeroDivisionError:
     assert broken["exception"].endswith("ZeroDivisionError: division by zero\n")
 
 
-def test_a_caught_error_has_one_stack_trace_on_the_console_and_one_in_the_file(
+def test_one_trace_per_sink(
     tmp_path: Path,
 ) -> None:
     ended = run(
@@ -137,7 +137,7 @@ except ValueError:
     assert all(line.startswith("    ") for line in ended.file[1:])
 
 
-def test_the_standard_librarys_loggers_come_along_from_where_they_were_logged(
+def test_standard_library_loggers(
     tmp_path: Path,
 ) -> None:
     ended = run(
@@ -160,7 +160,7 @@ import warnings; warnings.warn("old")
     assert (warning["logger"], warning["level"]) == ("py.warnings", "WARNING")
 
 
-def test_libraries_that_log_each_packet_are_heard_from_warning_on(tmp_path: Path) -> None:
+def test_talkative_libraries_log_warnings(tmp_path: Path) -> None:
     ended = run(
         tmp_path,
         """
@@ -265,7 +265,7 @@ def test_closed_streams(tmp_path: Path, closed: str) -> None:
 # --- where it is written -----------------------------------------------------------------------
 
 
-def test_each_process_has_a_file_of_its_own(tmp_path: Path) -> None:
+def test_log_file_per_process(tmp_path: Path) -> None:
     gateways = [load_settings("gateway", [], {"PORT": port}, tmp_path) for port in ("5000", "5001")]
     device = load_settings("device", ["--device-id", "my-bike"], {}, tmp_path)
     assert [log_name(settings, "gateway") for settings in gateways] == [
@@ -276,7 +276,7 @@ def test_each_process_has_a_file_of_its_own(tmp_path: Path) -> None:
     assert log_name(device, "relay") == "relay"
 
 
-def test_the_console_is_coloured_on_a_terminal_only(tmp_path: Path) -> None:
+def test_colours_on_terminal_only(tmp_path: Path) -> None:
     master, terminal = os.openpty()
     code = BEGIN + 'logger.warning("gap")'
     subprocess.run(
@@ -303,14 +303,14 @@ def test_setting_up_twice_writes_no_line_twice(tmp_path: Path) -> None:
 # --- the end of a process ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("end", ["", "sys.exit(3)", "close_logs(); os._exit(3)"])
-def test_what_was_logged_just_before_the_end_is_written(tmp_path: Path, end: str) -> None:
+@pytest.mark.parametrize("end", ["", "sys.exit(3)", "logger.remove(); os._exit(3)"])
+def test_last_lines_are_written(tmp_path: Path, end: str) -> None:
     ended = run(tmp_path, f'for n in range(200): logger.info("gap", n=n)\n{end}')
     assert ended.code == (3 if end else 0)
     assert len(ended.console) == len(ended.file) == 200
 
 
-def test_a_crash_is_logged_with_its_stack_trace(tmp_path: Path) -> None:
+def test_crash_is_logged(tmp_path: Path) -> None:
     ended = run(tmp_path, "1 / 0")
     assert ended.code == 1
     assert ended.console == ended.file
@@ -318,7 +318,7 @@ def test_a_crash_is_logged_with_its_stack_trace(tmp_path: Path) -> None:
     assert ended.file[-1] == "    ZeroDivisionError: division by zero"
 
 
-def test_the_crash_of_a_thread_is_logged_with_its_stack_trace(tmp_path: Path) -> None:
+def test_thread_crash_is_logged(tmp_path: Path) -> None:
     code = """
 thread = threading.Thread(target=lambda: 1 / 0, name="subscriber")
 thread.start()
@@ -338,7 +338,7 @@ def test_ctrl_c_is_no_crash(tmp_path: Path) -> None:
 # --- what breaks -------------------------------------------------------------------------------
 
 
-def test_without_its_folder_the_log_goes_to_the_console_and_that_is_said_once(
+def test_missing_log_folder(
     tmp_path: Path,
 ) -> None:
     block = f"import pathlib\npathlib.Path({str(tmp_path / 'logs')!r}).touch()\n"
@@ -352,7 +352,7 @@ def test_without_its_folder_the_log_goes_to_the_console_and_that_is_said_once(
     )
 
 
-def test_on_a_full_disk_the_process_goes_on_and_says_so_once(tmp_path: Path) -> None:
+def test_full_disk_is_reported_once(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs/gateway-5000.log").symlink_to("/dev/full")
     ended = run(tmp_path, 'for n in range(3): logger.info("gap")')
@@ -362,7 +362,7 @@ def test_on_a_full_disk_the_process_goes_on_and_says_so_once(tmp_path: Path) -> 
     assert len(ended.console) == 4
 
 
-def test_a_console_that_nobody_reads_any_more_stops_nothing(tmp_path: Path) -> None:
+def test_unread_console_stops_nothing(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     ended = subprocess.run(
@@ -401,9 +401,7 @@ os.write(1, b"done\\n")
 
 
 @pytest.mark.parametrize("code", [LINES_IN_A_LOOP, TRACES_IN_A_LOOP])
-def test_a_disk_and_a_console_that_stall_hold_up_no_event_loop_and_no_exit(
-    tmp_path: Path, code: str
-) -> None:
+def test_stalled_sinks_do_not_block(tmp_path: Path, code: str) -> None:
     (tmp_path / "logs").mkdir()
     os.mkfifo(tmp_path / "logs/gateway-5000.log")  # opening it waits for a reader for ever
     reader, writer = os.pipe()  # the console: full after 64 kB, for nobody reads it

@@ -58,7 +58,7 @@ def test_the_limit_is_for_one_process(
     assert Notifier(environ(supervisor, WATCHDOG_USEC=usec, **more)).limit_s == limit_s
 
 
-def test_a_supervisor_that_stands_still_holds_up_nothing(supervisor: socket.socket) -> None:
+def test_stuck_supervisor_does_not_block(supervisor: socket.socket) -> None:
     notifier = Notifier(environ(supervisor))
     for _ in range(2_000):  # more than a socket holds
         notifier.tell(BEAT)

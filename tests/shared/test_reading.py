@@ -60,25 +60,25 @@ def test_speeds_up_to_the_limits_are_taken(speed: float) -> None:
 
 
 @pytest.mark.parametrize("speed", [None, "21", True, -0.1, 200.1, NAN, INFINITY, [21]])
-def test_a_wrong_speed_is_refused_and_leaves_its_number(speed: object) -> None:
+def test_wrong_speed_keeps_position(speed: object) -> None:
     error = refusal({**READING, "speed_kmh": speed})
     assert (error.reason, error.device_id, error.position) == ("invalid", "a", Cursor(7, 3))
 
 
 @pytest.mark.parametrize("ts_ms", NO_INTEGERS)
-def test_a_wrong_time_is_refused_and_leaves_its_number(ts_ms: object) -> None:
+def test_wrong_time_keeps_position(ts_ms: object) -> None:
     error = refusal({**READING, "ts_ms": ts_ms})
     assert (error.reason, error.position) == ("invalid", Cursor(7, 3))
 
 
 @pytest.mark.parametrize("key", ["epoch", "seq"])
 @pytest.mark.parametrize("value", NO_INTEGERS)
-def test_a_wrong_number_is_refused_and_leaves_none(key: str, value: object) -> None:
+def test_wrong_seq_has_no_position(key: str, value: object) -> None:
     error = refusal({**READING, key: value})
     assert (error.reason, error.device_id, error.position) == ("invalid", "a", None)
 
 
-def test_numbers_begin_at_one_and_epochs_at_zero() -> None:
+def test_smallest_seq_and_epoch() -> None:
     assert refusal({**READING, "seq": 0}).reason == "invalid"
     assert check_reading({**READING, "epoch": 0, "seq": 1}, "a").reading.cursor == Cursor(0, 1)
 
@@ -90,15 +90,13 @@ def test_another_version_is_refused(version: object) -> None:
 
 
 @pytest.mark.parametrize("name", ["b", "", None, 1])
-def test_another_device_than_the_topics_is_refused_and_nobodys_fault(name: object) -> None:
+def test_id_mismatch_blames_no_device(name: object) -> None:
     error = refusal({**READING, "device_id": name})
     assert (error.reason, error.device_id) == ("id_mismatch", None)
 
 
 @pytest.mark.parametrize(("key", "limits"), NUMBER_RANGES.items())
-def test_an_optional_number_is_kept_up_to_its_limits_and_left_out_beyond(
-    key: str, limits: tuple[float, float]
-) -> None:
+def test_optional_number_limits(key: str, limits: tuple[float, float]) -> None:
     low, high = limits
     for value in (low, high, float(low)):
         checked = check_reading({**READING, key: value}, "a")
@@ -119,7 +117,7 @@ def test_unknown_keys_are_left_out_and_named() -> None:
     assert checked.unknown == ("speed", "__proto__")
 
 
-def test_optional_values_stand_in_the_order_of_the_protocol() -> None:
+def test_optional_values_are_ordered() -> None:
     checked = check_reading({"extra": {"a": 1}, "battery_pct": 5, "power_w": 1, **READING}, "a")
     assert list(checked.reading.values) == ["power_w", "battery_pct", "extra"]
 
@@ -138,14 +136,14 @@ def test_a_users_own_value_is_kept(value: object) -> None:
         *(("own", NAN), ("own", INFINITY), ("own", INTEGER_LIMIT), ("own", -INTEGER_LIMIT)),
     ],
 )
-def test_of_extra_only_the_entry_that_is_wrong_is_left_out(key: str, value: object) -> None:
+def test_wrong_extra_entry_is_dropped(key: str, value: object) -> None:
     checked = check_reading({**READING, "extra": {"good": 1, key: value}}, "a")
     assert checked.reading.values == {"extra": {"good": 1}}
     assert checked.dropped == (f"extra.{key}",)
 
 
 @pytest.mark.parametrize("extra", [None, [], "x", {f"k{n}": n for n in range(EXTRA_KEYS_MAX + 1)}])
-def test_an_extra_that_is_wrong_as_a_whole_is_left_out(extra: object) -> None:
+def test_wrong_extra_is_dropped(extra: object) -> None:
     checked = check_reading({**READING, "extra": extra}, "a")
     assert (checked.reading.values, checked.dropped) == ({}, ("extra",))
 
@@ -159,7 +157,7 @@ def test_a_status_is_read() -> None:
 
 @pytest.mark.parametrize("key", ["epoch", "last_seq", "ts_ms", "interval_ms"])
 @pytest.mark.parametrize("value", NO_INTEGERS)
-def test_a_status_with_a_wrong_number_is_refused(key: str, value: object) -> None:
+def test_status_with_wrong_number(key: str, value: object) -> None:
     with pytest.raises(BadMessage, match=key) as caught:
         check_status({**STATUS, key: value}, "a")
     assert (caught.value.reason, caught.value.position) == ("invalid", None)
@@ -172,5 +170,5 @@ def test_a_status_of_another_state_is_refused(state: object) -> None:
 
 
 @pytest.mark.parametrize("model", [None, "", "x" * 65, "a\nb", "\x1b[0m", 3])
-def test_a_model_that_cannot_be_shown_is_left_out(model: object) -> None:
+def test_unprintable_model_is_dropped(model: object) -> None:
     assert check_status({**STATUS, "model": model}, "a").model is None

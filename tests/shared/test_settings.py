@@ -74,7 +74,7 @@ def test_the_later_place_wins(place: Place, lower: str, higher: str) -> None:
 
 
 @pytest.mark.parametrize("layer", ["dotenv", "environ", "flag"])
-def test_an_empty_value_leaves_what_a_lower_place_says(place: Place, layer: str) -> None:
+def test_empty_value_sets_nothing(place: Place, layer: str) -> None:
     place.set_in("config", "SPOKE_RATE_HZ", "20")
     place.set_in(layer, "SPOKE_RATE_HZ", "")
     if layer == "flag":
@@ -83,7 +83,7 @@ def test_an_empty_value_leaves_what_a_lower_place_says(place: Place, layer: str)
         assert place.load().rate_hz == 20
 
 
-def test_the_gateways_port_is_the_flag_else_port_else_the_setting(place: Place) -> None:
+def test_gateway_port_precedence(place: Place) -> None:
     place.set_in("environ", "SPOKE_GATEWAY_PORT", "6001")
     assert place.load().gateway_port == 6001
     place.environ["PORT"] = "6002"
@@ -111,7 +111,7 @@ def test_the_environments_name_picks_the_file(place: Place, layer: str) -> None:
     assert (settings.env, settings.rate_hz) == ("production", 2)
 
 
-def test_an_environment_without_its_file_is_an_error_naming_those_that_exist(place: Place) -> None:
+def test_missing_config_file_lists_others(place: Place) -> None:
     place.write("configs/production.env", "")
     place.write("configs/test.env", "")
     place.environ["SPOKE_ENV"] = "prodution"
@@ -120,12 +120,12 @@ def test_an_environment_without_its_file_is_an_error_naming_those_that_exist(pla
     assert "there is production, test; did you mean production?" in text
 
 
-def test_without_its_folder_a_named_environment_is_an_error(tmp_path: Path) -> None:
+def test_missing_configs_folder(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is none at all"):
         load_settings("gateway", ["--env", "production"], {}, tmp_path)
 
 
-def test_the_file_of_the_default_environment_may_be_missing(tmp_path: Path) -> None:
+def test_default_config_file_is_optional(tmp_path: Path) -> None:
     assert load_settings("gateway", [], {}, tmp_path).env == "development"
 
 
@@ -152,7 +152,7 @@ def test_relative_paths_start_in_the_projects_folder(place: Place) -> None:
 # --- BIND or CONNECT ---------------------------------------------------------------------------
 
 
-def test_by_default_the_device_binds_for_replay_and_the_gateway_connects(place: Place) -> None:
+def test_default_endpoints(place: Place) -> None:
     device, gateway = place.load("device"), place.load("gateway")
     assert (device.replay_bind, device.replay_connect) == ("tcp://127.0.0.1:5557", ())
     assert (gateway.replay_bind, gateway.replay_connect) == (None, ("tcp://127.0.0.1:5557",))
@@ -187,7 +187,7 @@ def test_connecting_takes_back_a_bind_from_below(place: Place, bind: str, role: 
 
 @pytest.mark.parametrize("layer", ["environ", "flag"])
 @pytest.mark.parametrize("bind", BINDS)
-def test_both_of_a_pair_in_one_place_are_an_error(place: Place, bind: str, layer: str) -> None:
+def test_both_of_pair_in_one_place(place: Place, bind: str, layer: str) -> None:
     connect = OTHER_OF_PAIR[bind]
     place.set_in(layer, bind, "tcp://127.0.0.1:7002")
     place.set_in(layer, connect, "tcp://10.0.0.8:7001")
@@ -196,12 +196,12 @@ def test_both_of_a_pair_in_one_place_are_an_error(place: Place, bind: str, layer
     assert text.count("a socket binds or connects") == 1
 
 
-def test_both_of_a_pair_in_one_file_are_an_error(place: Place) -> None:
+def test_both_of_pair_in_one_file(place: Place) -> None:
     place.write(".env", "SPOKE_PUB_CONNECT=tcp://a:1\nSPOKE_PUB_BIND=tcp://b:1\n")
     assert "SPOKE_PUB_BIND and SPOKE_PUB_CONNECT (.env)" in place.complaint("device")
 
 
-def test_what_honcho_copied_from_dotenv_is_no_second_opinion(place: Place) -> None:
+def test_copy_of_dotenv_is_not_second_place(place: Place) -> None:
     place.set_in("dotenv", "SPOKE_PUB_BIND", "tcp://127.0.0.1:7001")
     place.environ = {
         "SPOKE_PUB_BIND": "tcp://127.0.0.1:7001",
@@ -224,22 +224,20 @@ def test_one_endpoint_cannot_serve_two_sockets(place: Place, role: Role) -> None
 
 @pytest.mark.parametrize("layer", ["config", "dotenv"])
 @pytest.mark.parametrize("name", ["SPOKE_RAET_HZ", "spoke_rate_hz"])
-def test_an_unknown_name_is_an_error_with_a_suggestion(place: Place, layer: str, name: str) -> None:
+def test_unknown_name_gets_suggestion(place: Place, layer: str, name: str) -> None:
     place.set_in(layer, name, "20")
     text = place.complaint()
     assert text.startswith(name)
     assert "there is no such setting; did you mean SPOKE_RATE_HZ?" in text
 
 
-def test_an_unknown_name_like_no_other_gets_no_suggestion(place: Place) -> None:
+def test_unknown_name_without_suggestion(place: Place) -> None:
     place.write(".env", "SPOKE_XYZZY=1\n")
     assert place.complaint() == "SPOKE_XYZZY (.env): there is no such setting"
 
 
 @pytest.mark.parametrize("name", ["SPOKE_RAET_HZ", "spoke_rate_hz"])
-def test_unknown_name_in_the_environment_is_ignored_with_a_suggestion(
-    place: Place, name: str
-) -> None:
+def test_unknown_environment_name_is_ignored(place: Place, name: str) -> None:
     place.environ = {name: "20", "SPOKE_SEED": "7"}
     settings = place.load("device")
     assert (settings.rate_hz, settings.seed) == (10, 7)
@@ -248,13 +246,13 @@ def test_unknown_name_in_the_environment_is_ignored_with_a_suggestion(
     )
 
 
-def test_unknown_name_that_honcho_copied_from_dotenv_is_an_error(place: Place) -> None:
+def test_unknown_name_copied_from_dotenv(place: Place) -> None:
     place.write(".env", "SPOKE_RAET_HZ=20\n")
     place.environ = {"SPOKE_RAET_HZ": "20"}
     assert place.complaint().startswith("SPOKE_RAET_HZ (.env)")
 
 
-def test_names_that_kubernetes_sets_for_a_service_are_ignored(place: Place) -> None:
+def test_kubernetes_service_names_are_ignored(place: Place) -> None:
     place.environ = {
         f"{service}{name}": text
         for service in ("SPOKE", "SPOKE_GATEWAY")
@@ -276,7 +274,7 @@ def test_names_that_kubernetes_sets_for_a_service_are_ignored(place: Place) -> N
     assert place.load().gateway_port == 6000
 
 
-def test_url_for_a_port_that_no_service_explains_is_an_error(place: Place) -> None:
+def test_url_as_port_without_service(place: Place) -> None:
     place.environ = {"SPOKE_GATEWAY_PORT": "tcp://10.0.0.7:5000"}
     assert "from 1 to 65535" in place.complaint()
 
@@ -291,7 +289,7 @@ def test_all_that_is_wrong_is_said_together(place: Place) -> None:
     place.write("configs/development.env", "SPOKE_FLEET_SIZE=many\n")
     place.write(".env", "SPOKE_LOG_LEVL=INFO\nSPOKE_SEED\n")
     place.environ = {"SPOKE_HISTORY_MB": "-1", "SPOKE_PUB_BIND": "localhost:5556", "PORT": "x"}
-    place.argv = ["--rate-hz", "fast", "--gear-box", "--replay-bind=tcp://*:1"]
+    place.argv = ["--rate-hz", "fast", "--seeed", "--replay-bind=tcp://*:1"]
     place.argv += ["--replay-connect=tcp://*:1"]
     text = place.complaint()
     assert text.splitlines()[0] == "10 settings are wrong:"
@@ -303,52 +301,38 @@ def test_all_that_is_wrong_is_said_together(place: Place) -> None:
         "SPOKE_PUB_BIND = 'localhost:5556' (the environment)",
         "SPOKE_GATEWAY_PORT = 'x' (from PORT)",
         "SPOKE_RATE_HZ = 'fast' (a flag)",
-        "--gear-box: there is no such flag; did you mean --gear?",
+        "--seeed: there is no such flag; did you mean --seed?",
         "SPOKE_REPLAY_BIND and SPOKE_REPLAY_CONNECT (a flag)",
         "SPOKE_REPLAY_CONNECT = 'tcp://*:1' (a flag)",
     ):
         assert part in text
 
 
-@pytest.mark.parametrize("name", [name for name, row in SETTINGS.items() if row.secret])
-@pytest.mark.parametrize("layer", ["dotenv", "environ", "flag"])
-def test_a_secret_is_never_shown(place: Place, name: str, layer: str) -> None:
-    place.set_in(layer, name, "open-sesame")
-    text = place.complaint()
-    assert f"{name} = (hidden)" in text
+@pytest.mark.parametrize("layer", ["config", "dotenv", "environ"])
+def test_value_of_unknown_name_is_hidden(place: Place, layer: str) -> None:
+    if layer == "environ":
+        place.environ["SPOKE_JWT_KEY"] = "open-sesame"
+        text = "".join(place.load().ignored)
+    else:
+        name = {"config": "configs/development.env", "dotenv": ".env"}[layer]
+        place.write(name, "SPOKE_JWT_KEY=open-sesame\n")
+        text = place.complaint()
+    assert "SPOKE_JWT_KEY" in text
     assert "sesame" not in text
 
 
 @pytest.mark.parametrize(
-    "argv", [["--jwt-kye", "open-sesame"], ["--jwt-kye=open-sesame"]], ids=["apart", "in one"]
+    "argv", [["--rate-hzz", "open-sesame"], ["--rate-hzz=open-sesame"]], ids=["apart", "in one"]
 )
-def test_what_follows_an_unknown_flag_may_be_a_secret(place: Place, argv: list[str]) -> None:
+def test_value_of_unknown_flag_is_hidden(place: Place, argv: list[str]) -> None:
     place.argv = argv
-    assert place.complaint() == "--jwt-kye: there is no such flag; did you mean --jwt-key?"
+    assert place.complaint() == "--rate-hzz: there is no such flag; did you mean --rate-hz?"
 
 
-def test_secrets_are_not_in_the_text_of_the_settings(place: Place) -> None:
-    assert "jwt_key" not in repr(place.load())
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("SPOKE_AUTH", "jwt"),
-        ("SPOKE_JWT_KEY", "x"),
-        ("SPOKE_CURVE_KEYS", "keys/"),
-        ("SPOKE_REDIS_URL", "redis://localhost"),
-        ("SPOKE_MQTT_MAP", "map.json"),
-        ("SPOKE_SERIAL_BAUD", "9600"),
-        ("SPOKE_WHEEL_M", "2.1"),
-        ("SPOKE_POLE_PAIRS", "14"),
-        ("SPOKE_GEAR", "1"),
-    ],
-)
-def test_what_is_not_built_yet_is_refused(place: Place, name: str, value: str) -> None:
-    place.environ[name] = value
+def test_unbuilt_choice_is_refused(place: Place) -> None:
+    place.environ["SPOKE_AUTH"] = "jwt"
     text = place.complaint()
-    assert text.startswith(name)
+    assert text.startswith("SPOKE_AUTH")
     assert "not in this version" in text
 
 
@@ -364,7 +348,7 @@ def test_control_characters_are_refused_and_not_printed(place: Place) -> None:
     assert "SPOKE_SOURCE = 'ride:a\\x1b[2Jb'" in place.complaint()
 
 
-def test_of_an_endless_value_the_beginning_is_shown(place: Place) -> None:
+def test_long_value_is_shortened(place: Place) -> None:
     place.environ["SPOKE_DEVICE_ID"] = "b" * 100_000
     assert len(place.complaint()) < 300
 
@@ -387,7 +371,7 @@ def test_of_an_endless_value_the_beginning_is_shown(place: Place) -> None:
     ],
     ids=["plain", "crlf", "bom", "export", "single", "double", "spaces", "empty", "twice"],
 )
-def test_a_file_is_read_however_an_editor_wrote_it(place: Place, text: str) -> None:
+def test_env_file_forms(place: Place, text: str) -> None:
     (place.folder / ".env").write_bytes(text.encode())
     assert place.load("device").device_id == "my-bike"
 
@@ -399,17 +383,17 @@ def test_nothing_in_a_value_is_replaced(place: Place) -> None:
 
 
 @pytest.mark.parametrize("line", ["SPOKE_SEED", "SPOKE_SEED 7", "SPOKE_SEED='7", "=7"])
-def test_a_line_that_sets_nothing_is_an_error_with_its_number(place: Place, line: str) -> None:
+def test_unreadable_line_has_number(place: Place, line: str) -> None:
     place.write(".env", f"SPOKE_RATE_HZ=20\n{line}\n")
     assert place.complaint() == ".env, line 2: must be NAME=value"
 
 
-def test_a_file_that_is_no_utf_8_text_is_an_error(place: Place) -> None:
+def test_env_file_not_utf_8(place: Place) -> None:
     (place.folder / ".env").write_bytes("SPOKE_SEED=7\n".encode("utf-16"))
     assert place.complaint() == ".env is not UTF-8 text: save it as UTF-8"
 
 
-def test_a_folder_in_the_place_of_a_file_is_an_error(place: Place) -> None:
+def test_folder_instead_of_env_file(place: Place) -> None:
     (place.folder / ".env").mkdir()
     assert place.complaint() == ".env cannot be read: Is a directory"
 
@@ -417,13 +401,13 @@ def test_a_folder_in_the_place_of_a_file_is_an_error(place: Place) -> None:
 # --- flags -------------------------------------------------------------------------------------
 
 
-def test_a_switch_is_on_by_its_name_alone(place: Place) -> None:
+def test_switch_without_value(place: Place) -> None:
     place.argv = ["--ride-loop", "--auto-subscribe", "no"]
     settings = place.load()
     assert (settings.ride_loop, settings.auto_subscribe) == (True, False)
 
 
-def test_flags_for_a_list_add_up_and_for_anything_else_the_last_counts(place: Place) -> None:
+def test_repeated_flags(place: Place) -> None:
     place.argv = ["--devices", "a,b", "--devices=c", "--seed", "1", "--seed=2"]
     settings = place.load()
     assert (settings.devices, settings.seed) == (("a", "b", "c"), 2)
@@ -434,14 +418,14 @@ def test_a_flag_cannot_be_shortened(place: Place) -> None:
     assert place.complaint() == "--rate: there is no such flag; did you mean --rate-hz?"
 
 
-def test_a_flag_without_its_value_is_an_error(place: Place) -> None:
+def test_flag_without_value(place: Place) -> None:
     place.argv = ["--rate-hz"]
     assert place.complaint() == "--rate-hz needs a value"
 
 
-def test_a_word_without_a_flag_is_an_error(place: Place) -> None:
+def test_word_without_flag(place: Place) -> None:
     place.argv = ["start"]
-    assert place.complaint() == "'start': there is nothing to be given without a flag"
+    assert place.complaint() == "'start': a value needs a flag in front of it"
 
 
 @pytest.mark.parametrize("role", ["device", "gateway"])
@@ -458,11 +442,6 @@ def test_help_lists_every_setting_as_a_flag(
 
 
 # --- the table ---------------------------------------------------------------------------------
-
-
-def test_every_setting_has_a_field_and_every_field_a_setting() -> None:
-    fields = set(Settings.__dataclass_fields__) - {"ignored"}
-    assert fields == {row.field for row in SETTINGS.values()}
 
 
 def test_settings_cannot_be_changed(place: Place) -> None:
@@ -502,7 +481,7 @@ def test_production_is_closed_and_logs_for_machines(shipped: Place) -> None:
     assert not settings.auto_subscribe
 
 
-def test_the_tests_environment_is_quiet_and_repeats_its_ride(shipped: Place) -> None:
+def test_test_environment_is_quiet(shipped: Place) -> None:
     shipped.environ["SPOKE_ENV"] = "test"
     settings = shipped.load("device")
     assert (settings.log_level, settings.seed) == ("WARNING", 1)
@@ -512,7 +491,7 @@ def test_the_tests_environment_is_quiet_and_repeats_its_ride(shipped: Place) -> 
 @pytest.mark.parametrize("below", ["", "logs", "a/b/c"])
 def test_a_log_folder_that_is_a_file(tmp_path: Path, role: Role, below: str) -> None:
     (tmp_path / "file").write_text("text")
-    with pytest.raises(SettingsError, match=r"SPOKE_LOG_DIR = .* is no folder") as caught:
+    with pytest.raises(SettingsError, match=r"SPOKE_LOG_DIR = .* is not a folder") as caught:
         load_settings(role, ["--log-dir", str(tmp_path / "file" / below)], {}, tmp_path)
     assert "\n" not in str(caught.value)
 

@@ -18,9 +18,7 @@ def _hangup() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_hangup")
 @pytest.mark.parametrize(("now", "ends"), [(signal.SIG_DFL, True), (signal.SIG_IGN, False)])
-def test_a_closed_terminal_ends_what_is_not_run_under_nohup(
-    now: signal.Handlers, ends: bool
-) -> None:
+def test_closed_terminal_and_nohup(now: signal.Handlers, ends: bool) -> None:
     signal.signal(signal.SIGHUP, now)
     assert (signal.SIGHUP in ending_signals()) is ends
     assert {signal.SIGTERM, signal.SIGINT} <= set(ending_signals())
@@ -28,7 +26,7 @@ def test_a_closed_terminal_ends_what_is_not_run_under_nohup(
 
 ASKED_AS_IT_ENDS = """
 import os, signal
-from shared.signals import exit_in_peace
+from shared.signals import exit_ignoring_signals
 
 class Last:
     def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGTERM):
@@ -40,7 +38,7 @@ signal.signal(signal.SIGTERM, lambda *_: None)
 """
 
 
-@pytest.mark.parametrize(("end", "code"), [("exit_in_peace", 3), ("exit", -signal.SIGTERM)])
-def test_who_is_asked_again_while_it_ends_ends_with_its_code(end: str, code: int) -> None:
+@pytest.mark.parametrize(("end", "code"), [("exit_ignoring_signals", 3), ("exit", -signal.SIGTERM)])
+def test_second_signal_keeps_exit_code(end: str, code: int) -> None:
     script = ASKED_AS_IT_ENDS.format(end=end)
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == code

@@ -62,19 +62,19 @@ def reading_bytes(seq: int, device_id: str = "a") -> bytes:
 # --- readings and statuses ---------------------------------------------------------------------
 
 
-def test_a_reading_has_these_bytes_and_is_read_from_them() -> None:
+def test_reading_bytes() -> None:
     assert reading_topic("a") == b"ebike/reading/a/"
     assert encode_reading(READING) == READING_BYTES
     assert decode_message([b"ebike/reading/a/", READING_BYTES]) == (READING, (), ())
 
 
-def test_a_status_has_these_bytes_and_is_read_from_them() -> None:
+def test_status_bytes() -> None:
     assert status_topic("a") == b"ebike/status/a/"
     assert encode_status(STATUS) == STATUS_BYTES
     assert decode_message([b"ebike/status/a/", STATUS_BYTES]) == STATUS
 
 
-def test_a_status_without_a_model_says_nothing_of_it() -> None:
+def test_status_without_model() -> None:
     assert b"model" not in encode_status(Status("a", 7, 3, 1_000, "stopping", 0))
 
 
@@ -103,7 +103,7 @@ def test_another_topic_is_refused(topic: bytes) -> None:
         *(b"[" * 1_024 + b"]" * 1_024, b'{"v":' + b"9" * 2_000 + b"e}"),
     ],
 )
-def test_what_is_not_one_json_object_is_refused(payload: bytes) -> None:
+def test_not_one_json_object(payload: bytes) -> None:
     assert refusal_of([b"ebike/reading/a/", payload]).reason == "bad_json"
 
 
@@ -111,7 +111,7 @@ def test_what_is_not_one_json_object_is_refused(payload: bytes) -> None:
     ("topic", "limit"),
     [(b"ebike/reading/a/", READING_BYTES_MAX), (b"ebike/status/a/", STATUS_BYTES_MAX)],
 )
-def test_a_message_may_be_as_long_as_the_limit_and_no_longer(topic: bytes, limit: int) -> None:
+def test_message_size_limit(topic: bytes, limit: int) -> None:
     payload = READING_BYTES if b"reading" in topic else STATUS_BYTES
     assert decode_message([topic, payload.ljust(limit)])
     assert refusal_of([topic, payload.ljust(limit + 1)]).reason == "too_large"
@@ -127,7 +127,7 @@ def test_any_bytes_are_read_or_refused(frames: list[bytes]) -> None:
 # --- replay ------------------------------------------------------------------------------------
 
 
-def test_a_question_has_these_bytes_and_is_read_from_them() -> None:
+def test_request_bytes() -> None:
     assert encode_request(REQUEST) == REQUEST_BYTES
     assert decode_request(REQUEST_BYTES) == REQUEST
     from_the_oldest = ReplayRequest("q1", "a", None, 1)
@@ -151,9 +151,7 @@ def test_a_question_has_these_bytes_and_is_read_from_them() -> None:
         ({"limit": None}, "bad_request", "limit must be 1 to 1000"),
     ],
 )
-def test_a_wrong_question_is_refused_with_the_code_to_answer(
-    changes: dict[str, object], reason: str, words: str
-) -> None:
+def test_wrong_request_gives_code(changes: dict[str, object], reason: str, words: str) -> None:
     question = json.dumps({**json.loads(REQUEST_BYTES), **changes}).encode()
     with pytest.raises(BadMessage, match=words) as caught:
         decode_request(question)
@@ -161,13 +159,13 @@ def test_a_wrong_question_is_refused_with_the_code_to_answer(
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b"\xff", b"{}".ljust(REQUEST_BYTES_MAX + 1)])
-def test_what_is_no_question_at_all_is_a_bad_request(payload: bytes) -> None:
+def test_unreadable_request_is_bad_request(payload: bytes) -> None:
     with pytest.raises(BadMessage) as caught:
         decode_request(payload)
     assert caught.value.reason == "bad_request"
 
 
-def test_an_answer_has_these_bytes_and_is_read_from_them() -> None:
+def test_answer_bytes() -> None:
     payloads = [reading_bytes(3), reading_bytes(5)]
     frames = encode_answer(REQUEST, payloads, Cursor(7, 1), Cursor(7, 9))
     header = b'{"v":1,"id":"q1","device_id":"a","count":2,"oldest":"7-1","newest":"7-9"}'
@@ -179,7 +177,7 @@ def test_an_answer_has_these_bytes_and_is_read_from_them() -> None:
     assert [reading.seq for reading in answer.readings] == [3, 5]
 
 
-def test_of_an_answer_what_is_not_valid_is_left_out_but_counted() -> None:
+def test_invalid_readings_in_answer_are_counted() -> None:
     too_fast = reading_bytes(6).replace(b'"speed_kmh":1.0', b'"speed_kmh":999')
     payloads = [reading_bytes(3), b"nonsense", reading_bytes(5), too_fast]
     answer = decode_answer(encode_answer(REQUEST, payloads, None, None))
@@ -196,7 +194,7 @@ def test_of_an_answer_what_is_not_valid_is_left_out_but_counted() -> None:
         pytest.param([reading_bytes(4), reading_bytes(5, "b")], id="another device's"),
     ],
 )
-def test_an_answer_that_does_not_ascend_or_is_of_another_device_is_a_bad_answer(
+def test_descending_or_foreign_answer(
     payloads: list[bytes],
 ) -> None:
     with pytest.raises(BadMessage) as caught:
@@ -211,20 +209,20 @@ def test_an_answer_that_does_not_ascend_or_is_of_another_device_is_a_bad_answer(
         *({"oldest": "x"}, {"newest": 7}),
     ],
 )
-def test_a_wrong_header_of_an_answer_is_a_bad_answer(changes: dict[str, object]) -> None:
+def test_wrong_answer_header(changes: dict[str, object]) -> None:
     with pytest.raises(BadMessage) as caught:
         decode_answer([json.dumps({**HEADER, **changes}).encode()])
     assert caught.value.reason == "bad_answer"
 
 
 @pytest.mark.parametrize("frames", [[], [b""] * (REPLAY_LIMIT_MAX + 2)])
-def test_an_answer_of_too_few_or_too_many_frames_is_refused(frames: list[bytes]) -> None:
+def test_answer_frame_count(frames: list[bytes]) -> None:
     with pytest.raises(BadMessage) as caught:
         decode_answer(frames)
     assert caught.value.reason == "bad_answer"
 
 
-def test_a_refusal_has_these_bytes_and_is_read_from_them() -> None:
+def test_refusal_bytes() -> None:
     frames = encode_refusal("q1", "a", "busy", "ask again")
     error = b'{"code":"busy","message":"ask again"}'
     assert frames == [b'{"v":1,"id":"q1","device_id":"a","error":' + error + b"}"]
@@ -232,7 +230,7 @@ def test_a_refusal_has_these_bytes_and_is_read_from_them() -> None:
 
 
 @given(st.lists(st.binary(max_size=200), max_size=4))
-def test_any_bytes_as_an_answer_or_a_question_are_refused(frames: list[bytes]) -> None:
+def test_any_bytes_as_answer_or_request(frames: list[bytes]) -> None:
     with pytest.raises(BadMessage):
         decode_answer(frames)
     with pytest.raises(BadMessage):
@@ -242,7 +240,7 @@ def test_any_bytes_as_an_answer_or_a_question_are_refused(frames: list[bytes]) -
 # --- devices that connect out ------------------------------------------------------------------
 
 
-def test_a_device_that_connects_out_says_whom_it_serves() -> None:
+def test_serve_bytes() -> None:
     payload = encode_serve(["a", "b"])
     assert payload == b'{"v":1,"op":"serve","devices":["a","b"]}'
     assert decode_serve(payload) == Serve(("a", "b"))
@@ -267,7 +265,7 @@ def test_a_wrong_offer_is_refused(changes: dict[str, object], reason: str) -> No
 
 
 @pytest.mark.parametrize("version", ["true", "1.0", '"1"', "null"])
-def test_only_the_integer_1_is_a_version_of_the_replay(version: str) -> None:
+def test_replay_version_is_integer_1(version: str) -> None:
     v = f'"v":{version}'.encode()
     request = encode_request(ReplayRequest("q", "a", None, 1)).replace(b'"v":1', v)
     [header] = encode_answer(ReplayRequest("q", "a", None, 1), [], None, None)

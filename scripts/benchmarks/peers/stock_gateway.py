@@ -1,7 +1,7 @@
-"""The gateway a Python developer would write: a SUB socket and stock Flask-SocketIO, with rooms.
+"""A typical gateway in Python: a SUB socket and stock Flask-SocketIO with rooms.
 
-Usage: ``python -m scripts.benchmarks.peers.stock_gateway gevent|threading PORT ENDPOINT``. Only
-what makes the comparison fair is set: TCP_NODELAY and a backlog, as all the other servers have.
+Usage: ``python -m scripts.benchmarks.peers.stock_gateway gevent|threading PORT ENDPOINT``. For a
+fair comparison it sets TCP_NODELAY and the listen backlog, as the other servers do.
 """
 
 import importlib
@@ -19,7 +19,7 @@ WAITING_MAX = 100_000
 
 
 def create_server(app: Flask, mode: str) -> SocketIO:
-    """Create the Socket.IO server of an app, and its one event."""
+    """Create the Socket.IO server of an app, with one event."""
     server = SocketIO(app, async_mode=mode)
 
     def subscribe(wanted: dict[str, list[str]]) -> dict[str, bool]:
@@ -32,7 +32,7 @@ def create_server(app: Flask, mode: str) -> SocketIO:
 
 
 def forward(server: SocketIO, zmq: ModuleType, endpoint: str) -> None:
-    """Send each reading to the room of its device, for ever."""
+    """Send each reading to the room of its device, forever."""
     readings = zmq.Context.instance().socket(zmq.SUB)
     readings.set(zmq.RCVHWM, WAITING_MAX)
     readings.connect(endpoint)
