@@ -23,8 +23,8 @@ from gateway.devices.devices import Device, with_time
 from gateway.fanout.backlog import UNKNOWN_CURSOR_S
 from gateway.feed.retransmission import PAGE_MAX
 from gateway.hub import Hub
+from gateway.web.cursor_checks import may_come
 from gateway.web.fair_queue import FairQueue
-from gateway.web.positions import may_come
 from gateway.web.readings import PageBuilder
 from shared.cursor import START, Cursor
 from shared.reading import Reading

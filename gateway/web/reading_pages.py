@@ -16,8 +16,8 @@ from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.timeslice import give_way
 from gateway.web.answers import AnswerBudget
 from gateway.web.csv_rows import CSV_KEYS, TIME_KEY, csv_row
+from gateway.web.cursor_checks import held_from, reset_reason
 from gateway.web.journal_reader import JournalReader
-from gateway.web.positions import held_from, reset_reason
 from gateway.web.queries import LIMIT_DEFAULT, Query, parse_query
 from gateway.web.readings import SLICE, Page, PageBuilder, size_bytes_max
 from gateway.web.thinning import thin_out

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 
 from gateway.domain import GapReason
-from gateway.web.positions import held_from
+from gateway.web.cursor_checks import held_from
 from gateway.web.queries import Query
 from gateway.web.readings import SLICE, Page, PageBuilder
 from gateway.web.thinning import thin_out
