@@ -37,8 +37,8 @@ ENVELOPE_FRAMES_KEPT = 10
 """More frames than a question may have, so that one with too many is still recognised."""
 PEERS_MAX = 256
 """Of each bound endpoint: gateways and listening users. A gateway is one peer at each."""
-HOLDER = "a bike that still runs"
-"""The usual reason for an endpoint in use, for the error message."""
+USUAL_OCCUPANT = "a bike that still runs"
+"""The program that usually has an endpoint that is in use, for the error message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class _Opening:
             return self.doorkeeper.bind(socket, endpoint, peers_allowed(PEERS_MAX), may_send)
         except zmq.ZMQError as error:
             number, reason = error.errno or 0, str(error)
-            text = why_not_bound(setting, endpoint, number, reason, HOLDER)
+            text = why_not_bound(setting, endpoint, number, reason, USUAL_OCCUPANT)
             raise SettingsError(text) from error
 
 

@@ -48,8 +48,8 @@ LIVE_FRAMES_KEPT = 3
 REPLAY_FRAMES_KEPT = 1 + 1 + REPLAY_LIMIT_MAX + 1
 """A peer's name, a header and the readings; one more frame shows that there were too many."""
 REPLAY_BYTES_KEPT = REQUEST_BYTES_MAX + REPLAY_LIMIT_MAX * READING_BYTES_MAX
-HOLDER = "a gateway that still runs or a device that listens there itself"
-"""The usual holder of an endpoint that is in use, for the error message."""
+USUAL_OCCUPANT = "a gateway that still runs or a device that listens there itself"
+"""The program that usually has an endpoint that is in use, for the error message."""
 
 SUBSCRIBE = b"\x01"
 """An XSUB sends this byte in front of a topic to subscribe."""
@@ -239,5 +239,5 @@ def _bind(
         return socket, doorkeeper.bind(socket, endpoint, peers_max).cut
     except zmq.ZMQError as error:
         socket.close()
-        why = why_not_bound(setting, endpoint, error.errno or 0, str(error), HOLDER)
+        why = why_not_bound(setting, endpoint, error.errno or 0, str(error), USUAL_OCCUPANT)
         raise SettingsError(why) from error

@@ -30,7 +30,10 @@ class AnswerBudget:
         return self._queue.free
 
     def reserve(self, size_bytes: int, holder: str = LOCAL) -> "Reservation":
-        """Reserve memory for a client address; raises Unavailable when none is free in time."""
+        """Reserve memory for a holder; raises Unavailable when none is free in time.
+
+        ``holder``: the client's address as it counts for limits (``holder_of``).
+        """
         if not self._queue.take(size_bytes, holder, self._wait_s):
             raise Unavailable("too many large answers are under way: ask again")
         return Reservation(self._queue, size_bytes, holder)

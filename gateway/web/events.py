@@ -80,9 +80,7 @@ def register_events(
     events = server.server
     events.on("connect", dispatcher.connect)
     events.on("disconnect", dispatcher.disconnect)
-    for name in EVENTS:
-        events.on(name, partial(dispatcher.serve, name))
-    events.on("*", dispatcher.serve)
+    events.on("*", dispatcher.serve)  # all other events, also those that no handler has
 
 
 @dataclass(eq=False)

@@ -1,10 +1,11 @@
 """A queue for a limited resource, fair between the addresses of clients.
 
-How it works: a *holder* is the address of a client. The next request served is one of the holder
-that holds the least; of holders that hold the same amount, the one whose request is oldest. The
-requests of one holder are served first in, first out. If the next request does not fit, later ones
-wait too, even if they would fit: otherwise small requests could overtake a large one for ever. The
-queue never takes anything back, so one holder may hold everything while no other asks.
+How it works: a *holder* is the client's address as it counts for limits (``holder_of``). The next
+request served is one of the holder that holds the least; of holders that hold the same amount, the
+one whose request is oldest. The requests of one holder are served first in, first out. If the next
+request does not fit, later ones wait too, even if they would fit: otherwise small requests could
+overtake a large one for ever. The queue never takes anything back, so one holder may hold
+everything while no other asks.
 
 ``_ranks`` is a heap of ``(held, arrival, holder)``. An entry becomes stale when its holder takes or
 gives back something. Stale entries stay in the heap until they come to its front, or until the heap

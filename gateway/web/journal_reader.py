@@ -23,9 +23,9 @@ from gateway.devices.devices import Device, with_time
 from gateway.fanout.backlog import UNKNOWN_CURSOR_S
 from gateway.feed.retransmission import PAGE_MAX
 from gateway.hub import Hub
+from gateway.web.cursor_checks import may_come
 from gateway.web.fair_queue import FairQueue
-from gateway.web.positions import may_come
-from gateway.web.readings import PageBuilder
+from gateway.web.page_builder import PageBuilder
 from shared.cursor import START, Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer
@@ -40,15 +40,20 @@ LOOK_AGAIN_S = 0.025
 """
 
 
-class Caller(NamedTuple):
-    """The client address that asks for a page, and the time until which the request waits."""
+class Patience(NamedTuple):
+    """How long a request waits, and the holder that it is counted for meanwhile."""
 
     holder: str
+    """The client's address as it counts for limits (``holder_of``)."""
     until_s: float
+    """On the monotonic clock: the end of the wait for all questions together."""
 
 
 class JournalReader:
-    """Asks devices for readings from before their rings."""
+    """Asks devices for readings from before their rings.
+
+    ``holder``: the client's address as it counts for limits (``holder_of``).
+    """
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -57,93 +62,102 @@ class JournalReader:
     def put_in_front(self, page: PageBuilder, holder: str) -> None:
         """Begin a page with the readings that the device still has of those asked for."""
         device = page.device
-        if not page.wants_past or not _may_have_more(device):
+        if not page.wants_journal or not _may_have_more(device):
             return
         if not self._can_ask(device):
-            page.note_journal_away(is_expected=device.feed.is_backfilling(self._hub.now()))
+            is_expected = device.feed.is_backfilling(self._hub.now())
+            page.note_unreachable_journal(is_expected=is_expected)
             return
-        caller, begins = self._caller(holder), page.query.since is None
-        start = self._find(device, page.query.from_ms, caller) if begins else page.at
-        if start is not None and self._add_pages(page, start, caller):
-            return
-        page.end_incomplete()
+        patience, is_by_time = self._patience(holder), page.query.since is None
+        start = self._find_start(device, page.query.from_ms, patience) if is_by_time else page.at
+        if start is None or not self._add_answers(page, start, patience):
+            page.end_incomplete()
 
-    def wait_until_known(self, device: Device, since: Cursor, holder: str) -> bool:
-        """Wait until a device reaches a position, or is known not to have it; False: ask again.
+    def wait_until_decided(self, device: Device, since: Cursor, holder: str) -> bool:
+        """Wait until the device is at ``since``, or until it is certain that it will not get there.
 
-        A device that is online tells its position every second. A device that is silent may have
-        passed the position, and is given :data:`gateway.fanout.backlog.UNKNOWN_CURSOR_S` as over
-        Socket.IO.
+        Returns False if neither happened in time; the client should ask again.
+
+        A device that is online reports its position every second. A silent device may have passed
+        ``since`` unheard. The gateway gives it up after a silence of
+        :data:`gateway.fanout.backlog.UNKNOWN_CURSOR_S`, as over Socket.IO.
         """
-        caller, wait_s, was_asked = self._caller(holder), LOOK_AGAIN_S, False
+        patience, wait_s, was_asked = self._patience(holder), LOOK_AGAIN_S, False
         while device.feed.online and may_come(device, since):
-            left_s = caller.until_s - self._hub.now().monotonic_s
+            left_s = patience.until_s - self._hub.now().monotonic_s
             if left_s <= 0:
                 # a position that the device has is still being repaired: ask again later
                 return device.feed.position < since
-            if not was_asked and self._denies(device, since, caller):
+            if not was_asked and self._denies(device, since, patience):
                 return True
             was_asked = True
             gevent.sleep(min(wait_s, left_s))
             wait_s *= 2
-        is_believed = device.feed.silence_s(self._hub.now()) < UNKNOWN_CURSOR_S
-        return device.feed.head is not None and not (may_come(device, since) and is_believed)
+        if device.feed.head is None:
+            return False
+        silence_s = device.feed.silence_s(self._hub.now())
+        return not may_come(device, since) or silence_s >= UNKNOWN_CURSOR_S
 
-    def _caller(self, holder: str) -> Caller:
-        return Caller(holder, self._hub.now().monotonic_s + DEADLINE_S)
+    def _patience(self, holder: str) -> Patience:
+        return Patience(holder, self._hub.now().monotonic_s + DEADLINE_S)
 
     def _can_ask(self, device: Device) -> bool:
         return device.feed.has_replay and self._hub.can_ask(device.device_id)
 
-    def _denies(self, device: Device, since: Cursor, caller: Caller) -> bool:
+    def _denies(self, device: Device, since: Cursor, patience: Patience) -> bool:
         """Ask a device for its newest position; tell whether that is before ``since``."""
         if not self._can_ask(device):
             return False
-        answer = self._ask(device, device.feed.head or START, 1, caller)
+        answer = self._ask(device, device.feed.head or START, 1, patience)
         return answer is not None and (answer.newest is None or answer.newest < since)
 
-    def _add_pages(self, page: PageBuilder, start: Cursor, caller: Caller) -> bool:
-        """Add the device's answers to a page; tell whether the page has all that was wanted."""
-        return any(self._add(page, start, it) for it in self._pages(page, start, caller))
+    def _add_answers(self, page: PageBuilder, start: Cursor, patience: Patience) -> bool:
+        """Ask again and again, each time after the last answer, and add the answers to a page.
+
+        Returns True when the page has all that was wanted, False when no answer came in time.
+        """
+        after: Cursor | None = start
+        while after is not None:
+            limit = PAGE_MAX if page.query.is_span else min(page.room, PAGE_MAX)
+            answer = self._ask(page.device, after, limit, patience)
+            if answer is None:
+                return False
+            if self._add(page, start, answer):
+                return True
+            after = answer.reached
+            last = answer.readings[-1:]
+            if after is not None and last and page.precedes_span(last[0].ts_ms):
+                # the span begins later: search for its start instead of reading up to it
+                after = max(
+                    after, self._find_start(page.device, page.query.from_ms, patience) or after
+                )
+                page.skip_to(after)
+        return False
 
     def _add(self, page: PageBuilder, start: Cursor, answer: ReplayAnswer) -> bool:
         """Add one answer to a page; tell whether nothing is left to ask."""
         front, now = page.device.ring.front or START, self._hub.now()
-        page.add_past(start, [with_time(r, now) for r in answer.readings if r.cursor <= front])
+        readings = [with_time(r, now) for r in answer.readings if r.cursor <= front]
+        page.add_from_journal(start, readings)
         is_over = answer.reached is None or answer.reached >= min(front, answer.newest or front)
         if is_over and not page.is_full:
-            page.end_past(front)
+            page.end_of_journal(front)
         return is_over or page.is_full
 
-    def _pages(self, page: PageBuilder, start: Cursor, caller: Caller) -> Iterator[ReplayAnswer]:
-        """Ask again and again, each time after the last answer, until there is no answer."""
-        at: Cursor | None = start
-        while at is not None:
-            limit = PAGE_MAX if page.query.is_span else min(page.room, PAGE_MAX)
-            answer = self._ask(page.device, at, limit, caller)
-            if answer is None:
-                return
-            yield answer
-            at = answer.reached
-            last = answer.readings[-1:]
-            if at is not None and last and page.is_before(last[0].ts_ms):  # skip to the span
-                at = max(at, self._find(page.device, page.query.from_ms, caller) or at)
-                page.skip_to(at)
-
-    def _find(self, device: Device, from_ms: int, caller: Caller) -> Cursor | None:
+    def _find_start(self, device: Device, from_ms: int, patience: Patience) -> Cursor | None:
         """Find a position at most a page before a time, by binary search; None without an answer.
 
         Only the ring's epoch is searched: the number of readings in an older one is not known.
         """
         front = device.ring.front or START
-        first = self._first_after(device, Cursor(front.epoch, 0), caller)
+        first = self._first_after(device, Cursor(front.epoch, 0), patience)
         if first is None:
             return None
         if first.cursor > front or first.ts_ms >= from_ms:
             return START
         low, high = first.seq, front.seq
         while high - low > PAGE_MAX:
-            middle = self._first_after(device, Cursor(front.epoch, (low + high) // 2), caller)
+            middle = self._first_after(device, Cursor(front.epoch, (low + high) // 2), patience)
             if middle is None:
                 return None
             if middle.epoch > front.epoch or middle.ts_ms >= from_ms:
@@ -152,15 +166,15 @@ class JournalReader:
                 low = middle.seq
         return Cursor(front.epoch, low)
 
-    def _first_after(self, device: Device, after: Cursor, caller: Caller) -> Reading | None:
-        answer = self._ask(device, after, 1, caller)
+    def _first_after(self, device: Device, after: Cursor, patience: Patience) -> Reading | None:
+        answer = self._ask(device, after, 1, patience)
         return answer.readings[0] if answer is not None and answer.readings else None
 
     def _ask(
-        self, device: Device, after: Cursor, limit: int, caller: Caller
+        self, device: Device, after: Cursor, limit: int, patience: Patience
     ) -> ReplayAnswer | None:
         """Ask one question when it is its turn; None without an answer in time."""
-        with self._turn(device, caller) as left_s:
+        with self._turn(device, patience) as left_s:
             if left_s <= 0:
                 return None
             position = None if after == START else after
@@ -168,12 +182,12 @@ class JournalReader:
         return reply if isinstance(reply, ReplayAnswer) else None
 
     @contextmanager
-    def _turn(self, device: Device, caller: Caller) -> Iterator[float]:
+    def _turn(self, device: Device, patience: Patience) -> Iterator[float]:
         """Wait until a question may be asked; gives the seconds left for it, 0 if there are none.
 
         The device must not be repairing, and fewer than :data:`AT_ONCE_MAX` questions be open.
         """
-        holder, until_s = caller
+        holder, until_s = patience
         while device.feed.is_repairing(now := self._hub.now()) and now.monotonic_s < until_s:
             gevent.sleep(LOOK_AGAIN_S)
         left_s = max(0.0, until_s - self._hub.now().monotonic_s)

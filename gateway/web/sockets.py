@@ -55,7 +55,8 @@ _is_answer_awaited: ContextVar[bool] = ContextVar("is_answer_awaited", default=T
 class BrowserServer(SocketIOServer):
     """A Socket.IO server whose handlers can see whether the client asked for an acknowledgement.
 
-    The stock API does not tell them. It also calls the catch-all handler for an event named ``*``.
+    The stock API does not tell them. python-socketio would also take an event named ``*`` for the
+    catch-all handler itself, so that name is quoted.
     """
 
     def handle_event(

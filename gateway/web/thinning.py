@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator
 
+from gateway.web.page import SLICE
 from gateway.web.queries import POINTS_MAX
-from gateway.web.readings import SLICE
 
 
 def thin_out(found: list[bytes], max_points: int | None) -> Iterator[list[bytes]]:

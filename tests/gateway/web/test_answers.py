@@ -7,7 +7,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from gateway.web.answers import AnswerBudget
-from gateway.web.readings import PAGE_BYTES_MAX
+from gateway.web.page import PAGE_BYTES_MAX
 from shared.errors import Unavailable
 from tests.gateway.apps import gateway_of, make_app, publish
 from tests.timing import scaled_s

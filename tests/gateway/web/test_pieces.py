@@ -77,7 +77,7 @@ def hub_and_client() -> Iterator[tuple[Hub, FlaskClient]]:
 @pytest.fixture
 def pieces(monkeypatch: pytest.MonkeyPatch, hub_and_client: object) -> Pieces:
     made = Pieces()
-    for module in ("gateway.web.api", "gateway.web.reading_pages"):
+    for module in ("gateway.web.api", "gateway.web.page_formats", "gateway.web.reading_pages"):
         monkeypatch.setattr(f"{module}.give_way", made.end)
     monkeypatch.setattr(timeslice, "give_way", made.end)
     return made

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 import pytest
 
 from gateway.domain import GapReason
-from gateway.web.positions import held_from
+from gateway.web.cursor_checks import held_from
+from gateway.web.page import SLICE, Page
+from gateway.web.page_builder import PageBuilder
 from gateway.web.queries import Query
-from gateway.web.readings import SLICE, Page, PageBuilder
 from gateway.web.thinning import thin_out
 from shared.cursor import START, Cursor
 from shared.reading import Reading
@@ -110,25 +111,25 @@ def test_span_selects_by_time(world: World) -> None:
 # --- with what the device had -----------------------------------------------------------------
 
 
-def test_wants_past_only_before_ring(world: World) -> None:
-    assert not builder_of(world, Query()).wants_past
-    assert not builder_of(world, Query(at(100))).wants_past
-    assert builder_of(world, Query(at(99))).wants_past
-    assert builder_of(world, Query(is_span=True)).wants_past
-    assert not builder_of(world, Query(is_span=True, from_ms=1_700_000_000_000)).wants_past
+def test_wants_journal_only_before_ring(world: World) -> None:
+    assert not builder_of(world, Query()).wants_journal
+    assert not builder_of(world, Query(at(100))).wants_journal
+    assert builder_of(world, Query(at(99))).wants_journal
+    assert builder_of(world, Query(is_span=True)).wants_journal
+    assert not builder_of(world, Query(is_span=True, from_ms=1_700_000_000_000)).wants_journal
 
 
 def test_journal_joins_ring_without_gap(world: World) -> None:
     builder = builder_of(world, Query(at(97)))
-    builder.add_past(at(97), past([98, 99, 100]))
-    builder.end_past(at(100))
+    builder.add_from_journal(at(97), past([98, 99, 100]))
+    builder.end_of_journal(at(100))
     page = finish(builder)
     assert (seqs(page), page.gaps) == (list(range(98, 121)), [])
 
 
 def test_page_full_of_journal_readings(world: World) -> None:
     builder = builder_of(world, Query(at(10), limit=2))
-    builder.add_past(at(10), past([11, 12, 13]))
+    builder.add_from_journal(at(10), past([11, 12, 13]))
     assert builder.is_full
     page = finish(builder)
     assert (seqs(page), page.gaps, page.next) == ([11, 12], [], at(12))
@@ -136,8 +137,8 @@ def test_page_full_of_journal_readings(world: World) -> None:
 
 def test_gap_reasons_inside_and_before_journal(world: World) -> None:
     builder = builder_of(world, Query(at(5, EPOCH - 1)))
-    builder.add_past(at(5, EPOCH - 1), [*past([30, 33], EPOCH - 1), *past([1, 90])])
-    builder.end_past(at(100))
+    builder.add_from_journal(at(5, EPOCH - 1), [*past([30, 33], EPOCH - 1), *past([1, 90])])
+    builder.end_of_journal(at(100))
     assert gaps(finish(builder)) == [
         f"{EPOCH - 1}-5 {EPOCH - 1}-30 expired",
         f"{EPOCH - 1}-30 {EPOCH - 1}-33 not_recovered",
@@ -149,21 +150,21 @@ def test_gap_reasons_inside_and_before_journal(world: World) -> None:
 
 def test_0_0_without_gap_from_journal(world: World) -> None:
     builder = builder_of(world, Query(START, limit=2))
-    builder.add_past(START, past([1, 2]))
+    builder.add_from_journal(START, past([1, 2]))
     assert finish(builder).gaps == []
 
 
 def test_empty_journal_leaves_gap_and_ring(world: World) -> None:
     builder = builder_of(world, Query(at(5), limit=1))
-    builder.add_past(at(5), [])
-    builder.end_past(at(100))
+    builder.add_from_journal(at(5), [])
+    builder.end_of_journal(at(100))
     page = finish(builder)
     assert (seqs(page), gaps(page)) == ([101], [f"{EPOCH}-5 {EPOCH}-101 expired"])
 
 
 def test_page_that_times_out_ends_early(world: World) -> None:
     builder = builder_of(world, Query(at(5)))
-    builder.add_past(at(5), past([6, 7]))
+    builder.add_from_journal(at(5), past([6, 7]))
     builder.end_here()
     page = finish(builder)
     assert (seqs(page), page.gaps, page.next) == ([6, 7], [], at(7))
@@ -171,7 +172,7 @@ def test_page_that_times_out_ends_early(world: World) -> None:
 
 def test_span_has_only_inner_gaps(world: World) -> None:
     builder = builder_of(world, Query(is_span=True, from_ms=1_010, to_ms=1_030))
-    builder.add_past(at(2), past([5, 12, 20, 40]))
+    builder.add_from_journal(at(2), past([5, 12, 20, 40]))
     page = finish(builder)
     assert (seqs(page), gaps(page)) == ([12, 20], [f"{EPOCH}-12 {EPOCH}-20 not_recovered"])
     assert page.next == at(20)
