@@ -131,7 +131,7 @@ class ConnectionCalls(ConnectionOutput):
         self._server.inbox.note(self, 0 if self.closed else held)
 
     @property
-    def is_new(self) -> bool:
+    def is_light(self) -> bool:
         """True when its calls took so little time lately that they go before others."""
         return self._share is None or self._share.is_small(monotonic())
 

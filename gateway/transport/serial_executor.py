@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 MAX_WAITING = 64
 MAX_WAITING_BYTES = 1_000_000
 # A client with more bytes waiting runs after all others: parsing them will take long.
-MAX_NEW_BYTES = 64_000
+MAX_LIGHT_BYTES = 64_000
 # In addition to its arguments, a call that waits costs its tuples and its slot in the deque.
 CALL_BYTES = 400
 
@@ -38,7 +38,7 @@ class Client(Protocol):
     """The client whose calls an executor runs."""
 
     @property
-    def is_new(self) -> bool:
+    def is_light(self) -> bool:
         """True when it took so little time lately that it goes before the others."""
 
     def charge(self, began_s: float) -> None:
@@ -134,11 +134,11 @@ class SerialExecutor:
 
     def _run(self) -> None:
         slices = time_slices()
-        slices.give_way(is_new=self._is_new)
+        slices.give_way(is_light=self._is_light)
         while self._is_runner() and self._calls:
             self._use(slices, slices.ends_s)
             if self._is_runner() and self._calls:
-                slices.park(is_new=self._is_new)
+                slices.park(is_light=self._is_light)
         if self._is_runner():
             self._runner = None
         self._client.on_room()
@@ -148,8 +148,8 @@ class SerialExecutor:
         return self._runner is gevent.getcurrent()
 
     @property
-    def _is_new(self) -> bool:
-        return self._bytes <= MAX_NEW_BYTES and self._client.is_new
+    def _is_light(self) -> bool:
+        return self._bytes <= MAX_LIGHT_BYTES and self._client.is_light
 
     def _use(self, slices: TimeSlices, ends_s: float) -> None:
         """Run calls until the slice ends at ``ends_s``, and charge the client for them."""

@@ -88,7 +88,7 @@ class Slices(Protocol):
     def ends_piece(self, began_s: float) -> bool:
         """True when work that began at ``began_s`` should wait for its next slice."""
 
-    def run_later(self, call: Callable[[], object], *, is_new: bool = False) -> None:
+    def run_later(self, call: Callable[[], object], *, is_light: bool = False) -> None:
         """Call from the loop in a later turn."""
 
 
@@ -326,8 +326,8 @@ class WebSocketLink:
     def _wait_for_slice(self) -> None:
         self._awaits_slice = True
         self._read_watcher.stop()
-        is_new = self._loop_time is None or self._loop_time.is_small(monotonic())
-        self._context.slices.run_later(self._use_slice, is_new=is_new)
+        is_light = self._loop_time is None or self._loop_time.is_small(monotonic())
+        self._context.slices.run_later(self._use_slice, is_light=is_light)
 
     def _use_slice(self) -> None:
         self._awaits_slice = False

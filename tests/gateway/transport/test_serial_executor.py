@@ -17,7 +17,7 @@ from tests.timing import scaled_s
 
 class Client:
     def __init__(self) -> None:
-        self.is_new = True
+        self.is_light = True
         self.charged_s = 0.0
 
     def charge(self, began_s: float) -> None:
