@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from gateway.transport.budget import Budget
-from gateway.transport.outbox_budget import Backlog
+from gateway.transport.outbox_budget import OutboxBudget
 from gateway.transport.packet_log import PacketLog
 from gateway.transport.session_timers import SessionTimers
 from gateway.transport.websocket import WebSocketLink
@@ -16,7 +16,7 @@ class ConnectionServer(Protocol):
     reason: Any
     """The reasons of a disconnect, as engineio names them."""
     log: PacketLog
-    backlog: Backlog
+    outbox_budget: OutboxBudget
     """Unsent data of all connections."""
     inbox: Budget[Any]
     """Data that all clients sent and that the application has not handled yet."""

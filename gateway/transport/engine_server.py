@@ -80,7 +80,7 @@ class EngineServer(EngineSessions):
     @property
     def is_crowded(self) -> bool:
         """True while so much waits for all clients that a sender may have to wait."""
-        return self.backlog.total > HIGH_WATER_BYTES
+        return self.outbox_budget.total > HIGH_WATER_BYTES
 
     def pace(self, sid: str | None) -> None:
         """Delay the caller, which sends to one client, or with None to many."""

@@ -35,7 +35,7 @@ from gateway.transport.budget import Budget
 from gateway.transport.frames import NORMAL, POLICY, PONG, close_frame, frame
 from gateway.transport.loop_time import LoopTime, charge
 from gateway.transport.outbox import Outbox
-from gateway.transport.outbox_budget import Backlog
+from gateway.transport.outbox_budget import OutboxBudget
 from gateway.transport.rate_quota import TokenBucket
 from gateway.transport.reader import Closed, Event, MessageReader, NoMessage, Ping, Violation
 
@@ -43,7 +43,7 @@ READABLE, WRITABLE = 1, 2
 # One callback reads at most this much, and handles its frames in as many time slices as they need.
 READ_BYTES = 16 * 1024
 STALLED = "the client takes none of the data that it is sent"
-LARGEST_BACKLOG = "all clients together hold too much memory, and this one holds most"
+HOLDS_MOST = "all clients together hold too much memory, and this one holds most"
 # SO_LINGER with 0 s: close by RST, so that the kernel drops data that a dead client will not read.
 RESET_ON_CLOSE = pack("ii", 1, 0)
 
@@ -99,14 +99,14 @@ class LinkContext:
         self,
         loop: Any,
         slices: Slices,
-        backlog: Backlog,
+        outbox_budget: OutboxBudget,
         inbox: Budget[Any],
         max_message_bytes: int,
         max_outbox_bytes: int | None = None,
     ) -> None:
         self.loop = loop
         self.slices = slices
-        self.backlog = backlog
+        self.outbox_budget = outbox_budget
         self.inbox = inbox
         self.readers = ReaderPool(max_message_bytes)
         self.max_outbox_bytes = max_outbox_bytes
@@ -235,7 +235,7 @@ class WebSocketLink:
             self.send(data)
         else:
             self._outbox.push_ahead(data)
-            self._context.backlog.note(self, self._outbox.cost)
+            self._context.outbox_budget.note(self, self._outbox.cost)
 
     def _queue(self, data: bytes | memoryview) -> None:
         outbox = self._open_outbox()
@@ -245,7 +245,7 @@ class WebSocketLink:
             self._context.loop.run_callback(self.evict)
             return
         outbox.push(data)
-        self._context.backlog.note(self, outbox.cost)
+        self._context.outbox_budget.note(self, outbox.cost)
 
     def _open_outbox(self) -> Outbox:
         if self._outbox is None:
@@ -263,7 +263,7 @@ class WebSocketLink:
             self.send(data)
         else:
             outbox.push_latest(data)
-            self._context.backlog.note(self, outbox.cost)
+            self._context.outbox_budget.note(self, outbox.cost)
 
     def _block(self) -> None:
         self.writable = False
@@ -282,7 +282,7 @@ class WebSocketLink:
             self._lose(None)
             return
         if outbox.size:
-            self._context.backlog.note(self, outbox.cost)
+            self._context.outbox_budget.note(self, outbox.cost)
         else:
             self._drained()
 
@@ -301,13 +301,13 @@ class WebSocketLink:
         if watcher is not None:
             watcher.stop()
             watcher.close()
-            self._context.backlog.note(self, 0)
+            self._context.outbox_budget.note(self, 0)
 
     def evict(self) -> None:
         """Close at once: all clients hold too much memory, and this one holds most."""
         if not self.closed:
             self.abort()
-            self.owner.on_lost(self, LARGEST_BACKLOG)
+            self.owner.on_lost(self, HOLDS_MOST)
 
     def end_stalled(self) -> None:
         """Close at once: the client takes none of its backlog."""

@@ -15,7 +15,7 @@ from gateway.transport.budget import Budget
 from gateway.transport.frames import close_frame, frame, packet_frame
 from gateway.transport.loop_time import ALLOWED_S
 from gateway.transport.multicast import Multicast
-from gateway.transport.outbox_budget import Backlog
+from gateway.transport.outbox_budget import OutboxBudget
 from gateway.transport.rate_quota import CAPACITY
 from gateway.transport.reader import Violation
 from gateway.transport.timers import Clock
@@ -163,9 +163,9 @@ class Rig:
         self.owner = RecordingOwner()
         self.slices = FakeSlices()
         later = self.loop.run_callback
-        self.backlog = Backlog(MAX_TOTAL_BYTES, STALLED_S, Clock(), later)
+        self.outbox_budget = OutboxBudget(MAX_TOTAL_BYTES, STALLED_S, Clock(), later)
         self.context = LinkContext(
-            self.loop, self.slices, self.backlog, Budget(10**6, later), 1000, MAX_OUTBOX_BYTES
+            self.loop, self.slices, self.outbox_budget, Budget(10**6, later), 1000, MAX_OUTBOX_BYTES
         )
         self.link = WebSocketLink(sock, self.context, self.owner)
         self.link.start()
@@ -238,7 +238,7 @@ def test_stream_is_whole_frames_in_order(
     ]
     assert got[-1:] == sent[-1:]
     assert rig.link.pending_bytes == 0
-    assert rig.backlog.total == 0
+    assert rig.outbox_budget.total == 0
 
 
 ahead_or_not = st.lists(
