@@ -153,7 +153,7 @@ class SocketIOServer(ThreadedServer):
     def _queue(self, connection: Connection, incoming: Incoming) -> None:
         """Have a packet served when its turn comes. Raises TooManyPackets."""
         if incoming.kind in (packet.CONNECT, packet.DISCONNECT):
-            connection.count_idle()
+            connection.count_overhead()
         call, size = (self._serve_or_reject, connection, incoming), incoming.cost
         if incoming.kind in ACKS:  # not behind events: an event handler may be waiting for it
             connection.run_ack(*call, size=size)
@@ -196,7 +196,7 @@ class SocketIOServer(ThreadedServer):
         self.logger.warning("Unknown callback received, ignoring.")
         connection = self.eio.connection(eio_sid)
         if connection is not None:
-            connection.count_idle()
+            connection.count_overhead()
 
     def handle_event(
         self, eio_sid: str, namespace: str, ack_id: int | None, data: list[Any]

@@ -36,7 +36,7 @@ from gateway.transport.frames import NORMAL, POLICY, PONG, close_frame, frame
 from gateway.transport.loop_time import LoopTime, charge
 from gateway.transport.outbox import Outbox
 from gateway.transport.outbox_budget import OutboxBudget
-from gateway.transport.rate_quota import TokenBucket
+from gateway.transport.rate_quota import PacketQuota
 from gateway.transport.reader import Closed, Event, MessageReader, NoMessage, Ping, Violation
 
 READABLE, WRITABLE = 1, 2
@@ -49,7 +49,10 @@ RESET_ON_CLOSE = pack("ii", 1, 0)
 
 
 class Owner(Protocol):
-    """Receives the events of a WebSocket."""
+    """Receives the events of a WebSocket.
+
+    Implemented by ``Connection``, and by ``Probe`` until an upgrade is complete.
+    """
 
     def on_message(self, link: "WebSocketLink", message: str | bytes) -> None:
         """The client sent a message."""
@@ -145,7 +148,7 @@ class WebSocketLink:
         self.owner = owner
         self._outbox: Outbox | None = None
         self._reader: MessageReader | None = None
-        self._empty_frames: TokenBucket | None = None
+        self._empty_frames: PacketQuota | None = None
         self._write_watcher: Any = None
         self._read_watcher = context.loop.io(sock.fileno(), READABLE)
         self._is_paused = False
@@ -190,7 +193,7 @@ class WebSocketLink:
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes that the kernel has not taken yet."""
+        """Unsent bytes: those that the kernel has not taken yet."""
         return self._outbox.size if self._outbox is not None else 0
 
     @property
@@ -310,7 +313,7 @@ class WebSocketLink:
             self.owner.on_lost(self, HOLDS_MOST)
 
     def end_stalled(self) -> None:
-        """Close at once: the client takes none of its backlog."""
+        """Close at once: the client takes none of its unsent bytes."""
         if not self.closed:
             self.abort()
             self.owner.on_lost(self, STALLED)
@@ -411,7 +414,7 @@ class WebSocketLink:
         """Count a frame without content; too many end the connection."""
         now_s = monotonic()
         if self._empty_frames is None:
-            self._empty_frames = TokenBucket(now_s)
+            self._empty_frames = PacketQuota(now_s)
         if not self._empty_frames.spend(now_s):
             self.fail(Violation(POLICY, "too many frames without content"))
 
