@@ -2,7 +2,8 @@
 
 How it works: the decorator ``@event(name)`` enters a handler ``(context, request) -> answer`` in
 the table :data:`EVENTS`. :class:`EventDispatcher` receives every event, takes tokens from the
-connection's bucket, calls the handler, and translates what the handler raises into an error.
+connection's bucket, calls the handler, and translates what the handler raises into an error. "The
+path of one subscribe" in docs/architecture.md shows the steps before and after.
 """
 
 from collections.abc import Callable, Iterator, Mapping
