@@ -130,7 +130,7 @@ class Connection(ConnectionLifecycle):
             raise BadPacket(f"not a packet type: {kind!r}")
 
     def count_overhead(self) -> None:
-        """Count a packet that is no event and no acknowledgement. Raises TooManyPackets."""
+        """Count a packet that is no event and no awaited answer. Raises TooManyPackets."""
         now_s = monotonic()
         if self._quota is None:
             self._quota = PacketQuota(now_s)

@@ -1,8 +1,8 @@
 """A quota, as a token bucket: how many packets and frames of overhead a client may send.
 
-Overhead carries no event and no acknowledgement: CONNECT, DISCONNECT, pings, pongs, empty
-fragments. It costs the server work, and no limit of bytes counts it. ``gateway.web.limits`` has the
-quota of events.
+Overhead is a packet or frame that is no event and no awaited answer: CONNECT, DISCONNECT, a ping,
+an empty fragment, a pong or an acknowledgement that the server does not await. It costs the server
+work, and no limit of bytes counts it. ``gateway.web.limits`` has the quota of events.
 """
 
 REFILL_PER_S = 100.0
