@@ -50,8 +50,9 @@ CONNECTIONS_ENOUGH = 1_000
 """A default that allows so many browsers needs no warning."""
 DESCRIPTORS_MIN = 100
 """With fewer file descriptors the gateway does not start."""
-BACKLOG = 4096
-"""The listen backlog: all browsers may reconnect at once after a restart."""
+LISTEN_QUEUE = 4096
+"""The listen queue (``backlog``): connections that the kernel accepts ahead of the gateway. All
+browsers may reconnect at once after a restart."""
 
 
 def main() -> int:
@@ -123,7 +124,7 @@ def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> 
         server = WebServer(
             socket_address(*address),
             gateway.app,
-            backlog=BACKLOG,
+            backlog=LISTEN_QUEUE,
             max_connections=http_connections,
             takes_chunks=False,
             proxies=gateway.proxies,

@@ -38,7 +38,7 @@ from gateway.transport.payload import (
     UnknownPacket,
     decode_packet,
 )
-from gateway.transport.rate_quota import TokenBucket
+from gateway.transport.rate_quota import PacketQuota
 from gateway.transport.reader import Violation
 from gateway.transport.upgrade import Probe
 from gateway.transport.websocket import STALLED, WebSocketLink
@@ -54,7 +54,7 @@ class Connection(ConnectionLifecycle):
 
     def __init__(self, server: ConnectionServer, sid: str, holder: str | None = None) -> None:
         super().__init__(server, sid, holder)
-        self._quota: TokenBucket | None = None
+        self._quota: PacketQuota | None = None
 
     # The WebSocket and its reports
 
@@ -93,7 +93,7 @@ class Connection(ConnectionLifecycle):
                 message = decode_packet(message)
             self.receive(message)
         except UnknownPacket:  # the stock server ignores it, too
-            self.count_idle()
+            self.count_overhead()
         except BadPayload as error:
             raise BadPacket(str(error)) from error
 
@@ -115,25 +115,25 @@ class Connection(ConnectionLifecycle):
     def _receive_control(self, kind: str) -> None:
         if kind == PONG:
             if self.pong_due is None:
-                self.count_idle()
+                self.count_overhead()
             self._server.timers.heart.on_pong(self)
         elif kind == CLOSE:
             self.close(self._server.reason.CLIENT_DISCONNECT, last_packet=NOOP)
         elif kind == NOOP:
-            self.count_idle()
+            self.count_overhead()
         elif kind == UPGRADE:
-            self.count_idle()
+            self.count_overhead()
             self.send(engineio_packet.Packet(engineio_packet.NOOP))  # the stock server's answer
         elif kind in DIGITS:
             raise UnknownPacket(f"unexpected packet type {kind}")
         else:
             raise BadPacket(f"not a packet type: {kind!r}")
 
-    def count_idle(self) -> None:
-        """Count a packet that is no event. Raises TooManyPackets."""
+    def count_overhead(self) -> None:
+        """Count a packet that is no event and no awaited answer. Raises TooManyPackets."""
         now_s = monotonic()
         if self._quota is None:
-            self._quota = TokenBucket(now_s)
+            self._quota = PacketQuota(now_s)
         if not self._quota.spend(now_s):
             raise TooManyPackets("too many packets that are no events")
 

@@ -1,9 +1,10 @@
 """The calls that one client causes in the application: in order, counted and bounded.
 
 How it works: events run in one ``SerialExecutor``, acknowledgements in a second one, because an
-event handler may be waiting for an acknowledgement. When an executor is full, this module stops
-reading from the client: it pauses a WebSocket and parks a POST, until there is room again. All
-bytes that wait for the application are counted in the server's ``inbox``.
+event handler may be waiting for an acknowledgement. An event begins only while the client has few
+unsent bytes. When an executor is full, this module stops reading from the client: it pauses a
+WebSocket and parks a POST, until there is room again. All bytes that wait for the application are
+counted in the server's ``inbox``.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,14 +24,14 @@ from gateway.transport.timeslice import give_way
 class ConnectionCalls(ConnectionOutput):
     """Everything that the application is called with for one client."""
 
-    __slots__ = ("_acks", "_events", "_extra_bytes", "_room", "_share")
+    __slots__ = ("_acks", "_events", "_extra_bytes", "_loop_time", "_room")
 
     def __init__(self, server: ConnectionServer, sid: str) -> None:
         super().__init__(server, sid)
         self._events: SerialExecutor | None = None
         self._acks: SerialExecutor | None = None
-        self._share: LoopTime | None = None
-        self._room: Event | None = None  # set when the client is read again
+        self._loop_time: LoopTime | None = None
+        self._room: Event | None = None  # None while the client is read; set when reading resumes
         self._extra_bytes = 0  # held for the client outside of the executors
 
     @property
@@ -42,8 +43,8 @@ class ConnectionCalls(ConnectionOutput):
     ) -> None:
         """Make a call into the application, after the client's earlier ones.
 
-        ``size`` is in bytes. A call that is alone delays the next ones until it returns; any other
-        only until it waits for something.
+        The call holds ``size`` bytes. A call that is alone delays the next ones until it returns;
+        any other call delays them until it waits for something.
         """
         if self._events is None:
             self._events = SerialExecutor(self, self.wait_until_taken)
@@ -51,21 +52,24 @@ class ConnectionCalls(ConnectionOutput):
         self._pause_if_full(self._events)
 
     def run_ack(self, call: Callable[..., object], *args: object, size: int = 0) -> None:
-        """Make a call after earlier calls of this method, independent of those of :meth:`run`."""
+        """Make a call after earlier calls of this method, but not after those of :meth:`run`."""
         if self._acks is None:
             self._acks = SerialExecutor(self)
         self._acks.put(call, *args, size=size)
         self._pause_if_full(self._acks)
 
     def run_in_time(self, call: Callable[..., object], *args: object) -> None:
-        """Call as :meth:`run` does, but do not wait forever for an earlier call to return."""
+        """Call as :meth:`run` does, but after 1 s (``DISCONNECT_WAIT_S``) at the latest.
+
+        An earlier call may not return before this one tells it to stop.
+        """
         once = CallOnce(call, args)
         self.run(once)
         self._server.timers.overdue.add(partial(self._run_overdue, once))
 
     def _run_overdue(self, call: CallOnce) -> None:
         if not call.began:
-            SerialExecutor(self).put(call)
+            SerialExecutor(self).put(call)  # its own executor: the client's is occupied
 
     def _drop_calls(self) -> None:
         for executor in self._executors:
@@ -81,11 +85,11 @@ class ConnectionCalls(ConnectionOutput):
 
     @property
     def listening(self) -> bool:
-        """False while the application lags and the client is not read."""
+        """True while the client is read; False while the application lags behind it."""
         return self._room is None
 
     def wait_for_room(self) -> None:
-        """Park a POST while the application lags behind it, or its time slice is over."""
+        """Park a POST until the client is read again and the POST has a time slice."""
         if self._room is not None:
             self._room.wait()
         give_way()
@@ -131,10 +135,10 @@ class ConnectionCalls(ConnectionOutput):
         self._server.inbox.note(self, 0 if self.closed else held)
 
     @property
-    def is_new(self) -> bool:
-        """True when its calls took so little time lately that they go before others."""
-        return self._share is None or self._share.is_small(monotonic())
+    def is_light(self) -> bool:
+        """True when its calls took little of the loop lately (``loop_time``)."""
+        return self._loop_time is None or self._loop_time.is_small(monotonic())
 
     def charge(self, began_s: float) -> None:
         """Charge the client for the time that its calls took since ``began_s``."""
-        self._share = charge(self._share, began_s, monotonic())
+        self._loop_time = charge(self._loop_time, began_s, monotonic())

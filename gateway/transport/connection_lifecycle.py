@@ -8,7 +8,7 @@ from gateway.transport.connection_server import ConnectionServer
 from gateway.transport.frames import GOING_AWAY, NORMAL, packet_frame
 from gateway.transport.payload import CLOSE
 from gateway.transport.upgrade import Probe
-from gateway.transport.websocket import LARGEST_BACKLOG, WebSocketLink
+from gateway.transport.websocket import HOLDS_MOST, WebSocketLink
 
 
 class ConnectionLifecycle(ConnectionCalls):
@@ -74,14 +74,14 @@ class ConnectionLifecycle(ConnectionCalls):
         """Close: of all clients this one has most waiting, to it or from it."""
         if not self.closed:
             self._drop_calls()
-            self._server.note("slow-client", f"a client is closed: {LARGEST_BACKLOG}")
+            self._server.note("slow-client", f"a client is closed: {HOLDS_MOST}")
             self.close(self._server.reason.TRANSPORT_ERROR, last_packet=CLOSE)
         if self.link is not None:
             self.link.abort()
         self.forget_waiting()
 
     def end_stalled(self) -> None:
-        """Close: the client takes nothing of its backlog."""
+        """Close: the client takes none of its unsent bytes."""
         if not self.closed:
             self._server.on_stalled(self)
             self.close(self._server.reason.TRANSPORT_CLOSE, last_packet=CLOSE)
@@ -128,7 +128,9 @@ class ConnectionLifecycle(ConnectionCalls):
             self._close_link(self.link, code)
         if self.on_close is not None:
             self.on_close()
-        self._server.backlog.wake(self._backlog_owner)  # senders wait for this client no longer
+        self._server.outbox_budget.wake(
+            self._outbox_owner
+        )  # senders wait for this client no longer
         self.on_room()  # a POST that waits for the application goes on
         self.run_in_time(self._server.notify_disconnected, self, reason)
 
@@ -139,7 +141,7 @@ class ConnectionLifecycle(ConnectionCalls):
 
     def _close_link(self, link: WebSocketLink, code: int) -> None:
         if link.pending_bytes and code == GOING_AWAY:
-            link.abort()  # the client does not read: a Close frame would wait behind its backlog
+            link.abort()  # a Close frame would wait behind bytes that the client does not read
             return
         link.close(code)
         self._server.close_later(link)

@@ -1,10 +1,10 @@
-"""The sending half of a connection: its transport, its backlog and backpressure.
+"""The sending half of a connection: its transport, its unsent bytes and backpressure.
 
 How it works: a client has either a WebSocket (``link``) or polls (``polling``). The WebSocket
 writes to the kernel and keeps what the kernel does not take; polling keeps packets until the next
-GET. Both count what they keep in the server's ``Backlog``, which closes the client with most when
-all clients together have too much. A sender slows down for a client whose backlog is above
-``HIGH_WATER_BYTES``: see ``wait_until_taken`` and ``wait_a_while``.
+GET. Both report these *unsent bytes* to the server's ``OutboxBudget``, which closes the client with
+most of them when all clients together have too many. A sender slows down for a client with more
+than ``HIGH_WATER_BYTES``: see ``wait_until_taken`` and ``wait_a_while``.
 """
 
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway.transport.connection_server import ConnectionServer
 from gateway.transport.frames import packet_frame
-from gateway.transport.outbox_budget import HIGH_WATER_BYTES, BacklogOwner
+from gateway.transport.outbox_budget import HIGH_WATER_BYTES, OutboxOwner
 from gateway.transport.payload import NOOP, PING
 from gateway.transport.polling import PollingLink
 from gateway.transport.websocket import WebSocketLink
@@ -51,16 +51,16 @@ class ConnectionOutput(ABC):
         self.polling.on_change = self._note_cost
         self.on_writable: Callable[[], None] | None = None
         self.on_upgrade: Callable[[], None] | None = None
-        # The backlog and its position at the last wait in which the client took nothing.
-        self._vain_wait: tuple[BacklogOwner, int] | None = None
+        # The outbox and the bytes taken from it, at the last wait in which no byte was taken.
+        self._vain_wait: tuple[OutboxOwner, int] | None = None
 
     @abstractmethod
     def evict(self) -> None:
-        """Close: of all clients this one has the largest backlog."""
+        """Close: of all clients this one has the most unsent bytes."""
 
     @abstractmethod
     def end_stalled(self) -> None:
-        """Close: the client takes nothing of its backlog."""
+        """Close: the client takes none of its unsent bytes."""
 
     # The interface of a fan-out
 
@@ -84,7 +84,7 @@ class ConnectionOutput(ABC):
 
     @property
     def taken_bytes(self) -> int:
-        """A number that grows whenever the client takes a part of its backlog."""
+        """A number that grows whenever the client takes some of its unsent bytes."""
         if self.link is not None:
             return self.link.taken_bytes
         return self.polling.taken if self.polling is not None else 0
@@ -138,7 +138,7 @@ class ConnectionOutput(ABC):
         link.send(frame)
 
     def send_ping(self) -> None:
-        """Send a ping ahead of the backlog: a client that reads slowly is not silent."""
+        """Send a ping ahead of all unsent bytes: a client that reads slowly is not silent."""
         if self._server.log.is_on:
             self._server.log.sent(self.sid, PING)
         if self.link is not None:
@@ -156,7 +156,7 @@ class ConnectionOutput(ABC):
             polling.push(packet)
 
     def _note_cost(self, cost: int) -> None:
-        self._server.backlog.note(self, cost)
+        self._server.outbox_budget.note(self, cost)
 
     def forget_waiting(self) -> None:
         """Drop the packets that a polling client has not fetched."""
@@ -186,7 +186,7 @@ class ConnectionOutput(ABC):
     # Backpressure
 
     @property
-    def _backlog_owner(self) -> BacklogOwner:
+    def _outbox_owner(self) -> OutboxOwner:
         return self if self.link is None else self.link
 
     @property
@@ -194,16 +194,16 @@ class ConnectionOutput(ABC):
         return self.pending_bytes > HIGH_WATER_BYTES and not self.closed
 
     def wait_until_taken(self) -> None:
-        """Park this greenlet until the client has taken most of its backlog, or is closed."""
+        """Park this greenlet until the client has taken most of its unsent bytes, or is closed."""
         while self._is_behind:
-            self._server.backlog.wait(self._backlog_owner, None)
+            self._server.outbox_budget.wait(self._outbox_owner, None)
 
     def wait_a_while(self) -> None:
         """Do the same for at most SEND_WAIT_S, and only while the client takes something."""
         until_s = monotonic() + SEND_WAIT_S
         while self._is_behind and monotonic() < until_s:
-            before = self._backlog_owner, self.taken_bytes
+            before = self._outbox_owner, self.taken_bytes
             if self._vain_wait == before:
                 return
-            if not self._server.backlog.wait(self._backlog_owner, PATIENCE_S):
+            if not self._server.outbox_budget.wait(self._outbox_owner, PATIENCE_S):
                 self._vain_wait = before

@@ -4,20 +4,23 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from gateway.transport.budget import Budget
-from gateway.transport.outbox_budget import Backlog
+from gateway.transport.outbox_budget import OutboxBudget
 from gateway.transport.packet_log import PacketLog
 from gateway.transport.session_timers import SessionTimers
 from gateway.transport.websocket import WebSocketLink
 
 
 class ConnectionServer(Protocol):
-    """Implemented by ``EngineSessions``. Each ``connection`` is a ``Connection``."""
+    """Implemented by ``EngineSessions``. Each ``connection`` is a ``Connection``.
+
+    With Socket.IO, ``SocketIOEngine`` overrides ``deliver`` and ``on_stalled``.
+    """
 
     reason: Any
     """The reasons of a disconnect, as engineio names them."""
     log: PacketLog
-    backlog: Backlog
-    """Unsent data of all connections."""
+    outbox_budget: OutboxBudget
+    """Counts the unsent bytes of all connections."""
     inbox: Budget[Any]
     """Data that all clients sent and that the application has not handled yet."""
     timers: SessionTimers
@@ -36,7 +39,7 @@ class ConnectionServer(Protocol):
         """Hand a message of the client to the application. Raises BadPacket."""
 
     def on_stalled(self, connection: Any) -> None:
-        """Report a client that took nothing of its backlog for too long."""
+        """Report a client that took none of its unsent bytes for too long."""
 
     def forget(self, connection: Any, *, linger: bool) -> None:
         """Remove a closed connection; with ``linger`` the client may fetch its last packets."""

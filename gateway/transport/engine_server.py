@@ -3,8 +3,8 @@
 How it works: the web server calls ``handle_request``; ``HttpEndpoint`` opens a session, answers a
 GET, reads a POST or takes the TCP connection out of the web server for a WebSocket. From then on
 callbacks of the event loop serve the connection: no session has a greenlet or a queue of its own.
-A message from a client takes this way: ``WebSocketLink`` or a POST, ``Connection.receive``,
-``deliver`` (``SocketIOEngine.deliver`` with Socket.IO), the application's handler.
+"The path of one subscribe" in docs/architecture.md follows a message from its bytes to the
+application's handler.
 """
 
 from collections.abc import Iterable
@@ -80,7 +80,7 @@ class EngineServer(EngineSessions):
     @property
     def is_crowded(self) -> bool:
         """True while so much waits for all clients that a sender may have to wait."""
-        return self.backlog.total > HIGH_WATER_BYTES
+        return self.outbox_budget.total > HIGH_WATER_BYTES
 
     def pace(self, sid: str | None) -> None:
         """Delay the caller, which sends to one client, or with None to many."""

@@ -23,7 +23,7 @@ from gateway.transport.compression import Compression
 from gateway.transport.connection import Connection
 from gateway.transport.handshake import Environ, Headers
 from gateway.transport.options import engine_options
-from gateway.transport.outbox_budget import Backlog
+from gateway.transport.outbox_budget import OutboxBudget
 from gateway.transport.packet_log import PacketLog
 from gateway.transport.polling import RestingConnection
 from gateway.transport.session_timers import CLOSE_TIMEOUT_S, UPGRADE_TIMEOUT_S, SessionTimers
@@ -36,7 +36,7 @@ MAX_TOTAL_OUTBOX_BYTES = 64_000_000
 # Data that clients sent and the application has not handled may hold this much; then the client
 # with most is closed. It is 64 kB from a thousand clients at once: far more than honest ones send.
 MAX_TOTAL_INBOX_BYTES = 64_000_000
-# A client that takes nothing of its backlog for so long is closed.
+# A client that takes none of its unsent bytes for so long is closed.
 STALLED_TIMEOUT_S = 30.0
 NOTES_PERIOD_S = 60.0
 
@@ -78,7 +78,7 @@ class EngineSessions(engineio.Server):  # type: ignore[misc]  # engineio has no 
         self.timers = SessionTimers(
             self.ping_interval, self.ping_timeout, upgrade_timeout, close_timeout, self.end_linger
         )
-        self.backlog = Backlog(
+        self.outbox_budget = OutboxBudget(
             max_total_outbox_bytes, stalled_timeout, self.timers.clock, self.later
         )
         self.inbox: Budget[Any] = Budget(max_total_inbox_bytes, self.later)
@@ -101,7 +101,7 @@ class EngineSessions(engineio.Server):  # type: ignore[misc]  # engineio has no 
             self._commons = LinkContext(
                 get_hub().loop,
                 time_slices(),
-                self.backlog,
+                self.outbox_budget,
                 self.inbox,
                 self.max_http_buffer_size,
                 self.max_outbox_bytes,
@@ -191,7 +191,7 @@ class EngineSessions(engineio.Server):  # type: ignore[misc]  # engineio has no 
             self.logger.error("%s (for a minute, repetitions have level INFO)", message)
 
     def on_stalled(self, connection: Connection) -> None:
-        """Report a client that took nothing of its backlog for ``stalled_timeout``."""
+        """Report a client that took none of its unsent bytes for ``stalled_timeout``."""
         self.note("stalled", "a client takes nothing of what it is sent")
 
     # The end of a session

@@ -174,7 +174,7 @@ class HttpEndpoint:
             if polling.requests.is_post_again(request.stamp, body, time.time()):
                 return
             if not body:
-                connection.count_idle()
+                connection.count_overhead()
             text = payload.text_of(body)
             del body
             with connection.holding(getsizeof(text)):

@@ -3,9 +3,9 @@
 FREE_S = 0.0001
 """A shorter piece of work is not counted. Most clients never send anything that takes longer."""
 ALLOWED_S = 0.002
-"""A client that took less than this counts as new work (``timeslice``), and so is served first."""
+"""The work of a client that took less than this is light (``timeslice``): it is served first."""
 REFILL = 0.001
-"""Seconds forgiven a second: so few that a thousand floods cannot all count as new work."""
+"""Seconds forgiven a second: so few that the work of a thousand floods cannot all be light."""
 
 
 class LoopTime:
@@ -22,7 +22,7 @@ class LoopTime:
         self._charged_s = now_s
 
     def is_small(self, now_s: float) -> bool:
-        """True when the client took so little that its work counts as new."""
+        """True when the client took so little that its work is light."""
         return self._left_at(now_s) < ALLOWED_S
 
     def _left_at(self, now_s: float) -> float:

@@ -13,7 +13,7 @@ from socketio import packet
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from gateway.transport.engine_server import EngineServer
-from gateway.transport.outbox_budget import Backlog
+from gateway.transport.outbox_budget import OutboxBudget
 from gateway.transport.socketio_packets import UNREADABLE, address_of
 
 INVALID_NAMESPACE = {"message": "Invalid namespace"}
@@ -55,8 +55,8 @@ class HeldPackets:
 
     __slots__ = (
         "_attachments",
-        "_backlog",
         "_mine",
+        "_outbox_budget",
         "_packet_class",
         "cost",
         "is_too_much",
@@ -64,9 +64,9 @@ class HeldPackets:
         "packets",
     )
 
-    def __init__(self, packet_class: Any, namespace: str, backlog: Backlog) -> None:
+    def __init__(self, packet_class: Any, namespace: str, outbox_budget: OutboxBudget) -> None:
         self._packet_class = packet_class
-        self._backlog = backlog
+        self._outbox_budget = outbox_budget
         self._attachments = 0
         self._mine = False
         self.namespace = namespace
@@ -89,12 +89,12 @@ class HeldPackets:
             return
         self.packets.append(engine_packet)
         self.cost += getsizeof(engine_packet.data) + PACKET_BYTES
-        self._backlog.note(self, self.cost)
+        self._outbox_budget.note(self, self.cost)
 
     def release(self) -> list[Any]:
         """Return the kept packets and count them no longer."""
         packets, self.packets, self.cost = self.packets, [], 0
-        self._backlog.note(self, 0)
+        self._outbox_budget.note(self, 0)
         return packets
 
     @property
@@ -139,7 +139,9 @@ class NamespaceConnect:
         if sid is None:
             self._refuse(eio_sid, namespace, IS_CONNECTED)  # the stock server keeps it, too
             return
-        self._held[eio_sid] = held = HeldPackets(server.packet_class, namespace, server.eio.backlog)
+        self._held[eio_sid] = held = HeldPackets(
+            server.packet_class, namespace, server.eio.outbox_budget
+        )
         try:
             refusal = self._ask(sid, eio_sid, namespace, auth)
         finally:

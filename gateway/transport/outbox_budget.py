@@ -1,9 +1,11 @@
-"""The backlog of all clients together: one bound on its memory, and the end of stalled clients.
+"""The unsent bytes of all clients: one bound on their memory, and the end of stalled clients.
 
-How it works: each owner of unsent data reports how much memory the data costs. When the total
-passes the bound, the client with the largest backlog is closed. A client that takes nothing of its
-backlog is closed after ``stalled_s``, however small the backlog is. A sender may wait here until
-its client has taken most of its backlog.
+Unsent bytes are those that the application sent, and that neither the kernel (WebSocket) nor a GET
+of the client (polling) has taken.
+
+How it works: each owner of an outbox reports how much memory its unsent bytes cost. When the total
+passes the bound, the client with most is closed. A client that takes none of them is closed after
+``stalled_s``, however few they are. A sender may wait here until its client has taken most of them.
 """
 
 from typing import Protocol
@@ -14,9 +16,9 @@ from gateway.transport.budget import Budget, Later
 from gateway.transport.timers import Clock, Schedule
 
 HIGH_WATER_BYTES = 1_000_000
-"""Above this, senders wait for the client, and no event of that client is served."""
+"""With more unsent bytes, senders wait for the client, and no event of the client is served."""
 LOW_WATER_BYTES = HIGH_WATER_BYTES // 2
-"""They go on when the backlog has shrunk to this."""
+"""They go on when the client's unsent bytes have shrunk to this."""
 CHECKS = 4
 """A client is stalled when it took nothing between so many checks in a row, ``stalled_s`` / CHECKS
 apart. Checks are counted, not seconds: while the whole process stood still, no client could take
@@ -24,34 +26,34 @@ anything.
 """
 
 
-class BacklogOwner(Protocol):
-    """A client with unsent data."""
+class OutboxOwner(Protocol):
+    """A client with unsent bytes."""
 
     @property
     def taken_bytes(self) -> int:
         """A number that grows whenever the client takes something."""
 
     def evict(self) -> None:
-        """Close: this client has the largest backlog."""
+        """Close: this client has the most unsent bytes."""
 
     def end_stalled(self) -> None:
-        """Close: this client takes nothing."""
+        """Close: this client takes none of its unsent bytes."""
 
 
-class Backlog(Budget[BacklogOwner]):
-    """The memory of all unsent data; see the module."""
+class OutboxBudget(Budget[OutboxOwner]):
+    """The memory of all unsent bytes; see the module."""
 
     def __init__(self, max_bytes: int, stalled_s: float, clock: Clock, later: Later) -> None:
         super().__init__(max_bytes, later)
-        self._seen: dict[BacklogOwner, tuple[int, int]] = {}  # bytes taken, and for how many checks
-        self._waits: dict[BacklogOwner, Event] = {}
-        self._checks: Schedule[Backlog] = clock.queue(
+        self._seen: dict[OutboxOwner, tuple[int, int]] = {}  # bytes taken, and for how many checks
+        self._waits: dict[OutboxOwner, Event] = {}
+        self._checks: Schedule[OutboxBudget] = clock.queue(
             stalled_s / CHECKS, lambda _, due: self._check()
         )
         self._is_checking = False
 
-    def note(self, owner: BacklogOwner, cost: int) -> None:
-        """Set the memory that a client's unsent data costs, in bytes."""
+    def note(self, owner: OutboxOwner, cost: int) -> None:
+        """Set the memory that a client's unsent bytes cost, in bytes."""
         super().note(owner, cost)
         if cost:
             self._begin_checks()
@@ -60,14 +62,14 @@ class Backlog(Budget[BacklogOwner]):
         if self._waits and cost <= LOW_WATER_BYTES:
             self.wake(owner)
 
-    def wait(self, owner: BacklogOwner, limit_s: float | None) -> bool:
-        """Park this greenlet until a client took most of its backlog, or is closed.
+    def wait(self, owner: OutboxOwner, limit_s: float | None) -> bool:
+        """Park this greenlet until a client took most of its unsent bytes, or is closed.
 
-        The client must have a backlog. Returns False when ``limit_s`` passed first.
+        The client must have unsent bytes. Returns False when ``limit_s`` passed first.
         """
         return self._waits.setdefault(owner, Event()).wait(limit_s)
 
-    def wake(self, owner: BacklogOwner) -> None:
+    def wake(self, owner: OutboxOwner) -> None:
         """Wake the senders that wait for a client."""
         event = self._waits.pop(owner, None)
         if event is not None:
@@ -88,7 +90,7 @@ class Backlog(Budget[BacklogOwner]):
         if self._costs:
             self._begin_checks()
 
-    def _took_nothing(self, owner: BacklogOwner) -> bool:
+    def _took_nothing(self, owner: OutboxOwner) -> bool:
         taken = owner.taken_bytes
         before, checks = self._seen.get(owner, (-1, -1))
         checks = checks + 1 if taken == before else 0

@@ -103,7 +103,7 @@ class PollConnection:
         slices = time_slices()
         if slices.is_over:
             self._watcher.stop()
-            slices.run_later(self._go_on, is_new=True)
+            slices.run_later(self._go_on, is_light=True)
             return
         try:
             came = exchange.sock.recv(len(exchange.request) + LONGEST_STAMP_BYTES)

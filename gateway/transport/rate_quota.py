@@ -1,6 +1,8 @@
-"""A token bucket: limits how many packets without content a client may send.
+"""A quota, as a token bucket: how many packets and frames of overhead a client may send.
 
-A packet without content, such as a ping, costs the server work and counts in no limit of bytes.
+Overhead is a packet or frame that is no event and no awaited answer: CONNECT, DISCONNECT, a ping,
+an empty fragment, a pong or an acknowledgement that the server does not await. It costs the server
+work, and no limit of bytes counts it. ``gateway.web.limits`` has the quota of events.
 """
 
 REFILL_PER_S = 100.0
@@ -9,8 +11,8 @@ CAPACITY = 1_000.0
 """An honest client may send some at once, after its computer slept or with many namespaces."""
 
 
-class TokenBucket:
-    """The packets without content that one client may still send."""
+class PacketQuota:
+    """The packets or frames of overhead that one client may still send."""
 
     __slots__ = ("_counted_s", "_left")
 
@@ -19,7 +21,7 @@ class TokenBucket:
         self._counted_s = now_s
 
     def spend(self, now_s: float) -> bool:
-        """Count one packet; return False when it is one too many."""
+        """Count one packet or frame; return False when it is one too many."""
         refilled = self._left + (now_s - self._counted_s) * REFILL_PER_S
         self._left = min(CAPACITY, refilled) - 1
         self._counted_s = now_s

@@ -1,10 +1,12 @@
 """Runs one client's calls into the application in order, in one greenlet while there are any.
 
-How it works: a greenlet, the runner, takes one call after another from a deque, in time slices. A
-call that is *alone* delays all calls behind it until it returns. Any other call delays them only
-while it computes. To notice that such a call waits for something, the executor schedules
-``_look`` on the event loop before the call: if ``_look`` runs while the call is not over, the call
-has given control away. The executor then counts the call as parked and starts another runner.
+How it works: a greenlet, the *runner*, takes one call after another from a deque, in time slices. A
+call that is *alone* delays all calls behind it until it returns. With ``async_handlers=False``, as
+in ``gateway.web.sockets``, all calls are alone. Any other call delays them only while it computes.
+To notice that such a call waits for something, the executor schedules ``_park_current`` on the
+event loop before the call. The loop runs it only when the runner gives control away: if the call is
+not over then, it waits for something. The call is now *parked*: its greenlet ends with it, and
+another greenlet becomes the runner for the calls behind it.
 
 Invariants: calls begin in order; at most one greenlet is the runner; only parked calls cost a
 greenlet each; the bytes of waiting, running and parked calls are all counted.
@@ -26,8 +28,8 @@ logger = logging.getLogger(__name__)
 # When so many calls or bytes of one client wait, its connection is not read any further.
 MAX_WAITING = 64
 MAX_WAITING_BYTES = 1_000_000
-# A client with more bytes waiting runs after all others: parsing them will take long.
-MAX_NEW_BYTES = 64_000
+# The work of a client with more bytes waiting is heavy (``timeslice``): parsing takes long.
+MAX_LIGHT_BYTES = 64_000
 # In addition to its arguments, a call that waits costs its tuples and its slot in the deque.
 CALL_BYTES = 400
 
@@ -38,8 +40,8 @@ class Client(Protocol):
     """The client whose calls an executor runs."""
 
     @property
-    def is_new(self) -> bool:
-        """True when it took so little time lately that it goes before the others."""
+    def is_light(self) -> bool:
+        """True when the client took little of the loop's time lately."""
 
     def charge(self, began_s: float) -> None:
         """Charge the client for the time since ``began_s``."""
@@ -71,29 +73,30 @@ class CallOnce:
 class SerialExecutor:
     """Runs calls one after another, outside of the event loop's own greenlet.
 
-    Each call begins in a time slice, after ``wait`` has returned.
+    ``wait`` is called before each call, and may delay it. Each call begins in a time slice.
     """
 
     __slots__ = (
-        "_bytes",
         "_calls",
         "_client",
-        "_inside",
-        "_is_watched",
         "_parked",
         "_runner",
-        "_served_bytes",
+        "_running_bytes",
         "_wait",
+        "_waiting_bytes",
+        "_watch_is_due",
+        "_watched_bytes",
     )
 
     def __init__(self, client: Client, wait: Callable[[], None] | None = None) -> None:
         self._calls: deque[Call] = deque()
-        self._bytes = self._served_bytes = 0
+        self._waiting_bytes = 0  # of calls that have not begun, and of parked ones
+        self._running_bytes = 0  # of the call that the runner makes
         self._client = client
         self._wait = wait
         self._runner: gevent.Greenlet[[], None] | None = None  # takes the next call
-        self._inside = 0  # bytes of the call that the runner makes, if it is not alone
-        self._is_watched = False
+        self._watched_bytes = 0  # the same, if the call is not alone; else 0
+        self._watch_is_due = False  # ``_park_current`` is scheduled
         self._parked = 0  # calls that wait for something while the next ones run
 
     @property
@@ -103,14 +106,14 @@ class SerialExecutor:
 
     @property
     def held_bytes(self) -> int:
-        """The bytes of the calls that wait, and of those that run."""
-        return self._bytes + self._served_bytes
+        """The bytes of the calls that wait, run or are parked."""
+        return self._waiting_bytes + self._running_bytes
 
     @property
     def full(self) -> bool:
         """True while the client should not be read."""
         waiting = len(self._calls) + self._parked
-        return waiting >= MAX_WAITING or self._bytes >= MAX_WAITING_BYTES
+        return waiting >= MAX_WAITING or self._waiting_bytes >= MAX_WAITING_BYTES
 
     def put(
         self, call: Callable[..., object], *args: object, size: int = 0, is_alone: bool = True
@@ -118,13 +121,13 @@ class SerialExecutor:
         """Call ``call(*args)``, which holds ``size`` bytes, after everything put before."""
         size += CALL_BYTES
         self._calls.append((call, args, size, is_alone))
-        self._bytes += size
+        self._waiting_bytes += size
         self._client.on_size()
         self._start()
 
     def drop(self) -> None:
         """Forget the calls that have not begun."""
-        self._bytes -= sum(size for _, _, size, _ in self._calls)
+        self._waiting_bytes -= sum(size for _, _, size, _ in self._calls)
         self._calls.clear()
         self._client.on_size()
 
@@ -134,22 +137,22 @@ class SerialExecutor:
 
     def _run(self) -> None:
         slices = time_slices()
-        slices.give_way(is_new=self._is_new)
+        slices.give_way(is_light=self._is_light)
         while self._is_runner() and self._calls:
             self._use(slices, slices.ends_s)
             if self._is_runner() and self._calls:
-                slices.park(is_new=self._is_new)
+                slices.park(is_light=self._is_light)
         if self._is_runner():
             self._runner = None
         self._client.on_room()
 
     def _is_runner(self) -> bool:
-        """True in the greenlet that takes the next call."""
+        """True in the runner; False in a greenlet whose call was parked."""
         return self._runner is gevent.getcurrent()
 
     @property
-    def _is_new(self) -> bool:
-        return self._bytes <= MAX_NEW_BYTES and self._client.is_new
+    def _is_light(self) -> bool:
+        return self._waiting_bytes <= MAX_LIGHT_BYTES and self._client.is_light
 
     def _use(self, slices: TimeSlices, ends_s: float) -> None:
         """Run calls until the slice ends at ``ends_s``, and charge the client for them."""
@@ -157,7 +160,7 @@ class SerialExecutor:
         while self._calls:
             self._run_next()
             if slices.ends_s != ends_s or not self._is_runner():
-                return  # a call waited, and waiting is not charged
+                return  # the loop turned: a call waited, and waiting is not charged
             if slices.ends_piece(began_s):
                 break
         self._client.charge(began_s)
@@ -169,13 +172,13 @@ class SerialExecutor:
             return
         was_full = self.full
         call, args, size, is_alone = self._calls.popleft()
-        self._bytes -= size
-        self._served_bytes = size
+        self._waiting_bytes -= size
+        self._running_bytes = size
         if was_full and not self.full:
             self._client.on_room()
         if is_alone:
             self._call(call, args)
-            self._served_bytes = 0
+            self._running_bytes = 0
         else:
             self._call_watched(call, args, size)
         self._client.on_size()
@@ -192,23 +195,23 @@ class SerialExecutor:
     def _call_watched(
         self, call: Callable[..., object], args: tuple[object, ...], size: int
     ) -> None:
-        self._inside = size
-        if not self._is_watched:
-            self._is_watched = True
-            get_hub().loop.run_callback(self._look)
+        self._watched_bytes = size
+        if not self._watch_is_due:  # once for all calls of this turn
+            self._watch_is_due = True
+            get_hub().loop.run_callback(self._park_current)
         self._call(call, args)
         if self._is_runner():
-            self._inside = self._served_bytes = 0
-        else:
+            self._watched_bytes = self._running_bytes = 0
+        else:  # ``_park_current`` counted the call as parked
             self._parked -= 1
-            self._bytes -= size
+            self._waiting_bytes -= size
 
-    def _look(self) -> None:
-        """Start another runner: the event loop runs, so the current call waits for something."""
-        self._is_watched = False
-        if self._inside:
+    def _park_current(self) -> None:
+        """Count the current call as parked, and start another runner."""
+        self._watch_is_due = False
+        if self._watched_bytes:  # the loop runs and the call is not over: it waits for something
             self._parked += 1
-            self._bytes += self._inside
-            self._inside = self._served_bytes = 0
+            self._waiting_bytes += self._watched_bytes
+            self._watched_bytes = self._running_bytes = 0
             self._runner = None
             self._start()

@@ -1,8 +1,13 @@
 """``SocketIOServer``: ``socketio.Server`` on an ``EngineServer``, strict about the protocol.
 
 How it works: ``SocketIOEngine.deliver`` hands each message to ``SocketIOServer.receive``, in the
-event loop. ``receive`` checks the start of the packet and queues it at its connection; ``_serve``
-decodes it when its turn comes, in a greenlet, and calls the application's handler.
+event loop. ``receive`` reads the start of the packet and queues the packet at its connection. When
+its turn comes, ``_serve`` decodes it in a greenlet and calls the application's handler. See "The
+path of one subscribe" in docs/architecture.md.
+
+python-socketio calls four methods here by name: its constructor calls ``_engineio_server_class`` to
+make ``self.eio``, and registers ``_handle_eio_connect``, ``_handle_eio_message`` and
+``_handle_eio_disconnect`` there as handlers.
 """
 
 from collections.abc import Callable
@@ -60,7 +65,7 @@ class SocketIOServer(ThreadedServer):
         serializer = packet_class_of(options.pop("serializer", "default"))
         super().__init__(serializer=serializer, **options)
         self._names = SharedNames()
-        self._asked_to_connect: set[str] = set()
+        self._asked_to_connect: set[str] = set()  # Engine.IO ids that sent a CONNECT
         self._namespace_connect = NamespaceConnect(self)
         self._assembly = PacketAssembly(self.eio)
         self._connect_deadlines = self.eio.timers.clock.queue(
@@ -93,7 +98,7 @@ class SocketIOServer(ThreadedServer):
         self.environ.pop(eio_sid, None)
 
     def _leave_namespace(self, eio_sid: str, namespace: str, reason: str) -> None:
-        """Run the disconnect handler of a client that is in a namespace, and take it out."""
+        """Run a client's disconnect handler in a namespace, and take the client out of it."""
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         if not self.manager.is_connected(sid, namespace):
             return
@@ -104,12 +109,14 @@ class SocketIOServer(ThreadedServer):
             self.manager.disconnect(sid, namespace, ignore_queue=True)
 
     def _check_connected(self, connection: Connection, due: float) -> None:
+        """Close a connection whose client is in no namespace after ``connect_timeout``."""
         namespaces = self.manager.get_namespaces()
         if not any(self.manager.sid_from_eio_sid(connection.sid, name) for name in namespaces):
             connection.close(self.reason.TRANSPORT_CLOSE, last_packet=CLOSE, linger=True)
 
     def on_stalled(self, connection: Connection) -> None:
-        """Report a client that took nothing of its backlog for ``stalled_timeout``."""
+        """Report a client that took none of its unsent bytes for ``stalled_timeout``."""
+        # Not ``self.eio.on_stalled``: ``SocketIOEngine`` overrides it and calls this method.
         EngineServer.on_stalled(self.eio, connection)
 
     def get_environ(self, sid: str, namespace: str | None = None) -> Any:
@@ -118,7 +125,7 @@ class SocketIOServer(ThreadedServer):
         return self.environ_of(eio_sid)
 
     def environ_of(self, eio_sid: str) -> Any:
-        """Return the same by Engine.IO session id, made anew for each event."""
+        """Return a new copy of that environment, by Engine.IO session id."""
         kept = self.environ.get(eio_sid)
         return ConnectionEnviron(kept) if isinstance(kept, KeptEnviron) else kept
 
@@ -140,7 +147,10 @@ class SocketIOServer(ThreadedServer):
             self._serve(eio_sid, incoming)
 
     def _complete(self, eio_sid: str, data: str | bytes) -> Incoming | None:
-        """Return the packet that ``data`` completes, or None. Raises BadSocketIOPacket."""
+        """Return the packet that ``data`` completes, or None. Raises BadSocketIOPacket.
+
+        ``data`` is a text packet or an attachment of the client's previous text packet.
+        """
         incoming = self._assembly.add(self.packet_class, eio_sid, data)
         if incoming is None:
             return None
@@ -151,9 +161,9 @@ class SocketIOServer(ThreadedServer):
         return incoming
 
     def _queue(self, connection: Connection, incoming: Incoming) -> None:
-        """Have a packet served when its turn comes. Raises TooManyPackets."""
+        """Have a packet served in its turn: ``_serve_or_reject``. Raises TooManyPackets."""
         if incoming.kind in (packet.CONNECT, packet.DISCONNECT):
-            connection.count_idle()
+            connection.count_overhead()
         call, size = (self._serve_or_reject, connection, incoming), incoming.cost
         if incoming.kind in ACKS:  # not behind events: an event handler may be waiting for it
             connection.run_ack(*call, size=size)
@@ -188,7 +198,7 @@ class SocketIOServer(ThreadedServer):
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         self.logger.info("received ack from %s [%s]", sid, namespace)
         waiting = self.manager.callbacks.get(sid, {})
-        # 0 is where the manager keeps its counter. Taken out at once: an answer counts once.
+        # Id 0 is the manager's own counter. ``pop``: a second acknowledgement finds no function.
         callback = waiting.pop(ack_id, None) if ack_id else None
         if callback is not None:
             callback(*(data or ()))
@@ -196,7 +206,7 @@ class SocketIOServer(ThreadedServer):
         self.logger.warning("Unknown callback received, ignoring.")
         connection = self.eio.connection(eio_sid)
         if connection is not None:
-            connection.count_idle()
+            connection.count_overhead()
 
     def handle_event(
         self, eio_sid: str, namespace: str, ack_id: int | None, data: list[Any]
@@ -220,6 +230,8 @@ class SocketIOServer(ThreadedServer):
 
     def call_handler(self, event: str, namespace: str, *arguments: Any) -> Any:
         """Call the application's handler of ``event``; return its answer."""
+        # python-socketio finds the handler in ``handlers``, where ``gateway.web.events`` entered it
+        # (``register_events``), or in a registered ``Namespace``.
         return self._trigger_event(event, namespace, *arguments)
 
     def close_client(self, eio_sid: str, message: str) -> None:
@@ -243,6 +255,10 @@ class SocketIOServer(ThreadedServer):
             self._send_eio_packet(eio_sid, engineio_packet.Packet(engineio_packet.MESSAGE, part))
 
     def _send_eio_packet(self, eio_sid: str, eio_pkt: Any) -> None:
+        """Send an Engine.IO packet, unless it has to wait for the client's CONNECT to be answered.
+
+        The manager of python-socketio calls this for each packet that the application emits.
+        """
         if not self._namespace_connect.holds(eio_sid, eio_pkt):
             self.eio.send_packet(eio_sid, eio_pkt)
 

@@ -25,8 +25,8 @@ class ThreadedServer(socketio.Server):  # type: ignore[misc]  # socketio has no 
     def emit(self, event: str, data: Any = None, *args: Any, **options: Any) -> None:
         """Emit as the stock server does, but slow down while much waits for the client.
 
-        An ``emit`` to one client waits until the client has taken some of its backlog. An ``emit``
-        to many clients lets the event loop turn.
+        An ``emit`` to one client waits until the client has taken some of its unsent bytes. An
+        ``emit`` to many clients lets the event loop turn.
         """
         super().emit(event, data, *args, **options)
         if self.eio.is_crowded:

@@ -155,7 +155,7 @@ class WebHandler(WSGIHandler):
             has_bytes = self._has_buffered() or self._wait_idle(is_first=is_first)
         except OSError:  # TimeoutError is one of them
             return False
-        give_way(is_new=is_first)
+        give_way(is_light=is_first)
         return has_bytes
 
     def _has_buffered(self) -> bool:

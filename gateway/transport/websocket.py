@@ -35,21 +35,24 @@ from gateway.transport.budget import Budget
 from gateway.transport.frames import NORMAL, POLICY, PONG, close_frame, frame
 from gateway.transport.loop_time import LoopTime, charge
 from gateway.transport.outbox import Outbox
-from gateway.transport.outbox_budget import Backlog
-from gateway.transport.rate_quota import TokenBucket
+from gateway.transport.outbox_budget import OutboxBudget
+from gateway.transport.rate_quota import PacketQuota
 from gateway.transport.reader import Closed, Event, MessageReader, NoMessage, Ping, Violation
 
 READABLE, WRITABLE = 1, 2
 # One callback reads at most this much, and handles its frames in as many time slices as they need.
 READ_BYTES = 16 * 1024
 STALLED = "the client takes none of the data that it is sent"
-LARGEST_BACKLOG = "all clients together hold too much memory, and this one holds most"
+HOLDS_MOST = "all clients together hold too much memory, and this one holds most"
 # SO_LINGER with 0 s: close by RST, so that the kernel drops data that a dead client will not read.
 RESET_ON_CLOSE = pack("ii", 1, 0)
 
 
 class Owner(Protocol):
-    """Receives the events of a WebSocket."""
+    """Receives the events of a WebSocket.
+
+    Implemented by ``Connection``, and by ``Probe`` until an upgrade is complete.
+    """
 
     def on_message(self, link: "WebSocketLink", message: str | bytes) -> None:
         """The client sent a message."""
@@ -88,7 +91,7 @@ class Slices(Protocol):
     def ends_piece(self, began_s: float) -> bool:
         """True when work that began at ``began_s`` should wait for its next slice."""
 
-    def run_later(self, call: Callable[[], object], *, is_new: bool = False) -> None:
+    def run_later(self, call: Callable[[], object], *, is_light: bool = False) -> None:
         """Call from the loop in a later turn."""
 
 
@@ -99,14 +102,14 @@ class LinkContext:
         self,
         loop: Any,
         slices: Slices,
-        backlog: Backlog,
+        outbox_budget: OutboxBudget,
         inbox: Budget[Any],
         max_message_bytes: int,
         max_outbox_bytes: int | None = None,
     ) -> None:
         self.loop = loop
         self.slices = slices
-        self.backlog = backlog
+        self.outbox_budget = outbox_budget
         self.inbox = inbox
         self.readers = ReaderPool(max_message_bytes)
         self.max_outbox_bytes = max_outbox_bytes
@@ -145,7 +148,7 @@ class WebSocketLink:
         self.owner = owner
         self._outbox: Outbox | None = None
         self._reader: MessageReader | None = None
-        self._empty_frames: TokenBucket | None = None
+        self._empty_frames: PacketQuota | None = None
         self._write_watcher: Any = None
         self._read_watcher = context.loop.io(sock.fileno(), READABLE)
         self._is_paused = False
@@ -190,7 +193,7 @@ class WebSocketLink:
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes that the kernel has not taken yet."""
+        """Unsent bytes: those that the kernel has not taken yet."""
         return self._outbox.size if self._outbox is not None else 0
 
     @property
@@ -235,7 +238,7 @@ class WebSocketLink:
             self.send(data)
         else:
             self._outbox.push_ahead(data)
-            self._context.backlog.note(self, self._outbox.cost)
+            self._context.outbox_budget.note(self, self._outbox.cost)
 
     def _queue(self, data: bytes | memoryview) -> None:
         outbox = self._open_outbox()
@@ -245,7 +248,7 @@ class WebSocketLink:
             self._context.loop.run_callback(self.evict)
             return
         outbox.push(data)
-        self._context.backlog.note(self, outbox.cost)
+        self._context.outbox_budget.note(self, outbox.cost)
 
     def _open_outbox(self) -> Outbox:
         if self._outbox is None:
@@ -263,7 +266,7 @@ class WebSocketLink:
             self.send(data)
         else:
             outbox.push_latest(data)
-            self._context.backlog.note(self, outbox.cost)
+            self._context.outbox_budget.note(self, outbox.cost)
 
     def _block(self) -> None:
         self.writable = False
@@ -282,7 +285,7 @@ class WebSocketLink:
             self._lose(None)
             return
         if outbox.size:
-            self._context.backlog.note(self, outbox.cost)
+            self._context.outbox_budget.note(self, outbox.cost)
         else:
             self._drained()
 
@@ -301,16 +304,16 @@ class WebSocketLink:
         if watcher is not None:
             watcher.stop()
             watcher.close()
-            self._context.backlog.note(self, 0)
+            self._context.outbox_budget.note(self, 0)
 
     def evict(self) -> None:
         """Close at once: all clients hold too much memory, and this one holds most."""
         if not self.closed:
             self.abort()
-            self.owner.on_lost(self, LARGEST_BACKLOG)
+            self.owner.on_lost(self, HOLDS_MOST)
 
     def end_stalled(self) -> None:
-        """Close at once: the client takes none of its backlog."""
+        """Close at once: the client takes none of its unsent bytes."""
         if not self.closed:
             self.abort()
             self.owner.on_lost(self, STALLED)
@@ -326,8 +329,8 @@ class WebSocketLink:
     def _wait_for_slice(self) -> None:
         self._awaits_slice = True
         self._read_watcher.stop()
-        is_new = self._loop_time is None or self._loop_time.is_small(monotonic())
-        self._context.slices.run_later(self._use_slice, is_new=is_new)
+        is_light = self._loop_time is None or self._loop_time.is_small(monotonic())
+        self._context.slices.run_later(self._use_slice, is_light=is_light)
 
     def _use_slice(self) -> None:
         self._awaits_slice = False
@@ -411,7 +414,7 @@ class WebSocketLink:
         """Count a frame without content; too many end the connection."""
         now_s = monotonic()
         if self._empty_frames is None:
-            self._empty_frames = TokenBucket(now_s)
+            self._empty_frames = PacketQuota(now_s)
         if not self._empty_frames.spend(now_s):
             self.fail(Violation(POLICY, "too many frames without content"))
 

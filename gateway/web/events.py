@@ -2,7 +2,8 @@
 
 How it works: the decorator ``@event(name)`` enters a handler ``(context, request) -> answer`` in
 the table :data:`EVENTS`. :class:`EventDispatcher` receives every event, takes tokens from the
-connection's bucket, calls the handler, and translates what the handler raises into an error.
+connection's bucket, calls the handler, and translates what the handler raises into an error. "The
+path of one subscribe" in docs/architecture.md shows the steps before and after.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ from gateway.transport import Connection, SocketIO
 from gateway.transport.timeslice import give_way
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.error_handlers import translate
-from gateway.web.limits import TokenBucket, cost_of
+from gateway.web.limits import EventQuota, cost_of
 from gateway.web.sockets import ReadyJson, is_answer_awaited, serve_browser
 from shared.decorators import registered
 from shared.errors import NotFound, RateLimited, RequestError, describe
@@ -91,10 +92,10 @@ class EventDispatcher:
     hub: Hub
     authenticate: Authenticate
     automatic: bool
-    _buckets: dict[str, TokenBucket] = field(default_factory=dict)
+    _buckets: dict[str, EventQuota] = field(default_factory=dict)
     # A client may connect to the namespace again and again over one connection: the bucket belongs
     # to the connection, so that a new CONNECT does not fill it.
-    _buckets_by_connection: WeakKeyDictionary[Connection, TokenBucket] = field(
+    _buckets_by_connection: WeakKeyDictionary[Connection, EventQuota] = field(
         default_factory=WeakKeyDictionary
     )
 
@@ -104,7 +105,7 @@ class EventDispatcher:
         browser = self.server.connection(client_id)
         if browser is None:  # the connection has ended already
             return
-        bucket = self._buckets_by_connection.setdefault(browser, TokenBucket())
+        bucket = self._buckets_by_connection.setdefault(browser, EventQuota())
         with _refusing():
             # before authentication, so that the rate limit slows down guessing of passwords
             _spend(bucket, self.hub, 1.0)
@@ -143,7 +144,7 @@ def _refusing() -> Iterator[None]:
         raise refusal(body["message"], {"code": body["code"]}) from error
 
 
-def _spend(bucket: TokenBucket, hub: Hub, cost: float) -> None:
+def _spend(bucket: EventQuota, hub: Hub, cost: float) -> None:
     if not bucket.spend(hub.now().monotonic_s, cost):
         raise RateLimited("too many requests; ask again in a second")
 
@@ -162,7 +163,7 @@ def _serve(
     context: EventContext,
     name: str,
     arguments: tuple[Any, ...],
-    bucket: TokenBucket,
+    bucket: EventQuota,
 ) -> Answer | None:
     """Call a handler; an error is the answer, and also an ``error`` event if no ack was asked."""
     try:
@@ -177,7 +178,7 @@ def _serve(
 
 
 def _call(
-    context: EventContext, name: str, arguments: tuple[Any, ...], bucket: TokenBucket
+    context: EventContext, name: str, arguments: tuple[Any, ...], bucket: EventQuota
 ) -> Answer:
     argument = arguments[0] if arguments else None
     _spend(bucket, context.hub, cost_of(name, argument, len(context.hub.devices)))
@@ -188,7 +189,7 @@ def _call(
 
 
 def _subscribe_at_connect(
-    server: SocketIO, context: EventContext, auth: dict[str, object], bucket: TokenBucket
+    server: SocketIO, context: EventContext, auth: dict[str, object], bucket: EventQuota
 ) -> None:
     """Serve the ``subscribe`` of a client's ``auth``; without one, subscribe it to all devices."""
     if context.client_id not in context.hub.connections:

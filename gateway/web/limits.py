@@ -1,4 +1,4 @@
-"""The rate limit of requests: one token bucket for each connection. Pure."""
+"""The rate limit of events: one quota, a token bucket, for each connection. Pure."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ BIKES_A_REQUEST = 500
 
 
 @dataclass(slots=True)
-class TokenBucket:
-    """The requests that one connection has left; refilled at :data:`REQUESTS_PER_S`."""
+class EventQuota:
+    """The events that one connection has left; refilled at :data:`REQUESTS_PER_S`."""
 
     left: float = REQUESTS_BURST
     counted_s: float = 0.0

@@ -1,7 +1,8 @@
-"""Checks that run before every request: its host, its origin, and the client that sends it.
+"""Checks that run before every request: its host, its proxy, and the handshake of a client.
 
 :func:`guard` wraps the WSGI application. The checks read WSGI environments because Socket.IO's
-handshake never reaches Flask.
+handshake never reaches Flask. :func:`origin_check` is not among them: Socket.IO and
+:mod:`gateway.web.cors` call it.
 """
 
 import errno

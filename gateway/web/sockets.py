@@ -67,7 +67,7 @@ class BrowserServer(SocketIOServer):
         super().handle_event(eio_sid, namespace, ack_id, [_event_name(data[0]), *data[1:]])
 
     def on_stalled(self, connection: Connection) -> None:
-        """Log a client that took nothing of its backlog for too long."""
+        """Log a client that took none of its unsent bytes for too long."""
         client_id = self.manager.sid_from_eio_sid(connection.sid, "/")
         logger.warning("client_stalled", client=client_id, stalled_s=self.eio.stalled_timeout)
 

@@ -302,7 +302,7 @@ def test_client_is_closed_at_outbox_bound(transport: str) -> None:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_ping_before_the_backlog(transport: str) -> None:
+def test_ping_before_unsent_bytes(transport: str) -> None:
     count, size = 200, 20_000
     with flask_app(ping_interval=0.1, max_outbox_bytes=count * size * 2) as (sockets, port):
         polls = Polls(port)
@@ -501,7 +501,7 @@ def test_polling_client_that_fetches_nothing_is_closed() -> None:
         polls.post(sid, "40")
         connection = only_connection(sockets)
         until(lambda: connection.closed)
-        assert sockets.server.eio.backlog.total == 0
+        assert sockets.server.eio.outbox_budget.total == 0
 
 
 def test_client_with_most_is_closed() -> None:
@@ -513,7 +513,7 @@ def test_client_with_most_is_closed() -> None:
             large.send_frames(packet_frame("4" + "x" * 600_000))
         until(lambda: large.closed)
         assert not small.closed
-        assert sockets.server.eio.backlog.total <= 1_000_000
+        assert sockets.server.eio.outbox_budget.total <= 1_000_000
 
 
 @pytest.mark.parametrize("in_connect_handler", [True, False])
@@ -534,7 +534,7 @@ def test_burst_to_a_reading_client(in_connect_handler: bool) -> None:
         assert len(client.next_message()) == 6_000_000
         rows = [client.next_message()[:12] for _ in range(3000)]
         assert rows[2999] == '42["row","29'
-        until(lambda: sockets.server.eio.backlog.total == 0)
+        until(lambda: sockets.server.eio.outbox_budget.total == 0)
         client.close()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import gevent
 
-from gateway.transport.outbox_budget import CHECKS, LOW_WATER_BYTES, Backlog
+from gateway.transport.outbox_budget import CHECKS, LOW_WATER_BYTES, OutboxBudget
 from gateway.transport.timers import Clock
 from tests.gateway.transport.clients import until
 
@@ -13,13 +13,13 @@ STALLED_S = 0.2
 
 
 class Client:
-    def __init__(self, backlog: Backlog) -> None:
-        self.backlog = backlog
+    def __init__(self, outbox_budget: OutboxBudget) -> None:
+        self.outbox_budget = outbox_budget
         self.taken_bytes = 0
         self.ends: list[str] = []
 
     def holds(self, cost: int) -> "Client":
-        self.backlog.note(self, cost)
+        self.outbox_budget.note(self, cost)
         return self
 
     def evict(self) -> None:
@@ -27,17 +27,17 @@ class Client:
 
     def end_stalled(self) -> None:
         self.ends.append("stalled")
-        self.backlog.note(self, 0)
+        self.outbox_budget.note(self, 0)
 
 
 class Rig:
     def __init__(self) -> None:
         self.clock = Clock()
         self.later: deque[Callable[[], None]] = deque()
-        self.backlog = Backlog(1000, STALLED_S, self.clock, self.later.append)
+        self.outbox_budget = OutboxBudget(1000, STALLED_S, self.clock, self.later.append)
 
     def clients(self, *costs: int) -> list[Client]:
-        return [Client(self.backlog).holds(cost) for cost in costs]
+        return [Client(self.outbox_budget).holds(cost) for cost in costs]
 
     def turn(self) -> None:
         while self.later:
@@ -50,7 +50,7 @@ def test_largest_are_evicted() -> None:
     assert [client.ends for client in clients] == [[], [], [], []]  # never amid somebody's call
     rig.turn()
     assert [client.ends for client in clients] == [[], ["evicted"], [], []]
-    assert rig.backlog.total == 601
+    assert rig.outbox_budget.total == 601
     rig.clock.stop()
 
 
@@ -83,9 +83,9 @@ def test_pause_of_the_process_is_no_stall() -> None:
     (client,) = rig.clients(1)
     for _ in range(CHECKS):
         assert not client.ends
-        rig.backlog._check()
+        rig.outbox_budget._check()
     assert not client.ends
-    rig.backlog._check()
+    rig.outbox_budget._check()
     assert client.ends == ["stalled"]
     rig.clock.stop()
 
@@ -94,7 +94,7 @@ def test_checks_restart_after_taking_all() -> None:
     rig = Rig()
     (client,) = rig.clients(1)
     for _ in range(3 * CHECKS):
-        rig.backlog._check()
+        rig.outbox_budget._check()
         client.holds(0).holds(1)
     assert not client.ends
     rig.clock.stop()
@@ -102,9 +102,9 @@ def test_checks_restart_after_taking_all() -> None:
 
 def test_wait_ends_when_most_is_taken() -> None:
     rig = Rig()
-    backlog = Backlog(10**9, STALLED_S, rig.clock, rig.later.append)
-    client = Client(backlog).holds(3 * LOW_WATER_BYTES)
-    waiting = gevent.spawn(backlog.wait, client, None)
+    outbox_budget = OutboxBudget(10**9, STALLED_S, rig.clock, rig.later.append)
+    client = Client(outbox_budget).holds(3 * LOW_WATER_BYTES)
+    waiting = gevent.spawn(outbox_budget.wait, client, None)
     gevent.sleep(0)
     client.holds(2 * LOW_WATER_BYTES)
     gevent.sleep(0)
@@ -112,5 +112,5 @@ def test_wait_ends_when_most_is_taken() -> None:
     client.holds(LOW_WATER_BYTES)
     waiting.join(timeout=5)
     assert waiting.value
-    assert not backlog.wait(client, 0.01)
+    assert not outbox_budget.wait(client, 0.01)
     rig.clock.stop()

@@ -17,7 +17,7 @@ from tests.timing import scaled_s
 
 class Client:
     def __init__(self) -> None:
-        self.is_new = True
+        self.is_light = True
         self.charged_s = 0.0
 
     def charge(self, began_s: float) -> None:
@@ -124,7 +124,7 @@ def test_waiting_call_lets_next_begin() -> None:
     gate.set()
     wait_until_idle(executor)
     assert seen[2:] == ["a ends", "b ends", "c begins", "c ends"]
-    assert not executor._bytes
+    assert not executor._waiting_bytes
 
 
 def test_quick_calls_share_one_greenlet() -> None:

@@ -54,7 +54,7 @@ def use_up(slices: TimeSlices) -> None:
 def work(slices: TimeSlices, turns: Turns, name: str, pieces: int) -> Callable[[], None]:
     def run() -> None:
         for piece in range(pieces):
-            slices.give_way(is_new=piece == 0)
+            slices.give_way(is_light=piece == 0)
             turns.note(name)
             use_up(slices)
 
@@ -65,10 +65,10 @@ def test_two_slices_a_turn(slices: TimeSlices, turns: Turns) -> None:
     greedy = [gevent.spawn(work(slices, turns, f"{n}", 3)) for n in range(30)]
     gevent.joinall(greedy, timeout=20, raise_error=True)
     assert len(turns.ran) == 90
-    assert turns.busiest() <= 2  # one piece of old work, one of new work
+    assert turns.busiest() <= 2  # one heavy piece, one light piece
 
 
-def test_new_work_overtakes_continued(slices: TimeSlices, turns: Turns) -> None:
+def test_light_work_overtakes_heavy(slices: TimeSlices, turns: Turns) -> None:
     old = [gevent.spawn(work(slices, turns, f"old {n}", 50)) for n in range(10)]
     while len(turns.ran) < 20:
         gevent.sleep(0)
@@ -79,7 +79,7 @@ def test_new_work_overtakes_continued(slices: TimeSlices, turns: Turns) -> None:
     gevent.killall(old)
 
 
-def test_flood_does_not_starve_continued_work(slices: TimeSlices, turns: Turns) -> None:
+def test_flood_does_not_starve_heavy_work(slices: TimeSlices, turns: Turns) -> None:
     old = gevent.spawn(work(slices, turns, "old", 5))
     while not turns.ran:
         gevent.sleep(0)

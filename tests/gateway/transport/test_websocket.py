@@ -15,7 +15,7 @@ from gateway.transport.budget import Budget
 from gateway.transport.frames import close_frame, frame, packet_frame
 from gateway.transport.loop_time import ALLOWED_S
 from gateway.transport.multicast import Multicast
-from gateway.transport.outbox_budget import Backlog
+from gateway.transport.outbox_budget import OutboxBudget
 from gateway.transport.rate_quota import CAPACITY
 from gateway.transport.reader import Violation
 from gateway.transport.timers import Clock
@@ -73,8 +73,8 @@ class FakeSlices:
 
     def __init__(self) -> None:
         self.left: int | None = None
-        self.new: deque[Callable[[], object]] = deque()
-        self.continued: deque[Callable[[], object]] = deque()
+        self.light: deque[Callable[[], object]] = deque()
+        self.heavy: deque[Callable[[], object]] = deque()
 
     @property
     def is_over(self) -> bool:
@@ -86,13 +86,13 @@ class FakeSlices:
     def ends_piece(self, began_s: float) -> bool:
         return self.is_over
 
-    def run_later(self, call: Callable[[], object], *, is_new: bool = False) -> None:
-        (self.new if is_new else self.continued).append(call)
+    def run_later(self, call: Callable[[], object], *, is_light: bool = False) -> None:
+        (self.light if is_light else self.heavy).append(call)
 
     def grant(self, looks: int | None = None) -> None:
         """Resume one piece of work; its slice is over after ``looks`` checks."""
         self.left = looks
-        (self.new or self.continued).popleft()()
+        (self.light or self.heavy).popleft()()
 
 
 class FakeSocket:
@@ -163,9 +163,9 @@ class Rig:
         self.owner = RecordingOwner()
         self.slices = FakeSlices()
         later = self.loop.run_callback
-        self.backlog = Backlog(MAX_TOTAL_BYTES, STALLED_S, Clock(), later)
+        self.outbox_budget = OutboxBudget(MAX_TOTAL_BYTES, STALLED_S, Clock(), later)
         self.context = LinkContext(
-            self.loop, self.slices, self.backlog, Budget(10**6, later), 1000, MAX_OUTBOX_BYTES
+            self.loop, self.slices, self.outbox_budget, Budget(10**6, later), 1000, MAX_OUTBOX_BYTES
         )
         self.link = WebSocketLink(sock, self.context, self.owner)
         self.link.start()
@@ -238,7 +238,7 @@ def test_stream_is_whole_frames_in_order(
     ]
     assert got[-1:] == sent[-1:]
     assert rig.link.pending_bytes == 0
-    assert rig.backlog.total == 0
+    assert rig.outbox_budget.total == 0
 
 
 ahead_or_not = st.lists(
@@ -455,14 +455,14 @@ def test_read_waits_for_next_slice() -> None:
     rig.give(client_frame(1, b"one"))
     rig.loop.turn()
     assert rig.owner.messages == []
-    assert (len(rig.slices.new), len(rig.slices.continued)) == (1, 0)
+    assert (len(rig.slices.light), len(rig.slices.heavy)) == (1, 0)
     rig.slices.grant()
     assert rig.owner.messages == ["one"]
     rig.give(client_frame(1, b"two"))
     assert rig.owner.messages == ["one", "two"]
 
 
-def test_greedy_client_is_continued_work() -> None:
+def test_greedy_client_is_heavy_work() -> None:
     rig = Rig()
 
     def take_long(link: WebSocketLink, message: str | bytes) -> None:
@@ -472,7 +472,7 @@ def test_greedy_client_is_continued_work() -> None:
     rig.give(client_frame(1, b"long"))
     rig.slices.left = 0
     rig.give(client_frame(1, b"next"))
-    assert (len(rig.slices.new), len(rig.slices.continued)) == (0, 1)
+    assert (len(rig.slices.light), len(rig.slices.heavy)) == (0, 1)
 
 
 def test_pause_between_frames() -> None:

@@ -3,14 +3,14 @@ from gateway.web.limits import (
     CURSORS_A_REQUEST,
     REQUESTS_BURST,
     REQUESTS_PER_S,
-    TokenBucket,
+    EventQuota,
     cost_of,
 )
 
 BURST = int(REQUESTS_BURST)
 
 
-def spend_all(bucket: TokenBucket, now_s: float) -> int:
+def spend_all(bucket: EventQuota, now_s: float) -> int:
     """Spend until the bucket is empty; return the number of requests."""
     count = 0
     while bucket.spend(now_s):
@@ -19,11 +19,11 @@ def spend_all(bucket: TokenBucket, now_s: float) -> int:
 
 
 def test_burst_then_refusal() -> None:
-    assert spend_all(TokenBucket(), 1_000.0) == BURST
+    assert spend_all(EventQuota(), 1_000.0) == BURST
 
 
 def test_refill_at_the_rate() -> None:
-    bucket = TokenBucket()
+    bucket = EventQuota()
     spend_all(bucket, 1_000.0)
     assert spend_all(bucket, 1_002.0) == 2 * REQUESTS_PER_S
     assert not bucket.spend(1_002.0 + 0.5 / REQUESTS_PER_S)
@@ -31,7 +31,7 @@ def test_refill_at_the_rate() -> None:
 
 
 def test_refill_stops_at_a_burst() -> None:
-    bucket = TokenBucket()
+    bucket = EventQuota()
     spend_all(bucket, 1_000.0)
     assert spend_all(bucket, 1_000_000.0) == BURST
 
@@ -41,7 +41,7 @@ def test_cursors_cost_at_most_a_burst() -> None:
     assert cost_of("subscribe", {"since": dict.fromkeys(range(2 * CURSORS_A_REQUEST))}, 0) == 3
     most = cost_of("subscribe", {"since": dict.fromkeys(range(1_000_000))}, 0)
     assert most == REQUESTS_BURST
-    bucket = TokenBucket()
+    bucket = EventQuota()
     assert bucket.spend(1_000.0, most)
     assert not bucket.spend(1_000.0)
 

@@ -39,7 +39,7 @@ class Pieces:
         self.longest_s = 0.0
         self.count = 0
 
-    def end(self, *, is_new: bool = False) -> None:  # as give_way is called
+    def end(self, *, is_light: bool = False) -> None:  # as give_way is called
         self.longest_s = max(self.longest_s, time.thread_time() - self.began_s)
         self.count += 1
         self.began_s = time.thread_time()
