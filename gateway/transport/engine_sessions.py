@@ -15,7 +15,6 @@ import engineio
 from engineio import packet as engineio_packet
 from gevent import get_hub
 
-from gateway.log_once import LogOncePerPeriod
 from gateway.transport import compat, payload
 from gateway.transport.budget import Budget
 from gateway.transport.client_address import TrustedProxies, holder_of
@@ -30,6 +29,7 @@ from gateway.transport.session_timers import CLOSE_TIMEOUT_S, UPGRADE_TIMEOUT_S,
 from gateway.transport.sessions import SessionLimit
 from gateway.transport.timeslice import time_slices
 from gateway.transport.websocket import LinkContext, WebSocketLink
+from shared.log_once import LogOncePerPeriod
 
 # The unsent data of all clients may hold this much memory; then the client with most is closed.
 MAX_TOTAL_OUTBOX_BYTES = 64_000_000

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from werkzeug.wsgi import ClosingIterator
 
-from gateway.log_once import LogOnce
 from gateway.transport import TrustedProxies
 from gateway.web.error_handlers import problem, translate
 from shared.errors import BadRequest, Forbidden, Unavailable
+from shared.log_once import LogOnce
 from shared.origins import comparable
 
 if TYPE_CHECKING:
