@@ -86,8 +86,12 @@ class EngineSessions(engineio.Server):  # type: ignore[misc]  # engineio has no 
     # Opening and finding a session
 
     def has_room_for(self, environ: Environ) -> bool:
-        """Say whether a client may open a session; this may end the session of another client."""
-        return self._limit.make_room(self.holder(environ))
+        """Say whether a client may open a session; this ends no session."""
+        return self._limit.has_room_for(self.holder(environ))
+
+    def make_room_for(self, environ: Environ) -> bool:
+        """Make room for a client's session, if need be by ending another client's."""
+        return self._limit.make_room_for(self.holder(environ))
 
     def holder(self, environ: Environ) -> str | None:
         """Return the party that a request comes from; None for a trusted proxy's own."""

@@ -52,7 +52,11 @@ def host_check(allowed: Collection[str]) -> Check:
 
 
 def handshake_check(has_room_for: Callable[[dict[str, Any]], bool]) -> Check:
-    """Return a check that refuses handshakes of old clients, and new sessions when full."""
+    """Return a check that refuses handshakes of old clients, and new sessions when full.
+
+    It changes nothing: the transport, which checks the rest of the request, makes the room. It is
+    here so that these refusals are problem documents.
+    """
 
     def check(environ: "WSGIEnvironment") -> None:
         if not environ.get("PATH_INFO", "").startswith(SOCKET_PATH):
