@@ -49,7 +49,7 @@ class ReadingPages:
     def answer(self, device: Device) -> Response:
         """Answer the current request; the answer holds its memory until it was sent."""
         query, wants_csv, columns = parse_query(request.args), _wants_csv(), _columns()
-        if request.method == "HEAD":  # the same headers, without reading anything
+        if request.method == "HEAD":  # only the headers that no reading decides: it reads nothing
             return _as_csv(device, iter(()), columns) if wants_csv else _json_of(iter(()))
         if wants_csv and _is_file(query):
             query = replace(query, limit=FILE_PAGE)
