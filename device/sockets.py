@@ -1,6 +1,6 @@
 """Opens the sockets of a device as its settings say, with limits that hostile peers cannot exceed.
 
-The limits are those of ``docs/protocol.md``, section 2. An endpoint that cannot be used is a
+The limits are those of ``docs/architecture.md``, "Bounds". An endpoint that cannot be used is a
 :class:`~shared.errors.SettingsError` that names the setting and a remedy.
 """
 

@@ -218,6 +218,8 @@ class Hub:
     ) -> str:
         """Subscribe a client; returns the answer as JSON. Its readings follow in a later turn.
 
+        The caller must send the answer before it lets another greenlet run. The next turn sends the
+        client its statuses, gaps and readings, and nothing but this rule puts the answer first.
         ``pause`` is called between two pieces of the work; an error that it raises ends the work.
         Few answers about all bikes are written at the same time, because no limit of the outboxes
         counts an answer before it is complete.
@@ -229,11 +231,9 @@ class Hub:
         self._wake.set()
         return f'{{"ok":true,"devices":{devices}}}'
 
-    def unsubscribe(
-        self, client_id: str, request: Unsubscribe, pause: Callable[[], None] = do_nothing
-    ) -> dict[str, object]:
+    def unsubscribe(self, client_id: str, request: Unsubscribe) -> dict[str, object]:
         """End a client's subscription, or part of it; returns the answer."""
-        self.fanout.unsubscribe(client_id, request, self._clock(), pause)
+        self.fanout.unsubscribe(client_id, request, self._clock())
         return {"ok": True}
 
     def subscribe_automatically(self, client_id: str) -> None:

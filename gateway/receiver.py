@@ -13,12 +13,12 @@ from loguru import logger
 
 from gateway.devices.devices import Devices
 from gateway.domain import FaultReason, Now
-from gateway.log_once import LogOnce
 from gateway.upstream.replay_client import FeedReply, ReplayClient, SingleReply
 from gateway.upstream.sockets import Incoming
 from gateway.upstream.subscriber import Subscriber
 from shared.cursor import Cursor
 from shared.errors import BadMessage
+from shared.log_once import LogOnce
 from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message
 
 EXPECTED = {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import gateway.transport
 from gateway.domain import SHOWN_FAULTS, DropReason, FaultReason, GapReason
 from gateway.packets import reading_frame
 from gateway.web.events import EVENTS
@@ -145,12 +146,18 @@ def test_the_architecture_names_every_module() -> None:
         path.stem
         for package in PACKAGES
         for folder in packages_under(ROOT / package)
-        if not folder.match("gateway/transport") and not folder.match("device/sources/*")
+        if not folder.match("gateway/transport")  # general: its own docstring describes it
         for path in folder.iterdir()
         if (path.suffix == ".py" and not path.stem.startswith("__")) or is_package(path)
     }
     told = {Path(word).stem for word in CODE.findall(ARCHITECTURE)}
     assert names - told == set()
+
+
+def test_the_transport_names_its_modules_and_no_others() -> None:
+    modules = {path.stem for path in (ROOT / "gateway" / "transport").glob("[!_]*.py")}
+    table = (gateway.transport.__doc__ or "").partition("===\n")[2]
+    assert set(re.findall(r"``(\w+)``", table)) == modules
 
 
 def test_the_architecture_names_the_core_as_it_is_measured() -> None:

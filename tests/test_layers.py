@@ -20,7 +20,12 @@ JUDGES_AS_A_GATEWAY = (
     "device/check/sequence.py",
 )
 """The one exception: ``device.check`` judges by the gateway's own feed, which is pure."""
-WATCH = "gateway.watch."
+STAND_ALONE = ("gateway.watch", "gateway.transport")
+"""Packages of the gateway that import nothing else of it.
+
+``gateway.watch`` is a client: it knows the gateway by its protocol only. ``gateway.transport``
+serves other applications, too.
+"""
 OUTSIDE_WORLD = {
     *("zmq", "flask", "flask_socketio", "gevent", "loguru"),
     *("asyncio", "concurrent", "multiprocessing", "select", "selectors", "threading"),
@@ -43,7 +48,7 @@ def crossings(root: Path, core: list[str]) -> list[str]:
     return [
         *(found for package in PACKAGES for found in _foreign_packages(root, package)),
         *(found for module in core for found in _impure_imports(root, module, core)),
-        *_gateway_imports_of_watch(root),
+        *(found for package in STAND_ALONE for found in _imports_of_the_gateway(root, package)),
     ]
 
 
@@ -71,12 +76,12 @@ def _impure_imports(root: Path, module: str, core: list[str]) -> Iterator[str]:
             yield f"{module}:{line} imports {imported}: the core imports only the core"
 
 
-def _gateway_imports_of_watch(root: Path) -> Iterator[str]:
-    """``gateway.watch`` is a client: it knows the gateway by its protocol only."""
-    for path in sorted((root / "gateway" / "watch").rglob("*.py")):
+def _imports_of_the_gateway(root: Path, package: str) -> Iterator[str]:
+    """Yield what a package that stands alone imports of the rest of the gateway."""
+    for path in sorted((root / Path(*package.split("."))).rglob("*.py")):
         for line, module in _imports(path):
-            if module.partition(".")[0] == "gateway" and not f"{module}.".startswith(WATCH):
-                yield f"{path.relative_to(root)}:{line} imports {module}: gateway.watch may not"
+            if module.partition(".")[0] == "gateway" and not f"{module}.".startswith(f"{package}."):
+                yield f"{path.relative_to(root)}:{line} imports {module}: {package} may not"
 
 
 def _file_of(root: Path, module: str) -> str:
@@ -140,6 +145,7 @@ def test_the_check_may_import_the_feed_and_nothing_else_of_the_gateway(tmp_path:
     assert len(crossings(tmp_path, [])) == 2
 
 
+@pytest.mark.parametrize("package", STAND_ALONE)
 @pytest.mark.parametrize(
     "code",
     [
@@ -147,12 +153,14 @@ def test_the_check_may_import_the_feed_and_nothing_else_of_the_gateway(tmp_path:
         "from gateway import __version__",
         "from gateway.web.limits import cost_of",
         "def late():\n    import gateway.watchdog",
+        "from gateway.transporter import send",
     ],
 )
-def test_watch_imports_nothing_of_the_gateway(tmp_path: Path, code: str) -> None:
-    plant(tmp_path, "gateway/watch/view.py", "from gateway.watch import follow\nimport shared")
+def test_imports_of_packages_that_stand_alone(tmp_path: Path, package: str, code: str) -> None:
+    module = f"{package.replace('.', '/')}/view.py"
+    plant(tmp_path, module, f"from {package} import follow\nimport shared.origins")
     assert crossings(tmp_path, []) == []
-    plant(tmp_path, "gateway/watch/view.py", code)
+    plant(tmp_path, module, code)
     assert len(crossings(tmp_path, [])) == 1
 
 

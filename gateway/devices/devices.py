@@ -42,10 +42,10 @@ from gateway.feed.effects import (
 from gateway.feed.feed import Feed
 from gateway.feed.reorder_buffer import ReorderBuffer, ReorderTotal
 from gateway.feed.retransmission import Purpose
-from gateway.log_once import LogOnce
 from gateway.packets import encode_json, reading_frame, reading_payload
 from shared.cursor import START, Cursor
 from shared.errors import BadMessage
+from shared.log_once import LogOnce
 from shared.reading import CheckedReading, Reading, Status
 from shared.wire import ReplayAnswer, encode_reading
 

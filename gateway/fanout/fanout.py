@@ -111,17 +111,8 @@ class Fanout:
         """
         return self._subscriptions.subscribe(self.clients[client_id], request, now, pause)
 
-    def unsubscribe(
-        self,
-        client_id: str,
-        request: Unsubscribe,
-        now: Now,
-        pause: Callable[[], None] = do_nothing,
-    ) -> None:
-        """End the whole subscription (``*``), or that of single names.
-
-        ``pause`` is not called: the work is short.
-        """
+    def unsubscribe(self, client_id: str, request: Unsubscribe, now: Now) -> None:
+        """End the whole subscription (``*``), or that of single names."""
         self._subscriptions.unsubscribe(self.clients[client_id], request, now)
 
     # --- send ----------------------------------------------------------------------------

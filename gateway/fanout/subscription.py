@@ -12,6 +12,9 @@ NAMES_MAX = 1_000
 """Names that one client may watch; ``*`` has no such limit and costs less."""
 SINCE_MAX = 10_000
 """Cursors in one request: a client of ``*`` sends one for each device it has seen."""
+CURSORS_MAX = SINCE_MAX + NAMES_MAX
+"""Cursors of one client for devices that are not known: of a request for ``*``, and of its names.
+"""
 RATE_MAX_HZ = 100.0
 READ_AT_ONCE = 250
 """Cursors that are parsed between two calls of ``pause``: about 0.5 ms."""

@@ -15,7 +15,7 @@ from gateway.domain import Now
 from gateway.fanout.clients import Client
 from gateway.fanout.membership import Membership
 from gateway.fanout.positions import Positions
-from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, Subscribe, Unsubscribe
+from gateway.fanout.subscription import CURSORS_MAX, NAMES_MAX, Subscribe, Unsubscribe
 from gateway.fanout.subscription_budget import SubscriptionBudget
 from gateway.fanout.throttle import ThrottleQueue
 from shared.errors import TooManyDevices
@@ -106,8 +106,8 @@ class SubscriptionTable:
     def _check_size(self, client: Client, request: Subscribe) -> None:
         if len(client.names.keys() | set(request.names)) > NAMES_MAX:
             raise TooManyDevices(f"at most {NAMES_MAX} names a client; use '*' for all")
-        if len(client.since.keys() | request.since.keys()) > SINCE_MAX + NAMES_MAX:
-            raise TooManyDevices(f"at most {SINCE_MAX} cursors a client")
+        if len(client.since.keys() | request.since.keys()) > CURSORS_MAX:
+            raise TooManyDevices(f"at most {CURSORS_MAX} cursors a client")
 
     # --- begin ---------------------------------------------------------------------------
 

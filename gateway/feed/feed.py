@@ -214,11 +214,6 @@ class Feed:
         return self._order.position
 
     @property
-    def last_seq(self) -> int:
-        """The greatest number known of the current epoch."""
-        return self.position.seq
-
-    @property
     def refused(self) -> FaultReason | None:
         """Why the device is refused, for ``device_status``; None if it is not."""
         return self._refusals.shown

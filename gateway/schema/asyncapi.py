@@ -55,7 +55,8 @@ EVENTS = (
         "error",
         "send",
         "Error",
-        "The error of an event that the client sent without asking for an acknowledgement.",
+        "The error of an event that the client sent without asking for an acknowledgement, or of "
+        "the subscribe in the connection's auth.",
     ),
     Event(
         "subscribed",

@@ -3,6 +3,23 @@
 ``SocketIO`` is a drop-in subclass of ``flask_socketio.SocketIO``, ``EngineServer`` one of
 ``engineio.Server``. A WebSocket is taken out of the web server and served by callbacks of
 gevent's event loop. This package is general: of the project it imports only ``shared``.
+
+============  ====================================================================================
+HTTP server   ``web_server``, ``web_handler``, ``http_head``, ``http_body``, ``connection_slots``,
+              ``address_shares``, ``client_address``, ``handover``, ``socket_handoff``
+Engine.IO     ``engine_server``, ``engine_sessions``, ``sessions``, ``session_timers``,
+              ``http_endpoint``, ``handshake``, ``payload``, ``packet_log``, ``heartbeat``,
+              ``upgrade``; a client's session: ``connection``, ``connection_lifecycle``,
+              ``connection_output``, ``connection_calls``, ``connection_server``
+Polling       ``polling``, ``poll_connection``, ``post_body``, ``repetition``, ``compression``
+WebSocket     ``websocket``, ``reader``, ``frames``, ``outbox``, ``multicast``
+Socket.IO     ``socketio``, ``socketio_server``, ``threaded_server``, ``namespace_connect``,
+              ``socketio_packets``, ``packet_assembly``, ``serializers``, ``strict_json``,
+              ``environ``
+Time          ``timeslice``, ``serial_executor``, ``loop_time``, ``timers``, ``wakeup``
+Budgets       ``budget`` (memory of all clients), ``outbox_budget``, ``rate_quota``
+Libraries     ``options``, ``compat``: what differs from the stock classes, and their versions
+============  ====================================================================================
 """
 
 from gateway.transport.client_address import TrustedProxies

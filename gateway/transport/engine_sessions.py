@@ -15,7 +15,6 @@ import engineio
 from engineio import packet as engineio_packet
 from gevent import get_hub
 
-from gateway.log_once import LogOncePerPeriod
 from gateway.transport import compat, payload
 from gateway.transport.budget import Budget
 from gateway.transport.client_address import TrustedProxies, holder_of
@@ -30,6 +29,7 @@ from gateway.transport.session_timers import CLOSE_TIMEOUT_S, UPGRADE_TIMEOUT_S,
 from gateway.transport.sessions import SessionLimit
 from gateway.transport.timeslice import time_slices
 from gateway.transport.websocket import LinkContext, WebSocketLink
+from shared.log_once import LogOncePerPeriod
 
 # The unsent data of all clients may hold this much memory; then the client with most is closed.
 MAX_TOTAL_OUTBOX_BYTES = 64_000_000
@@ -86,8 +86,12 @@ class EngineSessions(engineio.Server):  # type: ignore[misc]  # engineio has no 
     # Opening and finding a session
 
     def has_room_for(self, environ: Environ) -> bool:
-        """Say whether a client may open a session; this may end the session of another client."""
-        return self._limit.make_room(self.holder(environ))
+        """Say whether a client may open a session; this ends no session."""
+        return self._limit.has_room_for(self.holder(environ))
+
+    def make_room_for(self, environ: Environ) -> bool:
+        """Make room for a client's session, if need be by ending another client's."""
+        return self._limit.make_room_for(self.holder(environ))
 
     def holder(self, environ: Environ) -> str | None:
         """Return the party that a request comes from; None for a trusted proxy's own."""

@@ -83,9 +83,10 @@ class HttpEndpoint:
     # A new session
 
     def _open(self, request: Request, environ: Environ) -> Answer:
-        if not self._server.has_room_for(environ):
-            raise Refusal("503 SERVICE UNAVAILABLE", "full", [("Retry-After", RETRY_AFTER_S)])
         switch = _switch(environ) if request.transport == "websocket" else None
+        # The last check: a request that another check refuses must not end another's session.
+        if not self._server.make_room_for(environ):
+            raise Refusal("503 SERVICE UNAVAILABLE", "full", [("Retry-After", RETRY_AFTER_S)])
         connection = self._server.new_connection(
             self._offered_upgrades(request, environ), self._server.holder(environ)
         )

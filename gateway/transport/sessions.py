@@ -49,9 +49,16 @@ class SessionLimit(Generic[S]):
             if not self._by_holder[session.holder]:
                 del self._by_holder[session.holder]
 
-    def make_room(self, holder: str | None) -> bool:
-        """Say whether a holder may open a session; this may end the session of another holder."""
-        if self._at_most is None or self._count < self._at_most:
+    def has_room_for(self, holder: str | None) -> bool:
+        """Say whether a holder may open a session, if need be in place of another's session."""
+        return self._has_free or self._shares.to_evict_for(holder or "") is not None
+
+    def make_room_for(self, holder: str | None) -> bool:
+        """Make room for a session, if need be by ending one of another holder; False if it fails.
+
+        Call this only for a client that gets its session next: another client may lose one.
+        """
+        if self._has_free:
             return True
         largest = self._shares.to_evict_for(holder or "")
         if largest is None:
@@ -59,4 +66,8 @@ class SessionLimit(Generic[S]):
         sessions = self._by_holder[largest]
         waiting = (session for session in sessions.values() if not session.is_joined)
         self._end(next(waiting, None) or next(reversed(sessions.values())))
-        return self._count < self._at_most
+        return self._has_free
+
+    @property
+    def _has_free(self) -> bool:
+        return self._at_most is None or self._count < self._at_most

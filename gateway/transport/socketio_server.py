@@ -222,7 +222,11 @@ class SocketIOServer(ThreadedServer):
             self._acknowledge(eio_sid, namespace, ack_id, answer)
 
     def _acknowledge(self, eio_sid: str, namespace: str, ack_id: int, answer: Any) -> None:
-        """Send a handler's answer; a tuple is sent as several arguments."""
+        """Send a handler's answer; a tuple is sent as several arguments.
+
+        No greenlet switches between the handler's return and the send: what other greenlets send
+        to the client because of this event follows the answer. Do not wait here.
+        """
         several = answer if isinstance(answer, tuple) else (answer,)
         data = [] if answer is None else list(several)
         pkt = self.packet_class(packet.ACK, data=data, namespace=namespace, id=ack_id)

@@ -1,6 +1,6 @@
 """The gateway's ZeroMQ sockets: opened as the settings say, read one message at a time.
 
-The limits are those of ``docs/protocol.md``, section 2; hostile peers cannot exceed them. An
+The limits are those of ``docs/architecture.md``, "Bounds"; hostile peers cannot exceed them. An
 endpoint that cannot be opened is a :class:`~shared.errors.SettingsError` that names the remedy.
 
 Live messages are received by XSUB. A SUB is the same on the wire, but discards messages of other

@@ -24,11 +24,6 @@ class AnswerBudget:
         self._queue = FairQueue(size_bytes)
         self._wait_s = wait_s
 
-    @property
-    def free_bytes(self) -> int:
-        """The bytes that no answer holds."""
-        return self._queue.free
-
     def reserve(self, size_bytes: int, holder: str = LOCAL) -> "Reservation":
         """Reserve memory for a holder; raises Unavailable when none is free in time.
 

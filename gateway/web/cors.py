@@ -10,8 +10,8 @@ from time import monotonic
 from flask import Flask, Response, request
 from loguru import logger
 
-from gateway.log_once import LogOncePerPeriod
 from gateway.web.request_guards import ORIGINS_SETTING, OriginCheck
+from shared.log_once import LogOncePerPeriod
 from shared.origins import shown
 
 API_PATH = "/api/"

@@ -8,8 +8,8 @@ from flask import Flask, Response, json
 from loguru import logger
 from werkzeug.exceptions import HTTPException
 
-from gateway.log_once import LogOncePerPeriod
 from shared.errors import BadRequest, ErrorBody, NotFound, RequestError, describe
+from shared.log_once import LogOncePerPeriod
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_S = 2

@@ -65,7 +65,7 @@ def subscribe(context: EventContext, request: Subscribe) -> Answer:
 @validated(parse_unsubscribe)
 def unsubscribe(context: EventContext, request: Unsubscribe) -> Answer:
     """Remove devices from the client's subscription."""
-    return context.hub.unsubscribe(context.client_id, request, context.pause)
+    return context.hub.unsubscribe(context.client_id, request)
 
 
 def register_events(

@@ -53,7 +53,7 @@ class ReadingPages:
     def answer(self, device: Device) -> Response:
         """Answer the current request as JSON, as a CSV page, or as a CSV file of a whole span."""
         query, is_csv, columns = parse_query(request.args), wants_csv(), csv_columns()
-        if request.method == "HEAD":  # the same headers, without reading anything
+        if request.method == "HEAD":  # the headers that depend on no reading
             return csv_of(device, iter(()), columns) if is_csv else json_of(iter(()))
         holder = holder_of(self._proxies.client(request.environ))
         if not is_csv:

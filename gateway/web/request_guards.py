@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from werkzeug.wsgi import ClosingIterator
 
-from gateway.log_once import LogOnce
 from gateway.transport import TrustedProxies
 from gateway.web.error_handlers import problem, translate
 from shared.errors import BadRequest, Forbidden, Unavailable
+from shared.log_once import LogOnce
 from shared.origins import comparable
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ def host_check(allowed: Collection[str]) -> Check:
 
 
 def handshake_check(has_room_for: Callable[[dict[str, Any]], bool]) -> Check:
-    """Return a check that refuses handshakes of old clients, and new sessions when full."""
+    """Return a check that refuses handshakes of old clients, and new sessions when full.
+
+    It changes nothing: the transport, which checks the rest of the request, makes the room. It is
+    here so that these refusals are problem documents.
+    """
 
     def check(environ: "WSGIEnvironment") -> None:
         if not environ.get("PATH_INFO", "").startswith(SOCKET_PATH):

@@ -214,7 +214,7 @@ class Browser:
 
     def unsubscribe(self, devices: Any) -> None:
         request = parse_unsubscribe({"devices": devices})
-        self.world.fanout.unsubscribe(self.name, request, self.world.now, self.pause)
+        self.world.fanout.unsubscribe(self.name, request, self.world.now)
 
     def pause(self) -> None:
         """Publish during a pause of a subscription change; this browser must be sent nothing."""

@@ -402,7 +402,7 @@ def test_buffer_limit_leaves_rest_to_replay() -> None:
 
     assert len(feed._order.buffer) == HELD_MAX
     assert said(feed.receive_reading(reading(2000), at(0.1))) == ["count held_full"]
-    assert feed.last_seq == 2000
+    assert feed.position.seq == 2000
     filled = said(feed.receive_reading(reading(5), at(0.1)))
     assert filled[0] == "take 1-5"
     assert filled[-1] == "take 1-1005"

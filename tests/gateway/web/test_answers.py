@@ -26,7 +26,7 @@ def test_request_waits_for_its_turn() -> None:
     first.release()
     assert large.get(timeout=scaled_s(5)).size_bytes == 90
     assert small.get(timeout=scaled_s(5)).size_bytes == 10
-    assert budget.free_bytes == 0
+    assert budget._queue.free == 0
 
 
 def test_address_that_holds_least_goes_first() -> None:
@@ -53,7 +53,7 @@ def test_request_that_waits_too_long_is_refused() -> None:
     assert budget.reserve(60).size_bytes == 60
     first.release()
     first.release()
-    assert budget.free_bytes == 40
+    assert budget._queue.free == 40
 
 
 def test_killed_request_leaves_the_queue() -> None:
@@ -63,7 +63,7 @@ def test_killed_request_leaves_the_queue() -> None:
     gevent.idle()
     waiting.kill()
     first.release()
-    assert budget.free_bytes == 100
+    assert budget._queue.free == 100
 
 
 @pytest.mark.parametrize("form", ["", "&format=csv", "&format=csv&from_ms=0"])

@@ -378,6 +378,35 @@ def test_a_full_gateway_answers_503() -> None:
     assert (answer.status_code, answer.json["code"]) == (503, "unavailable")  # type: ignore[index]  # is JSON
 
 
+@pytest.mark.parametrize(
+    ("query", "method", "headers"),
+    [
+        ("EIO=4&transport=polling", "GET", {"Origin": "https://foreign.example"}),
+        ("EIO=4&transport=polling", "OPTIONS", {}),
+        ("EIO=4&transport=polling", "PUT", {}),
+        ("EIO=4&transport=polling", "POST", {}),
+        ("EIO=4&transport=polling&j=1", "GET", {}),
+        ("EIO=4&transport=carrier-pigeon", "GET", {}),
+        ("EIO=4&transport=websocket", "GET", {}),
+        ("EIO=3&transport=polling", "GET", {}),
+        ("transport=polling", "GET", {}),
+    ],
+)
+def test_refused_request_ends_no_session(query: str, method: str, headers: dict[str, str]) -> None:
+    app = make_app(SPOKE_MAX_CONNECTIONS="2", SPOKE_TRUSTED_PROXIES="127.0.0.1")
+    client = app.test_client()
+    session, greedy = "/socket.io/?EIO=4&transport=polling", {"X-Forwarded-For": "192.0.2.1"}
+    newcomer = {"X-Forwarded-For": "192.0.2.2"}
+    sockets = gateway_of(app).server.server.eio.sockets
+    assert [client.get(session, headers=greedy).status_code for _ in range(2)] == [200, 200]
+    before = set(sockets)
+    answer = client.open(f"/socket.io/?{query}", method=method, headers={**newcomer, **headers})
+    assert answer.status_code == (200 if method == "OPTIONS" else 400)
+    assert set(sockets) == before
+    assert client.get(session, headers=newcomer).status_code == 200
+    assert len(before & set(sockets)) == 1
+
+
 def test_readiness_lists_silent_devices(hub: Hub, client: FlaskClient) -> None:
     assert client.get("/healthz").status_code == 200
     publish(hub, "a", range(1, 2))

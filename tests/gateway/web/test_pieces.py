@@ -121,7 +121,7 @@ def test_subscriptions(hub_and_client: tuple[Hub, FlaskClient], pieces: Pieces) 
         hub.subscribe("client", Subscribe(names, not names, {}, rate_hz), pieces.end)
 
     def end(*names: str) -> None:
-        hub.unsubscribe("client", Unsubscribe(names, not names), pieces.end)
+        hub.unsubscribe("client", Unsubscribe(names, not names))
 
     changes: list[tuple[str, Callable[[], None]]] = [
         ("*", add),

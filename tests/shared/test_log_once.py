@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.log_once import LogOnce, LogOncePerPeriod
+from shared.log_once import LogOnce, LogOncePerPeriod
 
 
 def test_same_fault_is_first_once() -> None:
