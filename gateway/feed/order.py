@@ -15,7 +15,7 @@ How it works
 - Invariant: the positions that come out only go up, without an unannounced hole. Only
   :meth:`Order.adopt` moves the head back, and announces it (``epoch_back``).
 - Nearly every reading is the next one. :meth:`Order.take_next` takes it after one comparison,
-  as long as nothing is missing, buffered, void or ended (``_is_smooth``).
+  as long as nothing is missing, buffered, void or ended (``_is_settled``).
 
 This module only describes the holes; the feed asks the device for the missing readings.
 """
@@ -55,11 +55,11 @@ class Order:
     _wait: _Wait | None = None
     _announced_s: float = 0.0  # how long a reading may come after the status that announced it
     _final: Cursor = START  # readings missing up to here will not come
-    _is_smooth: bool = False  # nothing is missing, buffered, void or ended
+    _is_settled: bool = False  # nothing is missing, buffered, void or ended
 
     def is_settled_at(self, cursor: Cursor) -> bool:
         """Tell whether ``cursor`` is the head, with nothing known after it or missing before it."""
-        return self._is_smooth and self.head == cursor
+        return self._is_settled and self.head == cursor
 
     # --- known positions -----------------------------------------------------------------
 
@@ -83,7 +83,7 @@ class Order:
 
     def know(self, cursor: Cursor) -> None:
         """Note that everything of the epoch up to this position exists."""
-        self._is_smooth = False
+        self._is_settled = False
         self.tracker.know(cursor)
         dropped = None if self.head is None else self.tracker.crowded_out(self.head)
         if dropped is not None:
@@ -110,7 +110,7 @@ class Order:
         head = self.head
         if (
             head is None
-            or not self._is_smooth
+            or not self._is_settled
             or reading.seq != head.seq + 1
             or reading.epoch != head.epoch
         ):
@@ -166,7 +166,7 @@ class Order:
         too_long_s = now_s - patience_s
         while self.head is not None and self._advance(self.head, effects, too_long_s, now_s):
             pass
-        self._is_smooth = (
+        self._is_settled = (
             self.head is not None
             and self._wait is None
             and self.tracker.has_nothing_after(self.head)
