@@ -55,7 +55,7 @@ class Publisher:
     schedule: Schedule = field(init=False)
     _poller: zmq.Poller = field(default_factory=zmq.Poller)
     _waiting: WaitingSources = field(init=False)
-    _next: dict[int, Sample] = field(default_factory=dict)
+    _next: dict[int, Sample] = field(default_factory=dict)  # by index of the bike
     _ended: list[int] = field(default_factory=list)
     _late_until_s: float = 0.0
 
@@ -69,8 +69,8 @@ class Publisher:
         for waited_for in (stop, self.pub, *self.replay.sockets):
             self._poller.register(waited_for, zmq.POLLIN)
         try:
-            for place in range(len(self.bikes)):
-                self._poll_source(place, time.monotonic())
+            for index in range(len(self.bikes)):
+                self._poll_source(index, time.monotonic())
             self._end_rides()
             while stop.fileno() not in (ready := dict(self._poller.poll(self._wait_ms()))):
                 self._turn(ready)
@@ -80,11 +80,11 @@ class Publisher:
     def _turn(self, ready: Collection[object]) -> None:
         """Do everything that is due, then a bounded amount of answering."""
         now_s = time.monotonic()
-        for place in self._waiting.readable(ready):
-            self._poll_source(place, now_s)
+        for index in self._waiting.readable(ready):
+            self._poll_source(index, now_s)
         batch: list[Numbered] = []
         try:
-            self._measure_due(now_s, batch)
+            self._do_due_tasks(now_s, batch)
         finally:  # numbered samples go out, even if a later one raised an error
             self._publish(batch)
         self._end_rides()
@@ -92,41 +92,41 @@ class Publisher:
         self.subscriptions.turn()
         self.replay.turn(ready, time.monotonic(), self._is_time)
 
-    def _measure_due(self, now_s: float, batch: list[Numbered]) -> None:
+    def _do_due_tasks(self, now_s: float, batch: list[Numbered]) -> None:
         """Send the statuses that are due, and number the samples; a fast bike may have several."""
         room = TURN_TASKS_MAX
         while room > 0 and (tasks := self.schedule.take_due(now_s)):
             room -= len(tasks)
             for task in tasks:
                 if task.kind is Kind.READING:
-                    self._measure(task.bike, now_s, batch)
+                    self._number_due(task.bike, now_s, batch)
                     continue
                 self._send_status(task.bike)
                 if task.bike in self._waiting:
                     self._poll_source(task.bike, now_s)
 
-    def _measure(self, place: int, now_s: float, batch: list[Numbered]) -> None:
+    def _number_due(self, index: int, now_s: float, batch: list[Numbered]) -> None:
         """Number the sample that is due, if it is valid, and get the next one."""
-        bike = self.bikes[place]
-        numbered = bike.number(self._next.pop(place), _wall_ms())
+        bike = self.bikes[index]
+        numbered = bike.number(self._next.pop(index), _wall_ms())
         if numbered is not None:
             batch.append(numbered)
         if bike.new_faults:
             _report_faults(bike)
-        self._poll_source(place, now_s)
+        self._poll_source(index, now_s)
 
-    def _poll_source(self, place: int, now_s: float) -> None:
+    def _poll_source(self, index: int, now_s: float) -> None:
         """Ask a bike's source for its next sample, and plan it, wait for it, or end the ride."""
-        self._waiting.discard(place)
-        source = self.bikes[place].source
+        self._waiting.discard(index)
+        source = self.bikes[index].source
         found = source.poll(now_s)
         if found is NoSample.NOT_YET:
-            self._waiting.add(place, source.fileno())
+            self._waiting.add(index, source.fileno())
         elif found is NoSample.ENDED:
-            self._ended.append(place)
+            self._ended.append(index)
         else:
-            self._next[place] = found
-            self.schedule.plan_reading(place, found.due_s, now_s)
+            self._next[index] = found
+            self.schedule.plan_reading(index, found.due_s, now_s)
 
     def _publish(self, batch: Sequence[Numbered]) -> None:
         """Write numbered readings to the journal, then send them."""
@@ -151,21 +151,21 @@ class Publisher:
         The status is repeated every second, so that a gateway that starts later learns of the ride.
         Its readings can be replayed as long as the process runs.
         """
-        for place in self._ended:
-            bike = self.bikes[place]
+        for index in self._ended:
+            bike = self.bikes[index]
             bike.state = "stopping"
-            self._send_status(place)
+            self._send_status(index)
             logger.info("ride_ended", device_id=bike.device_id, readings=bike.last_seq)
         self._ended.clear()
 
-    def _send_status(self, place: int) -> None:
-        bike = self.bikes[place]
+    def _send_status(self, index: int) -> None:
+        bike = self.bikes[index]
         self.pub.send_multipart((status_topic(bike.device_id), bike.status(_wall_ms())))
 
     def _send_stopping(self) -> None:
-        for place, bike in enumerate(self.bikes):
+        for index, bike in enumerate(self.bikes):
             bike.state = "stopping"
-            self._send_status(place)
+            self._send_status(index)
 
     def _report_delay(self) -> None:
         moved_s, now_s = self.schedule.take_moved(), time.monotonic()

@@ -1,7 +1,7 @@
 """The terms of the gateway's core: the time, gaps, and the reasons for gaps and faults. Pure.
 
-A reason is a string on the wire. The events, the HTTP API, the metrics and the log show the same
-words. The schemas, the TypeScript types and the dashboard list them too; tests compare the lists.
+A reason is a string on the wire. The events, the HTTP API and the log show the same words. The
+schemas, the TypeScript types and the dashboard list them too; tests compare the lists.
 """
 
 from dataclasses import dataclass

@@ -4,11 +4,12 @@ How it works: one greenlet turns for ever. A turn takes in messages from the dev
 (:mod:`gateway.receiver`), judges timeouts (:mod:`gateway.timeouts`) and sends each client the
 frames due to it (:mod:`gateway.sender`). The core (``devices``, ``fanout``) decides; these modules
 carry it out. Everything runs in this greenlet or between its pauses, so nothing needs a lock. An
-error in it ends the process.
+error in this greenlet ends the process. This is not gevent's hub, the event loop: a *turn* here is
+one pass of this greenlet; a turn of the event loop (``timeslice``) is shorter.
 
 A turn is made when a socket has a message, when a client can take more, and every
-:data:`gateway.timeouts.TURN_S` while something is unsettled. Each turn has a fixed price, so a turn
-is followed by a rest in which messages collect.
+:data:`gateway.timeouts.TURN_S` while something is unsettled. Each turn has a fixed price, so the
+hub waits before the next one, and messages collect meanwhile.
 """
 
 import time
@@ -38,11 +39,11 @@ from shared.wire import ReplayAnswer, ReplayRefusal
 
 IDLE_S = 0.1
 """The loop turns this often when nothing is unsettled."""
-REST_S, REST_MAX_S = 0.001, 0.004
-"""The shortest and the longest time from the beginning of one turn to the next, in a busy gateway.
-"""
-REST_PART = 3
-"""Within these bounds a turn begins this many times the last turn's length after its beginning."""
+PERIOD_S, PERIOD_MAX_S = 0.001, 0.004
+"""The limits of the time from the beginning of one turn to the next, in a busy gateway."""
+LOAD_PART = 3
+"""The next turn begins three times the last turn's duration after the last turn began, within these
+limits: the hub works a third of the time."""
 YIELD_S = 0.000_001
 """A timer, however short, lets the loop poll its sockets. With 0 gevent runs up to 50 rounds of
 ready callbacks before it polls."""
@@ -57,8 +58,8 @@ bikes. The other clients wait in line."""
 READABLE = 1
 """libev's EV_READ."""
 
-OpenLinks: TypeAlias = Callable[[Watch, Callable[[], None], Callable[..., None]], Subscriber]
-"""Makes the subscriber from the arguments of :class:`Subscriber` that follow its settings."""
+OpenSubscriber: TypeAlias = Callable[[Watch, Callable[[], None], Callable[..., None]], Subscriber]
+"""Makes the subscriber; ``app.create_hub`` has filled in its settings."""
 
 
 def watch_descriptor(descriptor: int, on_readable: Callable[[], None]) -> Callable[[], None]:
@@ -85,7 +86,7 @@ class Hub:
         self,
         devices: Devices,
         replay: ReplayClient,
-        open_links: OpenLinks,
+        open_subscriber: OpenSubscriber,
         open_multicast: OpenMulticast,
         *,
         flush_s: float = 0.0,
@@ -100,28 +101,28 @@ class Hub:
         self._sender = Sender(
             self.fanout, self.connections, self.now, partial(self._pause, FLUSH_PIECE_S)
         )
-        self._open_links = open_links
+        self._open_subscriber = open_subscriber
         self._flush_s = flush_s
-        self._rest_s = REST_S
+        self._period_s = PERIOD_S
         self._clock = clock
         self._wake = Wake()
         self._answers_about_all = BoundedSemaphore(ANSWERS_ABOUT_ALL)
         self._flushed_s = self._turned_s = self._piece_began_s = 0.0
-        self._has_more = False  # there is work that waits for nothing
+        self._has_more = False  # there is work that can continue at once
 
     # --- the loop ------------------------------------------------------------------------
 
     def start(self) -> None:
         """Open the ZeroMQ sockets; raises SettingsError if an endpoint cannot be opened."""
-        links = self._open_links(watch_descriptor, self._wake.set, logger.warning)
-        self.receiver.links = links
-        links.start()
+        subscriber = self._open_subscriber(watch_descriptor, self._wake.set, logger.warning)
+        self.receiver.subscriber = subscriber
+        subscriber.start()
         self.started_s = self._turned_s = self._clock().monotonic_s
 
     def stop(self) -> None:
         """Close the ZeroMQ sockets."""
-        if self.receiver.links is not None:
-            self.receiver.links.stop()
+        if self.receiver.subscriber is not None:
+            self.receiver.subscriber.stop()
 
     def run(self) -> None:
         """Turn for ever."""
@@ -135,24 +136,24 @@ class Hub:
             timer.close()
 
     def _turn_in_time(self) -> None:
-        """Wait until there is work and the rest after the last turn is over, then make a turn."""
+        """Wait until there is work and the last turn's period is over, then make a turn."""
         if self._wake.is_set():
             gevent.sleep(YIELD_S)  # the other greenlets have their share first
         else:
             self._wake.wait()
-        rest_s = self._turned_s + self._rest_s - self._clock().monotonic_s
-        if rest_s > 0 and not self._has_more:
-            gevent.sleep(rest_s)
+        wait_s = self._turned_s + self._period_s - self._clock().monotonic_s
+        if wait_s > 0 and not self._has_more:
+            gevent.sleep(wait_s)
         self._wake.clear()
         self.turn()
         took_s = self._clock().monotonic_s - self._turned_s
-        least_s = max(REST_S, min(self._flush_s, TURN_S))
-        self._rest_s = max(least_s, min(REST_PART * took_s, REST_MAX_S))
+        least_s = max(PERIOD_S, min(self._flush_s, TURN_S))
+        self._period_s = max(least_s, min(LOAD_PART * took_s, PERIOD_MAX_S))
 
     def _wake_in_time(self) -> None:
         """Ask for a turn if something may fall due though no message comes in."""
         has_waiting = self._sender.has_waiting
-        is_unsettled = has_waiting or self.devices.is_settling or self.fanout.is_unsettled
+        is_unsettled = has_waiting or self.devices.is_unsettled or self.fanout.is_unsettled
         if is_unsettled or self._clock().monotonic_s - self._turned_s >= IDLE_S:
             self._wake.set()
 
@@ -162,17 +163,16 @@ class Hub:
         self._piece_began_s = now.monotonic_s
         self._timeouts.note_turn(now.monotonic_s, now.monotonic_s - self._turned_s)
         self._turned_s = now.monotonic_s
-        self._has_more = not self.receiver.take_in(now)
+        self._has_more = self.receiver.take_in(now)
         self._timeouts.judge(now, messages_wait=self._has_more)
-        self.receiver.ask_questions(now)
         for device_id in self.fanout.take_wanted():
             self.devices.ask_newest(device_id, now)
         self.receiver.ask_questions(now)
-        is_time = now.monotonic_s - self._flushed_s >= self._flush_s - REST_S  # timers fire early
-        if is_time or self.fanout.is_full:
+        is_time = now.monotonic_s - self._flushed_s >= self._flush_s - PERIOD_S  # timers fire early
+        if is_time or self.fanout.has_full_send:
             self._flushed_s = now.monotonic_s
             if self._sender.send_due(now):
-                self._has_more = True  # the next turn begins without a rest
+                self._has_more = True  # the next turn begins at once
                 self._wake.set()
 
     def _pause(self, piece_s: float = PIECE_S) -> None:

@@ -45,7 +45,7 @@ CAME_MAX = 200
 class Receiver:
     """Takes in messages from devices and sends them the feeds' questions.
 
-    ``pause`` is called between two pieces of long work; see :meth:`gateway.hub.Hub.turn`.
+    ``pause`` is called between two pieces of long work; see ``Hub._pause``.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Receiver:
         clock: Callable[[], Now],
         pause: Callable[[], None],
     ) -> None:
-        self.links: Subscriber | None = None
+        self.subscriber: Subscriber | None = None
         """The open ZeroMQ sockets; None before the start."""
         self._devices = devices
         self._replay = replay
@@ -66,10 +66,10 @@ class Receiver:
         """The calls of :meth:`read_past` that wait, by their question's id."""
 
     def take_in(self, now: Now) -> bool:
-        """Take in the messages of one turn; tell whether none is left."""
-        if self.links is None:
-            return True
-        for message in self.links.take():
+        """Take in the messages of one turn; tell whether messages are left."""
+        if self.subscriber is None:
+            return False
+        for message in self.subscriber.take():
             try:
                 self._receive(message, now)
             except BadMessage as error:
@@ -77,7 +77,7 @@ class Receiver:
                 self._devices.refuse(error, now)
             self.ask_questions(now)
         self._log_faults()
-        return self.links.is_emptied
+        return not self.subscriber.is_emptied
 
     def _receive(self, message: Incoming, now: Now) -> None:
         if message.kind == "live":
@@ -127,19 +127,19 @@ class Receiver:
             )
 
     def ask_questions(self, now: Now) -> None:
-        """Send the feeds' questions; a feed that has nobody to ask is told so at once."""
+        """Send the feeds' questions; a feed without a replay to ask learns it at once."""
         while self._devices.questions:
             question = self._devices.questions.pop(0)
             requests = self._replay.ask(*question, now.monotonic_s)
-            if requests and self.links is not None:
-                self.links.ask(requests)
+            if requests and self.subscriber is not None:
+                self.subscriber.ask(requests)
             else:
                 self._devices.no_answer(question.device_id, question.purpose, now)
 
     def can_ask(self, device_id: str) -> bool:
         """Tell whether any replay endpoint may know the device."""
         now_s = self._clock().monotonic_s
-        return self.links is not None and self._replay.has_route(device_id, now_s)
+        return self.subscriber is not None and self._replay.has_route(device_id, now_s)
 
     def read_past(
         self, device_id: str, after: Cursor | None, limit: int, timeout_s: float
@@ -147,7 +147,8 @@ class Receiver:
         """Ask a device for readings after a position, and wait in this greenlet for the reply.
 
         ``after`` is None for the oldest reading that the device holds. Returns None if no endpoint
-        may know the device, or if no reply came in time.
+        may know the device, or if no reply came in time. Updates the feed's ``oldest`` by the
+        answer; without an answer it becomes unknown.
         """
         now_s = self._clock().monotonic_s
         question_id, requests = self._replay.ask_once(device_id, after, limit, now_s)
@@ -155,8 +156,8 @@ class Receiver:
         self._readers[question_id] = replied
         reply: ReplayAnswer | ReplayRefusal | None = None
         try:
-            if requests and self.links is not None:
-                self.links.ask(requests)
+            if requests and self.subscriber is not None:
+                self.subscriber.ask(requests)
                 reply = replied.wait(timeout_s)
         finally:
             del self._readers[question_id]

@@ -3,8 +3,8 @@
 How it works
 
 - Live first: each group sends the new entries of its tail to all synced clients at once. Then the
-  lagging clients are served one by one, for :data:`CATCH_UP_S` of a turn. The client that waits
-  longest is first, and at least one is served in each turn.
+  clients that are not synced are served one by one, for :data:`SINGLE_SENDS_S` of a turn. The
+  client that waits longest is first, and at least one is served in each turn.
 - A client whose socket takes nothing is *blocked*: it is left out until its transport reports that
   the socket takes data again (:meth:`Sender.note_writable`). So a thousand stuck clients cost
   nothing.
@@ -17,12 +17,15 @@ from typing import Protocol
 from gateway.domain import Now
 from gateway.fanout.fanout import Fanout
 
-CATCH_UP_S = 0.005
-"""The time that lagging clients may take of a turn."""
+SINGLE_SENDS_S = 0.005
+"""The time that sends to single clients, those that are not synced, may take of a turn."""
 
 
 class ClientConnection(Protocol):
-    """A client's connection, as far as the hub needs it."""
+    """A client's connection, as far as the hub needs it.
+
+    Implemented by ``gateway.transport.Connection``.
+    """
 
     @property
     def transport(self) -> str:
@@ -71,7 +74,7 @@ class Sender:
         lagging = self._fanout.send_live(self._pause)
         self._pause()
         candidates = dict.fromkeys([*self._waiting, *lagging, *self._fanout.due(now)])
-        until_s = self._clock().monotonic_s + CATCH_UP_S
+        until_s = self._clock().monotonic_s + SINGLE_SENDS_S
         has_more = False
         for number, client_id in enumerate(candidates):
             if client_id in self._blocked:

@@ -154,7 +154,7 @@ def decode_status(payload: bytes, device_id: str) -> Status:
 
 
 def decode_message(frames: Sequence[bytes]) -> CheckedReading | Status:
-    """Decode a message from the SUB socket: the frames are topic and payload."""
+    """Decode a message from the XSUB socket: the frames are topic and payload."""
     try:
         topic, payload = frames
     except ValueError as error:

@@ -5,7 +5,7 @@ Pure.
 How it works
 
 - A message goes to its device's feed. The effects that the feed returns are carried out one by one:
-  an entry is appended to the ring, a question is listed for the shell, a status is noted.
+  an entry is appended to the ring, a question is listed for the Receiver, a status is noted.
 - Every entry gets the next *arrival* number, over all devices. A client's place in the fan-out is
   such a number.
 - The audience (the fan-out) is told of each change before the next one, because it must find the
@@ -93,7 +93,7 @@ class Device:
     last_heard_s: float
     refusals: Counter[str] = field(default_factory=Counter)
     """The number of its messages that were refused or dropped, by reason."""
-    status_told: tuple[object, ...] = ()
+    status_values: tuple[object, ...] = ()
     """The values that :attr:`status_frame` has."""
     status_frame: bytes = b""
     _summary_of: tuple[object, ...] = ()
@@ -117,23 +117,26 @@ class Device:
         feed, ring = self.feed, self.ring
         index = ring.newest_reading()
         newest = None if index is None else ring.arrival_at(index), index
-        told = (newest, feed.head, *self._told())
-        if told != self._summary_of:
+        values = (newest, feed.head, *self._shown_values())
+        if values != self._summary_of:
             head = {"cursor": str(feed.head or START)}
             counted = {"refusals": dict(self.refusals)} if self.refusals else {}
             body = encode_json(self.status_body() | counted | head)
             self._summary = body[:-1] + b',"latest":' + self.latest_json() + b"}"
-            self._summary_of = told
+            self._summary_of = values
         return self._summary
 
-    def _told(self) -> tuple[object, ...]:
+    def _shown_values(self) -> tuple[object, ...]:
         feed = self.feed
         shown = (feed.position, feed.online, feed.ts_ms, feed.model, feed.interval_ms)
         return *shown, feed.refused, self.refusals.total()
 
 
 class Audience(Protocol):
-    """The follower of all devices: told of each change before the next one."""
+    """The follower of all devices: told of each change before the next one.
+
+    Implemented by ``gateway.fanout.device_audience.DeviceAudience``; ``Fanout`` sets it.
+    """
 
     def appear(self, device: Device, now: Now) -> None:
         """A device was heard for the first time; nothing of it was appended yet."""
@@ -167,7 +170,7 @@ class Limits(NamedTuple):
 
 
 class Devices:
-    """The table of devices, and the questions and faults that the shell has not taken yet."""
+    """The table of devices, and the questions and faults that the Receiver has not taken yet."""
 
     audience: Audience
 
@@ -175,7 +178,7 @@ class Devices:
         self.limits = limits
         self.questions: list[DeviceQuestion] = []
         self.faults: list[Fault] = []
-        """New faults, until the shell takes them."""
+        """New faults, until the Receiver takes them."""
         self.counts: Counter[str] = Counter()
         self.arrival = 0
         """The last arrival number of all devices; some numbers belong to no entry."""
@@ -188,7 +191,7 @@ class Devices:
         self._table: OrderedDict[str, Device] = OrderedDict()  # the one silent for longest first
         self._in_order: Sequence[Device] | None = None
         self._unjudged: list[Device] = []  # in this round of judge_some
-        self._settling: dict[str, Device] = {}
+        self._unsettled: dict[str, Device] = {}
 
     def __len__(self) -> int:
         return len(self._table)
@@ -215,12 +218,12 @@ class Devices:
 
     def receive(self, message: CheckedReading | Status, now: Now) -> None:
         """Take in a reading or a status."""
-        told = message if isinstance(message, Status) else message.reading
-        device = self._table.get(told.device_id) or self._admit(told.device_id, now)
+        content = message if isinstance(message, Status) else message.reading
+        device = self._table.get(content.device_id) or self._admit(content.device_id, now)
         if device is None:
             return
         device.last_heard_s = now.monotonic_s
-        self._table.move_to_end(told.device_id)
+        self._table.move_to_end(content.device_id)
         if isinstance(message, Status):
             self._apply(device, device.feed.receive_status(message, now), now)
         else:
@@ -235,7 +238,8 @@ class Devices:
         if not device.feed.take_next(reading, now):
             self._apply(device, device.feed.receive_reading(reading, now), now)
             return
-        before = device.ring.size_bytes  # as in _apply, without the cost of an effect
+        # The fast path of nearly every reading: as in _apply, without the cost of effects.
+        before = device.ring.size_bytes
         self._append(device, reading_entry(reading, self.arrival + 1))
         self._grow(device.ring.size_bytes - before)
 
@@ -300,17 +304,17 @@ class Devices:
                 self._judge(device, now)
 
     def _judge(self, device: Device, now: Now) -> None:
-        if not device.feed.is_calm(now):
+        if device.feed.needs_tick(now):
             self._apply(device, device.feed.tick(now), now)
 
     def _at_work(self) -> list[Device]:
         next_in_line = (self._table.get(name) for name in self._slots.pop_waiting())
-        return [*self._settling.values(), *(d for d in next_in_line if d is not None)]
+        return [*self._unsettled.values(), *(d for d in next_in_line if d is not None)]
 
     @property
-    def is_settling(self) -> bool:
+    def is_unsettled(self) -> bool:
         """Tell whether any feed is unsettled, so that :meth:`tick` is needed soon."""
-        return bool(self._settling)
+        return bool(self._unsettled)
 
     def _with(self, device_id: str, now: Now, act: Callable[[Feed], Sequence[Effect]]) -> None:
         device = self._table.get(device_id)
@@ -323,10 +327,10 @@ class Devices:
         before = device.ring.size_bytes
         for effect in effects:
             self._carry_out(device, effect, now)
-        if device.feed.is_settling():
-            self._settling[device.device_id] = device
-        elif self._settling:
-            self._settling.pop(device.device_id, None)
+        if device.feed.is_unsettled:
+            self._unsettled[device.device_id] = device
+        elif self._unsettled:
+            self._unsettled.pop(device.device_id, None)
         self._grow(device.ring.size_bytes - before)
 
     def _carry_out(self, device: Device, effect: Effect, now: Now) -> None:
@@ -345,7 +349,8 @@ class Devices:
                 self.audience.appear(device, now)
             case Prepend(stretch):
                 device.ring.prepend(_entries(stretch), stretch.front)
-                self.arrival += 1  # the newest reading may be another one: summaries are stale
+                # The newest reading may be another one: rate-limited clients must be scanned again.
+                self.arrival += 1
             case Empty(front):
                 self.audience.before_loss(device, self.arrival)
                 device.ring.empty(front)
@@ -357,7 +362,7 @@ class Devices:
     def _append(self, device: Device, entry: Entry) -> None:
         self.arrival, ring = entry.arrival, device.ring
         if len(ring) >= ring.capacity:
-            self.audience.before_aging(device, ring.arrival_at(ring.first))
+            self.audience.before_aging(device, ring.arrival_at(ring.first_index))
         ring.append(entry)
         self.audience.append(device, entry)
 
@@ -395,7 +400,7 @@ class Devices:
             ring = longest.ring
             count = max(1, len(ring) // TRIM_PART)
             self.audience.before_loss(
-                longest, ring.arrival_at(min(ring.first + count, ring.end) - 1)
+                longest, ring.arrival_at(min(ring.first_index + count, ring.end_index) - 1)
             )
             self.size_bytes -= ring.size_bytes
             ring.trim(count)
@@ -434,7 +439,7 @@ class Devices:
         self.audience.before_loss(device, self.arrival)
         del self._table[device.device_id]
         self._in_order = None
-        self._settling.pop(device.device_id, None)
+        self._unsettled.pop(device.device_id, None)
         self.counts["evicted"] += 1
         device.feed.forget()
         device.feed.online = False

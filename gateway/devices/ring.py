@@ -2,8 +2,9 @@
 
 How it works
 
-- The ring is the only buffer between a device and its clients. A client has a position in it, not a
-  queue of its own.
+- The ring is the only long buffer between a device and its clients. A client has a position in it,
+  not a queue of its own. Each group of clients has a short tail that shares the ring's bytes, and a
+  connection keeps only what the kernel refused.
 - An entry has an *index* that never changes while it is held. Readings that are backfilled in front
   get smaller indexes, even negative ones.
 - An entry also has a *position* (the cursor after it) and an *arrival* number, which counts the
@@ -78,12 +79,12 @@ class Ring:
         return len(self._frames) - self._skip
 
     @property
-    def first(self) -> int:
+    def first_index(self) -> int:
         """The index of the first entry held."""
         return self._base + self._skip
 
     @property
-    def end(self) -> int:
+    def end_index(self) -> int:
         """The index the next entry will have."""
         return self._base + len(self._frames)
 
@@ -94,7 +95,7 @@ class Ring:
     def append(self, entry: Entry) -> None:
         """Add an entry at the end; beyond the capacity the oldest entry is lost."""
         if entry.gap is not None:
-            self._gaps[self.end] = entry.gap
+            self._gaps[self.end_index] = entry.gap
         self._frames.append(entry.frame)
         self._arrivals.append(entry.arrival)
         self._epochs.append(entry.end.epoch)
@@ -139,7 +140,7 @@ class Ring:
             self.front = Cursor(self._epochs[slot], self._seqs[slot])
             self.size_bytes -= len(self._frames[slot]) + ENTRY_OVERHEAD_BYTES
             self._frames[slot] = b""
-            self._gaps.pop(self.first, None)
+            self._gaps.pop(self.first_index, None)
             self._skip += 1
         if self._skip * COMPACT_PART >= len(self._frames):
             self._compact()
@@ -150,7 +151,7 @@ class Ring:
         self._compact()
         self._gaps.clear()
         self.size_bytes = 0
-        self.emptied_at = self.end
+        self.emptied_at = self.end_index
         self.front = front
 
     def _compact(self) -> None:
@@ -172,14 +173,14 @@ class Ring:
     def _end_of(self, slot: int) -> Cursor:
         return Cursor(self._epochs[slot], self._seqs[slot])
 
-    def cursor_at(self, index: int) -> Cursor | None:
-        """Return the position before the entry at ``index`` (which may be :attr:`end`).
+    def cursor_before(self, index: int) -> Cursor | None:
+        """Return the position before the entry at ``index``, which may be :attr:`end_index`.
 
         For a gap ``epoch_back`` that is the position before the device went back.
         """
         if index == self.emptied_at and index in self._gaps:
             return self._gaps[index].after
-        return self.front if index <= self.first else self._end_of(index - 1 - self._base)
+        return self.front if index <= self.first_index else self._end_of(index - 1 - self._base)
 
     def frame_at(self, index: int) -> bytes:
         """Return the frame of one entry."""
@@ -203,14 +204,14 @@ class Ring:
 
     def newest_reading(self) -> int | None:
         """Return the index of the newest reading; None if the ring holds no reading."""
-        last = self.end - 1
-        if last >= self.first and last not in self._gaps:
+        last = self.end_index - 1
+        if last >= self.first_index and last not in self._gaps:
             return last
-        readings = (i for i in range(last, self.first - 1, -1) if i not in self._gaps)
+        readings = (i for i in range(last, self.first_index - 1, -1) if i not in self._gaps)
         return next(readings, None)
 
     def find(self, cursor: Cursor) -> bytes | None:
         """Return the frame of the reading at ``cursor``; None if it is not held."""
         index = self.index_after(cursor) - 1
-        held = index >= self.first and self._end_of(index - self._base) == cursor
+        held = index >= self.first_index and self._end_of(index - self._base) == cursor
         return self.frame_at(index) if held and index not in self._gaps else None

@@ -85,7 +85,7 @@ def is_ahead(unresolved: UnresolvedCursor, device: Device) -> bool:
 def may_find_history(unresolved: UnresolvedCursor, device: Device, now: Now) -> bool:
     """Tell whether history may still be added in front of the ring; asks the feed to fetch it."""
     has_room = len(device.ring) < device.ring.capacity
-    return has_room and device.feed.want_backfill(unresolved.cursor, unresolved.since_s, now)
+    return has_room and device.feed.want_backfill(unresolved.cursor, unresolved.asked_s, now)
 
 
 def advance(
@@ -99,13 +99,13 @@ def advance(
     position = _skip_lost(position, device, out)
     position = _skip_rest_of_gap(position, device, out)
     index = position.index
-    end = ring.end if stop is None else stop
+    end = ring.end_index if stop is None else stop
     while index < end and not out.is_full:
         out.add(ring.frame_at(index))
         index += 1
     if index == position.index:
         return position
-    return RingPosition(index, ring.cursor_at(index) or position.cursor)
+    return RingPosition(index, ring.cursor_before(index) or position.cursor)
 
 
 def _resolve_ahead(
@@ -113,9 +113,9 @@ def _resolve_ahead(
 ) -> tuple[RingPosition | UnresolvedCursor, Gap | None]:
     feed = device.feed
     # Only an answer to a question asked since then can deny the cursor.
-    is_answered = feed.newest_s >= unresolved.since_s
+    is_answered = feed.newest_s >= unresolved.asked_s
     is_denied = is_answered and (feed.newest is None or feed.newest < unresolved.cursor)
-    if is_denied or now.monotonic_s - unresolved.since_s >= UNKNOWN_CURSOR_S:
+    if is_denied or now.monotonic_s - unresolved.asked_s >= UNKNOWN_CURSOR_S:
         return _from_front(device, unresolved.cursor, front, GapReason.UNKNOWN_CURSOR)
     return unresolved, None
 
@@ -136,10 +136,10 @@ def _skip_lost(position: RingPosition, device: Device, out: Outbound) -> RingPos
         if reset is not None:
             gap = Gap(device.device_id, position.cursor, reset.before, reset.reason)
             return _announce(gap, ring.emptied_at + 1, out)
-    if position.index >= ring.first:
+    if position.index >= ring.first_index:
         return position
-    middle = ring.first + len(ring) // 2
-    resume = ring.cursor_at(middle) or position.cursor
+    middle = ring.first_index + len(ring) // 2
+    resume = ring.cursor_before(middle) or position.cursor
     before = Cursor(resume.epoch, resume.seq + 1)
     return _announce(Gap(device.device_id, position.cursor, before, GapReason.OVERRUN), middle, out)
 

@@ -1,7 +1,7 @@
 """Sends clients their backlog: the entries of each ring after their position. Pure.
 
 How it works. With at most :data:`DEVICES_AT_ONCE` devices, each call sends from every ring in turn,
-until every position is at the head of its ring; the client then rejoins its group.
+until every position is at the head of its ring; the client then joins its group.
 
 With more devices this may never end: while one call serves some, others get new entries. A *sweep*
 ends it. The client joins its group at the newest arrival number N. From then on the tail keeps
@@ -26,11 +26,11 @@ SWEEP_RETRY_S = 0.1
 
 
 class BacklogSender:
-    """Advances the positions of clients, and lets them rejoin their group at the end."""
+    """Advances the positions of clients, and lets them join their group at the end."""
 
     def __init__(self, devices: Devices, positions: Positions, membership: Membership) -> None:
         self.wanted: set[str] = set()
-        """Devices that are behind the cursor of a client: the shell asks them for their newest
+        """Devices that are behind the cursor of a client: the hub asks them for their newest
         reading."""
         self._devices = devices
         self._positions = positions
@@ -47,7 +47,7 @@ class BacklogSender:
         return any(isinstance(backlog[name], RingPosition) for name in not_at_head)
 
     def send(self, client: Client, out: Outbound, now: Now) -> None:
-        """Send the next entries of a backlog; a client that has everything rejoins its group."""
+        """Send the next entries of a backlog; a client that has everything joins its group."""
         is_long = client.group is None and len(client.backlog) > DEVICES_AT_ONCE
         if client.sweep is not None or is_long:
             self._sweep(client, out, now)
@@ -64,7 +64,7 @@ class BacklogSender:
         if client.statuses or next(positions.not_at_head(client), None) is not None:
             return
         if client.group is None or client.group.send_rest(client):
-            self._membership.rejoin(client)
+            self._membership.join_at_end(client)
 
     def _sweep(self, client: Client, out: Outbound, now: Now) -> None:
         """Pass the next devices of a sweep; begins one if it is time."""

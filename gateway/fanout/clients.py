@@ -25,13 +25,13 @@ class RingPosition(NamedTuple):
 
 
 class UnresolvedCursor(NamedTuple):
-    """The client asked, at ``since_s``, for all after ``cursor``; the ring has no place for it yet.
+    """The client asked, at ``asked_s``, for all after ``cursor``; the ring has no place for it yet.
 
     History may still be fetched into the ring, or the client claims readings that have not arrived.
     """
 
     cursor: Cursor
-    since_s: float
+    asked_s: float
 
 
 class AfterArrival:
@@ -149,7 +149,7 @@ class Client(Member):
     statuses_first: bool = False
     """The client joined its group just now: it is sent its statuses before any reading."""
 
-    def covers(self, device_id: str) -> bool:
+    def watches(self, device_id: str) -> bool:
         """Tell whether this client watches a device."""
         return self.everything or device_id in self.names
 
@@ -159,7 +159,7 @@ class Client(Member):
 
     def wants_every_reading(self, device_id: str) -> bool:
         """Tell whether this client watches a device without a rate limit."""
-        return self.covers(device_id) and self.rate_of(device_id) is None
+        return self.watches(device_id) and self.rate_of(device_id) is None
 
     def is_served_by_group(self, device_id: str) -> bool:
         """Tell whether the group's tail, not the backlog, serves this client in a device."""

@@ -46,7 +46,7 @@ class DeviceAudience:
         """Set the position of each client that watches a device that appears now."""
         self._positions.add_device(device.device_id)
         for client in list(self._clients.values()):
-            if client.covers(device.device_id):
+            if client.watches(device.device_id):
                 self._place_first(client, device, now)
 
     def _place_first(self, client: Client, device: Device, now: Now) -> None:

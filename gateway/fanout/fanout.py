@@ -7,7 +7,7 @@ readings as ready frames, and a client is a position. There are four streams for
   one tail of new entries. Most are synced: :meth:`Fanout.send_live` sends all of them the same
   bytes. A lagging client is sent the tail by :meth:`Fanout.take` when it can take more.
 - *Backlog*: a client that gave a cursor, or that fell out of its group's tail, is sent the rings,
-  device by device (:mod:`gateway.fanout.backlog_sender`), until it can rejoin its group.
+  device by device (:mod:`gateway.fanout.backlog_sender`), until it can join its group.
 - *Throttle*: of devices with a rate limit the client is sent the newest reading at each interval
   (:mod:`gateway.fanout.throttle`).
 - *Statuses*: the client is sent ``device_status`` of each device that changed
@@ -57,7 +57,7 @@ def do_nothing() -> None:
 class Fanout:
     """All clients, their subscriptions and positions.
 
-    The shell calls :meth:`send_live` for the synced clients, then :meth:`due` for the others, and
+    The Sender calls :meth:`send_live` for the synced clients, then :meth:`due` for the others, and
     :meth:`take` for each of these whose connection can take more.
     """
 
@@ -97,7 +97,7 @@ class Fanout:
         if client.names or client.everything:
             return
         request = Subscribe((), True, {}, AUTOMATIC_RATE_HZ)
-        self._subscriptions.enter(client, request, now, do_nothing)
+        self._subscriptions.apply(client, request, now, do_nothing)
         client.is_automatic = True
 
     def subscribe(
@@ -142,7 +142,7 @@ class Fanout:
         return [client.client_id for group in dirty if group.lagging for client in group.lagging]
 
     @property
-    def is_full(self) -> bool:
+    def has_full_send(self) -> bool:
         """Tell whether a full send is due to synced clients, so that waiting gains nothing."""
         return self._groups.has_full_send
 
@@ -187,7 +187,8 @@ class Fanout:
     ) -> Batch:
         """Return the frames that are due to a client and fit, and advance its position.
 
-        The last frame may be larger than the room that is left.
+        A lagging member that then has everything becomes synced. The last frame may be larger than
+        the room that is left.
         """
         client = self.clients[client_id]
         self._now_s = now.monotonic_s

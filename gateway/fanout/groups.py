@@ -48,7 +48,7 @@ class Member:
 
 
 class Multicast(Protocol):
-    """Connections that are sent the same bytes.
+    """Connections that are sent the same bytes; implemented by ``gateway.transport.Multicast``.
 
     A connection that cannot take all of them leaves by itself: the multicast calls the function
     that it was opened with, before :meth:`send` (or another send that filled the connection)

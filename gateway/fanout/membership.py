@@ -10,10 +10,10 @@ How it works. This is the path of a ``subscribe``, from the request to a synced 
    :meth:`Positions.place <gateway.fanout.positions.Positions.place>` sets a position in each
    device of the request.
 4. :class:`~gateway.fanout.backlog_sender.BacklogSender` sends the backlog. With few devices,
-   :meth:`rejoin` adds the client to the group once it has everything. With many devices,
+   :meth:`join_at_end` adds the client to the group once it has everything. With many devices,
    :meth:`begin_sweep` adds it first, so that the tail keeps new entries while the rings are sent.
-5. The client is a lagging member. When it has everything in the tail, :meth:`Group.try_sync
-   <gateway.fanout.groups.Group.try_sync>` makes it a synced one.
+5. The client is a lagging member. When it has everything in the tail, it becomes a synced one
+   after the next :meth:`Fanout.take <gateway.fanout.fanout.Fanout.take>`.
 
 A member leaves its group in three cases:
 
@@ -81,8 +81,11 @@ class Membership:
         client.sweep = Sweep([*client.backlog])
         return client.sweep
 
-    def rejoin(self, client: Client) -> None:
-        """Add a client that was sent everything that arrived so far."""
+    def join_at_end(self, client: Client) -> None:
+        """Add a client that was sent everything.
+
+        It joins for the first time after a ``subscribe``, or again after it lagged.
+        """
         self.leave(client)
         self._positions.clear_backlog(client)
         self._enter(client, client.coverage())

@@ -81,7 +81,7 @@ class Positions:
     def _unresolved_since(self, since: Cursor, now: Now) -> UnresolvedCursor:
         """Return the position for a cursor; devices that get the same cursor in a row share it."""
         last = self._last_unresolved
-        if last is None or last.cursor is not since or last.since_s != now.monotonic_s:
+        if last is None or last.cursor is not since or last.asked_s != now.monotonic_s:
             last = self._last_unresolved = UnresolvedCursor(since, now.monotonic_s)
         return last
 
@@ -100,7 +100,9 @@ class Positions:
 
     def place_before_first(self, client: Client, device: Device) -> None:
         """Set the position before the first entry of a device that appears now."""
-        client.backlog[device.device_id] = RingPosition(device.ring.end, device.ring.front or START)
+        client.backlog[device.device_id] = RingPosition(
+            device.ring.end_index, device.ring.front or START
+        )
         self.with_backlog.add(client.client_id)
 
     def after_arrival_in(self, coverage: Coverage) -> Mapping[str, Position]:
@@ -149,13 +151,13 @@ class Positions:
     def _position_at(self, device: Device, arrival: int) -> RingPosition:
         ring = device.ring
         index = ring.index_arrived_after(arrival)
-        if index == ring.end:
+        if index == ring.end_index:
             return self.at_head(device)
-        return RingPosition(index, ring.cursor_at(index) or device.feed.head or START)
+        return RingPosition(index, ring.cursor_before(index) or device.feed.head or START)
 
     def at_head(self, device: Device) -> RingPosition:
         """Return the position behind the newest entry of a ring, which clients share."""
-        end, head = device.ring.end, device.feed.head or START
+        end, head = device.ring.end_index, device.feed.head or START
         at = self._heads.get(device.device_id)
         if at is None or at.index != end or at.cursor != head:
             at = self._heads[device.device_id] = RingPosition(end, head)
@@ -166,7 +168,11 @@ class Positions:
         get = self._devices.get
         for device_id in client.backlog:
             device, at = get(device_id), self.look_up(client, device_id)
-            if device is None or not isinstance(at, RingPosition) or at.index != device.ring.end:
+            if (
+                device is None
+                or not isinstance(at, RingPosition)
+                or at.index != device.ring.end_index
+            ):
                 yield device_id
 
     def cursor_in(self, client: Client, device_id: str) -> Cursor:

@@ -53,7 +53,7 @@ class StatusLog:
             evicted = self._devices.evicted.items()
             evicted_since = (name for name, (_, at) in evicted if at >= client.everything_from)
             changed = [*client.names, *evicted_since, *known]
-        client.statuses.update(dict.fromkeys(name for name in changed if client.covers(name)))
+        client.statuses.update(dict.fromkeys(name for name in changed if client.watches(name)))
 
     def send(self, client: Client, out: Outbound) -> None:
         """Send the present status of the devices in ``client.statuses``, and remove them there."""
@@ -74,8 +74,8 @@ class StatusLog:
             *(feed.position, feed.online, feed.ts_ms),
             *(feed.model, feed.interval_ms, feed.refused),
         )
-        if device.status_told != shown:
-            device.status_told = shown
+        if device.status_values != shown:
+            device.status_values = shown
             device.status_frame = event_frame("device_status", device.status_body())
         return device.status_frame
 

@@ -22,7 +22,7 @@ class SubscriptionBudget:
         self._counts: dict[str, int] = {}
 
     def reserve(self, client: Client, more: int) -> None:
-        """Count the entries of a request before it is entered.
+        """Count the entries of a request before it is applied.
 
         Raises :class:`~shared.errors.Unavailable` if all clients together would have too many.
         """

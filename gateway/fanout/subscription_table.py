@@ -38,7 +38,7 @@ def _sending_paused(client: Client) -> Iterator[None]:
 
 
 def _needs_no_positions(client: Client, request: Subscribe) -> bool:
-    """Tell whether a request can be entered without positions in single devices.
+    """Tell whether a request can be applied without positions in single devices.
 
     It must ask for every reading of ``*`` without cursors, and the client must either watch nothing
     yet or be a member for ``*`` without exceptions.
@@ -78,7 +78,7 @@ class SubscriptionTable:
         self._check_size(client, request)
         self.budget.reserve(client, len(request.names) + len(request.since))
         with _sending_paused(client):
-            covered = self.enter(client, request, now, pause)
+            covered = self.apply(client, request, now, pause)
             self.recount(client)
             return self._write_answer(client, covered, pause)
 
@@ -111,8 +111,8 @@ class SubscriptionTable:
 
     # --- begin ---------------------------------------------------------------------------
 
-    def enter(self, client: Client, request: Subscribe, now: Now, pause: Pause) -> list[str]:
-        """Enter a request, without a check of limits; returns the ids that its answer names."""
+    def apply(self, client: Client, request: Subscribe, now: Now, pause: Pause) -> list[str]:
+        """Apply a request, without a check of limits; returns the ids that its answer names."""
         if client.is_automatic:
             self._end_everything(client)
         if _needs_no_positions(client, request):

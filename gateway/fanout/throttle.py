@@ -136,7 +136,7 @@ def _take_newest(throttled: Throttled, device: Device, out: Outbound) -> bool:
     index = device.ring.newest_reading()
     if index is None or device.ring.arrival_at(index) <= throttled.arrival:
         return False
-    cursor = device.ring.cursor_at(index + 1) or START
+    cursor = device.ring.cursor_before(index + 1) or START
     is_known = throttled.arrival < 0 and cursor <= throttled.cursor
     throttled.arrival = device.ring.arrival_at(index)
     if not is_known:

@@ -90,7 +90,7 @@ class Feed:
     def take_next(self, reading: Reading, now: Now) -> bool:
         """Take a live reading if it is simply the next one, as nearly all are.
 
-        Returns False if it is not; then call :meth:`receive_reading`.
+        Returns False if it is not; then call :meth:`receive_reading`, which tries this first too.
         """
         if not (self.online and self._order.take_next(reading)):
             return False
@@ -100,6 +100,7 @@ class Feed:
 
     def receive_reading(self, reading: Reading, now: Now) -> Effects:
         """Take in a live reading."""
+        # Devices tries this itself, to save the effect; other callers need not.
         if self.take_next(reading, now):
             return [Take(reading)]
         cursor = reading.cursor
@@ -112,7 +113,7 @@ class Feed:
         self._hear(cursor.epoch, reading.ts_ms, online=self.online or not is_late, now=now)
         placed = self._order.place(reading)
         self._note_placed(cursor, placed, now.monotonic_s)
-        return effects + self._told() + placed + self._settle(now)
+        return effects + self._status_change() + placed + self._settle(now)
 
     def receive_status(self, status: Status, now: Now) -> Effects:
         """Take in a status, which also shows that the last readings before it were lost."""
@@ -132,7 +133,7 @@ class Feed:
             online = self._order.tracker.go_on(cursor)
         self._hear(cursor.epoch, status.ts_ms, online=online, now=now)
         self.model, self.interval_ms = status.model or self.model, status.interval_ms
-        return effects + self._told() + self._settle(now)
+        return effects + self._status_change() + self._settle(now)
 
     def receive_invalid(self, position: Cursor, now: Now) -> Effects:
         """Note the position of a reading that was refused for its values alone."""
@@ -152,7 +153,7 @@ class Feed:
             self._use_backfill(question, answer, now)
         else:
             self._use_repair(question, answer, now)
-        return self._told() + self._next_stretch() + self._settle(now)
+        return self._status_change() + self._next_stretch() + self._settle(now)
 
     def receive_no_answer(self, purpose: Purpose, now: Now) -> Effects:
         """Note that no replay has an answer, or that there is no replay to ask."""
@@ -189,7 +190,7 @@ class Feed:
         ``cursor`` is the message's position, if the position was wrong.
         """
         self._refusals.note(reason, now.monotonic_s, self._reading_s)
-        return [Count(reason, cursor), *self._told()]
+        return [Count(reason, cursor), *self._status_change()]
 
     def tick(self, now: Now) -> Effects:
         """Judge every timeout; all messages received before must have been taken in."""
@@ -199,7 +200,7 @@ class Feed:
         self._refusals.settle(now_s, self._reading_s)
         for purpose in self._replay.overdue(now_s):
             self._miss(purpose, now)
-        return self._told() + self._next_stretch() + self._settle(now)
+        return self._status_change() + self._next_stretch() + self._settle(now)
 
     # --- state ---------------------------------------------------------------------------
 
@@ -251,22 +252,23 @@ class Feed:
         backfill.want(cursor)
         return True
 
-    def is_calm(self, now: Now) -> bool:
-        """Tell whether :meth:`tick` would find nothing to do now."""
+    def needs_tick(self, now: Now) -> bool:
+        """Tell whether :meth:`tick` would find something to do now."""
         now_s, backfill = now.monotonic_s, self._backfill
         is_fresh = self.online == (now_s - self._alive_s < ONLINE_S)
-        is_told = bool(self._shown) or self.head is None
-        if not (is_fresh and is_told and self.refused is None) or self.is_settling():
-            return False
+        is_shown = bool(self._shown) or self.head is None
+        if not (is_fresh and is_shown and self.refused is None) or self.is_unsettled:
+            return True
         if backfill is not None and backfill.may_go_on and self._replay.may_ask("backfill", now_s):
-            return False
-        return not self._replay.wants_newest and (not self.online or not self._is_seeking(now_s))
+            return True
+        return self._replay.wants_newest or (self.online and self._is_seeking(now_s))
 
     def _is_seeking(self, now_s: float) -> bool:
         """Tell whether a silent replay may be asked again now."""
         return self._replay.is_silent and not self._replay.rests(now_s)
 
-    def is_settling(self) -> bool:
+    @property
+    def is_unsettled(self) -> bool:
         """Tell whether :meth:`tick` will soon have more to do than to judge ``online``."""
         backfill = self._backfill
         has_stretch = backfill is not None and backfill.is_whole
@@ -336,7 +338,7 @@ class Feed:
             return 0.0
         return min(status.interval_ms / 1000 or ANNOUNCED_MAX_S, ANNOUNCED_MAX_S)
 
-    def _told(self) -> Effects:
+    def _status_change(self) -> Effects:
         """Return Changed if a value that ``device_status`` is sent for has changed."""
         shown = (self.online, self.position.epoch, self.model, self.interval_ms, self.refused)
         is_unheard = self.head is None and self.refused is None and not self._shown
@@ -350,7 +352,8 @@ class Feed:
     def _settle(self, now: Now) -> Effects:
         """Move the head as far as possible, and ask for missing readings."""
         patience_s = self._replay.patience_s(self.repair_s)
-        effects = self._order.settle(now.monotonic_s, patience_s)
+        has_replay = not self._replay.is_silent
+        effects = self._order.settle(now.monotonic_s, patience_s, has_replay=has_replay)
         if self._order.gave_up:
             self._replay.gave_up()
         return effects + self._next_question(now) + self._next_page(now)
@@ -361,7 +364,10 @@ class Feed:
         if head is None:
             return []
         if self._order.is_late(now_s):
-            return self._ask("repair", head, self._hole_size(head), now_s)
+            asked = self._ask("repair", head, self._hole_size(head), now_s)
+            if self._replay.asks_for_missing:
+                self._order.note_asked()
+            return asked
         # A silent replay is asked now and then, so that its return is noticed before it is needed.
         is_sought = (
             self._replay.is_silent and self.online and (backfill is None or backfill.is_whole)

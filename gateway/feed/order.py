@@ -10,12 +10,14 @@ How it works
   hole's end. A replay that answered for the hole can make it final earlier
   (:meth:`Order.settle_up_to`). Holes of refused numbers, and holes larger than the ring, are closed
   at once.
+- If there is a replay, no hole is given up before the device was asked for it. Otherwise a gateway
+  that was stopped for longer than ``patience_s`` would give up a hole at its first look.
 - A status may announce readings that are still on their way. Such a hole is late only after
   the time the device needs for them.
 - Invariant: the positions that come out only go up, without an unannounced hole. Only
   :meth:`Order.adopt` moves the head back, and announces it (``epoch_back``).
 - Nearly every reading is the next one. :meth:`Order.take_next` takes it after one comparison,
-  as long as nothing is missing, buffered, void or ended (``_is_smooth``).
+  as long as nothing is missing, buffered, void or ended (``_is_settled``).
 
 This module only describes the holes; the feed asks the device for the missing readings.
 """
@@ -36,6 +38,8 @@ class _Wait(NamedTuple):
 
     late_s: float
     known: Cursor
+    was_asked: bool = False
+    """Whether the device was asked for the missing readings."""
 
 
 @dataclass(slots=True)
@@ -55,11 +59,11 @@ class Order:
     _wait: _Wait | None = None
     _announced_s: float = 0.0  # how long a reading may come after the status that announced it
     _final: Cursor = START  # readings missing up to here will not come
-    _is_smooth: bool = False  # nothing is missing, buffered, void or ended
+    _is_settled: bool = False  # nothing is missing, buffered, void or ended
 
     def is_settled_at(self, cursor: Cursor) -> bool:
         """Tell whether ``cursor`` is the head, with nothing known after it or missing before it."""
-        return self._is_smooth and self.head == cursor
+        return self._is_settled and self.head == cursor
 
     # --- known positions -----------------------------------------------------------------
 
@@ -83,7 +87,7 @@ class Order:
 
     def know(self, cursor: Cursor) -> None:
         """Note that everything of the epoch up to this position exists."""
-        self._is_smooth = False
+        self._is_settled = False
         self.tracker.know(cursor)
         dropped = None if self.head is None else self.tracker.crowded_out(self.head)
         if dropped is not None:
@@ -99,6 +103,11 @@ class Order:
         if self.head is not None:
             self.tracker.note_void(position, self.head)
 
+    def note_asked(self) -> None:
+        """Note that the device is being asked for the missing readings."""
+        if self._wait is not None:
+            self._wait = self._wait._replace(was_asked=True)
+
     def settle_up_to(self, final: Cursor) -> None:
         """Note that readings missing up to here will never come."""
         self._final = max(self._final, final)
@@ -110,7 +119,7 @@ class Order:
         head = self.head
         if (
             head is None
-            or not self._is_smooth
+            or not self._is_settled
             or reading.seq != head.seq + 1
             or reading.epoch != head.epoch
         ):
@@ -159,14 +168,19 @@ class Order:
 
     # --- moving the head -----------------------------------------------------------------
 
-    def settle(self, now_s: float, patience_s: float) -> Effects:
-        """Move the head as far as possible; close holes that were late for ``patience_s``."""
+    def settle(self, now_s: float, patience_s: float, *, has_replay: bool = False) -> Effects:
+        """Move the head as far as possible; close holes that were late for ``patience_s``.
+
+        With ``has_replay`` the patience begins with the first question for the hole.
+        """
         effects: Effects = []
         self.gave_up = False
-        too_long_s = now_s - patience_s
+        wait, too_long_s = self._wait, now_s - patience_s
+        if has_replay and wait is not None and not wait.was_asked and wait.late_s <= now_s:
+            self._wait = wait._replace(late_s=now_s)  # the question has not been asked yet
         while self.head is not None and self._advance(self.head, effects, too_long_s, now_s):
             pass
-        self._is_smooth = (
+        self._is_settled = (
             self.head is not None
             and self._wait is None
             and self.tracker.has_nothing_after(self.head)

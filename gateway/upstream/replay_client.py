@@ -53,7 +53,7 @@ class SingleReply(NamedTuple):
 
 
 @dataclass(slots=True)
-class PendingQuestion:
+class AskedQuestion:
     """A question as it was asked last, and the routes that were asked and that refused it.
 
     ``purpose`` is None for a single question.
@@ -79,8 +79,8 @@ class ReplayClient:
         self._routes = routes
         self._new_id = new_id
         self._devices_max = devices_max
-        self._questions: OrderedDict[tuple[str, Purpose], PendingQuestion] = OrderedDict()
-        self._single: dict[str, PendingQuestion] = {}  # by id
+        self._questions: OrderedDict[tuple[str, Purpose], AskedQuestion] = OrderedDict()
+        self._single: dict[str, AskedQuestion] = {}  # by id
 
     def ask(
         self, device_id: str, purpose: Purpose, after: Cursor | None, limit: int, now_s: float
@@ -94,7 +94,7 @@ class ReplayClient:
         if question is not None and now_s - question.asked_s >= SILENT_S:
             self._routes.forget(device_id)
         if question is None or question.after != after:
-            question = PendingQuestion(self._new_id(), device_id, purpose, after)
+            question = AskedQuestion(self._new_id(), device_id, purpose, after)
         question.limit, question.asked_s = limit, now_s
         question.asked.intersection_update(self._routes.candidates(device_id, now_s))
         question.refused.clear()
@@ -112,7 +112,7 @@ class ReplayClient:
 
         The caller waits for a :class:`SingleReply` and calls :meth:`forget` in the end.
         """
-        question = PendingQuestion(self._new_id(), device_id, None, after, limit, now_s)
+        question = AskedQuestion(self._new_id(), device_id, None, after, limit, now_s)
         self._single[question.id] = question
         return question.id, self._requests(question, now_s)
 
@@ -154,7 +154,7 @@ class ReplayClient:
             return SingleReply(reply)
         return FeedReply(question.purpose, reply)
 
-    def _open(self, message: ReplayAnswer | ReplayRefusal) -> PendingQuestion | None:
+    def _open(self, message: ReplayAnswer | ReplayRefusal) -> AskedQuestion | None:
         """Find the feed's open question with the id of a message."""
         purposes: tuple[Purpose, ...] = ("repair", "backfill")
         asked = (self._questions.get((message.device_id, purpose)) for purpose in purposes)
@@ -162,7 +162,7 @@ class ReplayClient:
 
     def _reply(
         self,
-        question: PendingQuestion,
+        question: AskedQuestion,
         message: ReplayAnswer | ReplayRefusal,
         route: Route,
         now_s: float,
@@ -176,29 +176,29 @@ class ReplayClient:
         self._answered(question, route)
         return placed
 
-    def _requests(self, question: PendingQuestion, now_s: float) -> Requests:
+    def _requests(self, question: AskedQuestion, now_s: float) -> Requests:
         routes = self._routes.routes_for(question.device_id, now_s)
         question.asked.update(routes)
         request = ReplayRequest(question.id, question.device_id, question.after, question.limit)
         payload = encode_request(request)
         return [(route, payload) for route in routes]
 
-    def _keep(self, device_id: str, purpose: Purpose, question: PendingQuestion) -> None:
+    def _keep(self, device_id: str, purpose: Purpose, question: AskedQuestion) -> None:
         self._questions[device_id, purpose] = question
         if len(self._questions) > 2 * self._devices_max:
             self._questions.popitem(last=False)
 
-    def _close(self, question: PendingQuestion) -> None:
+    def _close(self, question: AskedQuestion) -> None:
         """Close a feed's question; a single one is open until it is forgotten."""
         if question.purpose is not None:
             del self._questions[question.device_id, question.purpose]
 
-    def _answered(self, question: PendingQuestion, route: Route) -> None:
+    def _answered(self, question: AskedQuestion, route: Route) -> None:
         self._close(question)
         self._routes.remember(question.device_id, route)
 
     def _refused(
-        self, question: PendingQuestion, refusal: ReplayRefusal, route: Route, now_s: float
+        self, question: AskedQuestion, refusal: ReplayRefusal, route: Route, now_s: float
     ) -> ReplayRefusal | None:
         """Note a route's refusal; returns it if no other route may know the device."""
         device_id = refusal.device_id
@@ -214,13 +214,13 @@ class ReplayClient:
 
 
 def _is_answered_by(
-    question: PendingQuestion, message: ReplayAnswer | ReplayRefusal, route: Route
+    question: AskedQuestion, message: ReplayAnswer | ReplayRefusal, route: Route
 ) -> bool:
     same = question.id == message.id and question.device_id == message.device_id
     return same and route in question.asked
 
 
-def _is_of_another(answer: ReplayAnswer, question: PendingQuestion) -> bool:
+def _is_of_another(answer: ReplayAnswer, question: AskedQuestion) -> bool:
     """Tell whether the answer is from another device of the same id.
 
     The asked device was heard up to the question's position, and this one's newest is before it.
@@ -229,7 +229,7 @@ def _is_of_another(answer: ReplayAnswer, question: PendingQuestion) -> bool:
     return newest is not None and after is not None and newest < after
 
 
-def _placed(answer: ReplayAnswer, question: PendingQuestion) -> ReplayAnswer:
+def _placed(answer: ReplayAnswer, question: AskedQuestion) -> ReplayAnswer:
     """Fill in the position up to which an answer reaches, if it has no readable reading.
 
     Raises BadMessage for an answer that ends before the question's position.

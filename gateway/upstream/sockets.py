@@ -82,8 +82,8 @@ class UpstreamLink:
     """One open socket, and the time since which it has been silent.
 
     A live link is silent since its last message or its start; a replay link since the oldest
-    request without an answer, else never. ``is_renewed``: its silence was logged already, or no
-    message was heard yet, so that there is nothing to log.
+    request without an answer, else never. ``is_silence_known``: its silence was logged already, or
+    no message was heard yet, so that there is nothing to log.
     """
 
     kind: Kind
@@ -92,7 +92,7 @@ class UpstreamLink:
     socket: "zmq.Socket[bytes]"
     intake: Intake
     quiet_since_s: float | None = None
-    is_renewed: bool = False
+    is_silence_known: bool = False
 
     @property
     def binds(self) -> bool:

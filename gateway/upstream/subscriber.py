@@ -92,7 +92,7 @@ class Subscriber:
             for link in open_links(self._context, self._doorkeeper, self._settings):
                 self._links.append(link)
                 if link.kind == "live":  # a peer may be cut off before its first message
-                    link.quiet_since_s, link.is_renewed = self._clock(), True
+                    link.quiet_since_s, link.is_silence_known = self._clock(), True
                 self._listen(link)
         except SettingsError:
             self.stop()
@@ -150,7 +150,7 @@ class Subscriber:
                 self._ready.discard(link)
             if len(link.intake) > before:
                 link.quiet_since_s = now_s if link.kind == "live" else None
-                link.is_renewed = False
+                link.is_silence_known = False
             if monotonic() > until_s:
                 return
 
@@ -178,10 +178,10 @@ class Subscriber:
             quiet_s = 0.0 if link.quiet_since_s is None else now_s - link.quiet_since_s
             if quiet_s < SILENCE_S or link.binds:
                 continue
-            if link.kind == "live" and not link.is_renewed:
+            if link.kind == "live" and not link.is_silence_known:
                 self._notice("devices_silent", endpoint=link.endpoint, note="connecting anew")
             link.quiet_since_s = now_s if link.kind == "live" else None
-            link.is_renewed = True
+            link.is_silence_known = True
             self._renew(link)
 
     def _renew(self, link: UpstreamLink) -> None:

@@ -166,11 +166,11 @@ class PageBuilder:
         if ring.front is not None and self.at < ring.front:
             self._note_missing(ring.front, is_behind_reading=False)
         index = ring.index_after(self.at)
-        stop = min(index + SLICE, ring.end)
+        stop = min(index + SLICE, ring.end_index)
         while index < stop and not self.is_full:
             self._add_entry(index)
             index += 1
-        return index < ring.end and not self.is_full
+        return index < ring.end_index and not self.is_full
 
     def page(self) -> Page:
         """Return the page as built so far. Changes nothing."""
@@ -189,15 +189,19 @@ class PageBuilder:
     def _start_in_ring(self) -> Cursor:
         """Return where a page without ``since`` starts. Changes nothing."""
         ring = self.device.ring
-        index = ring.first if self.query.is_span else _newest_start(self.device, self.room)
+        index = ring.first_index if self.query.is_span else _newest_start(self.device, self.room)
         # the first entry of an emptied ring is the gap epoch_back: start after it
-        start = ring.front if index <= ring.first else ring.cursor_at(index)
+        start = ring.front if index <= ring.first_index else ring.cursor_before(index)
         return start or START
 
     def _oldest_time_in_ring(self) -> int:
         """Return the time of the ring's oldest reading; without one, the end of the span."""
         ring = self.device.ring
-        times = (ring.time_at(i) for i in range(ring.first, ring.end) if ring.gap_at(i) is None)
+        times = (
+            ring.time_at(i)
+            for i in range(ring.first_index, ring.end_index)
+            if ring.gap_at(i) is None
+        )
         return next(times, self.query.to_ms)
 
     def _add_entry(self, index: int) -> None:
@@ -205,7 +209,7 @@ class PageBuilder:
         ring = self.device.ring
         gap = ring.gap_at(index)
         if gap is None:
-            cursor = ring.cursor_at(index + 1) or self.at
+            cursor = ring.cursor_before(index + 1) or self.at
             self._visit(cursor, ring.time_at(index), reading_payload(ring.frame_at(index)))
         else:
             is_inside = gap.after is not None and self.at > gap.after
@@ -271,8 +275,8 @@ class PageBuilder:
 
 
 def _newest_start(device: Device, limit: int) -> int:
-    ring, index = device.ring, device.ring.end
-    while index > ring.first and limit > 0:
+    ring, index = device.ring, device.ring.end_index
+    while index > ring.first_index and limit > 0:
         index -= 1
         limit -= ring.gap_at(index) is None
     return index

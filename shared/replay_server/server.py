@@ -28,7 +28,7 @@ ANSWERS_A_TURN = 8
 """About ten milliseconds of work; a turn stops earlier when a reading is due."""
 RETRY_S = 0.05
 """Between two tries to answer a peer that is full. Each try writes a page, about a millisecond."""
-SERVE_DEVICES_MAX = 900
+SERVE_DEVICES_SENT = 900
 """With ids of 64 characters this is a message of 64 kB, the most that a gateway accepts."""
 
 
@@ -89,9 +89,9 @@ class ReplayServer:
 
     def _announce_devices(self, link: ReplayLink, now_s: float) -> None:
         """Tell a gateway whose readings it can ask for; retry next turn if the link is full."""
-        parts = range(0, len(self.device_ids), SERVE_DEVICES_MAX)
+        parts = range(0, len(self.device_ids), SERVE_DEVICES_SENT)
         if all(
-            _send(link, [encode_serve(self.device_ids[first : first + SERVE_DEVICES_MAX])])
+            _send(link, [encode_serve(self.device_ids[first : first + SERVE_DEVICES_SENT])])
             for first in parts
         ):
             self._serve_due_s[link] = now_s + SERVE_INTERVAL_S

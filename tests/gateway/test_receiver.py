@@ -169,7 +169,7 @@ def test_past_without_answer_in_time(stage: Stage) -> None:
 
 
 def test_past_with_nobody_to_ask(stage: Stage) -> None:
-    stage.hub.receiver.links = None
+    stage.hub.receiver.subscriber = None
     assert stage.hub.read_past("a", None, 7, 60.0) is None
 
 

@@ -6,7 +6,7 @@ import gevent
 
 from gateway.devices.devices import Limits
 from gateway.fanout.subscription import Subscribe
-from gateway.sender import CATCH_UP_S
+from gateway.sender import SINGLE_SENDS_S
 from gateway.timeouts import TURN_S
 from tests.gateway.stage import Browser, Clock, Stage, come, make_stage
 
@@ -163,7 +163,7 @@ class SlowBrowser(Browser):
 
     def send_frames(self, data: bytes) -> None:
         super().send_frames(data)
-        self._clock.time_s += CATCH_UP_S
+        self._clock.time_s += SINGLE_SENDS_S
 
 
 def test_slow_clients_take_turns(stage: Stage) -> None:

@@ -69,7 +69,9 @@ def test_arrivals_are_numbered_over_all_devices() -> None:
     table, _ = open_table()
     for device_id, seq in (("a", 1), ("b", 1), ("a", 2)):
         say(table, device_id, seq)
-    arrivals = [[d.ring.arrival_at(i) for i in range(d.ring.first, d.ring.end)] for d in table]
+    arrivals = [
+        [d.ring.arrival_at(i) for i in range(d.ring.first_index, d.ring.end_index)] for d in table
+    ]
     assert arrivals == [[2], [1, 3]]
     assert table.arrival == 3
 
@@ -118,7 +120,7 @@ def test_answer_is_prepended_with_time() -> None:
     ends = Cursor(1, 1), Cursor(1, 3)
     table.answer("backfill", ReplayAnswer("q", "a", *ends, readings, 2, Cursor(1, 2)), at(1))
     ring = device_of(table, "a").ring
-    assert (ring.front, ring.first, ring.time_at(-1)) == (Cursor(1, 0), -2, WALL_MS)
+    assert (ring.front, ring.first_index, ring.time_at(-1)) == (Cursor(1, 0), -2, WALL_MS)
     assert ring.arrival_at(-1) == 0
     assert len(notebook.told) == 3
     assert table.size_bytes == ring.size_bytes

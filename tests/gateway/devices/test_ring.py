@@ -42,7 +42,7 @@ def _ring(*seqs: int, capacity: int = 10) -> Ring:
 
 
 def _held(ring: Ring) -> list[bytes]:
-    return ring.frames(ring.first, ring.end)
+    return ring.frames(ring.first_index, ring.end_index)
 
 
 def test_reading_entry() -> None:
@@ -62,7 +62,7 @@ def test_gap_entry() -> None:
 def test_no_front_before_first_contact() -> None:
     ring = Ring(10)
 
-    assert (ring.front, len(ring), ring.first, ring.end) == (None, 0, 0, 0)
+    assert (ring.front, len(ring), ring.first_index, ring.end_index) == (None, 0, 0, 0)
     assert ring.newest_reading() is None
 
 
@@ -71,7 +71,7 @@ def test_entries_in_order() -> None:
     ring.append(gap_entry(_gap(6, 9), 3))
 
     assert ring.front == (1, 4)
-    assert [ring.cursor_at(index) for index in range(4)] == [(1, 4), (1, 5), (1, 6), (1, 8)]
+    assert [ring.cursor_before(index) for index in range(4)] == [(1, 4), (1, 5), (1, 6), (1, 8)]
     assert [ring.arrival_at(index) for index in range(3)] == [1, 2, 3]
     assert [ring.time_at(index) for index in range(3)] == [WALL_MS + 5, WALL_MS + 6, 0]
     assert [ring.gap_at(index) for index in range(3)] == [None, None, _gap(6, 9)]
@@ -81,7 +81,7 @@ def test_entries_in_order() -> None:
 def test_capacity_loses_front() -> None:
     ring = _ring(*range(1, 14), capacity=10)
 
-    assert (len(ring), ring.first, ring.end) == (10, 3, 13)
+    assert (len(ring), ring.first_index, ring.end_index) == (10, 3, 13)
     assert ring.front == (1, 3)
     assert ring.frame_at(3) == reading_entry(reading(4)).frame
 
@@ -91,7 +91,7 @@ def test_trimmed_slots_deleted_in_runs() -> None:
 
     assert _held(ring) == [e.frame for e in _entries(*range(120, 220))]
     assert len(ring._frames) <= 100 + 100 / (COMPACT_PART - 1) + 1
-    assert ring.index_after(ring.front or Cursor(0, 0)) == ring.first == 119
+    assert ring.index_after(ring.front or Cursor(0, 0)) == ring.first_index == 119
 
 
 def test_trim_loses_oldest() -> None:
@@ -120,7 +120,7 @@ def test_prepend_keeps_indexes() -> None:
     ring.prepend([*_entries(1, 2), gap_entry(_gap(2, 5))], Cursor(1, 0))
 
     assert ring.front == (1, 0)
-    assert (ring.first, ring.end) == (-3, 2)
+    assert (ring.first_index, ring.end_index) == (-3, 2)
     assert ring.frame_at(0) == reading_entry(reading(5)).frame
     assert ring.gap_at(-1) == _gap(2, 5)
     assert [ring.arrival_at(index) for index in range(-3, 2)] == [0, 0, 0, 1, 2]
@@ -181,7 +181,7 @@ def test_no_prepend_after_lost_front(lost: str) -> None:
     ring.prepend(_entries(3, 4), Cursor(1, 2))
 
     assert ring.front in [(1, 5), (1, 6)]
-    assert ring.first > 0
+    assert ring.first_index > 0
 
 
 def test_emptied_ring_uses_new_indexes() -> None:
@@ -191,8 +191,8 @@ def test_emptied_ring_uses_new_indexes() -> None:
     ring.empty(Cursor(0, 20))
     ring.append(reading_entry(reading(21, epoch=0), 4))
 
-    assert (ring.emptied_at, ring.first, ring.end) == (3, 3, 4)
-    assert ring.cursor_at(3) == (0, 20)
+    assert (ring.emptied_at, ring.first_index, ring.end_index) == (3, 3, 4)
+    assert ring.cursor_before(3) == (0, 20)
     assert ring.gap_at(2) is None
     assert ring.size_bytes == len(ring.frame_at(3)) + ENTRY_OVERHEAD_BYTES
 

@@ -104,7 +104,7 @@ class RingBesideAList(RuleBasedStateMachine):
     def holds_the_same(self) -> None:
         ring, indexes = self.ring, [index for index, _ in self.held]
         first = indexes[0] if indexes else self.end
-        assert (len(ring), ring.first, ring.end) == (len(indexes), first, self.end)
+        assert (len(ring), ring.first_index, ring.end_index) == (len(indexes), first, self.end)
         assert ring.frames(first, self.end) == [entry.frame for _, entry in self.held]
         for index, entry in self.held:
             assert ring.frame_at(index) == entry.frame
@@ -117,10 +117,10 @@ class RingBesideAList(RuleBasedStateMachine):
         ring, before = self.ring, self.front
         assert ring.front == before
         for index, entry in self.held:
-            assert ring.cursor_at(index) == before
+            assert ring.cursor_before(index) == before
             assert ring.index_after(before) == index
             before = entry.end
-        assert ring.cursor_at(self.end) == before
+        assert ring.cursor_before(self.end) == before
         assert ring.index_after(before) == self.end
 
     @invariant()

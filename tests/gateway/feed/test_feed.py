@@ -56,7 +56,7 @@ def test_nothing_before_first_contact_is_missing() -> None:
     feed = running_feed(500)
 
     assert said(feed.receive_reading(reading(499), at(0))) == ["seen 1-499"]
-    assert not feed.is_settling()
+    assert not feed.is_unsettled
 
 
 def test_backfill_goes_in_front() -> None:
@@ -89,7 +89,7 @@ def test_long_backfill_fills_the_ring() -> None:
     assert newest[0].endswith("1-1000")
     assert oldest[0].startswith("prepend 1-600: 1-601")
     assert oldest[0].endswith("1-750")
-    assert not feed.is_settling()
+    assert not feed.is_unsettled
 
 
 def test_older_epochs_come_last() -> None:
@@ -103,7 +103,7 @@ def test_older_epochs_come_last() -> None:
     last = answer([*readings(range(501, 701)), reading(1, epoch=2)], Cursor(2, 2))
 
     newest = said(reply(feed, last, at(0)))
-    assert feed.is_settling()
+    assert feed.is_unsettled
     assert feed.is_backfilling(at(0))
     oldest = said(feed.tick(at(0.025)))
 
@@ -112,7 +112,7 @@ def test_older_epochs_come_last() -> None:
     assert newest[0].endswith("1-700, gap 1-700 2-1 epoch")
     assert oldest[0].startswith("prepend 1-0: 1-1")
     assert oldest[0].endswith("1-200")
-    assert not feed.is_settling()
+    assert not feed.is_unsettled
 
 
 def test_wanted_backfill_goes_first() -> None:
@@ -129,7 +129,7 @@ def test_wanted_backfill_goes_first() -> None:
     assert asked == ["ask 5 after 1-995"]
     assert found == ["prepend 1-995: 1-996, 1-997, 1-998, 1-999, 1-1000"]
     assert slots.used == 1
-    assert not second.is_settling()
+    assert not second.is_unsettled
     first.forget()
     assert said(second.tick(at(0.5))) == ["ask 250 after 1-745"]
 
@@ -266,7 +266,7 @@ def test_backfill_ends_when_always_busy() -> None:
         feed.tick(at(second + 0.5))
 
     assert slots.used == 0
-    assert not feed.is_settling()
+    assert not feed.is_unsettled
 
 
 def test_stuck_backfill_is_not_waited_for() -> None:
@@ -312,7 +312,7 @@ def test_hole_is_asked_for() -> None:
 
     assert said(ahead) == ["ask 3 after 1-4"]
     assert said(answered) == ["take 1-5", "take 1-6", "take 1-7", "take 1-8"]
-    assert not feed.is_settling()
+    assert not feed.is_unsettled
 
 
 def test_status_shows_lost_tail() -> None:
@@ -325,6 +325,47 @@ def test_status_shows_lost_tail() -> None:
     assert said(announced) == []
     assert said(asked) == ["ask 2 after 1-4"]
     assert said(answered) == ["take 1-5", "take 1-6"]
+
+
+def test_lost_tail_asked_after_pause() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6), at(0))
+
+    asked = feed.tick(at(6))
+    answered = reply(feed, answer(readings([5, 6])), at(6.1))
+
+    assert said(asked) == ["changed", "ask 2 after 1-4"]
+    assert said(answered) == ["take 1-5", "take 1-6"]
+
+
+def test_overtaken_tail_asked_after_pause() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6), at(0))
+
+    overtaken = feed.receive_reading(reading(7), at(6))
+    answered = reply(feed, answer(readings([5, 6, 7])), at(6.1))
+
+    assert said(overtaken) == ["ask 2 after 1-4"]
+    assert said(answered) == ["take 1-5", "take 1-6", "take 1-7"]
+
+
+def test_hole_in_pause_of_questions_asked_later() -> None:
+    feed = running_feed(4)
+    feed.receive_reading(reading(6), at(0))
+    be_busy(feed, at(0.1))
+    feed.receive_reading(reading(5), at(0.2))
+    feed.receive_reading(reading(9), at(0.3))
+
+    assert said(feed.tick(at(6)))[-1] == "ask 2 after 1-6"
+
+
+def test_lost_tail_given_up_after_question() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6), at(0))
+    feed.tick(at(6))
+    told = [effect for tick in range(1, 260) for effect in said(feed.tick(at(6 + tick / 40)))]
+
+    assert "gap 1-4 1-7 not_recovered" in told
 
 
 @pytest.mark.parametrize(
@@ -855,7 +896,7 @@ def test_void_tail_is_not_asked_for() -> None:
     feed.receive_invalid(Cursor(1, 6), at(1))
 
     assert said(feed.receive_status(status(6), at(1.1))) == []
-    assert not feed.is_settling()
+    assert not feed.is_unsettled
     assert feed.head == (1, 4)
 
 
@@ -1204,7 +1245,7 @@ def test_far_number_adopted_after_silence() -> None:
     assert said(effects)[:2] == ["empty 1-4999999", "gap 1-4 1-5000000 epoch_back"]
     assert said(effects)[-1] == "take 1-5000000"
     assert len(feed._order.buffer) == 0
-    assert not feed.is_settling()
+    assert not feed.is_unsettled
 
 
 def test_future_epoch_never_adopted() -> None:
@@ -1324,19 +1365,20 @@ def test_arrival_time_without_clock() -> None:
 # --- what needs to be ticked ------------------------------------------------------------------
 
 
-def test_settling_while_open() -> None:
+def test_unsettled_while_open() -> None:
     feed = running_feed(4)
-    assert not feed.is_settling()
+    unsettled = [feed.is_unsettled]
 
     feed.receive_reading(reading(6), at(0))
-    assert feed.is_settling()
+    unsettled.append(feed.is_unsettled)
     leave_unanswered(feed, at(0))
-    assert feed.is_settling()
+    unsettled.append(feed.is_unsettled)
     feed.receive_reading(reading(5), at(0.1))
-    assert not feed.is_settling()
+
+    assert [*unsettled, feed.is_unsettled] == [False, True, True, False]
 
 
-def test_not_settling_with_silent_replay() -> None:
+def test_settled_with_silent_replay() -> None:
     feed = feed_without_replay(4)
 
-    assert not feed.is_settling()
+    assert not feed.is_unsettled

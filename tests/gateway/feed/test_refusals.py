@@ -167,11 +167,11 @@ def test_position_refusal_before_run() -> None:
 def test_refused_feed_is_not_calm() -> None:
     feed = new_feed()
     feed.refuse("invalid", at(0))
-    assert feed.is_calm(at(1))
+    assert not feed.needs_tick(at(1))
     feed.refuse("invalid", at(3))
-    assert not feed.is_calm(at(4))
+    assert feed.needs_tick(at(4))
     assert said(feed.tick(at(13))) == ["changed"]
-    assert feed.is_calm(at(14))
+    assert not feed.needs_tick(at(14))
 
 
 def test_refused_position_in_count() -> None:

@@ -66,7 +66,7 @@ def device() -> tuple[JournalLinks, FlaskClient]:
     hub = gateway_of(app).hub
     publish(hub, "a", range(1, PUBLISHED + 1))
     links = JournalLinks(hub)
-    hub.receiver.links = links  # type: ignore[assignment]  # as much of them as asking needs
+    hub.receiver.subscriber = links  # type: ignore[assignment]  # as much of them as asking needs
     return links, app.test_client()
 
 
@@ -261,7 +261,7 @@ def test_no_question_without_replay(device: tuple[JournalLinks, FlaskClient], wh
     elif why == "offline":
         feed.online = False
     else:
-        links.hub.receiver.links = None
+        links.hub.receiver.subscriber = None
     links.questions.clear()
     assert only_the_ring(read(client, f"since={EPOCH}-5"))
     assert links.questions == []
@@ -274,7 +274,7 @@ def test_unreachable_journal_is_incomplete(
     links, client = device
     feed = links.hub.devices.get("a").feed  # type: ignore[union-attr]  # published above
     feed.newest_s, feed.online = links.hub.now().monotonic_s, is_online
-    links.hub.receiver.links = None
+    links.hub.receiver.subscriber = None
     page = read(client, f"since={EPOCH}-5")
     assert only_the_ring(page)
     assert page["incomplete"] is True
@@ -291,7 +291,7 @@ def test_expected_backfill_is_incomplete(
     device: tuple[JournalLinks, FlaskClient],
 ) -> None:
     links, client = device
-    links.hub.receiver.links = None
+    links.hub.receiver.subscriber = None
     hub, now = links.hub, links.hub.now()
     hub._clock = lambda: now
     hub.devices.get("a").feed._backfill.progress_s = now.monotonic_s  # type: ignore[union-attr]  # published

@@ -101,7 +101,7 @@ def test_emptied_ring_ends_the_page(world: World) -> None:
 def test_span_selects_by_time(world: World) -> None:
     world.publish(ID, 2)
     ring = world.devices.get(ID).ring  # type: ignore[union-attr]  # published above
-    times = [ring.time_at(index) for index in (ring.first, ring.end - 1)]
+    times = [ring.time_at(index) for index in (ring.first_index, ring.end_index - 1)]
     whole = finish(builder_of(world, Query(is_span=True, from_ms=times[0], to_ms=times[1])))
     assert seqs(whole) == list(range(103, 123))
     none = finish(builder_of(world, Query(is_span=True, to_ms=times[0] - 1)))
