@@ -43,7 +43,7 @@ def test_writable_client_continues(stage: Stage) -> None:
 class CostlySends:
     """In step: everybody is sent all of it, and each send takes its time."""
 
-    COST_S = 0.000_1
+    COST_S = 0.000_01
 
     def __init__(self, clock: Clock, browsers: list[Browser]) -> None:
         self._clock, self._browsers = clock, browsers
@@ -64,7 +64,7 @@ class CostlySends:
 def test_flush_is_sent_in_pieces() -> None:
     clock = Clock()
     stage = make_stage(clock, lambda _: CostlySends(clock, []))
-    browsers = [Browser() for _ in range(500)]
+    browsers = [Browser() for _ in range(2_000)]
     for number, browser in enumerate(browsers):
         come(stage, str(number), browser)
     for seq in (1, 2):  # with the first reading they catch up; from the second on they are in step
