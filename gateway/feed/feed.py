@@ -352,8 +352,7 @@ class Feed:
     def _settle(self, now: Now) -> Effects:
         """Move the head as far as possible, and ask for missing readings."""
         patience_s = self._replay.patience_s(self.repair_s)
-        has_replay = not self._replay.is_silent
-        effects = self._order.settle(now.monotonic_s, patience_s, has_replay=has_replay)
+        effects = self._order.settle(now.monotonic_s, patience_s)
         if self._order.gave_up:
             self._replay.gave_up()
         return effects + self._next_question(now) + self._next_page(now)
@@ -364,10 +363,7 @@ class Feed:
         if head is None:
             return []
         if self._order.is_late(now_s):
-            asked = self._ask("repair", head, self._hole_size(head), now_s)
-            if self._replay.asks_for_missing:
-                self._order.note_asked()
-            return asked
+            return self._ask("repair", head, self._hole_size(head), now_s)
         # A silent replay is asked now and then, so that its return is noticed before it is needed.
         is_sought = (
             self._replay.is_silent and self.online and (backfill is None or backfill.is_whole)

@@ -10,8 +10,6 @@ How it works
   hole's end. A replay that answered for the hole can make it final earlier
   (:meth:`Order.settle_up_to`). Holes of refused numbers, and holes larger than the ring, are closed
   at once.
-- If there is a replay, no hole is given up before the device was asked for it. Otherwise a gateway
-  that was stopped for longer than ``patience_s`` would give up a hole at its first look.
 - A status may announce readings that are still on their way. Such a hole is late only after
   the time the device needs for them.
 - Invariant: the positions that come out only go up, without an unannounced hole. Only
@@ -38,8 +36,6 @@ class _Wait(NamedTuple):
 
     late_s: float
     known: Cursor
-    was_asked: bool = False
-    """Whether the device was asked for the missing readings."""
 
 
 @dataclass(slots=True)
@@ -103,11 +99,6 @@ class Order:
         if self.head is not None:
             self.tracker.note_void(position, self.head)
 
-    def note_asked(self) -> None:
-        """Note that the device is being asked for the missing readings."""
-        if self._wait is not None:
-            self._wait = self._wait._replace(was_asked=True)
-
     def settle_up_to(self, final: Cursor) -> None:
         """Note that readings missing up to here will never come."""
         self._final = max(self._final, final)
@@ -168,16 +159,11 @@ class Order:
 
     # --- moving the head -----------------------------------------------------------------
 
-    def settle(self, now_s: float, patience_s: float, *, has_replay: bool = False) -> Effects:
-        """Move the head as far as possible; close holes that were late for ``patience_s``.
-
-        With ``has_replay`` the patience begins with the first question for the hole.
-        """
+    def settle(self, now_s: float, patience_s: float) -> Effects:
+        """Move the head as far as possible; close holes that were late for ``patience_s``."""
         effects: Effects = []
         self.gave_up = False
-        wait, too_long_s = self._wait, now_s - patience_s
-        if has_replay and wait is not None and not wait.was_asked and wait.late_s <= now_s:
-            self._wait = wait._replace(late_s=now_s)  # the question has not been asked yet
+        too_long_s = now_s - patience_s
         while self.head is not None and self._advance(self.head, effects, too_long_s, now_s):
             pass
         self._is_settled = (

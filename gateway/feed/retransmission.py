@@ -96,12 +96,6 @@ class ReplayQuestions:
         states = self._states
         return states["repair"].question is not None or states["backfill"].question is not None
 
-    @property
-    def asks_for_missing(self) -> bool:
-        """Tell whether a question for missing readings is open."""
-        question = self._states["repair"].question
-        return question is not None and question.kind == "repair"
-
     def question(self, purpose: Purpose) -> OpenQuestion | None:
         """Return the open question for a purpose."""
         return self._states[purpose].question
