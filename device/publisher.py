@@ -179,7 +179,11 @@ class Publisher:
         return self.schedule.next_due_s() <= time.monotonic()
 
     def _wait_ms(self) -> int:
-        """Return how long to sleep: until something is due, or less when questions wait."""
+        """Return how long to sleep: until something is due, or less when questions wait.
+
+        It is at least :data:`BATCH_S`, so that samples that are due close together go out in one
+        turn, unless something is already late by that time.
+        """
         due_in_s = self.schedule.next_due_s() - time.monotonic()
         wait_s = max(due_in_s, BATCH_S) if due_in_s > -BATCH_S else 0.0
         if self.replay.has_unread:

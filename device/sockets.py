@@ -32,7 +32,7 @@ ANSWERS_QUEUED_MAX = 32
 """Answers that one peer has not read: 4 MB at most. Further questions of the peer wait."""
 QUESTIONS_QUEUED_LEAST, QUESTIONS_QUEUED_A_DEVICE = 1_000, 4
 QUESTIONS_BYTES = 8 * 1024 * 1024
-"""A gateway asks one question a device, so four gateways can start at the same time."""
+"""A starting gateway asks one question a device, so four gateways can start at the same time."""
 ENVELOPE_FRAMES_KEPT = 10
 """More frames than a question may have, so that one with too many is still recognised."""
 PEERS_MAX = 256

@@ -5,7 +5,9 @@ How it works: one greenlet turns for ever. A turn takes in messages from the dev
 frames due to it (:mod:`gateway.sender`). The core (``devices``, ``fanout``) decides; these modules
 carry it out. Everything runs in this greenlet or between its pauses, so nothing needs a lock. An
 error in this greenlet ends the process. This is not gevent's hub, the event loop: a *turn* here is
-one pass of this greenlet; a turn of the event loop (``timeslice``) is shorter.
+one pass of this greenlet; a turn of the event loop (``timeslice``) is shorter. A *flush* is the
+sending part of a turn. It comes at most every ``flush_s`` seconds (``SPOKE_FLUSH_MS``), or earlier
+when a group has more than one send carries.
 
 A turn is made when a socket has a message, when a client can take more, and every
 :data:`gateway.timeouts.TURN_S` while something is unsettled. Each turn has a fixed price, so the

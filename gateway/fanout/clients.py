@@ -147,7 +147,8 @@ class Client(Member):
     status_seen: int = 0
     """How many entries of the status log the client has seen."""
     statuses_first: bool = False
-    """The client joined its group just now: it is sent its statuses before any reading."""
+    """Set by ``Membership.follow_everything``: the client is a member before it was sent its
+    statuses, so they come before any reading. All other clients join after their statuses."""
 
     def watches(self, device_id: str) -> bool:
         """Tell whether this client watches a device."""

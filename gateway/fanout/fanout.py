@@ -118,7 +118,7 @@ class Fanout:
     # --- send ----------------------------------------------------------------------------
 
     def take_wanted(self) -> set[str]:
-        """Take the ids of devices that must be asked for their newest reading."""
+        """Take the ids of devices that must be asked for their newest position."""
         wanted, self._backlog_sender.wanted = self._backlog_sender.wanted, set()
         return wanted
 

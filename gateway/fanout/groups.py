@@ -50,9 +50,10 @@ class Member:
 class Multicast(Protocol):
     """Connections that are sent the same bytes; implemented by ``gateway.transport.Multicast``.
 
-    A connection that cannot take all of them leaves by itself: the multicast calls the function
-    that it was opened with, before :meth:`send` (or another send that filled the connection)
-    returns. The connection delivers the bytes of that send all the same.
+    A full connection leaves by itself: the multicast calls the function that it was opened with,
+    before :meth:`send` (or another send that filled the connection) returns. The connection
+    delivers the bytes of that send later. A connection that fails leaves in a later callback of
+    the event loop, and its bytes are lost with it.
     """
 
     def add(self, connection: Handle, client: Member, /) -> bool:

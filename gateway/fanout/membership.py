@@ -8,12 +8,15 @@ How it works. This is the path of a ``subscribe``, from the request to a synced 
    :meth:`follow_everything` adds the client to the group at the newest arrival number. Go to 5.
 3. For any other request, :meth:`leave_keeping_position` takes the client out of its group, and
    :meth:`Positions.place <gateway.fanout.positions.Positions.place>` sets a position in each
-   device of the request.
-4. :class:`~gateway.fanout.backlog_sender.BacklogSender` sends the backlog. With few devices,
+   device of the request. A device that the gateway does not know yet gets its position when it
+   appears (:mod:`gateway.fanout.device_audience`). A device with a rate limit gets none, and needs
+   no group: :mod:`gateway.fanout.throttle` sends its newest reading.
+4. :meth:`Fanout.take <gateway.fanout.fanout.Fanout.take>` has
+   :class:`~gateway.fanout.backlog_sender.BacklogSender` send the backlog. With few devices,
    :meth:`join_at_end` adds the client to the group once it has everything. With many devices,
    :meth:`begin_sweep` adds it first, so that the tail keeps new entries while the rings are sent.
-5. The client is a lagging member. When it has everything in the tail, it becomes a synced one
-   after the next :meth:`Fanout.take <gateway.fanout.fanout.Fanout.take>`.
+5. The client is a lagging member. It becomes a synced one as soon as it has everything in the
+   tail: at once in :meth:`join_at_end`, otherwise after a later ``Fanout.take``.
 
 A member leaves its group in three cases:
 

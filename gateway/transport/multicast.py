@@ -26,6 +26,7 @@ class Multicast(Generic[Key]):
     __slots__ = ("_members", "_on_left")
 
     def __init__(self, on_left: Callable[[Key], None]) -> None:
+        # Each access to `sock.send` makes a new object, but those of one socket are equal.
         self._members: dict[Send, tuple[WebSocketLink, Key]] = {}
         self._on_left = on_left
 

@@ -10,7 +10,9 @@ How it works
   that the gateway received from it.
 - Live readings come first: at most :data:`AT_ONCE_MAX` questions of all requests are open at a
   time, and none while the device's feed repairs a hole. All questions of one page share one
-  deadline. The request waits; the hub does not. No answer is kept.
+  deadline; :meth:`JournalReader.wait_until_decided` has its own, but asks only for a cursor that
+  is ahead of the ring, where no page needs the journal. The request waits; the hub does not. No
+  answer is kept.
 """
 
 from collections.abc import Iterator
@@ -76,7 +78,9 @@ class JournalReader:
     def wait_until_decided(self, device: Device, since: Cursor, holder: str) -> bool:
         """Wait until the device is at ``since``, or until it is certain that it will not get there.
 
-        Returns False if neither happened in time; the client should ask again.
+        An online device that is before ``since`` after :data:`DEADLINE_S` is not there. Returns
+        False while it is open: the device was at ``since`` and its readings are still being
+        repaired, or the device is silent. The client should ask again.
 
         A device that is online reports its position every second. A silent device may have passed
         ``since`` unheard. The gateway gives it up after a silence of

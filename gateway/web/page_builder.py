@@ -232,8 +232,8 @@ class PageBuilder:
             self.room -= 1
             self.room_bytes -= len(payload)
 
-    def _note_missing(self, front: Cursor, *, is_behind_reading: bool) -> None:
-        """Note the positions after ``at`` as gaps; leaves ``at`` at ``front`` or behind it.
+    def _note_missing(self, up_to: Cursor, *, is_behind_reading: bool) -> None:
+        """Note the positions after ``at`` as gaps; leaves ``at`` at ``up_to`` or behind it.
 
         ``is_behind_reading``: True: the journal has a reading before these positions, and later
         readings are held, too, so they are holes. False: they were lost before the oldest reading
@@ -241,12 +241,14 @@ class PageBuilder:
         """
         device_id = self.device.device_id
         if is_behind_reading:
-            for hole in holes(device_id, self.at, front):
+            for hole in holes(device_id, self.at, up_to):
                 self._note_gap(hole)
-        elif self.at < front and (self.at != START or front.seq):  # 0-0 means: all readings held
-            lost = Gap(device_id, self.at, Cursor(front.epoch, front.seq + 1), self.lost_reason)
+        elif self.at < up_to and (
+            self.at != START or up_to.seq
+        ):  # from 0-0, nothing is lost in a whole epoch
+            lost = Gap(device_id, self.at, Cursor(up_to.epoch, up_to.seq + 1), self.lost_reason)
             self._note_gap(lost)
-        self.at = max(self.at, front)
+        self.at = max(self.at, up_to)
 
     def _note_gap(self, gap: Gap) -> None:
         """Add a gap and take room for it; leaves ``at`` at its end.

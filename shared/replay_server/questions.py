@@ -39,7 +39,7 @@ ENVELOPE_FRAMES_MAX = 8
 """Each router on the way adds a frame; real networks have two or three."""
 WAITING_LEAST = 1_000
 WAITING_A_DEVICE = 4
-"""A gateway asks one question a device, so four gateways can start at the same time."""
+"""A starting gateway asks one question a device, so four gateways can start at the same time."""
 WAITING_MAX_S = 5.0
 """A gateway repeats its question after half a second and gives up after about five."""
 
