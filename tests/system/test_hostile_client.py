@@ -66,8 +66,9 @@ def test_who_comes_and_goes_over_one_connection_has_no_more_requests_for_it(pair
     with socket.create_connection(("127.0.0.1", pair.web), timeout=scaled_s(10)) as line:
         line.sendall(HANDSHAKE + (masked(TEXT, COME) + masked(TEXT, GO)) * 120)
         heard = receive_until(line, b'44{"message":"too many requests')
-    # Where the loop turns between coming and going, the subscription is a request as well.
-    assert heard.count(b'40{"sid"') + heard.count(b'["subscribed"') >= REQUESTS_BURST
+    # Each life takes one request or two: the subscription counts too if the loop turns between
+    # coming and going, and it has no answer if the client leaves meanwhile.
+    assert REQUESTS_BURST / 2 <= heard.count(b'40{"sid"') < 120
 
 
 def test_what_is_asked_for_at_connect_is_a_request_too(pair: Pair) -> None:
