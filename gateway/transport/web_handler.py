@@ -71,9 +71,14 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 STATUS_WITHOUT_BODY = (204, 304)
 
 
-def refusal(status: str) -> bytes:
-    """Return a whole answer that ends the connection."""
-    return f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
+def refusal(status: str, reason: str) -> bytes:
+    """Return a whole answer that says the reason and ends the connection."""
+    body = f"{reason[:REFUSAL_CHARACTERS_MAX]}\n".encode("ascii", "backslashreplace")
+    head = (
+        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+        "Content-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 class WebHandler(WSGIHandler):
@@ -365,7 +370,7 @@ class WebHandler(WSGIHandler):
         """Answer without the application, and end the connection."""
         self.log_error("%s: %s", status, reason)
         self.socket.settimeout(LINGER_S)
-        self.socket.sendall(refusal(status))
+        self.socket.sendall(refusal(status, reason))
         self._linger()
 
     def _linger(self) -> None:

@@ -77,6 +77,26 @@ def test_refusals_are_logged_once(
     assert len(line) < 300
 
 
+@pytest.mark.parametrize(
+    ("head", "status", "reason"),
+    [
+        (b"\xff\x00 / HTTP/9\r\n\r\n", 400, "no request line of HTTP/1.0 or 1.1"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "a request of HTTP/1.1 has one Host header"),
+        (b"GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400, "target of a request is a path or a URL"),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 17_000, 431, "16384 bytes and 100 lines"),
+    ],
+)
+def test_refusal_says_the_reason(head: bytes, status: int, reason: str) -> None:
+    with serving() as (port, environs):
+        client = TcpClient(port)
+        client.send(head)
+        answer = read_answer(client)
+        assert answer.status == status
+        assert reason in answer.body
+        assert client.receive() == b""
+    assert environs == []
+
+
 def dribble(client: TcpClient, data: bytes) -> None:
     """Send one byte at a time until the server closes."""
     try:
