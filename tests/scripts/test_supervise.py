@@ -229,11 +229,12 @@ def test_busy_process_writes_its_stacks(start_process: StartProcess) -> None:
 
 def test_stopped_process_is_killed(start_process: StartProcess) -> None:
     supervisor = keep_watched(start_process, "beat_for(600)")
-    os.kill(kept_pid(supervisor), signal.SIGSTOP)
+    first = kept_pid(supervisor)
+    os.kill(first, signal.SIGSTOP)
     supervisor.wait_for_line("aborting it")
     supervisor.wait_for_line("did not stop within 3 s, killing it")
     supervisor.wait_for_line("ended with exit code 137, starting it again")
-    kept_pid(supervisor, count=2)
+    assert kept_pid(supervisor, count=2) != first
 
 
 def test_process_without_beats_is_left_alone(start_process: StartProcess) -> None:

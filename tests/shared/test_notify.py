@@ -62,11 +62,19 @@ def test_stuck_supervisor_does_not_block(supervisor: socket.socket) -> None:
     notifier = Notifier(environ(supervisor))
     for _ in range(2_000):  # more than a socket holds
         notifier.tell(BEAT)
+    assert supervisor.recv(100) == BEAT
 
 
-def test_a_supervisor_that_is_gone(supervisor: socket.socket) -> None:
+def test_supervisor_that_is_gone_for_a_while(supervisor: socket.socket) -> None:
+    notifier, path = Notifier(environ(supervisor)), Path(supervisor.getsockname())
     supervisor.close()
-    Notifier({"NOTIFY_SOCKET": "/nowhere/notify"}).tell(READY)
+    notifier.tell(READY)
+    path.unlink()
+    notifier.tell(READY)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as again:
+        again.bind(str(path))
+        notifier.tell(BEAT)
+        assert again.recv(100) == BEAT
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="abstract sockets are Linux's")

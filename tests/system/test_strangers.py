@@ -122,6 +122,7 @@ def test_whoever_reaches_the_gateways_endpoint_speaks_for_any_bike(pair: Pair) -
             return bool(latest["speed_kmh"] == FALSE_KMH)
 
         eventually(is_believed, what="the false reading")
+    assert pair.get(f"{API}/ebike-001").json["latest"]["epoch"] == false["epoch"]
 
 
 def test_a_process_speaks_no_tls(pair: Pair) -> None:

@@ -217,6 +217,7 @@ def test_client_leaves_during_connect_handler() -> None:
         gate.set()
         told.wait_for("connected")
         until(lambda: not sockets.server.manager.rooms)
+        assert told.entries == ["connecting", "connected"]
 
 
 def test_many_waiting_handlers_stop_reading() -> None:

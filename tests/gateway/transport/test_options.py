@@ -58,15 +58,24 @@ def test_page_names_each_option_that_differs() -> None:
 @pytest.mark.parametrize(("stock", "ours"), PAIRS)
 def test_public_methods_take_the_stock_arguments(stock: Any, ours: Any) -> None:
     public = [name for name in dir(stock) if not name.startswith("_")]
-    for name in public:
-        method = getattr(stock, name)
-        if not inspect.isfunction(method):
-            continue
-        parameters = list(inspect.signature(method).parameters.values())[1:]
-        named = [it.name for it in parameters if it.kind is it.POSITIONAL_OR_KEYWORD]
-        own = inspect.signature(getattr(ours, name))
+    methods = [name for name in public if inspect.isfunction(getattr(stock, name))]
+    assert methods
+    assert [
+        it for it in methods if not takes_arguments_of(getattr(stock, it), getattr(ours, it))
+    ] == []
+
+
+def takes_arguments_of(stock: Any, ours: Any) -> bool:
+    """Tell whether a method can be called as the stock one, by position and by name."""
+    parameters = list(inspect.signature(stock).parameters.values())[1:]
+    named = [it.name for it in parameters if it.kind is it.POSITIONAL_OR_KEYWORD]
+    own = inspect.signature(ours)
+    try:
         own.bind(None, *named)
         own.bind(None, **dict.fromkeys(named))
+    except TypeError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("mode", ["threading", "eventlet", "gevent_uwsgi"])

@@ -131,6 +131,7 @@ def test_failed_upgrade_and_silent_client_are_logged(
         until(lambda: "SID: Failed websocket upgrade" in lines(caplog))
         until(lambda: "SID: Client is gone, closing socket" in lines(caplog))
         client.close()
+    assert lines(caplog).count("SID: Failed websocket upgrade") == 1
 
 
 def test_long_packets_are_cut(caplog: pytest.LogCaptureFixture, loggers: dict[str, Any]) -> None:

@@ -30,14 +30,15 @@ SEEDS = {
 """Small valid files."""
 
 
-def play(data: bytes) -> None:
+def is_played_or_explained(data: bytes) -> bool:
+    """Play a ride; a refusal must be a sentence for people, not one of Python's."""
     refusal = ""
     try:
         plan_course(read_ride(data).points)
     except SourceError as error:
         refusal = str(error)
-    assert refusal.isprintable()
-    assert not any(word in refusal for word in ("NoneType", "Traceback", "codec", "str()"))
+    inner_words = ("NoneType", "Traceback", "codec", "str()")
+    return refusal.isprintable() and not any(word in refusal for word in inner_words)
 
 
 @settings(max_examples=150)
@@ -48,16 +49,16 @@ def test_mutation(name: str, draw: st.DataObject) -> None:
         at = draw.draw(st.integers(0, len(data)))
         length = draw.draw(st.sampled_from([0, 1, 1, 2, 8, 40]))
         data[at : at + length] = draw.draw(st.binary(max_size=6))
-    play(bytes(data))
+    assert is_played_or_explained(bytes(data))
 
 
 @pytest.mark.parametrize("name", sorted(SEEDS))
 def test_cut_anywhere(name: str) -> None:
     for end in range(0, len(SEEDS[name]), 7):
-        play(SEEDS[name][:end])
+        assert is_played_or_explained(SEEDS[name][:end])
 
 
 @settings(max_examples=60)
 @given(st.binary(max_size=200))
 def test_any_bytes(data: bytes) -> None:
-    play(data)
+    assert is_played_or_explained(data)
