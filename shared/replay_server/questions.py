@@ -19,7 +19,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.reading import is_device_id
 from shared.replay_server.journal import ReplayJournal
@@ -62,10 +61,13 @@ class PendingQuestion(NamedTuple):
 
 
 class _QuestionKey(NamedTuple):
-    """Two questions of one peer with the same key are one question, asked twice."""
+    """Two questions of one peer with the same key are one question, asked twice.
+
+    The position is not a part of it: a gateway asks from one position for several browsers.
+    """
 
     device_id: str
-    after: Cursor | None
+    id: str
 
 
 @dataclass(slots=True)
@@ -136,9 +138,9 @@ class PendingQuestions:
 
     def _add(self, question: PendingQuestion) -> None:
         questions = self._queues.setdefault(question.peer, _PeerQueue()).questions
-        key = _QuestionKey(question.request.device_id, question.request.after)
+        key = _QuestionKey(question.request.device_id, question.request.id)
         self._count += key not in questions
-        questions[key] = question  # a repeated question keeps its place; its newer id is answered
+        questions[key] = question  # a repeated question keeps its place
 
     def _take_from(self, queue: _PeerQueue, now_s: float) -> PendingQuestion | None:
         """Take a peer's first question that is not too old; None while the peer is blocked."""

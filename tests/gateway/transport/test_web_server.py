@@ -82,7 +82,7 @@ def test_refusals_are_logged_once(
     [
         (b"\xff\x00 / HTTP/9\r\n\r\n", 400, "no request line of HTTP/1.0 or 1.1"),
         (b"GET / HTTP/1.1\r\n\r\n", 400, "a request of HTTP/1.1 has one Host header"),
-        (b"GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400, "target of a request is a path or a URL"),
+        (b"GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400, "Invalid characters in url"),
         (b"GET / HTTP/1.1\r\nX: " + b"x" * 17_000, 431, "16384 bytes and 100 lines"),
     ],
 )

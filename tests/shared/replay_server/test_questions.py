@@ -205,9 +205,18 @@ def test_links_are_told_apart() -> None:
 def test_repeated_question_waits_once() -> None:
     questions = make_questions()
     ask(questions, PEER, request_id="first")
-    ask(questions, PEER, request_id="again")
-    assert questions.waiting == 1
-    assert taken_ids(questions) == ["again"]
+    ask(questions, PEER, request_id="other", after=Cursor(7, 2))
+    ask(questions, PEER, request_id="first")
+    assert questions.waiting == 2
+    assert taken_ids(questions) == ["first", "other"]
+
+
+def test_questions_from_one_position_are_each_answered() -> None:
+    questions = make_questions()
+    ask(questions, PEER, request_id="a page for a browser")
+    ask(questions, PEER, request_id="a page for another")
+    assert questions.waiting == 2
+    assert taken_ids(questions) == ["a page for a browser", "a page for another"]
 
 
 def test_different_questions_of_one_peer() -> None:
