@@ -41,6 +41,7 @@ from functools import partial
 from pathlib import Path
 
 from scripts.watchdog import Watchdog
+from shared.arguments import ArgumentParser
 from shared.console import tell
 from shared.notify import BEAT, READY, STOPPING, Notifier
 from shared.program import run as run_program
@@ -330,7 +331,7 @@ def _seconds(text: str) -> float:
 
 def main(arguments: Sequence[str]) -> int:
     """Supervise a command; return the exit code."""
-    parser = argparse.ArgumentParser("python -m scripts.supervise", description=DESCRIPTION)
+    parser = ArgumentParser("python -m scripts.supervise", description=DESCRIPTION)
     parser.add_argument(
         "--watchdog",
         metavar="SECONDS",

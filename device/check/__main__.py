@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from device.check.probe import LISTEN_S, check
 from device.check.verdict import NOTHING_HEARD, as_json, as_text
+from shared.arguments import ArgumentParser
 from shared.console import put_out, tell
 from shared.errors import ReaderGone, SettingsError
 from shared.program import run
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog=".venv/bin/python -m device.check", description="Check a publisher of readings."
     )
     parser.add_argument(

@@ -5,7 +5,6 @@ if __name__ == "__main__":
 
     begin()  # before the imports below, which take a while
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from functools import partial
 
 from gateway.schema.asyncapi import asyncapi
 from gateway.schema.openapi import openapi
+from shared.arguments import ArgumentParser
 from shared.console import put_out
 from shared.program import run
 
@@ -22,7 +22,7 @@ DOCUMENTS = {"asyncapi": asyncapi, "openapi": openapi}
 
 def main(arguments: Sequence[str]) -> int:
     """Print one document, or without a name a JSON object that has both."""
-    parser = argparse.ArgumentParser(".venv/bin/python -m gateway.schema", description=DESCRIPTION)
+    parser = ArgumentParser(".venv/bin/python -m gateway.schema", description=DESCRIPTION)
     parser.add_argument("name", nargs="?", choices=DOCUMENTS)
     name = parser.parse_args(arguments).name
     made = {key: make() for key, make in DOCUMENTS.items() if name in (None, key)}

@@ -37,6 +37,7 @@ from gateway.watch.follow import (
 from gateway.watch.jsonl import line
 from gateway.watch.terminal import open_console, why_no_table
 from gateway.watch.view import render, summary
+from shared.arguments import ArgumentParser
 from shared.console import put_out, stop_waiting, tell
 from shared.cursor import START
 from shared.program import run as run_program
@@ -190,7 +191,7 @@ def say(text: str) -> None:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the command line; a wrong argument ends the process with 2."""
-    parser = argparse.ArgumentParser(".venv/bin/python -m gateway.watch", description=DESCRIPTION)
+    parser = ArgumentParser(".venv/bin/python -m gateway.watch", description=DESCRIPTION)
     add = parser.add_argument
     add(
         "urls",
