@@ -1,6 +1,7 @@
 """Programs that get a signal while they start, and whose console is closed, full or left."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from tests.timing import eventually, scaled_s
 WAIT_S = 60.0
 PROGRAMS = ("gateway", "device", "device.check", "gateway.watch", "scripts.supervise")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+BEGUN = r"\| +shared.begin$"
+"""The line of ``-X importtime`` from which on a signal ends a program in peace."""
 
 
 @pytest.fixture
@@ -55,8 +58,9 @@ def test_signal_during_the_imports(
 ) -> None:
     argv = ["python", "-X", "importtime", "-m", program, *arguments[program]]
     process = start_process(argv, {"SPOKE_ENV": "test", "SPOKE_LOG_LEVEL": "INFO"})
-    process.wait_for_line(r"\| +shared.begin$")
-    before = len(process.lines_from(0))
+    process.wait_for_line(BEGUN)
+    lines = process.lines_from(0)
+    before = 1 + next(number for number, line in enumerate(lines) if re.search(BEGUN, line))
     process.wait_for_line("import time: ", count=before + imports)
     process.process.send_signal(number)
     assert_ended_in_peace(process)
