@@ -2,8 +2,9 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
+
+from scripts.debian import InstallFailed, install
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC_PLACES = (
@@ -37,28 +38,12 @@ def find_chromium(environ: Mapping[str, str]) -> str | None:
 
 
 def _install() -> str:
-    apt = _apt_get()
-    if apt is None:
-        raise ChromiumMissing(f"the browser tests need Chromium, which is missing: {ADVICE}")
     print("test: installing Chromium with apt-get", flush=True)
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for words in (["update"], ["install", "--yes", "--no-install-recommends", "chromium"]):
-        done = subprocess.run([*apt, "-qq", *words], env=quiet, capture_output=True, check=False)
-        if done.returncode != 0:
-            raise ChromiumMissing(f"apt-get {words[0]} failed, so Chromium is missing: {ADVICE}")
+    try:
+        install(["chromium"])
+    except InstallFailed as error:
+        raise ChromiumMissing(f"{error}, so Chromium is missing: {ADVICE}") from None
     path = find_chromium(os.environ)
     if path is None:
         raise ChromiumMissing(f"apt-get installed Chromium, but it cannot be found: {ADVICE}")
     return path
-
-
-def _apt_get() -> list[str] | None:
-    """Return the command to run apt-get as root; None if this is not possible."""
-    if shutil.which("apt-get") is None:
-        return None
-    if os.geteuid() == 0:
-        return ["apt-get"]
-    if shutil.which("sudo") is None:
-        return None
-    may = subprocess.run(["sudo", "--non-interactive", "true"], capture_output=True, check=False)
-    return ["sudo", "--non-interactive", "apt-get"] if may.returncode == 0 else None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.chromium import ChromiumMissing, get_chromium
+from scripts.debian import InstallFailed, install, missing_packages
 from scripts.junit import Count, read_counts, total
 from scripts.sources import javascript_files, shell_scripts
 from shared.program import run as run_program
@@ -172,6 +173,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if "browser" in names:
             os.environ["CHROMIUM"] = get_chromium()
+        if "python" in names:
+            install_servers()
     except ChromiumMissing as error:
         say(str(error))
         return CANNOT_BEGIN
@@ -179,6 +182,17 @@ def main(arguments: Sequence[str]) -> int:
     outcomes = run_parts(names, options.extra)
     print(summarize(set_up_s, outcomes), flush=True)
     return verdict(outcomes, in_ci=os.environ.get("CI") == "true")
+
+
+def install_servers() -> None:
+    """Install the servers that the tests run. The tests of a missing server are skipped."""
+    if not (missing := missing_packages()):
+        return
+    say(f"installing {', '.join(missing)} with apt-get")
+    try:
+        install(missing)
+    except InstallFailed as error:
+        say(f"{error}, so the tests that need these packages are skipped: {', '.join(missing)}")
 
 
 def parts_of(name: str | None) -> Sequence[str]:

@@ -7,6 +7,7 @@ import pytest
 
 from scripts import chromium
 from scripts.chromium import ChromiumMissing, find_chromium, get_chromium
+from tests.scripts.programs import add_program
 
 
 @pytest.fixture
@@ -16,13 +17,6 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("CHROMIUM", raising=False)
     monkeypatch.setattr(chromium, "MAC_PLACES", ())
     return tmp_path
-
-
-def add_program(folder: Path, name: str, code: str = "") -> str:
-    path = folder / name
-    path.write_text(f"#!/bin/sh\n{code}\n")
-    path.chmod(0o755)
-    return str(path)
 
 
 @pytest.mark.parametrize("name", ["chromium", "chromium-browser", "google-chrome"])
