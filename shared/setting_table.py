@@ -27,6 +27,7 @@ from shared.setting_types import (
     number,
     origin,
     source,
+    transport,
     yes_or_no,
 )
 
@@ -137,7 +138,7 @@ class Settings:
         DEVICE,
         "simulator",
         source,
-        "the source of readings: simulator, or ride:<file> (GPX, TCX, FIT)",
+        "the source of readings, such as simulator or ride:<file>; docs/devices.md lists them",
     )
     rate_hz: float = setting(
         DEVICE, "10", number(0.01, RATE_HZ_MAX), "simulated readings per second"
@@ -150,6 +151,27 @@ class Settings:
     )
     ride_loop: bool = setting(
         DEVICE, "no", yes_or_no, "whether to repeat a recorded ride after its end"
+    )
+    wheel_m: float | None = setting(
+        DEVICE, None, number(0.3, 4), "the circumference of the wheel in m, for speed sensors"
+    )
+    pole_pairs: int | None = setting(
+        DEVICE, None, integer(1, 100), "the motor's pairs of poles, for a VESC controller"
+    )
+    gear: float = setting(
+        DEVICE, "1", number(0.01, 100), "turns of the motor for one turn of the wheel, for a VESC"
+    )
+    serial_baud: int | None = setting(
+        DEVICE, None, integer(300, 4_000_000), "the speed of the serial port, if it is unusual"
+    )
+    mqtt_map: Path | None = setting(  # noqa: RUF009  # a field
+        DEVICE, None, file_path, "the file that maps the fields of MQTT messages"
+    )
+    ble_transport: str | None = setting(
+        DEVICE,
+        None,
+        transport,
+        "the Bluetooth controller, such as usb:0, instead of the system's Bluetooth",
     )
     pub_bind: str | None = setting(
         DEVICE, PUB_ENDPOINT, bind_endpoint, "the endpoint that gateways connect to"

@@ -27,6 +27,7 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _TCP = re.compile(rf"tcp://(\*|{_IPV6}|{_HOST}):([0-9]{{1,5}})")
 _LISTEN_HOST = re.compile(rf"{_HOST}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9._~-]{{1,64}})?")
 _ENVIRONMENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_TRANSPORT = re.compile(r"[a-z][a-z0-9-]*:.+")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*(?::.+)?")
 
 _ANY_ADDRESS = ("*", "0.0.0.0", "[::]")  # noqa: S104  # compared with, never bound
@@ -128,7 +129,14 @@ def device_pattern(text: str) -> str:
 def source(text: str) -> str:
     """Read ``<kind>`` or ``<kind>:<argument>``. The package ``device.sources`` checks the kind."""
     if _SOURCE.fullmatch(text) is None:
-        raise ValueError("must be simulator or ride:<file>")
+        raise ValueError("must be a source such as simulator or ride:<file>")
+    return text
+
+
+def transport(text: str) -> str:
+    """Read the name of a Bluetooth transport, such as ``usb:0``; the library checks the rest."""
+    if _TRANSPORT.fullmatch(text) is None:
+        raise ValueError("must be a Bluetooth transport such as usb:0 or tcp-client:localhost:6402")
     return text
 
 
