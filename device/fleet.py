@@ -39,9 +39,10 @@ class Bike:
     """The keys left out for the first time; the publisher logs and clears them."""
 
     def number(self, sample: Sample, ts_ms: int) -> Numbered | None:
-        """Number a sample, measured at ``ts_ms``; None if its speed is invalid."""
+        """Number a sample, published at ``ts_ms``; None if its speed is invalid."""
         try:
-            reading, wrong = self._check(sample, ts_ms)
+            measured_ms = ts_ms if sample.ts_ms is None else sample.ts_ms
+            reading, wrong = self._check(sample, measured_ms)
         except BadMessage:
             self._count(("speed_kmh",))
             return None

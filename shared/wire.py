@@ -129,7 +129,7 @@ def decode_reading(payload: bytes, device_id: str) -> CheckedReading:
     reading = read_canonical(payload, device_id) if len(payload) <= READING_BYTES_MAX else None
     if reading is not None:
         return CheckedReading(reading, (), ())
-    return check_reading(_load(payload, READING_BYTES_MAX), device_id)
+    return check_reading(load_object(payload, READING_BYTES_MAX), device_id)
 
 
 def encode_status(status: Status) -> bytes:
@@ -150,7 +150,7 @@ def decode_status(payload: bytes, device_id: str) -> Status:
     status = read_plain_status(payload, device_id) if len(payload) <= STATUS_BYTES_MAX else None
     if status is not None:
         return status
-    return check_status(_load(payload, STATUS_BYTES_MAX), device_id)
+    return check_status(load_object(payload, STATUS_BYTES_MAX), device_id)
 
 
 def decode_message(frames: Sequence[bytes]) -> CheckedReading | Status:
@@ -238,7 +238,7 @@ def decode_answer_header(frames: Sequence[bytes]) -> ReplayAnswer | ReplayRefusa
     """Decode an answer without its readings, to find out cheaply if somebody requested it."""
     if not 1 <= len(frames) <= 1 + REPLAY_LIMIT_MAX:
         raise BadMessage("bad_answer", f"{len(frames)} frames")
-    header = _load(frames[0], REQUEST_BYTES_MAX)
+    header = load_object(frames[0], REQUEST_BYTES_MAX)
     request_id, device_id = header.get("id"), header.get("device_id")
     if not is_request_id(request_id) or not isinstance(device_id, str):
         raise BadMessage("bad_answer", "id and device_id must be strings")
@@ -279,7 +279,7 @@ def encode_serve(devices: Sequence[str]) -> bytes:
 
 def decode_serve(payload: bytes) -> Serve | None:
     """Decode such an announcement; return None for another message."""
-    raw = _load(payload, SERVE_BYTES_MAX)
+    raw = load_object(payload, SERVE_BYTES_MAX)
     if raw.get("op") != "serve":
         return None
     devices = raw.get("devices")
@@ -365,12 +365,12 @@ def is_request_id(value: object) -> TypeGuard[str]:
 
 def _load_request(payload: bytes) -> dict[str, object]:
     try:
-        return _load(payload, REQUEST_BYTES_MAX)
+        return load_object(payload, REQUEST_BYTES_MAX)
     except BadMessage as error:
         raise BadMessage("bad_request", str(error)) from error
 
 
-def _load(payload: bytes, limit: int) -> dict[str, object]:
+def load_object(payload: bytes, limit: int) -> dict[str, object]:
     """Parse one JSON object strictly: UTF-8, no duplicate keys, no NaN, bounded nesting."""
     if len(payload) > limit:
         raise BadMessage("too_large", f"{len(payload)} bytes, at most {limit}")
