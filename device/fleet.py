@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from device.journal import Numbered
-from device.sources import Sample, Source
+from device.sample import Sample
+from device.sources import Source
 from shared.errors import BadMessage
 from shared.reading import VERSION, Reading, State, Status, check_reading
 from shared.wire import READING_BYTES_MAX, decode_reading, encode_reading, encode_status

@@ -26,9 +26,10 @@ from loguru import logger
 
 from device.fleet import Bike
 from device.journal import Journal, Numbered
+from device.sample import Sample
 from device.schedule import TURN_TASKS_MAX, Kind, Schedule, schedule_fleet
 from device.sockets import Socket
-from device.sources import NoSample, Sample
+from device.sources import NoSample
 from device.subscriptions import Subscriptions
 from device.waiting import WaitingSources
 from shared.replay_server.server import RETRY_S, ReplayServer

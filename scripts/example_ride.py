@@ -13,7 +13,7 @@ from itertools import islice
 from math import cos, degrees, radians, sin
 from pathlib import Path
 
-from device.sources import Sample
+from device.sample import Sample
 from device.sources.simulator import simulate
 from shared.reading import Value
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from device.sources import Sample
+from device.sample import Sample
 from device.sources.simulator import simulate
 
 

@@ -21,30 +21,15 @@ in ``decoders``.
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum, auto
 from typing import Protocol, TypeAlias
 
+from device.sample import Sample
 from shared.errors import SourceError
-from shared.reading import Value
 from shared.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One measurement, not numbered yet.
-
-    ``due_s`` is when to publish it, in seconds after the source's start; None means now.
-    ``values`` holds a reading's optional keys. ``ts_ms`` is when it was measured, in ms since 1970;
-    None means when it is published.
-    """
-
-    due_s: float | None
-    speed_kmh: float
-    values: Mapping[str, Value] = field(default_factory=dict)
-    ts_ms: int | None = None
 
 
 class NoSample(Enum):

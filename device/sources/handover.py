@@ -16,7 +16,8 @@ from contextlib import suppress
 
 from loguru import logger
 
-from device.sources import NoSample, Sample
+from device.sample import Sample
+from device.sources import NoSample
 from shared.errors import SourceError
 
 QUEUE_MAX = 1_000

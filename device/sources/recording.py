@@ -13,7 +13,8 @@ from pathlib import Path
 
 from loguru import logger
 
-from device.sources import SOURCES, IteratorSource, Sample, Source
+from device.sample import Sample
+from device.sources import SOURCES, IteratorSource, Source
 from device.sources.decoders.course import Course, plan_course
 from device.sources.decoders.point import Point, Ride
 from device.sources.decoders.ride import read_ride

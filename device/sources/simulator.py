@@ -16,7 +16,8 @@ from device.noise import Stream, drift
 from device.ride import Inputs, State, Vehicle, motor_power_w, step
 from device.rider import Mood, Rider, decide, next_mood
 from device.road import Place, Segment, altitude_at, first_segment, next_segment
-from device.sources import SOURCES, IteratorSource, Sample, Source
+from device.sample import Sample
+from device.sources import SOURCES, IteratorSource, Source
 from shared.decorators import registered
 from shared.errors import SourceError
 from shared.reading import ASSIST_LEVELS

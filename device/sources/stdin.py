@@ -13,7 +13,8 @@ from collections import deque
 
 from loguru import logger
 
-from device.sources import SOURCES, NoSample, Sample, Source
+from device.sample import Sample
+from device.sources import SOURCES, NoSample, Source
 from device.sources.decoders.sample_line import LINE_BYTES_MAX, decode_sample
 from shared.decorators import registered
 from shared.errors import BadMessage, SourceError

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 
-from device.sources import NoSample, Sample
+from device.sample import Sample
+from device.sources import NoSample
 
 
 class LineSource:

@@ -14,8 +14,9 @@ import zmq
 from device.__main__ import wire
 from device.fleet import Bike
 from device.journal import MemoryJournal, capacity
+from device.sample import Sample
 from device.sockets import Socket, open_sockets
-from device.sources import IteratorSource, Sample, Source
+from device.sources import IteratorSource, Source
 from shared.contexts import open_context
 from shared.cursor import Cursor
 from shared.reading import Reading, Status

@@ -6,7 +6,8 @@ import pytest
 
 from device.fleet import FAULT_KINDS_MAX, OTHER_FAULTS, Bike, fleet_ids
 from device.journal import Numbered
-from device.sources import IteratorSource, Sample
+from device.sample import Sample
+from device.sources import IteratorSource
 from shared.cursor import Cursor
 from shared.reading import Value
 from shared.wire import READING_BYTES_MAX, decode_reading, decode_status

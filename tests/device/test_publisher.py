@@ -5,7 +5,7 @@ from math import nan
 import pytest
 import zmq
 
-from device.sources import Sample
+from device.sample import Sample
 from shared.cursor import Cursor
 from shared.errors import SourceError
 from shared.reading import Reading, Status

@@ -8,7 +8,7 @@ time of the measurement, may be left out; it is then the time when the line arri
 from math import isfinite
 from typing import cast
 
-from device.sources import Sample
+from device.sample import Sample
 from shared.cursor import INTEGER_LIMIT
 from shared.errors import BadMessage
 from shared.reading import SPEED_RANGE_KMH, Value

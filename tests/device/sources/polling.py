@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from device.sources import NoSample, Sample, Source
+from device.sample import Sample
+from device.sources import NoSample, Source
 
 
 def polled(source: Source) -> Iterator[Sample]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from device.sources import NoSample, Sample
+from device.sample import Sample
+from device.sources import NoSample
 from device.sources.handover import QUEUE_MAX, HandoverSource
 from shared.errors import SourceError
 

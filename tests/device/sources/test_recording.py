@@ -6,7 +6,8 @@ import pytest
 from fitdecode import FIT_FRAME_DATA, FitReader  # type: ignore[import-untyped]  # has no types
 from loguru import logger
 
-from device.sources import Sample, open_source
+from device.sample import Sample
+from device.sources import open_source
 from device.sources.recording import (
     BETWEEN_BIKES_S,
     load_recording,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.sources import Sample, open_source
+from device.sample import Sample
+from device.sources import open_source
 from device.sources.simulator import simulate
 from shared.errors import SourceError
 from shared.reading import check_reading

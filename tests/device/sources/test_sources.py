@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from device.sources import SOURCES, IteratorSource, Sample, Source, open_source
+from device.sample import Sample
+from device.sources import SOURCES, IteratorSource, Source, open_source
 from shared.decorators import registered
 from shared.errors import SourceError
 from shared.settings import Settings, load_settings

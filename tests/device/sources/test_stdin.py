@@ -10,7 +10,8 @@ from typing import NamedTuple
 import pytest
 import zmq
 
-from device.sources import NoSample, Sample
+from device.sample import Sample
+from device.sources import NoSample
 from device.sources.decoders.sample_line import LINE_BYTES_MAX, decode_sample
 from device.sources.stdin import LineSource
 from shared.errors import BadMessage
