@@ -18,8 +18,8 @@ LONGEST_BYTES_IN_A_NAME = 16
 settings.register_profile("spoke", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("spoke")
 
-# A shell starts background commands with SIGINT ignored, and nohup ignores SIGHUP. Processes inherit
-# an ignored signal, but not a handler. The tests send both signals, and expect them to arrive.
+# A shell starts background commands with SIGINT ignored, and nohup ignores SIGHUP. Processes
+# inherit an ignored signal, but not a handler. The tests send both, and expect them to arrive.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda _number, _frame: None)

@@ -14,8 +14,10 @@ def test_suggestion_for_unknown_source(tmp_path: Path) -> None:
     settings = load_settings("device", ["--source", "simulater"], {}, tmp_path)
     with pytest.raises(SourceError) as refusal:
         open_source(settings, 0)
+    listed = ", ".join(sorted(SOURCES))
+    assert {"ride", "simulator", "stdin"} <= set(SOURCES)
     assert str(refusal.value) == (
-        "there is no source 'simulater', only ride, simulator; did you mean simulator?"
+        f"there is no source 'simulater', only {listed}; did you mean simulator?"
     )
 
 
