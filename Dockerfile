@@ -43,6 +43,6 @@ WORKDIR /spoke
 USER 10001:10001
 VOLUME /var/lib/spoke
 EXPOSE 5000 5556 5557
-HEALTHCHECK --interval=10s --timeout=10s --start-period=10s \
+HEALTHCHECK --interval=10s --timeout=10s --start-period=30s \
     CMD ["python", "-m", "scripts.healthcheck"]
 CMD ["python", "-m", "gateway"]
