@@ -47,5 +47,5 @@ def test_reload_loses_nothing(
         client.wait_for_line(READING, count=count + 100)
         numbers = [int(line.split()[1]) for line in client.output.splitlines()]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert gunicorn.stop() == 0
+    assert gunicorn.stop(timeout_s=30) == 0
     assert "Traceback" not in gunicorn.output

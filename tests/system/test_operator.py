@@ -27,12 +27,12 @@ def test_announcement_reaches_clients_of_all_gateways(
     client_id = first.wait_for("connect")["id"]
     second.wait_for("connect")
     example = [sys.executable, str(ROOT / "examples" / "announce.py"), url, TEXT]
-    assert start_process([*example, client_id]).wait() == 0
+    assert start_process([*example, client_id]).wait(timeout_s=40) == 0
     for witness in (first, second):
         assert witness.wait_for("announcement") == {"message": TEXT}
     assert first.wait_for("disconnect") == {"reason": "io server disconnect"}
     assert second.bodies("disconnect") == []
     for gateway in gateways:
-        assert gateway.stop() == 0
+        assert gateway.stop(timeout_s=30) == 0
         assert PASSWORD not in gateway.output
         assert "Traceback" not in gateway.output
