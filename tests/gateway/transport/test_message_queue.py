@@ -1,5 +1,6 @@
 """Servers that share a message queue: real Redis, real processes, stock clients."""
 
+import logging
 import os
 import queue
 import signal
@@ -24,6 +25,8 @@ HERE = Path(__file__).parent / "queue"
 OURS = "app.py PORT"
 STOCK = "-m gevent.monkey app.py PORT"
 GUNICORN = "-m gunicorn -k gevent -b 127.0.0.1:PORT app:app"
+SILENT = logging.getLogger("tests.silent")  # threads of a client outlive its test
+SILENT.disabled = True
 LOST, BACK = "Redis is lost", r"Redis is back; \d+ messages"
 
 
@@ -32,7 +35,9 @@ class Client:
 
     def __init__(self, port: int, transport: str) -> None:
         self.got: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
-        self.io = socketio.Client(reconnection=False, request_timeout=scaled_s(20))
+        self.io = socketio.Client(
+            reconnection=False, request_timeout=scaled_s(20), engineio_logger=SILENT
+        )
         self.io.on("*", lambda *event: self.got.put(event))
         self.io.on("question", lambda text: f"{text} because")
         self.io.on("disconnect", lambda _reason: self.got.put(("gone",)))
