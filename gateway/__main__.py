@@ -12,6 +12,7 @@ import errno
 import gc
 import os
 import resource
+import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -64,7 +65,7 @@ def main() -> int:
         tell(f"{error}\n")
         return MISCONFIGURED
     try:
-        return run(*_within_descriptors(settings))
+        return run(*within_descriptors(settings), Notifier())
     except SettingsError as error:
         logger.critical(str(error))
         return MISCONFIGURED
@@ -73,19 +74,27 @@ def main() -> int:
         return CRASHED
 
 
-def run(settings: Settings, http_connections: int) -> int:
-    """Serve until a signal arrives or the hub's loop dies; return the exit code."""
+def run(
+    settings: Settings,
+    http_connections: int,
+    notifier: Notifier,
+    listener: socket.socket | None = None,
+) -> int:
+    """Serve until a signal arrives or the hub's loop dies; return the exit code.
+
+    ``listener``: a listening socket that other processes share, instead of one of its own.
+    """
     gevent.get_hub().print_exception = _log_greenlet_error  # type: ignore[assignment,method-assign]  # gevent prints to stderr
     ended: AsyncResult[int] = AsyncResult()
     _end_on_signals(ended)
     app = create_app(settings)
     load_templates(app)
     gateway: Gateway = app.extensions["spoke"]
-    server = open_server(settings, gateway, http_connections)
+    server = open_server(settings, gateway, http_connections, listener)
     gateway.hub.start()
+    gateway.server.server.start_queue()
     gevent.spawn(stops_process_on_error(_end_by_crash(ended))(gateway.hub.run))
     gateway.stalls.start(gevent.get_hub().loop)
-    notifier = Notifier()
     notifier.tell(READY)
     beats = _beat(notifier)
     _report_start(settings, gateway)
@@ -93,7 +102,7 @@ def run(settings: Settings, http_connections: int) -> int:
     code: int = ended.get()  # type: ignore[assignment]  # get() returns None only after a timeout
     notifier.tell(STOPPING)
     if code == STOPPED:
-        drain(gateway, server)
+        drain(gateway, server, accepts=listener is None)
     gateway.hub.stop()
     beats.close()
     gateway.stalls.stop()
@@ -113,8 +122,13 @@ def _beat(notifier: Notifier) -> ExitStack:
     return beats
 
 
-def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> WebServer:
-    """Listen for browsers; raises SettingsError when the port cannot be used.
+def open_server(
+    settings: Settings,
+    gateway: Gateway,
+    http_connections: int,
+    listener: socket.socket | None = None,
+) -> WebServer:
+    """Listen for browsers, or use ``listener``; raises SettingsError if the port cannot be used.
 
     ``http_connections``: so many connections that belong to no session are served at once.
     """
@@ -122,9 +136,9 @@ def open_server(settings: Settings, gateway: Gateway, http_connections: int) -> 
     errors = getLogger("web_server")
     try:
         server = WebServer(
-            socket_address(*address),
+            listener or socket_address(*address),
             gateway.app,
-            backlog=LISTEN_QUEUE,
+            backlog=None if listener else LISTEN_QUEUE,
             max_connections=http_connections,
             takes_chunks=False,
             proxies=gateway.proxies,
@@ -200,7 +214,7 @@ def _report_start(settings: Settings, gateway: Gateway) -> None:
             logger.warning("dashboard_unavailable", why=INSTALL_HINT)
 
 
-def _within_descriptors(settings: Settings) -> tuple[Settings, int]:
+def within_descriptors(settings: Settings) -> tuple[Settings, int]:
     """Raise the descriptor limit, and lower ``max_connections`` if the limit is too low.
 
     Returns the settings, and how many connections without a session the web server may serve.

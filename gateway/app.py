@@ -73,6 +73,7 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
         max_connections=settings.max_connections,
         stalled_s=settings.stalled_s,
         outbox_bytes=settings.outbox_mb * 1_000_000,
+        message_queue=settings.redis_url,
     )
     gateway = Gateway(app, server, hub, proxies)
     app.extensions["spoke"] = gateway

@@ -26,6 +26,7 @@ from shared.setting_types import (
     network,
     number,
     origin,
+    redis_url,
     source,
     transport,
     yes_or_no,
@@ -93,6 +94,11 @@ class Setting:
     def is_switch(self) -> bool:
         """Whether the flag without a value means yes."""
         return self.parse is yes_or_no
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether errors must not show the value."""
+        return self.parse is redis_url
 
     @property
     def unset(self) -> tuple[()] | None:
@@ -295,6 +301,12 @@ class Settings:
     )
     max_connections: int = setting(
         GATEWAY, "10000", integer(1, CONNECTIONS_MAX), "the maximum number of browsers"
+    )
+    redis_url: str | None = setting(
+        GATEWAY,
+        None,
+        redis_url,
+        "the Redis through which operators announce to all clients of all gateways",
     )
     auth: str = setting(
         GATEWAY,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from shared.origins import PORT_MAX, ascii_name, read_origin
 from shared.reading import is_device_id
@@ -30,6 +31,7 @@ _ENVIRONMENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _TRANSPORT = re.compile(r"[a-z][a-z0-9-]*:.+")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*(?::.+)?")
 
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
 _ANY_ADDRESS = ("*", "0.0.0.0", "[::]")  # noqa: S104  # compared with, never bound
 
 
@@ -185,6 +187,20 @@ def network(text: str) -> str:
         raise ValueError(
             "must be IP addresses or networks, such as 127.0.0.1 or 10.0.0.0/8"
         ) from None
+
+
+def redis_url(text: str) -> str:
+    """Read the URL of a Redis. An error never shows it, because it may hold a password."""
+    try:
+        url = urlsplit(text)
+        has_place = bool(url.path if url.scheme == "unix" else url.hostname and url.port != 0)
+    except ValueError:  # the port is no number, or a bracket is missing
+        has_place = False
+    if not has_place or url.scheme not in _REDIS_SCHEMES:
+        raise ValueError(
+            "must be redis://host:port/0, rediss:// for TLS, or unix:///path/of/the/socket"
+        )
+    return text
 
 
 def _split_endpoint(text: str) -> str:

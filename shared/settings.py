@@ -138,7 +138,7 @@ def _parse(setting: Setting, given: Given) -> Any:  # noqa: ANN401  # each setti
             raise ValueError("must be one line without control characters")
         return setting.parse(given.text)
     except ValueError as error:
-        shown = repr(given.text[:SHOWN_CHARS_MAX])
+        shown = "(hidden)" if setting.is_secret else repr(given.text[:SHOWN_CHARS_MAX])
         raise SettingsError(f"{setting.name} = {shown} ({given.place}): {error}") from None
 
 

@@ -12,6 +12,7 @@ import pytest
 import gateway.transport
 from gateway.domain import SHOWN_FAULTS, DropReason, FaultReason, GapReason
 from gateway.packets import reading_frame
+from gateway.schema.asyncapi import ANNOUNCEMENT
 from gateway.web.events import EVENTS
 from shared.errors import RequestError, SpokeError
 from shared.setting_table import PUB_ENDPOINT, SETTINGS
@@ -84,7 +85,7 @@ def test_the_processes_that_the_readme_starts_are_in_the_procfile() -> None:
 
 
 def test_every_event_is_in_the_protocol_and_no_other() -> None:
-    sent = set(event_names()) | {"speed_change"}
+    sent = set(event_names()) | {"speed_change", ANNOUNCEMENT}
     assert b'["speed_change",' in reading_frame(b"{}")
     rows = re.findall(r"^\| `(\w+)` \|", section(PROTOCOL, "## 3."), re.MULTILINE)
     assert set(rows) == sent | set(EVENTS)

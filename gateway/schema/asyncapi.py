@@ -6,6 +6,8 @@ from gateway import __version__
 from gateway.schema.payloads import Schema, device_schemas, ref, schemas
 
 VERSION = "3.0.0"
+ANNOUNCEMENT = "announcement"
+"""The gateway only passes this event on."""
 
 
 class Event(NamedTuple):
@@ -63,6 +65,13 @@ EVENTS = (
         "send",
         "Subscribed",
         "The answer to the subscribe in the connection's auth.",
+    ),
+    Event(
+        ANNOUNCEMENT,
+        "send",
+        "Announcement",
+        "The words of the operator to all clients. An operator's program publishes it through the "
+        "Redis of SPOKE_REDIS_URL.",
     ),
 )
 TOPICS = {

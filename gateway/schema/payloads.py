@@ -76,6 +76,7 @@ def schemas() -> dict[str, Schema]:
         "DeviceStatus": _message(_STATUS, "The state of a bike.", STATUS_OPTIONAL),
         "Gap": _message(_gap(), "Missing readings; both bounds are exclusive."),
         "Error": _message(_error(), "The reason of a refusal."),
+        "Announcement": _message(_announcement(), "Words of the operator, for people."),
         "Subscribe": _subscribe(),
         "Unsubscribe": object_of({"devices": _devices()}, ["devices"]),
         "Subscribed": _answer({"devices": _by_device(ref("Start"))}),
@@ -217,6 +218,10 @@ def _error() -> Mapping[str, Schema]:
         "code": {"enum": error_codes(), "description": "For machines."},
         "message": {"type": "string", "description": "For people."},
     }
+
+
+def _announcement() -> Mapping[str, Schema]:
+    return {"message": {"type": "string", "description": "For people."}}
 
 
 def or_null(schema: Schema) -> Schema:

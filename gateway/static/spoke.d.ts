@@ -98,6 +98,11 @@ export interface Refusal {
   message: string;
 }
 
+/** The data of the event `announcement`: words of the operator. */
+export interface Announcement {
+  message: string;
+}
+
 export interface FollowOptions {
   /** Ids, or `"*"` for all bikes. */
   devices: readonly string[] | "*";

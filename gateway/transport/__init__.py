@@ -18,6 +18,7 @@ Socket.IO     ``socketio``, ``socketio_server``, ``threaded_server``, ``namespac
               ``environ``
 Time          ``timeslice``, ``serial_executor``, ``loop_time``, ``timers``, ``wakeup``
 Budgets       ``budget`` (memory of all clients), ``outbox_budget``, ``rate_quota``
+Queue         ``message_queue``: several servers share a Redis
 Libraries     ``options``, ``compat``: what differs from the stock classes, and their versions
 ============  ====================================================================================
 """

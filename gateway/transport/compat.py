@@ -35,6 +35,15 @@ PRIVATE_MEMBERS = {
         "_send_packet": "overridden: the manager sends by it; the test client replaces it",
         "_trigger_event": "used: the only way to the application's handlers",
     },
+    "socketio.RedisManager": {
+        "_handle_callback": "used: it serves this message of another server",
+        "_handle_close_room": "used: it serves this message of another server",
+        "_handle_disconnect": "used: it serves this message of another server",
+        "_handle_emit": "used: it serves this message of another server",
+        "_handle_enter_room": "used: it serves this message of another server",
+        "_handle_leave_room": "used: it serves this message of another server",
+        "_publish": "overridden: queues the message for the thread that publishes",
+    },
     "werkzeug._reloader": {
         "run_with_reloader": "used: restarts the server as Flask-SocketIO does",
     },

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
-from gevent.monkey import is_module_patched
 
 from gateway.transport.serializers import packet_class_of
 
@@ -32,7 +31,7 @@ CHANGED = {
     "always_connect": "what a connect handler emits follows its CONNECT in either case",
     "async_mode": "gevent is the only one: the connections belong to its event loop",
     "cors_allowed_origins": "[] allows the same origin only; the stock server then checks nothing",
-    "message_queue": "Redis is the only one, and needs gevent's monkey patching",
+    "message_queue": "Redis is the only one; no monkey-patching is needed",
     "monitor_clients": "clients are always monitored: one that is gone must not keep its memory",
 }
 """Obeyed with the exception that is named."""
@@ -56,7 +55,7 @@ NO_THREADS = (
     "this transport cannot be served by threads: use socketio.run(app), gevent's pywsgi or "
     "gunicorn -k gevent"
 )
-REDIS_SCHEMES = ("redis://", "rediss://")
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def check_use(options: Mapping[str, Any], *, serves: bool) -> None:
@@ -65,7 +64,7 @@ def check_use(options: Mapping[str, Any], *, serves: bool) -> None:
     packet_class_of(options.get("serializer", "default"))
     queue = options.get("message_queue")
     if queue and "client_manager" not in options:
-        _check_queue(str(queue), serves=serves)
+        _check_queue(str(queue))
     context = click.get_current_context(silent=True)
     if serves and context is not None and context.command.name == "run":
         raise RuntimeError(NO_FLASK_RUN)
@@ -77,15 +76,10 @@ def check_mode(mode: str | None) -> None:
         raise ValueError(f"this transport runs on gevent, not on async_mode={mode!r}")
 
 
-def _check_queue(queue: str, *, serves: bool) -> None:
+def _check_queue(queue: str) -> None:
     kind = queue.partition("://")[0]
     if not queue.startswith(REDIS_SCHEMES):
         raise ValueError(f"message_queue={kind}://...: this transport works with Redis alone")
-    if serves and not is_module_patched("socket"):
-        raise ValueError(
-            f"message_queue={kind}://... needs gevent.monkey.patch_all() before all other imports: "
-            "this transport has no Redis client of its own yet"
-        )
 
 
 def engine_options(options: Mapping[str, Any]) -> dict[str, Any]:

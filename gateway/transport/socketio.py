@@ -8,10 +8,12 @@ from typing import Any, ClassVar, TypeVar
 import flask_socketio
 from gevent import monkey
 from gevent.pywsgi import WSGIServer
+from socketio import RedisManager
 from werkzeug._reloader import run_with_reloader
 from werkzeug.debug import DebuggedApplication
 
 from gateway.transport.connection import Connection
+from gateway.transport.message_queue import RedisQueue
 from gateway.transport.options import check_use
 from gateway.transport.socketio_server import SocketIOServer
 from gateway.transport.web_handler import WebHandler
@@ -20,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 HOST, PORT = "127.0.0.1", 5000
 """Flask's own defaults."""
+CHANNEL = "flask-socketio"
+"""Flask-SocketIO's own channel in a message queue."""
 NO_WEBSOCKET_BY_TLS = (
     "with TLS in this process clients can only poll, and a client that allows WebSocket alone is "
     "refused: let a proxy in front speak TLS, and WebSocket works"
@@ -42,6 +46,8 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
         """Bind to a Flask application as the stock class does, then use our own server."""
         options = {**self.server_options, **kwargs}
         check_use(options, serves=app is not None)
+        if options.get("message_queue") and "client_manager" not in kwargs:
+            kwargs["client_manager"] = _queue(options, serves=app is not None)
         loggers = {name: options[name] for name in LOGGERS if name in options}
         # The server that the stock class makes must not log: it is thrown away.
         silent = dict.fromkeys(LOGGERS, SILENT)
@@ -97,6 +103,12 @@ class SocketIO(flask_socketio.SocketIO):  # type: ignore[misc]  # Flask-SocketIO
         """Return the connection of a Socket.IO client, None when it has ended."""
         eio_sid = self.server.manager.eio_sid_from_sid(sid, namespace)
         return self.server.eio.connection(eio_sid)
+
+
+def _queue(options: dict[str, Any], *, serves: bool) -> RedisManager:
+    """Return the queue of a server, or of an external process, which waits for Redis itself."""
+    where = (str(options["message_queue"]), options.get("channel", CHANNEL))
+    return RedisQueue(*where) if serves else RedisManager(*where, write_only=True)
 
 
 def _port_of(app: Any) -> int:

@@ -75,6 +75,14 @@ class SocketIOServer(ThreadedServer):
     def _engineio_server_class(self) -> Callable[..., EngineServer]:
         return partial(SocketIOEngine, self)
 
+    def start_queue(self) -> None:
+        """Listen to the message queue now; otherwise the first client starts it."""
+        self.threads.serve_here()
+        stock: Any = self
+        if not stock.manager_initialized:
+            stock.manager_initialized = True
+            self.manager.initialize()
+
     # Sessions
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:

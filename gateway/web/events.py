@@ -173,7 +173,7 @@ def _serve(
     except Exception as error:
         body, _status = translate(error, event=name)
     if not is_answer_awaited():
-        server.emit("error", body, to=context.client_id)
+        server.emit("error", body, to=context.client_id, ignore_queue=True)
     return {"ok": False, "error": body}
 
 
@@ -202,7 +202,8 @@ def _subscribe_at_connect(
     except ClientLeft:
         return
     except Exception as error:
-        server.emit("error", translate(error, event="connect")[0], to=context.client_id)
+        body = translate(error, event="connect")[0]
+        server.emit("error", body, to=context.client_id, ignore_queue=True)
         return
-    server.emit("subscribed", answer, to=context.client_id)
+    server.emit("subscribed", answer, to=context.client_id, ignore_queue=True)
     logger.debug("subscribed_at_connect", client=context.client_id)

@@ -86,11 +86,13 @@ def create_server(
     max_connections: int,
     stalled_s: float,
     outbox_bytes: int,
+    message_queue: str | None = None,
 ) -> SocketIO:
     """Create the Socket.IO server of an app, without starting anything.
 
     The server closes a client that reads nothing for ``stalled_s``. The unsent bytes of all
-    clients together may take ``outbox_bytes``.
+    clients together may take ``outbox_bytes``. Operators announce through the Redis at
+    ``message_queue``.
     """
     return BrowserSocketIO(
         app,
@@ -106,6 +108,7 @@ def create_server(
         max_total_outbox_bytes=outbox_bytes,
         stalled_timeout=stalled_s,
         serializer=ReadyPacket,
+        message_queue=message_queue,
     )
 
 

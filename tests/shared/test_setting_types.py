@@ -47,9 +47,17 @@ GOOD: list[tuple[str, str, Any]] = [
     ("SPOKE_ALLOWED_HOSTS", "Bikes.Example.org,bike-pi", ("bikes.example.org", "bike-pi")),
     ("SPOKE_ALLOWED_HOSTS", "Räder.example", ("xn--rder-loa.example",)),
     ("SPOKE_FLUSH_MS", "0", 0),
+    ("SPOKE_REDIS_URL", "redis://localhost", "redis://localhost"),
+    ("SPOKE_REDIS_URL", "rediss://me:pw@[::1]:6380/1", "rediss://me:pw@[::1]:6380/1"),
+    ("SPOKE_REDIS_URL", "unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
 ]
 
 BAD: list[tuple[str, str, str]] = [
+    ("SPOKE_REDIS_URL", "localhost:6379", "must be redis://host:port/0"),
+    ("SPOKE_REDIS_URL", "redis://localhost:70000", "must be redis://host:port/0"),
+    ("SPOKE_REDIS_URL", "redis:///0", "must be redis://host:port/0"),
+    ("SPOKE_REDIS_URL", "unix://", "must be redis://host:port/0"),
+    ("SPOKE_REDIS_URL", "amqp://localhost", "must be redis://host:port/0"),
     ("SPOKE_LOG_LEVEL", "LOUD", "must be TRACE, DEBUG, INFO, SUCCESS, WARNING, ERROR or CRITICAL"),
     ("SPOKE_LOG_DIR", "~/logs", "~ is not expanded here"),
     ("SPOKE_LOG_FORMAT", "xml", "must be text or json"),

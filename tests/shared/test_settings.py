@@ -321,6 +321,13 @@ def test_value_of_unknown_name_is_hidden(place: Place, layer: str) -> None:
     assert "sesame" not in text
 
 
+def test_value_with_password_is_hidden(place: Place) -> None:
+    place.environ["SPOKE_REDIS_URL"] = "redes://:open-sesame@localhost"
+    text = place.complaint()
+    assert text.startswith("SPOKE_REDIS_URL = (hidden) (the environment): must be redis://")
+    assert "sesame" not in text
+
+
 @pytest.mark.parametrize(
     "argv", [["--rate-hzz", "open-sesame"], ["--rate-hzz=open-sesame"]], ids=["apart", "in one"]
 )

@@ -94,11 +94,6 @@ def test_a_queue_other_than_redis_is_refused(queue: str, serves: bool) -> None:
         SocketIO(Flask("x") if serves else None, message_queue=queue)
 
 
-def test_redis_without_patched_sockets_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"no Redis client of its own yet"):
-        SocketIO(Flask("x"), message_queue="redis://")
-
-
 class Queue(socketio.PubSubManager):  # type: ignore[misc]  # socketio has no types
     """A queue that keeps what is published, encoded as every back end encodes it."""
 

@@ -1,0 +1,116 @@
+"""The worker of gunicorn that runs a whole gateway: ``configs/gunicorn.conf.py`` names it.
+
+It is gunicorn's gevent worker with two differences. It serves with the gateway's own
+``WebServer``, so all limits hold that hold for ``python -m gateway``. And it does not monkey-patch,
+because the gateway's threads must be native ones.
+
+How a reload works. On SIGHUP the master starts a new worker and sends SIGTERM to the old one. The
+old worker stops accepting, sends its clients what is due, and closes their transports. New
+connections wait in the listening socket, which both workers share, until the new worker is ready.
+The clients reconnect there and resume; the new worker fetches the readings before from the devices.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import gevent
+import zmq
+from gevent import socket
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.ggevent import GeventWorker
+from loguru import logger
+
+from gateway.__main__ import run, within_descriptors
+from shared.errors import SettingsError
+from shared.logs import setup_logging
+from shared.notify import Notifier
+from shared.settings import Settings, load_settings
+
+HANDOVER_S = 15.0
+"""How long a new worker waits until the old one has freed the endpoints for devices."""
+LOOK_S = 0.1
+BEAT_S = 1.0
+ONE_WORKER = (
+    "gunicorn must run one worker, on one address, without TLS: a polling client must reach the"
+    " process that has its session. Start more gateways instead (docs/cluster.md)"
+)
+
+
+class GunicornNotifier(Notifier):
+    """Tells gunicorn's master that the event loop turns; the master kills a worker that hangs."""
+
+    def __init__(self, worker: GeventWorker) -> None:
+        super().__init__({})
+        self.every_s = BEAT_S
+        self._worker = worker
+
+    def tell(self, state: bytes) -> None:
+        """Do nothing: the master itself tells the supervisor."""
+
+    def beat(self) -> None:
+        """Send a beat; stop if the master is gone."""
+        self._worker.tmp.notify()
+        if self._worker.ppid != os.getppid():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+class GatewayWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Runs a gateway until the master stops it; see the module."""
+
+    def patch(self) -> None:
+        """Make the sockets gevent's own, and patch nothing."""
+        for place, it in enumerate(self.sockets):
+            own = socket.socket(it.FAMILY, socket.SOCK_STREAM, fileno=it.sock.detach())
+            self.sockets[place] = own
+
+    def load_wsgi(self) -> None:
+        """Do nothing: the gateway makes its application itself."""
+
+    def handle_quit(self, *_signal: object) -> None:
+        """Stop as on SIGTERM: a quick stop drains, too."""
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def run(self) -> None:
+        """Serve until a signal arrives; exit with the gateway's code."""
+        try:
+            settings = load_settings("gateway", [], os.environ, Path.cwd())
+            setup_logging(settings, "gateway")
+            if len(self.sockets) != 1 or self.cfg.workers != 1 or self.cfg.is_ssl:
+                raise SettingsError(ONE_WORKER)
+            notifier = GunicornNotifier(self)
+            wait_until_free(bound_endpoints(settings), notifier)
+            listener = self.sockets[0]
+            listener.setblocking(False)
+            code = run(*within_descriptors(settings), notifier, listener)
+        except SettingsError as error:
+            logger.critical(str(error))
+            code = Arbiter.WORKER_BOOT_ERROR  # the master ends, too
+        sys.exit(code)
+
+
+def bound_endpoints(settings: Settings) -> list[str]:
+    """Return the TCP endpoints on which this gateway listens to devices."""
+    endpoints = (settings.device_bind, settings.replay_bind)
+    return [it for it in endpoints if it is not None and it.startswith("tcp://")]
+
+
+def wait_until_free(endpoints: Iterable[str], notifier: Notifier) -> None:
+    """Wait until the worker before has closed its sockets, or :data:`HANDOVER_S` have passed."""
+    ends_s = time.monotonic() + HANDOVER_S
+    with zmq.Context() as context:
+        for endpoint in endpoints:
+            while time.monotonic() < ends_s and not _is_free(context, endpoint):
+                notifier.beat()
+                gevent.sleep(LOOK_S)
+
+
+def _is_free(context: "zmq.Context[zmq.Socket[bytes]]", endpoint: str) -> bool:
+    with suppress(zmq.ZMQError), context.socket(zmq.SUB) as probe:
+        probe.bind(endpoint)
+        return True
+    return False
