@@ -228,7 +228,7 @@ class Feed:
         return self._order.is_late(now.monotonic_s)
 
     @property
-    def has_journal(self) -> bool:
+    def replay_has_answered(self) -> bool:
         """Tell whether a replay has ever answered for the device."""
         return self.newest_s > NEVER_S
 
@@ -237,7 +237,7 @@ class Feed:
         return now.monotonic_s - self._alive_s
 
     @property
-    def has_replay(self) -> bool:
+    def replay_may_answer(self) -> bool:
         """Tell whether the device is online and its replay is not silent."""
         return self.online and not self._replay.is_silent
 
