@@ -63,9 +63,9 @@ class JournalReader:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._turns = FairQueue(AT_ONCE_MAX)
+        self._slots = FairQueue(AT_ONCE_MAX)
 
-    def put_in_front(self, page: PageBuilder, holder: str) -> None:
+    def begin_page(self, page: PageBuilder, holder: str) -> None:
         """Begin a page with the readings that the device still has of those asked for."""
         device = page.device
         if not page.wants_journal or not _may_have_more(device):
@@ -180,8 +180,8 @@ class JournalReader:
         return next(iter(self._ask(device, after, 1, patience).readings), None)
 
     def _ask(self, device: Device, after: Cursor, limit: int, patience: Patience) -> ReplayAnswer:
-        """Ask one question when it is its turn. Raises NoAnswer."""
-        with self._turn(device, patience) as left_s:
+        """Ask one question as soon as it may be asked, and wait. Raises NoAnswer."""
+        with self._question_slot(device, patience) as left_s:
             if left_s <= 0:
                 raise NoAnswer
             position = None if after == START else after
@@ -191,8 +191,8 @@ class JournalReader:
         return reply
 
     @contextmanager
-    def _turn(self, device: Device, patience: Patience) -> Iterator[float]:
-        """Wait until a question may be asked; gives the seconds left for it, 0 if there are none.
+    def _question_slot(self, device: Device, patience: Patience) -> Iterator[float]:
+        """Wait until a question may be asked; give the seconds left for it, 0 if there are none.
 
         The device must not be repairing, and fewer than :data:`AT_ONCE_MAX` questions be open.
         """
@@ -200,13 +200,13 @@ class JournalReader:
         while device.feed.is_repairing(now := self._hub.now()) and now.monotonic_s < until_s:
             gevent.sleep(LOOK_AGAIN_S)
         left_s = max(0.0, until_s - self._hub.now().monotonic_s)
-        if not left_s or not self._turns.take(1, holder, left_s):
+        if not left_s or not self._slots.take(1, holder, left_s):
             yield 0.0
             return
         try:
             yield until_s - self._hub.now().monotonic_s
         finally:
-            self._turns.give_back(1, holder)
+            self._slots.give_back(1, holder)
 
 
 def _may_have_more(device: Device) -> bool:
