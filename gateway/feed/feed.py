@@ -30,9 +30,9 @@ from gateway.feed.reorder_buffer import ReorderBuffer
 from gateway.feed.retransmission import (
     ASK_AGAIN_S,
     PAGE_MAX,
-    Kind,
     OpenQuestion,
     Purpose,
+    QuestionKind,
     ReplayQuestions,
 )
 from shared.cursor import Cursor
@@ -387,7 +387,7 @@ class Feed:
             return PAGE_MAX  # the length of the old epoch is not known
         return max(1, min(missing.last.seq - head.seq, PAGE_MAX))
 
-    def _ask(self, kind: Kind, after: Cursor | None, limit: int, now_s: float) -> Effects:
+    def _ask(self, kind: QuestionKind, after: Cursor | None, limit: int, now_s: float) -> Effects:
         replay, known = self._replay, self.position
         if not replay.may_ask(kind, now_s) or replay.was_answered(kind, after, known, now_s):
             return []
