@@ -275,6 +275,7 @@ def test_empty_page_is_incomplete(
     assert (page["readings"], page["incomplete"]) == ([], True)
     links.answers = True
     monkeypatch.setattr(links, "ask", ask)
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(20))
     rest = read(client, f"since={page['next']}&from_ms={START_MS + 1_500_000}")
     assert (seqs(rest)[0], "incomplete" in rest) == (1_500, False)
 
