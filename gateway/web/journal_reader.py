@@ -58,7 +58,7 @@ class NoAnswer(Exception):
 class JournalReader:
     """Asks devices for readings from before their rings.
 
-    ``holder``: the client's address as it counts for limits (``holder_of``).
+    The ``holder`` of its methods is the client's address as it counts for limits (``holder_of``).
     """
 
     def __init__(self, hub: Hub) -> None:
