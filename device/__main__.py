@@ -75,7 +75,7 @@ def run(settings: Settings) -> None:
             for device_id, source in zip(ids, sources, strict=True)
         ]
         with open_context() as context, closing(open_sockets(context, settings)) as sockets:
-            publisher = wire(bikes, journal, sockets)
+            publisher = build_publisher(bikes, journal, sockets)
             publisher.beat = notifier.beat_if_due
             notifier.tell(READY)
             notifier.beat_if_due()
@@ -102,8 +102,8 @@ def open_journal(settings: Settings, ids: Sequence[str]) -> tuple[Journal, Begin
     return MemoryJournal(capacity(len(ids))), Beginning(epoch, {}, goes_on=False)
 
 
-def wire(bikes: Sequence[Bike], journal: Journal, sockets: Sockets) -> Publisher:
-    """Join the parts: publisher and replay server share one journal."""
+def build_publisher(bikes: Sequence[Bike], journal: Journal, sockets: Sockets) -> Publisher:
+    """Build the publisher and its replay server, which share one journal."""
     ids = [bike.device_id for bike in bikes]
     questions = PendingQuestions(journal, frozenset(ids))
     replay = ReplayServer(sockets.links, questions, ids)

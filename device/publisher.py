@@ -27,7 +27,7 @@ from loguru import logger
 from device.fleet import Bike
 from device.journal import Journal, Numbered
 from device.sample import Sample
-from device.schedule import TURN_TASKS_MAX, Kind, Schedule, schedule_fleet
+from device.schedule import TURN_TASKS_MAX, Schedule, TaskKind, schedule_fleet
 from device.sockets import Socket
 from device.sources import NoSample
 from device.subscriptions import Subscriptions
@@ -99,7 +99,7 @@ class Publisher:
         while room > 0 and (tasks := self.schedule.take_due(now_s)):
             room -= len(tasks)
             for task in tasks:
-                if task.kind is Kind.READING:
+                if task.kind is TaskKind.READING:
                     self._number_due(task.bike, now_s, batch)
                     continue
                 self._send_status(task.bike)

@@ -28,7 +28,7 @@ TURN_TASKS_MAX = 500
 """Bounds a turn to some 10 ms, so that signals and questions do not wait longer."""
 
 
-class Kind(Enum):
+class TaskKind(Enum):
     """The two kinds of tasks."""
 
     STATUS = auto()
@@ -38,7 +38,7 @@ class Kind(Enum):
 class Task(NamedTuple):
     """A task that is due; ``bike`` is the bike's place in the fleet."""
 
-    kind: Kind
+    kind: TaskKind
     bike: int
 
 
@@ -68,11 +68,11 @@ class Schedule:
     def take_due(self, now_s: float) -> list[Task]:
         """Take out the tasks that are due, statuses first, and plan the next statuses."""
         self._catch_up(now_s)
-        tasks = [Task(Kind.STATUS, bike) for bike in self._take_statuses(now_s)]
+        tasks = [Task(TaskKind.STATUS, bike) for bike in self._take_statuses(now_s)]
         while self._readings and len(tasks) < TURN_TASKS_MAX:
             if self.start_s + self._readings[0].due_s > now_s:
                 break
-            tasks.append(Task(Kind.READING, heapq.heappop(self._readings).bike))
+            tasks.append(Task(TaskKind.READING, heapq.heappop(self._readings).bike))
         return tasks
 
     def next_due_s(self) -> float:

@@ -14,12 +14,12 @@ from gateway.devices.ownership import is_own
 from gateway.hub import Hub
 from gateway.schema.routes import create_documents
 from gateway.stalls import StallWatch
-from gateway.transport import Multicast, SocketIO, TrustedProxies
+from gateway.transport import SocketIO, TrustedProxies, WebSocketMulticast
 from gateway.upstream.replay_client import ReplayClient
 from gateway.upstream.replay_routes import ReplayRoutes
 from gateway.upstream.sockets import link_settings
 from gateway.upstream.subscriber import Subscriber
-from gateway.web.api import check_query, create_api, create_pages
+from gateway.web.api import check_query, create_api, create_public_routes
 from gateway.web.auth import Authenticate, let_everybody_in
 from gateway.web.cors import share_with_pages
 from gateway.web.error_handlers import register_error_handlers
@@ -79,7 +79,7 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     app.extensions["spoke"] = gateway
     register_error_handlers(app)
     app.before_request(check_query)
-    app.register_blueprint(create_pages(hub, lambda: gateway.is_draining))
+    app.register_blueprint(create_public_routes(hub, lambda: gateway.is_draining))
     app.register_blueprint(create_redirects())
     app.register_blueprint(create_api(hub, authenticate, proxies))
     app.register_blueprint(create_documents())
@@ -109,7 +109,7 @@ def create_hub(settings: Settings) -> Hub:
         Devices(limits, partial(is_own, patterns=settings.devices)),
         ReplayClient(routes, partial(token_hex, QUESTION_ID_BYTES), settings.max_devices),
         partial(Subscriber, link_settings(settings)),
-        Multicast,
+        WebSocketMulticast,
         flush_s=settings.flush_ms / 1000,
     )
 

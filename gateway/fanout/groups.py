@@ -48,7 +48,9 @@ class Member:
 
 
 class Multicast(Protocol):
-    """Connections that are sent the same bytes; implemented by ``gateway.transport.Multicast``.
+    """Connections that are sent the same bytes.
+
+    Implemented by ``gateway.transport.WebSocketMulticast``; ``create_hub`` passes it in.
 
     A full connection leaves by itself: the multicast calls the function that it was opened with,
     before :meth:`send` (or another send that filled the connection) returns. The connection

@@ -30,9 +30,9 @@ from gateway.feed.reorder_buffer import ReorderBuffer
 from gateway.feed.retransmission import (
     ASK_AGAIN_S,
     PAGE_MAX,
-    Kind,
     OpenQuestion,
     Purpose,
+    QuestionKind,
     ReplayQuestions,
 )
 from shared.cursor import Cursor
@@ -228,7 +228,7 @@ class Feed:
         return self._order.is_late(now.monotonic_s)
 
     @property
-    def has_journal(self) -> bool:
+    def replay_has_answered(self) -> bool:
         """Tell whether a replay has ever answered for the device."""
         return self.newest_s > NEVER_S
 
@@ -237,7 +237,7 @@ class Feed:
         return now.monotonic_s - self._alive_s
 
     @property
-    def has_replay(self) -> bool:
+    def replay_may_answer(self) -> bool:
         """Tell whether the device is online and its replay is not silent."""
         return self.online and not self._replay.is_silent
 
@@ -387,7 +387,7 @@ class Feed:
             return PAGE_MAX  # the length of the old epoch is not known
         return max(1, min(missing.last.seq - head.seq, PAGE_MAX))
 
-    def _ask(self, kind: Kind, after: Cursor | None, limit: int, now_s: float) -> Effects:
+    def _ask(self, kind: QuestionKind, after: Cursor | None, limit: int, now_s: float) -> Effects:
         replay, known = self._replay, self.position
         if not replay.may_ask(kind, now_s) or replay.was_answered(kind, after, known, now_s):
             return []

@@ -11,7 +11,9 @@ How it works
   (:meth:`Order.settle_up_to`). Holes of refused numbers, and holes larger than the ring, are closed
   at once.
 - A status may announce readings that are still on their way. Such a hole is late only after
-  the time the device needs for them.
+  the time the device needs for them. Its ``patience_s`` begins when :meth:`Order.settle` first
+  finds it late, because only then the feed asks for it: a gateway that was stopped in between must
+  not give up readings that it never asked for.
 - Invariant: the positions that come out only go up, without an unannounced hole. Only
   :meth:`Order.adopt` moves the head back, and announces it (``epoch_back``).
 - Nearly every reading is the next one. :meth:`Order.take_next` takes it after one comparison,
@@ -21,6 +23,7 @@ This module only describes the holes; the feed asks the device for the missing r
 """
 
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import NamedTuple
 
 from gateway.domain import DropReason, FaultReason, Gap, GapReason
@@ -36,6 +39,8 @@ class _Wait(NamedTuple):
 
     late_s: float
     known: Cursor
+    found_late_s: float = inf
+    """When :meth:`Order.settle` first found it late, so that the feed could ask for it."""
 
 
 @dataclass(slots=True)
@@ -163,8 +168,7 @@ class Order:
         """Move the head as far as possible; close holes that were late for ``patience_s``."""
         effects: Effects = []
         self.gave_up = False
-        too_long_s = now_s - patience_s
-        while self.head is not None and self._advance(self.head, effects, too_long_s, now_s):
+        while self.head is not None and self._advance(self.head, effects, patience_s, now_s):
             pass
         self._is_settled = (
             self.head is not None
@@ -173,7 +177,7 @@ class Order:
         )
         return effects
 
-    def _advance(self, head: Cursor, effects: Effects, too_long_s: float, now_s: float) -> bool:
+    def _advance(self, head: Cursor, effects: Effects, patience_s: float, now_s: float) -> bool:
         """Move the head by one reading or one gap; False if it has to stay."""
         # 1. The next reading is in the buffer: take it.
         first = self.buffer.first()
@@ -189,21 +193,31 @@ class Order:
         if missing is None:
             self._wait = None
             return False
-        # 2. There is a hole. It is late at once, unless a status announced readings that the device
-        # has yet to send. A hole that grew behind a wait begins a wait of its own.
+        # 2. There is a hole: wait for its readings.
         is_announced = missing.kind == "readings" and first is None
-        if self._wait is None or head >= self._wait.known:
-            late_s = now_s + self._announced_s if is_announced else now_s
-            self._wait = _Wait(late_s, self.position)
-        elif not is_announced and self._wait.late_s > now_s:
-            self._wait = self._wait._replace(late_s=now_s)  # a later reading overtook it
+        wait = self._wait = self._next_wait(head, now_s, is_announced=is_announced)
         # 3. The hole was late for too long: no reading known when it began will come any more.
         grace_s = self._announced_s if is_announced else 0.0  # devices are not punctual
-        if self._wait.late_s + grace_s <= too_long_s:
+        if max(wait.late_s + grace_s, wait.found_late_s) + patience_s <= now_s:
             self.gave_up = True
-            self.settle_up_to(self._wait.known)
+            self.settle_up_to(wait.known)
         effects += self._close(head, missing)
         return self.head != head
+
+    def _next_wait(self, head: Cursor, now_s: float, *, is_announced: bool) -> _Wait:
+        """Return the wait for the hole after the head: a new one, or the one that has begun.
+
+        A hole is late at once, unless a status announced readings that the device has yet to send.
+        A hole that grew behind a wait begins a wait of its own.
+        """
+        wait = self._wait
+        if wait is None or head >= wait.known:
+            wait = _Wait(now_s + self._announced_s if is_announced else now_s, self.position)
+        elif not is_announced and wait.late_s > now_s:
+            wait = wait._replace(late_s=now_s)  # a later reading overtook it
+        if wait.late_s <= now_s < wait.found_late_s:
+            wait = wait._replace(found_late_s=now_s)
+        return wait
 
     def _close(self, head: Cursor, missing: Missing) -> Effects:
         """Close the hole after the head by a gap, as far as it can be closed now."""

@@ -27,7 +27,7 @@ SILENT_RETRY_S = 10.0
 PAGE_MAX = 250
 """Readings of one question: taking them in keeps the event loop for some 5 ms."""
 
-Kind: TypeAlias = Literal["repair", "backfill", "newest"]
+QuestionKind: TypeAlias = Literal["repair", "backfill", "newest"]
 Purpose: TypeAlias = Literal["repair", "backfill"]
 """The purpose of a question; that of ``newest`` is ``repair``."""
 
@@ -36,7 +36,7 @@ Purpose: TypeAlias = Literal["repair", "backfill"]
 class OpenQuestion:
     """A question for at most ``limit`` readings after ``after`` (None: from the oldest)."""
 
-    kind: Kind
+    kind: QuestionKind
     after: Cursor | None
     limit: int
     known: Cursor
@@ -117,7 +117,7 @@ class ReplayQuestions:
         """Tell whether the replay is silent and its next retry is not due."""
         return now_s < self._rest_until_s
 
-    def may_ask(self, kind: Kind, now_s: float) -> bool:
+    def may_ask(self, kind: QuestionKind, now_s: float) -> bool:
         """Tell whether a question of this kind may be asked now."""
         if now_s < self._not_before_s:
             return False
@@ -128,7 +128,9 @@ class ReplayQuestions:
             return False
         return question is None or question.kind != "repair"
 
-    def was_answered(self, kind: Kind, after: Cursor | None, known: Cursor, now_s: float) -> bool:
+    def was_answered(
+        self, kind: QuestionKind, after: Cursor | None, known: Cursor, now_s: float
+    ) -> bool:
         """Tell whether this very question was asked in the last :data:`ASK_AGAIN_S` and answered.
 
         The device may have forgotten the epoch, so that every answer for it is empty.
@@ -140,7 +142,7 @@ class ReplayQuestions:
         return now_s - state.asked_s < ASK_AGAIN_S
 
     def ask(
-        self, kind: Kind, after: Cursor | None, limit: int, known: Cursor, now_s: float
+        self, kind: QuestionKind, after: Cursor | None, limit: int, known: Cursor, now_s: float
     ) -> OpenQuestion:
         """Open a question; a question without an answer is opened again if it is the same."""
         state = self._states[_purpose(kind)]
@@ -209,5 +211,5 @@ class ReplayQuestions:
             state.question = state.repeatable = state.answered = None
 
 
-def _purpose(kind: Kind) -> Purpose:
+def _purpose(kind: QuestionKind) -> Purpose:
     return "backfill" if kind == "backfill" else "repair"

@@ -26,7 +26,7 @@ Libraries     ``options``, ``compat``: what differs from the stock classes, and 
 from gateway.transport.client_address import TrustedProxies
 from gateway.transport.connection import Connection
 from gateway.transport.engine_server import EngineServer
-from gateway.transport.multicast import Multicast
+from gateway.transport.multicast import WebSocketMulticast
 from gateway.transport.socketio import SocketIO
 from gateway.transport.timeslice import give_way, time_slices
 from gateway.transport.web_handler import WebHandler
@@ -35,11 +35,11 @@ from gateway.transport.web_server import WebServer
 __all__ = [
     "Connection",
     "EngineServer",
-    "Multicast",
     "SocketIO",
     "TrustedProxies",
     "WebHandler",
     "WebServer",
+    "WebSocketMulticast",
     "give_way",
     "time_slices",
 ]

@@ -16,7 +16,7 @@ Key = TypeVar("Key")
 Send: TypeAlias = Callable[[bytes], int]
 
 
-class Multicast(Generic[Key]):
+class WebSocketMulticast(Generic[Key]):
     """Synced connections: each was sent the same frames, and the kernel took all of them.
 
     A connection leaves by itself when its kernel takes less, or it closes or fails. ``on_left`` is

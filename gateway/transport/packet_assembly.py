@@ -5,7 +5,7 @@ from weakref import ref
 
 from gateway.transport.engine_server import EngineServer
 from gateway.transport.payload import BadPacket
-from gateway.transport.socketio_packets import Incoming
+from gateway.transport.socketio_packets import IncomingPacket
 from gateway.transport.timers import Schedule
 
 
@@ -14,13 +14,13 @@ class PacketAssembly:
 
     def __init__(self, engine: EngineServer) -> None:
         self._engine = engine
-        self._incomplete: dict[str, Incoming] = {}
+        self._incomplete: dict[str, IncomingPacket] = {}
         # The weak reference lets a packet that is complete go before its deadline.
-        self._deadlines: Schedule[tuple[str, ref[Incoming]]] = engine.timers.clock.queue(
+        self._deadlines: Schedule[tuple[str, ref[IncomingPacket]]] = engine.timers.clock.queue(
             engine.ping_interval + engine.ping_timeout, self._check
         )
 
-    def add(self, packet_class: Any, eio_sid: str, data: str | bytes) -> Incoming | None:
+    def add(self, packet_class: Any, eio_sid: str, data: str | bytes) -> IncomingPacket | None:
         """Return the packet that ``data`` completes, or None. Raises BadSocketIOPacket."""
         incoming = self._incomplete.get(eio_sid)
         if incoming is not None:
@@ -28,7 +28,7 @@ class PacketAssembly:
             incoming.attach(data, self._engine.max_http_buffer_size)
             self._hold(eio_sid, incoming.cost - before)
         else:
-            incoming = Incoming(packet_class, data)
+            incoming = IncomingPacket(packet_class, data)
             if not incoming.is_complete:
                 self._incomplete[eio_sid] = incoming
                 self._hold(eio_sid, incoming.cost)
@@ -50,7 +50,7 @@ class PacketAssembly:
         if connection is not None:
             connection.hold(more_bytes)
 
-    def _check(self, asked: tuple[str, "ref[Incoming]"], due: float) -> None:
+    def _check(self, asked: tuple[str, "ref[IncomingPacket]"], due: float) -> None:
         eio_sid, incoming = asked
         connection, pending = self._engine.connection(eio_sid), self._incomplete.get(eio_sid)
         if connection is not None and pending is not None and pending is incoming():

@@ -36,7 +36,7 @@ CALL_BYTES = 400
 Call = tuple[Callable[..., object], tuple[object, ...], int, bool]
 
 
-class Client(Protocol):
+class ExecutorClient(Protocol):
     """The client whose calls an executor runs."""
 
     @property
@@ -88,7 +88,7 @@ class SerialExecutor:
         "_watched_bytes",
     )
 
-    def __init__(self, client: Client, wait: Callable[[], None] | None = None) -> None:
+    def __init__(self, client: ExecutorClient, wait: Callable[[], None] | None = None) -> None:
         self._calls: deque[Call] = deque()
         self._waiting_bytes = 0  # of calls that have not begun, and of parked ones
         self._running_bytes = 0  # of the call that the runner makes

@@ -35,7 +35,7 @@ UNREADABLE = object()
 """Stands for the data of a CONNECT whose JSON cannot be read."""
 
 
-class Incoming:
+class IncomingPacket:
     """A packet that a client sent. A long text is parsed only when the packet is served.
 
     Parsed JSON takes up to 24 times the memory of its text. A short text is parsed at once, so that

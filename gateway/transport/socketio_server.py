@@ -25,7 +25,7 @@ from gateway.transport.packet_assembly import PacketAssembly
 from gateway.transport.packet_log import shown
 from gateway.transport.payload import CLOSE, BadPacket
 from gateway.transport.serializers import packet_class_of
-from gateway.transport.socketio_packets import BadSocketIOPacket, Incoming
+from gateway.transport.socketio_packets import BadSocketIOPacket, IncomingPacket
 from gateway.transport.threaded_server import ThreadedServer
 
 ACKS = (packet.ACK, packet.BINARY_ACK)
@@ -154,7 +154,7 @@ class SocketIOServer(ThreadedServer):
         if incoming is not None:
             self._serve(eio_sid, incoming)
 
-    def _complete(self, eio_sid: str, data: str | bytes) -> Incoming | None:
+    def _complete(self, eio_sid: str, data: str | bytes) -> IncomingPacket | None:
         """Return the packet that ``data`` completes, or None. Raises BadSocketIOPacket.
 
         ``data`` is a text packet or an attachment of the client's previous text packet.
@@ -168,7 +168,7 @@ class SocketIOServer(ThreadedServer):
             raise BadSocketIOPacket("the first packet must be CONNECT")
         return incoming
 
-    def _queue(self, connection: Connection, incoming: Incoming) -> None:
+    def _queue(self, connection: Connection, incoming: IncomingPacket) -> None:
         """Have a packet served in its turn: ``_serve_or_reject``. Raises TooManyPackets."""
         if incoming.kind in (packet.CONNECT, packet.DISCONNECT):
             connection.count_overhead()
@@ -181,7 +181,7 @@ class SocketIOServer(ThreadedServer):
             is_alone = incoming.kind == packet.CONNECT or not self.async_handlers
             connection.run(*call, size=size, is_alone=is_alone)
 
-    def _serve_or_reject(self, connection: Connection, incoming: Incoming) -> None:
+    def _serve_or_reject(self, connection: Connection, incoming: IncomingPacket) -> None:
         try:
             self._serve(connection.sid, incoming)
         except BadSocketIOPacket as error:
@@ -189,7 +189,7 @@ class SocketIOServer(ThreadedServer):
         except BadPacket as error:
             connection.reject(error)
 
-    def _serve(self, eio_sid: str, incoming: Incoming) -> None:
+    def _serve(self, eio_sid: str, incoming: IncomingPacket) -> None:
         received = incoming.decode(self.packet_class)
         kind, namespace, data = received.packet_type, received.namespace or "/", received.data
         if kind == packet.CONNECT:

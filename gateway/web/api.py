@@ -30,21 +30,21 @@ QUERY_KEYS = {"api.readings": READINGS_KEYS}
 INSTALL_HINT = "the dashboard's libraries are not installed: run scripts/install"
 
 
-def create_pages(hub: Hub, is_draining: Callable[[], bool]) -> Blueprint:
+def create_public_routes(hub: Hub, is_draining: Callable[[], bool]) -> Blueprint:
     """Create the routes that need no authentication: the dashboard and the health checks."""
-    pages = Blueprint("pages", __name__)
+    public = Blueprint("public", __name__)
 
-    @pages.get("/")
+    @public.get("/")
     def dashboard() -> str:
         return render_template(
             "dashboard.html", libraries_missing=libraries_missing(), version=__version__
         )
 
-    @pages.get("/healthz")
+    @public.get("/healthz")
     def health() -> dict[str, object]:
         return {"ok": True, "version": __version__}
 
-    @pages.get("/readyz")
+    @public.get("/readyz")
     def readiness() -> tuple[dict[str, object], int]:
         ready = _is_ready(hub) and not is_draining()
         silent = (d.device_id for d in hub.devices.in_order() if not d.feed.online)
@@ -56,13 +56,13 @@ def create_pages(hub: Hub, is_draining: Callable[[], bool]) -> Blueprint:
         }
         return body, 200 if ready else 503
 
-    return pages
+    return public
 
 
 def create_api(hub: Hub, authenticate: Authenticate, proxies: TrustedProxies) -> Blueprint:
     """Create the routes under ``/api/v1``; each request is authenticated first."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    pages = ReadingPages(hub, proxies)
+    reading_pages = ReadingPages(hub, proxies)
 
     @api.before_request
     def check_caller() -> None:
@@ -82,7 +82,7 @@ def create_api(hub: Hub, authenticate: Authenticate, proxies: TrustedProxies) ->
     @api.get("/devices/<device_id>/readings")
     @_varies_by_accept
     def readings(device_id: str) -> Response:
-        return pages.answer(_find(hub, device_id))
+        return reading_pages.answer(_find(hub, device_id))
 
     return api
 

@@ -30,6 +30,6 @@ def _is_given_up(device: Device, since: Cursor) -> bool:
 def held_from(device: Device) -> Cursor:
     """Return the position before the oldest reading that the ring or the device itself holds."""
     front, oldest = device.ring.front or START, device.feed.oldest
-    if oldest is None or not device.feed.has_replay:
+    if oldest is None or not device.feed.replay_may_answer:
         return front
     return min(front, Cursor(oldest.epoch, oldest.seq - 1))

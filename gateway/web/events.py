@@ -2,7 +2,7 @@
 
 How it works: the decorator ``@event(name)`` enters a handler ``(context, request) -> answer`` in
 the table :data:`EVENTS`. :class:`EventDispatcher` receives every event, takes tokens from the
-connection's bucket, calls the handler, and translates what the handler raises into an error. "The
+connection's quota, calls the handler, and translates what the handler raises into an error. "The
 path of one subscribe" in docs/architecture.md shows the steps before and after.
 """
 
@@ -39,12 +39,12 @@ class EventContext(NamedTuple):
 
     client_id: str
     hub: Hub
-    browser: Connection
+    connection: Connection
 
     def pause(self) -> None:
         """Let other greenlets run; raises ClientLeft when the client has disconnected."""
         give_way()
-        if self.browser.closed or self.client_id not in self.hub.connections:
+        if self.connection.closed or self.client_id not in self.hub.connections:
             raise ClientLeft
 
 
@@ -69,68 +69,69 @@ def unsubscribe(context: EventContext, request: Unsubscribe) -> Answer:
 
 
 def register_events(
-    server: SocketIO, hub: Hub, authenticate: Authenticate, *, automatic: bool
+    socketio: SocketIO, hub: Hub, authenticate: Authenticate, *, automatic: bool
 ) -> None:
     """Register the handlers of all events, and of connect and disconnect.
 
     ``automatic``: a client that connects without ``subscribe`` in its ``auth`` gets all devices.
     """
-    dispatcher = EventDispatcher(server, hub, authenticate, automatic)
-    # These are handlers of python-socketio, not of Flask-SocketIO: the latter makes a Flask
-    # request for each event. No handler here needs it, and it is a third of a connection's cost.
-    events = server.server
-    events.on("connect", dispatcher.connect)
-    events.on("disconnect", dispatcher.disconnect)
-    events.on("*", dispatcher.serve)  # all other events, also those that no handler has
+    dispatcher = EventDispatcher(socketio, hub, authenticate, automatic)
+    # These are handlers of python-socketio (``BrowserServer``), not of Flask-SocketIO: the latter
+    # makes a Flask request for each event. No handler here needs it, and it is a third of a
+    # connection's cost.
+    server = socketio.server
+    server.on("connect", dispatcher.connect)
+    server.on("disconnect", dispatcher.disconnect)
+    server.on("*", dispatcher.serve)  # all other events, also those that no handler has
 
 
 @dataclass(eq=False)
 class EventDispatcher:
-    """Calls the handlers of events, and holds a token bucket for each connected client."""
+    """Calls the handlers of events, and holds the event quota of each connected client."""
 
-    server: SocketIO
+    socketio: SocketIO
     hub: Hub
     authenticate: Authenticate
     automatic: bool
-    _buckets: dict[str, EventQuota] = field(default_factory=dict)
-    # A client may connect to the namespace again and again over one connection: the bucket belongs
+    _quotas: dict[str, EventQuota] = field(default_factory=dict)
+    # A client may connect to the namespace again and again over one connection: the quota belongs
     # to the connection, so that a new CONNECT does not fill it.
-    _buckets_by_connection: WeakKeyDictionary[Connection, EventQuota] = field(
+    _quotas_by_connection: WeakKeyDictionary[Connection, EventQuota] = field(
         default_factory=WeakKeyDictionary
     )
 
     def connect(self, client_id: str, environ: Mapping[str, object], auth: object = None) -> None:
         """Authenticate a client, attach it to the hub, and serve the ``subscribe`` of its auth."""
         given = auth if isinstance(auth, dict) else {}
-        browser = self.server.connection(client_id)
-        if browser is None:  # the connection has ended already
+        connection = self.socketio.connection(client_id)
+        if connection is None:  # the connection has ended already
             return
-        bucket = self._buckets_by_connection.setdefault(browser, EventQuota())
+        quota = self._quotas_by_connection.setdefault(connection, EventQuota())
         with _refusing():
             # before authentication, so that the rate limit slows down guessing of passwords
-            _spend(bucket, self.hub, 1.0)
+            _spend(quota, self.hub, 1.0)
             self.authenticate(Credentials(_headers(environ), given))
-        self._buckets[client_id] = bucket
+        self._quotas[client_id] = quota
         pull, go_on = partial(self.hub.pull, client_id), partial(self.hub.on_writable, client_id)
-        serve_browser(browser, pull=pull, go_on=go_on)
-        self.hub.connect(client_id, browser)
+        serve_browser(connection, pull=pull, go_on=go_on)
+        self.hub.connect(client_id, connection)
         if self.automatic or "subscribe" in given:
             # in a greenlet: the server sends CONNECT, which must be first, after this returns
-            context = EventContext(client_id, self.hub, browser)
-            gevent.spawn(_subscribe_at_connect, self.server, context, given, bucket)
+            context = EventContext(client_id, self.hub, connection)
+            gevent.spawn(_subscribe_at_connect, self.socketio, context, given, quota)
 
     def disconnect(self, client_id: str, _reason: object = None) -> None:
         """Remove a client from the hub."""
-        self._buckets.pop(client_id, None)
+        self._quotas.pop(client_id, None)
         self.hub.disconnect(client_id)
 
     def serve(self, name: str, client_id: str, *arguments: object) -> Answer | None:
         """Serve one event of a client; returns the acknowledgement's data."""
-        bucket, browser = self._buckets.get(client_id), self.server.connection(client_id)
-        if bucket is None or browser is None:  # the client sent this before it disconnected
+        quota, connection = self._quotas.get(client_id), self.socketio.connection(client_id)
+        if quota is None or connection is None:  # the client sent this before it disconnected
             return None
-        context = EventContext(client_id, self.hub, browser)
-        return _serve(self.server, context, name, arguments, bucket)
+        context = EventContext(client_id, self.hub, connection)
+        return _answer(self.socketio, context, name, arguments, quota)
 
 
 @contextmanager
@@ -144,8 +145,8 @@ def _refusing() -> Iterator[None]:
         raise refusal(body["message"], {"code": body["code"]}) from error
 
 
-def _spend(bucket: EventQuota, hub: Hub, cost: float) -> None:
-    if not bucket.spend(hub.now().monotonic_s, cost):
+def _spend(quota: EventQuota, hub: Hub, cost: float) -> None:
+    if not quota.spend(hub.now().monotonic_s, cost):
         raise RateLimited("too many requests; ask again in a second")
 
 
@@ -158,30 +159,30 @@ def _headers(environ: Mapping[str, object]) -> dict[str, str]:
     }
 
 
-def _serve(
-    server: SocketIO,
+def _answer(
+    socketio: SocketIO,
     context: EventContext,
     name: str,
     arguments: tuple[Any, ...],
-    bucket: EventQuota,
+    quota: EventQuota,
 ) -> Answer | None:
     """Call a handler; an error is the answer, and also an ``error`` event if no ack was asked."""
     try:
-        return _call(context, name, arguments, bucket)
+        return _call(context, name, arguments, quota)
     except ClientLeft:
         return None
     except Exception as error:
         body, _status = translate(error, event=name)
     if not is_answer_awaited():
-        server.emit("error", body, to=context.client_id, ignore_queue=True)
+        socketio.emit("error", body, to=context.client_id, ignore_queue=True)
     return {"ok": False, "error": body}
 
 
 def _call(
-    context: EventContext, name: str, arguments: tuple[Any, ...], bucket: EventQuota
+    context: EventContext, name: str, arguments: tuple[Any, ...], quota: EventQuota
 ) -> Answer:
     argument = arguments[0] if arguments else None
-    _spend(bucket, context.hub, cost_of(name, argument, len(context.hub.devices)))
+    _spend(quota, context.hub, cost_of(name, argument, len(context.hub.devices)))
     handler = EVENTS.get(name)
     if handler is None:
         raise NotFound(f"there is no event {name[:80]!r}; there are {', '.join(EVENTS)}")
@@ -189,7 +190,7 @@ def _call(
 
 
 def _subscribe_at_connect(
-    server: SocketIO, context: EventContext, auth: dict[str, object], bucket: EventQuota
+    socketio: SocketIO, context: EventContext, auth: dict[str, object], quota: EventQuota
 ) -> None:
     """Serve the ``subscribe`` of a client's ``auth``; without one, subscribe it to all devices."""
     if context.client_id not in context.hub.connections:
@@ -198,12 +199,12 @@ def _subscribe_at_connect(
         context.hub.subscribe_automatically(context.client_id)
         return
     try:
-        answer = _call(context, "subscribe", (auth["subscribe"],), bucket)
+        answer = _call(context, "subscribe", (auth["subscribe"],), quota)
     except ClientLeft:
         return
     except Exception as error:
         body = translate(error, event="connect")[0]
-        server.emit("error", body, to=context.client_id, ignore_queue=True)
+        socketio.emit("error", body, to=context.client_id, ignore_queue=True)
         return
-    server.emit("subscribed", answer, to=context.client_id, ignore_queue=True)
+    socketio.emit("subscribed", answer, to=context.client_id, ignore_queue=True)
     logger.debug("subscribed_at_connect", client=context.client_id)

@@ -51,17 +51,21 @@ class Patience(NamedTuple):
     """On the monotonic clock: the end of the wait for all questions together."""
 
 
+class NoAnswer(Exception):
+    """The device did not answer a question in time, or refused it."""
+
+
 class JournalReader:
     """Asks devices for readings from before their rings.
 
-    ``holder``: the client's address as it counts for limits (``holder_of``).
+    The ``holder`` of its methods is the client's address as it counts for limits (``holder_of``).
     """
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._turns = FairQueue(AT_ONCE_MAX)
+        self._slots = FairQueue(AT_ONCE_MAX)
 
-    def put_in_front(self, page: PageBuilder, holder: str) -> None:
+    def begin_page(self, page: PageBuilder, holder: str) -> None:
         """Begin a page with the readings that the device still has of those asked for."""
         device = page.device
         if not page.wants_journal or not _may_have_more(device):
@@ -71,8 +75,10 @@ class JournalReader:
             page.note_unreachable_journal(is_expected=is_expected)
             return
         patience, is_by_time = self._patience(holder), page.query.since is None
-        start = self._find_start(device, page.query.from_ms, patience) if is_by_time else page.at
-        if start is None or not self._add_answers(page, start, patience):
+        try:
+            start = self._find_start(page, patience) if is_by_time else page.at
+            self._add_answers(page, start, patience)
+        except NoAnswer:
             page.end_incomplete()
 
     def wait_until_decided(self, device: Device, since: Cursor, holder: str) -> bool:
@@ -106,88 +112,87 @@ class JournalReader:
         return Patience(holder, self._hub.now().monotonic_s + DEADLINE_S)
 
     def _can_ask(self, device: Device) -> bool:
-        return device.feed.has_replay and self._hub.can_ask(device.device_id)
+        return device.feed.replay_may_answer and self._hub.can_ask(device.device_id)
 
     def _denies(self, device: Device, since: Cursor, patience: Patience) -> bool:
         """Ask a device for its newest position; tell whether that is before ``since``."""
         if not self._can_ask(device):
             return False
-        answer = self._ask(device, device.feed.head or START, 1, patience)
-        return answer is not None and (answer.newest is None or answer.newest < since)
+        try:
+            answer = self._ask(device, device.feed.head or START, 1, patience)
+        except NoAnswer:
+            return False
+        return answer.newest is None or answer.newest < since
 
-    def _add_answers(self, page: PageBuilder, start: Cursor, patience: Patience) -> bool:
-        """Ask again and again, each time after the last answer, and add the answers to a page.
+    def _add_answers(self, page: PageBuilder, start: Cursor, patience: Patience) -> None:
+        """Ask for the readings after ``start``, page by page, and add the answers to a page.
 
-        Returns True when the page has all that was wanted, False when no answer came in time.
+        Returns when the page is full or reaches the front of the ring. Raises NoAnswer.
         """
         after: Cursor | None = start
         while after is not None:
             limit = PAGE_MAX if page.query.is_span else min(page.room, PAGE_MAX)
             answer = self._ask(page.device, after, limit, patience)
-            if answer is None:
-                return False
-            if self._add(page, start, answer):
-                return True
-            after = answer.reached
+            after = self._add(page, start, answer)
             last = answer.readings[-1:]
             if after is not None and last and page.precedes_span(last[0].ts_ms):
                 # the span begins later: search for its start instead of reading up to it
-                after = max(
-                    after, self._find_start(page.device, page.query.from_ms, patience) or after
-                )
+                after = max(after, self._find_start(page, patience))
                 page.skip_to(after)
-        return False
 
-    def _add(self, page: PageBuilder, start: Cursor, answer: ReplayAnswer) -> bool:
-        """Add one answer to a page; tell whether nothing is left to ask."""
+    def _add(self, page: PageBuilder, start: Cursor, answer: ReplayAnswer) -> Cursor | None:
+        """Add one answer to a page; returns where to ask on, or None if nothing is left to ask."""
         front, now = page.device.ring.front or START, self._hub.now()
         readings = [with_time(r, now) for r in answer.readings if r.cursor <= front]
         page.add_from_journal(start, readings)
-        is_over = answer.reached is None or answer.reached >= min(front, answer.newest or front)
-        if is_over and not page.is_full:
-            page.end_of_journal(front)
-        return is_over or page.is_full
-
-    def _find_start(self, device: Device, from_ms: int, patience: Patience) -> Cursor | None:
-        """Find a position at most a page before a time, by binary search; None without an answer.
-
-        Only the ring's epoch is searched: the number of readings in an older one is not known.
-        """
-        front = device.ring.front or START
-        first = self._first_after(device, Cursor(front.epoch, 0), patience)
-        if first is None:
+        if page.is_full:
             return None
-        if first.cursor > front or first.ts_ms >= from_ms:
+        reached, end = answer.reached, min(front, answer.newest or front)
+        if reached is None or reached >= end:
+            page.end_of_journal(front)
+            return None
+        return reached
+
+    def _find_start(self, page: PageBuilder, patience: Patience) -> Cursor:
+        """Find a position at most a page before the span's start, by binary search.
+
+        Only the ring's epoch is searched: the number of readings in an older one is not known. If
+        the span may begin in an older one, the position is the journal's start. Raises NoAnswer.
+        """
+        device, from_ms, front = page.device, page.query.from_ms, page.device.ring.front or START
+        if not front.seq:  # the ring begins with its epoch: all earlier readings are of older ones
+            return START
+        first = self._first_after(device, Cursor(front.epoch, 0), patience)
+        if first is None or first.cursor > front or first.ts_ms >= from_ms:
             return START
         low, high = first.seq, front.seq
         while high - low > PAGE_MAX:
-            middle = self._first_after(device, Cursor(front.epoch, (low + high) // 2), patience)
-            if middle is None:
-                return None
-            if middle.epoch > front.epoch or middle.ts_ms >= from_ms:
-                high = (low + high) // 2
+            middle = (low + high) // 2
+            found = self._first_after(device, Cursor(front.epoch, middle), patience)
+            if found is None or found.epoch > front.epoch or found.ts_ms >= from_ms:
+                high = middle
             else:
-                low = middle.seq
+                low = found.seq
         return Cursor(front.epoch, low)
 
     def _first_after(self, device: Device, after: Cursor, patience: Patience) -> Reading | None:
-        answer = self._ask(device, after, 1, patience)
-        return answer.readings[0] if answer is not None and answer.readings else None
+        """Return the first reading that a device has after a position. Raises NoAnswer."""
+        return next(iter(self._ask(device, after, 1, patience).readings), None)
 
-    def _ask(
-        self, device: Device, after: Cursor, limit: int, patience: Patience
-    ) -> ReplayAnswer | None:
-        """Ask one question when it is its turn; None without an answer in time."""
-        with self._turn(device, patience) as left_s:
+    def _ask(self, device: Device, after: Cursor, limit: int, patience: Patience) -> ReplayAnswer:
+        """Ask one question as soon as it may be asked, and wait. Raises NoAnswer."""
+        with self._question_slot(device, patience) as left_s:
             if left_s <= 0:
-                return None
+                raise NoAnswer
             position = None if after == START else after
             reply = self._hub.read_past(device.device_id, position, limit, left_s)
-        return reply if isinstance(reply, ReplayAnswer) else None
+        if not isinstance(reply, ReplayAnswer):
+            raise NoAnswer
+        return reply
 
     @contextmanager
-    def _turn(self, device: Device, patience: Patience) -> Iterator[float]:
-        """Wait until a question may be asked; gives the seconds left for it, 0 if there are none.
+    def _question_slot(self, device: Device, patience: Patience) -> Iterator[float]:
+        """Wait until a question may be asked; give the seconds left for it, 0 if there are none.
 
         The device must not be repairing, and fewer than :data:`AT_ONCE_MAX` questions be open.
         """
@@ -195,13 +200,13 @@ class JournalReader:
         while device.feed.is_repairing(now := self._hub.now()) and now.monotonic_s < until_s:
             gevent.sleep(LOOK_AGAIN_S)
         left_s = max(0.0, until_s - self._hub.now().monotonic_s)
-        if not left_s or not self._turns.take(1, holder, left_s):
+        if not left_s or not self._slots.take(1, holder, left_s):
             yield 0.0
             return
         try:
             yield until_s - self._hub.now().monotonic_s
         finally:
-            self._turns.give_back(1, holder)
+            self._slots.give_back(1, holder)
 
 
 def _may_have_more(device: Device) -> bool:

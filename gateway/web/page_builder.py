@@ -79,7 +79,8 @@ class PageBuilder:
         ring = self.device.ring
         if self.query.since is not None:
             return ring.front is not None and self.at < ring.front
-        return self.query.is_span and self._oldest_time_in_ring() > self.query.from_ms
+        oldest_ms = self._oldest_time_in_ring()
+        return self.query.is_span and (oldest_ms is None or oldest_ms > self.query.from_ms)
 
     def precedes_span(self, ts_ms: int) -> bool:
         """Tell whether a reading of that time is older than the span. Changes nothing."""
@@ -110,8 +111,8 @@ class PageBuilder:
         of it ``is_expected``. It has a hole only in the first case, and while the device is online.
         """
         feed = self.device.feed
-        self.is_incomplete = feed.has_journal or is_expected
-        self.has_hole = feed.has_journal and feed.online
+        self.is_incomplete = feed.replay_has_answered or is_expected
+        self.has_hole = feed.replay_has_answered and feed.online
 
     def end_incomplete(self) -> None:
         """Note that the journal did not answer in time: sets ``is_incomplete``.
@@ -194,15 +195,15 @@ class PageBuilder:
         start = ring.front if index <= ring.first_index else ring.cursor_before(index)
         return start or START
 
-    def _oldest_time_in_ring(self) -> int:
-        """Return the time of the ring's oldest reading; without one, the end of the span."""
+    def _oldest_time_in_ring(self) -> int | None:
+        """Return the time of the ring's oldest reading; None if the ring holds no reading."""
         ring = self.device.ring
         times = (
             ring.time_at(i)
             for i in range(ring.first_index, ring.end_index)
             if ring.gap_at(i) is None
         )
-        return next(times, self.query.to_ms)
+        return next(times, None)
 
     def _add_entry(self, index: int) -> None:
         """Add the reading or the gap at an index of the ring; leaves ``at`` at its end."""

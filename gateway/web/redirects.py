@@ -30,7 +30,7 @@ def _to_dashboard(fragment: str) -> Response:
     after_this_request(_vary_by_accept)
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
         abort(404)
-    return redirect(url_for("pages.dashboard") + fragment)
+    return redirect(url_for("public.dashboard") + fragment)
 
 
 def _vary_by_accept(answer: Response) -> Response:

@@ -17,7 +17,7 @@ from gateway.__main__ import CYCLES_AFTER
 from gateway.transport import EngineServer
 from gateway.transport.connection import Connection
 from gateway.transport.frames import packet_frame
-from gateway.transport.socketio_packets import Incoming
+from gateway.transport.socketio_packets import IncomingPacket
 from gateway.transport.strict_json import MAX_CONTAINERS, StrictPacket
 from gateway.web.sockets import MESSAGE_BYTES_MAX
 
@@ -57,7 +57,7 @@ def messages() -> dict[str, str]:
 def parse(text: str) -> None:
     """Parse a packet as the server does."""
     assert len(text) <= MESSAGE_BYTES_MAX
-    incoming = Incoming(StrictPacket, text)
+    incoming = IncomingPacket(StrictPacket, text)
     if not incoming.is_complete:
         incoming.attach(b"x", MESSAGE_BYTES_MAX)
     incoming.decode(StrictPacket)

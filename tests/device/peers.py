@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import zmq
 
-from device.__main__ import wire
+from device.__main__ import build_publisher
 from device.fleet import Bike
 from device.journal import MemoryJournal, capacity
 from device.sample import Sample
@@ -90,7 +90,7 @@ class RunningDevice:
                 closing(open_sockets(context, self._settings)) as sockets,
             ):
                 journal = MemoryJournal(capacity(len(self._bikes)))
-                wire(self._bikes, journal, sockets).run(self._stopped)
+                build_publisher(self._bikes, journal, sockets).run(self._stopped)
         except BaseException as error:
             self.error = error
 

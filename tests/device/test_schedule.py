@@ -8,8 +8,8 @@ from device.schedule import (
     LATE_MAX_S,
     STATUS_INTERVAL_S,
     TURN_TASKS_MAX,
-    Kind,
     Schedule,
+    TaskKind,
     schedule_fleet,
 )
 
@@ -30,7 +30,7 @@ class Ride:
 
     def turn(self, now_s: float) -> None:
         for kind, bike in self.schedule.take_due(now_s):
-            if kind is Kind.STATUS:
+            if kind is TaskKind.STATUS:
                 self.statuses.append((now_s, bike))
                 continue
             self.published.append((now_s, bike))
@@ -70,8 +70,8 @@ def test_irregular_bikes_are_spread() -> None:
     schedule = schedule_fleet([0.0, 0.0], START_S)
     for bike in range(2):
         schedule.plan_reading(bike, 0.0, START_S)
-    assert schedule.take_due(START_S)[-1] == (Kind.READING, 0)
-    assert schedule.take_due(START_S + 0.5)[-1] == (Kind.READING, 1)
+    assert schedule.take_due(START_S)[-1] == (TaskKind.READING, 0)
+    assert schedule.take_due(START_S + 0.5)[-1] == (TaskKind.READING, 1)
 
 
 def test_statuses_are_spread() -> None:
@@ -83,7 +83,7 @@ def test_statuses_are_spread() -> None:
 def test_status_before_reading() -> None:
     schedule = schedule_fleet([0.1], START_S)
     schedule.plan_reading(0, 0.0, START_S)
-    assert [task.kind for task in schedule.take_due(START_S)] == [Kind.STATUS, Kind.READING]
+    assert [task.kind for task in schedule.take_due(START_S)] == [TaskKind.STATUS, TaskKind.READING]
 
 
 def test_sample_without_due_time() -> None:
@@ -91,7 +91,7 @@ def test_sample_without_due_time() -> None:
     schedule.take_due(START_S)
     schedule.plan_reading(0, None, START_S + 0.3)
     assert schedule.next_due_s() == pytest.approx(START_S + 0.3)
-    assert [task.kind for task in schedule.take_due(START_S + 0.31)] == [Kind.READING]
+    assert [task.kind for task in schedule.take_due(START_S + 0.31)] == [TaskKind.READING]
 
 
 def test_plan_during_turn() -> None:
@@ -158,9 +158,9 @@ def test_turn_is_bounded() -> None:
 def test_without_readings_statuses_go_on() -> None:
     schedule = schedule_fleet([0.0], START_S)
     assert [schedule.take_due(START_S + second) for second in range(3)] == [
-        [(Kind.STATUS, 0)],
-        [(Kind.STATUS, 0)],
-        [(Kind.STATUS, 0)],
+        [(TaskKind.STATUS, 0)],
+        [(TaskKind.STATUS, 0)],
+        [(TaskKind.STATUS, 0)],
     ]
 
 
@@ -175,7 +175,7 @@ def test_order_under_any_delays(
     for delay_s in delays_s:
         now_s += delay_s
         for kind, _ in schedule.take_due(now_s):
-            if kind is Kind.READING:
+            if kind is TaskKind.READING:
                 published.append(now_s)
                 schedule.plan_reading(0, len(published) * 0.1, now_s)
     assert all(time >= START_S + 0.0999 * number for number, time in enumerate(published))

@@ -69,6 +69,21 @@ class Loop:
         for key, _events in self._selector.select(timeout_s):
             key.data()
 
+    def read_until_empty(self) -> None:
+        """Read the sockets until nothing is left.
+
+        libzmq gives no signal for a message that comes before its socket was once found empty.
+        """
+        while list(self.subscriber.take()) or not self.subscriber.is_emptied:
+            pass
+
+    def look_until_woken(self, before: int) -> None:
+        """Look without reading, until there were more than ``before`` wake-ups."""
+        deadline = monotonic() + scaled_s(WAIT_S)
+        while self.wakes <= before:
+            assert monotonic() < deadline, "no message woke the loop"
+            self.look()
+
     def run_until(self, condition: Callable[[], bool], *, what: str) -> None:
         """Turn until something is so; only what woke the loop makes it take."""
         deadline = monotonic() + scaled_s(WAIT_S)

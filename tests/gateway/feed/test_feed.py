@@ -327,6 +327,37 @@ def test_status_shows_lost_tail() -> None:
     assert said(answered) == ["take 1-5", "take 1-6"]
 
 
+def test_lost_tail_asked_after_pause() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6), at(0))
+
+    asked = feed.tick(at(6))
+    answered = reply(feed, answer(readings([5, 6])), at(6.1))
+
+    assert said(asked) == ["changed", "ask 2 after 1-4"]
+    assert said(answered) == ["take 1-5", "take 1-6"]
+
+
+def test_overtaken_tail_asked_after_pause() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6), at(0))
+
+    overtaken = feed.receive_reading(reading(7), at(6))
+    answered = reply(feed, answer(readings([5, 6, 7])), at(6.1))
+
+    assert said(overtaken) == ["ask 2 after 1-4"]
+    assert said(answered) == ["take 1-5", "take 1-6", "take 1-7"]
+
+
+def test_lost_tail_given_up_after_question() -> None:
+    feed = running_feed(4)
+    feed.receive_status(status(6), at(0))
+    feed.tick(at(6))
+    told = [effect for tick in range(1, 260) for effect in said(feed.tick(at(6 + tick / 40)))]
+
+    assert "gap 1-4 1-7 not_recovered" in told
+
+
 @pytest.mark.parametrize(
     ("interval_ms", "late_s"), [(100, 0.1), (1_000, 1.0), (60_000, 1.0), (0, 1.0)]
 )

@@ -2,13 +2,13 @@
 
 import pytest
 
-from gateway.feed.retransmission import Kind, OpenQuestion, ReplayQuestions
+from gateway.feed.retransmission import OpenQuestion, QuestionKind, ReplayQuestions
 from shared.cursor import Cursor
 
 HEAD, KNOWN = Cursor(1, 4), Cursor(1, 8)
 
 
-def _asked(kind: Kind = "repair", after: Cursor = HEAD) -> ReplayQuestions:
+def _asked(kind: QuestionKind = "repair", after: Cursor = HEAD) -> ReplayQuestions:
     replay = ReplayQuestions()
     replay.ask(kind, after, 3, KNOWN, 0.0)
     return replay
@@ -24,7 +24,7 @@ def _silent() -> ReplayQuestions:
 
 
 @pytest.mark.parametrize("kind", ["repair", "backfill", "newest"])
-def test_one_open_question_of_a_kind(kind: Kind) -> None:
+def test_one_open_question_of_a_kind(kind: QuestionKind) -> None:
     assert not _asked(kind).may_ask(kind, 0.1)
 
 
@@ -82,7 +82,7 @@ def test_missed_question_is_repeated_unchanged() -> None:
 
 
 @pytest.mark.parametrize(("kind", "after"), [("newest", HEAD), ("repair", Cursor(1, 5))])
-def test_another_question_is_not_a_repetition(kind: Kind, after: Cursor) -> None:
+def test_another_question_is_not_a_repetition(kind: QuestionKind, after: Cursor) -> None:
     replay = _asked()
     replay.missed("repair", 0.5)
 

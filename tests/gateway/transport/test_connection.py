@@ -10,7 +10,7 @@ from flask import request
 from flask_socketio import emit
 from gevent import get_hub
 
-from gateway.transport import Connection, Multicast, SocketIO
+from gateway.transport import Connection, SocketIO, WebSocketMulticast
 from gateway.transport.frames import packet_frame
 from tests.gateway.transport.clients import Polls, WebSocketClient, connect_namespace, until
 from tests.gateway.transport.servers import Happenings, flask_app
@@ -105,7 +105,7 @@ def test_multicast_sends_to_writable_connections() -> None:
         clients = [connected_client(port) for _ in range(3)]
         Polls(port).open()
         before = lagging.pending_bytes
-        everybody = Multicast[str](lambda _: None)
+        everybody = WebSocketMulticast[str](lambda _: None)
         added = [everybody.add(it, it.sid) for it in sockets.server.eio.sockets.values()]
         assert sorted(added) == [False, False, True, True, True]
         everybody.send(packet_frame('42["all"]'))

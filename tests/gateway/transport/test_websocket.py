@@ -14,7 +14,7 @@ from wsproto.frame_protocol import FrameProtocol
 from gateway.transport.budget import Budget
 from gateway.transport.frames import close_frame, frame, packet_frame
 from gateway.transport.loop_time import ALLOWED_S
-from gateway.transport.multicast import Multicast
+from gateway.transport.multicast import WebSocketMulticast
 from gateway.transport.outbox_budget import OutboxBudget
 from gateway.transport.rate_quota import CAPACITY
 from gateway.transport.reader import Violation
@@ -195,7 +195,7 @@ steps = st.lists(
 )
 
 
-def do(rig: "Rig", together: Multicast[str], kind: str, value: Any) -> list[str | bytes]:
+def do(rig: "Rig", together: WebSocketMulticast[str], kind: str, value: Any) -> list[str | bytes]:
     """Do one step; return the payloads that the client must get for it."""
     match kind:
         case "send":
@@ -223,7 +223,7 @@ def test_stream_is_whole_frames_in_order(
     script: list[tuple[str, Any]],
 ) -> None:
     rig, sent = Rig(), list[str | bytes]()
-    together = Multicast[str](lambda _: None)
+    together = WebSocketMulticast[str](lambda _: None)
     for kind, value in script:
         sent += do(rig, together, kind, value)
     rig.sock.room = 10**9
@@ -277,7 +277,7 @@ def test_send_ahead_breaks_no_frame(
 
 def test_blocked_links_leave_multicast_once() -> None:
     left: list[str] = []
-    together = Multicast[str](left.append)
+    together = WebSocketMulticast[str](left.append)
     rigs = {name: Rig() for name in ("full", "closed", "lost", "left out", "well")}
     for name, rig in rigs.items():
         rig.sock.room = 10**6

@@ -14,7 +14,7 @@ from gateway.upstream.sockets import Incoming
 from gateway.web import journal_reader
 from gateway.web.csv_rows import CSV_KEYS
 from shared.cursor import Cursor
-from shared.reading import Reading
+from shared.reading import Reading, Status
 from shared.wire import ReplayRequest, decode_request, encode_answer, encode_reading, encode_refusal
 from tests.gateway.apps import EPOCH, START_MS, gateway_of, make_app, publish
 from tests.timing import scaled_s
@@ -25,9 +25,10 @@ READINGS = "/api/v1/devices/a/readings"
 
 @dataclass
 class JournalLinks:
-    """The links to a device that holds readings 1 to :data:`PUBLISHED`, one a second."""
+    """The links to a device that holds readings 1 to ``published``, one a second."""
 
     hub: Hub
+    published: int = PUBLISHED
     answers: bool = True
     refuses: bool = False
     questions: list[ReplayRequest] = field(default_factory=list)
@@ -52,11 +53,15 @@ class JournalLinks:
         return encode_refusal(request.id, "a", "busy", "ask again")
 
     def _page(self, request: ReplayRequest) -> list[bytes]:
-        first = 1 if request.after is None else request.after.seq + 1
-        last = min(first + request.limit - 1, PUBLISHED)
-        found = [Reading("a", EPOCH, s, START_MS + 1000 * s, 20.0) for s in range(first, last + 1)]
-        ends = Cursor(EPOCH, 1), Cursor(EPOCH, PUBLISHED)
-        return encode_answer(request, [encode_reading(reading) for reading in found], *ends)
+        after = request.after or Cursor(EPOCH, 0)
+        seqs = [s for s in range(1, self.published + 1) if Cursor(EPOCH, s) > after]
+        page = [encode_reading(journal_reading(seq)) for seq in seqs[: request.limit]]
+        ends = (Cursor(EPOCH, 1), Cursor(EPOCH, self.published)) if self.published else (None, None)
+        return encode_answer(request, page, *ends)
+
+
+def journal_reading(seq: int) -> Reading:
+    return Reading("a", EPOCH, seq, START_MS + 1000 * seq, 20.0)
 
 
 @pytest.fixture
@@ -114,6 +119,42 @@ def test_span_by_binary_search(
     probes = [q for q in links.questions if q.limit == 1]
     assert len(probes) < 8
     assert len(links.questions) - len(probes) <= 2
+
+
+def device_heard_by_status(at: Cursor, published: int) -> tuple[JournalLinks, FlaskClient]:
+    """Give a device that sent only a status; its journal holds ``published`` readings."""
+    app = make_app(SPOKE_HISTORY_READINGS=str(RING))
+    hub = gateway_of(app).hub
+    links = JournalLinks(hub, published)
+    hub.receiver.subscriber = links  # type: ignore[assignment]  # as much of them as asking needs
+    hub.devices.receive(Status("a", *at, START_MS, "online", 1_000), hub.now())
+    return links, app.test_client()
+
+
+@pytest.mark.parametrize("seq", [0, 40])
+def test_span_in_empty_journal(seq: int) -> None:
+    links, client = device_heard_by_status(Cursor(EPOCH, seq), 0)
+    page = read(client, "from_ms=0")
+    assert (page["readings"], page["next"]) == ([], f"{EPOCH}-{seq}")
+    assert "incomplete" not in page
+    assert client.get(f"{READINGS}?from_ms=0&format=csv").status_code == 200
+    assert links.questions != []
+
+
+@pytest.mark.parametrize("at", [Cursor(EPOCH + 1, 0), Cursor(EPOCH, 600)])
+def test_span_before_first_status(at: Cursor) -> None:
+    _, client = device_heard_by_status(at, 600)
+    page = read(client, f"from_ms={START_MS + 500_000}&to_ms={START_MS + 509_000}")
+    assert (seqs(page), page["gaps"]) == (list(range(500, 510)), [])
+    assert "incomplete" not in page
+    file = client.get(f"{READINGS}?from_ms={START_MS + 595_000}&format=csv")
+    assert (file.status_code, file.text.count("\r\n")) == (200, 1 + 6)
+
+
+def test_span_of_one_moment_before_first_status() -> None:
+    _, client = device_heard_by_status(Cursor(EPOCH, 600), 600)
+    moment_ms = START_MS + 5_000
+    assert seqs(read(client, f"from_ms={moment_ms}&to_ms={moment_ms}")) == [5]
 
 
 def test_span_before_the_oldest(
@@ -234,6 +275,7 @@ def test_empty_page_is_incomplete(
     assert (page["readings"], page["incomplete"]) == ([], True)
     links.answers = True
     monkeypatch.setattr(links, "ask", ask)
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(20))
     rest = read(client, f"since={page['next']}&from_ms={START_MS + 1_500_000}")
     assert (seqs(rest)[0], "incomplete" in rest) == (1_500, False)
 
