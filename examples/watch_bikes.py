@@ -2,10 +2,12 @@
 
 import asyncio
 import sys
+import urllib.parse
 
 import socketio
 
 since: dict[str, str] = {}
+login = {"subscribe": {"devices": "*", "since": since}}
 
 
 def show(reading: dict[str, object]) -> None:
@@ -13,11 +15,12 @@ def show(reading: dict[str, object]) -> None:
     since.update({"*": "0-0", str(reading["device_id"]): f"{reading['epoch']}-{reading['seq']}"})
 
 
-async def main() -> None:
+async def main(url: str) -> None:
     client = socketio.AsyncClient()  # keeps events in order, unlike socketio.Client
     client.on("speed_change", show)
-    await client.connect(sys.argv[1], auth=lambda: {"subscribe": {"devices": "*", "since": since}})
+    path = f"{urllib.parse.urlsplit(url).path}/socket.io"
+    await client.connect(url, auth=login, socketio_path=path)
     await client.wait()  # it reconnects by itself and continues after the last reading
 
 
-asyncio.run(main())
+asyncio.run(main(sys.argv[1].rstrip("/")))

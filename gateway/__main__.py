@@ -204,7 +204,7 @@ def _report_start(settings: Settings, gateway: Gateway) -> None:
     logger.info(
         "gateway_started",
         version=__version__,
-        url=page_url(settings.gateway_host, settings.gateway_port),
+        url=page_url(settings.gateway_host, settings.gateway_port, settings.base_path),
         host=settings.gateway_host,
         devices=settings.device_bind or ",".join(settings.device_connect),
         replay=settings.replay_bind or ",".join(settings.replay_connect) or "none",

@@ -26,6 +26,7 @@ from gateway.web.error_handlers import register_error_handlers
 from gateway.web.events import register_events
 from gateway.web.foreign_pages import foreign_page_check
 from gateway.web.inputs import check_address, remove_unreadable_headers
+from gateway.web.prefix import first_names, serve_below, url_below
 from gateway.web.redirects import create_redirects
 from gateway.web.request_guards import (
     Check,
@@ -63,6 +64,8 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     """Create the Flask app; ``app.extensions["spoke"]`` is its :class:`Gateway`."""
     app = Flask(__name__)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it
+    app.url_map.merge_slashes = False  # Flask's redirect from // to / could leave the prefix
+    app.jinja_env.globals["url_below"] = url_below
     hub = create_hub(settings)
     proxies = TrustedProxies(settings.trusted_proxies)
     is_allowed_origin = origin_check(settings.cors_origins)
@@ -86,7 +89,8 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     share_with_pages(app, is_allowed_origin)
     app.after_request(_harden)
     register_events(server, hub, authenticate, automatic=settings.auto_subscribe)
-    app.wsgi_app = guard(app.wsgi_app, _checks(settings, gateway))  # type: ignore[assignment,method-assign]  # the documented way to wrap
+    guarded = guard(app.wsgi_app, _checks(settings, gateway))
+    app.wsgi_app = serve_below(guarded, settings.base_path, proxies, first_names(app))  # type: ignore[assignment,method-assign]  # the documented way to wrap
     return app
 
 

@@ -146,7 +146,8 @@ def main(arguments: Sequence[str]) -> int:
         _say("\nstart: ".join(troubles))
         return CANNOT_START
     if plan.gateways:
-        _say(f"the dashboard is at {page_url(gateway.gateway_host, gateway.gateway_port)}")
+        url = page_url(gateway.gateway_host, gateway.gateway_port, gateway.base_path)
+        _say(f"the dashboard is at {url}")
     _say("Ctrl-C stops everything")
     print(gateway.gateway_port, *flags)
     return 0

@@ -9,7 +9,7 @@ HERE = frozenset({"127.0.0.1", "0.0.0.0", "::"})  # noqa: S104  # text
 """A server that listens on one of these addresses answers at ``localhost``."""
 
 
-def page_url(host: str, port: int) -> str:
+def page_url(host: str, port: int, base_path: str = "") -> str:
     """Return the URL, for a browser on this machine, of a server that listens on ``host``."""
     with suppress(ValueError):  # a host name needs no change
         address = ip_address(host)
@@ -17,7 +17,7 @@ def page_url(host: str, port: int) -> str:
             host = "localhost"
         elif isinstance(address, IPv6Address):
             host = f"[{host.replace('%', '%25')}]"  # a zone in a URL (RFC 6874)
-    return f"http://{host}:{port}/"
+    return f"http://{host}:{port}{base_path}/"
 
 
 def socket_address(host: str, port: int) -> tuple[Any, ...]:

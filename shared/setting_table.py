@@ -13,6 +13,7 @@ from shared.origins import PORT_MAX
 from shared.setting_types import (
     Parse,
     allowed_host,
+    base_path,
     bind_endpoint,
     choice,
     connect_endpoint,
@@ -256,6 +257,9 @@ class Settings:
         listed(network),
         "proxies whose X-Forwarded-For header holds the client's address",
         many=True,
+    )
+    base_path: str = setting(
+        GATEWAY, "/", base_path, "the path of the gateway's URLs behind a proxy, such as /spoke"
     )
     auto_subscribe: bool = setting(
         GATEWAY,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from shared.origins import PORT_MAX, ascii_name, read_origin
 from shared.reading import is_device_id
+from shared.url_prefix import read_prefix
 
 Parse: TypeAlias = Callable[[str], object]
 
@@ -177,6 +178,11 @@ def allowed_host(text: str) -> str:
     if re.fullmatch(_HOST, name) is None:
         raise ValueError("must be host names without scheme and port, such as bikes.example.org")
     return name
+
+
+def base_path(text: str) -> str:
+    """Read the path below which browsers reach the gateway; ``/`` is the root."""
+    return read_prefix(text)
 
 
 def network(text: str) -> str:

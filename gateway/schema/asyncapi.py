@@ -104,7 +104,8 @@ def _browser_channel() -> Schema:
     return {
         "address": "/socket.io/",
         "title": "A browser and the gateway",
-        "description": "Socket.IO, default namespace. A message has the name of its event.",
+        "description": "Socket.IO, default namespace. A message has the name of its event. "
+        "The address is below the gateway's own path, if it has one: /spoke/socket.io/.",
         "messages": {name: _ref("messages", name) for name in names},
     }
 

@@ -28,6 +28,7 @@ def openapi() -> dict[str, Any]:
             "version": __version__,
             "description": "The readings and the state of e-bikes, over plain HTTP.",
         },
+        "servers": [{"url": ".", "description": "The gateway that serves this document."}],
         "paths": {path: {"get": operation} for path, operation in _operations().items()},
         "components": {"schemas": _schemas() | http_schemas()},
     }

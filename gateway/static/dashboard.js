@@ -33,9 +33,10 @@ import { bikeInHash, FLEET_HASH, isUnknownRoute } from "./dashboard/route.js";
 import { createFrameLoop, debounce } from "./dashboard/scheduling.js";
 import { createSpeedHistory } from "./dashboard/speed_history.js";
 import { isFollowing, latest } from "./dashboard/time_range.js";
-import { follow } from "./spoke.js";
+import { follow, gatewayAt } from "./spoke.js";
 import { io } from "./vendor/socket.io.esm.min.js";
 
+const GATEWAY = new URL("../", import.meta.url); // this file is in its static/
 const FLEET_RATE_HZ = 2; // faster numbers in a list cannot be read
 const RECONNECT_MS = { reconnectionDelay: 500, reconnectionDelayMax: 3_000 };
 const REST_MS = 700; // keys pressed in quick succession count as one move
@@ -72,7 +73,7 @@ const fleet = createFleetView(part, {
 });
 const bike = createBikeView(part, { palette, request, ...moves });
 const historyLoader = createHistoryLoader((shown) => shown === state.shown, drawHistory);
-const socket = io(RECONNECT_MS);
+const socket = io(...gatewayAt(GATEWAY, RECONNECT_MS));
 let subscription = null; // of the open bike
 let announced = stateSentence(state);
 

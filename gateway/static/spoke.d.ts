@@ -139,5 +139,14 @@ export interface StockSocket {
   timeout(ms: number): { emit(event: string, ...args: any[]): unknown };
 }
 
+/**
+ * The arguments of `io` for the gateway at a URL, which may have a path and may be relative to the
+ * page: `io(...gatewayAt("https://example.org/spoke/"))`.
+ */
+export function gatewayAt<Options extends object>(
+  url: string | URL,
+  options?: Options,
+): [origin: string, options: Options & { path: string }];
+
 /** Subscribe now and after each reconnect; continue after the last reading. */
 export function follow(socket: StockSocket, options: FollowOptions): Following;

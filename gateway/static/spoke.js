@@ -6,6 +6,9 @@
  * How it works. For each bike this module keeps a cursor: the position of the last reading. After
  * each connect it subscribes from these cursors, and the gateway sends everything after them. From
  * the first answer on, every reading arrives once and in order; a gap reports readings that are lost.
+ *
+ * A gateway may have a path, such as https://example.org/spoke/. `io` takes a path for a namespace, so
+ * `gatewayAt` splits the URL: `io(...gatewayAt("https://example.org/spoke/"))`.
  */
 
 const ACK_TIMEOUT_MS = 5_000; // a gateway answers within milliseconds, or not at all
@@ -27,6 +30,18 @@ const devicesBySocket = new WeakMap();
 
 /** The storage keys in use on this page: two equal follows must not share one. */
 const keysInUse = new Set();
+
+/**
+ * The arguments of `io` for the gateway at a URL, which may have a path and may be relative to the page.
+ *
+ * @param {string | URL} url
+ * @param {object} options more options for `io`
+ * @returns {[string, object]} the origin, and the options with the `path`
+ */
+export function gatewayAt(url, options = {}) {
+  const { origin, pathname } = new URL(url, globalThis.location?.href);
+  return [origin, { ...options, path: `${pathname.replace(/\/+$/, "")}/socket.io` }];
+}
 
 /**
  * Subscribe now and after each reconnect; continue after the last reading.

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from rich.console import Console
 from rich.live import Live
@@ -226,7 +226,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def url_of(text: str) -> str:
-    """Check the URL of a gateway; http:// may be left out."""
+    """Check the URL of a gateway; http:// may be left out, and it may have a path."""
     url = text if "://" in text else f"http://{text}"
     try:
         parts = urlsplit(url)
@@ -236,7 +236,8 @@ def url_of(text: str) -> str:
     if not is_right:
         example = "http://[::1]:5000" if text.count(":") > 1 else DEFAULT_URL
         raise argparse.ArgumentTypeError(f"{text!r} is no address such as {example}")
-    return f"{parts.scheme}://{parts.netloc}"
+    path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 def id_of(text: str) -> str:

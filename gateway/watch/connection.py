@@ -12,6 +12,7 @@ from functools import partial
 from itertools import cycle
 from typing import Any
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import socketio
@@ -109,7 +110,10 @@ class GatewayConnection:
         try:
             # WebSocket needs no sticky sessions at a proxy
             await self._client.connect(
-                self._url, transports=["websocket"], wait_timeout=ANSWER_WAIT_S
+                self._url,
+                socketio_path=f"{urlsplit(self._url).path}/socket.io",
+                transports=["websocket"],
+                wait_timeout=ANSWER_WAIT_S,
             )
         except socketio.exceptions.ConnectionError as error:
             if self._ended.done():

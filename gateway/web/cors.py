@@ -1,4 +1,4 @@
-"""CORS for the HTTP API; Socket.IO's handshake applies the same rule for origins.
+"""CORS for the HTTP API and static files; Socket.IO's handshake applies the same rule for origins.
 
 A page of an allowed origin may read answers. Browsers keep answers from pages of any other origin,
 because these answers lack the header; the gateway logs such an origin.
@@ -15,6 +15,8 @@ from shared.log_once import LogOncePerPeriod
 from shared.origins import shown
 
 API_PATH = "/api/"
+SHARED_PATHS = (API_PATH, "/static/")
+"""A page of an allowed origin may read data, and load ``static/spoke.js`` as a module."""
 READ_METHODS = "GET, HEAD, OPTIONS"
 EXPOSED = "Link, Retry-After, Spoke-Incomplete, Spoke-Reset"
 LOG_PERIOD_S = 60.0
@@ -24,13 +26,13 @@ _HEADER_NAMES = re.compile("[A-Za-z0-9_, -]{1,500}")
 
 
 def share_with_pages(app: Flask, is_allowed_origin: OriginCheck) -> None:
-    """Let pages of allowed origins read answers under ``/api/``."""
+    """Let pages of allowed origins read answers under :data:`SHARED_PATHS`."""
     logged = LogOncePerPeriod(LOG_PERIOD_S, ORIGINS_LOGGED)
 
     def log_others() -> None:
         origin = request.headers.get("Origin")
-        is_api = request.path.startswith(API_PATH)
-        if not is_api or is_allowed_origin(origin, request.environ):
+        is_shared = request.path.startswith(SHARED_PATHS)
+        if not is_shared or is_allowed_origin(origin, request.environ):
             return
         name = shown(origin or "")
         repeats = logged.repeats_until(name, monotonic())
@@ -40,7 +42,7 @@ def share_with_pages(app: Flask, is_allowed_origin: OriginCheck) -> None:
 
     def add_headers(response: Response) -> Response:
         origin = request.headers.get("Origin")
-        is_shared = request.path.startswith(API_PATH) and origin is not None
+        is_shared = request.path.startswith(SHARED_PATHS) and origin is not None
         if origin is not None and is_shared and is_allowed_origin(origin, request.environ):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = EXPOSED

@@ -4,8 +4,9 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
+from urllib.parse import urlencode
 
-from flask import Response, request, url_for
+from flask import Response, request
 
 from gateway.devices.devices import Device
 from gateway.packets import encode_json
@@ -13,6 +14,7 @@ from gateway.transport.timeslice import give_way
 from gateway.web.csv_rows import CSV_KEYS, TIME_KEY, csv_row
 from gateway.web.cursor_checks import held_from
 from gateway.web.page import SLICE, Page
+from gateway.web.prefix import url_of_request
 from gateway.web.queries import LIMIT_DEFAULT
 from shared.cursor import Cursor
 from shared.errors import BadRequest
@@ -85,9 +87,9 @@ def csv_of(device: Device, pages: Iterator[Page], columns: Sequence[str]) -> Res
     return response
 
 
-def add_next_link(response: Response, device: Device, page: Page) -> None:
+def add_next_link(response: Response, page: Page) -> None:
     """Set the header with the URL of the following page."""
-    response.headers["Link"] = f'<{_next_url(device, page.next)}>; rel="next"'
+    response.headers["Link"] = f'<{_next_url(page.next)}>; rel="next"'
 
 
 def add_csv_headers(response: Response, page: Page) -> None:
@@ -98,13 +100,13 @@ def add_csv_headers(response: Response, page: Page) -> None:
         response.headers[INCOMPLETE_HEADER] = "true"
 
 
-def _next_url(device: Device, cursor: Cursor) -> str:
+def _next_url(cursor: Cursor) -> str:
     limit = request.args.get("limit", LIMIT_DEFAULT)
-    values = {"device_id": device.device_id, "since": str(cursor), "limit": limit, "format": "csv"}
+    values = {"since": str(cursor), "limit": limit, "format": "csv"}
     values |= {
         key: request.args[key] for key in ("from_ms", "to_ms", "times") if key in request.args
     }
-    return url_for("api.readings", **values)  # type: ignore[arg-type]  # none of these is a parameter of url_for
+    return f"{url_of_request()}?{urlencode(values)}"
 
 
 def _csv_parts(pages: Iterator[Page], columns: Sequence[str]) -> Iterator[str]:

@@ -81,7 +81,7 @@ class ReadingPages:
             _refuse_hole(page)
             memory.shrink_to(page.size_bytes)
             response = csv_of(device, iter([page]), columns)
-            add_next_link(response, device, page)
+            add_next_link(response, page)
             add_csv_headers(response, page)
             response.call_on_close(memory.release)
         return response

@@ -2,8 +2,10 @@
 
 from urllib.parse import quote
 
-from flask import Blueprint, abort, after_this_request, redirect, request, url_for
+from flask import Blueprint, abort, after_this_request, redirect, request
 from werkzeug.wrappers import Response
+
+from gateway.web.prefix import url_below
 
 
 def create_redirects() -> Blueprint:
@@ -20,7 +22,7 @@ def create_redirects() -> Blueprint:
 
     @redirects.get("/favicon.ico")
     def icon() -> Response:
-        return redirect(url_for("static", filename="favicon.svg"))
+        return redirect(url_below("static/favicon.svg"))
 
     return redirects
 
@@ -30,7 +32,7 @@ def _to_dashboard(fragment: str) -> Response:
     after_this_request(_vary_by_accept)
     if request.accept_mimetypes.best_match(["application/json", "text/html"]) != "text/html":
         abort(404)
-    return redirect(url_for("public.dashboard") + fragment)
+    return redirect(url_below(fragment))
 
 
 def _vary_by_accept(answer: Response) -> Response:

@@ -2,7 +2,7 @@
 
 import { io } from "socket.io-client";
 
-import { type Cursor, follow, type Gap, type Reading } from "../../gateway/static/spoke.js";
+import { type Cursor, follow, type Gap, gatewayAt, type Reading } from "../../gateway/static/spoke.js";
 
 const following = follow(io("http://localhost:5000"), {
   devices: ["ebike-001"],
@@ -16,6 +16,8 @@ const following = follow(io("http://localhost:5000"), {
 });
 const cursor: Cursor | undefined = following.cursors.get("ebike-001");
 follow(io(), { devices: "*", maxRateHz: 4 }).stop();
+follow(io(...gatewayAt("https://example.org/spoke/")), { devices: "*" });
+follow(io(...gatewayAt(new URL("http://localhost:5000"), { reconnectionDelay: 500 })), { devices: "*" });
 export { cursor };
 
 // @ts-expect-error devices must be said
@@ -28,5 +30,7 @@ follow(io(), { devices: "*", since: { "*": "0" } });
 follow(io(), { devices: "*", onReading: ({ speed }) => speed });
 // @ts-expect-error a gap has no such reason
 follow(io(), { devices: "*", onGap: ({ reason }) => reason === "lost" });
+// @ts-expect-error the URL must be said
+io(...gatewayAt());
 // @ts-expect-error it is no socket
 follow({ connected: true }, { devices: "*" });

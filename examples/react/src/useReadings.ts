@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 import { io } from "socket.io-client";
 
-import { follow, type Reading, type Refusal } from "../../../gateway/static/spoke.js";
+import { follow, gatewayAt, type Reading, type Refusal } from "../../../gateway/static/spoke.js";
 
 export type Link = "connecting" | "live" | "absent" | "refused";
 
@@ -58,7 +58,7 @@ function watch(url: string, devices: readonly string[] | "*", show: (now: Readin
     const bike = now.bikes.get(id) ?? UNHEARD;
     update({ bikes: new Map(now.bikes).set(id, { ...bike, ...next(bike) }) });
   }
-  const socket = io(url);
+  const socket = io(...gatewayAt(url));
   socket.on("disconnect", () => update({ link: "connecting" }));
   socket.on("connect_error", async () => update({ link: await findCause(url) }));
   const following = follow(socket, {
@@ -78,7 +78,7 @@ function watch(url: string, devices: readonly string[] | "*", show: (now: Readin
 
 /** Find out whether the gateway refuses this page or does not answer: a browser does not tell. */
 function findCause(url: string): Promise<Link> {
-  const answer = fetch(`${url}/healthz`, { mode: "no-cors" });
+  const answer = fetch(`${url.replace(/\/+$/, "")}/healthz`, { mode: "no-cors" });
   return answer.then(
     () => "refused",
     () => "absent",

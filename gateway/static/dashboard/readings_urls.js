@@ -1,5 +1,6 @@
 /** Addresses of the gateway's HTTP endpoint for readings. Pure. */
 
+const DEVICES = new URL("../../api/v1/devices/", import.meta.url).href; // below the gateway's own path
 const CSV = "format=csv&times=utc";
 const POINTS = 1_500; // about one point a pixel; the answer has about 500 kB
 
@@ -33,5 +34,5 @@ function spanUrl(id, { from, to }, offset_ms) {
 }
 
 function readingsUrl(id) {
-  return `/api/v1/devices/${encodeURIComponent(id)}/readings`;
+  return `${DEVICES}${encodeURIComponent(id)}/readings`;
 }
