@@ -50,6 +50,7 @@ def _pieces(request: pytest.FixtureRequest) -> Iterator[None]:
             for name in ("PLACED_AT_ONCE", "ANSWERED_AT_ONCE"):
                 patch.setattr(f"gateway.fanout.subscription_table.{name}", 1)
             patch.setattr("gateway.fanout.fanout.SENT_AT_ONCE", 1)
+            patch.setattr("gateway.fanout.positions.COPIED_AT_ONCE", 0)
             patch.setattr("gateway.fanout.groups.COHORT_MAX", 1)
             patch.setattr("gateway.fanout.throttle.SCANNED_AT_ONCE", 1)
             patch.setattr(Browser, "is_busy_world", True)
@@ -408,7 +409,7 @@ def test_full_send_wants_a_flush() -> None:
     for count in (100, 900):
         world.publish("a", count)
         wanted.append(world.fanout.has_full_send)
-    assert len(browser.take()) == 1_000
+    assert len(browser.drain()) == 1_000
     assert [*wanted, world.fanout.has_full_send] == [False, True, False]
 
 
