@@ -11,10 +11,9 @@ time grows with the objects that it looks at, 0.2 to 0.4 µs for each, and a dev
   objects made since this one only: at most :data:`FULL_AFTER`, however many devices and clients
   there are.
 
-The cost: an excluded cycle that ends later is never freed. ``tests/gateway/test_cycles.py`` checks
-that neither a client nor a device leaves one behind. What remains are the cycles of a few requests
-that run at the moment of a full collection, and such a moment comes after tens of thousands of
-objects that stayed.
+The cost: an excluded cycle that ends later is never freed. ``tests/hostile/test_collections.py``
+checks that no client or request leaves one behind. Devices have none: nothing that belongs to one
+refers back to it.
 """
 
 import gc

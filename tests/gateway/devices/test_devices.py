@@ -1,6 +1,8 @@
 """The table of devices: who is admitted, who gives way, and what becomes of each effect."""
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -293,6 +295,18 @@ def test_fleeting_device_gives_way_first() -> None:
     assert notebook.told.index("evict new") < notebook.told.index("appear third after 1-0")
     assert (table.evicted["new"], table.counts["evicted"]) == ((Cursor(1, 1), 3), 1)
     assert table.size_bytes == sum(device.ring.size_bytes for device in table)
+
+
+def test_device_that_gave_way_is_freed_without_the_collector() -> None:
+    table, _ = open_table(devices=1)
+    gc.disable()
+    try:
+        say(table, "a", 1)
+        ring = weakref.ref(device_of(table, "a").ring)
+        say(table, "b", 1, seconds=1.0)
+        assert ring() is None
+    finally:
+        gc.enable()
 
 
 def test_long_gone_device_gives_way() -> None:
