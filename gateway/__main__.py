@@ -9,7 +9,6 @@ if __name__ == "__main__":
     begin()  # before the imports below, which take a while
 
 import errno
-import gc
 import os
 import resource
 import socket
@@ -26,6 +25,7 @@ from loguru import logger
 
 from gateway import __version__
 from gateway.app import Gateway, create_app, load_templates
+from gateway.cycles import collect_rarely
 from gateway.decorators import stops_process_on_error
 from gateway.shutdown import drain
 from gateway.transport import WebServer
@@ -41,8 +41,6 @@ from shared.settings import Settings, load_settings
 from shared.signals import ending_signals
 
 STOPPED, CRASHED, MISCONFIGURED = 0, 1, 2
-CYCLES_AFTER = 20_000
-"""The garbage collector runs after so many new objects; Python's default is 700."""
 SPARE_DESCRIPTORS = 64
 """File descriptors for logs, ZeroMQ and the listening socket; connections may use the rest."""
 HTTP_SPARE = 16
@@ -98,7 +96,7 @@ def run(
     notifier.tell(READY)
     beats = _beat(notifier)
     _report_start(settings, gateway)
-    _collect_rarely()
+    collect_rarely()
     code: int = ended.get()  # type: ignore[assignment]  # get() returns None only after a timeout
     notifier.tell(STOPPING)
     if code == STOPPED:
@@ -162,17 +160,6 @@ def _explain(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EACCES:
         return f"{where}: only root may use ports below 1024; choose another with --gateway-port"
     return f"{where}: {error.strerror}; check SPOKE_GATEWAY_HOST"
-
-
-def _collect_rarely() -> None:
-    """Exclude the objects made so far from garbage collections, and make collections rarer.
-
-    Reference counting frees the objects of a client that leaves. The collector searches for cycles
-    only: while clients connect, it would go through all connections again and again for nothing.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(CYCLES_AFTER)
 
 
 def _end_on_signals(ended: "AsyncResult[int]") -> None:

@@ -99,7 +99,7 @@ class Hub:
         self.fanout = Fanout(devices, open_multicast)
         self.connections: dict[str, ClientConnection] = {}
         self.started_s: float | None = None
-        self.receiver = Receiver(devices, replay, self.now, self._pause)
+        self.receiver = Receiver(devices, replay, self.now, self._pause, self._after_message)
         self._timeouts = Timeouts(devices, self.now)
         self._sender = Sender(
             self.fanout, self.connections, self.now, partial(self._pause, FLUSH_PIECE_S)
@@ -172,7 +172,7 @@ class Hub:
             self.devices.ask_newest(device_id, now)
         self.receiver.ask_questions(now)
         is_time = now.monotonic_s - self._flushed_s >= self._flush_s - PERIOD_S  # timers fire early
-        if is_time or self.fanout.has_full_send:
+        if is_time or self._sender.has_full_send:
             self._flushed_s = now.monotonic_s
             if self._sender.send_due(now):
                 self._has_more = True  # the next turn begins at once
@@ -186,6 +186,11 @@ class Hub:
         if self._clock().monotonic_s - self._piece_began_s >= piece_s:
             gevent.sleep(YIELD_S)
             self._piece_began_s = self._clock().monotonic_s
+
+    def _after_message(self) -> None:
+        """Send what fills a send, and pause: a message may move or concern thousands of clients."""
+        self._sender.send_full()
+        self._pause()
 
     def now(self) -> Now:
         """Read the hub's clocks."""

@@ -45,7 +45,8 @@ CAME_MAX = 200
 class Receiver:
     """Takes in messages from devices and sends them the feeds' questions.
 
-    ``pause`` is called between two pieces of long work; see ``Hub._pause``.
+    ``pause`` is called between two pieces of long work, ``after_message`` after each message; see
+    ``Hub``.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Receiver:
         replay: ReplayClient,
         clock: Callable[[], Now],
         pause: Callable[[], None],
+        after_message: Callable[[], None],
     ) -> None:
         self.subscriber: Subscriber | None = None
         """The open ZeroMQ sockets; None before the start."""
@@ -61,6 +63,7 @@ class Receiver:
         self._replay = replay
         self._clock = clock
         self._pause = pause
+        self._after_message = after_message
         self._logged = LogOnce(a_minute=LINES_A_MINUTE)
         self._readers: dict[str, AsyncResult[ReplayAnswer | ReplayRefusal]] = {}
         """The calls of :meth:`read_past` that wait, by their question's id."""
@@ -76,6 +79,7 @@ class Receiver:
                 self._log_refused(error, message, now)
                 self._devices.refuse(error, now)
             self.ask_questions(now)
+            self._after_message()
         self._log_faults()
         return not self.subscriber.is_emptied
 

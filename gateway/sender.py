@@ -61,6 +61,7 @@ class Sender:
         self._pause = pause
         self._waiting: dict[str, None] = {}
         """Clients that more can be sent to at once, the one that waits longest first."""
+        self._sent_full = False
         self._blocked: set[str] = set()
 
     @property
@@ -68,8 +69,14 @@ class Sender:
         """Tell whether a client can be sent more at once."""
         return bool(self._waiting)
 
+    @property
+    def has_full_send(self) -> bool:
+        """Tell whether a full send is due, or was made since the last :meth:`send_due`."""
+        return self._sent_full or self._fanout.has_full_send
+
     def send_due(self, now: Now) -> bool:
         """Send frames that are due; tell whether there is more that could be sent at once."""
+        self._sent_full = False
         self._pause()
         lagging = self._fanout.send_live(self._pause)
         self._pause()
@@ -87,6 +94,16 @@ class Sender:
                 self._waiting.setdefault(client_id)
                 has_more = True
         return has_more
+
+    def send_full(self) -> None:
+        """Send live entries now if a full send is due to some group, while messages are taken in.
+
+        One message may bring hundreds of entries: a group must not fall behind its own tail.
+        """
+        if self._fanout.has_full_send:
+            self._sent_full = True
+            lagging = self._fanout.send_live(self._pause)
+            self._waiting |= {it: None for it in lagging if it not in self._blocked}
 
     def _send(self, client_id: str, connection: ClientConnection, now: Now) -> bool:
         """Send one client a batch; tell whether more could be sent to it at once."""

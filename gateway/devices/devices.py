@@ -147,14 +147,14 @@ class Audience(Protocol):
     def note_status(self, device_id: str) -> None:
         """A value of a ``device_status`` has changed."""
 
-    def before_loss(self, device: Device, arrival: int) -> None:
-        """All entries up to an arrival number are about to be lost, other than by age."""
+    def before_forgetting(self, device: Device, arrival: int) -> int:
+        """A ring is about to forget the lost entries up to an arrival number.
 
-    def before_aging(self, device: Device, arrival: int) -> None:
-        """The oldest entry of a full ring is about to be lost; it arrived with this number."""
+        Returns the number up to which it may.
+        """
 
     def evict(self, device: Device) -> None:
-        """A device gave way to another; nothing of it is held any more."""
+        """A device gave way to another; its ring is used no more after this call."""
 
     def is_watched(self, device_id: str) -> bool:
         """Tell whether a client watches an id by name."""
@@ -352,19 +352,24 @@ class Devices:
                 # The newest reading may be another one: rate-limited clients must be scanned again.
                 self.arrival += 1
             case Empty(front):
-                self.audience.before_loss(device, self.arrival)
                 device.ring.empty(front)
+                self._forget_lost(device)
             case Seen(reading):
                 self._count_seen(device, reading, now)
             case Count(reason, cursor):
                 self._count(reason, device, cursor, now)
 
     def _append(self, device: Device, entry: Entry) -> None:
-        self.arrival, ring = entry.arrival, device.ring
-        if len(ring) >= ring.capacity:
-            self.audience.before_aging(device, ring.arrival_at(ring.first_index))
-        ring.append(entry)
+        self.arrival = entry.arrival
+        device.ring.append(entry)
+        self._forget_lost(device)
         self.audience.append(device, entry)
+
+    def _forget_lost(self, device: Device) -> None:
+        """Have a ring forget lost entries if there are many, as far as no client needs them."""
+        arrival = device.ring.last_lost
+        if arrival is not None:
+            device.ring.forget(self.audience.before_forgetting(device, arrival))
 
     def _count_seen(self, device: Device, reading: Reading, now: Now) -> None:
         """Count a reading whose position was taken before: as a duplicate or as a fault."""
@@ -398,13 +403,10 @@ class Devices:
         while self.size_bytes > self.limits.total_bytes:
             longest = max(self, key=lambda device: device.ring.size_bytes)
             ring = longest.ring
-            count = max(1, len(ring) // TRIM_PART)
-            self.audience.before_loss(
-                longest, ring.arrival_at(min(ring.first_index + count, ring.end_index) - 1)
-            )
             self.size_bytes -= ring.size_bytes
-            ring.trim(count)
+            ring.trim(max(1, len(ring) // TRIM_PART))
             self.size_bytes += ring.size_bytes
+            self._forget_lost(longest)
 
     # --- admission and eviction ----------------------------------------------------------
 
@@ -436,7 +438,6 @@ class Devices:
         return self._ours(device_id) or self.audience.is_watched(device_id)
 
     def _evict(self, device: Device) -> None:
-        self.audience.before_loss(device, self.arrival)
         del self._table[device.device_id]
         self._in_order = None
         self._unsettled.pop(device.device_id, None)

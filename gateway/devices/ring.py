@@ -11,8 +11,10 @@ How it works
   entries of all devices (0 if it was backfilled). Indexes, positions and arrivals all ascend, so
   each can be found by binary search.
 - The entries are stored in columns, a list of frames and arrays of integers: that takes less memory
-  than an object each. Trimmed entries stay as empty slots in front (``_skip``) until there are
-  enough of them to delete at once.
+  than an object each.
+- A lost entry stays as an empty slot in front (``_skip``), so that its index can still be found by
+  its arrival, until :meth:`Ring.forget` deletes the slot. The ring asks for that when it has enough
+  of them (:attr:`Ring.last_lost`).
 - Invariant: the entry at an index begins where the one before it ends. ``front`` is the position
   before the first entry.
 """
@@ -33,7 +35,7 @@ ENTRY_OVERHEAD_BYTES = 96
 pointer and four integers in columns that grow ahead (43), and a share of the trimmed slots."""
 
 COMPACT_PART = 16
-"""Trimmed slots are deleted when they are a 16th of all slots: trimming stays O(1), and a thousand
+"""Lost slots are deleted when they are a 16th of all slots: trimming stays O(1), and a thousand
 short rings do not keep a thousand long runs of empty slots."""
 
 
@@ -69,7 +71,8 @@ class Ring:
         """Entries below this index were lost by :meth:`empty`, not by age; None before that."""
         self.size_bytes = 0
         self._base = 0  # the index of slot 0
-        self._skip = 0  # trimmed slots in front that are not deleted yet
+        self._skip = 0  # lost slots in front that are not deleted yet
+        self._before: Cursor | None = None  # the position before slot 0
         self._frames: list[bytes] = []
         self._arrivals, self._epochs = array("q"), array("q")
         self._seqs, self._times = array("q"), array("q")
@@ -90,7 +93,7 @@ class Ring:
 
     def start_at(self, front: Cursor) -> None:
         """Begin after ``front`` at first contact; no reading before it is missing."""
-        self.front = front
+        self.front = self._before = front
 
     def append(self, entry: Entry) -> None:
         """Add an entry at the end; beyond the capacity the oldest entry is lost."""
@@ -117,8 +120,8 @@ class Ring:
             skipped += 1
         if skipped == len(entries) or entries[-1].end != self.front:
             return
-        self.front = entries[skipped - 1].end if skipped else front
-        self._compact()
+        self._delete(self._skip)
+        self.front = self._before = entries[skipped - 1].end if skipped else front
         self._put_in_front(entries[skipped:])
 
     def _put_in_front(self, entries: Sequence[Entry]) -> None:
@@ -142,23 +145,40 @@ class Ring:
             self._frames[slot] = b""
             self._gaps.pop(self.first_index, None)
             self._skip += 1
-        if self._skip * COMPACT_PART >= len(self._frames):
-            self._compact()
 
     def empty(self, front: Cursor) -> None:
-        """Delete all entries and continue after ``front``."""
+        """Lose all entries and continue after ``front``."""
         self._skip = len(self._frames)
-        self._compact()
+        self._frames = [b""] * self._skip
         self._gaps.clear()
         self.size_bytes = 0
         self.emptied_at = self.end_index
         self.front = front
 
-    def _compact(self) -> None:
-        self._base += self._skip
+    @property
+    def last_arrival(self) -> int:
+        """The arrival number of the newest entry, which may be lost; 0 if there was none."""
+        return self._arrivals[-1] if self._arrivals else 0
+
+    @property
+    def last_lost(self) -> int | None:
+        """The arrival number of the last lost entry, if it is time to forget lost entries."""
+        if not self._skip or self._skip * COMPACT_PART < len(self._frames):
+            return None
+        return self._arrivals[self._skip - 1]
+
+    def forget(self, arrival: int) -> None:
+        """Forget the lost entries up to an arrival number."""
+        self._delete(bisect_right(self._arrivals, arrival, hi=self._skip))
+
+    def _delete(self, slots: int) -> None:
+        if not slots:
+            return
+        self._before = self._end_of(slots - 1)
+        self._base += slots
+        self._skip -= slots
         for column in (self._frames, self._arrivals, self._epochs, self._seqs, self._times):
-            del column[: self._skip]
-        self._skip = 0
+            del column[:slots]
 
     def index_after(self, cursor: Cursor) -> int:
         """Return the index of the first entry that ends after ``cursor``."""
@@ -167,8 +187,11 @@ class Ring:
         )
 
     def index_arrived_after(self, arrival: int) -> int:
-        """Return the index of the first entry that arrived after ``arrival``."""
-        return self._base + bisect_right(self._arrivals, arrival, lo=self._skip)
+        """Return the index of the first entry that arrived after ``arrival``.
+
+        It may be a lost entry that is not forgotten.
+        """
+        return self._base + bisect_right(self._arrivals, arrival)
 
     def _end_of(self, slot: int) -> Cursor:
         return Cursor(self._epochs[slot], self._seqs[slot])
@@ -176,11 +199,14 @@ class Ring:
     def cursor_before(self, index: int) -> Cursor | None:
         """Return the position before the entry at ``index``, which may be :attr:`end_index`.
 
-        For a gap ``epoch_back`` that is the position before the device went back.
+        The entry may be lost, but not forgotten. For a gap ``epoch_back`` that is the
+        position before the device went back.
         """
         if index == self.emptied_at and index in self._gaps:
             return self._gaps[index].after
-        return self.front if index <= self.first_index else self._end_of(index - 1 - self._base)
+        if index == self.first_index:
+            return self.front
+        return self._before if index <= self._base else self._end_of(index - 1 - self._base)
 
     def frame_at(self, index: int) -> bytes:
         """Return the frame of one entry."""

@@ -96,6 +96,8 @@ def advance(
     ``stop`` is the index of the first entry that is not sent, by default the end of the ring.
     """
     ring = device.ring
+    if stop is not None and position.index >= stop:
+        return position
     position = _skip_lost(position, device, out)
     position = _skip_rest_of_gap(position, device, out)
     index = position.index

@@ -39,6 +39,8 @@ class BacklogSender:
     def has_due(self, client: Client, now_s: float) -> bool:
         """Tell whether :meth:`send` would send a client something."""
         backlog = client.backlog
+        if client.left is not None:
+            return now_s >= client.sweep_due_s
         if not backlog:
             return False
         if len(backlog) > DEVICES_AT_ONCE:
@@ -48,6 +50,7 @@ class BacklogSender:
 
     def send(self, client: Client, out: Outbound, now: Now) -> None:
         """Send the next entries of a backlog; a client that has everything joins its group."""
+        self._positions.spread(client)
         is_long = client.group is None and len(client.backlog) > DEVICES_AT_ONCE
         if client.sweep is not None or is_long:
             self._sweep(client, out, now)

@@ -9,6 +9,7 @@ A client has no queue, only positions:
   is noted: it gets the newest one at a time and never a backlog.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
@@ -123,6 +124,8 @@ class Client(Member):
     """Positions in devices that were evicted before the client had been sent everything."""
     backlog: dict[str, Position] = field(default_factory=dict)
     """Positions in devices that the group does not serve, the next to be sent first."""
+    left: Mapping[str, Position] | None = None
+    """The devices of the group that the client left, until it is served; see ``Positions``."""
     backlog_arrival: int = NEVER
     """The client was sent everything up to this number in devices at ``AFTER_ARRIVAL``."""
     sweep: Sweep | None = None

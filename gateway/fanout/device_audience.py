@@ -57,27 +57,29 @@ class DeviceAudience:
         if since is not None:
             self._membership.exclude_device(client, device_id)
             self._positions.place(client, device_id, since, now)
-        elif client.wants_every_reading(device_id) and not client.is_served_by_group(device_id):
+        elif client.wants_every_reading(device_id) and (
+            client.sweep is not None or not client.is_served_by_group(device_id)
+        ):
             self._positions.place_before_first(client, device)
         if not client.running_changes:  # a running request counts at its end
             self._subscriptions.recount(client)
 
-    def before_loss(self, device: Device, arrival: int) -> None:
-        """Give clients exact positions before a ring drops entries that tails still hold."""
-        self._membership.before_loss(device, arrival)
-        self._positions.look_up_before_loss(device, arrival)
+    def before_forgetting(self, device: Device, arrival: int) -> int:
+        """Give clients exact positions before a ring forgets lost entries up to a number.
 
-    def before_aging(self, device: Device, arrival: int) -> None:
-        """Give clients exact positions before a full ring drops its oldest entry.
-
-        Tails are shorter than rings, so no tail holds this entry.
+        Returns the number up to which it may forget: members of a group may still need a position
+        after any entry that the group's tail holds.
         """
-        self._positions.look_up_before_loss(device, arrival)
+        floors = [group.floor for group in self._groups.covering(device.device_id)]
+        arrival = min([arrival, *floors])
+        self._positions.before_forgetting(device, arrival)
+        return arrival
 
     def is_watched(self, device_id: str) -> bool:
         return self._subscriptions.is_watched(device_id)
 
     def evict(self, device: Device) -> None:
-        """Keep the cursors of clients in a device that is evicted, and tell them it is offline."""
+        """Keep the cursors of clients in a device that gives way, and tell them it is offline."""
+        self._membership.before_eviction(device)
         self._statuses.note(device.device_id)
         self._positions.evict(device)

@@ -14,8 +14,8 @@ Invariants:
 
 - A member is either in ``lagging`` (and its ``cohort`` is None) or counted in one cohort.
 - A synced member's number is ``cohort.arrival``; its own ``arrival`` is stale until it leaves.
-- No member's number is below ``floor``: before the tail is cut, the cohorts below the new floor
-  are sent the rest, and the lagging members below it leave the group.
+- No member's number is below ``floor``: before the tail is cut, the members below the new floor
+  leave the group.
 - ``cohort.arrival`` moves before the bytes are handed on: a member that leaves in the middle of a
   send has those bytes in its connection's outbox, so they count as sent.
 """
@@ -167,6 +167,14 @@ class Group(Tail):
         for cohort in [it for it in self.cohorts if it.arrival < arrival]:
             self.send_unsent(cohort)
 
+    def members_below(self, arrival: int) -> list[Member]:
+        """Return the members whose number is below an arrival number."""
+        below = [member for member in self.lagging if member.arrival < arrival]
+        if any(cohort.arrival < arrival for cohort in self.cohorts):
+            synced = ((it, it.cohort) for it in self.members)
+            below += [it for it, cohort in synced if cohort and cohort.arrival < arrival]
+        return below
+
     def join_unsent(self) -> None:
         """Join the bytes that the cohorts will be sent, in advance."""
         self.unsent_bytes = 0
@@ -181,13 +189,13 @@ class Groups:
         self,
         tail_length: Callable[[Coverage], int],
         open_multicast: OpenMulticast,
-        evict_lagging: Callable[[Group, int], None],
+        evict_below: Callable[[Group, int], None],
     ) -> None:
         self.has_full_send = False
         """Whether more than one send carries was appended to some group since the last flush."""
         self._tail_length = tail_length
         self._open_multicast = open_multicast
-        self._evict_lagging = evict_lagging  # takes out members below an arrival number
+        self._evict_below = evict_below  # takes out members below an arrival number
         self._groups: dict[Coverage, Group] = {}
         self._by_name: dict[str, list[Group]] = {}
         self._of_everything: list[Group] = []
@@ -238,8 +246,7 @@ class Groups:
             if not group.room:
                 # No member may be below the new floor: its entries are cut off.
                 floor = group.next_floor()
-                group.send_cohorts_below(floor)
-                self._evict_lagging(group, floor)
+                self._evict_below(group, floor)
                 group.cut()
             group.append(arrival, frame)
             self.has_full_send |= group.unsent_bytes > BATCH_BYTES_MAX

@@ -21,8 +21,8 @@ How it works. This is the path of a ``subscribe``, from the request to a synced 
 A member leaves its group in three cases:
 
 - Its subscription changes.
-- The tail, or a ring, is about to drop entries that the member was not sent:
-  :meth:`evict_lagging` gives it positions in the rings instead.
+- The tail is about to drop entries that the member was not sent, or a device gives way:
+  :meth:`evict_below` gives it positions in the rings instead.
 - A device appears for which the member gave a cursor: :meth:`exclude_device` moves it to a group
   that does not cover this device.
 """
@@ -54,7 +54,7 @@ class Membership:
         positions: Positions,
         open_multicast: OpenMulticast,
     ) -> None:
-        self.groups = Groups(self._tail_length, open_multicast, self.evict_lagging)
+        self.groups = Groups(self._tail_length, open_multicast, self.evict_below)
         self._devices = devices
         self._clients = clients
         self._positions = positions
@@ -130,13 +130,14 @@ class Membership:
         group = client.group
         if group is not None:
             self._evict(client, self._positions.after_arrival_in(group.coverage))
+        self._positions.spread(client)
 
-    def evict_lagging(self, group: Group, arrival: int) -> None:
-        """Take lagging clients below an arrival number out of a group.
+    def evict_below(self, group: Group, arrival: int) -> None:
+        """Take clients below an arrival number out of a group.
 
-        They get positions in the rings. This may be hundreds of clients at once, at 0.2 ms each.
+        They get positions in the rings. This may be thousands of clients at once, at 5 µs each.
         """
-        below = [member for member in group.lagging if member.arrival < arrival]
+        below = group.members_below(arrival)
         positions = self._positions.after_arrival_in(group.coverage) if below else {}
         for member in below:
             self._evict(self._clients[member.client_id], positions)
@@ -144,28 +145,27 @@ class Membership:
     def _evict(self, client: Client, positions: Mapping[str, Position]) -> None:
         client.statuses_first = False
         if client.sweep is not None:
-            self._end_sweep(client, positions)
+            self.end_sweep(client)
         else:
             self.leave(client)
             self._positions.set_after_arrival(client, positions)
 
     def end_sweep(self, client: Client) -> None:
-        """Take a client out of the group that :meth:`begin_sweep` added it to."""
-        self._end_sweep(client, self._positions.after_arrival_in(client.coverage()))
+        """Take a client out of the group that :meth:`begin_sweep` added it to.
 
-    def _end_sweep(self, client: Client, covered: Mapping[str, Position]) -> None:
+        Its backlog has its position in each device, also in those that appeared during the sweep.
+        """
         client.sweep = None
         self.leave(client)
-        # The backlog has exact positions, except in devices that appeared during the sweep.
-        self._positions.fill_in_at_arrival(client, covered)
 
-    def before_loss(self, device: Device, arrival: int) -> None:
-        """Move lagging clients out of groups before a ring drops entries they still need.
+    def before_eviction(self, device: Device) -> None:
+        """Send synced clients the last entries of a device that gives way; move others out.
 
-        The ring of ``device`` is about to drop its entries up to ``arrival``. A client that lags
-        in a tail can only be given a position in that ring as long as the ring holds them.
+        Later nothing could tell the position of a client in the ring. Of most devices that give
+        way, all clients have everything: they have been silent for long.
         """
+        arrival = device.ring.last_arrival
         for group in self.groups.covering(device.device_id):
             if arrival > group.floor:
                 group.send_cohorts_below(arrival)
-                self.evict_lagging(group, arrival)
+                self.evict_below(group, arrival)

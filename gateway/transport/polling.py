@@ -147,15 +147,14 @@ class PollingLink:
         packets = self.ask(answer)
         if packets is not None:
             return packets
-        watcher = watch_hangup(sock, on_hangup) if sock is not None else None
+        watch = HangupWatch(sock, on_hangup) if sock is not None else None
         try:
             packets = later.get()
         finally:
             if self._answer is answer:  # it may be the answer of the client's next GET already
                 self._answer = None
-            if watcher is not None:
-                watcher.stop()
-                watcher.close()
+            if watch is not None:
+                watch.close()
         return packets or []
 
     def _look(self) -> None:
@@ -214,24 +213,32 @@ def plain_socket(environ: Environ) -> gevent_socket.socket | None:
         return None
 
 
-def watch_hangup(sock: gevent_socket.socket, on_hangup: Callable[[], None]) -> Any:
-    """Call ``on_hangup`` when the client closes the connection its GET waits on."""
-    watcher = get_hub().loop.io(sock.fileno(), READABLE)
+class HangupWatch:
+    """Calls ``on_hangup`` when the client closes the connection its GET waits on."""
 
-    def look() -> None:
-        watcher.stop()  # readable stays readable: look once
+    __slots__ = ("_on_hangup", "_sock", "_watcher")
+
+    def __init__(self, sock: gevent_socket.socket, on_hangup: Callable[[], None]) -> None:
+        self._sock, self._on_hangup = sock, on_hangup
+        self._watcher: Any = get_hub().loop.io(sock.fileno(), READABLE)
+        self._watcher.start(self._look)
+
+    def close(self) -> None:
+        """Stop watching; this ends the reference cycle with the watcher, too."""
+        self._watcher.stop()
+        self._watcher.close()
+
+    def _look(self) -> None:
+        self._watcher.stop()  # readable stays readable: look once
         try:
-            gone = not _peek(sock)
+            gone = not _peek(self._sock)
         except BlockingIOError:
-            watcher.start(look)
+            self._watcher.start(self._look)
             return
         except OSError:
             gone = True
         if gone:
-            on_hangup()
-
-    watcher.start(look)
-    return watcher
+            self._on_hangup()
 
 
 def _peek(sock: gevent_socket.socket) -> bytes:

@@ -123,8 +123,7 @@ class WebHandler(WSGIHandler):
                 # Both hold the descriptor; it is closed with the last of them.
                 self.rfile.close()
                 self.socket.close()
-            for name in ("socket", "rfile", "wsgi_input"):  # break their reference cycles
-                self.__dict__.pop(name, None)
+            self.__dict__.clear()  # the request and its body refer back to this handler
 
     def _serve_one(self) -> bool:
         """Serve the next request; return False when the connection ends."""

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from gateway.__main__ import CYCLES_AFTER
+from gateway.cycles import CYCLES_AFTER
 from gateway.transport import EngineServer
 from gateway.transport.connection import Connection
 from gateway.transport.frames import packet_frame

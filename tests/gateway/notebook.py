@@ -23,11 +23,9 @@ class Notebook:
     def note_status(self, device_id: str) -> None:
         self.told.append(f"status {device_id}")
 
-    def before_aging(self, device: Device, arrival: int) -> None:
-        pass
-
-    def before_loss(self, device: Device, arrival: int) -> None:
-        self.told.append(f"lose {device.device_id} to {arrival}, holding {len(device.ring)}")
+    def before_forgetting(self, device: Device, arrival: int) -> int:
+        self.told.append(f"forget {device.device_id} to {arrival}, holding {len(device.ring)}")
+        return arrival
 
     def evict(self, device: Device) -> None:
         self.told.append(f"evict {device.device_id}")

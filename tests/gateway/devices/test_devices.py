@@ -1,6 +1,8 @@
 """The table of devices: who is admitted, who gives way, and what becomes of each effect."""
 
+import gc
 import json
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -132,7 +134,7 @@ def test_adopted_position_empties_ring() -> None:
         say(table, "a", seq, epoch=9)
     say(table, "a", 1, epoch=3, seconds=20.0)
     ring = device_of(table, "a").ring
-    lost = notebook.told.index("lose a to 2, holding 2")
+    lost = notebook.told.index("forget a to 2, holding 0")
     assert lost < notebook.told.index("append 3-0 as 3") < notebook.told.index("append 3-1 as 4")
     assert (ring.front, len(ring)) == (Cursor(3, 0), 2)
     assert table.counts["gap_epoch_back"] == 1
@@ -290,9 +292,21 @@ def test_fleeting_device_gives_way_first() -> None:
     say(table, "new", 1, seconds=FLEETING_S)
     say(table, "third", 1, seconds=FLEETING_S)
     assert [device.device_id for device in table] == ["old", "third"]
-    assert notebook.told.index("lose new to 3, holding 1") < notebook.told.index("evict new")
+    assert notebook.told.index("evict new") < notebook.told.index("appear third after 1-0")
     assert (table.evicted["new"], table.counts["evicted"]) == ((Cursor(1, 1), 3), 1)
     assert table.size_bytes == sum(device.ring.size_bytes for device in table)
+
+
+def test_device_that_gave_way_is_freed_without_the_collector() -> None:
+    table, _ = open_table(devices=1)
+    gc.disable()
+    try:
+        say(table, "a", 1)
+        ring = weakref.ref(device_of(table, "a").ring)
+        say(table, "b", 1, seconds=1.0)
+        assert ring() is None
+    finally:
+        gc.enable()
 
 
 def test_long_gone_device_gives_way() -> None:
@@ -334,7 +348,7 @@ def test_longest_ring_is_trimmed() -> None:
         say(table, "a", seq)
     assert table.size_bytes <= 20_000
     assert len(device_of(table, "b").ring) == 1
-    assert any(told.startswith("lose a to ") for told in notebook.told)
+    assert any(told.startswith("forget a to ") for told in notebook.told)
 
 
 # --- what is told of a device -----------------------------------------------------------------

@@ -87,7 +87,11 @@ def test_capacity_loses_front() -> None:
 
 
 def test_trimmed_slots_deleted_in_runs() -> None:
-    ring = _ring(*range(1, 220), capacity=100)
+    ring = Ring(100)
+    for entry in _entries(*range(1, 220)):
+        ring.append(entry)
+        if ring.last_lost is not None:
+            ring.forget(ring.last_lost)
 
     assert _held(ring) == [e.frame for e in _entries(*range(120, 220))]
     assert len(ring._frames) <= 100 + 100 / (COMPACT_PART - 1) + 1
@@ -212,7 +216,11 @@ def test_index_arrived_after() -> None:
     ring.prepend(_entries(4), Cursor(1, 3))
     ring.trim(2)
 
+    assert [ring.index_arrived_after(arrival) for arrival in range(5)] == [0, 1, 2, 3, 3]
+    assert ring.cursor_before(0) == (1, 4)
+    ring.forget(1)
     assert [ring.index_arrived_after(arrival) for arrival in range(5)] == [1, 1, 2, 3, 3]
+    assert ring.cursor_before(1) == (1, 5)
 
 
 def test_find_by_cursor() -> None:

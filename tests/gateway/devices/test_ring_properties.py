@@ -46,6 +46,9 @@ class RingBesideAList(RuleBasedStateMachine):
         self.front = self.line.at
         self.held: list[tuple[int, Entry]] = []
         self.end = 0
+        self.lost: list[tuple[int, Entry, Cursor]] = []
+        """Lost entries that are not forgotten, each with the end of the one before it."""
+        self.lost_up_to = self.front
 
     @rule(steps=STEPS)
     def append(self, steps: list[str]) -> None:
@@ -71,8 +74,16 @@ class RingBesideAList(RuleBasedStateMachine):
     def empty(self, back: int) -> None:
         self.line.at = Cursor(max(0, self.line.at.epoch - back), 7)
         self.ring.empty(self.line.at)
-        self.held, self.front = [], self.line.at
+        while self.held:
+            self._lose_oldest()
+        self.front = self.line.at
         assert self.ring.emptied_at == self.end
+
+    @rule(keep=st.integers(0, 5))
+    def forget(self, keep: int) -> None:
+        arrival = self.line.arrival - keep
+        self.ring.forget(arrival)
+        self.lost = [it for it in self.lost if it[1].arrival > arrival]
 
     @precondition(lambda self: self.front.epoch > 0)
     @rule(count=st.integers(1, 4), with_gap=st.booleans())
@@ -92,6 +103,8 @@ class RingBesideAList(RuleBasedStateMachine):
         if kept:
             dropped = entries[: len(entries) - len(kept)]
             self.front = dropped[-1].end if dropped else front
+            self.lost.clear()
+            self.lost_up_to = self.front
             begin = self.held[0][0] if self.held else self.end
             self.held = [*enumerate(kept, begin - len(kept)), *self.held]
 
@@ -131,8 +144,15 @@ class RingBesideAList(RuleBasedStateMachine):
         readings = [index for index, entry in self.held if entry.gap is None]
         assert self.ring.newest_reading() == (readings[-1] if readings else None)
         for arrival in (0, self.line.arrival // 2, self.line.arrival):
-            later = [index for index, entry in self.held if entry.arrival > arrival]
+            lost = [(index, entry) for index, entry, _ in self.lost]
+            later = [index for index, entry in [*lost, *self.held] if entry.arrival > arrival]
             assert self.ring.index_arrived_after(arrival) == (later[0] if later else self.end)
+
+    @invariant()
+    def knows_lost_positions(self) -> None:
+        for index, _, before in self.lost:
+            assert self.ring.cursor_before(index) == before
+        assert self.ring.last_arrival in (self.line.arrival, 0)
 
     @invariant()
     def weighs_the_same(self) -> None:
@@ -140,8 +160,9 @@ class RingBesideAList(RuleBasedStateMachine):
         assert self.ring.size_bytes == sum(sizes)
 
     def _lose_oldest(self) -> None:
-        _, entry = self.held.pop(0)
-        self.front = entry.end
+        index, entry = self.held.pop(0)
+        self.lost.append((index, entry, self.lost_up_to))
+        self.front = self.lost_up_to = entry.end
 
     def _change_to_front(self, at: Cursor) -> Entry:
         """Make the entry that ends where the ring begins."""

@@ -454,9 +454,13 @@ def test_memory_limit_trims_longest_ring() -> None:
     assert world.devices.size_bytes <= 40_000
     assert len(world.devices.get("b").ring) == 10  # type: ignore[union-attr]  # known above
     browser.drain()
+    assert browser.seqs("a") == [*range(1, 502)], "the group's tail has what the ring lost"
+    browser.received.clear()
+    world.publish("a", 1_500)
+    browser.drain()
     [gap] = browser.gaps()
-    assert gap["after"] == f"{EPOCH}-1"
-    assert browser.seqs("a")[-1] == 501
+    assert gap["after"] == f"{EPOCH}-501"
+    assert browser.seqs("a")[-1] == 2_001
 
 
 def test_removed_client_leaves_no_state(world: World) -> None:
@@ -635,3 +639,69 @@ def test_eviction_looks_up_no_ring(
     for number, browser in enumerate(slow):
         heard = [name for name, _body in browser.drain() if name == "speed_change"]
         assert len(heard) == len(bikes) + len(slow) - number
+
+
+def test_clients_that_leave_a_group_share_its_devices(
+    fleet: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many lagging clients fall out of a tail at once, each gets its backlog later."""
+    monkeypatch.setattr("gateway.fanout.positions.COPIED_AT_ONCE", PIECE)
+    slow = [Browser(fleet, str(number), connection=FakeConnection(10**6)) for number in range(5)]
+    for number, browser in enumerate(slow):  # each lags at another arrival number
+        browser.subscribe("*")
+        browser.drain()
+        browser.connection.block()
+        fleet.publish(BIKES[number])
+    clients = [fleet.fanout.clients[browser.name] for browser in slow]
+    for bike in BIKES[:PIECE]:
+        fleet.publish(bike)
+    assert all(client.group is None for client in clients)
+    assert not any(client.backlog for client in clients), "a backlog was made before it is needed"
+    for number, browser in enumerate(slow):
+        heard = [name for name, _body in browser.drain() if name == "speed_change"]
+        assert len(heard) == PIECE + len(slow) - number
+
+
+def test_bike_that_appears_reaches_clients_that_left_their_group(fleet: World) -> None:
+    browser = Browser(fleet, connection=FakeConnection(10**6))
+    browser.subscribe("*")
+    browser.drain()
+    browser.connection.block()
+    fleet.devices.limits = fleet.devices.limits._replace(devices=500)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.fanout.positions.COPIED_AT_ONCE", 0)
+        fleet.publish("bike-1", 25)
+        fleet.publish("a new bike", 3)
+    browser.drain()
+    assert browser.seqs("a new bike") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("loss", ["emptied", "trimmed"])
+def test_ring_that_loses_entries_sends_nothing_at_once(loss: str) -> None:
+    """Synced clients are sent the entries that a ring lost with the next flush, in pieces."""
+    world = World(readings=100, total_bytes=5_000)
+    browsers = [Browser(world, str(n), connection=FakeConnection(10**6)) for n in range(100)]
+    world.publish("a", 3)
+    for browser in browsers:
+        browser.subscribe("*")
+        browser.drain()
+    for browser in browsers:
+        browser.drain()
+        browser.connection.sent = b""
+    world.publish("a", 3)
+    if loss == "emptied":
+        world.time_s += 20
+        world.seqs["a"] = 0
+        world.publish("a", 2, epoch=EPOCH - 1)
+    else:
+        world.publish("a", 37)
+    assert len(world.devices.get("a").ring) < 30  # type: ignore[union-attr]  # known above
+    assert not any(browser.connection.sent for browser in browsers)
+    for browser in browsers:
+        browser.drain()
+        told = [
+            body.get("seq") or body["reason"]
+            for name, body in browser.received
+            if name != "device_status"
+        ]
+        assert told == [4, 5, 6, *(["epoch_back", 1, 2] if loss == "emptied" else range(7, 44))]

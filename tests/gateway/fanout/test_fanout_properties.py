@@ -50,6 +50,7 @@ def _pieces(request: pytest.FixtureRequest) -> Iterator[None]:
             for name in ("PLACED_AT_ONCE", "ANSWERED_AT_ONCE"):
                 patch.setattr(f"gateway.fanout.subscription_table.{name}", 1)
             patch.setattr("gateway.fanout.fanout.SENT_AT_ONCE", 1)
+            patch.setattr("gateway.fanout.positions.COPIED_AT_ONCE", 0)
             patch.setattr("gateway.fanout.groups.COHORT_MAX", 1)
             patch.setattr("gateway.fanout.throttle.SCANNED_AT_ONCE", 1)
             patch.setattr(Browser, "is_busy_world", True)
@@ -402,7 +403,7 @@ def test_full_send_wants_a_flush() -> None:
     world = World(readings=2_000)
     browser = Browser(world, connection=FakeConnection(10**6))
     world.publish("a")
-    browser.subscribe(["a"])
+    browser.subscribe(["a", "b"])
     browser.drain()
     wanted = []
     for count in (100, 900):
