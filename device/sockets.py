@@ -104,7 +104,7 @@ class _Opening:
             1  # a peer that left or is full raises an error instead of a silent drop
         )
         door = self._bind(router, endpoint, "SPOKE_REPLAY_BIND")
-        return ReplayLink(router, endpoint, Intake(router, self._bounds, door.cut))
+        return ReplayLink(router, endpoint, Intake(router, self._bounds, door.cut, door.note_read))
 
     def dealer(self, endpoint: str) -> ReplayLink:
         """Open a DEALER to one gateway: each gateway gets its own announcement and answers."""
@@ -125,6 +125,7 @@ class _Opening:
             QUESTIONS_BYTES,
             ENVELOPE_FRAMES_KEPT,
             ENVELOPE_FRAMES_KEPT * REQUEST_BYTES_MAX,
+            REQUEST_BYTES_MAX,
         )
 
     def _socket(self, kind: int) -> Socket:

@@ -1,7 +1,9 @@
 """Limits the peers of ZeroMQ sockets: how many may connect, and how much each may send.
 
 Why. libzmq limits neither the number of peers nor their rate, and it cannot disconnect a single
-peer. Unbinding an endpoint would end all its connections.
+peer. Unbinding an endpoint takes all its peers away from the socket (measured), and they do not
+notice it. So a full endpoint stays bound, and newcomers are cut off. They try again, every 2 s at
+most.
 
 How it works. A monitor socket of libzmq reports the file descriptor of each connection. Shutting
 down a descriptor (``shutdown(2)``) ends that connection, and libzmq cleans it up. This module
@@ -9,7 +11,8 @@ shuts down
 
 - each new connection to a bound endpoint beyond the limit of peers,
 - each new connection that libzmq could accept only with the last spare descriptors (below),
-- the connection of a peer that sends more than its allowance.
+- the connection of a peer that sends more than its allowance,
+- the connections of peers whose unread messages take too much memory (:mod:`shared.unread`).
 
 Existing connections continue. A thread reads the monitors, because libzmq can block the owner of a
 socket while a peer floods it (:mod:`device.subscriptions` explains where).
@@ -24,7 +27,6 @@ import os
 import resource
 import socket
 import struct
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -34,6 +36,8 @@ from threading import Thread
 from typing import TypeAlias
 
 import zmq
+
+from shared.unread import LOOK_EVERY_MS, UnreadWatch, bytes_received
 
 Socket: TypeAlias = zmq.Socket[bytes]
 Notice: TypeAlias = Callable[..., None]
@@ -59,8 +63,6 @@ _JOINED = int(zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED)
 _LEFT = int(zmq.EVENT_DISCONNECTED)
 _FAILED, _STOPPED = int(zmq.EVENT_ACCEPT_FAILED), int(zmq.EVENT_MONITOR_STOPPED)
 _EVENTS = _JOINED | _LEFT | _FAILED | _STOPPED
-_BYTES_RECEIVED = struct.Struct("=128xQ")
-"""The field of Linux's ``struct tcp_info`` that counts the bytes received on a connection."""
 _names = count(1)
 
 
@@ -79,6 +81,13 @@ class Peer:
     descriptor: int
     left_bytes: float
     read_bytes: int = 0
+    taken_bytes: int = 0
+    """How much of it the owner of the socket has read, as far as :mod:`shared.unread` knows."""
+    settled_bytes: int = 0
+    """How much had come in at the last time that :mod:`shared.unread` settled the counts."""
+    is_heard: bool = False
+    """Whether the owner has read a whole message since then."""
+    is_cut: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +103,8 @@ class Door:
     notice: Notice
     cuts: int = 0
     """How many connections were cut off."""
+    is_closed: bool = False
+    """Whether new connections are cut off, because unread messages take too much memory."""
     is_starved: bool = False
     """Whether libzmq could not accept a connection because no descriptor was free."""
     _peers: dict[int, Peer] = field(default_factory=dict)
@@ -108,12 +119,36 @@ class Door:
         """Return the peer whose connection currently has this descriptor."""
         return self._peers.get(descriptor)
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether the owner counts what it reads: it does unless peers have an allowance."""
+        return self.is_bound and self.allowance is None
+
+    def each_peer(self) -> list[Peer]:
+        """Return the peers whose connections were not cut off."""
+        return [peer for peer in list(self._peers.values()) if not peer.is_cut]
+
+    def note_read(self, descriptor: int, size: int) -> None:
+        """Count ``size`` bytes of a peer's connection as read. For the socket's owner."""
+        peer = self._peers.get(descriptor)
+        if peer is not None:
+            peer.taken_bytes += size
+            peer.is_heard = True
+
     def cut(self, descriptor: int) -> bool:
         """End the connection of one peer, and tell whether this worked."""
-        is_cut = descriptor in self._peers and cut_off(
-            descriptor, self.endpoint, is_bound=self.is_bound
-        )
-        self.cuts += is_cut
+        peer = self._peers.get(descriptor)
+        if peer is None or not cut_off(descriptor, self.endpoint, is_bound=self.is_bound):
+            return False
+        peer.is_cut = True
+        self.cuts += 1
+        return True
+
+    def cut_for(self, descriptor: int, why: str) -> bool:
+        """End the connection of one peer and log the reason, at most once per minute."""
+        is_cut = self.cut(descriptor)
+        if is_cut:
+            self._log("peer_cut_off", time.monotonic(), why=why)
         return is_cut
 
     def look(self) -> bool:
@@ -144,18 +179,19 @@ class Door:
             spent = max(read_bytes - meter.read_bytes, 0)
             meter.read_bytes = read_bytes
             meter.left_bytes = min(gained, self.allowance.burst_bytes) - spent
-            if meter.left_bytes < 0 and self.cut(descriptor):
+            if meter.left_bytes < 0 and self.cut_for(descriptor, "it exceeded its allowance"):
                 meter.left_bytes = (
                     self.allowance.burst_bytes
                 )  # libzmq will soon report the disconnect
-                self._log("peer_cut_off", time.monotonic(), why="it exceeded its allowance")
 
     def _join(self, descriptor: int) -> None:
         """Add a peer, and cut it off if the endpoint is full or no descriptor is free."""
         full, starved = len(self._peers) >= self.peers_max, self.is_starved
         left_bytes = self.allowance.burst_bytes if self.allowance else 0
         self._peers[descriptor] = Peer(descriptor, left_bytes)
-        if self.is_bound and (full or starved):
+        if self.is_closed:
+            self.cut_for(descriptor, "unread messages of others took too much memory")
+        elif self.is_bound and (full or starved):
             self.cut(descriptor)
             why = "the limit of peers is reached" if full else "no descriptor is free"
             self._log("endpoint_full", time.monotonic(), peers=len(self._peers) - 1, why=why)
@@ -233,6 +269,7 @@ class Doorkeeper:
         for monitor in doors:
             poller.register(monitor, zmq.POLLIN)
         measured_s = time.monotonic()
+        unread = UnreadWatch([door for door in self._doors if door.is_counted])
         while doors:
             ready = dict(poller.poll(self._wait_ms(doors.values())))
             for monitor in [it for it in ready if it in doors]:
@@ -241,12 +278,15 @@ class Doorkeeper:
                     del doors[monitor]
             self._relieve(doors.values())
             now_s = time.monotonic()
+            unread.look(now_s)
             if now_s - measured_s >= RATES_S:
                 for door in doors.values():
                     door.measure(now_s - measured_s)
                 measured_s = now_s
 
     def _wait_ms(self, doors: Iterable[Door]) -> int | None:
+        if any(door.is_counted and door.peers for door in doors):
+            return LOOK_EVERY_MS
         is_watching = any(door.is_starved or (door.allowance and door.peers) for door in doors)
         return int(RATES_S * 1_000) if is_watching else None
 
@@ -292,23 +332,6 @@ def cut_off(descriptor: int, endpoint: str, *, is_bound: bool) -> bool:
             connection.shutdown(socket.SHUT_RDWR)
             return True
     return False
-
-
-def bytes_received(descriptor: int) -> int:
-    """Return how many bytes a connection has received; 0 if the system does not report it."""
-    if sys.platform != "linux":
-        return 0
-    try:
-        connection = socket.socket(fileno=descriptor)
-    except OSError:
-        return 0
-    try:
-        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_RECEIVED.size)
-        return int(_BYTES_RECEIVED.unpack(info)[0])
-    except (OSError, struct.error):
-        return 0
-    finally:
-        connection.detach()  # leave the descriptor open: libzmq owns it
 
 
 def _end_monitor(opened: Socket, monitor: Socket) -> None:

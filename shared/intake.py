@@ -13,8 +13,10 @@ read and dropped, because unread messages would occupy libzmq's memory.
 
 A flood can arrive faster than it can be read and would then grow in libzmq. After
 :data:`FLOOD_TURNS` turns with a full queue and a socket that did not become empty, the peers that
-sent most of the dropped bytes are cut off. To find them, a sample of the dropped messages notes the
-descriptor of its connection.
+sent most of the dropped bytes are cut off. :mod:`shared.unread` limits what libzmq holds until
+then, and what it holds of messages whose last frame never comes. For both, each message is counted
+for the descriptor of its connection. Frames are received without a copy: only such a frame knows
+its descriptor, and it costs less than a copy and a question for more frames.
 
 Invariants: only this module reads the socket; a message is either queued or dropped as a whole; the
 queue exceeds its limits by at most one message.
@@ -35,9 +37,6 @@ FRAME_COST_BYTES = 64
 LOOK_FRAMES = 16
 """How many frames are read between two looks at the clock: 2 ms for the largest frames, 16 us
 for small ones."""
-SAMPLE_LOOKS = 8
-"""One look in eight notes the senders of all messages it drops. Noting every eighth message would
-find the same sender each time, because libzmq takes messages from the senders in turn."""
 FLOOD_TURNS = 4
 """How many turns in a row must leave a full queue and a socket that is not empty. An honest
 sender cannot cause this, because reading a message takes a tenth of the time to write it."""
@@ -47,10 +46,13 @@ cut off at a time, twenty peers that flood together would continue for eighty tu
 SPARED_S = 0.3
 """How long a descriptor is not cut again: messages of its ended connection are still being read."""
 
-NOBLOCK, RCVMORE = int(zmq.NOBLOCK), int(zmq.RCVMORE)
-"""Plain integers, because using pyzmq's enumerations takes longer than the call itself."""
+NOBLOCK = int(zmq.NOBLOCK)
+"""A plain integer, because using pyzmq's enumerations takes longer than the call itself."""
 DESCRIPTOR = "__fd"
 """The property of a frame that holds the descriptor of its connection."""
+NO_DESCRIPTOR = -1
+LONG_HEADER_FROM, LONG_HEADER_BYTES, SHORT_HEADER_BYTES = 256, 9, 2
+"""ZMTP writes so many bytes in front of a frame, depending on the frame's size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,12 @@ class Bounds:
     bytes_max: int
     frames_kept: int
     bytes_kept: int
+    frame_bytes_max: int
+    """Of a longer frame one byte more than this is kept, so that it is still too long."""
+
+
+def ignore(_descriptor: int, _size: int) -> None:
+    """Count nothing: the way of a socket whose peers nobody watches."""
 
 
 class Intake:
@@ -71,13 +79,19 @@ class Intake:
         socket: "zmq.Socket[bytes]",
         bounds: Bounds,
         cut: Callable[[int], bool],
+        note_read: Callable[[int, int], None] = ignore,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Read ``socket``. ``cut`` ends the connection of a descriptor and tells if it could."""
+        """Read ``socket``.
+
+        ``cut`` ends the connection of a descriptor and tells if it could. ``note_read`` counts the
+        bytes of a message that was read, for the descriptor of its connection.
+        """
         self.dropped = 0
         """How many messages did not fit."""
         self._bounds = bounds
         self._cut = cut
+        self._note_read = note_read
         self._clock = clock
         self._waiting: deque[Frames] = deque()
         self._waiting_bytes = 0
@@ -87,9 +101,10 @@ class Intake:
         """Read another socket from now on. Queued messages stay."""
         self._socket = socket
         self._frames: Frames = []  # the frames of the message being read
-        self._size = 0
+        self._size = self._wire_bytes = 0
         self._is_dropping = False
-        self._flood_turns = self._looks = 0
+        self._sender: int | None = None  # None between two messages
+        self._flood_turns = 0
         self._spared_until_s: dict[int, float] = {}  # by descriptor, which bounds it
         self._senders: Counter[int] = Counter()
 
@@ -126,53 +141,52 @@ class Intake:
 
     def _read_some(self) -> bool:
         """Read at most :data:`LOOK_FRAMES` frames; tell whether the socket became empty."""
-        self._looks += 1
-        receive, get, bounds = self._socket.recv, self._socket.getsockopt, self._bounds
+        receive = self._socket.recv
         try:
             for _ in range(LOOK_FRAMES):
-                if not (self._frames or self._is_dropping) and self._is_full:
-                    self._is_dropping = True
-                    if self._looks % SAMPLE_LOOKS == 0:
-                        self._note_sender()
-                        continue
-                frame = receive(NOBLOCK)
-                self._size += len(frame)
-                is_kept = len(self._frames) < bounds.frames_kept and self._size <= bounds.bytes_kept
-                if not self._is_dropping and (is_kept or not self._frames):
-                    self._frames.append(frame)
-                if not get(RCVMORE):
+                frame = receive(NOBLOCK, False)
+                if self._sender is None:
+                    self._sender = _descriptor(frame)
+                    self._is_dropping = self._is_full
+                self._add(frame)
+                if not frame.more:
                     self._finish()
         except zmq.Again:
-            self._is_dropping = False  # libzmq delivers whole messages, so none is unfinished
-            return True
+            return True  # libzmq delivers whole messages, so none is unfinished
         return False
+
+    def _add(self, frame: zmq.Frame) -> None:
+        """Keep a frame of the message being read, or a part of it, as the bounds say."""
+        bounds, size = self._bounds, len(frame)
+        header_bytes = LONG_HEADER_BYTES if size >= LONG_HEADER_FROM else SHORT_HEADER_BYTES
+        self._wire_bytes += size + header_bytes
+        if self._is_dropping:
+            return
+        self._size += size
+        is_kept = len(self._frames) < bounds.frames_kept and self._size <= bounds.bytes_kept
+        if is_kept or not self._frames:
+            is_long = size > bounds.frame_bytes_max
+            piece = bytes(frame.buffer[: bounds.frame_bytes_max + 1]) if is_long else frame.bytes
+            self._frames.append(piece)
 
     def _finish(self) -> None:
         """Queue the message that was read, unless it is being dropped."""
+        sender = NO_DESCRIPTOR if self._sender is None else self._sender
+        self._note_read(sender, self._wire_bytes)
         if self._is_dropping:
             self.dropped += 1
+            self._senders[sender] += self._wire_bytes + FRAME_COST_BYTES
         else:
             self._waiting.append(self._frames)
             self._waiting_bytes += _cost(self._frames)
-        self._frames, self._size, self._is_dropping = [], 0, False
-
-    def _note_sender(self) -> None:
-        """Read the first frame of a dropped message, and note the descriptor of its connection.
-
-        The connection may have ended and its descriptor may belong to another peer by now. That
-        peer may then be cut off by mistake, once, and reconnects.
-        """
-        frame = self._socket.recv(NOBLOCK, copy=False)
-        self._size += len(frame)
-        if not frame.more:
-            self._finish()
-        try:
-            self._senders[int(frame.get(DESCRIPTOR))] += len(frame) + FRAME_COST_BYTES
-        except (zmq.ZMQError, ValueError):  # the message did not come over a network connection
-            return
+        self._frames, self._sender, self._size, self._wire_bytes = [], None, 0, 0
 
     def _cut_off(self) -> None:
-        """Cut off the peers that sent most of the dropped bytes, unless they were just cut off."""
+        """Cut off the peers that sent most of the dropped bytes, unless they were just cut off.
+
+        A connection may have ended and its descriptor may belong to another peer by now. That peer
+        may then be cut off by mistake, once, and reconnects.
+        """
         self._flood_turns = most = 0
         now_s = self._clock()
         for descriptor, sent in self._senders.most_common():
@@ -187,3 +201,11 @@ class Intake:
 
 def _cost(frames: Frames) -> int:
     return sum(map(len, frames)) + FRAME_COST_BYTES * len(frames)
+
+
+def _descriptor(frame: zmq.Frame) -> int:
+    """Return the descriptor of the connection that a message came over."""
+    try:
+        return int(frame.get(DESCRIPTOR))
+    except (zmq.ZMQError, ValueError):  # it did not come over a network connection
+        return NO_DESCRIPTOR

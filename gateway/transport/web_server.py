@@ -22,6 +22,8 @@ from gateway.transport.client_address import TrustedProxies, holder_of
 from gateway.transport.connection_slots import ConnectionSlots, Slot
 from gateway.transport.web_handler import WebHandler
 
+SEND_BUFFER_BYTES = 128 * 1024
+"""What the kernel keeps for a client that does not read; by itself it would keep up to 4 MB."""
 WAITING_MAX = 16
 """Accepted connections that wait for a slot. Each holds a descriptor and nothing else."""
 
@@ -65,6 +67,8 @@ class WebServer(WSGIServer):
     def do_handle(self, *args: Any) -> None:
         """Serve an accepted connection in a greenlet of its own, once it has a slot."""
         sock, address = args
+        with suppress(OSError):  # the client may have left just now
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         newcomer = _Newcomer(sock, address, self._holder(address))
         if not self._serve(newcomer):
             self._waiting.append(newcomer)

@@ -8,7 +8,7 @@ topics inside ``recv``: a publisher that ignores subscriptions kept it there for
 """
 
 import errno
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple, TypeAlias
@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import zmq
 
 from gateway.upstream.replay_routes import Route
-from shared.doorkeeper import Doorkeeper, cut_off, peers_allowed
+from shared.doorkeeper import Door, Doorkeeper, cut_off, peers_allowed
 from shared.endpoints import why_not_bound, why_not_connected
 from shared.errors import SettingsError
 from shared.intake import Bounds, Intake
@@ -27,6 +27,7 @@ from shared.wire import (
     READING_TOPIC,
     REPLAY_LIMIT_MAX,
     REQUEST_BYTES_MAX,
+    SERVE_BYTES_MAX,
     STATUS_TOPIC,
 )
 
@@ -116,13 +117,14 @@ def open_links(
 ) -> Iterator[UpstreamLink]:
     """Open one socket after the other; raises SettingsError for one that cannot be opened."""
     for kind, setting, endpoint in _endpoints(settings):
-        cut: Callable[[int], bool]
+        bounds = _bounds(kind, settings)
         if setting.endswith("_BIND"):
-            socket, cut = _bind(context, doorkeeper, setting, endpoint, settings)
+            socket, door = _bind(context, doorkeeper, setting, endpoint, settings)
+            intake = Intake(socket, bounds, door.cut, door.note_read)
         else:
             socket = open_connected(context, setting, endpoint, settings)
             cut = partial(cut_off, endpoint=endpoint, is_bound=False)
-        intake = Intake(socket, _bounds(kind, settings), cut)
+            intake = Intake(socket, bounds, cut)
         yield UpstreamLink(kind, endpoint, setting, socket, intake)
 
 
@@ -192,8 +194,10 @@ def _endpoints(settings: LinkSettings) -> list[tuple[Kind, str, str]]:
 def _bounds(kind: Kind, settings: LinkSettings) -> Bounds:
     if kind == "live":
         queue = _live_queue(settings)
-        return Bounds(queue, LIVE_QUEUE_BYTES, LIVE_FRAMES_KEPT, LIVE_FRAME_BYTES_MAX * 2)
-    return Bounds(REPLAY_QUEUE, REPLAY_QUEUE_BYTES, REPLAY_FRAMES_KEPT, REPLAY_BYTES_KEPT)
+        kept = (LIVE_FRAMES_KEPT, LIVE_FRAME_BYTES_MAX * 2, READING_BYTES_MAX)
+        return Bounds(queue, LIVE_QUEUE_BYTES, *kept)
+    kept = (REPLAY_FRAMES_KEPT, REPLAY_BYTES_KEPT, SERVE_BYTES_MAX)
+    return Bounds(REPLAY_QUEUE, REPLAY_QUEUE_BYTES, *kept)
 
 
 def _live_queue(settings: LinkSettings) -> int:
@@ -228,15 +232,12 @@ def _bind(
     setting: str,
     endpoint: str,
     settings: LinkSettings,
-) -> tuple["zmq.Socket[bytes]", Callable[[int], bool]]:
-    """Open a socket that peers connect to; returns it and a function that cuts one peer off.
-
-    Raises SettingsError.
-    """
+) -> tuple["zmq.Socket[bytes]", Door]:
+    """Open a socket that peers connect to, and watch them. Raises SettingsError."""
     socket = _configured(context, setting, endpoint, settings)
     peers_max = peers_allowed(max(PEERS_LEAST, PEERS_A_DEVICE * settings.devices_max))
     try:
-        return socket, doorkeeper.bind(socket, endpoint, peers_max).cut
+        return socket, doorkeeper.bind(socket, endpoint, peers_max)
     except zmq.ZMQError as error:
         socket.close()
         why = why_not_bound(setting, endpoint, error.errno or 0, str(error), USUAL_OCCUPANT)

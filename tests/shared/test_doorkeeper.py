@@ -91,6 +91,39 @@ def test_full_endpoint_refuses_newcomers(house: House) -> None:
     assert house.hears(established)
 
 
+def test_newcomer_gets_in_when_one_leaves(house: House) -> None:
+    peers = [house.dealer() for _ in range(PEERS_MAX)]
+    assert all(house.hears(peer) for peer in peers)
+    newcomer = house.dealer()
+    eventually(lambda: house.door.cuts > 1, what="two attempts of the newcomer")
+    assert all(house.hears(peer) for peer in peers)
+    peers.pop().close()
+    eventually(lambda: house.hears(newcomer), what="the newcomer")
+    cuts = house.door.cuts
+    assert all(house.hears(peer) for peer in [*peers, newcomer])
+    assert (house.door.peers, house.door.cuts) == (PEERS_MAX, cuts)
+
+
+def test_unbinding_would_lose_all_peers(house: House) -> None:
+    """The reason why newcomers are cut off, and a full endpoint is not unbound."""
+    established = house.dealer()
+    established.send(b"hello")
+    name, _ = house.socket.recv_multipart()
+    house.socket.router_mandatory = 1
+    house.socket.send_multipart([name, b"a peer"])
+    house.socket.unbind(house.door.endpoint)
+
+    def is_gone() -> bool:
+        with suppress(zmq.Again):
+            try:
+                house.socket.send_multipart([name, b"a peer no more"], zmq.NOBLOCK)
+            except zmq.ZMQError as error:
+                return error.errno == zmq.EHOSTUNREACH
+        return False
+
+    eventually(is_gone, what="the loss of the peer")
+
+
 def test_no_descriptors_cuts_newcomers(house: House) -> None:
     established = house.dealer()
     assert house.hears(established)

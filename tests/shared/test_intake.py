@@ -14,7 +14,9 @@ from tests.timing import eventually, scaled_s
 
 READ_S = 1.0
 SENDERS = 4
-BOUNDS = Bounds(messages_max=100, bytes_max=100_000, frames_kept=3, bytes_kept=1_000)
+BOUNDS = Bounds(
+    messages_max=100, bytes_max=100_000, frames_kept=3, bytes_kept=1_000, frame_bytes_max=5_000
+)
 
 
 class Line:

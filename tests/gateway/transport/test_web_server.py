@@ -14,6 +14,7 @@ import pytest
 from gateway.transport import WebHandler, WebServer, handover, web_handler
 from gateway.transport.handover import SEND_PIECE, give_back
 from gateway.transport.socket_handoff import HANDOVER
+from gateway.transport.web_server import SEND_BUFFER_BYTES
 from tests.gateway.transport.clients import TcpClient, read_answer, request_bytes, until, within
 
 PACE_S = 0.01
@@ -162,6 +163,21 @@ def test_answer_without_bytes_is_500() -> None:
         client.send(request_bytes("GET", "/no-bytes", None, {}))
         assert read_answer(client).status == 500
         assert client.receive() == b""
+
+
+def test_kernel_keeps_little_for_a_client_that_does_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[int] = []
+
+    def note(handler: WebHandler) -> bool:
+        kept.append(handler.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
+        return False
+
+    monkeypatch.setattr(WebHandler, "_serve_one", note)
+    with serving() as (port, _environs):
+        assert TcpClient(port).receive() == b""
+    assert 0 < kept[0] <= 2 * SEND_BUFFER_BYTES
 
 
 def test_long_answer_to_slow_reader() -> None:

@@ -13,6 +13,7 @@ from gateway.upstream.sockets import LinkSettings, link_settings, open_connected
 from shared.contexts import open_context
 from shared.errors import SettingsError
 from shared.settings import load_settings
+from shared.wire import READING_BYTES_MAX
 from tests.faults.relay import Relay
 from tests.gateway.link_peers import (
     TOPIC,
@@ -110,7 +111,7 @@ def test_publisher_ignores_subscriptions(peers: Peers, start_links: StartLinks) 
         ([TOPIC], [TOPIC]),
         ([TOPIC, b""], [TOPIC, b""]),
         ([TOPIC, b"", b""], [TOPIC, b"", b""]),
-        ([TOPIC, bytes(60_000)], [TOPIC, bytes(60_000)]),
+        ([TOPIC, bytes(60_000)], [TOPIC, bytes(READING_BYTES_MAX + 1)]),
         ([TOPIC, *[b"frame"] * 10_000], [TOPIC, b"frame", b"frame"]),
         ([b"", b""], [b"", b""]),
     ],

@@ -4,16 +4,22 @@ import socket
 from contextlib import suppress
 
 from tests import processes
-from tests.hostile.attacker import HONEST, LASTS_S, Attacker, pour
+from tests.hostile.attacker import HONEST, LASTS_S, WAIT_S, Attacker, pour
 from tests.hostile.attacks.table import attack
+from tests.hostile.zmtp_flood import greet
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48)
 PROGRAM = "tests.hostile.attacks.peer"
+FRAME_WITHOUT_END = b"\x01\x00"
+"""An empty frame that says that more follow. libzmq keeps 64 bytes for it."""
 FLOODS = 4
-FLOOD_MB = 100.0
-"""libzmq's thread reads without a bound until the peers are cut off, and on a busy machine the loop
-takes a while for the four turns before that: two floods of 34 MB were held at most. Four would be,
-if nothing were dropped."""
+FLOOD_MB = 60.0
+"""libzmq takes two bytes for each byte of these messages, and the loop and the thread that watches
+the memory take a while on a busy machine. Four floods of 34 MB would take 270 MB."""
+ENDLESS_MB = 60.0
+"""1 MB in empty frames takes libzmq 32 MB, and some come in until the watch looks."""
+FRAMES_BYTES = 8_000_000
+"""Of each peer. All together would take 3 GB."""
 
 
 @attack(clients=60, growth_mb=FLOOD_MB)
@@ -29,10 +35,29 @@ def replay_peers_that_take_nothing(attacker: Attacker) -> None:
     _run_peers("deaf", attacker.target.replay_bind)
 
 
-@attack(clients=20, growth_mb=FLOOD_MB)  # 64 MB of messages may wait for a link
+@attack(clients=20)
 def rubbish_publishers(attacker: Attacker) -> None:
     """Messages of every kind that are no reading."""
     _run_peers("rubbish", attacker.target.device_bind)
+
+
+@attack(clients=12, growth_mb=ENDLESS_MB)
+def messages_without_end(attacker: Attacker) -> None:
+    """One message with frames for ever, of peers that publish and of peers that answer."""
+    lines = []
+    for port, kind in (
+        (attacker.target.device_bind, b"PUB"),
+        (attacker.target.replay_bind, b"DEALER"),
+    ):
+        for _ in range(6):
+            line = socket.create_connection((HONEST, port))
+            lines.append(line)
+            with suppress(OSError):  # new connections are cut off for a while
+                line.settimeout(WAIT_S)
+                greet(line, kind)
+    pour(lines, FRAME_WITHOUT_END * 32_768, lasts_s=1.0, bytes_max=FRAMES_BYTES)
+    for line in lines:
+        line.close()
 
 
 @attack(clients=60)

@@ -17,7 +17,7 @@ from shared.replay_server.server import ReplayLink, ReplayServer, Socket
 from shared.wire import ReplayAnswer, ReplayRequest, decode_answer, encode_reading, encode_request
 from tests.timing import scaled_s
 
-BOUNDS = Bounds(messages_max=100, bytes_max=10**6, frames_kept=10, bytes_kept=10**5)
+BOUNDS = Bounds(100, 10**6, frames_kept=10, bytes_kept=10**5, frame_bytes_max=10**4)
 
 
 class Archive:
