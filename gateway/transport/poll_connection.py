@@ -215,8 +215,8 @@ class PollConnection:
     def release(self) -> None:
         """Return the idle connection to the web server.
 
-        A proxy sends the requests of many clients over its connections. If this one was closed here,
-        the request of another client that is on its way would be lost.
+        A proxy sends the requests of many clients over its connections. Closing this one would lose
+        the request of another client that is on its way.
         """
         exchange = self._end()
         exchange.give_back(exchange.sock, b"", b"")
