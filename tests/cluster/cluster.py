@@ -10,9 +10,11 @@ from tests.faults.witnesses import Json, Witnesses
 from tests.processes import RunningProcess
 
 GATEWAYS = 2
-POLLING: Json = {"transports": ["polling"], "withCredentials": True}
+PATIENT: Json = {"timeout": 20_000, "reconnectionDelay": 500, "reconnectionDelayMax": 2_000}
+"""Many clients that connect at once, each several times, would keep a busy machine busy."""
+POLLING: Json = {**PATIENT, "transports": ["polling"], "withCredentials": True}
 """With credentials, socket.io-client keeps the proxy's cookie, as a browser does."""
-WEBSOCKET: Json = {"transports": ["websocket"]}
+WEBSOCKET: Json = {**PATIENT, "transports": ["websocket"]}
 
 
 @dataclass
