@@ -78,10 +78,10 @@ class PollConnection:
         if polling is None:
             return
         if polling.resting is not None and polling.occupied:  # a GET waits on the other one already
-            self.close()
+            self.release()
             return
         if polling.resting is not None:
-            polling.resting.close()
+            polling.resting.release()
         polling.resting = self
 
     def check(self) -> None:
@@ -211,6 +211,15 @@ class PollConnection:
         self.close()
         if self._session.polling is not None:
             self._session.hang_up()
+
+    def release(self) -> None:
+        """Return the idle connection to the web server.
+
+        A proxy sends the requests of many clients over its connections. Closing this one would lose
+        the request of another client that is on its way.
+        """
+        exchange = self._end()
+        exchange.give_back(exchange.sock, b"", b"")
 
     def close(self) -> None:
         """Close at once."""

@@ -40,6 +40,9 @@ class RestingConnection(Protocol):
     def close(self) -> None:
         """Close it at once."""
 
+    def release(self) -> None:
+        """Return it to the web server."""
+
 
 class PollingLink:
     """The packets of a polling client, and its GET while it waits."""

@@ -1,6 +1,7 @@
 """``python -m scripts.fault_runs``: random faults, then a table. Exits with 1 if a guarantee fails.
 
-``--named`` runs the faults of ``tests/faults`` instead, one by one, at full length.
+``--named`` runs the faults of ``tests/faults`` instead, one by one, at full length. ``--cluster``
+kills gateways behind HAProxy instead.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from collections import Counter
 from contextlib import ExitStack
 from random import Random
 
+from scripts.fault_runs.cluster import CLIENTS, ClusterScene, raise_descriptor_limit
 from scripts.fault_runs.faults import FAULTS, GAPS
 from scripts.fault_runs.scene import Scene
 from scripts.fault_runs.table import is_kept, reasons, render
@@ -33,9 +35,19 @@ def main() -> int:
     parser.add_argument(
         "--named", action="store_true", help="run the faults of tests/faults at full length"
     )
+    parser.add_argument(
+        "--cluster",
+        action="store_true",
+        help="kill one of two gateways behind HAProxy every 10 s",
+    )
+    parser.add_argument(
+        "--clients", type=int, default=CLIENTS, help="how many clients of a cluster (%(default)d)"
+    )
     options = parser.parse_args()
     if options.named:
         return run_named()
+    if options.cluster:
+        return run_cluster(options.clients, options.minutes * 60)
     seed = Random().randrange(SEED_MAX) if options.seed is None else options.seed
     say(f"seed {seed}, {options.minutes:g} minutes")
     with ExitStack() as stack:
@@ -48,6 +60,24 @@ def run_named() -> int:
     pytest = [sys.executable, "-m", "pytest", "--verbose", f"--timeout={LONGEST_S}", "tests/faults"]
     environ = {**os.environ, "FAULTS_AT_FULL_LENGTH": "1"}
     return subprocess.run(pytest, env=environ, check=False).returncode
+
+
+def run_cluster(clients: int, lasts_s: float) -> int:
+    """Kill gateways behind HAProxy, then print the table. Return 1 if a client missed a reading."""
+    raise_descriptor_limit()
+    broken = ""
+    with ExitStack() as stack:
+        scene = ClusterScene(stack, say, clients)
+        scene.start()
+        say("all clients have all readings")
+        try:
+            scene.run(lasts_s)
+        except AssertionError as error:
+            broken = str(error)[:2_000]
+        print(render(scene.witnesses, scene.done), flush=True)
+    if broken:
+        say(broken)
+    return int(bool(broken or reasons(scene.witnesses)) or not is_kept(scene.witnesses))
 
 
 def run(scene: Scene, lasts_s: float) -> int:

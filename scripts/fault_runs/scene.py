@@ -12,6 +12,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from tests import processes
+from tests.conftest import StartProcess
 from tests.faults.lossy import Harm, LossyLink
 from tests.faults.replays import ReplayProxy
 from tests.faults.stage import Footprint, Stage, footprint
@@ -44,7 +45,8 @@ class Scene:
     before: Footprint = field(init=False)
 
     def __post_init__(self) -> None:
-        pair = Pair(self._start_process, web=free_port(), live=free_port(), replay=free_port())
+        start = process_starter(self.stack)
+        pair = Pair(start, web=free_port(), live=free_port(), replay=free_port())
         self.stage = stage = Stage(pair, free_port, self.stack)
         enter = self.stack.enter_context
         seed = self.draw.randrange(2**32)
@@ -83,12 +85,17 @@ class Scene:
         """Wait until every witness has all published readings."""
         self.stage.settle(*self.witnesses.values(), timeout_s=60)
 
-    def _start_process(
-        self,
+
+def process_starter(stack: ExitStack) -> StartProcess:
+    """Return a function that starts processes; ``stack`` ends them."""
+
+    def start(
         argv: Sequence[str],
         environ: Mapping[str, str | None] | None = None,
         directory: Path = processes.ROOT,
     ) -> RunningProcess:
         process = processes.start(argv, environ, directory)
-        self.stack.callback(process.close)
+        stack.callback(process.close)
         return process
+
+    return start

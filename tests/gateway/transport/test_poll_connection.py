@@ -400,7 +400,7 @@ def test_own_headers_of_an_answer() -> None:
     assert lines[5:] == [b"", b""]
 
 
-def test_session_keeps_one_resting_connection() -> None:
+def test_session_keeps_one_resting_connection_and_gives_back_the_others() -> None:
     with serving() as (service, port), within(10):
         polls = KeptPolls(service, port)
         made = []
@@ -409,10 +409,9 @@ def test_session_keeps_one_resting_connection() -> None:
             made.append(polls.client)
             polls.client = TcpClient(port)
         assert len(service.engine.resting) == 1
-        for client in made[:-1]:
-            assert client.receive() == b""
-        polls.client = made[-1]
-        assert polls.get("more").body == "4more"
+        for client in made:
+            polls.client = client
+            assert polls.get("more").body == "4more"
 
 
 def test_give_back_to_full_server() -> None:
