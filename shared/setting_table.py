@@ -274,6 +274,15 @@ class Settings:
     max_connections: int = setting(
         GATEWAY, "10000", integer(1, CONNECTIONS_MAX), "the maximum number of browsers"
     )
+    metrics: bool = setting(
+        GATEWAY, "no", yes_or_no, "whether /metrics answers other machines, too"
+    )
+    metrics_port: int | None = setting(
+        DEVICE,
+        None,
+        integer(1, PORT_MAX),
+        "the port on 127.0.0.1 where the device serves its metrics",
+    )
     auth: str = setting(
         GATEWAY,
         "none",

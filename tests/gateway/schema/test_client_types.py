@@ -18,6 +18,7 @@ INTERFACES = {
     "Start": "Start",
     "Refusal": "Error",
     "Page": "Page",
+    "Counts": "Counts",
 }
 """The name in TypeScript, and the name of the schema."""
 
