@@ -49,6 +49,7 @@ class EventContext(NamedTuple):
             raise ClientLeft
 
 
+SAID_GOODBYE = "client_disconnect"
 Answer: TypeAlias = dict[str, object] | ReadyJson
 Handler: TypeAlias = Callable[[EventContext, object], Answer]
 EVENTS: dict[str, Handler] = {}
@@ -139,7 +140,9 @@ class EventDispatcher:
         self.hub.disconnect(client_id)
         if client_id in self._here:
             visit, browser = self._here.pop(client_id)
-            because = browser.left_because or str(reason).replace(" ", "_")
+            because = str(reason).replace(" ", "_")
+            if because != SAID_GOODBYE:  # a client that does closes its connection right after
+                because = browser.left_because or because
             now_s = self.hub.now().monotonic_s
             self.visits.leave(visit, client_id, browser.transport, because, now_s)
 
