@@ -6,3 +6,5 @@ is ``check``, which judges other devices with the feed of a gateway. The pure co
 ``road``, ``rider``, ``noise`` and the decoders) imports no socket, thread, clock, environment or
 random.
 """
+
+__version__ = "0.1.0"

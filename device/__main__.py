@@ -21,24 +21,30 @@ from pathlib import Path
 
 from loguru import logger
 
+from device import __version__
 from device.durable.epoch_file import take_epoch
 from device.durable.journal import DurableJournal
 from device.durable.numbers import Beginning
 from device.fleet import Bike, fleet_ids
 from device.journal import Journal, MemoryJournal, capacity
+from device.metrics import serve_metrics
+from device.plan import plan
 from device.publisher import Publisher
 from device.sockets import Sockets, open_sockets
 from device.sources import open_source
 from device.subscriptions import Subscriptions
-from shared.console import tell
+from shared.about import about
+from shared.console import put_out, tell
 from shared.contexts import open_context
 from shared.errors import JournalError, SettingsError, SourceError
+from shared.log_signals import block_signals, serve_signals
 from shared.logs import log_name, setup_logging
 from shared.notify import READY, STOPPING, Notifier
 from shared.program import run as run_program
 from shared.replay_server.questions import PendingQuestions
 from shared.replay_server.server import ReplayServer
-from shared.settings import Settings, load_settings
+from shared.setting_report import report
+from shared.settings import Settings, load_with_places
 from shared.signals import ending_signals
 
 STOPPED, MISCONFIGURED = 0, 2
@@ -46,9 +52,17 @@ STOPPED, MISCONFIGURED = 0, 2
 
 def main() -> int:
     """Run the device and return the exit code; ``run_program`` turns other errors into 1."""
+    argv = sys.argv[1:]
+    if "--version" in argv:
+        put_out(about("device", __version__))
+        return STOPPED
     try:
-        settings = load_settings("device", sys.argv[1:], os.environ, Path.cwd())
-        setup_logging(settings, "device")
+        settings, given = load_with_places("device", argv, os.environ, Path.cwd())
+        if "--check" in argv:
+            put_out("\n".join(report("device", settings, given, [*plan(settings)])) + "\n")
+            return STOPPED
+        block_signals()
+        serve_signals(setup_logging(settings, "device"))
     except SettingsError as error:
         tell(f"{error}\n")
         return MISCONFIGURED
@@ -77,6 +91,7 @@ def run(settings: Settings) -> None:
         with open_context() as context, closing(open_sockets(context, settings)) as sockets:
             publisher = build_publisher(bikes, journal, sockets)
             publisher.beat = notifier.beat_if_due
+            opened.enter_context(serve_metrics(publisher, settings.metrics_port))
             notifier.tell(READY)
             notifier.beat_if_due()
             report_start(settings, bikes, beginning)

@@ -53,6 +53,8 @@ class Publisher:
     subscriptions: Subscriptions
     beat: Callable[[], float | None] = lambda: None
     """Tells the supervisor that the loop turns; returns after how many seconds to call it again."""
+    moved_s: float = 0.0
+    """By how much readings were moved in all because the device was late."""
     schedule: Schedule = field(init=False)
     _poller: zmq.Poller = field(default_factory=zmq.Poller)
     _waiting: WaitingSources = field(init=False)
@@ -172,6 +174,7 @@ class Publisher:
         moved_s, now_s = self.schedule.take_moved(), time.monotonic()
         if not moved_s:
             return
+        self.moved_s += moved_s
         if now_s > self._late_until_s:
             logger.warning("late_and_moved", by_s=round(moved_s, 1), bikes=len(self.bikes))
         self._late_until_s = now_s + CALM_S

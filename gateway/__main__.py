@@ -27,17 +27,21 @@ from gateway import __version__
 from gateway.app import Gateway, create_app, load_templates
 from gateway.cycles import collect_rarely
 from gateway.decorators import stops_process_on_error
+from gateway.plan import plan
 from gateway.shutdown import drain
 from gateway.transport import WebServer
 from gateway.web.api import INSTALL_HINT, libraries_missing
+from shared.about import about
 from shared.addresses import page_url, socket_address
-from shared.console import tell
+from shared.console import put_out, tell
 from shared.errors import SettingsError
-from shared.logs import setup_logging
+from shared.log_signals import block_signals, serve_signals
+from shared.logs import Log, setup_logging
 from shared.notify import READY, STOPPING, Notifier
 from shared.program import run as run_program
+from shared.setting_report import report
 from shared.setting_table import SETTINGS
-from shared.settings import Settings, load_settings
+from shared.settings import Settings, load_with_places
 from shared.signals import ending_signals
 
 STOPPED, CRASHED, MISCONFIGURED = 0, 1, 2
@@ -56,14 +60,24 @@ browsers may reconnect at once after a restart."""
 
 def main() -> int:
     """Run the gateway; return the exit code."""
+    argv = sys.argv[1:]
+    if "--version" in argv:
+        put_out(about("gateway", __version__))
+        return STOPPED
     try:
-        settings = load_settings("gateway", sys.argv[1:], os.environ, Path.cwd())
-        setup_logging(settings, "gateway")
+        settings, given = load_with_places("gateway", argv, os.environ, Path.cwd())
+        if "--check" in argv:
+            sentences = plan(settings, _share_of_descriptors(settings)[1])
+            put_out("\n".join(report("gateway", settings, given, [*sentences])) + "\n")
+            return STOPPED
+        block_signals()
+        log = setup_logging(settings, "gateway")
+        serve_signals(log)
     except SettingsError as error:
         tell(f"{error}\n")
         return MISCONFIGURED
     try:
-        return run(*within_descriptors(settings), Notifier())
+        return run(*within_descriptors(settings), Notifier(), log)
     except SettingsError as error:
         logger.critical(str(error))
         return MISCONFIGURED
@@ -76,6 +90,7 @@ def run(
     settings: Settings,
     http_connections: int,
     notifier: Notifier,
+    log: Log,
     listener: socket.socket | None = None,
 ) -> int:
     """Serve until a signal arrives or the hub's loop dies; return the exit code.
@@ -91,7 +106,9 @@ def run(
     server = open_server(settings, gateway, http_connections, listener)
     gateway.hub.start()
     gateway.server.server.start_queue()
-    gevent.spawn(stops_process_on_error(_end_by_crash(ended))(gateway.hub.run))
+    log.greenlets.append(
+        gevent.spawn(stops_process_on_error(_end_by_crash(ended))(gateway.hub.run))
+    )
     gateway.stalls.start(gevent.get_hub().loop)
     notifier.tell(READY)
     beats = _beat(notifier)
@@ -207,17 +224,28 @@ def within_descriptors(settings: Settings) -> tuple[Settings, int]:
     Returns the settings, and how many connections without a session the web server may serve.
     """
     wanted = settings.max_connections
+    limit, sessions, http = _share_of_descriptors(settings)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = 2 * wanted + HTTP_SPARE + SPARE_DESCRIPTORS
-    limit = descriptor_limit(soft, hard, needed)
+    needed = _descriptors_needed(wanted)
     if limit != soft:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    sessions, http = share_out(limit, wanted)
     if sessions < wanted:
         why = f"the descriptor limit is {limit}, {needed} are needed: raise it with ulimit -n"
         level = "WARNING" if is_short(sessions, wanted) else "INFO"
         logger.log(level, "max_connections_lowered", to=sessions, why=why)
     return replace(settings, max_connections=sessions), http
+
+
+def _share_of_descriptors(settings: Settings) -> tuple[int, int, int]:
+    """Return the descriptor limit to set, and the shares of it: see :func:`share_out`."""
+    wanted = settings.max_connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = descriptor_limit(soft, hard, _descriptors_needed(wanted))
+    return limit, *share_out(limit, wanted)
+
+
+def _descriptors_needed(sessions: int) -> int:
+    return 2 * sessions + HTTP_SPARE + SPARE_DESCRIPTORS
 
 
 def is_short(sessions: int, wanted: int) -> bool:

@@ -12,6 +12,8 @@ from loguru import logger
 from gateway.devices.devices import Devices, Limits
 from gateway.devices.ownership import is_own
 from gateway.hub import Hub
+from gateway.metrics.collector import Sources
+from gateway.metrics.route import create_metrics
 from gateway.schema.routes import create_documents
 from gateway.stalls import StallWatch
 from gateway.transport import SocketIO, TrustedProxies, WebSocketMulticast
@@ -58,6 +60,8 @@ class Gateway:
     proxies: TrustedProxies
     is_draining: bool = field(default=False)
     stalls: StallWatch = field(default_factory=StallWatch)
+    counted: Sources = field(init=False)
+    """The parts that the metrics read."""
 
 
 def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in) -> Flask:
@@ -88,7 +92,12 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     app.register_blueprint(create_documents())
     share_with_pages(app, is_allowed_origin)
     app.after_request(_harden)
-    register_events(server, hub, authenticate, automatic=settings.auto_subscribe)
+    visits = register_events(server, hub, authenticate, proxies, automatic=settings.auto_subscribe)
+    engine = server.server.eio
+    gateway.counted = Sources(hub, visits, gateway.stalls, engine.outbox_budget, engine.inbox)
+    if settings.redis_url is not None:
+        gateway.counted.redis = server.server.manager
+    app.register_blueprint(create_metrics(gateway.counted, proxies, everybody=settings.metrics))
     guarded = guard(app.wsgi_app, _checks(settings, gateway))
     app.wsgi_app = serve_below(guarded, settings.base_path, proxies, first_names(app))  # type: ignore[assignment,method-assign]  # the documented way to wrap
     return app

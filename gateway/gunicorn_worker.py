@@ -79,14 +79,14 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
         """Serve until a signal arrives; exit with the gateway's code."""
         try:
             settings = load_settings("gateway", [], os.environ, Path.cwd())
-            setup_logging(settings, "gateway")
+            log = setup_logging(settings, "gateway")
             if len(self.sockets) != 1 or self.cfg.workers != 1 or self.cfg.is_ssl:
                 raise SettingsError(ONE_WORKER)
             notifier = GunicornNotifier(self)
             wait_until_free(bound_endpoints(settings), notifier)
             listener = self.sockets[0]
             listener.setblocking(False)
-            code = run(*within_descriptors(settings), notifier, listener)
+            code = run(*within_descriptors(settings), notifier, log, listener)
         except SettingsError as error:
             logger.critical(str(error))
             code = Arbiter.WORKER_BOOT_ERROR  # the master ends, too

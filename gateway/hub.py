@@ -27,6 +27,7 @@ from loguru import logger
 
 from gateway.devices.devices import Devices
 from gateway.domain import Now
+from gateway.fanout.arrival_times import ArrivalTimes
 from gateway.fanout.fanout import Fanout, do_nothing
 from gateway.fanout.groups import OpenMulticast
 from gateway.fanout.subscription import Subscribe, Unsubscribe
@@ -99,9 +100,12 @@ class Hub:
         self.fanout = Fanout(devices, open_multicast)
         self.connections: dict[str, ClientConnection] = {}
         self.started_s: float | None = None
+        self.turns, self.turning_s = 0, 0.0
+        """How many turns there were, and the time that they took in all."""
+        self.arrival_times = ArrivalTimes()
         self.receiver = Receiver(devices, replay, self.now, self._pause, self._after_message)
         self._timeouts = Timeouts(devices, self.now)
-        self._sender = Sender(
+        self.sender = Sender(
             self.fanout, self.connections, self.now, partial(self._pause, FLUSH_PIECE_S)
         )
         self._open_subscriber = open_subscriber
@@ -150,12 +154,14 @@ class Hub:
         self._wake.clear()
         self.turn()
         took_s = self._clock().monotonic_s - self._turned_s
+        self.turns += 1
+        self.turning_s += took_s
         least_s = max(PERIOD_S, min(self._flush_s, TURN_S))
         self._period_s = max(least_s, min(LOAD_PART * took_s, PERIOD_MAX_S))
 
     def _wake_in_time(self) -> None:
         """Ask for a turn if something may fall due though no message comes in."""
-        has_waiting = self._sender.has_waiting
+        has_waiting = self.sender.has_waiting
         is_unsettled = has_waiting or self.devices.is_unsettled or self.fanout.is_unsettled
         if is_unsettled or self._clock().monotonic_s - self._turned_s >= IDLE_S:
             self._wake.set()
@@ -167,14 +173,15 @@ class Hub:
         self._timeouts.note_turn(now.monotonic_s, now.monotonic_s - self._turned_s)
         self._turned_s = now.monotonic_s
         self._has_more = self.receiver.take_in(now)
+        self.arrival_times.note(self.devices.arrival, now.monotonic_s)
         self._timeouts.judge(now, messages_wait=self._has_more)
         for device_id in self.fanout.take_wanted():
             self.devices.ask_newest(device_id, now)
         self.receiver.ask_questions(now)
         is_time = now.monotonic_s - self._flushed_s >= self._flush_s - PERIOD_S  # timers fire early
-        if is_time or self._sender.has_full_send:
+        if is_time or self.sender.has_full_send:
             self._flushed_s = now.monotonic_s
-            if self._sender.send_due(now):
+            if self.sender.send_due(now):
                 self._has_more = True  # the next turn begins at once
                 self._wake.set()
 
@@ -189,7 +196,7 @@ class Hub:
 
     def _after_message(self) -> None:
         """Send what fills a send, and pause: a message may move or concern thousands of clients."""
-        self._sender.send_full()
+        self.sender.send_full()
         self._pause()
 
     def now(self) -> Now:
@@ -218,7 +225,7 @@ class Hub:
     def disconnect(self, client_id: str) -> None:
         """Forget a client."""
         self.connections.pop(client_id, None)
-        self._sender.forget(client_id)
+        self.sender.forget(client_id)
         self.fanout.remove(client_id)
 
     def subscribe(
@@ -235,7 +242,7 @@ class Hub:
         with self._answers_about_all if request.everything else nullcontext():
             pause()
             devices = self.fanout.subscribe(client_id, request, self._clock(), pause)
-        self._sender.note_subscribed(client_id)
+        self.sender.note_subscribed(client_id)
         self._wake.set()
         return f'{{"ok":true,"devices":{devices}}}'
 
@@ -251,9 +258,9 @@ class Hub:
 
     def pull(self, client_id: str, room_frames: int, room_bytes: int) -> Sequence[bytes]:
         """Return the frames that are due to a polling client, as many as fit."""
-        return self._sender.pull(client_id, room_frames, room_bytes)
+        return self.sender.pull(client_id, room_frames, room_bytes)
 
     def on_writable(self, client_id: str) -> None:
         """Serve a client again that took everything it was sent, or that stopped polling."""
-        if self._sender.note_writable(client_id):
+        if self.sender.note_writable(client_id):
             self._wake.set()

@@ -18,6 +18,7 @@ from gateway.upstream.sockets import Incoming
 from gateway.upstream.subscriber import Subscriber
 from shared.cursor import Cursor
 from shared.errors import BadMessage
+from shared.log_limit import LineBudget
 from shared.log_once import LogOnce
 from shared.wire import ReplayAnswer, ReplayRefusal, Serve, decode_message
 
@@ -37,7 +38,8 @@ EXPECTED = {
 }
 """For each fault that is logged: the behaviour that is expected instead."""
 LINES_A_MINUTE = 60
-"""Log lines about messages that cannot be used, however many strangers send."""
+"""Log lines of a kind: about messages that cannot be used, however many strangers send, and about
+devices and replays that come and go."""
 CAME_MAX = 200
 """The log line of such a message shows this many bytes of it."""
 
@@ -65,6 +67,7 @@ class Receiver:
         self._pause = pause
         self._after_message = after_message
         self._logged = LogOnce(a_minute=LINES_A_MINUTE)
+        self._lines = LineBudget(LINES_A_MINUTE)
         self._readers: dict[str, AsyncResult[ReplayAnswer | ReplayRefusal]] = {}
         """The calls of :meth:`read_past` that wait, by their question's id."""
 
@@ -81,6 +84,9 @@ class Receiver:
             self.ask_questions(now)
             self._after_message()
         self._log_faults()
+        if self._devices.presence or self._replay.silent.changes:
+            self._log_presence(now.monotonic_s)
+            self._log_replays(now.monotonic_s)
         return not self.subscriber.is_emptied
 
     def _receive(self, message: Incoming, now: Now) -> None:
@@ -130,6 +136,35 @@ class Receiver:
                 note="counted from now on, not logged again",
             )
 
+    def _log_presence(self, now_s: float) -> None:
+        """Log which devices came online or went offline."""
+        for said in self._devices.presence:
+            event = "device_online" if said.online else "device_offline"
+            if (unlogged := self._lines.admit(event, now_s)) is None:
+                continue
+            silent = {} if said.online else {"silent_s": round(said.silent_s, 1)}
+            before = "never heard" if said.before_s is None else f"{said.before_s:.1f} s"
+            state = {"was_online" if not said.online else "was_offline": before}
+            fields = {**state, **silent, "position": str(said.position), **unlogged}
+            logger.info(event, device_id=said.device_id, **fields)
+        self._devices.presence.clear()
+
+    def _log_replays(self, now_s: float) -> None:
+        """Log which replays fell silent, and which answer again."""
+        for change in self._replay.silent.changes:
+            event = "replay_answers_again" if change.answers else "replay_silent"
+            if (unlogged := self._lines.admit(event, now_s)) is None:
+                continue
+            peer = {"peer": change.route.peer.hex()} if change.route.peer else {}
+            logger.info(
+                event,
+                endpoint=change.route.endpoint,
+                **peer,
+                silent_s=round(change.silent_s, 1),
+                **unlogged,
+            )
+        self._replay.silent.changes.clear()
+
     def ask_questions(self, now: Now) -> None:
         """Send the feeds' questions; a feed without a replay to ask learns it at once."""
         while self._devices.questions:
@@ -139,6 +174,11 @@ class Receiver:
                 self.subscriber.ask(requests)
             else:
                 self._devices.no_answer(question.device_id, question.purpose, now)
+
+    @property
+    def silent_replays(self) -> int:
+        """The number of replays that were asked and do not answer."""
+        return len(self._replay.silent)
 
     def can_ask(self, device_id: str) -> bool:
         """Tell whether any replay endpoint may know the device."""

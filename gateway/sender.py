@@ -16,6 +16,7 @@ from typing import Protocol
 
 from gateway.domain import Now
 from gateway.fanout.fanout import Fanout
+from gateway.fanout.tail import Sent
 
 SINGLE_SENDS_S = 0.005
 """The time that sends to single clients, those that are not synced, may take of a turn."""
@@ -55,6 +56,8 @@ class Sender:
         clock: Callable[[], Now],
         pause: Callable[[], None],
     ) -> None:
+        self.sent, self.pulled = Sent(), Sent()
+        """What was sent to single WebSockets, and what polling clients fetched."""
         self._fanout = fanout
         self._connections = connections
         self._clock = clock
@@ -118,6 +121,7 @@ class Sender:
         batch = self._fanout.take(client_id, now)
         if batch.frames:
             connection.send_frames(batch.joined)
+            self.sent.add(len(batch.frames), len(batch.joined))
         if not self._fanout.has_due(client_id):
             return False
         self._waiting[client_id] = None
@@ -127,7 +131,10 @@ class Sender:
         """Return the frames that are due to a polling client, as many as fit."""
         if client_id not in self._connections:
             return ()
-        return self._fanout.take(client_id, self._clock(), room_bytes, room_frames).frames
+        frames = self._fanout.take(client_id, self._clock(), room_bytes, room_frames).frames
+        if frames:
+            self.pulled.add(len(frames), sum(map(len, frames)))
+        return frames
 
     def note_writable(self, client_id: str) -> bool:
         """Note that a client took everything, or stopped polling; tell whether more is due."""

@@ -48,6 +48,8 @@ class StallWatch:
     """Measures the turns of one loop; see the module."""
 
     def __init__(self, say: Say = logger.warning) -> None:
+        self.turns, self.turning_s = 0, 0.0
+        """How many turns there were, and the time that they took in all."""
         self._judge = StallJudge(say)
         self._began_s = 0.0  # 0 while the loop waits
         self._longest_short_s = 0.0
@@ -88,6 +90,8 @@ class StallWatch:
         if not began_s:
             return
         ended_s = time.monotonic()
+        self.turns += 1
+        self.turning_s += ended_s - began_s
         if ended_s - began_s >= STALL_S:  # the thread judges whether the process stood still
             self._ended.append((began_s, ended_s))
         elif ended_s - began_s > self._longest_short_s:

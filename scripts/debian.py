@@ -8,6 +8,7 @@ from collections.abc import Iterable
 SERVERS = {
     "haproxy": "haproxy",
     "nginx": "nginx",
+    "promtool": "prometheus",
     "redis-server": "redis-server",
     "systemd-analyze": "systemd",
 }

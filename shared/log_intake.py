@@ -65,6 +65,10 @@ class Intake:
         if self._admits((name, what), f"{name}: {what}"):
             self._put(Line(_now(), level, name, text, {}, trace))
 
+    def take_stacks(self, text: str, **fields: object) -> None:
+        """Take the stacks of all threads, which an operator asked for."""
+        self._put(Line(_now(), "WARNING", "shared.stacks", "stacks", fields, text))
+
     def sum_up(self, *, at_end: bool = False) -> None:
         """Log how often each limited line was repeated, after its minute has ended."""
         with self._lock:

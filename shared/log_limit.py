@@ -1,6 +1,8 @@
-"""Limits each kind of log line to one per minute and counts the repetitions. Pure.
+"""Limits each kind of log line, and counts the lines that are left out. Pure.
 
-For lines that a stranger can cause at any rate: stack traces and lines of libraries.
+For lines that a stranger can cause at any rate. :class:`LogLimit` writes one line of each kind a
+minute: stack traces and lines of libraries. :class:`LineBudget` writes some lines of each kind a
+minute: clients and devices that come and go.
 """
 
 from collections.abc import Hashable
@@ -52,3 +54,36 @@ class LogLimit:
         for kind, _ in ended:
             del self._windows[kind]
         return [(window.name, window.count) for _, window in ended if window.count]
+
+
+class LineBudget:
+    """At most ``a_minute`` lines of each kind a minute. The code has few kinds."""
+
+    def __init__(self, a_minute: int) -> None:
+        self._a_minute = a_minute
+        self._minutes: dict[str, Minute] = {}
+
+    def admit(self, kind: str, now_s: float) -> dict[str, int] | None:
+        """Return None if a line of this kind must not be written now; count it then.
+
+        Otherwise the line must be written with these fields: the number of lines that were left
+        out since the last one, if any was.
+        """
+        minute = self._minutes.setdefault(kind, Minute())
+        if now_s >= minute.ends_s:
+            minute.ends_s, minute.written = now_s + WINDOW_S, 0
+        if minute.written >= self._a_minute:
+            minute.left_out += 1
+            return None
+        minute.written += 1
+        left_out, minute.left_out = minute.left_out, 0
+        return {"lines_left_out": left_out} if left_out else {}
+
+
+@dataclass(slots=True)
+class Minute:
+    """The lines of one kind in a minute."""
+
+    ends_s: float = float("-inf")
+    written: int = 0
+    left_out: int = 0

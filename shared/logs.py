@@ -18,7 +18,9 @@ from shared.log_intake import Intake, LineStream
 from shared.log_lines import Line, json_line, text_line
 from shared.log_sinks import BackgroundSink, LogFile, console_writer
 from shared.settings import Settings
+from shared.stacks import describe_stacks
 
+FINE, COARSE = "DEBUG", "INFO"
 TALKATIVE = (
     "engineio.client",
     "engineio.server",
@@ -33,10 +35,11 @@ level would get its own handler.
 """
 
 
-def setup_logging(settings: Settings, process: str) -> None:
+def setup_logging(settings: Settings, process: str) -> "Log":
     """Send all log lines of this process to the console and to its own file.
 
-    ``process`` is a name such as ``gateway``. This function can be called again. If the file cannot
+    ``process`` is a name such as ``gateway``. Returns the log, for signals that change it. This
+    function can be called again. If the file cannot
     be written, the console reports it once and the process continues.
     """
     open_missing_streams()
@@ -51,15 +54,14 @@ def setup_logging(settings: Settings, process: str) -> None:
     intake = Intake(sinks)
     sinks[0].on_quiet = intake.sum_up
     logger.remove()
-    logger.add(
-        intake, level=settings.log_level, format="{message}", backtrace=False, diagnose=False
-    )
+    log = Log(intake, settings.log_level)
     _take_over_standard_library(settings.log_level, intake)
     _take_over_interpreter(intake)
     sys.stdout = LineStream("stdout", stdout, intake)
     sys.stderr = LineStream("stderr", stderr, intake)
     for what in settings.ignored:
         logger.warning("setting_ignored", what=what)
+    return log
 
 
 def log_name(settings: Settings, process: str) -> str:
@@ -69,6 +71,55 @@ def log_name(settings: Settings, process: str) -> str:
     if process == "device":
         return f"{process}-{settings.device_id}"
     return process
+
+
+class Log:
+    """The log of this process, for an operator: its level can change while it runs."""
+
+    def __init__(self, intake: Intake, level: str) -> None:
+        self.greenlets: list[object] = []
+        """Greenlets for :meth:`write_stacks` that the garbage collector does not list."""
+        self._intake = intake
+        self._level = level
+        self._is_changed = False
+        self._open(level)
+
+    def toggle_level(self) -> None:
+        """Log from DEBUG on, or as the setting says again. With DEBUG as the setting: INFO."""
+        is_fine = logger.level(self._level).no <= logger.level(FINE).no
+        self._is_changed = not self._is_changed
+        level = (COARSE if is_fine else FINE) if self._is_changed else self._level
+        before = self._entrance, self._handler
+        self._open(level)
+        before[0].is_replaced = True
+        logger.remove(before[1])
+        logging.root.setLevel(logger.level(level).no)
+        logger.warning("log_level_changed", to=level)
+
+    def write_stacks(self) -> None:
+        """Log where every thread and greenlet is."""
+        text, numbers = describe_stacks(self.greenlets)
+        self._intake.take_stacks(text, **numbers)
+
+    def _open(self, level: str) -> None:
+        self._entrance = _Entrance(self._intake)
+        self._handler = logger.add(
+            self._entrance, level=level, format="{message}", backtrace=False, diagnose=False
+        )
+
+
+class _Entrance:
+    """Takes the lines of loguru, and stops the log with it unless another one takes over."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.write = intake.write
+        self.is_replaced = False
+        self._intake = intake
+
+    def stop(self) -> None:
+        """Stop the log; loguru calls this when it removes the entrance."""
+        if not self.is_replaced:
+            self._intake.stop()
 
 
 class StandardLibraryHandler(logging.Handler):

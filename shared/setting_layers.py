@@ -23,6 +23,7 @@ _DESCRIPTION = (
     "Every setting can be given as a flag. The environment, .env and configs/<env>.env can set the"
     " same settings under the name SPOKE_...; a place overrides those named after it."
 )
+CHECK_HELP = "print where each setting came from and what would be done, and exit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,8 @@ def _parser(role: Role) -> argparse.ArgumentParser:
         ("gateway",): parser.add_argument_group("the gateway"),
         BOTH: parser.add_argument_group("both"),
     }
+    parser.add_argument("--check", action="store_true", help=CHECK_HELP)
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
     for setting in SETTINGS.values():
         groups[setting.roles].add_argument(
             setting.flag,

@@ -312,6 +312,15 @@ class Settings:
         redis_url,
         "the Redis through which operators announce to all clients of all gateways",
     )
+    metrics: bool = setting(
+        GATEWAY, "no", yes_or_no, "whether /metrics answers other machines, too"
+    )
+    metrics_port: int | None = setting(
+        DEVICE,
+        None,
+        integer(1, PORT_MAX),
+        "the port on 127.0.0.1 where the device serves its metrics",
+    )
     auth: str = setting(
         GATEWAY,
         "none",

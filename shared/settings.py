@@ -51,7 +51,14 @@ class Given(NamedTuple):
 def load_settings(
     role: Role, argv: Sequence[str], environ: Mapping[str, str], directory: Path
 ) -> Settings:
-    """Load the settings of a process.
+    """Load the settings of a process; see :func:`load_with_places`."""
+    return load_with_places(role, argv, environ, directory)[0]
+
+
+def load_with_places(
+    role: Role, argv: Sequence[str], environ: Mapping[str, str], directory: Path
+) -> tuple[Settings, Mapping[str, Given]]:
+    """Load the settings of a process; also return the text of each and the place that sets it.
 
     ``argv`` excludes the program's name. ``directory`` holds ``.env`` and ``configs/``, and
     relative paths start there. Raises SettingsError, whose text names every error.
@@ -71,7 +78,7 @@ def load_settings(
     if problems:
         raise SettingsError(_describe(problems))
     ignored = tuple(chain.from_iterable(layer.ignored for layer in layers))
-    return _build(values, directory, ignored)
+    return _build(values, directory, ignored), merged
 
 
 def merge(layers: Sequence[Layer]) -> dict[str, Given]:

@@ -73,6 +73,20 @@ class Fault(NamedTuple):
     newest: Cursor
 
 
+class Presence(NamedTuple):
+    """A device came online or went offline.
+
+    ``before_s`` is how long it was in the state before; None the first time. ``silent_s`` is the
+    time since its last message: a device that stops says so, one that vanishes is silent.
+    """
+
+    device_id: str
+    online: bool
+    before_s: float | None
+    silent_s: float
+    position: Cursor
+
+
 class DeviceQuestion(NamedTuple):
     """A question for readings after ``after`` (None: from the oldest that the device holds)."""
 
@@ -93,6 +107,18 @@ class Device:
     last_heard_s: float
     refusals: Counter[str] = field(default_factory=Counter)
     """The number of its messages that were refused or dropped, by reason."""
+    readings: int = 0
+    """The number of its readings that were taken in, live or after a request."""
+    backfilled: int = 0
+    """The number of its readings from before first contact."""
+    gaps: Counter[str] = field(default_factory=Counter)
+    """The number of gaps that were announced, by reason."""
+    lost: Counter[str] = field(default_factory=Counter)
+    """The number of readings that these gaps lack, by reason, as far as it is known."""
+    was_online: bool = False
+    """Whether the last :class:`Presence` said that it is online."""
+    presence_s: float | None = None
+    """When that was; None before the first one."""
     status_values: tuple[object, ...] = ()
     """The values that :attr:`status_frame` has."""
     status_frame: bytes = b""
@@ -125,6 +151,30 @@ class Device:
             self._summary = body[:-1] + b',"latest":' + self.latest_json() + b"}"
             self._summary_of = values
         return self._summary
+
+    def detail_json(self) -> bytes:
+        """Return the summary with the counters of this device as one JSON object."""
+        return self.summary_json()[:-1] + b',"counts":' + encode_json(self.counts_body()) + b"}"
+
+    def counts_body(self) -> dict[str, object]:
+        """Return what happened to the readings of this device since it was heard first."""
+        return {
+            "readings": self.readings,
+            "backfilled": self.backfilled,
+            "repeats": self.refusals[DropReason.DUPLICATE],
+            "lost": self.lost.total(),
+            "gaps": dict(self.gaps),
+            "refused": {
+                reason: count
+                for reason, count in self.refusals.items()
+                if reason != DropReason.DUPLICATE
+            },
+        }
+
+    def count_gap(self, gap: Gap) -> None:
+        """Count a gap that was announced."""
+        self.gaps[gap.reason] += 1
+        self.lost[gap.reason] += gap.lost or 0
 
     def _shown_values(self) -> tuple[object, ...]:
         feed = self.feed
@@ -179,7 +229,13 @@ class Devices:
         self.questions: list[DeviceQuestion] = []
         self.faults: list[Fault] = []
         """New faults, until the Receiver takes them."""
+        self.presence: list[Presence] = []
+        """Devices that came online or went offline, until the Receiver takes them."""
         self.counts: Counter[str] = Counter()
+        self.readings = self.backfilled = 0
+        """Readings that were taken in, and those from before first contact."""
+        self.lost: Counter[str] = Counter()
+        """The readings that announced gaps lack, by reason."""
         self.arrival = 0
         """The last arrival number of all devices; some numbers belong to no entry."""
         self.size_bytes = 0
@@ -338,16 +394,18 @@ class Devices:
             case Take(reading):
                 self._append(device, reading_entry(reading, self.arrival + 1))
             case Announce(gap):
-                self.counts[f"gap_{gap.reason}"] += 1
+                self._count_gap(device, gap)
                 self._append(device, gap_entry(gap, self.arrival + 1))
             case Ask(purpose, after, limit):
                 self.questions.append(DeviceQuestion(device.device_id, purpose, after, limit))
             case Changed():
                 self.audience.note_status(device.device_id)
+                self._note_presence(device, now)
             case Start(front):
                 device.ring.start_at(front)
                 self.audience.appear(device, now)
             case Prepend(stretch):
+                self._count_backfill(device, stretch)
                 device.ring.prepend(_entries(stretch), stretch.front)
                 # The newest reading may be another one: rate-limited clients must be scanned again.
                 self.arrival += 1
@@ -361,6 +419,9 @@ class Devices:
 
     def _append(self, device: Device, entry: Entry) -> None:
         self.arrival = entry.arrival
+        if entry.gap is None:
+            self.readings += 1
+            device.readings += 1
         device.ring.append(entry)
         self._forget_lost(device)
         self.audience.append(device, entry)
@@ -370,6 +431,29 @@ class Devices:
         arrival = device.ring.last_lost
         if arrival is not None:
             device.ring.forget(self.audience.before_forgetting(device, arrival))
+
+    def _count_gap(self, device: Device, gap: Gap) -> None:
+        self.counts[f"gap_{gap.reason}"] += 1
+        self.lost[gap.reason] += gap.lost or 0
+        device.count_gap(gap)
+
+    def _count_backfill(self, device: Device, stretch: Stretch) -> None:
+        gaps = [item for item in stretch.items if isinstance(item, Gap)]
+        for gap in gaps:
+            self._count_gap(device, gap)
+        readings = len(stretch.items) - len(gaps)
+        self.backfilled += readings
+        device.backfilled += readings
+
+    def _note_presence(self, device: Device, now: Now) -> None:
+        feed = device.feed
+        if feed.online == device.was_online:
+            return
+        before_s = None if device.presence_s is None else now.monotonic_s - device.presence_s
+        device.was_online, device.presence_s = feed.online, now.monotonic_s
+        silent_s = feed.silence_s(now)
+        said = Presence(device.device_id, feed.online, before_s, silent_s, feed.position)
+        self.presence.append(said)
 
     def _count_seen(self, device: Device, reading: Reading, now: Now) -> None:
         """Count a reading whose position was taken before: as a duplicate or as a fault."""

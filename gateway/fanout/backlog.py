@@ -41,6 +41,8 @@ class Outbound:
     room_bytes: int
     room_frames: int = UNLIMITED
     frames: list[bytes] = field(default_factory=list)
+    gaps: list[GapReason] = field(default_factory=list)
+    """The reason of each gap among the frames that was made for this client."""
 
     @property
     def is_full(self) -> bool:
@@ -50,6 +52,11 @@ class Outbound:
         """Append a frame; the last one may be larger than the room that is left."""
         self.frames.append(frame)
         self.room_bytes -= len(frame)
+
+    def announce(self, gap: Gap) -> None:
+        """Append a gap that only this client gets."""
+        self.gaps.append(gap.reason)
+        self.add(event_frame("gap", gap.body()))
 
 
 def resolve(
@@ -156,5 +163,5 @@ def _skip_rest_of_gap(position: RingPosition, device: Device, out: Outbound) -> 
 
 
 def _announce(gap: Gap, index: int, out: Outbound) -> RingPosition:
-    out.add(event_frame("gap", gap.body()))
+    out.announce(gap)
     return RingPosition(index, gap.end)

@@ -17,7 +17,6 @@ from gateway.fanout.backlog import Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import Client, RingPosition, Sweep, UnresolvedCursor
 from gateway.fanout.membership import Membership
 from gateway.fanout.positions import Positions
-from gateway.packets import event_frame
 
 DEVICES_AT_ONCE = 300
 """Devices that one call sends from, in a few milliseconds; a longer backlog is swept."""
@@ -121,7 +120,7 @@ class BacklogSender:
                 self.wanted.add(device.device_id)
             position, gap = resolve(position, device, now, was_evicted=was_evicted)
             if gap is not None:
-                out.add(event_frame("gap", gap.body()))
+                out.announce(gap)
         if not isinstance(position, RingPosition):
             return position
         position, head = advance(position, device, out, stop), self._positions.at_head(device)

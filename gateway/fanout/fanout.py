@@ -25,7 +25,9 @@ Invariants:
 - Greenlets switch only in calls of ``pause``.
 """
 
+from collections import Counter
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 from gateway.devices.devices import Devices
 from gateway.domain import Now
@@ -39,7 +41,7 @@ from gateway.fanout.positions import Positions
 from gateway.fanout.statuses import StatusLog
 from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.fanout.subscription_table import SubscriptionTable
-from gateway.fanout.tail import BATCH_BYTES_MAX, Batch
+from gateway.fanout.tail import BATCH_BYTES_MAX, Batch, Sent
 from gateway.fanout.throttle import ThrottleQueue
 
 SENT_AT_ONCE = 16
@@ -63,6 +65,8 @@ class Fanout:
 
     def __init__(self, devices: Devices, open_multicast: OpenMulticast) -> None:
         self.clients: dict[str, Client] = {}
+        self.gaps: Counter[str] = Counter()
+        """Gaps that single clients were told, because they were too far behind, by reason."""
         self._devices = devices
         self._now_s = 0.0
         self._statuses = StatusLog(devices)
@@ -114,6 +118,16 @@ class Fanout:
     def unsubscribe(self, client_id: str, request: Unsubscribe, now: Now) -> None:
         """End the whole subscription (``*``), or that of single names."""
         self._subscriptions.unsubscribe(self.clients[client_id], request, now)
+
+    @property
+    def catching_up(self) -> AbstractSet[str]:
+        """The ids of the clients that are sent their backlog."""
+        return self._positions.with_backlog
+
+    @property
+    def sent(self) -> Sent:
+        """What was sent to synced clients."""
+        return self._groups.sent
 
     # --- send ----------------------------------------------------------------------------
 
@@ -227,6 +241,8 @@ class Fanout:
         self._throttle.send_newest(client, self._devices, out, now)
         if client.client_id in self._positions.with_backlog:
             self._backlog_sender.send(client, out, now)
+        if out.gaps:
+            self.gaps.update(out.gaps)
         return Batch(out.frames) if out.frames else EMPTY
 
     def _send_tail(self, client: Client, out: Outbound) -> None:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from gateway.fanout.tail import BATCH_BYTES_MAX, Coverage, Tail
+from gateway.fanout.tail import BATCH_BYTES_MAX, Coverage, Sent, Tail
 
 COHORT_MAX = 64
 """Members of a cohort, which is sent to in one piece: 1 ms on the loopback interface, longer with
@@ -85,9 +85,16 @@ class Group(Tail):
     """The members for one coverage, and the tail that they share."""
 
     def __init__(
-        self, coverage: Coverage, length: int, floor: int, open_multicast: OpenMulticast
+        self,
+        coverage: Coverage,
+        length: int,
+        floor: int,
+        open_multicast: OpenMulticast,
+        sent: Sent | None = None,
     ) -> None:
         super().__init__(coverage, length, floor)
+        self.sent = Sent() if sent is None else sent
+        """What was sent to synced members, of all groups."""
         self.members: set[Member] = set()
         self.lagging: set[Member] = set()
         self.cohorts: list[Cohort] = []
@@ -152,7 +159,8 @@ class Group(Tail):
         last = self.last
         while cohort.arrival < last:
             # The number moves first: a member that leaves during the send has these bytes.
-            data, cohort.arrival = self.bytes_after(cohort.arrival)
+            data, cohort.arrival, frames = self.bytes_after(cohort.arrival)
+            self.sent.add(frames, len(data), cohort.size)
             cohort.multicast.send(data)
 
     def send_rest(self, member: Member) -> bool:
@@ -191,6 +199,8 @@ class Groups:
         open_multicast: OpenMulticast,
         evict_below: Callable[[Group, int], None],
     ) -> None:
+        self.sent = Sent()
+        """What was sent to synced clients."""
         self.has_full_send = False
         """Whether more than one send carries was appended to some group since the last flush."""
         self._tail_length = tail_length
@@ -209,7 +219,7 @@ class Groups:
         group = self._groups.get(coverage)
         if group is None:
             length = self._tail_length(coverage)
-            group = Group(coverage, length, member.arrival, self._open_multicast)
+            group = Group(coverage, length, member.arrival, self._open_multicast, self.sent)
             self._groups[coverage] = group
             for groups in self._lists_for(coverage):
                 groups.append(group)

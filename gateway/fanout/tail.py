@@ -43,6 +43,19 @@ class Batch:
         return b"".join(self.frames)
 
 
+@dataclass(slots=True)
+class Sent:
+    """How much was handed to the connections of all clients: frames, and their bytes."""
+
+    frames: int = 0
+    size_bytes: int = 0
+
+    def add(self, frames: int, size_bytes: int, clients: int = 1) -> None:
+        """Count one send, to one client or to several."""
+        self.frames += frames * clients
+        self.size_bytes += size_bytes * clients
+
+
 class Tail:
     """The last ``length`` to ``2 * length`` entries of the devices of one coverage."""
 
@@ -104,9 +117,12 @@ class Tail:
         stop = start + count
         return Batch(self._frames[start:stop]), self._arrivals[stop - 1] if count else self.last
 
-    def bytes_after(self, arrival: int) -> tuple[bytes, int]:
-        """Return the bytes of one send that follow ``arrival``, and the number they end with."""
+    def bytes_after(self, arrival: int) -> tuple[bytes, int, int]:
+        """Return the bytes of one send that follow ``arrival``.
+
+        Also returns the number that they end with, and of how many entries they are.
+        """
         if self._arrivals[-2:-1] == [arrival]:  # one entry, most of the time
-            return self._frames[-1], self._arrivals[-1]
+            return self._frames[-1], self._arrivals[-1], 1
         batch, end = self.batch_after(arrival)
-        return batch.joined, end
+        return batch.joined, end, len(batch.frames)

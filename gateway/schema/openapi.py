@@ -16,6 +16,7 @@ from gateway.web.csv_rows import CSV_KEYS, TIME_KEY
 from gateway.web.queries import LIMIT_DEFAULT, LIMIT_MAX, POINTS_MAX
 
 VERSION = "3.1.0"
+TEXT = "text/plain"
 JSON, CSV, HTML, PROBLEM = "application/json", "text/csv", "text/html", "application/problem+json"
 
 
@@ -57,6 +58,12 @@ def http_schemas() -> dict[str, Schema]:
     required = [key for key in page if key != "incomplete"]
     return {
         "Device": object_of(device, _required(device), "A bike and its latest reading."),
+        "DeviceDetail": object_of(
+            device | {"counts": ref("Counts")},
+            [*_required(device), "counts"],
+            "A bike, its latest reading, and what happened to its readings.",
+        ),
+        "Counts": _counts(),
         "Devices": object_of({"devices": array_of(ref("Device"))}, ["devices"]),
         "Page": object_of(page, required, "Readings, oldest first, and the gaps between them."),
         "Health": object_of(
@@ -84,6 +91,20 @@ def _refusals() -> Schema:
         "absent without any.",
         "additionalProperties": integer("The number of messages."),
     }
+
+
+def _counts() -> Schema:
+    by_reason = {"type": "object", "additionalProperties": integer("The number.")}
+    properties: dict[str, Schema] = {
+        "readings": integer("Readings taken in, live or after a request."),
+        "backfilled": integer("Readings from before the gateway first heard the bike."),
+        "repeats": integer("Readings that came again, and were dropped."),
+        "lost": integer("Readings that the gaps lack, as far as that is known."),
+        "gaps": by_reason | {"description": "Gaps in the readings, by reason."},
+        "refused": by_reason | {"description": "Other messages refused or dropped, by reason."},
+    }
+    about = "What happened to the readings of a bike since the gateway first heard it."
+    return object_of(properties, list(properties), about)
 
 
 def _readiness() -> Schema:
@@ -122,9 +143,21 @@ def _operations() -> dict[str, Schema]:
             "Whether the gateway listens to bikes and has fetched the first histories.",
             {"200": _json("Readiness"), "503": _json("Readiness", "Not ready yet, or stopping.")},
         ),
+        "/metrics": _operation(
+            "Metrics for Prometheus, for this machine only unless SPOKE_METRICS is yes.",
+            {
+                "200": {
+                    "description": "Metrics in Prometheus' text format.",
+                    "content": {TEXT: {"schema": {"type": "string"}}},
+                },
+                "403": _problem_answer("The client is on another machine."),
+            },
+        ),
         "/api/v1/devices": _operation("All known bikes.", {"200": _json("Devices")}),
         "/api/v1/devices/{device_id}": _operation(
-            "One bike.", {"200": _json("Device"), "404": _problem_answer("Unknown bike.")}, [_ID]
+            "One bike.",
+            {"200": _json("DeviceDetail"), "404": _problem_answer("Unknown bike.")},
+            [_ID],
         ),
         "/api/v1/devices/{device_id}/readings": _operation(
             "Readings of one bike: after a cursor, or of a time span.",

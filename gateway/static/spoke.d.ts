@@ -76,6 +76,22 @@ export interface Page {
   incomplete?: true;
 }
 
+/** What happened to the readings of a bike: `counts` in the answer of `/api/v1/devices/<id>`. */
+export interface Counts {
+  /** Readings taken in, live or after a request. */
+  readings: number;
+  /** Readings from before the gateway first heard the bike. */
+  backfilled: number;
+  /** Readings that came again, and were dropped. */
+  repeats: number;
+  /** Readings that the gaps lack, as far as that is known. */
+  lost: number;
+  /** Gaps in the readings, by reason. */
+  gaps: Record<string, number>;
+  /** Other messages refused or dropped, by reason. */
+  refused: Record<string, number>;
+}
+
 /** The start of a bike's stream, and the bike's latest reading. */
 export interface Start {
   online: boolean;

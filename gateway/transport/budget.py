@@ -30,7 +30,7 @@ class Budget(Generic[C]):
     def __init__(self, max_bytes: int, later: Later) -> None:
         self.total = 0
         self._later = later
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._costs: dict[C, int] = {}
         self._is_relieving = False
 
@@ -41,7 +41,7 @@ class Budget(Generic[C]):
             self._costs[client] = cost
         else:
             self._costs.pop(client, None)
-        if self.total > self._max_bytes and not self._is_relieving:
+        if self.total > self.max_bytes and not self._is_relieving:
             # Deferred: the caller may be in the middle of a list of clients.
             self._is_relieving = True
             self._later(self._relieve)
@@ -49,10 +49,10 @@ class Budget(Generic[C]):
     def _relieve(self) -> None:
         """Close the clients that hold most."""
         self._is_relieving = False
-        if self.total <= self._max_bytes:
+        if self.total <= self.max_bytes:
             return
         for client in sorted(self._costs, key=self._costs.__getitem__, reverse=True):
-            if self.total <= self._max_bytes * RELIEF:
+            if self.total <= self.max_bytes * RELIEF:
                 return
             client.evict()
             self.note(client, 0)

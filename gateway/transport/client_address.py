@@ -38,6 +38,15 @@ class TrustedProxies:
             host = named
         return host
 
+    def is_from_here(self, environ: Mapping[str, Any]) -> bool:
+        """True when a request comes from this machine, and no proxy sent it for another one."""
+        if self.is_client_hidden(environ) or "HTTP_FORWARDED" in environ:
+            return False
+        named = str(environ.get("HTTP_X_FORWARDED_FOR", "127.0.0.1")).rpartition(",")[2]
+        client = _address(self.client(environ))
+        is_named = _address(_without_port(named.strip())) is not None
+        return is_named and client is not None and client.is_loopback
+
     def is_client_hidden(self, environ: Mapping[str, Any]) -> bool:
         """True when a proxy names a client and the proxy is not in the list of trusted ones."""
         named = "HTTP_X_FORWARDED_FOR" in environ

@@ -23,7 +23,12 @@ from time import monotonic
 
 from engineio import packet as engineio_packet
 
-from gateway.transport.connection_lifecycle import ConnectionLifecycle
+from gateway.transport.connection_lifecycle import (
+    BROKE_A_RULE,
+    HELD_MOST,
+    TOOK_NOTHING,
+    ConnectionLifecycle,
+)
 from gateway.transport.connection_server import ConnectionServer
 from gateway.transport.payload import (
     BINARY_MARK,
@@ -41,7 +46,7 @@ from gateway.transport.payload import (
 from gateway.transport.rate_quota import PacketQuota
 from gateway.transport.reader import Violation
 from gateway.transport.upgrade import Probe
-from gateway.transport.websocket import STALLED, WebSocketLink
+from gateway.transport.websocket import HOLDS_MOST, STALLED, WebSocketLink
 
 # The types of packets, those of later protocols as well.
 DIGITS = frozenset("0123456789")
@@ -81,6 +86,9 @@ class Connection(ConnectionLifecycle):
         """End the session with its WebSocket."""
         self._server.close_later(link)
         reasons = self._server.reason
+        if violated is not None:
+            ends = {STALLED: TOOK_NOTHING, HOLDS_MOST: HELD_MOST}
+            self.left_because = self.left_because or ends.get(violated, BROKE_A_RULE)
         if violated == STALLED and not self.closed:
             self._server.on_stalled(self)
         elif violated is not None:
@@ -144,4 +152,5 @@ class Connection(ConnectionLifecycle):
             self.link.fail(Violation(error.code, str(error)))
         elif not self.closed:
             self._server.note("violation", f"connection failed: {error}")
+            self.left_because = BROKE_A_RULE
             self.close(self._server.reason.TRANSPORT_ERROR, last_packet=CLOSE)

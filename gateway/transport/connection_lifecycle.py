@@ -10,6 +10,11 @@ from gateway.transport.payload import CLOSE
 from gateway.transport.upgrade import Probe
 from gateway.transport.websocket import HOLDS_MOST, WebSocketLink
 
+SENT_AWAY, HELD_MOST, TOOK_NOTHING = "sent_away", "held_most", "took_nothing"
+BROKE_A_RULE = "broke_a_rule"
+"""Why this process ended a session: to have the client come back, to save memory, because it read
+nothing, or because it broke a rule of the protocol."""
+
 
 class ConnectionLifecycle(ConnectionCalls):
     """Opens, upgrades and ends a connection; each ends once, for one reason."""
@@ -18,6 +23,7 @@ class ConnectionLifecycle(ConnectionCalls):
         "connected",
         "holder",
         "is_joined",
+        "left_because",
         "on_close",
         "pong_due",
         "probe",
@@ -30,6 +36,8 @@ class ConnectionLifecycle(ConnectionCalls):
         """The party that the client belongs to, judged by its address."""
         self.is_joined = False
         """Whether the client was admitted to a namespace."""
+        self.left_because: str | None = None
+        """Why the session ended, in a word: engineio's reason, or one that says more."""
         self.session: dict[Any, Any] | None = None
         self.connected = False
         self.probe: Probe | None = None
@@ -62,6 +70,7 @@ class ConnectionLifecycle(ConnectionCalls):
 
     def close_transport(self) -> None:
         """Close without a Socket.IO DISCONNECT: stock clients reconnect after this."""
+        self.left_because = self.left_because or SENT_AWAY
         self.close(self._server.reason.TRANSPORT_CLOSE, GOING_AWAY, last_packet=CLOSE, linger=True)
 
     def disconnect(self) -> None:
@@ -75,6 +84,7 @@ class ConnectionLifecycle(ConnectionCalls):
         if not self.closed:
             self._drop_calls()
             self._server.note("slow-client", f"a client is closed: {HOLDS_MOST}")
+            self.left_because = HELD_MOST
             self.close(self._server.reason.TRANSPORT_ERROR, last_packet=CLOSE)
         if self.link is not None:
             self.link.abort()
@@ -83,6 +93,7 @@ class ConnectionLifecycle(ConnectionCalls):
     def end_stalled(self) -> None:
         """Close: the client takes none of its unsent bytes."""
         if not self.closed:
+            self.left_because = TOOK_NOTHING
             self._server.on_stalled(self)
             self.close(self._server.reason.TRANSPORT_CLOSE, last_packet=CLOSE)
         self.forget_waiting()
@@ -114,6 +125,7 @@ class ConnectionLifecycle(ConnectionCalls):
         if self.closed:
             return
         self.closed = True
+        self.left_because = self.left_because or reason.replace(" ", "_")
         if last_packet is not None and self._server.log.is_on:
             self._server.log.sent(self.sid, last_packet)
         may_come = self.polling is not None and not self.poll_waiting

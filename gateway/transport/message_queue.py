@@ -98,9 +98,9 @@ class RedisQueue(RedisManager):  # type: ignore[misc]  # socketio has no types
         return calls
 
     @property
-    def is_lost(self) -> bool:
-        """True while Redis is away."""
-        return bool(self._failing)
+    def is_up(self) -> bool:
+        """False while Redis is away."""
+        return not self._failing
 
     def initialize(self) -> None:
         """Start to listen. The server calls this once."""
@@ -238,13 +238,13 @@ class RedisQueue(RedisManager):  # type: ignore[misc]  # socketio has no types
     @from_any_thread
     def _note(self, thread: str, error: Exception | None = None) -> None:
         """Note that a thread does not reach Redis, or reaches it again."""
-        was_lost = self.is_lost
+        was_up = self.is_up
         if error is None:
             self._failing.discard(thread)
         else:
             self._failing.add(thread)
-        if self.is_lost and not was_lost:
+        if was_up and not self.is_up:
             logger.warning("Redis is lost, local clients go on: %s", error)
-        elif was_lost and not self.is_lost:
+        elif self.is_up and not was_up:
             dropped, self._dropped_before = self.dropped - self._dropped_before, self.dropped
             logger.warning("Redis is back; %d messages to other servers were lost", dropped)

@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeAlias
 
 from gateway.feed.retransmission import Purpose
 from gateway.upstream.replay_routes import ReplayRoutes, Route
+from gateway.upstream.silent_routes import SilentRoutes
 from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.wire import (
@@ -76,6 +77,7 @@ class ReplayClient:
     """
 
     def __init__(self, routes: ReplayRoutes, new_id: Callable[[], str], devices_max: int) -> None:
+        self.silent = SilentRoutes(devices_max)
         self._routes = routes
         self._new_id = new_id
         self._devices_max = devices_max
@@ -93,6 +95,7 @@ class ReplayClient:
         question = self._questions.pop((device_id, purpose), None)
         if question is not None and now_s - question.asked_s >= SILENT_S:
             self._routes.forget(device_id)
+            self.silent.missed(question.asked - question.refused, question.asked_s, now_s)
         if question is None or question.after != after:
             question = AskedQuestion(self._new_id(), device_id, purpose, after)
         question.limit, question.asked_s = limit, now_s
@@ -141,6 +144,7 @@ class ReplayClient:
             new = self._routes.claim(route, serve.devices, now_s)
             return Serve(new) if new else None
         message = decode_answer_header(frames)
+        self.silent.answered(route, now_s)
         question = self._single.get(message.id) or self._open(message)
         if question is None or not _is_answered_by(question, message, route):
             raise BadMessage("stray_answer", "the answer belongs to no open question")

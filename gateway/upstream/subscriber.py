@@ -12,7 +12,7 @@ How it works
 - A connected link on which nothing comes for :data:`SILENCE_S` is connected anew.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 
@@ -85,6 +85,14 @@ class Subscriber:
         self._looked_s = 0.0
         self._replay: dict[str, UpstreamLink] = {}
         self._readiness = Readiness(watch)
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """How many messages did not fit into the queues, by kind of link."""
+        dropped: Counter[str] = Counter()
+        for link in self._links:
+            dropped[link.kind] += link.intake.dropped
+        return dropped
 
     def start(self) -> None:
         """Open the sockets and listen; raises SettingsError if an endpoint cannot be opened."""

@@ -77,7 +77,7 @@ def create_api(hub: Hub, authenticate: Authenticate, proxies: TrustedProxies) ->
 
     @api.get("/devices/<device_id>")
     def device(device_id: str) -> Response:
-        return Response(_find(hub, device_id).summary_json() + b"\n", mimetype="application/json")
+        return Response(_find(hub, device_id).detail_json() + b"\n", mimetype="application/json")
 
     @api.get("/devices/<device_id>/readings")
     @_varies_by_accept

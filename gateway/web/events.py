@@ -20,12 +20,13 @@ from socketio import exceptions as socketio_exceptions
 from gateway.decorators import validated
 from gateway.fanout.subscription import Subscribe, Unsubscribe, parse_subscribe, parse_unsubscribe
 from gateway.hub import Hub
-from gateway.transport import Connection, SocketIO
+from gateway.transport import Connection, SocketIO, TrustedProxies
 from gateway.transport.timeslice import give_way
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.error_handlers import translate
 from gateway.web.limits import EventQuota, cost_of
 from gateway.web.sockets import ReadyJson, is_answer_awaited, serve_browser
+from gateway.web.visits import Visit, Visits
 from shared.decorators import registered
 from shared.errors import NotFound, RateLimited, RequestError, describe
 
@@ -48,6 +49,7 @@ class EventContext(NamedTuple):
             raise ClientLeft
 
 
+SAID_GOODBYE = "client_disconnect"
 Answer: TypeAlias = dict[str, object] | ReadyJson
 Handler: TypeAlias = Callable[[EventContext, object], Answer]
 EVENTS: dict[str, Handler] = {}
@@ -69,13 +71,20 @@ def unsubscribe(context: EventContext, request: Unsubscribe) -> Answer:
 
 
 def register_events(
-    socketio: SocketIO, hub: Hub, authenticate: Authenticate, *, automatic: bool
-) -> None:
+    socketio: SocketIO,
+    hub: Hub,
+    authenticate: Authenticate,
+    proxies: TrustedProxies,
+    *,
+    automatic: bool,
+) -> Visits:
     """Register the handlers of all events, and of connect and disconnect.
 
     ``automatic``: a client that connects without ``subscribe`` in its ``auth`` gets all devices.
+    Returns the counters of the clients that come and go.
     """
-    dispatcher = EventDispatcher(socketio, hub, authenticate, automatic)
+    visits = Visits(logger.info)
+    dispatcher = EventDispatcher(socketio, hub, authenticate, proxies, automatic, visits)
     # These are handlers of python-socketio (``BrowserServer``), not of Flask-SocketIO: the latter
     # makes a Flask request for each event. No handler here needs it, and it is a third of a
     # connection's cost.
@@ -83,6 +92,7 @@ def register_events(
     server.on("connect", dispatcher.connect)
     server.on("disconnect", dispatcher.disconnect)
     server.on("*", dispatcher.serve)  # all other events, also those that no handler has
+    return visits
 
 
 @dataclass(eq=False)
@@ -92,8 +102,11 @@ class EventDispatcher:
     socketio: SocketIO
     hub: Hub
     authenticate: Authenticate
+    proxies: TrustedProxies
     automatic: bool
+    visits: Visits
     _quotas: dict[str, EventQuota] = field(default_factory=dict)
+    _here: dict[str, tuple[Visit, Connection]] = field(default_factory=dict)
     # A client may connect to the namespace again and again over one connection: the quota belongs
     # to the connection, so that a new CONNECT does not fill it.
     _quotas_by_connection: WeakKeyDictionary[Connection, EventQuota] = field(
@@ -107,11 +120,13 @@ class EventDispatcher:
         if connection is None:  # the connection has ended already
             return
         quota = self._quotas_by_connection.setdefault(connection, EventQuota())
-        with _refusing():
+        with _refusing(self.visits):
             # before authentication, so that the rate limit slows down guessing of passwords
             _spend(quota, self.hub, 1.0)
             self.authenticate(Credentials(_headers(environ), given))
         self._quotas[client_id] = quota
+        address, now_s = self.proxies.client(environ), self.hub.now().monotonic_s
+        self._here[client_id] = self.visits.come(connection.transport, address, now_s), connection
         pull, go_on = partial(self.hub.pull, client_id), partial(self.hub.on_writable, client_id)
         serve_browser(connection, pull=pull, go_on=go_on)
         self.hub.connect(client_id, connection)
@@ -120,10 +135,17 @@ class EventDispatcher:
             context = EventContext(client_id, self.hub, connection)
             gevent.spawn(_subscribe_at_connect, self.socketio, context, given, quota)
 
-    def disconnect(self, client_id: str, _reason: object = None) -> None:
+    def disconnect(self, client_id: str, reason: object = None) -> None:
         """Remove a client from the hub."""
         self._quotas.pop(client_id, None)
         self.hub.disconnect(client_id)
+        if client_id in self._here:
+            visit, connection = self._here.pop(client_id)
+            because = str(reason).replace(" ", "_")
+            if because != SAID_GOODBYE:  # a client that does closes its connection right after
+                because = connection.left_because or because
+            now_s = self.hub.now().monotonic_s
+            self.visits.leave(visit, client_id, connection.transport, because, now_s)
 
     def serve(self, name: str, client_id: str, *arguments: object) -> Answer | None:
         """Serve one event of a client; returns the acknowledgement's data."""
@@ -135,11 +157,12 @@ class EventDispatcher:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
-    """Translate a RequestError into a CONNECT_ERROR that carries the error's code."""
+def _refusing(visits: Visits) -> Iterator[None]:
+    """Translate a RequestError into a CONNECT_ERROR that carries the error's code; count it."""
     try:
         yield
     except RequestError as error:
+        visits.refused += 1
         body, _status = describe(error)
         refusal = socketio_exceptions.ConnectionRefusedError
         raise refusal(body["message"], {"code": body["code"]}) from error

@@ -51,6 +51,8 @@ class ReplayServer:
     questions: PendingQuestions
     device_ids: Sequence[str]
     """The ids that this server announces to every gateway it connects to."""
+    answers: int = 0
+    """How many questions were answered."""
     is_stuck: bool = False
     """Whether every waiting peer was full at the last try."""
     _serve_due_s: dict[ReplayLink, float] = field(default_factory=dict)  # of the connected ones
@@ -115,7 +117,9 @@ class ReplayServer:
             if question is None:
                 self.is_stuck = self.questions.waiting > 0
                 return
-            if not _send(self.links[question.peer.link], self.questions.answer(question)):
+            if _send(self.links[question.peer.link], self.questions.answer(question)):
+                self.answers += 1
+            else:
                 self.questions.put_back(question, now_s + RETRY_S)
             if is_time():
                 return

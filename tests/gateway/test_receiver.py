@@ -83,6 +83,55 @@ def test_seq_back_log_line(stage: Stage, lines: list[str]) -> None:
         assert word in line
 
 
+@pytest.fixture
+def events() -> Iterator[list[str]]:
+    written: list[str] = []
+    sink = logger.add(written.append, format="{message} {extra}", level="INFO")
+    yield written
+    logger.remove(sink)
+
+
+def said(events: list[str], start: str) -> list[str]:
+    return [line for line in events if line.startswith(start)]
+
+
+def test_devices_that_come_and_go_are_logged(stage: Stage, events: list[str]) -> None:
+    stage.wire.publish(1)
+    stage.turn()
+    stage.pass_time(4)
+    stage.wire.publish(2)
+    stage.turn()
+    stage.turn()
+    came, went, again = said(events, "device_")
+    assert "device_online" in came
+    assert "never heard" in came
+    assert "device_offline" in went
+    assert "'silent_s': 3" in went
+    assert "device_online" in again
+    assert "1-2" in again
+
+
+def test_flood_of_devices_is_logged_within_bounds(stage: Stage, events: list[str]) -> None:
+    for number in range(3 * LINES_A_MINUTE):
+        stage.wire.publish(1, f"bike-{number}")
+        stage.turn()
+    assert len(said(events, "device_online")) == LINES_A_MINUTE
+
+
+def test_silent_replay_is_logged(stage: Stage, events: list[str]) -> None:
+    stage.wire.publish(5)
+    stage.turn()
+    stage.pass_time(12)
+    (line,) = said(events, "replay_")
+    assert line.startswith("replay_silent")
+    assert REPLAY.endpoint in line
+    assert stage.hub.receiver.silent_replays == 1
+    stage.wire.answer(stage.wire.asked[-1], [1, 2])
+    stage.turn()
+    assert said(events, "replay_")[1:][0].startswith("replay_answers_again")
+    assert stage.hub.receiver.silent_replays == 0
+
+
 def test_reading_starts_backfill(stage: Stage) -> None:
     stage.wire.publish(5)
     stage.turn()

@@ -151,7 +151,7 @@ def test_client_that_left_is_not_sent_to(stage: Stage) -> None:
     stage.wire.publish(1)
     stage.turn(TURN_S)
     assert gone.sent == b""
-    assert not stage.hub._sender.has_waiting
+    assert not stage.hub.sender.has_waiting
 
 
 class SlowBrowser(Browser):

@@ -15,7 +15,7 @@ HANGS = """
 import runpy, signal
 def spin(*_):
     while True: pass
-signal.signal(signal.SIGUSR1, spin)
+signal.signal(signal.SIGALRM, spin)
 runpy.run_module({module!r}, run_name="__main__", alter_sys=True)
 """
 
@@ -56,7 +56,7 @@ def test_busy(start_process: StartProcess, environ: dict[str, str], module: str)
     keeper = keep(start_process, environ, "python", "-c", hangs)
     pid = int(keeper.wait_for_line(r"^pid (\d+)")[1])
     keeper.wait_for_line("(gateway_)?started ")
-    os.kill(pid, signal.SIGUSR1)
+    os.kill(pid, signal.SIGALRM)
     keeper.wait_for_line('File "<string>", line .* in spin')
     keeper.wait_for_line("ended with exit code 134")
     keeper.wait_for_line("(gateway_)?started ", count=2)

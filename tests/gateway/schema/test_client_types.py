@@ -19,6 +19,7 @@ INTERFACES = {
     "Refusal": "Error",
     "Page": "Page",
     "Announcement": "Announcement",
+    "Counts": "Counts",
 }
 """The name in TypeScript, and the name of the schema."""
 

@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from loguru import logger
 
+from gateway.domain import Now
 from gateway.hub import Hub
 from gateway.web.queries import READINGS_KEYS
 from shared.errors import Unauthorized
@@ -43,7 +44,27 @@ def test_devices_are_listed_by_id(hub: Hub, client: FlaskClient) -> None:
 
 def test_one_device_equals_list_entry(hub: Hub, client: FlaskClient) -> None:
     publish(hub, "a", range(1, 4))
-    assert client.get("/api/v1/devices/a").json == client.get("/api/v1/devices").json["devices"][0]  # type: ignore[index]  # is JSON
+    listed = client.get("/api/v1/devices").json["devices"][0]  # type: ignore[index]  # is JSON
+    shown = client.get("/api/v1/devices/a").json
+    assert shown is not None
+    assert shown.pop("counts")["readings"] == 3
+    assert shown == listed
+
+
+def test_counts_of_one_device(hub: Hub, client: FlaskClient) -> None:
+    publish(hub, "a", range(1, 4))
+    publish(hub, "a", range(3, 4))
+    publish(hub, "a", range(7, 8))
+    hub.devices.tick(Now(hub.now().monotonic_s + 60, 0), everyone=True)
+    publish(hub, "b", range(1, 2))
+    assert client.get("/api/v1/devices/a").json["counts"] == {  # type: ignore[index]  # is JSON
+        "readings": 4,
+        "backfilled": 0,
+        "repeats": 1,
+        "lost": 3,
+        "gaps": {"not_recovered": 1},
+        "refused": {},
+    }
 
 
 def test_readings_after_cursor_ascend(hub: Hub, client: FlaskClient) -> None:
