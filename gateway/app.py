@@ -39,6 +39,7 @@ from gateway.web.request_guards import (
     proxy_check,
 )
 from gateway.web.sockets import create_server
+from gateway.web.visits import Visits
 from shared.settings import Settings
 
 CONTENT_POLICY = (
@@ -93,14 +94,20 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     share_with_pages(app, is_allowed_origin)
     app.after_request(_harden)
     visits = register_events(server, hub, authenticate, proxies, automatic=settings.auto_subscribe)
-    engine = server.server.eio
-    gateway.counted = Sources(hub, visits, gateway.stalls, engine.outbox_budget, engine.inbox)
-    if settings.redis_url is not None:
-        gateway.counted.redis = server.server.manager
+    gateway.counted = _counted(gateway, visits, uses_redis=settings.redis_url is not None)
     app.register_blueprint(create_metrics(gateway.counted, proxies, everybody=settings.metrics))
     guarded = guard(app.wsgi_app, _checks(settings, gateway))
     app.wsgi_app = serve_below(guarded, settings.base_path, proxies, first_names(app))  # type: ignore[assignment,method-assign]  # the documented way to wrap
     return app
+
+
+def _counted(gateway: Gateway, visits: Visits, *, uses_redis: bool) -> Sources:
+    """Return the parts of the gateway that count; the metrics read them."""
+    engine = gateway.server.server.eio
+    counted = Sources(gateway.hub, visits, gateway.stalls, engine.outbox_budget, engine.inbox)
+    if uses_redis:
+        counted.redis = gateway.server.server.manager
+    return counted
 
 
 def load_templates(app: Flask) -> None:
