@@ -18,7 +18,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from gateway.app import Gateway, create_app, load_templates
 from gateway.decorators import stops_process_on_error
-from gateway.transport.socket_handoff import is_gevents
+from gateway.transport.http.socket_handoff import is_gevents
 from gateway.web.error_handlers import problem
 from shared.errors import ErrorBody, SettingsError, SpokeError
 from shared.settings import Settings, load_settings

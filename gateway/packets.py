@@ -19,8 +19,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",",
 
 def frame(packet: bytes) -> bytes:
     """Return a packet with the header of a WebSocket text frame in front."""
-    # ``gateway.transport.frames.frame`` is its twin for every opcode. The core is pure and must not
-    # import the transport, and ``packet_of`` must know the header's length.
+    # ``frame`` of ``gateway.transport.websocket.frames`` is its twin for every opcode. The core is
+    # pure and must not import the transport, and ``packet_of`` must know the header's length.
     size = len(packet)
     if size < LENGTH_IN_2_BYTES:
         return bytes((TEXT_FRAME, size)) + packet

@@ -8,11 +8,11 @@ import pytest
 from gateway.__main__ import HTTP_SPARE
 from gateway.fanout.subscription_budget import ENTRIES_MAX, ENTRY_BYTES
 from gateway.feed.reorder_buffer import ALL_HELD_MAX
-from gateway.transport.engine_sessions import MAX_TOTAL_INBOX_BYTES
-from gateway.transport.http_body import PIECE_BYTES
-from gateway.transport.http_head import HEAD_BYTES_MAX
-from gateway.transport.post_body import ALL_BODIES_BYTES_MAX
-from gateway.transport.socketio_packets import PARSED_FACTOR
+from gateway.transport.http.http_body import PIECE_BYTES
+from gateway.transport.http.http_head import HEAD_BYTES_MAX
+from gateway.transport.polling.post_body import ALL_BODIES_BYTES_MAX
+from gateway.transport.server.engine_sessions import MAX_TOTAL_INBOX_BYTES
+from gateway.transport.socketio.socketio_packets import PARSED_FACTOR
 from gateway.upstream.sockets import (
     LIVE_FRAME_BYTES_MAX,
     LIVE_QUEUE_BYTES,

@@ -208,6 +208,20 @@ def test_no_import_cycles() -> None:
     assert list(cycles(import_graph(ROOT))) == []
 
 
+def test_no_cycles_between_packages_of_the_transport() -> None:
+    assert list(cycles(package_graph(import_graph(ROOT), "gateway.transport"))) == []
+
+
+def test_cycle_between_packages_is_found(tmp_path: Path) -> None:
+    plant(tmp_path, "shared/p/a.py", "import shared.q.b\n")
+    plant(tmp_path, "shared/q/b.py", "")
+    plant(tmp_path, "shared/q/c.py", "import shared.p.d\n")
+    plant(tmp_path, "shared/p/d.py", "")
+    assert list(cycles(package_graph(import_graph(tmp_path), "shared"))) == [
+        {"shared.p", "shared.q"}
+    ]
+
+
 def test_import_cycle_is_found(tmp_path: Path) -> None:
     plant(tmp_path, "shared/a.py", "from shared import b\n")
     plant(tmp_path, "shared/b.py", "from shared.c import x\n")
@@ -230,6 +244,21 @@ def import_graph(root: Path) -> dict[str, set[str]]:
         }
         for name, path in names.items()
     }
+
+
+def package_graph(graph: dict[str, set[str]], above: str) -> dict[str, set[str]]:
+    """Map each package directly below a package to those that its modules import."""
+    depth = above.count(".") + 2
+
+    def package_of(module: str) -> str:
+        return ".".join(module.split(".")[:depth])
+
+    below = {name: found for name, found in graph.items() if name.startswith(f"{above}.")}
+    packages: dict[str, set[str]] = {package_of(name): set() for name in below}
+    for name, imported in below.items():
+        others = {package_of(other) for other in imported if other in below}
+        packages[package_of(name)] |= others - {package_of(name)}
+    return packages
 
 
 def cycles(graph: dict[str, set[str]]) -> Iterator[set[str]]:

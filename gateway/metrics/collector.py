@@ -19,8 +19,8 @@ from gateway.domain import DropReason, FaultReason, GapReason
 from gateway.hub import Hub
 from gateway.metrics.measured import Measured
 from gateway.stalls import StallWatch
-from gateway.transport.budget import Budget
-from gateway.transport.outbox_budget import OutboxBudget
+from gateway.transport.limits.budget import Budget
+from gateway.transport.limits.outbox_budget import OutboxBudget
 from gateway.web.visits import REASONS, Visits
 
 REFUSED = tuple(sorted({*FaultReason} - {FaultReason.CONFLICT}))

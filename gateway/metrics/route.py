@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 
 from gateway.metrics.collector import GatewayCollector, Sources
 from gateway.metrics.measured import measure
-from gateway.transport.client_address import TrustedProxies
-from gateway.transport.timeslice import give_way
+from gateway.transport.event_loop.timeslice import give_way
+from gateway.transport.limits.client_address import TrustedProxies
 from shared.errors import Forbidden
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

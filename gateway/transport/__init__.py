@@ -4,33 +4,45 @@
 ``engineio.Server``. A WebSocket is taken out of the web server and served by callbacks of
 gevent's event loop. This package is general: of the project it imports only ``shared``.
 
-============  ====================================================================================
-HTTP server   ``web_server``, ``web_handler``, ``http_head``, ``http_body``, ``connection_slots``,
-              ``address_shares``, ``client_address``, ``handover``, ``socket_handoff``
-Engine.IO     ``engine_server``, ``engine_sessions``, ``sessions``, ``session_timers``,
-              ``http_endpoint``, ``handshake``, ``payload``, ``packet_log``, ``heartbeat``,
-              ``upgrade``; a client's session: ``connection``, ``connection_lifecycle``,
-              ``connection_output``, ``connection_calls``, ``connection_server``
-Polling       ``polling``, ``poll_connection``, ``post_body``, ``repetition``, ``compression``
-WebSocket     ``websocket``, ``reader``, ``frames``, ``outbox``, ``multicast``
-Socket.IO     ``socketio``, ``socketio_server``, ``threaded_server``, ``namespace_connect``,
-              ``socketio_packets``, ``packet_assembly``, ``serializers``, ``strict_json``,
-              ``environ``
-Time          ``timeslice``, ``serial_executor``, ``loop_time``, ``timers``, ``wakeup``
-Budgets       ``budget`` (memory of all clients), ``outbox_budget``, ``rate_quota``
-Queue         ``message_queue``: several servers share a Redis
-Libraries     ``options``, ``compat``: what differs from the stock classes, and their versions
-============  ====================================================================================
+The sub-packages, in the order in which a client's bytes pass them; no two import each other:
+
+===============  =================================================================================
+``http/``        the web server: ``web_server``, ``web_handler``, ``http_head``, ``http_body``,
+                 ``connection_slots``; a connection leaves it by ``handover``, ``socket_handoff``
+``websocket/``   one WebSocket: ``websocket_link``, ``reader``, ``frames``, ``outbox``
+``polling/``     one client that polls: ``polling_link``, ``post_body``, ``repetition``,
+                 ``compression``
+``engineio/``    the protocol: ``payload``, ``handshake``, ``heartbeat``, ``upgrade``,
+                 ``packet_log``
+``connection/``  one client's session: ``connection``, built on ``connection_lifecycle``,
+                 ``connection_calls`` and ``connection_output``; ``connection_server`` (what it
+                 needs of its server), ``session_timers``; ``multicast`` sends to many
+``server/``      all sessions: ``engine_server``, ``engine_sessions``; requests that open and
+                 serve them: ``http_endpoint``, ``poll_connection``
+``socketio/``    ``socketio_server``, ``threaded_server``, ``packet_assembly``,
+                 ``socketio_packets``, ``namespace_connect``, ``environ``; ``socketio`` is the
+                 class for Flask; ``message_queue``: several servers share a Redis
+``event_loop/``  ``timeslice``, ``serial_executor``, ``loop_time``, ``timers``, ``wakeup``
+``limits/``      ``budget`` (memory of all clients), ``outbox_budget``, ``session_limit``,
+                 ``address_shares``, ``client_address``, ``rate_quota``
+``stock/``       what differs from the stock classes: ``options``, ``serializers``,
+                 ``strict_json``, and ``compat``, their versions
+===============  =================================================================================
+
+One client has several names: its Engine.IO *session* is one ``Connection``. engineio calls that a
+socket and keeps it in ``sockets``, by its ``sid``. Its *link* is the WebSocket (``WebSocketLink``)
+or the polling (``PollingLink``) that carries its packets; a TCP connection is always called so. In
+each namespace Socket.IO gives the client another ``sid``; the one of Engine.IO is the ``eio_sid``.
 """
 
-from gateway.transport.client_address import TrustedProxies
-from gateway.transport.connection import Connection
-from gateway.transport.engine_server import EngineServer
-from gateway.transport.multicast import WebSocketMulticast
-from gateway.transport.socketio import SocketIO
-from gateway.transport.timeslice import give_way, time_slices
-from gateway.transport.web_handler import WebHandler
-from gateway.transport.web_server import WebServer
+from gateway.transport.connection.connection import Connection
+from gateway.transport.connection.multicast import WebSocketMulticast
+from gateway.transport.event_loop.timeslice import give_way, time_slices
+from gateway.transport.http.web_handler import WebHandler
+from gateway.transport.http.web_server import WebServer
+from gateway.transport.limits.client_address import TrustedProxies
+from gateway.transport.server.engine_server import EngineServer
+from gateway.transport.socketio.socketio import SocketIO
 
 __all__ = [
     "Connection",

@@ -8,7 +8,7 @@ memory is one of the client address that holds the least.
 
 from dataclasses import dataclass
 
-from gateway.transport.client_address import LOCAL
+from gateway.transport.limits.client_address import LOCAL
 from gateway.web.fair_queue import FairQueue
 from shared.errors import Unavailable
 

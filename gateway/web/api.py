@@ -11,8 +11,8 @@ from flask import Blueprint, Response, current_app, render_template, request
 from gateway import __version__
 from gateway.devices.devices import Device
 from gateway.hub import Hub
-from gateway.transport.client_address import TrustedProxies
-from gateway.transport.timeslice import give_way
+from gateway.transport.event_loop.timeslice import give_way
+from gateway.transport.limits.client_address import TrustedProxies
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.cors import is_preflight
 from gateway.web.queries import LIMIT_DEFAULT, READINGS_KEYS, check_keys

@@ -21,7 +21,7 @@ from gateway.decorators import validated
 from gateway.fanout.subscription import Subscribe, Unsubscribe, parse_subscribe, parse_unsubscribe
 from gateway.hub import Hub
 from gateway.transport import Connection, SocketIO, TrustedProxies
-from gateway.transport.timeslice import give_way
+from gateway.transport.event_loop.timeslice import give_way
 from gateway.web.auth import Authenticate, Credentials
 from gateway.web.error_handlers import translate
 from gateway.web.limits import EventQuota, cost_of

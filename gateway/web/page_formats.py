@@ -10,7 +10,7 @@ from flask import Response, request
 
 from gateway.devices.devices import Device
 from gateway.packets import encode_json
-from gateway.transport.timeslice import give_way
+from gateway.transport.event_loop.timeslice import give_way
 from gateway.web.csv_rows import CSV_KEYS, TIME_KEY, csv_row
 from gateway.web.cursor_checks import held_from
 from gateway.web.page import SLICE, Page

@@ -9,8 +9,8 @@ from flask import Response, request
 from gateway.devices.devices import Device
 from gateway.domain import GapReason
 from gateway.hub import Hub
-from gateway.transport.client_address import TrustedProxies, holder_of
-from gateway.transport.timeslice import give_way
+from gateway.transport.event_loop.timeslice import give_way
+from gateway.transport.limits.client_address import TrustedProxies, holder_of
 from gateway.web.answers import AnswerBudget, Reservation
 from gateway.web.cursor_checks import reset_reason
 from gateway.web.journal_reader import JournalReader

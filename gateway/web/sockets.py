@@ -14,8 +14,8 @@ from loguru import logger
 
 from gateway.packets import packet_of
 from gateway.transport import Connection, SocketIO, TrustedProxies
-from gateway.transport.socketio_server import SocketIOServer
-from gateway.transport.strict_json import StrictJSON, StrictPacket
+from gateway.transport.socketio.socketio_server import SocketIOServer
+from gateway.transport.stock.strict_json import StrictJSON, StrictPacket
 from gateway.web.request_guards import ORIGINS_SETTING, OriginCheck
 
 PING_INTERVAL_S, PING_TIMEOUT_S = 10, 8

@@ -20,7 +20,7 @@ REASONS = (
     "transport_close",
     "transport_error",
 )
-"""Why clients leave; :mod:`gateway.transport.connection_lifecycle` has them in words."""
+"""Why clients leave; :mod:`gateway.transport.connection.connection_lifecycle` has them in words."""
 
 
 class Visit(NamedTuple):

@@ -15,10 +15,10 @@ from functools import partial
 
 from gateway.cycles import CYCLES_AFTER
 from gateway.transport import EngineServer
-from gateway.transport.connection import Connection
-from gateway.transport.frames import packet_frame
-from gateway.transport.socketio_packets import IncomingPacket
-from gateway.transport.strict_json import MAX_CONTAINERS, StrictPacket
+from gateway.transport.connection.connection import Connection
+from gateway.transport.socketio.socketio_packets import IncomingPacket
+from gateway.transport.stock.strict_json import MAX_CONTAINERS, StrictPacket
+from gateway.transport.websocket.frames import packet_frame
 from gateway.web.sockets import MESSAGE_BYTES_MAX
 
 RUNS = 3

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.transport.address_shares import AddressCounts
+from gateway.transport.limits.address_shares import AddressCounts
 
 STEPS = st.lists(st.tuples(st.booleans(), st.sampled_from("abcd")), max_size=60)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from flask_socketio import ConnectionRefusedError as Refused
 
-from gateway.transport.strict_json import MAX_CONTAINERS
+from gateway.transport.stock.strict_json import MAX_CONTAINERS
 from tests.gateway.transport.clients import Polls, WebSocketClient
 from tests.gateway.transport.servers import Happenings, flask_app
 

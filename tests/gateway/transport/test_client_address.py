@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.transport.client_address import LOCAL, TrustedProxies, holder_of
+from gateway.transport.limits.client_address import LOCAL, TrustedProxies, holder_of
 
 
 @pytest.mark.parametrize(

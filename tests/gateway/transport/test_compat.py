@@ -16,7 +16,8 @@ from flask import Flask, request
 from flask_socketio import Namespace, emit
 from werkzeug.test import EnvironBuilder
 
-from gateway.transport import EngineServer, SocketIO, compat
+from gateway.transport import EngineServer, SocketIO
+from gateway.transport.stock import compat
 from tests.gateway.transport.clients import WebSocketClient, connect_namespace
 from tests.gateway.transport.servers import flask_app
 
@@ -26,10 +27,11 @@ def test_the_installed_versions_are_the_tested_ones() -> None:
 
 
 LIBRARIES = ("engineio.", "socketio.", "flask_socketio", "gevent.")
+TRANSPORT = Path(compat.__file__).parent.parent
 MODULES = [
-    import_module(f"gateway.transport.{path.stem}")
-    for path in sorted(Path(compat.__file__).parent.glob("*.py"))
-    if path.stem not in ("__init__", "web_handler", "web_server")  # gevent's are listed there
+    import_module(f"gateway.transport.{path.parent.name}.{path.stem}")
+    for path in sorted(TRANSPORT.rglob("[!_]*.py"))
+    if path.stem not in ("web_handler", "web_server")  # gevent's are listed there
 ]
 
 

@@ -11,7 +11,7 @@ from flask_socketio import emit
 from gevent import get_hub
 
 from gateway.transport import Connection, SocketIO, WebSocketMulticast
-from gateway.transport.frames import packet_frame
+from gateway.transport.websocket.frames import packet_frame
 from tests.gateway.transport.clients import Polls, WebSocketClient, connect_namespace, until
 from tests.gateway.transport.servers import Happenings, flask_app
 

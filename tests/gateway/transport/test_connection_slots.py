@@ -1,6 +1,6 @@
 """Which connection closes for a newcomer."""
 
-from gateway.transport.connection_slots import CLOSING_MAX, ConnectionSlots, Slot, State
+from gateway.transport.http.connection_slots import CLOSING_MAX, ConnectionSlots, Slot, State
 
 
 class Server:

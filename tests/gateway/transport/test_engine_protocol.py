@@ -6,7 +6,7 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway.transport.session_timers import CLOSE_TIMEOUT_S
+from gateway.transport.connection.session_timers import CLOSE_TIMEOUT_S
 from tests.gateway.transport.clients import (
     Polls,
     TcpClient,

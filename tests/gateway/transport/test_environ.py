@@ -5,7 +5,7 @@ import tracemalloc
 from sys import intern
 from typing import Any
 
-from gateway.transport.environ import ConnectionEnviron, KeptEnviron, SharedNames
+from gateway.transport.socketio.environ import ConnectionEnviron, KeptEnviron, SharedNames
 
 
 def environ(port: int = 1) -> dict[str, Any]:

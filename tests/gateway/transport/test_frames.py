@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.transport.frames import BINARY, PONG, TEXT, close_frame, frame, packet_frame
+from gateway.transport.websocket.frames import BINARY, PONG, TEXT, close_frame, frame, packet_frame
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from flask_socketio import emit
 from gevent.event import Event
 
 from gateway.transport import SocketIO
-from gateway.transport.serial_executor import MAX_WAITING
+from gateway.transport.event_loop.serial_executor import MAX_WAITING
 from tests.gateway.transport.clients import (
     PING,
     PONG,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.transport.handshake import (
+from gateway.transport.engineio.handshake import (
     Refusal,
     Request,
     accept_websocket,

@@ -13,10 +13,10 @@ from gevent import get_hub
 from gevent.event import Event
 
 from gateway.transport import Connection, EngineServer, SocketIO
-from gateway.transport.frames import packet_frame
-from gateway.transport.outbox_budget import HIGH_WATER_BYTES
-from gateway.transport.polling import PollingLink
-from gateway.transport.socketio_packets import MAX_ATTACHMENTS
+from gateway.transport.limits.outbox_budget import HIGH_WATER_BYTES
+from gateway.transport.polling.polling_link import PollingLink
+from gateway.transport.socketio.socketio_packets import MAX_ATTACHMENTS
+from gateway.transport.websocket.frames import packet_frame
 from tests.gateway.transport.clients import (
     Answer,
     Polls,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.transport.http_body import BadChunk, Body, BodyCutShort
+from gateway.transport.http.http_body import BadChunk, Body, BodyCutShort
 
 
 def sized(raw: bytes, length: int) -> Body:

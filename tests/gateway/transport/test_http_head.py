@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.transport.http_head import (
+from gateway.transport.http.http_head import (
     HEAD_BYTES_MAX,
     HEAD_LINES_MAX,
     BadHead,

@@ -1,6 +1,6 @@
 """How much of the loop's time a client took."""
 
-from gateway.transport.loop_time import ALLOWED_S, FREE_S, REFILL, LoopTime, charge
+from gateway.transport.event_loop.loop_time import ALLOWED_S, FREE_S, REFILL, LoopTime, charge
 
 
 def test_short_work_is_free() -> None:

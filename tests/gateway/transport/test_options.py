@@ -16,8 +16,9 @@ from flask import Flask
 from socketio.base_server import BaseServer as SocketBase
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from gateway.transport import EngineServer, SocketIO, options
-from gateway.transport.socketio_server import SocketIOServer
+from gateway.transport import EngineServer, SocketIO
+from gateway.transport.socketio.socketio_server import SocketIOServer
+from gateway.transport.stock import options
 from tests.gateway.transport.clients import Polls
 from tests.gateway.transport.servers import flask_app
 from tests.processes import ROOT

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.transport.outbox import MAX_CHUNKS_PER_WRITE, Outbox
+from gateway.transport.websocket.outbox import MAX_CHUNKS_PER_WRITE, Outbox
 
 
 @settings(deadline=None)

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import gevent
 
-from gateway.transport.outbox_budget import CHECKS, LOW_WATER_BYTES, OutboxBudget
-from gateway.transport.timers import Clock
+from gateway.transport.event_loop.timers import Clock
+from gateway.transport.limits.outbox_budget import CHECKS, LOW_WATER_BYTES, OutboxBudget
 from tests.gateway.transport.clients import until
 
 STALLED_S = 0.2

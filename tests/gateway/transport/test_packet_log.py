@@ -16,7 +16,7 @@ import pytest
 from flask import Flask
 from flask_socketio import emit
 
-from gateway.transport.packet_log import MAX_CHARS, PacketLog, shown
+from gateway.transport.engineio.packet_log import MAX_CHARS, PacketLog, shown
 from tests.gateway.transport.clients import (
     Polls,
     WebSocketClient,

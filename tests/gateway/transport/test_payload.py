@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.transport.payload import BadPayload, encode, split, text_of
+from gateway.transport.engineio.payload import BadPayload, encode, split, text_of
 
 
 def decode(body: bytes) -> list[str | bytes]:

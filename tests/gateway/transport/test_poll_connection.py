@@ -13,8 +13,14 @@ import engineio
 import pytest
 from greenlet import greenlet
 
-from gateway.transport import EngineServer, session_timers
-from gateway.transport.poll_connection import PollConnection, answer_head, own_headers, split_stamp
+from gateway.transport import EngineServer
+from gateway.transport.connection import session_timers
+from gateway.transport.server.poll_connection import (
+    PollConnection,
+    answer_head,
+    own_headers,
+    split_stamp,
+)
 from tests.gateway.transport.clients import (
     Answer,
     Polls,

@@ -5,9 +5,9 @@ from io import BytesIO
 import gevent
 import pytest
 
-from gateway.transport.handshake import Refusal
-from gateway.transport.http_body import BodyCutShort
-from gateway.transport.post_body import PIECE_BYTES, BodyReader
+from gateway.transport.engineio.handshake import Refusal
+from gateway.transport.http.http_body import BodyCutShort
+from gateway.transport.polling.post_body import PIECE_BYTES, BodyReader
 
 
 class Source:

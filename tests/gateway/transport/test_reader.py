@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.transport.reader import EMPTY, Closed, Event, MessageReader, NoMessage, Ping, Violation
+from gateway.transport.websocket.reader import (
+    EMPTY,
+    Closed,
+    Event,
+    MessageReader,
+    NoMessage,
+    Ping,
+    Violation,
+)
 from tests.gateway.transport.clients import client_frame
 
 LIMIT = 1000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.transport.repetition import Requests, is_coarse
+from gateway.transport.polling.repetition import Requests, is_coarse
 
 NOW_S = 1_796_000_000.5
 DART = "mx2k11is"  # NOW_S in milliseconds, in base 36

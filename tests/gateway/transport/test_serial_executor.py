@@ -5,7 +5,7 @@ import time
 import gevent
 from gevent.event import Event
 
-from gateway.transport.serial_executor import (
+from gateway.transport.event_loop.serial_executor import (
     MAX_WAITING,
     MAX_WAITING_BYTES,
     CallOnce,

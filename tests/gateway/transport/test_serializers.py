@@ -16,8 +16,8 @@ from socketio import packet
 from socketio.msgpack_packet import MsgPackPacket, msgpack
 
 from gateway.transport import SocketIO
-from gateway.transport.serializers import packet_class_of
-from gateway.transport.strict_json import MAX_CONTAINERS, StrictJSON
+from gateway.transport.stock.serializers import packet_class_of
+from gateway.transport.stock.strict_json import MAX_CONTAINERS, StrictJSON
 from tests.conftest import StartProcess
 from tests.gateway.transport.clients import (
     BINARY,

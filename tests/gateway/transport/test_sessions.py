@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.transport.sessions import SessionLimit
+from gateway.transport.limits.session_limit import SessionLimit
 
 
 @dataclass(eq=False)

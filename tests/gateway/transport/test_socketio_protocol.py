@@ -12,7 +12,7 @@ from flask_socketio import emit, join_room
 from gevent.event import Event
 
 from gateway.transport import SocketIO
-from gateway.transport.strict_json import MAX_CONTAINERS
+from gateway.transport.stock.strict_json import MAX_CONTAINERS
 from tests.gateway.transport.clients import Polls, WebSocketClient, connect_namespace
 from tests.gateway.transport.servers import Happenings, flask_app
 

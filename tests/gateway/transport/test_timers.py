@@ -5,8 +5,8 @@ import time
 import gevent
 import pytest
 
-from gateway.transport.heartbeat import Heartbeat
-from gateway.transport.timers import Clock, Deadlines, Schedule
+from gateway.transport.engineio.heartbeat import Heartbeat
+from gateway.transport.event_loop.timers import Clock, Deadlines, Schedule
 from tests.gateway.transport.clients import until
 
 

@@ -6,7 +6,7 @@ import gevent
 import pytest
 from gevent import get_hub
 
-from gateway.transport.timeslice import TimeSlices
+from gateway.transport.event_loop.timeslice import TimeSlices
 
 
 class Turns:

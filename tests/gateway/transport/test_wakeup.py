@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.transport.wakeup import MAX_CALLS, ThreadCalls, TooManyCalls, get_ident
+from gateway.transport.event_loop.wakeup import MAX_CALLS, ThreadCalls, TooManyCalls, get_ident
 from tests.gateway.transport.clients import until
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway.transport import WebHandler, WebServer, handover, web_handler
-from gateway.transport.handover import SEND_PIECE, give_back
-from gateway.transport.socket_handoff import HANDOVER
-from gateway.transport.web_server import SEND_BUFFER_BYTES
+from gateway.transport import WebHandler, WebServer
+from gateway.transport.http import handover, web_handler
+from gateway.transport.http.handover import SEND_PIECE, give_back
+from gateway.transport.http.socket_handoff import HANDOVER
+from gateway.transport.http.web_server import SEND_BUFFER_BYTES
 from tests.gateway.transport.clients import TcpClient, read_answer, request_bytes, until, within
 
 PACE_S = 0.01

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol
 
-from gateway.transport.budget import Budget
-from gateway.transport.frames import close_frame, frame, packet_frame
-from gateway.transport.loop_time import ALLOWED_S
-from gateway.transport.multicast import WebSocketMulticast
-from gateway.transport.outbox_budget import OutboxBudget
-from gateway.transport.rate_quota import CAPACITY
-from gateway.transport.reader import Violation
-from gateway.transport.timers import Clock
-from gateway.transport.websocket import READABLE, LinkContext, WebSocketLink
+from gateway.transport.connection.multicast import WebSocketMulticast
+from gateway.transport.event_loop.loop_time import ALLOWED_S
+from gateway.transport.event_loop.timers import Clock
+from gateway.transport.limits.budget import Budget
+from gateway.transport.limits.outbox_budget import OutboxBudget
+from gateway.transport.limits.rate_quota import CAPACITY
+from gateway.transport.websocket.frames import close_frame, frame, packet_frame
+from gateway.transport.websocket.reader import Violation
+from gateway.transport.websocket.websocket_link import READABLE, LinkContext, WebSocketLink
 from tests.gateway.transport.clients import client_frame
 
 MAX_OUTBOX_BYTES = 100_000

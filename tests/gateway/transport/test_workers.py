@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.transport.frames import close_frame
-from gateway.transport.options import NO_THREADS
+from gateway.transport.stock.options import NO_THREADS
+from gateway.transport.websocket.frames import close_frame
 from tests.conftest import StartProcess
 from tests.gateway.transport.clients import (
     Polls,

@@ -12,7 +12,7 @@ from loguru import logger
 from gateway.app import Gateway
 from gateway.fanout import subscription_table
 from gateway.hub import ANSWERS_ABOUT_ALL
-from gateway.transport import timeslice
+from gateway.transport.event_loop import timeslice
 from tests.gateway.apps import EPOCH, gateway_of, make_app, publish
 from tests.gateway.transport.clients import WebSocketClient, connect_namespace, until
 from tests.gateway.transport.servers import end, serve

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from gateway.app import load_templates
 from gateway.fanout.subscription import NAMES_MAX, Subscribe, Unsubscribe, parse_subscribe
 from gateway.hub import Hub
-from gateway.transport import timeslice
+from gateway.transport.event_loop import timeslice
 from tests.gateway.apps import EPOCH, gateway_of, make_app, publish
 
 BIKES, READINGS = 10_000, 30_000

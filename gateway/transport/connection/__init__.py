@@ -1,0 +1,1 @@
+"""One client's session: what it is sent, the calls that it causes, its life and its end."""

@@ -1,0 +1,1 @@
+"""Engine.IO as a protocol: packets, handshakes, heartbeats and upgrades."""

@@ -1,0 +1,1 @@
+"""The web server: connections, request heads and bodies, and the hand-over of connections."""

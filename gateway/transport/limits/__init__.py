@@ -1,0 +1,1 @@
+"""Limits that clients share: memory, rates, and fair shares of addresses."""

@@ -1,0 +1,1 @@
+"""One client that polls: the packets for its next GET, and the bodies of its POSTs."""

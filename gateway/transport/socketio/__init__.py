@@ -1,0 +1,1 @@
+"""Socket.IO: packets with attachments, namespaces, events, and Flask-SocketIO's class."""

@@ -1,0 +1,1 @@
+"""What differs from the stock classes: options, serializers, and the versions they belong to."""

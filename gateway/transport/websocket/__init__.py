@@ -1,0 +1,1 @@
+"""One WebSocket: frames, messages, and the bytes that the kernel has not taken."""
