@@ -4,7 +4,7 @@ How it works. One thread runs one loop around one poller. The poller wakes the l
 a status is due, when a socket or the descriptor of a source is readable, or when a signal came.
 Each turn of the loop does four things, each of them bounded:
 
-1. It polls the sources whose descriptor is readable (:mod:`device.sources`).
+1. It polls the sources whose descriptor is readable or whose time came (:mod:`device.sources`).
 2. It publishes the statuses and samples that are due (:mod:`device.schedule`). A sample is
    numbered (:mod:`device.fleet`), written to the journal, and only then sent.
 3. It reads subscriptions (:mod:`device.subscriptions`).
@@ -29,7 +29,7 @@ from device.journal import Journal, Numbered
 from device.sample import Sample
 from device.schedule import TURN_TASKS_MAX, Schedule, TaskKind, schedule_fleet
 from device.sockets import Socket
-from device.sources import NoSample
+from device.sources import NoSample, PollAgain
 from device.subscriptions import Subscriptions
 from device.waiting import WaitingSources
 from shared.replay_server.server import RETRY_S, ReplayServer
@@ -83,7 +83,7 @@ class Publisher:
     def _turn(self, ready: Collection[object]) -> None:
         """Do everything that is due, then a bounded amount of answering."""
         now_s = time.monotonic()
-        for index in self._waiting.readable(ready):
+        for index in self._waiting.due(ready, now_s):
             self._poll_source(index, now_s)
         batch: list[Numbered] = []
         try:
@@ -123,7 +123,9 @@ class Publisher:
         self._waiting.discard(index)
         source = self.bikes[index].source
         found = source.poll(now_s)
-        if found is NoSample.NOT_YET:
+        if isinstance(found, PollAgain):
+            self._waiting.add(index, source.fileno(), found.at_s)
+        elif found is NoSample.NOT_YET:
             self._waiting.add(index, source.fileno())
         elif found is NoSample.ENDED:
             self._ended.append(index)
@@ -188,7 +190,8 @@ class Publisher:
         It is at least :data:`BATCH_S`, so that samples that are due close together go out in one
         turn, unless something is already late by that time.
         """
-        due_in_s = self.schedule.next_due_s() - time.monotonic()
+        next_s = min(self.schedule.next_due_s(), self._waiting.next_s())
+        due_in_s = next_s - time.monotonic()
         wait_s = max(due_in_s, BATCH_S) if due_in_s > -BATCH_S else 0.0
         if self.replay.has_unread:
             return 0

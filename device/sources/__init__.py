@@ -6,6 +6,8 @@ asks a source for one sample at a time, with :meth:`Source.poll`:
 - A :class:`Sample` is published when it is due. Then the loop polls again.
 - ``NOT_YET`` means that nothing was measured so far. The loop polls again as soon as the source's
   descriptor is readable, and once a second in any case.
+- :class:`PollAgain` means the same, and the loop polls again at its time at the latest. A source
+  that asks a device for its values several times a second needs it.
 - ``ENDED`` ends the ride. The loop never polls again.
 
 Kinds of input. A serial port and standard input give their own descriptor and read it without
@@ -39,6 +41,13 @@ class NoSample(Enum):
     ENDED = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class PollAgain:
+    """Nothing was measured so far: poll again at ``at_s`` of ``time.monotonic`` at the latest."""
+
+    at_s: float
+
+
 class Source(Protocol):
     """An open source of one bike's samples."""
 
@@ -50,7 +59,7 @@ class Source(Protocol):
     def model(self) -> str | None:
         """The name of the bike or the recording, shown in its status."""
 
-    def poll(self, now_s: float) -> Sample | NoSample:
+    def poll(self, now_s: float) -> Sample | NoSample | PollAgain:
         """Return the next sample if there is one, without blocking.
 
         ``now_s`` is the time of ``time.monotonic``. Raises :class:`SourceError` when the source

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from device.sample import Sample
-from device.sources import NoSample, Source
+from device.sources import Source
 
 
 def polled(source: Source) -> Iterator[Sample]:
     """Yield the samples of a source until it has none."""
-    while not isinstance(found := source.poll(0.0), NoSample):
+    while isinstance(found := source.poll(0.0), Sample):
         yield found
