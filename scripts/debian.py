@@ -5,7 +5,12 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 
-SERVERS = {"haproxy": "haproxy", "nginx": "nginx", "redis-server": "redis-server"}
+SERVERS = {
+    "haproxy": "haproxy",
+    "mosquitto": "mosquitto",
+    "nginx": "nginx",
+    "redis-server": "redis-server",
+}
 """What the tests run, and the Debian package of each program."""
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 """Debian keeps servers here, outside of a user's PATH."""

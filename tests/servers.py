@@ -1,4 +1,4 @@
-"""Servers of Debian that tests run: HAProxy, nginx, Redis."""
+"""Servers of Debian that tests run: HAProxy, mosquitto, nginx, Redis."""
 
 import pytest
 
