@@ -118,8 +118,8 @@ class BrokerLink:
             self.client.connect(self._broker.host, self._broker.port, KEEPALIVE_S)
         except ssl.SSLError as error:
             self._refused(f"no TLS with the MQTT broker {self._broker} ({error.reason}): {_TLS}")
-        except OSError as error:
-            self._lost(str(error.strerror or error))
+        except (OSError, UnicodeError) as error:  # no such host, or no name of a host at all
+            self._lost(getattr(error, "strerror", None) or str(error))
         else:
             if not self._stop.is_set():
                 self.client.loop_forever()

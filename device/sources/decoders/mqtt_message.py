@@ -96,7 +96,7 @@ def _time_ms(one: Field, raw: object, number: float | None) -> int:
     else:
         since_s = seconds(raw) if isinstance(raw, str) else None
         ms = -1.0 if since_s is None else since_s * 1000
-    if not 0 < ms < INTEGER_LIMIT:
+    if not 0 <= ms < INTEGER_LIMIT:
         raise BadMessage(one.key, f"ts_ms must be a time since 1970, not {raw!r:.80}")
     return round(ms)
 

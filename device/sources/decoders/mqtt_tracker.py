@@ -8,6 +8,9 @@ its field. Three kinds of messages are no measurement and are left out:
 - a repetition: the same bytes on the same topic, if they contain a time, or if the tracker or the
   broker says that it sends them again (quality of service 1);
 - a message with a wrong value: it raises :class:`BadMessage`.
+
+A time before the year 2000 comes from a tracker that has not set its clock: it recognises
+repetitions, but the reading gets the time of its arrival.
 """
 
 from collections import deque
@@ -24,6 +27,8 @@ from shared.reading import SPEED_RANGE_KMH, Value
 
 REPETITIONS_AFTER_MAX = 256
 """A tracker repeats what the broker has not confirmed: usually up to 20 messages."""
+
+YEAR_2000_MS = 946_684_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ class Tracker:
             raise BadMessage(
                 SPEED, f"speed_kmh must be from 0 to 200, not {speed}: is it the unit?"
             )
-        return Sample(None, speed, self._values(now_s), ts_ms)
+        is_set = ts_ms is not None and ts_ms >= YEAR_2000_MS
+        return Sample(None, speed, self._values(now_s), ts_ms if is_set else None)
 
     def _values(self, now_s: float) -> dict[str, Value]:
         """Return the values that are not too old, those of ``extra`` in an object of their own."""

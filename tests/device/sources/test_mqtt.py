@@ -12,7 +12,8 @@ import paho.mqtt.client
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from device.sources import NoSample, Source, open_source
+from device.sample import Sample
+from device.sources import Source, open_source
 from device.sources.decoders.mqtt_layout import RESOLUTIONS
 from shared.errors import SourceError
 from shared.settings import load_settings
@@ -24,10 +25,10 @@ from tests.timing import eventually, scaled_s
 TOPIC = "bikes/7/telemetry"
 
 
-def open_at(tmp_path: Path, *flags: str) -> Source:
+def open_at(tmp_path: Path, *flags: str, bike: int = 0) -> Source:
     """Open the source of these flags, in this process."""
     (tmp_path / "configs").mkdir(exist_ok=True)
-    return open_source(load_settings("device", flags, {}, tmp_path), 0)
+    return open_source(load_settings("device", flags, {}, tmp_path), bike)
 
 
 @pytest.mark.parametrize(
@@ -103,19 +104,24 @@ def tracker(broker: Mosquitto) -> Iterator[paho.mqtt.client.Client]:
     client.loop_stop()
 
 
-def fault_of(source: Source) -> str:
-    """Poll until the source fails; return why."""
+def next_of(source: Source) -> Sample:
+    """Poll until there is a sample; raises the source's error."""
     deadline = time.monotonic() + scaled_s(20)
     descriptor = source.fileno()
     assert descriptor is not None
-    with closing(source):
-        while time.monotonic() < deadline:
-            try:
-                assert source.poll(0.0) is NoSample.NOT_YET
-            except SourceError as failed:
-                return str(failed)
-            select.select([descriptor], [], [], 1.0)
-    raise AssertionError("the source did not fail")
+    while time.monotonic() < deadline:
+        found = source.poll(0.0)
+        if isinstance(found, Sample):
+            return found
+        select.select([descriptor], [], [], 1.0)
+    raise AssertionError("no sample came")
+
+
+def fault_of(source: Source) -> str:
+    """Poll until the source fails; return why."""
+    with closing(source), pytest.raises(SourceError) as failed:
+        next_of(source)
+    return str(failed.value)
 
 
 def test_no_password(broker: Mosquitto, tmp_path: Path) -> None:
@@ -130,6 +136,28 @@ def test_unknown_ca(broker: Mosquitto, tmp_path: Path) -> None:
     assert why.endswith("name the file of its CA, and its host as in the certificate")
 
 
+def test_fleet_without_a_map(
+    broker: Mosquitto, tracker: paho.mqtt.client.Client, tmp_path: Path
+) -> None:
+    flags = ["--source", f"mqtts://localhost:{broker.port}/bikes/{{id}}/+", "--fleet-size", "2"]
+    login = ["--mqtt-user", USER, "--mqtt-password-file", str(broker.password_file)]
+    second = open_at(tmp_path, *flags, *login, "--mqtt-ca", str(CA), bike=1)
+    with closing(second):
+        eventually(lambda: has_come(tracker, second), what="a sample of the second bike")
+        tracker.publish("bikes/ebike-001/state", '{"speed_kmh": 1}', 1)
+        tracker.publish("bikes/ebike-002/state", '{"speed_kmh": 2, "power_w": 90}', 1)
+        samples = [next_of(second)]
+        while samples[-1].speed_kmh == 0:
+            samples.append(next_of(second))
+    assert samples[-1] == Sample(None, 2, {"power_w": 90})
+
+
+def has_come(tracker: paho.mqtt.client.Client, source: Source) -> bool:
+    """Publish a standing bike, and tell whether one arrived: then the source has subscribed."""
+    tracker.publish("bikes/ebike-002/state", '{"speed_kmh": 0}', 1)
+    return isinstance(source.poll(0.0), Sample)
+
+
 def truth_of(path: Path) -> Iterator[dict[str, Any]]:
     """Yield what each reading should hold: the newest values when its speed was sent."""
     latest: dict[str, Any] = {}
@@ -142,8 +170,8 @@ def truth_of(path: Path) -> Iterator[dict[str, Any]]:
 
 def emulate(start_process: StartProcess, broker: Mosquitto, truth: Path) -> list[dict[str, Any]]:
     """Run the emulator with every disturbance; return the truth of each reading."""
-    options = f"""--broker localhost:{broker.port} --user {USER} --ca {CA} --seed 4 --seconds 5
-        --interval 0.1 --doubled 0.2 --broken 0.1 --no-speed 0.1 --drop 1.5 --retain"""
+    options = f"""--broker localhost:{broker.port} --user {USER} --ca {CA} --seed 4 --seconds 3
+        --interval 0.1 --doubled 0.2 --broken 0.1 --no-speed 0.1 --drop 0.8 --retain"""
     files = ["--password-file", str(broker.password_file), "--truth", str(truth)]
     argv = ["python", "-m", "device.emulate", "mqtt", *options.split(), *files]
     emulator = start_process(argv)

@@ -80,6 +80,13 @@ def test_repetitions() -> None:
     assert tracker.take(speed('{"v": 1}', dup=True), 0.0) == Sample(None, 1)  # the first was lost
 
 
+@pytest.mark.parametrize("uptime_ms", [0, 12_000, 946_684_799_999])
+def test_clock_that_is_not_set(uptime_ms: int) -> None:
+    tracker, message = Tracker(MAP), speed(f'{{"v": 20, "t": {uptime_ms}}}')
+    assert tracker.take(message, 0.0) == Sample(None, 20)
+    assert tracker.take(message, 0.0) is None
+
+
 @pytest.mark.parametrize("kmh", [-1, 201])
 def test_impossible_speed(kmh: int) -> None:
     with pytest.raises(BadMessage, match="is it the unit"):
