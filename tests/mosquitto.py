@@ -36,6 +36,7 @@ class Mosquitto:
             "persistence true",
             f"persistence_location {folder}/",
             "max_queued_messages 0",
+            "max_inflight_messages 1",  # a restart repeats at most one message to each client
         ]
         if tls:
             lines += [f"certfile {CA}", f"keyfile {CERTIFICATES / 'key.pem'}"]
