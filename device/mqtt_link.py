@@ -48,7 +48,8 @@ def read_address(text: str, *, tls: bool) -> tuple[Broker, str]:
     place, _, topic = text.partition("/")
     if "@" in place:
         raise ValueError(
-            "must hold no user and no password: set SPOKE_MQTT_USER and SPOKE_MQTT_PASSWORD_FILE"
+            "must hold no user and no password: name them with --mqtt-user and --mqtt-password-file"
+            " (the emulator: --user and --password-file)"
         )
     host, colon, port = place.rpartition(":") if not place.endswith("]") else (place, "", "")
     if not colon:

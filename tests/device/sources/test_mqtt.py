@@ -42,7 +42,7 @@ def open_at(tmp_path: Path, *flags: str, bike: int = 0) -> Source:
         ("mqtts://h:99999999999/a", "the source mqtts must begin with a host"),
         ("mqtt://h/a/#/b", "# stands at the end"),
         ("mqtt://h/a+", "\\+ stands for a whole level"),
-        ("mqtt://me:geheim@h/a", "no user and no password: set SPOKE_MQTT_USER"),
+        ("mqtt://me:geheim@h/a", "no user and no password: name them with --mqtt-user"),
     ],
 )
 def test_wrong_address(tmp_path: Path, source: str, why: str) -> None:
