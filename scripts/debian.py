@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 SERVERS = {
     "haproxy": "haproxy",
+    "mosquitto": "mosquitto",
     "nginx": "nginx",
     "promtool": "prometheus",
     "redis-server": "redis-server",

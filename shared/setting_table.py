@@ -174,6 +174,13 @@ class Settings:
     mqtt_map: Path | None = setting(  # noqa: RUF009  # a field
         DEVICE, None, file_path, "the file that maps the fields of MQTT messages"
     )
+    mqtt_user: str | None = setting(DEVICE, None, str, "the user at the MQTT broker")
+    mqtt_password_file: Path | None = setting(  # noqa: RUF009  # a field
+        DEVICE, None, file_path, "the file whose first line is the password at the MQTT broker"
+    )
+    mqtt_ca: Path | None = setting(  # noqa: RUF009  # a field
+        DEVICE, None, file_path, "the file with the CA of the MQTT broker, if it is your own"
+    )
     ble_transport: str | None = setting(
         DEVICE,
         None,
