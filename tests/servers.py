@@ -1,4 +1,4 @@
-"""Servers of Debian that tests run: HAProxy, mosquitto, nginx, Redis, and the tool of Prometheus."""
+"""Servers of Debian that tests run, and the tool of Prometheus."""
 
 import pytest
 
