@@ -180,7 +180,8 @@ def test_what_is_no_event_is_an_error() -> None:
 
 def test_example_of_clients_page_works() -> None:
     page = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
-    [code] = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    examples = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    [code] = [code for code in examples if "gateway.watch" in code]
     devices = {A: {"online": True, "cursor": "1-4"}}
     given = {"url": "http://x", "answer": {"devices": devices}, "arrived_ms": NOW_MS}
     for seq, is_new in ((4, False), (5, True)):
