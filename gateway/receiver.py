@@ -38,8 +38,9 @@ EXPECTED = {
 }
 """For each fault that is logged: the behaviour that is expected instead."""
 LINES_A_MINUTE = 60
-"""Log lines of a kind: about messages that cannot be used, however many strangers send, and about
-devices and replays that come and go."""
+"""Log lines of a kind about messages that cannot be used, however many strangers send."""
+PRESENCE_A_MINUTE = 15
+"""Log lines of a kind about devices and replays that come and go: strangers can invent devices."""
 CAME_MAX = 200
 """The log line of such a message shows this many bytes of it."""
 
@@ -67,7 +68,7 @@ class Receiver:
         self._pause = pause
         self._after_message = after_message
         self._logged = LogOnce(a_minute=LINES_A_MINUTE)
-        self._lines = LineBudget(LINES_A_MINUTE)
+        self._lines = LineBudget(PRESENCE_A_MINUTE)
         self._readers: dict[str, AsyncResult[ReplayAnswer | ReplayRefusal]] = {}
         """The calls of :meth:`read_past` that wait, by their question's id."""
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shared.log_limit import LineBudget
 
-LINES_A_MINUTE = 60
+LINES_A_MINUTE = 30
 """Log lines of one reason: strangers may come and go at any rate."""
 REASONS = (
     "broke_a_rule",

@@ -11,7 +11,7 @@ from loguru import logger
 
 from gateway.domain import LOGGED_FAULTS
 from gateway.hub import read_clocks
-from gateway.receiver import EXPECTED, LINES_A_MINUTE
+from gateway.receiver import EXPECTED, LINES_A_MINUTE, PRESENCE_A_MINUTE
 from gateway.upstream.sockets import Incoming
 from shared.cursor import Cursor
 from shared.wire import (
@@ -112,10 +112,10 @@ def test_devices_that_come_and_go_are_logged(stage: Stage, events: list[str]) ->
 
 
 def test_flood_of_devices_is_logged_within_bounds(stage: Stage, events: list[str]) -> None:
-    for number in range(3 * LINES_A_MINUTE):
+    for number in range(3 * PRESENCE_A_MINUTE):
         stage.wire.publish(1, f"bike-{number}")
         stage.turn()
-    assert len(said(events, "device_online")) == LINES_A_MINUTE
+    assert len(said(events, "device_online")) == PRESENCE_A_MINUTE
 
 
 def test_silent_replay_is_logged(stage: Stage, events: list[str]) -> None:
