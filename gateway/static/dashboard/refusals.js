@@ -11,7 +11,7 @@ const REFUSALS = Object.freeze({
     isPartial: true,
     advice:
       "Its numbering went back: another device took over this id, two bikes use it, or its clock " +
-      "was set back. A single bike is accepted after 10 s. Two bikes need an id each.",
+      "was set back. Give each bike an id of its own. A single bike is accepted after 10 s.",
   },
   future_epoch: {
     isPartial: true,

@@ -23,9 +23,10 @@ from tests.processes import RunningProcess
 from tests.timing import eventually, scaled_s
 
 BIKES = ("ebike-001", "ebike-002")
-RATE_HZ = 25
+RATE_HZ = 40
 ENOUGH = 60
-"""Readings of each bike: 2.4 s."""
+"""Readings of each bike: 1.5 s."""
+ENVIRON = {"SPOKE_ENV": "test", "SPOKE_LOG_LEVEL": "INFO"}
 HARM = Harm(lost=0.1, repeated=0.1, swapped=0.1)
 SPACING_MAX_S = 0.15
 """How far a pause of the playback may differ, besides the load of the machine."""
@@ -34,10 +35,9 @@ FIT_KMH_MAX = 0.02
 
 @pytest.fixture
 def start_recorder(start_process: StartProcess, tmp_path: Path) -> Callable[..., RunningProcess]:
-    def start(name: str, live: int, replay: int, *more: str) -> RunningProcess:
-        flags = ["--device-connect", at(live), "--replay-connect", at(replay)]
-        argv = ["python", "-m", "device.record", str(tmp_path / name), *flags, *more]
-        process = start_process(argv, {"SPOKE_ENV": "test", "SPOKE_LOG_LEVEL": "INFO"})
+    def start(name: str, *flags: str) -> RunningProcess:
+        argv = ["python", "-m", "device.record", str(tmp_path / name), *flags]
+        process = start_process(argv, ENVIRON)
         process.wait_for_line("recording")
         return process
 
@@ -55,7 +55,8 @@ def test_recording_is_whole_and_plays_back_identically(
     fleet = {"SPOKE_FLEET_SIZE": str(len(BIKES)), "SPOKE_RATE_HZ": str(RATE_HZ)}
     device = start_device(start_process, live, replay, fleet)
     with closing(LossyLink(free_port(), live, HARM, seed=5)) as link:
-        recorder = start_recorder(ride.name, link.port, replay, "--fit", str(fit))
+        ends = ["--device-connect", at(link.port), "--replay-connect", at(replay)]
+        recorder = start_recorder(ride.name, *ends, "--fit", str(fit))
         eventually(lambda: has(ride, ENOUGH), what="a recording")
         assert recorder.stop() == 0, recorder.output
         assert link.done["lost"] > 0
@@ -67,11 +68,13 @@ def test_recording_is_whole_and_plays_back_identically(
     assert_fit(fit, recorded[BIKES[0]])
     device.stop()
 
-    recorder = start_recorder(again.name, live, replay)
+    live, replay = free_port(), free_port()
+    recorder = start_recorder(again.name, "--device-bind", at(live), "--replay-bind", at(replay))
+    out = {"SPOKE_PUB_CONNECT": at(live), "SPOKE_REPLAY_CONNECT": at(replay)}
     source = {"SPOKE_SOURCE": f"recorded:{ride}", "SPOKE_FLEET_SIZE": str(len(BIKES))}
-    start_device(start_process, live, replay, source).wait_for_line("ride_ended", count=2)
-    ends = {bike: len(readings) for bike, readings in recorded.items()}
-    eventually(lambda: reaches(again, ends), what="the end of the playback")
+    start_process(["python", "-m", "device"], {**ENVIRON, **source, **out})
+    last = {bike: len(readings) for bike, readings in recorded.items()}
+    eventually(lambda: reaches(again, last), what="the end of the playback")
     assert recorder.stop() == 0
     for bike, readings in recorded.items():
         assert_identical(readings, decoded(again, bike))
@@ -102,14 +105,8 @@ def test_full_disk_keeps_what_was_written(
 def start_device(
     start_process: StartProcess, live: int, replay: int, more: dict[str, str]
 ) -> RunningProcess:
-    environ: dict[str, str | None] = {
-        "SPOKE_ENV": "test",
-        "SPOKE_LOG_LEVEL": "INFO",
-        "SPOKE_PUB_BIND": at(live),
-        "SPOKE_REPLAY_BIND": at(replay),
-        **more,
-    }
-    process = start_process(["python", "-m", "device"], environ)
+    ends = {"SPOKE_PUB_BIND": at(live), "SPOKE_REPLAY_BIND": at(replay)}
+    process = start_process(["python", "-m", "device"], {**ENVIRON, **ends, **more})
     process.wait_for_line("started")
     return process
 
