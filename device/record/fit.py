@@ -24,10 +24,9 @@ FIELDS = {
 }
 """The field of a FIT record for each key of a reading."""
 WHOLE = ("power_w", "motor_power_w", "cadence_rpm", "heart_rate_bpm", "temperature_c")
-BYTE_MAX = {"cadence_rpm": 254, "heart_rate_bpm": 254, "power_w": 65_534, "motor_power_w": 65_534}
-BYTE_MIN = {"cadence_rpm": 0, "heart_rate_bpm": 0, "power_w": 0, "motor_power_w": 0}
+FIELD_MAX = {"cadence_rpm": 254, "heart_rate_bpm": 254, "power_w": 65_534, "motor_power_w": 65_534}
+FIELD_MIN = {"cadence_rpm": 0, "heart_rate_bpm": 0, "power_w": 0, "motor_power_w": 0}
 """FIT cannot hold other values of these; the record is then written without them."""
-PACKAGE = "profile.messages"
 
 
 def write_fit(path: Path, recorded: Sequence[RecordedReading]) -> int:
@@ -71,7 +70,7 @@ def _record(one: RecordedReading, first_km: float) -> Any:  # noqa: ANN401  # of
         record.distance = (odometer_km - first_km) * 1000
     for key, name in FIELDS.items():
         value = reading.values.get(key)
-        if isinstance(value, int | float) and BYTE_MIN.get(key, value) <= value <= BYTE_MAX.get(
+        if isinstance(value, int | float) and FIELD_MIN.get(key, value) <= value <= FIELD_MAX.get(
             key, value
         ):
             setattr(record, name, round(value) if key in WHOLE else value)
