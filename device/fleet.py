@@ -2,21 +2,29 @@
 
 How it works. :meth:`Bike.number` checks a sample with the same code as a gateway. A value that is
 invalid is left out and counted as a fault. A sample without a valid speed is lost as a whole.
+Nearly every sample is valid as it stands; it is encoded first and checked as bytes: that is faster.
 
 Invariant: only this module gives numbers. They begin at 1 in each epoch, and only a reading that
 will be published takes one. So receivers never see a hole where a source made a fault.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from device.journal import Numbered
 from device.sample import Sample
 from device.sources import Source
+from shared.cursor import Cursor
 from shared.errors import BadMessage
 from shared.reading import VERSION, Reading, State, Status, check_reading
-from shared.wire import READING_BYTES_MAX, decode_reading, encode_reading, encode_status
+from shared.wire import (
+    READING_BYTES_MAX,
+    decode_reading,
+    encode_reading,
+    encode_status,
+    encode_valid,
+)
 
 FAULT_KINDS_MAX = 32
 """Bounds the memory: a source may send ever new keys. Further ones are counted together."""
@@ -41,19 +49,16 @@ class Bike:
 
     def number(self, sample: Sample, ts_ms: int) -> Numbered | None:
         """Number a sample, published at ``ts_ms``; None if its speed is invalid."""
-        try:
-            measured_ms = ts_ms if sample.ts_ms is None else sample.ts_ms
-            reading, wrong = self._check(sample, measured_ms)
-        except BadMessage:
-            self._count(("speed_kmh",))
+        raw = self._raw(sample, ts_ms if sample.ts_ms is None else sample.ts_ms)
+        # Types that only the encoder knows, such as dates, are found in "extra" by the slow way.
+        payload = None if "extra" in raw else encode_valid(raw, self.device_id)
+        if payload is None:
+            payload = self._corrected(raw)
+        if payload is None:
             return None
-        payload = encode_reading(reading)
-        if len(payload) > READING_BYTES_MAX:
-            payload, wrong = encode_reading(_without_extra(reading)), (*wrong, "extra")
-        self._count(wrong)
-        self.last_seq = reading.seq
+        self.last_seq += 1
         self.readings += 1
-        return Numbered(self.device_id, reading.cursor, payload)
+        return Numbered(self.device_id, Cursor(self.epoch, self.last_seq), payload)
 
     def number_again(self, payload: bytes) -> Numbered:
         """Give a reading of an epoch that ended the next number of the present one."""
@@ -82,9 +87,9 @@ class Bike:
             )
         )
 
-    def _check(self, sample: Sample, ts_ms: int) -> tuple[Reading, tuple[str, ...]]:
-        raw = {
-            **sample.values,
+    def _raw(self, sample: Sample, ts_ms: int) -> dict[str, object]:
+        """Write the next reading with its keys in their order; the sample may not change ours."""
+        own: dict[str, object] = {
             "v": VERSION,
             "device_id": self.device_id,
             "epoch": self.epoch,
@@ -92,8 +97,23 @@ class Bike:
             "ts_ms": ts_ms,
             "speed_kmh": sample.speed_kmh,
         }
-        checked = check_reading(raw, self.device_id)
-        return checked.reading, checked.dropped + checked.unknown
+        if own.keys().isdisjoint(sample.values):
+            own.update(sample.values)
+            return own
+        return {**sample.values, **own}
+
+    def _corrected(self, raw: Mapping[str, object]) -> bytes | None:
+        """Encode a reading without its invalid values, and count them; None without a speed."""
+        try:
+            reading, dropped, unknown = check_reading(raw, self.device_id)
+        except BadMessage:
+            self._count(("speed_kmh",))
+            return None
+        payload, wrong = encode_reading(reading), dropped + unknown
+        if len(payload) > READING_BYTES_MAX:
+            payload, wrong = encode_reading(_without_extra(reading)), (*wrong, "extra")
+        self._count(wrong)
+        return payload
 
     def _count(self, wrong: Sequence[str]) -> None:
         for key in wrong:

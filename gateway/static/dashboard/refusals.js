@@ -10,8 +10,8 @@ const REFUSALS = Object.freeze({
   old_epoch: {
     isPartial: true,
     advice:
-      "Its numbering went back: two bikes use this id, or its clock was set back. Give each bike " +
-      "an id of its own. A single bike is accepted again after 10 s.",
+      "Its numbering went back: another device took over this id, two bikes use it, or its clock " +
+      "was set back. Give each bike an id of its own. A single bike is accepted after 10 s.",
   },
   future_epoch: {
     isPartial: true,
