@@ -96,6 +96,7 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     visits = register_events(server, hub, authenticate, proxies, automatic=settings.auto_subscribe)
     gateway.counted = _counted(gateway, visits, uses_redis=settings.redis_url is not None)
     app.register_blueprint(create_metrics(gateway.counted, proxies, everybody=settings.metrics))
+    # ``create_server`` has made ``app.wsgi_app`` the middleware of Flask-SocketIO, around Flask.
     guarded = guard(app.wsgi_app, _checks(settings, gateway))
     app.wsgi_app = serve_below(guarded, settings.base_path, proxies, first_names(app))  # type: ignore[assignment,method-assign]  # the documented way to wrap
     return app

@@ -90,6 +90,8 @@ def create_server(
 ) -> SocketIO:
     """Create the Socket.IO server of an app, without starting anything.
 
+    Replaces ``app.wsgi_app`` by the middleware of Flask-SocketIO, which serves ``/socket.io/`` and
+    passes all other requests on to Flask.
     The server closes a client that reads nothing for ``stalled_s``. The unsent bytes of all
     clients together may take ``outbox_bytes``. Operators announce through the Redis at
     ``message_queue``.
