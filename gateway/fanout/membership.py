@@ -15,8 +15,9 @@ How it works. This is the path of a ``subscribe``, from the request to a synced 
    :class:`~gateway.fanout.backlog_sender.BacklogSender` send the backlog. With few devices,
    :meth:`join_at_end` adds the client to the group once it has everything. With many devices,
    :meth:`begin_sweep` adds it first, so that the tail keeps new entries while the rings are sent.
-5. The client is a lagging member. It becomes a synced one as soon as it has everything in the
-   tail: at once in :meth:`join_at_end`, otherwise after a later ``Fanout.take``.
+5. The client is a lagging member. With a WebSocket it becomes a synced one as soon as it has
+   everything in the tail: at once in :meth:`join_at_end`, otherwise after a later ``Fanout.take``.
+   A client that polls is never synced: it fetches the entries of the tail with its polls.
 
 A member leaves its group in three cases:
 
