@@ -34,7 +34,10 @@ class Empty(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Note first contact: no reading before ``front`` is missing."""
+    """Note first contact: the ring begins after ``front``.
+
+    Readings before ``front`` are not announced as a gap; a backfill may put them in front.
+    """
 
     front: Cursor
 
