@@ -187,6 +187,7 @@ class Group(Tail):
         """Join the bytes that the cohorts will be sent, in advance."""
         self.unsent_bytes = 0
         if self.cohorts:
+            # The call fills the cache from which ``send_unsent`` gets the same bytes.
             self.bytes_after(self.cohorts[0].arrival)
 
 
