@@ -36,11 +36,12 @@ from gateway.fanout.groups import Group, Groups, OpenMulticast
 from gateway.fanout.positions import Positions
 from gateway.fanout.tail import Coverage
 
-TAIL_MAX = 2_048
-"""Entries that the tail of a group keeps at least: half a second of a large fleet. A client that
-lags further is served from the rings, at a cost that grows with the number of devices."""
+TAIL_LENGTH_MAX = 2_048
+"""The greatest ``length`` of a tail, which holds this to twice this many entries: half a second of
+a large fleet. A client that lags further is served from the rings, at a cost that grows with the
+number of devices."""
 TAIL_PER_NAME = 256
-"""The same for each device of a group that covers devices by name: there may be many groups."""
+"""The ``length`` a device, of a group that covers devices by name: there may be many groups."""
 EXCLUDED_MAX = 64
 """A client may be behind in this many devices that its group excludes; with more it leaves."""
 
@@ -62,8 +63,8 @@ class Membership:
 
     def _tail_length(self, coverage: Coverage) -> int:
         """Choose how many entries a group keeps: all of them must still be in the rings."""
-        wanted = TAIL_MAX if coverage.everything else TAIL_PER_NAME * len(coverage.names)
-        return max(1, min(wanted, TAIL_MAX, (self._devices.limits.readings - 1) // 2))
+        wanted = TAIL_LENGTH_MAX if coverage.everything else TAIL_PER_NAME * len(coverage.names)
+        return max(1, min(wanted, TAIL_LENGTH_MAX, (self._devices.limits.readings - 1) // 2))
 
     # --- join ----------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ An entry is an arrival number and a ready frame. The tail grows from ``length`` 
 entries and is then cut back in one piece, which costs less than to drop entries one by one.
 
 Invariant: no frame is larger than :data:`BATCH_BYTES_MAX`, because a reading or a gap has at most
-2 kB. So a batch is empty only if nothing follows its arrival number.
+some 2 kB. So a batch is empty only if nothing follows its arrival number.
 """
 
 from bisect import bisect_right
