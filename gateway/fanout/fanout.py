@@ -21,7 +21,9 @@ Invariants:
   a sweep it is a member, but is sent the backlog before the tail.
 - Readings of one device reach a client in order; each follows the one before it, or a ``gap`` tells
   which are missing. With a rate limit, readings are left out without a ``gap``.
-- While its subscription changes, a client is sent nothing.
+- While its subscription changes, a client is sent nothing, and it is not synced: the change begins
+  by making it lagging or by taking it out of its group, and :meth:`Fanout.take` ends at once. So
+  its own ``arrival`` is its position (:meth:`Positions.cursor_in` reads it for the answer).
 - Greenlets switch only in calls of ``pause``.
 """
 

@@ -74,6 +74,7 @@ class Membership:
             client.everything, client.everything_from = True, self._devices.arrival
             self._enter(client, client.coverage())
         elif client.group is not None:
+            # A synced member's own ``arrival`` is stale; ``Positions.cursor_in`` reads it next.
             client.group.unsync(client)
         client.statuses_first = True
 
