@@ -16,9 +16,9 @@ from gateway.domain import Now
 from gateway.fanout.backlog import Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import Client, RingPosition, Sweep, UnresolvedCursor
 from gateway.fanout.membership import Membership
-from gateway.fanout.positions import Positions
+from gateway.fanout.positions import COPIED_AT_ONCE, Positions
 
-DEVICES_AT_ONCE = 300
+DEVICES_AT_ONCE = COPIED_AT_ONCE
 """Devices that one call sends from, in a few milliseconds; a longer backlog is swept."""
 SWEEP_RETRY_S = 0.1
 """After a sweep that left a cursor unresolved, the next one begins this much later."""
@@ -38,7 +38,7 @@ class BacklogSender:
     def has_due(self, client: Client, now_s: float) -> bool:
         """Tell whether :meth:`send` would send a client something."""
         backlog = client.backlog
-        if client.left is not None:
+        if client.left is not None:  # more than ``COPIED_AT_ONCE`` devices: a sweep sends them
             return now_s >= client.sweep_due_s
         if not backlog:
             return False

@@ -34,7 +34,8 @@ from gateway.fanout.tail import Coverage
 from shared.cursor import START, Cursor
 
 COPIED_AT_ONCE = 300
-"""A client that leaves a group of so few devices gets a backlog of its own at once: 3 µs."""
+"""A client that leaves a group of so few devices gets a backlog of its own at once: 3 µs. Only a
+longer backlog is swept (:data:`gateway.fanout.backlog_sender.DEVICES_AT_ONCE`)."""
 
 
 class Positions:
