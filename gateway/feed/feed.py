@@ -28,8 +28,8 @@ from gateway.feed.order import Order
 from gateway.feed.refusals import NEVER_S, Refusals
 from gateway.feed.reorder_buffer import ReorderBuffer
 from gateway.feed.retransmission import (
+    ANSWER_READINGS_MAX,
     ASK_AGAIN_S,
-    PAGE_MAX,
     OpenQuestion,
     Purpose,
     QuestionKind,
@@ -355,7 +355,7 @@ class Feed:
         effects = self._order.settle(now.monotonic_s, patience_s)
         if self._order.gave_up:
             self._replay.gave_up()
-        return effects + self._next_question(now) + self._next_page(now)
+        return effects + self._next_question(now) + self._next_backfill(now)
 
     def _next_question(self, now: Now) -> Effects:
         """Ask for missing readings, or for the device's newest position."""
@@ -372,8 +372,8 @@ class Feed:
             return self._ask("newest", head, 1, now_s)
         return []
 
-    def _next_page(self, now: Now) -> Effects:
-        """Ask for the next page of backfill, when it is this device's turn."""
+    def _next_backfill(self, now: Now) -> Effects:
+        """Ask for the next answer of backfill, when it is this device's turn."""
         now_s, backfill = now.monotonic_s, self._backfill
         if backfill is None or backfill.is_whole or not self._replay.may_ask("backfill", now_s):
             return []
@@ -384,8 +384,8 @@ class Feed:
     def _hole_size(self, head: Cursor) -> int:
         missing = self._order.missing()
         if missing is None or self.position.epoch > head.epoch:
-            return PAGE_MAX  # the length of the old epoch is not known
-        return max(1, min(missing.last.seq - head.seq, PAGE_MAX))
+            return ANSWER_READINGS_MAX  # the length of the old epoch is not known
+        return max(1, min(missing.last.seq - head.seq, ANSWER_READINGS_MAX))
 
     def _ask(self, kind: QuestionKind, after: Cursor | None, limit: int, now_s: float) -> Effects:
         replay, known = self._replay, self.position
@@ -425,7 +425,7 @@ class Feed:
         return cursor <= head or not absurd
 
     def _use_backfill(self, question: OpenQuestion, answer: ReplayAnswer, now: Now) -> None:
-        """Add a page, unless its question is older than the present window."""
+        """Add an answer, unless its question is older than the present window."""
         backfill, now_s = self._backfill, now.monotonic_s
         if backfill is None or not backfill.take_slot(now_s) or question.after != backfill.after:
             return

@@ -3,7 +3,8 @@
 How it works
 
 - The page begins with the readings from before the ring. :class:`JournalReader` asks the device for
-  them page by page, over the same replay link as the feed, until it reaches the front of the ring.
+  them answer by answer, over the same replay link as the feed, until it reaches the front of the
+  ring.
 - A span begins at a time, but replays are asked by position. So the position is found by binary
   search, with questions for one reading each.
 - The device is also asked for its newest position, when a client's cursor is ahead of everything
@@ -23,7 +24,7 @@ import gevent
 
 from gateway.devices.devices import Device, with_time
 from gateway.fanout.backlog import UNKNOWN_CURSOR_S
-from gateway.feed.retransmission import PAGE_MAX
+from gateway.feed.retransmission import ANSWER_READINGS_MAX
 from gateway.hub import Hub
 from gateway.web.cursor_checks import may_come
 from gateway.web.fair_queue import FairQueue
@@ -125,13 +126,14 @@ class JournalReader:
         return answer.newest is None or answer.newest < since
 
     def _add_answers(self, page: PageBuilder, start: Cursor, patience: Patience) -> None:
-        """Ask for the readings after ``start``, page by page, and add the answers to a page.
+        """Ask for the readings after ``start``, answer by answer, and add them to a page.
 
         Returns when the page is full or reaches the front of the ring. Raises NoAnswer.
         """
         after: Cursor | None = start
         while after is not None:
-            limit = PAGE_MAX if page.query.is_span else min(page.room, PAGE_MAX)
+            wanted = ANSWER_READINGS_MAX if page.query.is_span else page.room
+            limit = min(wanted, ANSWER_READINGS_MAX)
             answer = self._ask(page.device, after, limit, patience)
             after = self._add(page, start, answer)
             last = answer.readings[-1:]
@@ -154,7 +156,7 @@ class JournalReader:
         return reached
 
     def _find_start(self, page: PageBuilder, patience: Patience) -> Cursor:
-        """Find a position at most a page before the span's start, by binary search.
+        """Find a position at most an answer before the span's start, by binary search.
 
         Only the ring's epoch is searched: the number of readings in an older one is not known. If
         the span may begin in an older one, the position is the journal's start. Raises NoAnswer.
@@ -166,7 +168,7 @@ class JournalReader:
         if first is None or first.cursor > front or first.ts_ms >= from_ms:
             return START
         low, high = first.seq, front.seq
-        while high - low > PAGE_MAX:
+        while high - low > ANSWER_READINGS_MAX:
             middle = (low + high) // 2
             found = self._first_after(device, Cursor(front.epoch, middle), patience)
             if found is None or found.epoch > front.epoch or found.ts_ms >= from_ms:
