@@ -199,16 +199,26 @@ class JournalReader:
         The device must not be repairing, and fewer than :data:`AT_ONCE_MAX` questions be open.
         """
         holder, until_s = patience
-        while device.feed.is_repairing(now := self._hub.now()) and now.monotonic_s < until_s:
-            gevent.sleep(LOOK_AGAIN_S)
-        left_s = max(0.0, until_s - self._hub.now().monotonic_s)
-        if not left_s or not self._slots.take(1, holder, left_s):
-            yield 0.0
-            return
+        while True:
+            while self._is_repairing(device, until_s):
+                gevent.sleep(LOOK_AGAIN_S)
+            if not self._slots.take(1, holder, self._left_s(until_s)):
+                yield 0.0
+                return
+            if not self._is_repairing(device, until_s):
+                break
+            self._slots.give_back(1, holder)  # the repair began during the wait for the slot
         try:
-            yield until_s - self._hub.now().monotonic_s
+            yield self._left_s(until_s)
         finally:
             self._slots.give_back(1, holder)
+
+    def _is_repairing(self, device: Device, until_s: float) -> bool:
+        """Tell whether the device repairs and there is time left to wait for the end of that."""
+        return device.feed.is_repairing(self._hub.now()) and self._left_s(until_s) > 0
+
+    def _left_s(self, until_s: float) -> float:
+        return max(0.0, until_s - self._hub.now().monotonic_s)
 
 
 def _may_have_more(device: Device) -> bool:

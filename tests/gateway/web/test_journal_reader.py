@@ -32,12 +32,14 @@ class JournalLinks:
     answers: bool = True
     refuses: bool = False
     questions: list[ReplayRequest] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
     open_now: int = 0
     open_most: int = 0
 
     def ask(self, requests: Iterable[tuple[Route, bytes]]) -> None:
         for route, payload in requests:
             self.questions.append(decode_request(payload))
+            self.routes.append(route)
             self.open_now += 1
             self.open_most = max(self.open_most, self.open_now)
             if self.answers:
@@ -359,15 +361,6 @@ def test_turn_for_address_with_fewest(
 ) -> None:
     links, client = device
     links.answers = False
-    asked: list[tuple[Route, ReplayRequest]] = []
-    ask = links.ask
-
-    def note(requests: Iterable[tuple[Route, bytes]]) -> None:
-        kept = list(requests)
-        asked.extend((route, decode_request(payload)) for route, payload in kept)
-        ask(kept)
-
-    monkeypatch.setattr(links, "ask", note)
     monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(20))
 
     def spawn(address: str, seq: int) -> "gevent.Greenlet[..., Any]":
@@ -379,11 +372,38 @@ def test_turn_for_address_with_fewest(
     gevent.idle()
     readers.append(spawn("192.0.2.2", 77))
     gevent.idle()
-    assert len(asked) == journal_reader.AT_ONCE_MAX
-    links._answer(*asked[0])
+    assert len(links.questions) == journal_reader.AT_ONCE_MAX
+    links._answer(links.routes[0], links.questions[0])
     gevent.idle()
-    assert asked[-1][1].after == Cursor(EPOCH, 77)
+    assert links.questions[-1].after == Cursor(EPOCH, 77)
     gevent.killall(readers)
+
+
+def test_no_question_if_repair_begins_during_wait_for_slot(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(20))
+    links, client = device
+    links.answers = False
+
+    def spawn(seq: int) -> "gevent.Greenlet[..., Any]":
+        own = client.application.test_client()
+        return gevent.spawn(read, own, f"since={EPOCH}-{seq}&limit=1")
+
+    holding = [spawn(seq) for seq in range(journal_reader.AT_ONCE_MAX)]
+    gevent.idle()
+    waiting = spawn(77)
+    gevent.idle()
+    publish(links.hub, "a", range(PUBLISHED + 3, PUBLISHED + 4))  # two readings are missing
+    links.answers = True
+    asked = len(links.questions)
+    links._answer(links.routes[0], links.questions[0])
+    assert seqs(holding[0].get(timeout=scaled_s(20))) == [1]
+    gevent.idle()
+    assert len(links.questions) == asked
+    publish(links.hub, "a", range(PUBLISHED + 1, PUBLISHED + 3))
+    assert seqs(waiting.get(timeout=scaled_s(20))) == [78]
+    gevent.killall(holding)
 
 
 def test_no_question_while_device_repairs(
