@@ -26,9 +26,9 @@ from gateway.upstream.sockets import (
     UpstreamLink,
     open_connected,
     open_links,
-    send,
+    send_request,
     subscribe,
-    take,
+    take_message,
 )
 from shared.contexts import end_within
 from shared.doorkeeper import Doorkeeper
@@ -130,7 +130,7 @@ class Subscriber:
         """Send requests, in order."""
         for route, payload in requests:
             link = self._replay.get(route.endpoint)
-            if link is None or not send(link, route.peer, payload):
+            if link is None or not send_request(link, route.peer, payload):
                 self.unsent += 1
             elif link.quiet_since_s is None:
                 link.quiet_since_s = self._clock()
@@ -171,7 +171,7 @@ class Subscriber:
             for _ in range(LINK_MESSAGES):
                 if messages >= TAKE_MESSAGES or size_bytes >= TAKE_BYTES or monotonic() >= until_s:
                     return
-                message = take(link)
+                message = take_message(link)
                 if message is None:
                     break
                 messages += 1
