@@ -171,7 +171,7 @@ class Receiver:
             question = self._devices.questions.pop(0)
             requests = self._replay.ask(*question, now.monotonic_s)
             if requests and self.subscriber is not None:
-                self.subscriber.ask(requests)
+                self.subscriber.send(requests)
             else:
                 self._devices.no_answer(question.device_id, question.purpose, now)
 
@@ -201,7 +201,7 @@ class Receiver:
         reply: ReplayAnswer | ReplayRefusal | None = None
         try:
             if requests and self.subscriber is not None:
-                self.subscriber.ask(requests)
+                self.subscriber.send(requests)
                 reply = replied.wait(timeout_s)
         finally:
             del self._readers[question_id]

@@ -126,7 +126,7 @@ class Subscriber:
         else:
             self._wake()
 
-    def ask(self, requests: Iterable[tuple[Route, bytes]]) -> None:
+    def send(self, requests: Iterable[tuple[Route, bytes]]) -> None:
         """Send requests, in order."""
         for route, payload in requests:
             link = self._replay.get(route.endpoint)

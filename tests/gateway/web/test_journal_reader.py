@@ -36,7 +36,7 @@ class JournalLinks:
     open_now: int = 0
     open_most: int = 0
 
-    def ask(self, requests: Iterable[tuple[Route, bytes]]) -> None:
+    def send(self, requests: Iterable[tuple[Route, bytes]]) -> None:
         for route, payload in requests:
             self.questions.append(decode_request(payload))
             self.routes.append(route)
@@ -217,13 +217,13 @@ def test_slow_page_is_incomplete(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device
-    ask = links.ask
+    send = links.send
 
-    def ask_once(requests: Iterable[tuple[Route, bytes]]) -> None:
+    def answer_first(requests: Iterable[tuple[Route, bytes]]) -> None:
         links.answers = not links.questions
-        ask(requests)
+        send(requests)
 
-    monkeypatch.setattr(links, "ask", ask_once)
+    monkeypatch.setattr(links, "send", answer_first)
     monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.2)
     page = read(client, f"since={EPOCH}-5")
     assert (seqs(page), page["gaps"], page["next"]) == (list(range(6, 256)), [], f"{EPOCH}-255")
@@ -232,13 +232,13 @@ def test_slow_page_is_incomplete(
 
 def answer_only(links: JournalLinks, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Let the device fall silent after so many answers."""
-    ask = links.ask
+    send = links.send
 
-    def ask_on(requests: Iterable[tuple[Route, bytes]]) -> None:
+    def answer_some(requests: Iterable[tuple[Route, bytes]]) -> None:
         links.answers = len(links.questions) < count
-        ask(requests)
+        send(requests)
 
-    monkeypatch.setattr(links, "ask", ask_on)
+    monkeypatch.setattr(links, "send", answer_some)
     monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.2)
 
 
@@ -271,12 +271,12 @@ def test_empty_page_is_incomplete(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, answers: int
 ) -> None:
     links, client = device
-    ask = links.ask
+    send = links.send
     answer_only(links, monkeypatch, answers)
     page = read(client, f"since=0-0&from_ms={START_MS + 1_500_000}")
     assert (page["readings"], page["incomplete"]) == ([], True)
     links.answers = True
-    monkeypatch.setattr(links, "ask", ask)
+    monkeypatch.setattr(links, "send", send)
     monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(20))
     rest = read(client, f"since={page['next']}&from_ms={START_MS + 1_500_000}")
     assert (seqs(rest)[0], "incomplete" in rest) == (1_500, False)
