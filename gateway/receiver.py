@@ -169,7 +169,7 @@ class Receiver:
         """Send the feeds' questions; a feed without a replay to ask learns it at once."""
         while self._devices.questions:
             question = self._devices.questions.pop(0)
-            requests = self._replay.ask(*question, now.monotonic_s)
+            requests = self._replay.requests_for(*question, now.monotonic_s)
             if requests and self.subscriber is not None:
                 self.subscriber.send(requests)
             else:
@@ -195,7 +195,7 @@ class Receiver:
         answer; without an answer it becomes unknown.
         """
         now_s = self._clock().monotonic_s
-        question_id, requests = self._replay.ask_once(device_id, after, limit, now_s)
+        question_id, requests = self._replay.single_request(device_id, after, limit, now_s)
         replied: AsyncResult[ReplayAnswer | ReplayRefusal] = AsyncResult()
         self._readers[question_id] = replied
         reply: ReplayAnswer | ReplayRefusal | None = None

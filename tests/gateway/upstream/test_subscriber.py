@@ -100,7 +100,7 @@ def test_endpoint_that_knows_device_answers(peers: Peers, start_links: StartLink
     for device, endpoint in (stranger, knower):
         ask_until_heard(loop, device, Route(endpoint))
     replay = ReplayClient(ReplayRoutes(endpoints, 10), lambda: "an-id", 10)
-    loop.subscriber.send(replay.ask("ebike-001", "backfill", None, 5, 0.0))
+    loop.subscriber.send(replay.requests_for("ebike-001", "backfill", None, 5, 0.0))
     name, payload = loop.receive(stranger[0])
     stranger[0].send_multipart([name, *encode_refusal("an-id", "ebike-001", "unknown_device", "")])
     (refused,) = loop.take(1)
