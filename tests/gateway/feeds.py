@@ -66,7 +66,7 @@ def answer(
 def open_purpose(feed: Feed) -> Purpose:
     """Tell which question is the one to answer: what is missing comes before history."""
     purposes: tuple[Purpose, ...] = ("repair", "backfill")
-    threads = [(purpose, feed._replay._states[purpose]) for purpose in purposes]
+    threads = [(purpose, feed._questions._states[purpose]) for purpose in purposes]
     is_open = [purpose for purpose, thread in threads if thread.question is not None]
     was_missed = [purpose for purpose, thread in threads if thread.repeatable is not None]
     return next(iter(is_open + was_missed), "repair")
