@@ -105,7 +105,7 @@ def run(
     gateway: Gateway = app.extensions["spoke"]
     server = open_server(settings, gateway, http_connections, listener)
     gateway.hub.start()
-    gateway.server.server.start_queue()
+    gateway.socketio.server.start_queue()
     log.greenlets.append(
         gevent.spawn(stops_process_on_error(_end_by_crash(ended))(gateway.hub.run))
     )
