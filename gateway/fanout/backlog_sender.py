@@ -37,20 +37,21 @@ class BacklogSender:
 
     def has_due(self, client: Client, now_s: float) -> bool:
         """Tell whether :meth:`send` would send a client something."""
-        backlog = client.backlog
-        if client.left is not None:  # more than ``COPIED_AT_ONCE`` devices: a sweep sends them
+        positions = client.ring_positions
+        if client.left_devices is not None:
+            # These are more than ``COPIED_AT_ONCE`` devices, so a sweep sends them.
             return now_s >= client.sweep_due_s
-        if not backlog:
+        if not positions:
             return False
-        if len(backlog) > DEVICES_AT_ONCE:
+        if len(positions) > DEVICES_AT_ONCE:
             return client.sweep is not None or now_s >= client.sweep_due_s
         not_at_head = self._positions.not_at_head(client)
-        return any(isinstance(backlog[name], RingPosition) for name in not_at_head)
+        return any(isinstance(positions[name], RingPosition) for name in not_at_head)
 
     def send(self, client: Client, out: Outbound, now: Now) -> None:
         """Send the next entries of a backlog; a client that has everything joins its group."""
         self._positions.spread(client)
-        is_long = client.group is None and len(client.backlog) > DEVICES_AT_ONCE
+        is_long = client.group is None and len(client.ring_positions) > DEVICES_AT_ONCE
         if client.sweep is not None or is_long:
             self._sweep(client, out, now)
             return
@@ -60,9 +61,9 @@ class BacklogSender:
                 return
             position, device = positions.look_up(client, device_id), self._devices.get(device_id)
             # The device moves to the end of the backlog: the next call begins with the others.
-            del client.backlog[device_id]
+            del client.ring_positions[device_id]
             if device is not None and position is not None:
-                client.backlog[device_id] = self._advance(position, device, out, now)
+                client.ring_positions[device_id] = self._advance(position, device, out, now)
         if client.statuses or next(positions.not_at_head(client), None) is not None:
             return
         if client.group is None or client.group.send_rest(client):
@@ -97,7 +98,8 @@ class BacklogSender:
             sweep.names.pop()
             return
         stop = device.ring.index_arrived_after(client.arrival)
-        position = client.backlog[device_id] = self._advance(position, device, out, now, stop)
+        position = self._advance(position, device, out, now, stop)
+        client.ring_positions[device_id] = position
         if isinstance(position, RingPosition) and position.index < stop:
             return  # there is no room for more: the next call continues with this device
         sweep.is_waiting |= isinstance(position, UnresolvedCursor)

@@ -122,9 +122,9 @@ class Client(Member):
     """Cursors that the client gave for devices that are not known now."""
     evicted_at: dict[str, Cursor] = field(default_factory=dict)
     """Positions in devices that were evicted before the client had been sent everything."""
-    backlog: dict[str, Position] = field(default_factory=dict)
+    ring_positions: dict[str, Position] = field(default_factory=dict)
     """Positions in devices that the group does not serve, the next to be sent first."""
-    left: Mapping[str, Position] | None = None
+    left_devices: Mapping[str, Position] | None = None
     """The devices of the group that the client left, until it is served; see ``Positions``."""
     backlog_arrival: int = NEVER
     """The client was sent everything up to this number in devices at ``AFTER_ARRIVAL``."""

@@ -211,7 +211,7 @@ class Fanout:
         if client.running_changes:
             return EMPTY
         only_live = not (
-            client.backlog
+            client.ring_positions
             or client.statuses_first
             or client.is_throttle_due
             or self._statuses.is_due(client)

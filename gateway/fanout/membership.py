@@ -84,7 +84,7 @@ class Membership:
         From now on the tail keeps all later entries for the client.
         """
         self._enter(client, client.coverage())
-        client.sweep = Sweep([*client.backlog])
+        client.sweep = Sweep([*client.ring_positions])
         return client.sweep
 
     def join_at_end(self, client: Client) -> None:
@@ -103,7 +103,7 @@ class Membership:
         group = client.group
         if group is None or not group.coverage.covers(device_id):
             return
-        can_exclude = client.sweep is None and len(client.backlog) < EXCLUDED_MAX
+        can_exclude = client.sweep is None and len(client.ring_positions) < EXCLUDED_MAX
         if not can_exclude or not group.send_rest(client):
             self.leave_keeping_position(client)
             return

@@ -9,8 +9,9 @@ ring. There may be 10,000 devices for each of thousands of clients, so positions
   looked up when the client is sent something, or right before the ring forgets an entry that the
   client was not sent: later the ring could no longer tell the index.
 - Thousands of clients may leave a group at once. They only note the group's devices in
-  ``client.left``, which they share. A client gets a backlog of its own when it is served
-  (:meth:`Positions.spread`). Until then, a position in ``client.backlog`` goes before ``left``.
+  ``client.left_devices``, which they share. A client gets a backlog of its own when it is served
+  (:meth:`Positions.spread`). Until then, a position in ``client.ring_positions`` goes before
+  ``left_devices``.
 
 Invariant: no client has ``AFTER_ARRIVAL`` in a device whose ring has forgotten an entry that
 arrived after ``client.backlog_arrival``.
@@ -80,9 +81,9 @@ class Positions:
         if since is None and throttled is not None and throttled.cursor > START:
             since = throttled.cursor
         if since is not None:
-            client.backlog[device.device_id] = self._unresolved_since(since, now)
-        elif device.device_id not in client.backlog:
-            client.backlog[device.device_id] = self.at_head(device)
+            client.ring_positions[device.device_id] = self._unresolved_since(since, now)
+        elif device.device_id not in client.ring_positions:
+            client.ring_positions[device.device_id] = self.at_head(device)
         self.with_backlog.add(client.client_id)
 
     def _unresolved_since(self, since: Cursor, now: Now) -> UnresolvedCursor:
@@ -96,7 +97,7 @@ class Positions:
         self, client: Client, device_id: str, since: Cursor | None, interval_s: float
     ) -> None:
         former = self.look_up(client, device_id)
-        client.backlog.pop(device_id, None)
+        client.ring_positions.pop(device_id, None)
         throttled = client.throttled.get(device_id)
         if since is None and former is not None:
             since = former.cursor
@@ -107,7 +108,7 @@ class Positions:
 
     def place_before_first(self, client: Client, device: Device) -> None:
         """Set the position before the first entry of a device that appears now."""
-        client.backlog[device.device_id] = RingPosition(
+        client.ring_positions[device.device_id] = RingPosition(
             device.ring.end_index, device.ring.front or START
         )
         self.with_backlog.add(client.client_id)
@@ -127,7 +128,7 @@ class Positions:
         With 10,000 devices, a backlog of its own takes 0.2 ms, and all indexes 20 to 50 ms.
         """
         client.backlog_arrival = client.arrival
-        client.left = positions
+        client.left_devices = positions
         self.with_backlog.add(client.client_id)
         self._least_backlog_arrival = min(self._least_backlog_arrival, client.backlog_arrival)
         if len(positions) <= COPIED_AT_ONCE:
@@ -135,11 +136,11 @@ class Positions:
 
     def spread(self, client: Client) -> None:
         """Give a client that left a group a backlog of its own, with the devices still known."""
-        left, client.left = client.left, None
+        left, client.left_devices = client.left_devices, None
         if left is not None:
             known = self._after_arrival
             still = left if left is known else {name: left[name] for name in left if name in known}
-            client.backlog = {**still, **client.backlog}
+            client.ring_positions = {**still, **client.ring_positions}
 
     # --- look up -------------------------------------------------------------------------
 
@@ -153,14 +154,14 @@ class Positions:
 
     def _held(self, client: Client, device_id: str) -> Position | None:
         """Return a position as it is held, perhaps ``AFTER_ARRIVAL``."""
-        position = client.backlog.get(device_id)
-        if position is None and client.left is not None and device_id in self._after_arrival:
-            return client.left.get(device_id)
+        position, left = client.ring_positions.get(device_id), client.left_devices
+        if position is None and left is not None and device_id in self._after_arrival:
+            return left.get(device_id)
         return position
 
     def _look_up_arrival(self, client: Client, device: Device) -> RingPosition:
         position = self._position_at(device, client.backlog_arrival)
-        client.backlog[device.device_id] = position
+        client.ring_positions[device.device_id] = position
         return position
 
     def _position_at(self, device: Device, arrival: int) -> RingPosition:
@@ -181,7 +182,7 @@ class Positions:
     def not_at_head(self, client: Client) -> Iterator[str]:
         """Yield the devices of a backlog in which the client has not been sent everything."""
         get = self._devices.get
-        for device_id in client.backlog:
+        for device_id in client.ring_positions:
             device, at = get(device_id), self.look_up(client, device_id)
             if (
                 device is None
@@ -236,7 +237,7 @@ class Positions:
 
     def forget(self, client: Client, device_id: str) -> None:
         """Drop the position, the cursors and the owed status of a client in one device."""
-        client.backlog.pop(device_id, None)
+        client.ring_positions.pop(device_id, None)
         client.throttled.pop(device_id, None)
         client.since.pop(device_id, None)
         client.evicted_at.pop(device_id, None)
@@ -245,8 +246,8 @@ class Positions:
     def clear_backlog(self, client: Client) -> None:
         """Drop all positions of a client in rings."""
         self.with_backlog.discard(client.client_id)
-        client.backlog.clear()
-        client.left, client.backlog_arrival = None, NEVER
+        client.ring_positions.clear()
+        client.left_devices, client.backlog_arrival = None, NEVER
 
     def add_device(self, device_id: str) -> None:
         """Note a device that appears now."""
@@ -257,7 +258,7 @@ class Positions:
         for client_id in self.with_backlog:
             client = self._clients[client_id]
             position = self._held(client, device.device_id)
-            client.backlog.pop(device.device_id, None)
+            client.ring_positions.pop(device.device_id, None)
             if isinstance(position, AfterArrival):
                 position = self._position_at(device, client.backlog_arrival)
             if position is not None and len(client.evicted_at) < REMEMBERED_MAX:

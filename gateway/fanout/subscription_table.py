@@ -44,7 +44,8 @@ def _needs_no_positions(client: Client, request: Subscribe) -> bool:
     yet or be a member for ``*`` without exceptions.
     """
     asks_for_all = request.everything and not request.since and request.max_rate_hz is None
-    is_plain = not (client.names or client.backlog or client.throttled or client.everything_rate_hz)
+    has_own = client.names or client.ring_positions or client.throttled
+    is_plain = not (has_own or client.everything_rate_hz)
     is_member = client.group is not None
     return asks_for_all and is_plain and is_member == client.everything
 

@@ -567,7 +567,7 @@ def test_star_without_since_needs_no_positions(fleet: World) -> None:
         assert len(browser.subscribe("*")) == len(BIKES)
         client = fleet.fanout.clients[browser.name]
         assert client.group is not None
-        assert not client.backlog
+        assert not client.ring_positions
         fleet.publish("bike-7")
         names = [name for name, _ in browser.drain()]
         assert names == ["device_status"] * len(BIKES) + ["speed_change"]
@@ -577,7 +577,7 @@ def test_star_without_since_needs_no_positions(fleet: World) -> None:
 def test_one_cursor_is_one_position(fleet: World) -> None:
     browser = Browser(fleet, connection=FakeConnection(10**9))
     browser.subscribe("*", since={"*": "0-0"})
-    positions = fleet.fanout.clients[browser.name].backlog.values()
+    positions = fleet.fanout.clients[browser.name].ring_positions.values()
     assert len(positions) == len(BIKES)
     assert len({id(position) for position in positions}) == 1
 
@@ -590,7 +590,7 @@ def test_head_position_is_shared(fleet: World) -> None:
         browser.subscribe("*", since=dict.fromkeys(BIKES, f"{EPOCH}-1"))
         fleet.fanout.take(browser.name, fleet.now)
         fleet.wait(0.1)
-    first, second = (fleet.fanout.clients[browser.name].backlog for browser in browsers)
+    first, second = (fleet.fanout.clients[browser.name].ring_positions for browser in browsers)
     shared = [bike for bike in BIKES if first[bike] is second[bike]]
     assert len(shared) == PIECE
 
@@ -656,7 +656,7 @@ def test_clients_that_leave_a_group_share_its_devices(
     for bike in BIKES[:PIECE]:
         fleet.publish(bike)
     assert all(client.group is None for client in clients)
-    assert not any(client.backlog for client in clients), "a backlog was made before it is needed"
+    assert not any(client.ring_positions for client in clients), "made before it is needed"
     for number, browser in enumerate(slow):
         heard = [name for name, _body in browser.drain() if name == "speed_change"]
         assert len(heard) == PIECE + len(slow) - number
