@@ -198,7 +198,7 @@ class Groups:
         self,
         tail_length: Callable[[Coverage], int],
         open_multicast: OpenMulticast,
-        evict_below: Callable[[Group, int], None],
+        move_out_below: Callable[[Group, int], None],
     ) -> None:
         self.sent = Sent()
         """What was sent to synced clients."""
@@ -206,7 +206,7 @@ class Groups:
         """Whether more than one send carries was appended to some group since the last flush."""
         self._tail_length = tail_length
         self._open_multicast = open_multicast
-        self._evict_below = evict_below  # takes out members below an arrival number
+        self._move_out_below = move_out_below  # takes out members below an arrival number
         self._groups: dict[Coverage, Group] = {}
         self._by_name: dict[str, list[Group]] = {}
         self._of_everything: list[Group] = []
@@ -257,7 +257,7 @@ class Groups:
             if not group.room:
                 # No member may be below the new floor: its entries are cut off.
                 floor = group.next_floor()
-                self._evict_below(group, floor)
+                self._move_out_below(group, floor)
                 group.cut()
             group.append(arrival, frame)
             self.has_full_send |= group.unsent_bytes > BATCH_BYTES_MAX

@@ -23,7 +23,7 @@ A member leaves its group in three cases:
 
 - Its subscription changes.
 - The tail is about to drop entries that the member was not sent, or a device gives way:
-  :meth:`evict_below` gives it positions in the rings instead.
+  :meth:`move_out_below` gives it positions in the rings instead.
 - A device appears for which the member gave a cursor: :meth:`exclude_device` moves it to a group
   that does not cover this device.
 """
@@ -56,7 +56,7 @@ class Membership:
         positions: Positions,
         open_multicast: OpenMulticast,
     ) -> None:
-        self.groups = Groups(self._tail_length, open_multicast, self.evict_below)
+        self.groups = Groups(self._tail_length, open_multicast, self.move_out_below)
         self._devices = devices
         self._clients = clients
         self._positions = positions
@@ -132,10 +132,10 @@ class Membership:
         """Take a client out of its group; it gets a position in each device instead."""
         group = client.group
         if group is not None:
-            self._evict(client, self._positions.after_arrival_in(group.coverage))
+            self._move_out(client, self._positions.after_arrival_in(group.coverage))
         self._positions.spread(client)
 
-    def evict_below(self, group: Group, arrival: int) -> None:
+    def move_out_below(self, group: Group, arrival: int) -> None:
         """Take clients below an arrival number out of a group.
 
         They get positions in the rings. This may be thousands of clients at once, at 5 µs each.
@@ -143,9 +143,9 @@ class Membership:
         below = group.members_below(arrival)
         positions = self._positions.after_arrival_in(group.coverage) if below else {}
         for member in below:
-            self._evict(self._clients[member.client_id], positions)
+            self._move_out(self._clients[member.client_id], positions)
 
-    def _evict(self, client: Client, positions: Mapping[str, Position]) -> None:
+    def _move_out(self, client: Client, positions: Mapping[str, Position]) -> None:
         client.statuses_first = False
         if client.sweep is not None:
             self.end_sweep(client)
@@ -171,4 +171,4 @@ class Membership:
         for group in self.groups.covering(device.device_id):
             if arrival > group.floor:
                 group.send_cohorts_below(arrival)
-                self.evict_below(group, arrival)
+                self.move_out_below(group, arrival)
