@@ -91,7 +91,7 @@ class SubscriptionTable:
             else:
                 self._membership.leave_keeping_position(client)
                 self._uncover(client, request.names, now)
-            self._throttle.settle(client, now)
+            self._throttle.reschedule(client, now)
             self.recount(client)
 
     def forget(self, client: Client) -> None:
@@ -122,7 +122,7 @@ class SubscriptionTable:
         else:
             self._membership.leave_keeping_position(client)
             covered = self._cover(client, request, now, pause)
-        self._throttle.settle(client, now)
+        self._throttle.reschedule(client, now)
         client.statuses.update(dict.fromkeys(covered))
         return covered
 
