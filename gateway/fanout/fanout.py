@@ -216,9 +216,9 @@ class Fanout:
             or client.is_throttle_due
             or self._statuses.is_due(client)
         )
-        has_room = room_bytes >= BATCH_BYTES_MAX and room_frames == UNLIMITED
+        takes_whole_batch = room_bytes >= BATCH_BYTES_MAX and room_frames == UNLIMITED
         group = client.group
-        if group is not None and client.cohort is None and only_live and has_room:
+        if group is not None and client.cohort is None and only_live and takes_whole_batch:
             # Clients with the same number share this batch.
             batch, client.arrival = group.batch_after(client.arrival)
         else:
