@@ -256,9 +256,9 @@ class Hub:
         self.fanout.subscribe_automatically(client_id, self._clock())
         self._wake.set()
 
-    def pull(self, client_id: str, room_frames: int, room_bytes: int) -> Sequence[bytes]:
+    def pull(self, client_id: str, *, room_bytes: int, room_frames: int) -> Sequence[bytes]:
         """Return the frames that are due to a polling client, as many as fit."""
-        return self.sender.pull(client_id, room_frames, room_bytes)
+        return self.sender.pull(client_id, room_bytes=room_bytes, room_frames=room_frames)
 
     def on_writable(self, client_id: str) -> None:
         """Serve a client again that took everything it was sent, or that stopped polling."""

@@ -198,6 +198,7 @@ class Fanout:
         self,
         client_id: str,
         now: Now,
+        *,
         room_bytes: int = BATCH_BYTES_MAX,
         room_frames: int = UNLIMITED,
     ) -> Batch:

@@ -239,7 +239,7 @@ class Browser:
 
     def serve(self, room_bytes: int) -> None:
         """Take one batch without a flush."""
-        batch = self.world.fanout.take(self.name, self.world.now, room_bytes)
+        batch = self.world.fanout.take(self.name, self.world.now, room_bytes=room_bytes)
         assert b"".join(batch.frames) == batch.joined
         self.connection.sent += batch.joined
 

@@ -514,7 +514,7 @@ def test_whole_frames_within_the_room(count: int, room: int) -> None:
     browser.subscribe(["a"], since={"a": "0-0"})
     world.publish("a", count)
     world.wait(2.1)
-    while frames := world.fanout.take("browser", world.now, room).frames:
+    while frames := world.fanout.take("browser", world.now, room_bytes=room).frames:
         sizes = [len(frame) for frame in frames]
         assert sum(sizes[:-1]) < room
         assert all(packet_of(frame).endswith(b"]") for frame in frames)
