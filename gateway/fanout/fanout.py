@@ -204,8 +204,8 @@ class Fanout:
     ) -> Batch:
         """Return the frames that are due to a client and fit, and advance its position.
 
-        A lagging member that then has everything becomes synced. The last frame may be larger than
-        the room that is left.
+        Only clients that poll give ``room_frames``. Any other lagging member that then has
+        everything becomes synced. The last frame may be larger than the room that is left.
         """
         client = self.clients[client_id]
         self._now_s = now.monotonic_s
@@ -217,14 +217,16 @@ class Fanout:
             or client.is_throttle_due
             or self._statuses.is_due(client)
         )
-        takes_whole_batch = room_bytes >= BATCH_BYTES_MAX and room_frames == UNLIMITED
+        polls = room_frames != UNLIMITED  # such a client is never synced
+        takes_whole_batch = room_bytes >= BATCH_BYTES_MAX and not polls
         group = client.group
         if group is not None and client.cohort is None and only_live and takes_whole_batch:
             # Clients with the same number share this batch.
             batch, client.arrival = group.batch_after(client.arrival)
         else:
             batch = self._take_mixed(client, now, Outbound(room_bytes, room_frames))
-        if client.group is not None and client.sweep is None and not client.statuses_first:
+        may_sync = client.sweep is None and not client.statuses_first and not polls
+        if client.group is not None and may_sync:
             client.group.try_sync(client)
         return batch
 

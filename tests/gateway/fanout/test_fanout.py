@@ -1,14 +1,17 @@
 import itertools
+from collections.abc import Callable
 
 import pytest
 
 from gateway.devices.devices import REMEMBERED_MAX
 from gateway.devices.ring import Ring
+from gateway.fanout.backlog import UNLIMITED
+from gateway.fanout.groups import Member
 from gateway.fanout.membership import EXCLUDED_MAX
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, parse_subscribe
 from gateway.fanout.subscription_budget import SubscriptionBudget
 from shared.errors import TooManyDevices, Unavailable
-from tests.gateway.browsers import EPOCH, Browser, FakeConnection, World
+from tests.gateway.browsers import EPOCH, Browser, FakeConnection, FakeMulticast, World
 
 
 @pytest.fixture
@@ -489,6 +492,31 @@ def test_same_position_shares_batch(world: World) -> None:
     world.publish("a")
     batches = {id(world.fanout.take(client.name, world.now)) for client in clients}
     assert len(batches) == 1
+
+
+def test_poll_opens_no_multicast(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[FakeMulticast] = []
+    monkeypatch.setattr(FakeMulticast, "__init__", note_opened(opened))
+    world = World()
+    browser = Browser(world)
+    world.publish("a")
+    browser.subscribe(["a"])
+    browser.drain()
+    opened.clear()
+    for room_frames, opens in ((16, 0), (UNLIMITED, 1)):
+        world.publish("a")
+        batch = world.fanout.take(browser.name, world.now, room_frames=room_frames)
+        assert (len(batch.frames), len(opened)) == (1, opens)
+
+
+def note_opened(opened: list[FakeMulticast]) -> Callable[..., None]:
+    begin = FakeMulticast.__init__
+
+    def begin_noted(multicast: FakeMulticast, on_left: Callable[[Member], None]) -> None:
+        opened.append(multicast)
+        begin(multicast, on_left)
+
+    return begin_noted
 
 
 def test_rate_ends_with_its_name() -> None:
