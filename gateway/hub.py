@@ -209,11 +209,11 @@ class Hub:
         """Tell whether any replay endpoint may know the device."""
         return self.receiver.can_ask(device_id)
 
-    def read_past(
+    def ask_journal(
         self, device_id: str, after: Cursor | None, limit: int, timeout_s: float
     ) -> ReplayAnswer | ReplayRefusal | None:
-        """Ask a device and wait; see :meth:`gateway.receiver.Receiver.read_past`."""
-        return self.receiver.read_past(device_id, after, limit, timeout_s)
+        """Ask a device and wait; see :meth:`gateway.receiver.Receiver.ask_journal`."""
+        return self.receiver.ask_journal(device_id, after, limit, timeout_s)
 
     # --- the clients' API ----------------------------------------------------------------
 

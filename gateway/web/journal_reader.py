@@ -187,7 +187,7 @@ class JournalReader:
             if left_s <= 0:
                 raise NoAnswer
             position = None if after == START else after
-            reply = self._hub.read_past(device.device_id, position, limit, left_s)
+            reply = self._hub.ask_journal(device.device_id, position, limit, left_s)
         if not isinstance(reply, ReplayAnswer):
             raise NoAnswer
         return reply
