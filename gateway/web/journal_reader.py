@@ -66,21 +66,21 @@ class JournalReader:
         self._hub = hub
         self._slots = FairQueue(AT_ONCE_MAX)
 
-    def begin_page(self, page: PageBuilder, holder: str) -> None:
-        """Begin a page with the readings that the device still has of those asked for."""
-        device = page.device
-        if not page.wants_journal or not _may_have_more(device):
+    def add_older_readings(self, builder: PageBuilder, holder: str) -> None:
+        """Add the readings from before the ring that the query asks for and the device has."""
+        device = builder.device
+        if not builder.wants_journal or not _may_have_more(device):
             return
         if not self._can_ask(device):
             is_expected = device.feed.is_backfilling(self._hub.now())
-            page.note_unreachable_journal(is_expected=is_expected)
+            builder.note_unreachable_journal(is_expected=is_expected)
             return
-        patience, is_by_time = self._patience(holder), page.query.since is None
+        patience, is_by_time = self._patience(holder), builder.query.since is None
         try:
-            start = self._find_start(page, patience) if is_by_time else page.at
-            self._add_answers(page, start, patience)
+            start = self._find_start(builder, patience) if is_by_time else builder.at
+            self._add_answers(builder, start, patience)
         except NoAnswer:
-            page.end_incomplete()
+            builder.end_incomplete()
 
     def wait_until_decided(self, device: Device, since: Cursor, holder: str) -> bool:
         """Wait until the device is at ``since``, or until it is certain that it will not get there.
@@ -125,43 +125,44 @@ class JournalReader:
             return False
         return answer.newest is None or answer.newest < since
 
-    def _add_answers(self, page: PageBuilder, start: Cursor, patience: Patience) -> None:
-        """Ask for the readings after ``start``, answer by answer, and add them to a page.
+    def _add_answers(self, builder: PageBuilder, start: Cursor, patience: Patience) -> None:
+        """Ask for the readings after ``start``, answer by answer, and add them to a builder.
 
         Returns when the page is full or reaches the front of the ring. Raises NoAnswer.
         """
         after: Cursor | None = start
         while after is not None:
-            wanted = ANSWER_READINGS_MAX if page.query.is_span else page.room
+            wanted = ANSWER_READINGS_MAX if builder.query.is_span else builder.room
             limit = min(wanted, ANSWER_READINGS_MAX)
-            answer = self._ask(page.device, after, limit, patience)
-            after = self._add(page, start, answer)
+            answer = self._ask(builder.device, after, limit, patience)
+            after = self._add(builder, start, answer)
             last = answer.readings[-1:]
-            if after is not None and last and page.precedes_span(last[0].ts_ms):
+            if after is not None and last and builder.precedes_span(last[0].ts_ms):
                 # the span begins later: search for its start instead of reading up to it
-                after = max(after, self._find_start(page, patience))
-                page.skip_to(after)
+                after = max(after, self._find_start(builder, patience))
+                builder.skip_to(after)
 
-    def _add(self, page: PageBuilder, start: Cursor, answer: ReplayAnswer) -> Cursor | None:
+    def _add(self, builder: PageBuilder, start: Cursor, answer: ReplayAnswer) -> Cursor | None:
         """Add one answer to a page; returns where to ask on, or None if nothing is left to ask."""
-        front, now = page.device.ring.front or START, self._hub.now()
+        front, now = builder.device.ring.front or START, self._hub.now()
         readings = [with_time(r, now) for r in answer.readings if r.cursor <= front]
-        page.add_from_journal(start, readings)
-        if page.is_full:
+        builder.add_from_journal(start, readings)
+        if builder.is_full:
             return None
         reached, end = answer.reached, min(front, answer.newest or front)
         if reached is None or reached >= end:
-            page.end_of_journal(front)
+            builder.end_of_journal(front)
             return None
         return reached
 
-    def _find_start(self, page: PageBuilder, patience: Patience) -> Cursor:
+    def _find_start(self, builder: PageBuilder, patience: Patience) -> Cursor:
         """Find a position at most an answer before the span's start, by binary search.
 
         Only the ring's epoch is searched: the number of readings in an older one is not known. If
         the span may begin in an older one, the position is the journal's start. Raises NoAnswer.
         """
-        device, from_ms, front = page.device, page.query.from_ms, page.device.ring.front or START
+        device, from_ms = builder.device, builder.query.from_ms
+        front = device.ring.front or START
         if not front.seq:  # the ring begins with its epoch: all earlier readings are of older ones
             return START
         first = self._first_after(device, Cursor(front.epoch, 0), patience)
