@@ -97,7 +97,8 @@ class JournalReader:
         while device.feed.online and may_come(device, since):
             left_s = patience.until_s - self._hub.now().monotonic_s
             if left_s <= 0:
-                # a position that the device has is still being repaired: ask again later
+                # True: the device does not claim to be at ``since``. False: it is there, and its
+                # readings are still being repaired: the client asks again.
                 return device.feed.position < since
             if not was_asked and self._denies(device, since, patience):
                 return True
@@ -150,7 +151,7 @@ class JournalReader:
         if builder.is_full:
             return None
         reached, end = answer.reached, min(front, answer.newest or front)
-        if reached is None or reached >= end:
+        if reached is None or reached >= end:  # None: the answer is empty
             builder.end_of_journal(front)
             return None
         return reached
