@@ -192,7 +192,7 @@ class Audience(Protocol):
         """A device was heard for the first time; nothing of it was appended yet."""
 
     def append(self, device: Device, entry: Entry) -> None:
-        """An entry was put behind the others of its device."""
+        """An entry was put after the others of its device."""
 
     def note_status(self, device_id: str) -> None:
         """A value of a ``device_status`` has changed."""

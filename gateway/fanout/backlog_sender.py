@@ -29,8 +29,8 @@ class BacklogSender:
 
     def __init__(self, devices: Devices, positions: Positions, membership: Membership) -> None:
         self.wanted: set[str] = set()
-        """Devices that are behind the cursor of a client: the hub asks them for their newest
-        reading."""
+        """Devices whose head is before the cursor of a client: the hub asks them for their
+        newest reading."""
         self._devices = devices
         self._positions = positions
         self._membership = membership

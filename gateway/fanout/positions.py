@@ -172,7 +172,7 @@ class Positions:
         return RingPosition(index, ring.cursor_before(index) or device.feed.head or START)
 
     def at_head(self, device: Device) -> RingPosition:
-        """Return the position behind the newest entry of a ring, which clients share."""
+        """Return the position after the newest entry of a ring, which clients share."""
         end, head = device.ring.end_index, device.feed.head or START
         at = self._heads.get(device.device_id)
         if at is None or at.index != end or at.cursor != head:
