@@ -133,9 +133,9 @@ class Publisher:
 
     def _publish(self, batch: Sequence[Numbered]) -> None:
         """Write numbered readings to the journal, then send them."""
-        epoch = self.journal.keep(batch) if batch else None
-        if epoch is not None:
-            batch = self._number_again(batch, epoch)
+        new_epoch = self.journal.keep(batch) if batch else None
+        if new_epoch is not None:
+            batch = self._number_again(batch, new_epoch)
         for one in batch:
             self.pub.send_multipart((reading_topic(one.device_id), one.payload))
 
