@@ -34,9 +34,9 @@ from gateway.feed.effects import (
     Count,
     Effect,
     Empty,
+    FirstContact,
     Prepend,
     Seen,
-    Start,
     Take,
 )
 from gateway.feed.feed import Feed
@@ -401,7 +401,7 @@ class Devices:
             case Changed():
                 self.audience.note_status(device.device_id)
                 self._note_presence(device, now)
-            case Start(front):
+            case FirstContact(front):
                 device.ring.start_at(front)
                 self.audience.appear(device, now)
             case Prepend(stretch):

@@ -23,7 +23,7 @@ from dataclasses import InitVar, dataclass, field
 from gateway.domain import DropReason, FaultReason, Now
 from gateway.feed.admission import is_future, refusal, strangeness
 from gateway.feed.backfill import Backfill, BackfillSlots
-from gateway.feed.effects import Ask, Changed, Count, Effects, Prepend, Seen, Start, Take
+from gateway.feed.effects import Ask, Changed, Count, Effects, FirstContact, Prepend, Seen, Take
 from gateway.feed.order import Order
 from gateway.feed.refusals import NEVER_S, Refusals
 from gateway.feed.reorder_buffer import ReorderBuffer
@@ -312,7 +312,7 @@ class Feed:
             self._backfill = Backfill.before(
                 self.device_id, front, self.capacity, self.slots, now.monotonic_s
             )
-            return [Start(front)]
+            return [FirstContact(front)]
         if not self._is_strange(cursor, head):
             return []
         self._drop_backfill()

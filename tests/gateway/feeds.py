@@ -12,9 +12,9 @@ from gateway.feed.effects import (
     Effect,
     Effects,
     Empty,
+    FirstContact,
     Prepend,
     Seen,
-    Start,
     Take,
 )
 from gateway.feed.feed import Feed
@@ -109,7 +109,7 @@ def _say(effect: Effect) -> str:
             return f"prepend {stretch.front}: {', '.join(map(say_item, stretch.items))}"
         case Empty(front):
             return f"empty {front}"
-        case Start(front):
+        case FirstContact(front):
             return f"start {front}"
         case Ask(_purpose, after, limit):
             return f"ask {limit} after {after}"
