@@ -29,7 +29,7 @@ from gateway.devices.devices import Devices
 from gateway.domain import Now
 from gateway.fanout.arrival_times import ArrivalTimes
 from gateway.fanout.fanout import Fanout, do_nothing
-from gateway.fanout.groups import OpenMulticast
+from gateway.fanout.group import OpenMulticast
 from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.receiver import Receiver
 from gateway.sender import ClientConnection, Sender

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from gateway.fanout.groups import Member
+from gateway.fanout.group import Member
 from gateway.fanout.tail import Coverage
 from shared.cursor import Cursor
 

@@ -3,7 +3,7 @@
 How it works. The gateway queues no reading for a client. The ring of each device holds the last
 readings as ready frames, and a client is a position. There are four streams for a client:
 
-- *Live*: the clients that watch the same devices form a group (:mod:`gateway.fanout.groups`) with
+- *Live*: the clients that watch the same devices form a group (:mod:`gateway.fanout.group`) with
   one tail of new entries. Most are synced: :meth:`Fanout.send_live` sends all of them the same
   bytes. A lagging client is sent the tail by :meth:`Fanout.take` when it can take more.
 - *Backlog*: a client that gave a cursor, or that fell out of its group's tail, is sent the rings,
@@ -37,7 +37,7 @@ from gateway.fanout.backlog import UNLIMITED, Outbound
 from gateway.fanout.backlog_sender import BacklogSender
 from gateway.fanout.clients import Client
 from gateway.fanout.device_audience import DeviceAudience
-from gateway.fanout.groups import Handle, OpenMulticast
+from gateway.fanout.group import Handle, OpenMulticast
 from gateway.fanout.membership import Membership
 from gateway.fanout.positions import Positions
 from gateway.fanout.statuses import StatusLog

@@ -32,7 +32,8 @@ from collections.abc import Mapping
 
 from gateway.devices.devices import Device, Devices
 from gateway.fanout.clients import Client, Position, Sweep
-from gateway.fanout.groups import Group, Groups, OpenMulticast
+from gateway.fanout.group import Group, OpenMulticast
+from gateway.fanout.groups import Groups
 from gateway.fanout.positions import Positions
 from gateway.fanout.tail import Coverage
 

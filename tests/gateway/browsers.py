@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from gateway.devices.devices import DeviceQuestion, Devices, Limits
 from gateway.domain import Now
 from gateway.fanout.fanout import Fanout
-from gateway.fanout.groups import Member
+from gateway.fanout.group import Member
 from gateway.fanout.subscription import parse_subscribe, parse_unsubscribe
 from gateway.packets import packet_of
 from shared.cursor import Cursor, parse_cursor

@@ -6,7 +6,7 @@ import pytest
 from gateway.devices.devices import REMEMBERED_MAX
 from gateway.devices.ring import Ring
 from gateway.fanout.backlog import UNLIMITED
-from gateway.fanout.groups import Member
+from gateway.fanout.group import Member
 from gateway.fanout.membership import EXCLUDED_MAX
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, parse_subscribe
 from gateway.fanout.subscription_budget import SubscriptionBudget
