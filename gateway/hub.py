@@ -34,7 +34,7 @@ from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.receiver import Receiver
 from gateway.sender import ClientConnection, Sender
 from gateway.timeouts import TURN_S, Timeouts
-from gateway.upstream.readiness import Watch
+from gateway.upstream.readiness import Watch, watch_descriptor
 from gateway.upstream.replay_client import ReplayClient
 from gateway.upstream.subscriber import Subscriber
 from shared.cursor import Cursor
@@ -59,23 +59,9 @@ interruption the rest is sent with cold caches: without one, a delivery took 0.9
 ANSWERS_ABOUT_ALL = 4
 """Answers to ``subscribe`` with ``*`` that are written at the same time: each takes 4 MB for 10,000
 bikes. The other clients wait in line."""
-READABLE = 1
-"""libev's EV_READ."""
 
 OpenSubscriber: TypeAlias = Callable[[Watch, Callable[[], None], Callable[..., None]], Subscriber]
 """Makes the subscriber; ``app.create_hub`` has filled in its settings."""
-
-
-def watch_descriptor(descriptor: int, on_readable: Callable[[], None]) -> Callable[[], None]:
-    """Call a function whenever a descriptor is readable; returns a function that ends this."""
-    watcher = gevent.get_hub().loop.io(descriptor, READABLE)
-    watcher.start(on_readable)
-
-    def end() -> None:
-        watcher.stop()
-        watcher.close()
-
-    return end
 
 
 def read_clocks() -> Now:
