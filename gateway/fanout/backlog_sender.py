@@ -125,5 +125,8 @@ class BacklogSender:
                 out.announce(gap)
         if not isinstance(position, RingPosition):
             return position
-        position, head = advance(position, device, out, stop), self._positions.at_head(device)
+        position, head = (
+            advance(position, device, out, stop),
+            self._positions.shared.at_head(device),
+        )
         return head if position == head else position

@@ -3,8 +3,7 @@
 How it works. A client that its group does not serve in a device has a position in that device's
 ring. There may be 10,000 devices for each of thousands of clients, so positions are kept cheap:
 
-- Clients at the head of a ring share one :class:`RingPosition`. The devices of a request that have
-  the same cursor share one :class:`UnresolvedCursor`.
+- Clients and devices share position objects (:mod:`gateway.fanout.shared_positions`).
 - A client that leaves its group gets ``AFTER_ARRIVAL`` in every device. Its index in a ring is
   looked up when the client is sent something, or right before the ring forgets an entry that the
   client was not sent: later the ring could no longer tell the index.
@@ -31,6 +30,7 @@ from gateway.fanout.clients import (
     Throttled,
     UnresolvedCursor,
 )
+from gateway.fanout.shared_positions import SharedPositions
 from gateway.fanout.tail import Coverage
 from shared.cursor import START, Cursor
 
@@ -45,15 +45,13 @@ class Positions:
     def __init__(self, devices: Devices, clients: Mapping[str, Client]) -> None:
         self.with_backlog: set[str] = set()
         """The ids of the clients that have a backlog."""
+        self.shared = SharedPositions()
         self._devices = devices
         self._clients = clients
         self._after_arrival: dict[str, Position] = {}
         """One for each known device, made once: the positions of a client that leaves ``*``."""
         self._least_backlog_arrival = NEVER
         """No client has ``AFTER_ARRIVAL`` with a lower number."""
-        self._heads: dict[str, RingPosition] = {}
-        """The position at the head of each ring."""
-        self._last_unresolved: UnresolvedCursor | None = None
 
     # --- set -----------------------------------------------------------------------------
 
@@ -81,17 +79,10 @@ class Positions:
         if since is None and throttled is not None and throttled.cursor > START:
             since = throttled.cursor
         if since is not None:
-            client.ring_positions[device.device_id] = self._unresolved_since(since, now)
+            client.ring_positions[device.device_id] = self.shared.unresolved(since, now)
         elif device.device_id not in client.ring_positions:
-            client.ring_positions[device.device_id] = self.at_head(device)
+            client.ring_positions[device.device_id] = self.shared.at_head(device)
         self.with_backlog.add(client.client_id)
-
-    def _unresolved_since(self, since: Cursor, now: Now) -> UnresolvedCursor:
-        """Return the position for a cursor; devices that get the same cursor in a row share it."""
-        last = self._last_unresolved
-        if last is None or last.cursor is not since or last.asked_s != now.monotonic_s:
-            last = self._last_unresolved = UnresolvedCursor(since, now.monotonic_s)
-        return last
 
     def _place_throttled(
         self, client: Client, device_id: str, since: Cursor | None, interval_s: float
@@ -160,24 +151,9 @@ class Positions:
         return position
 
     def _look_up_arrival(self, client: Client, device: Device) -> RingPosition:
-        position = self._position_at(device, client.backlog_arrival)
+        position = self.shared.after_arrival(device, client.backlog_arrival)
         client.ring_positions[device.device_id] = position
         return position
-
-    def _position_at(self, device: Device, arrival: int) -> RingPosition:
-        ring = device.ring
-        index = ring.index_arrived_after(arrival)
-        if index == ring.end_index:
-            return self.at_head(device)
-        return RingPosition(index, ring.cursor_before(index) or device.feed.head or START)
-
-    def at_head(self, device: Device) -> RingPosition:
-        """Return the position after the newest entry of a ring, which clients share."""
-        end, head = device.ring.end_index, device.feed.head or START
-        at = self._heads.get(device.device_id)
-        if at is None or at.index != end or at.cursor != head:
-            at = self._heads[device.device_id] = RingPosition(end, head)
-        return at
 
     def not_at_head(self, client: Client) -> Iterator[str]:
         """Yield the devices of a backlog in which the client has not been sent everything."""
@@ -203,7 +179,7 @@ class Positions:
         head = None if device is None else device.feed.head
         if device is not None and head is not None and client.is_served_by_group(device_id):
             # Its subscription changes, so the member is lagging and ``arrival`` is not stale.
-            return self._position_at(device, client.arrival).cursor
+            return self.shared.after_arrival(device, client.arrival).cursor
         return self.former_cursor(client, device_id) or head or START
 
     def former_cursor(self, client: Client, device_id: str) -> Cursor | None:
@@ -260,10 +236,10 @@ class Positions:
             position = self._held(client, device.device_id)
             client.ring_positions.pop(device.device_id, None)
             if isinstance(position, AfterArrival):
-                position = self._position_at(device, client.backlog_arrival)
+                position = self.shared.after_arrival(device, client.backlog_arrival)
             if position is not None and len(client.evicted_at) < REMEMBERED_MAX:
                 client.evicted_at[device.device_id] = position.cursor
-        self._heads.pop(device.device_id, None)
+        self.shared.forget(device.device_id)
         self._after_arrival.pop(device.device_id, None)
         for client in self._clients.values():
             client.throttled.pop(device.device_id, None)
