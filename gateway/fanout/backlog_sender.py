@@ -125,8 +125,6 @@ class BacklogSender:
                 out.announce(gap)
         if not isinstance(position, RingPosition):
             return position
-        position, head = (
-            advance(position, device, out, stop),
-            self._positions.shared.at_head(device),
-        )
+        position = advance(position, device, out, stop)
+        head = self._positions.shared.at_head(device)
         return head if position == head else position
