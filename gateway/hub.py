@@ -58,7 +58,7 @@ interruption the rest is sent with cold caches: without one, a delivery took 0.9
 (``scripts/bench --only steady --against``, seven pairs, from 0.92 to 1.00)."""
 ANSWERS_ABOUT_ALL = 4
 """Answers to ``subscribe`` with ``*`` that are written at the same time: each takes 4 MB for 10,000
-bikes. The other clients wait in line."""
+bikes, and no limit of the outboxes counts an answer before it is complete. Others wait in line."""
 
 OpenSubscriber: TypeAlias = Callable[[Watch, Callable[[], None], Callable[..., None]], Subscriber]
 """Makes the subscriber; ``app.create_hub`` has filled in its settings."""
@@ -222,8 +222,6 @@ class Hub:
         The caller must send the answer before it lets another greenlet run. The next turn sends the
         client its statuses, gaps and readings, and nothing but this rule puts the answer first.
         ``pause`` is called between two pieces of the work; an error that it raises ends the work.
-        Few answers about all bikes are written at the same time, because no limit of the outboxes
-        counts an answer before it is complete.
         """
         with self._answers_about_all if request.everything else nullcontext():
             pause()
