@@ -12,7 +12,7 @@ from loguru import logger
 from gateway.devices.devices import Devices, Limits
 from gateway.devices.ownership import is_own
 from gateway.hub import Hub
-from gateway.metrics.collector import Sources
+from gateway.metrics.collector import CountedParts
 from gateway.metrics.route import create_metrics
 from gateway.schema.routes import create_documents
 from gateway.stalls import StallWatch
@@ -61,7 +61,7 @@ class Gateway:
     proxies: TrustedProxies
     is_draining: bool = field(default=False)
     stalls: StallWatch = field(default_factory=StallWatch)
-    counted: Sources = field(init=False)
+    counted: CountedParts = field(init=False)
     """The parts that the metrics read."""
 
 
@@ -104,10 +104,10 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     return app
 
 
-def _counted(gateway: Gateway, visits: Visits, *, uses_redis: bool) -> Sources:
+def _counted(gateway: Gateway, visits: Visits, *, uses_redis: bool) -> CountedParts:
     """Return the parts of the gateway that count; the metrics read them."""
     engine = gateway.socketio.server.eio
-    counted = Sources(gateway.hub, visits, gateway.stalls, engine.outbox_budget, engine.inbox)
+    counted = CountedParts(gateway.hub, visits, gateway.stalls, engine.outbox_budget, engine.inbox)
     if uses_redis:
         counted.redis = gateway.socketio.server.manager
     return counted
