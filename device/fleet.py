@@ -1,4 +1,4 @@
-"""The bikes of one process: their ids, their numbers and their statuses. Pure.
+"""The bikes of one process: their ids, their numbers and their statuses.
 
 How it works. :meth:`Bike.number` checks a sample with the same code as a gateway. A value that is
 invalid is left out and counted as a fault. A sample without a valid speed is lost as a whole.

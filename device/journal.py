@@ -3,7 +3,7 @@
 How it works. The publisher appends every reading before it sends it, and the replay server reads
 pages by position. :class:`MemoryJournal` keeps the newest readings of each device in a deque of a
 fixed length. Positions of a device only grow, so a page is found by bisection.
-:mod:`device.durable.journal` adds a file that survives the process. Pure.
+:mod:`device.durable.journal` adds a file that survives the process.
 """
 
 from bisect import bisect_right

@@ -139,9 +139,9 @@ class Publisher:
 
     def _publish(self, batch: Sequence[Numbered]) -> None:
         """Write numbered readings to the journal, then send them."""
-        epoch = self.journal.keep(batch) if batch else None
-        if epoch is not None:
-            batch = self._number_again(batch, epoch)
+        new_epoch = self.journal.keep(batch) if batch else None
+        if new_epoch is not None:
+            batch = self._number_again(batch, new_epoch)
         for one in batch:
             self._send(self._topics[one.device_id], one.payload)
 

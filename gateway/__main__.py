@@ -10,12 +10,10 @@ if __name__ == "__main__":
 
 import errno
 import os
-import resource
 import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from logging import getLogger
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from gateway import __version__
 from gateway.app import Gateway, create_app, load_templates
 from gateway.cycles import collect_rarely
 from gateway.decorators import stops_process_on_error
+from gateway.descriptors import share_of_descriptors, within_descriptors
 from gateway.plan import plan
 from gateway.shutdown import drain
 from gateway.transport import WebServer
@@ -40,19 +39,10 @@ from shared.logs import Log, setup_logging
 from shared.notify import READY, STOPPING, Notifier
 from shared.program import run as run_program
 from shared.setting_report import report
-from shared.setting_table import SETTINGS
 from shared.settings import Settings, load_with_places
 from shared.signals import ending_signals
 
 STOPPED, CRASHED, MISCONFIGURED = 0, 1, 2
-SPARE_DESCRIPTORS = 64
-"""File descriptors for logs, ZeroMQ and the listening socket; connections may use the rest."""
-HTTP_SPARE = 16
-"""HTTP connections that are served even if every session holds one with a waiting poll."""
-CONNECTIONS_ENOUGH = 1_000
-"""A default that allows so many browsers needs no warning."""
-DESCRIPTORS_MIN = 100
-"""With fewer file descriptors the gateway does not start."""
 LISTEN_QUEUE = 4096
 """The listen queue (``backlog``): connections that the kernel accepts ahead of the gateway. All
 browsers may reconnect at once after a restart."""
@@ -67,7 +57,7 @@ def main() -> int:
     try:
         settings, given = load_with_places("gateway", argv, os.environ, Path.cwd())
         if "--check" in argv:
-            sentences = plan(settings, _share_of_descriptors(settings)[1])
+            sentences = plan(settings, share_of_descriptors(settings)[1])
             put_out("\n".join(report("gateway", settings, given, [*sentences])) + "\n")
             return STOPPED
         block_signals()
@@ -105,7 +95,7 @@ def run(
     gateway: Gateway = app.extensions["spoke"]
     server = open_server(settings, gateway, http_connections, listener)
     gateway.hub.start()
-    gateway.server.server.start_queue()
+    gateway.socketio.server.start_queue()
     log.greenlets.append(
         gevent.spawn(stops_process_on_error(_end_by_crash(ended))(gateway.hub.run))
     )
@@ -216,72 +206,6 @@ def _report_start(settings: Settings, gateway: Gateway) -> None:
     with gateway.app.app_context():
         if libraries_missing():
             logger.warning("dashboard_unavailable", why=INSTALL_HINT)
-
-
-def within_descriptors(settings: Settings) -> tuple[Settings, int]:
-    """Raise the descriptor limit, and lower ``max_connections`` if the limit is too low.
-
-    Returns the settings, and how many connections without a session the web server may serve.
-    """
-    wanted = settings.max_connections
-    limit, sessions, http = _share_of_descriptors(settings)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = _descriptors_needed(wanted)
-    if limit != soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    if sessions < wanted:
-        why = f"the descriptor limit is {limit}, {needed} are needed: raise it with ulimit -n"
-        level = "WARNING" if is_short(sessions, wanted) else "INFO"
-        logger.log(level, "max_connections_lowered", to=sessions, why=why)
-    return replace(settings, max_connections=sessions), http
-
-
-def _share_of_descriptors(settings: Settings) -> tuple[int, int, int]:
-    """Return the descriptor limit to set, and the shares of it: see :func:`share_out`."""
-    wanted = settings.max_connections
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    limit = descriptor_limit(soft, hard, _descriptors_needed(wanted))
-    return limit, *share_out(limit, wanted)
-
-
-def _descriptors_needed(sessions: int) -> int:
-    return 2 * sessions + HTTP_SPARE + SPARE_DESCRIPTORS
-
-
-def is_short(sessions: int, wanted: int) -> bool:
-    """Tell whether fewer sessions than wanted deserve a warning.
-
-    If ``wanted`` is the default, only a limit below :data:`CONNECTIONS_ENOUGH` does.
-    """
-    is_chosen = str(wanted) != SETTINGS["SPOKE_MAX_CONNECTIONS"].default
-    return is_chosen or sessions < CONNECTIONS_ENOUGH
-
-
-def share_out(limit: int, wanted: int) -> tuple[int, int]:
-    """Divide a descriptor limit into sessions and connections that belong to no session.
-
-    Raises SettingsError for a limit that is too low to serve anybody.
-    """
-    if limit == resource.RLIM_INFINITY:
-        return wanted, wanted + HTTP_SPARE
-    if limit < DESCRIPTORS_MIN:
-        raise SettingsError(
-            f"this process may open {limit} files, the gateway needs at least {DESCRIPTORS_MIN}: "
-            f"raise the limit (ulimit -n {DESCRIPTORS_MIN}, or LimitNOFILE= of its service)"
-        )
-    room = limit - SPARE_DESCRIPTORS
-    sessions = min(wanted, (room - HTTP_SPARE) // 2)
-    return sessions, min(wanted + HTTP_SPARE, room - sessions)
-
-
-def descriptor_limit(soft: int, hard: int, needed: int) -> int:
-    """Return the soft limit to set: the hard limit, or ``needed`` if there is no hard limit.
-
-    macOS has no hard limit, and refuses an unlimited soft one.
-    """
-    if hard != resource.RLIM_INFINITY:
-        return hard
-    return soft if soft == resource.RLIM_INFINITY else max(soft, needed)
 
 
 if __name__ == "__main__":

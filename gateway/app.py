@@ -12,7 +12,7 @@ from loguru import logger
 from gateway.devices.devices import Devices, Limits
 from gateway.devices.ownership import is_own
 from gateway.hub import Hub
-from gateway.metrics.collector import Sources
+from gateway.metrics.collector import CountedParts
 from gateway.metrics.route import create_metrics
 from gateway.schema.routes import create_documents
 from gateway.stalls import StallWatch
@@ -56,12 +56,12 @@ class Gateway:
     """A wired gateway: the Flask app, the Socket.IO server, the hub, and the watch of its loop."""
 
     app: Flask
-    server: SocketIO
+    socketio: SocketIO
     hub: Hub
     proxies: TrustedProxies
     is_draining: bool = field(default=False)
     stalls: StallWatch = field(default_factory=StallWatch)
-    counted: Sources = field(init=False)
+    counted: CountedParts = field(init=False)
     """The parts that the metrics read."""
 
 
@@ -74,7 +74,7 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     hub = create_hub(settings)
     proxies = TrustedProxies(settings.trusted_proxies)
     is_allowed_origin = origin_check(settings.cors_origins)
-    server = create_server(
+    socketio = create_server(
         app,
         is_allowed_origin,
         proxies=proxies,
@@ -83,7 +83,7 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
         outbox_bytes=settings.outbox_mb * 1_000_000,
         message_queue=settings.redis_url,
     )
-    gateway = Gateway(app, server, hub, proxies)
+    gateway = Gateway(app, socketio, hub, proxies)
     app.extensions["spoke"] = gateway
     register_error_handlers(app)
     app.before_request(check_query)
@@ -93,20 +93,23 @@ def create_app(settings: Settings, authenticate: Authenticate = let_everybody_in
     app.register_blueprint(create_documents())
     share_with_pages(app, is_allowed_origin)
     app.after_request(_harden)
-    visits = register_events(server, hub, authenticate, proxies, automatic=settings.auto_subscribe)
+    visits = register_events(
+        socketio, hub, authenticate, proxies, automatic=settings.auto_subscribe
+    )
     gateway.counted = _counted(gateway, visits, uses_redis=settings.redis_url is not None)
     app.register_blueprint(create_metrics(gateway.counted, proxies, everybody=settings.metrics))
+    # ``create_server`` has made ``app.wsgi_app`` the middleware of Flask-SocketIO, around Flask.
     guarded = guard(app.wsgi_app, _checks(settings, gateway))
     app.wsgi_app = serve_below(guarded, settings.base_path, proxies, first_names(app))  # type: ignore[assignment,method-assign]  # the documented way to wrap
     return app
 
 
-def _counted(gateway: Gateway, visits: Visits, *, uses_redis: bool) -> Sources:
+def _counted(gateway: Gateway, visits: Visits, *, uses_redis: bool) -> CountedParts:
     """Return the parts of the gateway that count; the metrics read them."""
-    engine = gateway.server.server.eio
-    counted = Sources(gateway.hub, visits, gateway.stalls, engine.outbox_budget, engine.inbox)
+    engine = gateway.socketio.server.eio
+    counted = CountedParts(gateway.hub, visits, gateway.stalls, engine.outbox_budget, engine.inbox)
     if uses_redis:
-        counted.redis = gateway.server.server.manager
+        counted.redis = gateway.socketio.server.manager
     return counted
 
 
@@ -136,7 +139,7 @@ def create_hub(settings: Settings) -> Hub:
 
 def _checks(settings: Settings, gateway: Gateway) -> Iterable[Check]:
     def has_room_for(environ: dict[str, Any]) -> bool:
-        return not gateway.is_draining and gateway.server.server.eio.has_room_for(environ)
+        return not gateway.is_draining and gateway.socketio.server.eio.has_room_for(environ)
 
     return (
         check_address,

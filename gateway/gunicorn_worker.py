@@ -25,7 +25,8 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.workers.ggevent import GeventWorker
 from loguru import logger
 
-from gateway.__main__ import run, within_descriptors
+from gateway.__main__ import run
+from gateway.descriptors import within_descriptors
 from shared.errors import SettingsError
 from shared.logs import setup_logging
 from shared.notify import Notifier

@@ -29,12 +29,12 @@ from gateway.devices.devices import Devices
 from gateway.domain import Now
 from gateway.fanout.arrival_times import ArrivalTimes
 from gateway.fanout.fanout import Fanout, do_nothing
-from gateway.fanout.groups import OpenMulticast
+from gateway.fanout.group import OpenMulticast
 from gateway.fanout.subscription import Subscribe, Unsubscribe
 from gateway.receiver import Receiver
 from gateway.sender import ClientConnection, Sender
 from gateway.timeouts import TURN_S, Timeouts
-from gateway.upstream.readiness import Watch
+from gateway.upstream.readiness import Watch, watch_descriptor
 from gateway.upstream.replay_client import ReplayClient
 from gateway.upstream.subscriber import Subscriber
 from shared.cursor import Cursor
@@ -58,24 +58,10 @@ interruption the rest is sent with cold caches: without one, a delivery took 0.9
 (``scripts/bench --only steady --against``, seven pairs, from 0.92 to 1.00)."""
 ANSWERS_ABOUT_ALL = 4
 """Answers to ``subscribe`` with ``*`` that are written at the same time: each takes 4 MB for 10,000
-bikes. The other clients wait in line."""
-READABLE = 1
-"""libev's EV_READ."""
+bikes, and no limit of the outboxes counts an answer before it is complete. Others wait in line."""
 
 OpenSubscriber: TypeAlias = Callable[[Watch, Callable[[], None], Callable[..., None]], Subscriber]
 """Makes the subscriber; ``app.create_hub`` has filled in its settings."""
-
-
-def watch_descriptor(descriptor: int, on_readable: Callable[[], None]) -> Callable[[], None]:
-    """Call a function whenever a descriptor is readable; returns a function that ends this."""
-    watcher = gevent.get_hub().loop.io(descriptor, READABLE)
-    watcher.start(on_readable)
-
-    def end() -> None:
-        watcher.stop()
-        watcher.close()
-
-    return end
 
 
 def read_clocks() -> Now:
@@ -209,11 +195,11 @@ class Hub:
         """Tell whether any replay endpoint may know the device."""
         return self.receiver.can_ask(device_id)
 
-    def read_past(
+    def ask_journal(
         self, device_id: str, after: Cursor | None, limit: int, timeout_s: float
     ) -> ReplayAnswer | ReplayRefusal | None:
-        """Ask a device and wait; see :meth:`gateway.receiver.Receiver.read_past`."""
-        return self.receiver.read_past(device_id, after, limit, timeout_s)
+        """Ask a device and wait; see :meth:`gateway.receiver.Receiver.ask_journal`."""
+        return self.receiver.ask_journal(device_id, after, limit, timeout_s)
 
     # --- the clients' API ----------------------------------------------------------------
 
@@ -236,8 +222,6 @@ class Hub:
         The caller must send the answer before it lets another greenlet run. The next turn sends the
         client its statuses, gaps and readings, and nothing but this rule puts the answer first.
         ``pause`` is called between two pieces of the work; an error that it raises ends the work.
-        Few answers about all bikes are written at the same time, because no limit of the outboxes
-        counts an answer before it is complete.
         """
         with self._answers_about_all if request.everything else nullcontext():
             pause()
@@ -256,9 +240,9 @@ class Hub:
         self.fanout.subscribe_automatically(client_id, self._clock())
         self._wake.set()
 
-    def pull(self, client_id: str, room_frames: int, room_bytes: int) -> Sequence[bytes]:
+    def pull(self, client_id: str, *, room_bytes: int, room_frames: int) -> Sequence[bytes]:
         """Return the frames that are due to a polling client, as many as fit."""
-        return self.sender.pull(client_id, room_frames, room_bytes)
+        return self.sender.pull(client_id, room_bytes=room_bytes, room_frames=room_frames)
 
     def on_writable(self, client_id: str) -> None:
         """Serve a client again that took everything it was sent, or that stopped polling."""

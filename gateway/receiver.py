@@ -69,8 +69,8 @@ class Receiver:
         self._after_message = after_message
         self._logged = LogOnce(a_minute=LINES_A_MINUTE)
         self._lines = LineBudget(PRESENCE_A_MINUTE)
-        self._readers: dict[str, AsyncResult[ReplayAnswer | ReplayRefusal]] = {}
-        """The calls of :meth:`read_past` that wait, by their question's id."""
+        self._awaited_replies: dict[str, AsyncResult[ReplayAnswer | ReplayRefusal]] = {}
+        """The replies that calls of :meth:`ask_journal` wait for, by their question's id."""
 
     def take_in(self, now: Now) -> bool:
         """Take in the messages of one turn; tell whether messages are left."""
@@ -102,8 +102,8 @@ class Receiver:
             case FeedReply(purpose, ReplayRefusal(device_id=device_id)):
                 self._devices.no_answer(device_id, purpose, now)
             case SingleReply(reply):
-                if reply.id in self._readers:
-                    self._readers[reply.id].set(reply)
+                if reply.id in self._awaited_replies:
+                    self._awaited_replies[reply.id].set(reply)
             case Serve(devices=offered):
                 for device_id in offered:
                     self._devices.replay_offered(device_id, now)
@@ -170,9 +170,9 @@ class Receiver:
         """Send the feeds' questions; a feed without a replay to ask learns it at once."""
         while self._devices.questions:
             question = self._devices.questions.pop(0)
-            requests = self._replay.ask(*question, now.monotonic_s)
+            requests = self._replay.requests_for(*question, now.monotonic_s)
             if requests and self.subscriber is not None:
-                self.subscriber.ask(requests)
+                self.subscriber.send(requests)
             else:
                 self._devices.no_answer(question.device_id, question.purpose, now)
 
@@ -186,7 +186,7 @@ class Receiver:
         now_s = self._clock().monotonic_s
         return self.subscriber is not None and self._replay.has_route(device_id, now_s)
 
-    def read_past(
+    def ask_journal(
         self, device_id: str, after: Cursor | None, limit: int, timeout_s: float
     ) -> ReplayAnswer | ReplayRefusal | None:
         """Ask a device for readings after a position, and wait in this greenlet for the reply.
@@ -196,16 +196,16 @@ class Receiver:
         answer; without an answer it becomes unknown.
         """
         now_s = self._clock().monotonic_s
-        question_id, requests = self._replay.ask_once(device_id, after, limit, now_s)
+        question_id, requests = self._replay.single_request(device_id, after, limit, now_s)
         replied: AsyncResult[ReplayAnswer | ReplayRefusal] = AsyncResult()
-        self._readers[question_id] = replied
+        self._awaited_replies[question_id] = replied
         reply: ReplayAnswer | ReplayRefusal | None = None
         try:
             if requests and self.subscriber is not None:
-                self.subscriber.ask(requests)
+                self.subscriber.send(requests)
                 reply = replied.wait(timeout_s)
         finally:
-            del self._readers[question_id]
+            del self._awaited_replies[question_id]
             self._replay.forget(question_id)
         self._devices.note_oldest(
             device_id, reply.oldest if isinstance(reply, ReplayAnswer) else None

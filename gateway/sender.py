@@ -127,11 +127,14 @@ class Sender:
         self._waiting[client_id] = None
         return True
 
-    def pull(self, client_id: str, room_frames: int, room_bytes: int) -> Sequence[bytes]:
+    def pull(self, client_id: str, *, room_bytes: int, room_frames: int) -> Sequence[bytes]:
         """Return the frames that are due to a polling client, as many as fit."""
         if client_id not in self._connections:
             return ()
-        frames = self._fanout.take(client_id, self._clock(), room_bytes, room_frames).frames
+        batch = self._fanout.take(
+            client_id, self._clock(), room_bytes=room_bytes, room_frames=room_frames
+        )
+        frames = batch.frames
         if frames:
             self.pulled.add(len(frames), sum(map(len, frames)))
         return frames

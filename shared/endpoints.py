@@ -1,4 +1,4 @@
-"""Error messages for endpoints that a ZeroMQ socket cannot bind or connect to. Pure."""
+"""Error messages for endpoints that a ZeroMQ socket cannot bind or connect to."""
 
 import errno
 

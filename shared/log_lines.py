@@ -1,4 +1,4 @@
-"""Formats log lines: ``event key=value key=value`` for people, or JSON. Pure.
+"""Formats log lines: ``event key=value key=value`` for people, or JSON.
 
 ``logger.info("gap", device_id=..., lost=3)`` and ``logger.info("gap lost={}", 3)`` both give
 ``gap ... lost=3``; only the first gives keys in JSON. Text from a stranger cannot begin a new line

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.__main__ import HTTP_SPARE
+from gateway.descriptors import HTTP_SPARE
 from gateway.fanout.subscription_budget import ENTRIES_MAX, ENTRY_BYTES
 from gateway.feed.reorder_buffer import ALL_HELD_MAX
 from gateway.transport.http.http_body import PIECE_BYTES

@@ -120,6 +120,17 @@ def test_every_module_of_the_core_is_there() -> None:
     assert [module for module in core_modules() if not (ROOT / module).is_file()] == []
 
 
+def test_only_modules_of_the_core_call_themselves_pure() -> None:
+    files = [path for package in PACKAGES for path in (ROOT / package).rglob("[!_]*.py")]
+    names = [str(it.relative_to(ROOT)) for it in files if "Pure" in module_docstring(it)]
+    assert set(names) <= set(core_modules())
+    assert "gateway/feed/feed.py" in names
+
+
+def module_docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text())) or ""
+
+
 def test_a_module_that_imports_nothing_impure_is_found_clean(tmp_path: Path) -> None:
     plant(tmp_path, "shared/cursor.py", "import re\nfrom typing import NamedTuple\n")
     assert crossings(tmp_path, ["shared/cursor.py"]) == []

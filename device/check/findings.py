@@ -1,4 +1,4 @@
-"""The faults of a publisher that a check found, and advice about it. Pure."""
+"""The faults of a publisher that a check found, and advice about it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Judges each message of a publisher against sections 1 and 2 of the protocol. Pure.
+"""Judges each message of a publisher against sections 1 and 2 of the protocol.
 
 How it works. :meth:`MessageJudge.receive` gets every message with its time of arrival and notes the
 faults that the message itself shows. :meth:`MessageJudge.conclude` notes the faults that only show

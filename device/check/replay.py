@@ -1,4 +1,4 @@
-"""Judges a device's answers to replay questions (section 2, "Replay"). Pure.
+"""Judges a device's answers to replay questions (section 2, "Replay").
 
 The socket comes in as ``ask``: a function that sends the frames of a question and returns those of
 the answer, or None when no answer came.

@@ -1,4 +1,4 @@
-"""Judges the order of one device's messages with the feed of a gateway. Pure.
+"""Judges the order of one device's messages with the feed of a gateway.
 
 How it works. Every message goes through a :class:`~gateway.feed.feed.Feed`, the gateway's own code,
 that has no replay to ask. The feed returns effects: a reading it dropped, a message it refused, a

@@ -183,13 +183,26 @@ class _Opening:
         gateways.sndhwm, gateways.linger = queue, FAREWELL_MAX_MS
         bike_replay = self._router(ANSWER_FRAME_BYTES_MAX, REPLAY_QUEUE)
         gateway_replay = self._router(REQUEST_BYTES_MAX, ANSWERS_QUEUED_MAX)
-        live = Bounds(queue, LIVE_QUEUE_BYTES, LIVE_FRAMES + 1, 2 * LIVE_FRAME_BYTES_MAX)
-        answers = Bounds(REPLAY_QUEUE, REPLAY_QUEUE_BYTES, ANSWER_FRAMES_MAX, ANSWER_BYTES_MAX)
+        live = Bounds(
+            queue,
+            LIVE_QUEUE_BYTES,
+            LIVE_FRAMES + 1,
+            2 * LIVE_FRAME_BYTES_MAX,
+            READING_BYTES_MAX,
+        )
+        answers = Bounds(
+            REPLAY_QUEUE,
+            REPLAY_QUEUE_BYTES,
+            ANSWER_FRAMES_MAX,
+            ANSWER_BYTES_MAX,
+            ANSWER_FRAME_BYTES_MAX,
+        )
         questions = Bounds(
             max(REPLAY_QUEUE, 4 * self.devices_max),
             REPLAY_QUEUE_BYTES,
             ENVELOPE_FRAMES_MAX,
             ENVELOPE_FRAMES_MAX * REQUEST_BYTES_MAX,
+            REQUEST_BYTES_MAX,
         )
         doors = [
             self._bind(bikes, endpoints.bikes_live, bikes_max),

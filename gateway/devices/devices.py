@@ -34,9 +34,9 @@ from gateway.feed.effects import (
     Count,
     Effect,
     Empty,
+    FirstContact,
     Prepend,
     Seen,
-    Start,
     Take,
 )
 from gateway.feed.feed import Feed
@@ -192,7 +192,7 @@ class Audience(Protocol):
         """A device was heard for the first time; nothing of it was appended yet."""
 
     def append(self, device: Device, entry: Entry) -> None:
-        """An entry was put behind the others of its device."""
+        """An entry was put after the others of its device."""
 
     def note_status(self, device_id: str) -> None:
         """A value of a ``device_status`` has changed."""
@@ -401,7 +401,7 @@ class Devices:
             case Changed():
                 self.audience.note_status(device.device_id)
                 self._note_presence(device, now)
-            case Start(front):
+            case FirstContact(front):
                 device.ring.start_at(front)
                 self.audience.appear(device, now)
             case Prepend(stretch):

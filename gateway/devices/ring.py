@@ -16,7 +16,8 @@ How it works
   its arrival, until :meth:`Ring.forget` deletes the slot. The ring asks for that when it has enough
   of them (:attr:`Ring.last_lost`).
 - Invariant: the entry at an index begins where the one before it ends. ``front`` is the position
-  before the first entry.
+  before the first entry. The first entry after :meth:`Ring.empty` is an exception: it is the gap
+  ``epoch_back``, which begins at its ``after``, ahead of ``front``, and ends at ``front``.
 """
 
 from array import array
@@ -92,7 +93,10 @@ class Ring:
         return self._base + len(self._frames)
 
     def start_at(self, front: Cursor) -> None:
-        """Begin after ``front`` at first contact; no reading before it is missing."""
+        """Begin after ``front`` at first contact.
+
+        Readings before ``front`` are not announced as a gap; :meth:`prepend` may put them in front.
+        """
         self.front = self._before = front
 
     def append(self, entry: Entry) -> None:

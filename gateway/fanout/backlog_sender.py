@@ -16,9 +16,9 @@ from gateway.domain import Now
 from gateway.fanout.backlog import Outbound, advance, is_ahead, resolve
 from gateway.fanout.clients import Client, RingPosition, Sweep, UnresolvedCursor
 from gateway.fanout.membership import Membership
-from gateway.fanout.positions import Positions
+from gateway.fanout.positions import COPIED_AT_ONCE, Positions
 
-DEVICES_AT_ONCE = 300
+DEVICES_AT_ONCE = COPIED_AT_ONCE
 """Devices that one call sends from, in a few milliseconds; a longer backlog is swept."""
 SWEEP_RETRY_S = 0.1
 """After a sweep that left a cursor unresolved, the next one begins this much later."""
@@ -29,28 +29,29 @@ class BacklogSender:
 
     def __init__(self, devices: Devices, positions: Positions, membership: Membership) -> None:
         self.wanted: set[str] = set()
-        """Devices that are behind the cursor of a client: the hub asks them for their newest
-        reading."""
+        """Devices whose head is before the cursor of a client: the hub asks them for their
+        newest reading."""
         self._devices = devices
         self._positions = positions
         self._membership = membership
 
     def has_due(self, client: Client, now_s: float) -> bool:
         """Tell whether :meth:`send` would send a client something."""
-        backlog = client.backlog
-        if client.left is not None:
+        positions = client.ring_positions
+        if client.left_devices is not None:
+            # These are more than ``COPIED_AT_ONCE`` devices, so a sweep sends them.
             return now_s >= client.sweep_due_s
-        if not backlog:
+        if not positions:
             return False
-        if len(backlog) > DEVICES_AT_ONCE:
+        if len(positions) > DEVICES_AT_ONCE:
             return client.sweep is not None or now_s >= client.sweep_due_s
         not_at_head = self._positions.not_at_head(client)
-        return any(isinstance(backlog[name], RingPosition) for name in not_at_head)
+        return any(isinstance(positions[name], RingPosition) for name in not_at_head)
 
     def send(self, client: Client, out: Outbound, now: Now) -> None:
         """Send the next entries of a backlog; a client that has everything joins its group."""
         self._positions.spread(client)
-        is_long = client.group is None and len(client.backlog) > DEVICES_AT_ONCE
+        is_long = client.group is None and len(client.ring_positions) > DEVICES_AT_ONCE
         if client.sweep is not None or is_long:
             self._sweep(client, out, now)
             return
@@ -60,9 +61,9 @@ class BacklogSender:
                 return
             position, device = positions.look_up(client, device_id), self._devices.get(device_id)
             # The device moves to the end of the backlog: the next call begins with the others.
-            del client.backlog[device_id]
+            del client.ring_positions[device_id]
             if device is not None and position is not None:
-                client.backlog[device_id] = self._advance(position, device, out, now)
+                client.ring_positions[device_id] = self._advance(position, device, out, now)
         if client.statuses or next(positions.not_at_head(client), None) is not None:
             return
         if client.group is None or client.group.send_rest(client):
@@ -97,7 +98,8 @@ class BacklogSender:
             sweep.names.pop()
             return
         stop = device.ring.index_arrived_after(client.arrival)
-        position = client.backlog[device_id] = self._advance(position, device, out, now, stop)
+        position = self._advance(position, device, out, now, stop)
+        client.ring_positions[device_id] = position
         if isinstance(position, RingPosition) and position.index < stop:
             return  # there is no room for more: the next call continues with this device
         sweep.is_waiting |= isinstance(position, UnresolvedCursor)
@@ -123,5 +125,6 @@ class BacklogSender:
                 out.announce(gap)
         if not isinstance(position, RingPosition):
             return position
-        position, head = advance(position, device, out, stop), self._positions.at_head(device)
+        position = advance(position, device, out, stop)
+        head = self._positions.shared.at_head(device)
         return head if position == head else position

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from gateway.fanout.groups import Member
+from gateway.fanout.group import Member
 from gateway.fanout.tail import Coverage
 from shared.cursor import Cursor
 
@@ -102,7 +102,8 @@ class Scan:
 class Client(Member):
     """One client: its subscription, its positions, and the statuses it is owed."""
 
-    # --- subscription
+    # --- subscription: written by ``SubscriptionTable`` and ``Membership.follow_everything``; by
+    # ``Fanout.subscribe_automatically``: ``is_automatic``
     names: dict[str, float | None] = field(default_factory=dict)
     """Devices watched by name, each with its rate limit in Hz, or None for every reading."""
     everything: bool = False
@@ -117,14 +118,15 @@ class Client(Member):
     running_changes: int = 0
     """Requests that change the subscription now: the client is sent nothing until they end."""
 
-    # --- positions
+    # --- positions in rings: written by ``Positions`` and ``BacklogSender``; by ``Membership``:
+    # ``sweep``; ``DeviceAudience`` and ``SubscriptionTable`` drop cursors
     since: dict[str, Cursor] = field(default_factory=dict)
     """Cursors that the client gave for devices that are not known now."""
     evicted_at: dict[str, Cursor] = field(default_factory=dict)
     """Positions in devices that were evicted before the client had been sent everything."""
-    backlog: dict[str, Position] = field(default_factory=dict)
+    ring_positions: dict[str, Position] = field(default_factory=dict)
     """Positions in devices that the group does not serve, the next to be sent first."""
-    left: Mapping[str, Position] | None = None
+    left_devices: Mapping[str, Position] | None = None
     """The devices of the group that the client left, until it is served; see ``Positions``."""
     backlog_arrival: int = NEVER
     """The client was sent everything up to this number in devices at ``AFTER_ARRIVAL``."""
@@ -132,7 +134,7 @@ class Client(Member):
     sweep_due_s: float = 0.0
     """When the next sweep may begin, after one that was not complete."""
 
-    # --- throttle
+    # --- throttle: written by ``ThrottleQueue``; by ``Positions``: ``throttled``
     throttled: dict[str, Throttled] = field(default_factory=dict)
     throttle_due_s: float | None = None
     """When the next scan is due; None without any rate limit."""
@@ -144,7 +146,8 @@ class Client(Member):
     scanned_up_to: int = -1
     """A scan would find nothing that arrived up to this number; -1 if a reading was held back."""
 
-    # --- statuses
+    # --- statuses: written by ``StatusLog`` and ``SubscriptionTable``; by ``Membership`` and
+    # ``Fanout``: ``statuses_first``
     statuses: dict[str, None] = field(default_factory=dict)
     """Devices whose status the client is owed, in order: an ordered set."""
     status_seen: int = 0

@@ -3,7 +3,7 @@
 How it works. The gateway queues no reading for a client. The ring of each device holds the last
 readings as ready frames, and a client is a position. There are four streams for a client:
 
-- *Live*: the clients that watch the same devices form a group (:mod:`gateway.fanout.groups`) with
+- *Live*: the clients that watch the same devices form a group (:mod:`gateway.fanout.group`) with
   one tail of new entries. Most are synced: :meth:`Fanout.send_live` sends all of them the same
   bytes. A lagging client is sent the tail by :meth:`Fanout.take` when it can take more.
 - *Backlog*: a client that gave a cursor, or that fell out of its group's tail, is sent the rings,
@@ -21,7 +21,9 @@ Invariants:
   a sweep it is a member, but is sent the backlog before the tail.
 - Readings of one device reach a client in order; each follows the one before it, or a ``gap`` tells
   which are missing. With a rate limit, readings are left out without a ``gap``.
-- While its subscription changes, a client is sent nothing.
+- While its subscription changes, a client is sent nothing, and it is not synced: the change begins
+  by making it lagging or by taking it out of its group, and :meth:`Fanout.take` ends at once. So
+  its own ``arrival`` is its position (:meth:`Positions.cursor_in` reads it for the answer).
 - Greenlets switch only in calls of ``pause``.
 """
 
@@ -35,7 +37,7 @@ from gateway.fanout.backlog import UNLIMITED, Outbound
 from gateway.fanout.backlog_sender import BacklogSender
 from gateway.fanout.clients import Client
 from gateway.fanout.device_audience import DeviceAudience
-from gateway.fanout.groups import Handle, OpenMulticast
+from gateway.fanout.group import Handle, OpenMulticast
 from gateway.fanout.membership import Membership
 from gateway.fanout.positions import Positions
 from gateway.fanout.statuses import StatusLog
@@ -196,32 +198,35 @@ class Fanout:
         self,
         client_id: str,
         now: Now,
+        *,
         room_bytes: int = BATCH_BYTES_MAX,
         room_frames: int = UNLIMITED,
     ) -> Batch:
         """Return the frames that are due to a client and fit, and advance its position.
 
-        A lagging member that then has everything becomes synced. The last frame may be larger than
-        the room that is left.
+        Only clients that poll give ``room_frames``. Any other lagging member that then has
+        everything becomes synced. The last frame may be larger than the room that is left.
         """
         client = self.clients[client_id]
         self._now_s = now.monotonic_s
         if client.running_changes:
             return EMPTY
         only_live = not (
-            client.backlog
+            client.ring_positions
             or client.statuses_first
             or client.is_throttle_due
             or self._statuses.is_due(client)
         )
-        has_room = room_bytes >= BATCH_BYTES_MAX and room_frames == UNLIMITED
+        polls = room_frames != UNLIMITED  # such a client is never synced
+        takes_whole_batch = room_bytes >= BATCH_BYTES_MAX and not polls
         group = client.group
-        if group is not None and client.cohort is None and only_live and has_room:
+        if group is not None and client.cohort is None and only_live and takes_whole_batch:
             # Clients with the same number share this batch.
             batch, client.arrival = group.batch_after(client.arrival)
         else:
             batch = self._take_mixed(client, now, Outbound(room_bytes, room_frames))
-        if client.group is not None and client.sweep is None and not client.statuses_first:
+        may_sync = client.sweep is None and not client.statuses_first and not polls
+        if client.group is not None and may_sync:
             client.group.try_sync(client)
         return batch
 

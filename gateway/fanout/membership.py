@@ -15,14 +15,15 @@ How it works. This is the path of a ``subscribe``, from the request to a synced 
    :class:`~gateway.fanout.backlog_sender.BacklogSender` send the backlog. With few devices,
    :meth:`join_at_end` adds the client to the group once it has everything. With many devices,
    :meth:`begin_sweep` adds it first, so that the tail keeps new entries while the rings are sent.
-5. The client is a lagging member. It becomes a synced one as soon as it has everything in the
-   tail: at once in :meth:`join_at_end`, otherwise after a later ``Fanout.take``.
+5. The client is a lagging member. With a WebSocket it becomes a synced one as soon as it has
+   everything in the tail: at once in :meth:`join_at_end`, otherwise after a later ``Fanout.take``.
+   A client that polls is never synced: it fetches the entries of the tail with its polls.
 
 A member leaves its group in three cases:
 
 - Its subscription changes.
 - The tail is about to drop entries that the member was not sent, or a device gives way:
-  :meth:`evict_below` gives it positions in the rings instead.
+  :meth:`move_out_below` gives it positions in the rings instead.
 - A device appears for which the member gave a cursor: :meth:`exclude_device` moves it to a group
   that does not cover this device.
 """
@@ -31,15 +32,17 @@ from collections.abc import Mapping
 
 from gateway.devices.devices import Device, Devices
 from gateway.fanout.clients import Client, Position, Sweep
-from gateway.fanout.groups import Group, Groups, OpenMulticast
+from gateway.fanout.group import Group, OpenMulticast
+from gateway.fanout.groups import Groups
 from gateway.fanout.positions import Positions
 from gateway.fanout.tail import Coverage
 
-TAIL_MAX = 2_048
-"""Entries that the tail of a group keeps at least: half a second of a large fleet. A client that
-lags further is served from the rings, at a cost that grows with the number of devices."""
+TAIL_LENGTH_MAX = 2_048
+"""The greatest ``length`` of a tail, which holds this to twice this many entries: half a second of
+a large fleet. A client that lags further is served from the rings, at a cost that grows with the
+number of devices."""
 TAIL_PER_NAME = 256
-"""The same for each device of a group that covers devices by name: there may be many groups."""
+"""The ``length`` a device, of a group that covers devices by name: there may be many groups."""
 EXCLUDED_MAX = 64
 """A client may be behind in this many devices that its group excludes; with more it leaves."""
 
@@ -54,15 +57,15 @@ class Membership:
         positions: Positions,
         open_multicast: OpenMulticast,
     ) -> None:
-        self.groups = Groups(self._tail_length, open_multicast, self.evict_below)
+        self.groups = Groups(self._tail_length, open_multicast, self.move_out_below)
         self._devices = devices
         self._clients = clients
         self._positions = positions
 
     def _tail_length(self, coverage: Coverage) -> int:
         """Choose how many entries a group keeps: all of them must still be in the rings."""
-        wanted = TAIL_MAX if coverage.everything else TAIL_PER_NAME * len(coverage.names)
-        return max(1, min(wanted, TAIL_MAX, (self._devices.limits.readings - 1) // 2))
+        wanted = TAIL_LENGTH_MAX if coverage.everything else TAIL_PER_NAME * len(coverage.names)
+        return max(1, min(wanted, TAIL_LENGTH_MAX, (self._devices.limits.readings - 1) // 2))
 
     # --- join ----------------------------------------------------------------------------
 
@@ -72,6 +75,7 @@ class Membership:
             client.everything, client.everything_from = True, self._devices.arrival
             self._enter(client, client.coverage())
         elif client.group is not None:
+            # A synced member's own ``arrival`` is stale; ``Positions.cursor_in`` reads it next.
             client.group.unsync(client)
         client.statuses_first = True
 
@@ -81,7 +85,7 @@ class Membership:
         From now on the tail keeps all later entries for the client.
         """
         self._enter(client, client.coverage())
-        client.sweep = Sweep([*client.backlog])
+        client.sweep = Sweep([*client.ring_positions])
         return client.sweep
 
     def join_at_end(self, client: Client) -> None:
@@ -100,7 +104,7 @@ class Membership:
         group = client.group
         if group is None or not group.coverage.covers(device_id):
             return
-        can_exclude = client.sweep is None and len(client.backlog) < EXCLUDED_MAX
+        can_exclude = client.sweep is None and len(client.ring_positions) < EXCLUDED_MAX
         if not can_exclude or not group.send_rest(client):
             self.leave_keeping_position(client)
             return
@@ -129,10 +133,10 @@ class Membership:
         """Take a client out of its group; it gets a position in each device instead."""
         group = client.group
         if group is not None:
-            self._evict(client, self._positions.after_arrival_in(group.coverage))
+            self._move_out(client, self._positions.after_arrival_in(group.coverage))
         self._positions.spread(client)
 
-    def evict_below(self, group: Group, arrival: int) -> None:
+    def move_out_below(self, group: Group, arrival: int) -> None:
         """Take clients below an arrival number out of a group.
 
         They get positions in the rings. This may be thousands of clients at once, at 5 µs each.
@@ -140,9 +144,9 @@ class Membership:
         below = group.members_below(arrival)
         positions = self._positions.after_arrival_in(group.coverage) if below else {}
         for member in below:
-            self._evict(self._clients[member.client_id], positions)
+            self._move_out(self._clients[member.client_id], positions)
 
-    def _evict(self, client: Client, positions: Mapping[str, Position]) -> None:
+    def _move_out(self, client: Client, positions: Mapping[str, Position]) -> None:
         client.statuses_first = False
         if client.sweep is not None:
             self.end_sweep(client)
@@ -168,4 +172,4 @@ class Membership:
         for group in self.groups.covering(device.device_id):
             if arrival > group.floor:
                 group.send_cohorts_below(arrival)
-                self.evict_below(group, arrival)
+                self.move_out_below(group, arrival)

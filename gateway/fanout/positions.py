@@ -3,14 +3,14 @@
 How it works. A client that its group does not serve in a device has a position in that device's
 ring. There may be 10,000 devices for each of thousands of clients, so positions are kept cheap:
 
-- Clients at the head of a ring share one :class:`RingPosition`. The devices of a request that have
-  the same cursor share one :class:`UnresolvedCursor`.
+- Clients and devices share position objects (:mod:`gateway.fanout.shared_positions`).
 - A client that leaves its group gets ``AFTER_ARRIVAL`` in every device. Its index in a ring is
   looked up when the client is sent something, or right before the ring forgets an entry that the
   client was not sent: later the ring could no longer tell the index.
 - Thousands of clients may leave a group at once. They only note the group's devices in
-  ``client.left``, which they share. A client gets a backlog of its own when it is served
-  (:meth:`Positions.spread`). Until then, a position in ``client.backlog`` goes before ``left``.
+  ``client.left_devices``, which they share. A client gets a backlog of its own when it is served
+  (:meth:`Positions.spread`). Until then, a position in ``client.ring_positions`` goes before
+  ``left_devices``.
 
 Invariant: no client has ``AFTER_ARRIVAL`` in a device whose ring has forgotten an entry that
 arrived after ``client.backlog_arrival``.
@@ -30,11 +30,13 @@ from gateway.fanout.clients import (
     Throttled,
     UnresolvedCursor,
 )
+from gateway.fanout.shared_positions import SharedPositions
 from gateway.fanout.tail import Coverage
 from shared.cursor import START, Cursor
 
 COPIED_AT_ONCE = 300
-"""A client that leaves a group of so few devices gets a backlog of its own at once: 3 µs."""
+"""A client that leaves a group of so few devices gets a backlog of its own at once: 3 µs. Only a
+longer backlog is swept (:data:`gateway.fanout.backlog_sender.DEVICES_AT_ONCE`)."""
 
 
 class Positions:
@@ -43,15 +45,13 @@ class Positions:
     def __init__(self, devices: Devices, clients: Mapping[str, Client]) -> None:
         self.with_backlog: set[str] = set()
         """The ids of the clients that have a backlog."""
+        self.shared = SharedPositions()
         self._devices = devices
         self._clients = clients
         self._after_arrival: dict[str, Position] = {}
         """One for each known device, made once: the positions of a client that leaves ``*``."""
         self._least_backlog_arrival = NEVER
         """No client has ``AFTER_ARRIVAL`` with a lower number."""
-        self._heads: dict[str, RingPosition] = {}
-        """The position at the head of each ring."""
-        self._last_unresolved: UnresolvedCursor | None = None
 
     # --- set -----------------------------------------------------------------------------
 
@@ -79,23 +79,16 @@ class Positions:
         if since is None and throttled is not None and throttled.cursor > START:
             since = throttled.cursor
         if since is not None:
-            client.backlog[device.device_id] = self._unresolved_since(since, now)
-        elif device.device_id not in client.backlog:
-            client.backlog[device.device_id] = self.at_head(device)
+            client.ring_positions[device.device_id] = self.shared.unresolved(since, now)
+        elif device.device_id not in client.ring_positions:
+            client.ring_positions[device.device_id] = self.shared.at_head(device)
         self.with_backlog.add(client.client_id)
-
-    def _unresolved_since(self, since: Cursor, now: Now) -> UnresolvedCursor:
-        """Return the position for a cursor; devices that get the same cursor in a row share it."""
-        last = self._last_unresolved
-        if last is None or last.cursor is not since or last.asked_s != now.monotonic_s:
-            last = self._last_unresolved = UnresolvedCursor(since, now.monotonic_s)
-        return last
 
     def _place_throttled(
         self, client: Client, device_id: str, since: Cursor | None, interval_s: float
     ) -> None:
         former = self.look_up(client, device_id)
-        client.backlog.pop(device_id, None)
+        client.ring_positions.pop(device_id, None)
         throttled = client.throttled.get(device_id)
         if since is None and former is not None:
             since = former.cursor
@@ -106,7 +99,7 @@ class Positions:
 
     def place_before_first(self, client: Client, device: Device) -> None:
         """Set the position before the first entry of a device that appears now."""
-        client.backlog[device.device_id] = RingPosition(
+        client.ring_positions[device.device_id] = RingPosition(
             device.ring.end_index, device.ring.front or START
         )
         self.with_backlog.add(client.client_id)
@@ -126,7 +119,7 @@ class Positions:
         With 10,000 devices, a backlog of its own takes 0.2 ms, and all indexes 20 to 50 ms.
         """
         client.backlog_arrival = client.arrival
-        client.left = positions
+        client.left_devices = positions
         self.with_backlog.add(client.client_id)
         self._least_backlog_arrival = min(self._least_backlog_arrival, client.backlog_arrival)
         if len(positions) <= COPIED_AT_ONCE:
@@ -134,11 +127,11 @@ class Positions:
 
     def spread(self, client: Client) -> None:
         """Give a client that left a group a backlog of its own, with the devices still known."""
-        left, client.left = client.left, None
+        left, client.left_devices = client.left_devices, None
         if left is not None:
             known = self._after_arrival
             still = left if left is known else {name: left[name] for name in left if name in known}
-            client.backlog = {**still, **client.backlog}
+            client.ring_positions = {**still, **client.ring_positions}
 
     # --- look up -------------------------------------------------------------------------
 
@@ -152,35 +145,20 @@ class Positions:
 
     def _held(self, client: Client, device_id: str) -> Position | None:
         """Return a position as it is held, perhaps ``AFTER_ARRIVAL``."""
-        position = client.backlog.get(device_id)
-        if position is None and client.left is not None and device_id in self._after_arrival:
-            return client.left.get(device_id)
+        position, left = client.ring_positions.get(device_id), client.left_devices
+        if position is None and left is not None and device_id in self._after_arrival:
+            return left.get(device_id)
         return position
 
     def _look_up_arrival(self, client: Client, device: Device) -> RingPosition:
-        position = self._position_at(device, client.backlog_arrival)
-        client.backlog[device.device_id] = position
+        position = self.shared.after_arrival(device, client.backlog_arrival)
+        client.ring_positions[device.device_id] = position
         return position
-
-    def _position_at(self, device: Device, arrival: int) -> RingPosition:
-        ring = device.ring
-        index = ring.index_arrived_after(arrival)
-        if index == ring.end_index:
-            return self.at_head(device)
-        return RingPosition(index, ring.cursor_before(index) or device.feed.head or START)
-
-    def at_head(self, device: Device) -> RingPosition:
-        """Return the position behind the newest entry of a ring, which clients share."""
-        end, head = device.ring.end_index, device.feed.head or START
-        at = self._heads.get(device.device_id)
-        if at is None or at.index != end or at.cursor != head:
-            at = self._heads[device.device_id] = RingPosition(end, head)
-        return at
 
     def not_at_head(self, client: Client) -> Iterator[str]:
         """Yield the devices of a backlog in which the client has not been sent everything."""
         get = self._devices.get
-        for device_id in client.backlog:
+        for device_id in client.ring_positions:
             device, at = get(device_id), self.look_up(client, device_id)
             if (
                 device is None
@@ -200,7 +178,8 @@ class Positions:
         device = self._devices.get(device_id)
         head = None if device is None else device.feed.head
         if device is not None and head is not None and client.is_served_by_group(device_id):
-            return self._position_at(device, client.arrival).cursor
+            # Its subscription changes, so the member is lagging and ``arrival`` is not stale.
+            return self.shared.after_arrival(device, client.arrival).cursor
         return self.former_cursor(client, device_id) or head or START
 
     def former_cursor(self, client: Client, device_id: str) -> Cursor | None:
@@ -234,7 +213,7 @@ class Positions:
 
     def forget(self, client: Client, device_id: str) -> None:
         """Drop the position, the cursors and the owed status of a client in one device."""
-        client.backlog.pop(device_id, None)
+        client.ring_positions.pop(device_id, None)
         client.throttled.pop(device_id, None)
         client.since.pop(device_id, None)
         client.evicted_at.pop(device_id, None)
@@ -243,8 +222,8 @@ class Positions:
     def clear_backlog(self, client: Client) -> None:
         """Drop all positions of a client in rings."""
         self.with_backlog.discard(client.client_id)
-        client.backlog.clear()
-        client.left, client.backlog_arrival = None, NEVER
+        client.ring_positions.clear()
+        client.left_devices, client.backlog_arrival = None, NEVER
 
     def add_device(self, device_id: str) -> None:
         """Note a device that appears now."""
@@ -255,12 +234,12 @@ class Positions:
         for client_id in self.with_backlog:
             client = self._clients[client_id]
             position = self._held(client, device.device_id)
-            client.backlog.pop(device.device_id, None)
+            client.ring_positions.pop(device.device_id, None)
             if isinstance(position, AfterArrival):
-                position = self._position_at(device, client.backlog_arrival)
+                position = self.shared.after_arrival(device, client.backlog_arrival)
             if position is not None and len(client.evicted_at) < REMEMBERED_MAX:
                 client.evicted_at[device.device_id] = position.cursor
-        self._heads.pop(device.device_id, None)
+        self.shared.forget(device.device_id)
         self._after_arrival.pop(device.device_id, None)
         for client in self._clients.values():
             client.throttled.pop(device.device_id, None)

@@ -44,7 +44,8 @@ def _needs_no_positions(client: Client, request: Subscribe) -> bool:
     yet or be a member for ``*`` without exceptions.
     """
     asks_for_all = request.everything and not request.since and request.max_rate_hz is None
-    is_plain = not (client.names or client.backlog or client.throttled or client.everything_rate_hz)
+    has_own = client.names or client.ring_positions or client.throttled
+    is_plain = not (has_own or client.everything_rate_hz)
     is_member = client.group is not None
     return asks_for_all and is_plain and is_member == client.everything
 
@@ -90,7 +91,7 @@ class SubscriptionTable:
             else:
                 self._membership.leave_keeping_position(client)
                 self._uncover(client, request.names, now)
-            self._throttle.settle(client, now)
+            self._throttle.reschedule(client, now)
             self.recount(client)
 
     def forget(self, client: Client) -> None:
@@ -121,7 +122,7 @@ class SubscriptionTable:
         else:
             self._membership.leave_keeping_position(client)
             covered = self._cover(client, request, now, pause)
-        self._throttle.settle(client, now)
+        self._throttle.reschedule(client, now)
         client.statuses.update(dict.fromkeys(covered))
         return covered
 

@@ -2,6 +2,9 @@
 
 An entry is an arrival number and a ready frame. The tail grows from ``length`` to twice as many
 entries and is then cut back in one piece, which costs less than to drop entries one by one.
+
+Invariant: no frame is larger than :data:`BATCH_BYTES_MAX`, because a reading or a gap has at most
+some 2 kB. So a batch is empty only if nothing follows its arrival number.
 """
 
 from bisect import bisect_right
@@ -122,7 +125,8 @@ class Tail:
 
         Also returns the number that they end with, and of how many entries they are.
         """
-        if self._arrivals[-2:-1] == [arrival]:  # one entry, most of the time
+        if self._arrivals[-2:-1] == [arrival]:
+            # ``arrival`` is the last but one, so one entry follows: the usual case.
             return self._frames[-1], self._arrivals[-1], 1
         batch, end = self.batch_after(arrival)
         return batch.joined, end, len(batch.frames)

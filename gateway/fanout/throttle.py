@@ -38,7 +38,7 @@ class ThrottleQueue:
     def __bool__(self) -> bool:
         return bool(self._queue)
 
-    def settle(self, client: Client, now: Now) -> None:
+    def reschedule(self, client: Client, now: Now) -> None:
         """Make a scan due now after a change of the subscription, or none without a limit."""
         client.throttle_due_s, client.is_throttle_due, client.scanned_up_to = None, False, -1
         client.scan = None

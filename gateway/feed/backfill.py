@@ -3,9 +3,9 @@
 How it works
 
 - A replay answers upwards from a position, but the newest readings are wanted first. So the past is
-  divided into windows of one page. Each window is fetched page by page, up to the beginning of the
+  divided into windows of one answer. Each is fetched answer by answer, up to the beginning of the
   window fetched before it, and put in front of the ring when it is whole. A client that is a
-  little behind after a restart of the gateway waits for one page, not for the whole journal.
+  little behind after a restart of the gateway waits for one answer, not for the whole journal.
 - The number of readings in an older epoch is not known. So all epochs before the current one are
   a single window.
 - A whole window is handed over in stretches of :data:`STRETCH_MAX` readings, the newest first. The
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self, TypeAlias
 
 from gateway.domain import Gap, GapReason
-from gateway.feed.retransmission import PAGE_MAX
+from gateway.feed.retransmission import ANSWER_READINGS_MAX
 from shared.cursor import START, Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer
@@ -89,7 +89,7 @@ class Backfill:
     wanted: Cursor | None = None
     """A client waits for the readings after this position."""
     progress_s: float | None = None
-    """When the slot was taken or the last new page came; None while waiting for a slot."""
+    """When the slot was taken or the last new answer came; None while waiting for a slot."""
     is_whole: bool = False
     """Whether the window is fetched, so that stretches of it can be handed over."""
     is_last: bool = False
@@ -123,8 +123,8 @@ class Backfill:
     def limit(self) -> int:
         """The number of readings of the next question."""
         if self._at.epoch != self._end.epoch:
-            return PAGE_MAX
-        return max(1, min(self._end.seq - self._at.seq, PAGE_MAX))
+            return ANSWER_READINGS_MAX
+        return max(1, min(self._end.seq - self._at.seq, ANSWER_READINGS_MAX))
 
     # --- clients that wait, and the slot -------------------------------------------------
 
@@ -172,7 +172,7 @@ class Backfill:
     # --- window by window ----------------------------------------------------------------
 
     def add(self, answer: ReplayAnswer, now_s: float) -> None:
-        """Add a page; with the last page the window is whole."""
+        """Add an answer; with the last one the window is whole."""
         at, reached, newest = self._at, answer.reached, answer.newest
         self.readings.extend(r for r in answer.readings if at < r.cursor <= self._end)
         is_late = self._slot_s is None or now_s - self._slot_s > SLOT_MAX_S
@@ -211,7 +211,7 @@ class Backfill:
         self.is_whole = False
 
     def _window_start(self) -> Cursor:
-        """Return the beginning of the window: a page back, or the position that a client waits for.
+        """Return the beginning of the window: an answer back, or where a client waits.
 
         A window that ends with the end of an older epoch has all epochs up to there.
         """
@@ -219,7 +219,7 @@ class Backfill:
         wanted = START if self.wanted is None else self.wanted
         if seq == 0:
             return wanted if wanted < self._end else START
-        start = max(Cursor(epoch, max(0, seq - PAGE_MAX)), self._floor)
+        start = max(Cursor(epoch, max(0, seq - ANSWER_READINGS_MAX)), self._floor)
         return wanted if start < wanted < self._end else start
 
     def _close(self, answer: ReplayAnswer, *, is_last: bool) -> None:

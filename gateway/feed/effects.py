@@ -33,8 +33,11 @@ class Empty(NamedTuple):
     front: Cursor
 
 
-class Start(NamedTuple):
-    """Note first contact: no reading before ``front`` is missing."""
+class FirstContact(NamedTuple):
+    """Note first contact: the ring begins after ``front``.
+
+    Readings before ``front`` are not announced as a gap; a backfill may put them in front.
+    """
 
     front: Cursor
 
@@ -64,5 +67,5 @@ class Changed(NamedTuple):
     """Send the status: ``online``, ``epoch``, ``model``, ``interval_ms`` or ``refused`` changed."""
 
 
-Effect: TypeAlias = Take | Announce | Prepend | Empty | Start | Ask | Seen | Count | Changed
+Effect: TypeAlias = Take | Announce | Prepend | Empty | FirstContact | Ask | Seen | Count | Changed
 Effects: TypeAlias = list[Effect]

@@ -23,13 +23,13 @@ from dataclasses import InitVar, dataclass, field
 from gateway.domain import DropReason, FaultReason, Now
 from gateway.feed.admission import is_future, refusal, strangeness
 from gateway.feed.backfill import Backfill, BackfillSlots
-from gateway.feed.effects import Ask, Changed, Count, Effects, Prepend, Seen, Start, Take
+from gateway.feed.effects import Ask, Changed, Count, Effects, FirstContact, Prepend, Seen, Take
 from gateway.feed.order import Order
 from gateway.feed.refusals import NEVER_S, Refusals
 from gateway.feed.reorder_buffer import ReorderBuffer
 from gateway.feed.retransmission import (
+    ANSWER_READINGS_MAX,
     ASK_AGAIN_S,
-    PAGE_MAX,
     OpenQuestion,
     Purpose,
     QuestionKind,
@@ -72,7 +72,7 @@ class Feed:
     """The oldest reading that the device's replay said it holds; None: unknown."""
 
     _order: Order = field(init=False)
-    _replay: ReplayQuestions = field(default_factory=ReplayQuestions)
+    _questions: ReplayQuestions = field(default_factory=ReplayQuestions)
     _backfill: Backfill | None = None
     _shown: tuple[object, ...] = ()  # the values that the last Changed announced
     _alive_s: float = NEVER_S  # the last sign of the current epoch
@@ -144,7 +144,7 @@ class Feed:
 
     def receive_answer(self, purpose: Purpose, answer: ReplayAnswer, now: Now) -> Effects:
         """Take in the answer to the last question for a purpose."""
-        question = self._replay.answered(purpose)
+        question = self._questions.answered(purpose)
         if question is None:
             return [Count(DropReason.UNASKED_ANSWER)]
         self.newest, self.newest_s = answer.newest, question.asked_s
@@ -157,21 +157,21 @@ class Feed:
 
     def receive_no_answer(self, purpose: Purpose, now: Now) -> Effects:
         """Note that no replay has an answer, or that there is no replay to ask."""
-        if self._replay.question(purpose) is None:
+        if self._questions.question(purpose) is None:
             return []
         self._miss(purpose, now, pause_s=ASK_AGAIN_S)
         return self._settle(now)
 
     def receive_busy(self, purpose: Purpose, now: Now) -> Effects:
         """Note that the replay is busy; the question is asked again later."""
-        self._replay.postponed(purpose, now.monotonic_s)
+        self._questions.postponed(purpose, now.monotonic_s)
         if self._backfill is not None and self._backfill.is_hopeless(now.monotonic_s):
             self._drop_backfill()
         return []
 
     def replay_offered(self, now: Now) -> Effects:
         """Note that a peer offers replay for the device from now on."""
-        self._replay.offered()
+        self._questions.offered()
         return self._settle(now)
 
     def ask_newest(self, now: Now) -> Effects:
@@ -181,7 +181,7 @@ class Feed:
         """
         if now.monotonic_s - self.newest_s < ASK_AGAIN_S:
             return []
-        self._replay.wants_newest = True
+        self._questions.wants_newest = True
         return self._settle(now)
 
     def refuse(self, reason: str, now: Now, cursor: Cursor | None = None) -> Effects:
@@ -198,7 +198,7 @@ class Feed:
         if now_s - self._alive_s >= ONLINE_S:
             self.online = False
         self._refusals.settle(now_s, self._reading_s)
-        for purpose in self._replay.overdue(now_s):
+        for purpose in self._questions.overdue(now_s):
             self._miss(purpose, now)
         return self._status_change() + self._next_stretch() + self._settle(now)
 
@@ -239,7 +239,7 @@ class Feed:
     @property
     def replay_may_answer(self) -> bool:
         """Tell whether the device is online and its replay is not silent."""
-        return self.online and not self._replay.is_silent
+        return self.online and not self._questions.is_silent
 
     def want_backfill(self, cursor: Cursor, asked_s: float, now: Now) -> bool:
         """Fetch the readings after a position first, for a client that asked at ``asked_s``.
@@ -259,20 +259,24 @@ class Feed:
         is_shown = bool(self._shown) or self.head is None
         if not (is_fresh and is_shown and self.refused is None) or self.is_unsettled:
             return True
-        if backfill is not None and backfill.may_go_on and self._replay.may_ask("backfill", now_s):
+        if (
+            backfill is not None
+            and backfill.may_go_on
+            and self._questions.may_ask("backfill", now_s)
+        ):
             return True
-        return self._replay.wants_newest or (self.online and self._is_seeking(now_s))
+        return self._questions.wants_newest or (self.online and self._is_seeking(now_s))
 
     def _is_seeking(self, now_s: float) -> bool:
         """Tell whether a silent replay may be asked again now."""
-        return self._replay.is_silent and not self._replay.rests(now_s)
+        return self._questions.is_silent and not self._questions.rests(now_s)
 
     @property
     def is_unsettled(self) -> bool:
         """Tell whether :meth:`tick` will soon have more to do than to judge ``online``."""
         backfill = self._backfill
         has_stretch = backfill is not None and backfill.is_whole
-        return has_stretch or self._order.is_waiting or self._replay.is_open
+        return has_stretch or self._order.is_waiting or self._questions.is_open
 
     def forget(self) -> None:
         """Empty the buffer and return the slot; the feed is not used afterwards."""
@@ -308,11 +312,11 @@ class Feed:
             self._backfill = Backfill.before(
                 self.device_id, front, self.capacity, self.slots, now.monotonic_s
             )
-            return [Start(front)]
+            return [FirstContact(front)]
         if not self._is_strange(cursor, head):
             return []
         self._drop_backfill()
-        self._replay.abandon()
+        self._questions.abandon()
         self._refusals.clear()
         return self._order.adopt(front)
 
@@ -351,11 +355,11 @@ class Feed:
 
     def _settle(self, now: Now) -> Effects:
         """Move the head as far as possible, and ask for missing readings."""
-        patience_s = self._replay.patience_s(self.repair_s)
+        patience_s = self._questions.patience_s(self.repair_s)
         effects = self._order.settle(now.monotonic_s, patience_s)
         if self._order.gave_up:
-            self._replay.gave_up()
-        return effects + self._next_question(now) + self._next_page(now)
+            self._questions.gave_up()
+        return effects + self._next_question(now) + self._next_backfill(now)
 
     def _next_question(self, now: Now) -> Effects:
         """Ask for missing readings, or for the device's newest position."""
@@ -366,16 +370,16 @@ class Feed:
             return self._ask("repair", head, self._hole_size(head), now_s)
         # A silent replay is asked now and then, so that its return is noticed before it is needed.
         is_sought = (
-            self._replay.is_silent and self.online and (backfill is None or backfill.is_whole)
+            self._questions.is_silent and self.online and (backfill is None or backfill.is_whole)
         )
-        if self._replay.wants_newest or is_sought:
+        if self._questions.wants_newest or is_sought:
             return self._ask("newest", head, 1, now_s)
         return []
 
-    def _next_page(self, now: Now) -> Effects:
-        """Ask for the next page of backfill, when it is this device's turn."""
+    def _next_backfill(self, now: Now) -> Effects:
+        """Ask for the next answer of backfill, when it is this device's turn."""
         now_s, backfill = now.monotonic_s, self._backfill
-        if backfill is None or backfill.is_whole or not self._replay.may_ask("backfill", now_s):
+        if backfill is None or backfill.is_whole or not self._questions.may_ask("backfill", now_s):
             return []
         if not backfill.take_slot(now_s):
             return []
@@ -384,21 +388,21 @@ class Feed:
     def _hole_size(self, head: Cursor) -> int:
         missing = self._order.missing()
         if missing is None or self.position.epoch > head.epoch:
-            return PAGE_MAX  # the length of the old epoch is not known
-        return max(1, min(missing.last.seq - head.seq, PAGE_MAX))
+            return ANSWER_READINGS_MAX  # the length of the old epoch is not known
+        return max(1, min(missing.last.seq - head.seq, ANSWER_READINGS_MAX))
 
     def _ask(self, kind: QuestionKind, after: Cursor | None, limit: int, now_s: float) -> Effects:
-        replay, known = self._replay, self.position
-        if not replay.may_ask(kind, now_s) or replay.was_answered(kind, after, known, now_s):
+        questions, known = self._questions, self.position
+        if not questions.may_ask(kind, now_s) or questions.was_answered(kind, after, known, now_s):
             return []
-        question = replay.ask(kind, after, limit, known, now_s)
+        question = questions.ask(kind, after, limit, known, now_s)
         return [Ask(question.purpose, question.after, question.limit)]
 
     def _miss(self, purpose: Purpose, now: Now, pause_s: float = 0.0) -> None:
         """Note a missing answer; a replay that is silent now gives its backfill slot away."""
         now_s, backfill = now.monotonic_s, self._backfill
-        self._replay.missed(purpose, now_s, pause_s)
-        if backfill is None or backfill.is_whole or not self._replay.rests(now_s):
+        self._questions.missed(purpose, now_s, pause_s)
+        if backfill is None or backfill.is_whole or not self._questions.rests(now_s):
             return
         backfill.return_slot()
         if backfill.is_hopeless(now_s):
@@ -425,7 +429,7 @@ class Feed:
         return cursor <= head or not absurd
 
     def _use_backfill(self, question: OpenQuestion, answer: ReplayAnswer, now: Now) -> None:
-        """Add a page, unless its question is older than the present window."""
+        """Add an answer, unless its question is older than the present window."""
         backfill, now_s = self._backfill, now.monotonic_s
         if backfill is None or not backfill.take_slot(now_s) or question.after != backfill.after:
             return

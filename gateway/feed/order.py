@@ -208,7 +208,7 @@ class Order:
         """Return the wait for the hole after the head: a new one, or the one that has begun.
 
         A hole is late at once, unless a status announced readings that the device has yet to send.
-        A hole that grew behind a wait begins a wait of its own.
+        A hole that grew after a wait begins a wait of its own.
         """
         wait = self._wait
         if wait is None or head >= wait.known:

@@ -24,8 +24,8 @@ SILENT_TRIES = 2
 SILENT_HOLD_S = 0.05
 """Without a replay, a hole is held open this long: two messages may have changed places."""
 SILENT_RETRY_S = 10.0
-PAGE_MAX = 250
-"""Readings of one question: taking them in keeps the event loop for some 5 ms."""
+ANSWER_READINGS_MAX = 250
+"""Readings of one answer: taking them in keeps the event loop for some 5 ms."""
 
 QuestionKind: TypeAlias = Literal["repair", "backfill", "newest"]
 Purpose: TypeAlias = Literal["repair", "backfill"]

@@ -44,7 +44,7 @@ class Redis(Protocol):
 
 
 @dataclass(slots=True)
-class Sources:
+class CountedParts:
     """The parts of a gateway that count. ``redis`` is None in a gateway that uses no Redis."""
 
     hub: Hub
@@ -58,9 +58,9 @@ class Sources:
 class GatewayCollector(Collector):
     """Makes the samples of one gateway; ``measured`` is set before each collection."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, parts: CountedParts) -> None:
         self.measured = Measured()
-        self._sources = sources
+        self._parts = parts
 
     def describe(self) -> Iterable[Metric]:
         """Return nothing, so that registering this collects nothing."""
@@ -68,18 +68,18 @@ class GatewayCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""
-        sources, measured = self._sources, self.measured
+        parts, measured = self._parts, self.measured
         yield _build()
-        yield from _readings(sources.hub)
-        yield from _gaps(sources.hub)
-        yield from _devices(sources.hub, measured)
-        yield from _upstream(sources.hub)
-        yield from _deliveries(sources.hub)
-        yield from _clients(sources.visits, measured)
-        yield from _buffers(sources)
-        yield from _loop(sources)
-        if sources.redis is not None:
-            yield _gauge("spoke_redis_up", "Whether Redis answers.", int(sources.redis.is_up))
+        yield from _readings(parts.hub)
+        yield from _gaps(parts.hub)
+        yield from _devices(parts.hub, measured)
+        yield from _upstream(parts.hub)
+        yield from _deliveries(parts.hub)
+        yield from _clients(parts.visits, measured)
+        yield from _buffers(parts)
+        yield from _loop(parts)
+        if parts.redis is not None:
+            yield _gauge("spoke_redis_up", "Whether Redis answers.", int(parts.redis.is_up))
 
 
 def _build() -> Metric:
@@ -171,8 +171,8 @@ def _clients(visits: Visits, measured: Measured) -> Iterator[Metric]:
     yield _counter("spoke_disconnects", "Clients that left, by reason.", left, "reason")
 
 
-def _buffers(sources: Sources) -> Iterator[Metric]:
-    devices, outbox, inbox = sources.hub.devices, sources.outbox, sources.inbox
+def _buffers(parts: CountedParts) -> Iterator[Metric]:
+    devices, outbox, inbox = parts.hub.devices, parts.outbox, parts.inbox
     yield _gauge("spoke_ring_bytes", "Memory of all rings.", devices.size_bytes)
     yield _gauge("spoke_ring_limit_bytes", "The limit of that.", devices.limits.total_bytes)
     yield _gauge("spoke_outbox_bytes", "Memory of what clients have not taken.", outbox.total)
@@ -181,8 +181,8 @@ def _buffers(sources: Sources) -> Iterator[Metric]:
     yield _gauge("spoke_inbox_limit_bytes", "The limit of that.", inbox.max_bytes)
 
 
-def _loop(sources: Sources) -> Iterator[Metric]:
-    hub, stalls = sources.hub, sources.stalls
+def _loop(parts: CountedParts) -> Iterator[Metric]:
+    hub, stalls = parts.hub, parts.stalls
     about = "Turns of the hub: readings are taken in, timeouts judged, clients sent to."
     yield SummaryMetricFamily("spoke_turn_seconds", about, hub.turns, hub.turning_s)
     about = "Turns of the event loop, in which all work of the gateway is done."

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response, request
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
-from gateway.metrics.collector import GatewayCollector, Sources
+from gateway.metrics.collector import CountedParts, GatewayCollector
 from gateway.metrics.measured import measure
 from gateway.transport.event_loop.timeslice import give_way
 from gateway.transport.limits.client_address import TrustedProxies
@@ -21,10 +21,10 @@ WHY_FORBIDDEN = (
 )
 
 
-def create_metrics(sources: Sources, proxies: TrustedProxies, *, everybody: bool) -> Blueprint:
+def create_metrics(parts: CountedParts, proxies: TrustedProxies, *, everybody: bool) -> Blueprint:
     """Create the route; with ``everybody`` it answers clients on other machines, too."""
     metrics = Blueprint("metrics", __name__)
-    scrape = Scrape(sources)
+    scrape = Scrape(parts)
 
     @metrics.get("/metrics")
     def answer() -> Response:
@@ -38,10 +38,10 @@ def create_metrics(sources: Sources, proxies: TrustedProxies, *, everybody: bool
 class Scrape:
     """The registry of one gateway, and its last answer."""
 
-    def __init__(self, sources: Sources, clock: Callable[[], float] = time.monotonic) -> None:
-        self._sources = sources
+    def __init__(self, parts: CountedParts, clock: Callable[[], float] = time.monotonic) -> None:
+        self._parts = parts
         self._clock = clock
-        self._collector = GatewayCollector(sources)
+        self._collector = GatewayCollector(parts)
         self._registry = CollectorRegistry()
         self._registry.register(self._collector)
         ProcessCollector(registry=self._registry)
@@ -52,6 +52,6 @@ class Scrape:
         """Return all metrics as text; ``pause`` is called between two pieces of the work."""
         if not self._answer or self._clock() - self._made_s >= FRESH_S:
             self._made_s = self._clock()  # before the pauses, in which others may ask
-            self._collector.measured = measure(self._sources.hub, pause)
+            self._collector.measured = measure(self._parts.hub, pause)
             self._answer = generate_latest(self._registry)
         return self._answer

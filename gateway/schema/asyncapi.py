@@ -1,4 +1,4 @@
-"""The AsyncAPI document: the Socket.IO events, and the ZeroMQ messages of bikes. Pure."""
+"""The AsyncAPI document: the Socket.IO events, and the ZeroMQ messages of bikes."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: the HTTP endpoints. Pure."""
+"""The OpenAPI document: the HTTP endpoints."""
 
 from typing import Any
 

@@ -4,7 +4,7 @@
 ``engineio.Server``. A WebSocket is taken out of the web server and served by callbacks of
 gevent's event loop. This package is general: of the project it imports only ``shared``.
 
-The sub-packages, in the order in which a client's bytes pass them; no two import each other:
+The sub-packages, in the order in which a client's bytes pass them; imports never form a cycle:
 
 ===============  =================================================================================
 ``http/``        the web server: ``web_server``, ``web_handler``, ``http_head``, ``http_body``,

@@ -10,14 +10,28 @@ sends, must look at the socket again without a signal.
 from collections.abc import Callable
 from typing import TypeAlias, cast
 
+import gevent
 import zmq
 
 Watch: TypeAlias = Callable[[int, Callable[[], None]], Callable[[], None]]
 """Calls a function whenever a descriptor is readable; returns a function that ends this."""
 
-
 EVENTS, POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 """As plain integers: converting pyzmq's enumerations costs more than the call itself."""
+READABLE = 1
+"""libev's EV_READ."""
+
+
+def watch_descriptor(descriptor: int, on_readable: Callable[[], None]) -> Callable[[], None]:
+    """Call a function whenever a descriptor is readable; returns a function that ends this."""
+    watcher = gevent.get_hub().loop.io(descriptor, READABLE)
+    watcher.start(on_readable)
+
+    def end() -> None:
+        watcher.stop()
+        watcher.close()
+
+    return end
 
 
 class Readiness:

@@ -4,8 +4,8 @@ How it works
 
 - A feed has at most one open question for each purpose. A question that is repeated keeps its id,
   so that a late answer to it still counts. A question from another position has a new id.
-- A single question (:meth:`ReplayClient.ask_once`) is asked for an HTTP request. It is open until
-  the request forgets it, and changes nothing for the feed.
+- A single question (:meth:`ReplayClient.single_request`) is asked for an HTTP request. It is open
+  until the request forgets it, and changes nothing for the feed.
 - A question goes to the route that answered for the device last, or else to every route that may
   know the device. It is refused once every such route refused it. A route that is busy knows the
   device, so ``busy`` counts at once.
@@ -48,7 +48,7 @@ class FeedReply(NamedTuple):
 
 
 class SingleReply(NamedTuple):
-    """The reply to a question of :meth:`ReplayClient.ask_once`."""
+    """The reply to a question of :meth:`ReplayClient.single_request`."""
 
     reply: ReplayAnswer | ReplayRefusal
 
@@ -84,7 +84,7 @@ class ReplayClient:
         self._questions: OrderedDict[tuple[str, Purpose], AskedQuestion] = OrderedDict()
         self._single: dict[str, AskedQuestion] = {}  # by id
 
-    def ask(
+    def requests_for(
         self, device_id: str, purpose: Purpose, after: Cursor | None, limit: int, now_s: float
     ) -> Requests:
         """Return the requests to send for a feed's question; none if no route is known.
@@ -108,7 +108,7 @@ class ReplayClient:
         """Tell whether any route may know the device."""
         return bool(self._routes.candidates(device_id, now_s))
 
-    def ask_once(
+    def single_request(
         self, device_id: str, after: Cursor | None, limit: int, now_s: float
     ) -> tuple[str, Requests]:
         """Return a single question's id and the requests to send.
@@ -132,8 +132,8 @@ class ReplayClient:
     ) -> FeedReply | SingleReply | Serve | None:
         """Read a message that came over a replay link.
 
-        ``pause`` is called between two pieces of the work; :meth:`ask_once` and :meth:`forget` may
-        be called in it.
+        ``pause`` is called between two pieces of the work; :meth:`single_request` and
+        :meth:`forget` may be called in it.
 
         Returns an answer, cut to the limit of its question; a refusal, once no other route may know
         the device or when the device is busy; the devices that a peer begins to serve; or None when

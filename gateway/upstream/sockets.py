@@ -142,7 +142,7 @@ def open_connected(
     return socket
 
 
-def take(link: UpstreamLink) -> Incoming | None:
+def take_message(link: UpstreamLink) -> Incoming | None:
     """Return the message of a link that waits longest; None if there is none.
 
     Only a part was kept of a message with too many frames or bytes; the decoder refuses it.
@@ -154,7 +154,7 @@ def take(link: UpstreamLink) -> Incoming | None:
     return Incoming(link.kind, Route(link.endpoint, peer), frames)
 
 
-def send(link: UpstreamLink, peer: bytes, payload: bytes) -> bool:
+def send_request(link: UpstreamLink, peer: bytes, payload: bytes) -> bool:
     """Send one request without waiting; False if no peer takes it."""
     frames = [peer, payload] if peer else [payload]
     try:

@@ -26,9 +26,9 @@ from gateway.upstream.sockets import (
     UpstreamLink,
     open_connected,
     open_links,
-    send,
+    send_request,
     subscribe,
-    take,
+    take_message,
 )
 from shared.contexts import end_within
 from shared.doorkeeper import Doorkeeper
@@ -83,7 +83,7 @@ class Subscriber:
         self._ready: set[UpstreamLink] = set()
         """Links that may have a message; the others were found empty and will signal the next."""
         self._looked_s = 0.0
-        self._replay: dict[str, UpstreamLink] = {}
+        self._replay_links: dict[str, UpstreamLink] = {}
         self._readiness = Readiness(watch)
 
     @property
@@ -105,7 +105,7 @@ class Subscriber:
         except SettingsError:
             self.stop()
             raise
-        self._replay = {link.endpoint: link for link in self._links if link.kind == "replay"}
+        self._replay_links = {link.endpoint: link for link in self._links if link.kind == "replay"}
         self._doorkeeper.start()
 
     def take(self) -> Iterator[Incoming]:
@@ -126,11 +126,11 @@ class Subscriber:
         else:
             self._wake()
 
-    def ask(self, requests: Iterable[tuple[Route, bytes]]) -> None:
+    def send(self, requests: Iterable[tuple[Route, bytes]]) -> None:
         """Send requests, in order."""
         for route, payload in requests:
-            link = self._replay.get(route.endpoint)
-            if link is None or not send(link, route.peer, payload):
+            link = self._replay_links.get(route.endpoint)
+            if link is None or not send_request(link, route.peer, payload):
                 self.unsent += 1
             elif link.quiet_since_s is None:
                 link.quiet_since_s = self._clock()
@@ -141,7 +141,7 @@ class Subscriber:
         """Close every socket."""
         self._readiness.clear()
         self._doorkeeper.close()
-        self._replay.clear()
+        self._replay_links.clear()
         self._ready.clear()
         while self._links:
             self._links.pop().socket.close()
@@ -171,7 +171,7 @@ class Subscriber:
             for _ in range(LINK_MESSAGES):
                 if messages >= TAKE_MESSAGES or size_bytes >= TAKE_BYTES or monotonic() >= until_s:
                     return
-                message = take(link)
+                message = take_message(link)
                 if message is None:
                     break
                 messages += 1

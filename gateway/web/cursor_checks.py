@@ -6,13 +6,13 @@ from shared.cursor import START, Cursor
 
 
 def may_come(device: Device, since: Cursor) -> bool:
-    """Tell whether a device that is behind ``since`` may still reach it."""
+    """Tell whether a device that is before ``since`` may still reach it."""
     head = device.feed.head
     return head is None or (since > head and not _is_given_up(device, since))
 
 
 def reset_reason(device: Device, since: Cursor) -> GapReason | None:
-    """Return why the device was never at ``since``, or left it; None if it is behind the head."""
+    """Return why the device was never at ``since``, or left it; None up to the head."""
     head = device.feed.head
     if head is None or since <= head:
         return None

@@ -91,7 +91,8 @@ def register_events(
     server = socketio.server
     server.on("connect", dispatcher.connect)
     server.on("disconnect", dispatcher.disconnect)
-    server.on("*", dispatcher.serve)  # all other events, also those that no handler has
+    # The catch-all handler, for all other events: it gets the name of the event first.
+    server.on("*", dispatcher.serve)
     return visits
 
 
@@ -148,7 +149,10 @@ class EventDispatcher:
             self.visits.leave(visit, client_id, connection.transport, because, now_s)
 
     def serve(self, name: str, client_id: str, *arguments: object) -> Answer | None:
-        """Serve one event of a client; returns the acknowledgement's data."""
+        """Serve one event of a client; returns the acknowledgement's data.
+
+        python-socketio passes the event's name first, because this is the catch-all handler.
+        """
         quota, connection = self._quotas.get(client_id), self.socketio.connection(client_id)
         if quota is None or connection is None:  # the client sent this before it disconnected
             return None

@@ -3,7 +3,8 @@
 How it works
 
 - The page begins with the readings from before the ring. :class:`JournalReader` asks the device for
-  them page by page, over the same replay link as the feed, until it reaches the front of the ring.
+  them answer by answer, over the same replay link as the feed, until it reaches the front of the
+  ring.
 - A span begins at a time, but replays are asked by position. So the position is found by binary
   search, with questions for one reading each.
 - The device is also asked for its newest position, when a client's cursor is ahead of everything
@@ -23,7 +24,7 @@ import gevent
 
 from gateway.devices.devices import Device, with_time
 from gateway.fanout.backlog import UNKNOWN_CURSOR_S
-from gateway.feed.retransmission import PAGE_MAX
+from gateway.feed.retransmission import ANSWER_READINGS_MAX
 from gateway.hub import Hub
 from gateway.web.cursor_checks import may_come
 from gateway.web.fair_queue import FairQueue
@@ -65,21 +66,21 @@ class JournalReader:
         self._hub = hub
         self._slots = FairQueue(AT_ONCE_MAX)
 
-    def begin_page(self, page: PageBuilder, holder: str) -> None:
-        """Begin a page with the readings that the device still has of those asked for."""
-        device = page.device
-        if not page.wants_journal or not _may_have_more(device):
+    def add_older_readings(self, builder: PageBuilder, holder: str) -> None:
+        """Add the readings from before the ring that the query asks for and the device has."""
+        device = builder.device
+        if not builder.wants_journal or not _may_have_more(device):
             return
         if not self._can_ask(device):
             is_expected = device.feed.is_backfilling(self._hub.now())
-            page.note_unreachable_journal(is_expected=is_expected)
+            builder.note_unreachable_journal(is_expected=is_expected)
             return
-        patience, is_by_time = self._patience(holder), page.query.since is None
+        patience, is_by_time = self._patience(holder), builder.query.since is None
         try:
-            start = self._find_start(page, patience) if is_by_time else page.at
-            self._add_answers(page, start, patience)
+            start = self._find_start(builder, patience) if is_by_time else builder.at
+            self._add_answers(builder, start, patience)
         except NoAnswer:
-            page.end_incomplete()
+            builder.end_incomplete()
 
     def wait_until_decided(self, device: Device, since: Cursor, holder: str) -> bool:
         """Wait until the device is at ``since``, or until it is certain that it will not get there.
@@ -96,7 +97,8 @@ class JournalReader:
         while device.feed.online and may_come(device, since):
             left_s = patience.until_s - self._hub.now().monotonic_s
             if left_s <= 0:
-                # a position that the device has is still being repaired: ask again later
+                # True: the device does not claim to be at ``since``. False: it is there, and its
+                # readings are still being repaired: the client asks again.
                 return device.feed.position < since
             if not was_asked and self._denies(device, since, patience):
                 return True
@@ -124,49 +126,51 @@ class JournalReader:
             return False
         return answer.newest is None or answer.newest < since
 
-    def _add_answers(self, page: PageBuilder, start: Cursor, patience: Patience) -> None:
-        """Ask for the readings after ``start``, page by page, and add the answers to a page.
+    def _add_answers(self, builder: PageBuilder, start: Cursor, patience: Patience) -> None:
+        """Ask for the readings after ``start``, answer by answer, and add them to a builder.
 
         Returns when the page is full or reaches the front of the ring. Raises NoAnswer.
         """
         after: Cursor | None = start
         while after is not None:
-            limit = PAGE_MAX if page.query.is_span else min(page.room, PAGE_MAX)
-            answer = self._ask(page.device, after, limit, patience)
-            after = self._add(page, start, answer)
+            wanted = ANSWER_READINGS_MAX if builder.query.is_span else builder.room
+            limit = min(wanted, ANSWER_READINGS_MAX)
+            answer = self._ask(builder.device, after, limit, patience)
+            after = self._add(builder, start, answer)
             last = answer.readings[-1:]
-            if after is not None and last and page.precedes_span(last[0].ts_ms):
+            if after is not None and last and builder.precedes_span(last[0].ts_ms):
                 # the span begins later: search for its start instead of reading up to it
-                after = max(after, self._find_start(page, patience))
-                page.skip_to(after)
+                after = max(after, self._find_start(builder, patience))
+                builder.skip_to(after)
 
-    def _add(self, page: PageBuilder, start: Cursor, answer: ReplayAnswer) -> Cursor | None:
+    def _add(self, builder: PageBuilder, start: Cursor, answer: ReplayAnswer) -> Cursor | None:
         """Add one answer to a page; returns where to ask on, or None if nothing is left to ask."""
-        front, now = page.device.ring.front or START, self._hub.now()
+        front, now = builder.device.ring.front or START, self._hub.now()
         readings = [with_time(r, now) for r in answer.readings if r.cursor <= front]
-        page.add_from_journal(start, readings)
-        if page.is_full:
+        builder.add_from_journal(start, readings)
+        if builder.is_full:
             return None
         reached, end = answer.reached, min(front, answer.newest or front)
-        if reached is None or reached >= end:
-            page.end_of_journal(front)
+        if reached is None or reached >= end:  # None: the answer is empty
+            builder.end_of_journal(front)
             return None
         return reached
 
-    def _find_start(self, page: PageBuilder, patience: Patience) -> Cursor:
-        """Find a position at most a page before the span's start, by binary search.
+    def _find_start(self, builder: PageBuilder, patience: Patience) -> Cursor:
+        """Find a position at most an answer before the span's start, by binary search.
 
         Only the ring's epoch is searched: the number of readings in an older one is not known. If
         the span may begin in an older one, the position is the journal's start. Raises NoAnswer.
         """
-        device, from_ms, front = page.device, page.query.from_ms, page.device.ring.front or START
+        device, from_ms = builder.device, builder.query.from_ms
+        front = device.ring.front or START
         if not front.seq:  # the ring begins with its epoch: all earlier readings are of older ones
             return START
         first = self._first_after(device, Cursor(front.epoch, 0), patience)
         if first is None or first.cursor > front or first.ts_ms >= from_ms:
             return START
         low, high = first.seq, front.seq
-        while high - low > PAGE_MAX:
+        while high - low > ANSWER_READINGS_MAX:
             middle = (low + high) // 2
             found = self._first_after(device, Cursor(front.epoch, middle), patience)
             if found is None or found.epoch > front.epoch or found.ts_ms >= from_ms:
@@ -185,7 +189,7 @@ class JournalReader:
             if left_s <= 0:
                 raise NoAnswer
             position = None if after == START else after
-            reply = self._hub.read_past(device.device_id, position, limit, left_s)
+            reply = self._hub.ask_journal(device.device_id, position, limit, left_s)
         if not isinstance(reply, ReplayAnswer):
             raise NoAnswer
         return reply
@@ -197,16 +201,26 @@ class JournalReader:
         The device must not be repairing, and fewer than :data:`AT_ONCE_MAX` questions be open.
         """
         holder, until_s = patience
-        while device.feed.is_repairing(now := self._hub.now()) and now.monotonic_s < until_s:
-            gevent.sleep(LOOK_AGAIN_S)
-        left_s = max(0.0, until_s - self._hub.now().monotonic_s)
-        if not left_s or not self._slots.take(1, holder, left_s):
-            yield 0.0
-            return
+        while True:
+            while self._is_repairing(device, until_s):
+                gevent.sleep(LOOK_AGAIN_S)
+            if not self._slots.take(1, holder, self._left_s(until_s)):
+                yield 0.0
+                return
+            if not self._is_repairing(device, until_s):
+                break
+            self._slots.give_back(1, holder)  # the repair began during the wait for the slot
         try:
-            yield until_s - self._hub.now().monotonic_s
+            yield self._left_s(until_s)
         finally:
             self._slots.give_back(1, holder)
+
+    def _is_repairing(self, device: Device, until_s: float) -> bool:
+        """Tell whether the device repairs and there is time left to wait for the end of that."""
+        return device.feed.is_repairing(self._hub.now()) and self._left_s(until_s) > 0
+
+    def _left_s(self, until_s: float) -> float:
+        return max(0.0, until_s - self._hub.now().monotonic_s)
 
 
 def _may_have_more(device: Device) -> bool:

@@ -140,7 +140,7 @@ class PageBuilder:
             if self.is_full:
                 return
             before = Cursor(reading.epoch, reading.seq - 1)
-            self._note_missing(before, is_behind_reading=self.has_journal_readings)
+            self._note_missing(before, is_after_reading=self.has_journal_readings)
             self._visit(reading.cursor, reading.ts_ms, encode_reading(reading))
             self.has_journal_readings = True
 
@@ -149,7 +149,7 @@ class PageBuilder:
 
         Leaves ``at`` at the front, with gaps for the positions up to there.
         """
-        self._note_missing(front, is_behind_reading=self.has_journal_readings)
+        self._note_missing(front, is_after_reading=self.has_journal_readings)
 
     def end_here(self) -> None:
         """End the page at ``at``: leaves it full, and the next page goes on from there."""
@@ -165,7 +165,7 @@ class PageBuilder:
         if self.is_full:
             return False
         if ring.front is not None and self.at < ring.front:
-            self._note_missing(ring.front, is_behind_reading=False)
+            self._note_missing(ring.front, is_after_reading=False)
         index = ring.index_after(self.at)
         stop = min(index + SLICE, ring.end_index)
         while index < stop and not self.is_full:
@@ -233,20 +233,20 @@ class PageBuilder:
             self.room -= 1
             self.room_bytes -= len(payload)
 
-    def _note_missing(self, up_to: Cursor, *, is_behind_reading: bool) -> None:
-        """Note the positions after ``at`` as gaps; leaves ``at`` at ``up_to`` or behind it.
+    def _note_missing(self, up_to: Cursor, *, is_after_reading: bool) -> None:
+        """Note the positions after ``at`` as gaps; leaves ``at`` at ``up_to`` or after it.
 
-        ``is_behind_reading``: True: the journal has a reading before these positions, and later
+        ``is_after_reading``: True: the journal has a reading before these positions, and later
         readings are held, too, so they are holes. False: they were lost before the oldest reading
         held (``lost_reason``).
         """
         device_id = self.device.device_id
-        if is_behind_reading:
+        # From 0-0, nothing is missing if the ring holds the epoch from its first reading.
+        is_whole_epoch = self.at == START and not up_to.seq
+        if is_after_reading:
             for hole in holes(device_id, self.at, up_to):
                 self._note_gap(hole)
-        elif self.at < up_to and (
-            self.at != START or up_to.seq
-        ):  # from 0-0, nothing is lost in a whole epoch
+        elif self.at < up_to and not is_whole_epoch:
             lost = Gap(device_id, self.at, Cursor(up_to.epoch, up_to.seq + 1), self.lost_reason)
             self._note_gap(lost)
         self.at = max(self.at, up_to)

@@ -123,7 +123,7 @@ class ReadingPages:
     def _read(self, device: Device, query: Query, holder: str, *, is_decided: bool = True) -> Page:
         """Build a page; let other greenlets run between its slices."""
         builder = self._begin(device, query, is_decided=is_decided)
-        self._journal.begin_page(builder, holder)
+        self._journal.add_older_readings(builder, holder)
         while builder.add_slice():
             give_way()
         page = builder.page()

@@ -7,7 +7,7 @@ unchanged. For a client that polls, this module removes the header.
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Flask
 from loguru import logger
@@ -90,6 +90,8 @@ def create_server(
 ) -> SocketIO:
     """Create the Socket.IO server of an app, without starting anything.
 
+    Replaces ``app.wsgi_app`` by the middleware of Flask-SocketIO, which serves ``/socket.io/`` and
+    passes all other requests on to Flask.
     The server closes a client that reads nothing for ``stalled_s``. The unsent bytes of all
     clients together may take ``outbox_bytes``. Operators announce through the Redis at
     ``message_queue``.
@@ -112,20 +114,23 @@ def create_server(
     )
 
 
-def serve_browser(
-    connection: Connection,
-    *,
-    pull: Callable[[int, int], Sequence[bytes]],
-    go_on: Callable[[], None],
-) -> None:
+class Pull(Protocol):
+    """Returns the frames that are due to a client that polls, as many as fit."""
+
+    def __call__(self, *, room_bytes: int, room_frames: int) -> Sequence[bytes]:
+        """At most ``room_frames`` frames of about ``room_bytes`` bytes."""
+
+
+def serve_browser(connection: Connection, *, pull: Pull, go_on: Callable[[], None]) -> None:
     """Set the callbacks through which a connection gets frames.
 
-    The connection of a client that polls calls ``pull(frames_max, bytes_max)``. A WebSocket
-    connection calls ``go_on`` when it can take more frames.
+    The connection of a client that polls calls ``pull``. A WebSocket connection
+    calls ``go_on`` when it can take more frames.
     """
 
-    def on_poll(frames_max: int, bytes_max: int) -> list[str | bytes]:
-        return [packet_of(frame).decode() for frame in pull(frames_max, bytes_max)]
+    def on_poll(room_frames: int, room_bytes: int) -> list[str | bytes]:
+        frames = pull(room_bytes=room_bytes, room_frames=room_frames)
+        return [packet_of(frame).decode() for frame in frames]
 
     connection.on_poll = on_poll
     connection.on_writable = connection.on_upgrade = go_on

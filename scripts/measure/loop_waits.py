@@ -20,8 +20,7 @@ import gevent
 import zmq
 from gevent.event import Event
 
-from gateway.hub import watch_descriptor
-from gateway.upstream.readiness import Readiness
+from gateway.upstream.readiness import Readiness, watch_descriptor
 
 MESSAGES, PAUSE_S = 500, 0.01
 

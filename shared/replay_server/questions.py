@@ -32,7 +32,7 @@ from shared.wire import (
     is_request_id,
 )
 
-PAGE_BYTES_MAX = 128 * 1024
+ANSWER_BYTES_MAX = 128 * 1024
 """The readings of one answer: about 450, which take a millisecond or two to write."""
 ENVELOPE_FRAMES_MAX = 8
 """Each router on the way adds a frame; real networks have two or three."""
@@ -190,6 +190,6 @@ def _cut(payloads: Sequence[bytes]) -> Sequence[bytes]:
     size = 0
     for count, payload in enumerate(payloads):
         size += len(payload)
-        if size > PAGE_BYTES_MAX:
+        if size > ANSWER_BYTES_MAX:
             return payloads[: max(count, 1)]
     return payloads

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from gateway.devices.devices import DeviceQuestion, Devices, Limits
 from gateway.domain import Now
 from gateway.fanout.fanout import Fanout
-from gateway.fanout.groups import Member
+from gateway.fanout.group import Member
 from gateway.fanout.subscription import parse_subscribe, parse_unsubscribe
 from gateway.packets import packet_of
 from shared.cursor import Cursor, parse_cursor
@@ -239,7 +239,7 @@ class Browser:
 
     def serve(self, room_bytes: int) -> None:
         """Take one batch without a flush."""
-        batch = self.world.fanout.take(self.name, self.world.now, room_bytes)
+        batch = self.world.fanout.take(self.name, self.world.now, room_bytes=room_bytes)
         assert b"".join(batch.frames) == batch.joined
         self.connection.sent += batch.joined
 

@@ -12,9 +12,9 @@ from gateway.feed.effects import (
     Effect,
     Effects,
     Empty,
+    FirstContact,
     Prepend,
     Seen,
-    Start,
     Take,
 )
 from gateway.feed.feed import Feed
@@ -66,7 +66,7 @@ def answer(
 def open_purpose(feed: Feed) -> Purpose:
     """Tell which question is the one to answer: what is missing comes before history."""
     purposes: tuple[Purpose, ...] = ("repair", "backfill")
-    threads = [(purpose, feed._replay._states[purpose]) for purpose in purposes]
+    threads = [(purpose, feed._questions._states[purpose]) for purpose in purposes]
     is_open = [purpose for purpose, thread in threads if thread.question is not None]
     was_missed = [purpose for purpose, thread in threads if thread.repeatable is not None]
     return next(iter(is_open + was_missed), "repair")
@@ -109,7 +109,7 @@ def _say(effect: Effect) -> str:
             return f"prepend {stretch.front}: {', '.join(map(say_item, stretch.items))}"
         case Empty(front):
             return f"empty {front}"
-        case Start(front):
+        case FirstContact(front):
             return f"start {front}"
         case Ask(_purpose, after, limit):
             return f"ask {limit} after {after}"

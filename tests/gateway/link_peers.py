@@ -218,7 +218,7 @@ def ask_until_heard(loop: Loop, device: Socket, route: Route) -> bytes:
     def is_heard() -> bool:
         nonlocal deadline_s
         if monotonic() >= deadline_s:
-            loop.subscriber.ask([(route, REQUEST)])
+            loop.subscriber.send([(route, REQUEST)])
             deadline_s = monotonic() + ASK_AGAIN_S
         return bool(device.poll(0))
 

@@ -44,7 +44,7 @@ class Wire:
         taken, self.waiting = self.waiting, []
         return taken
 
-    def ask(self, requests: Iterable[tuple[Route, bytes]]) -> None:
+    def send(self, requests: Iterable[tuple[Route, bytes]]) -> None:
         self.asked += [decode_request(payload) for _route, payload in requests]
 
     def publish(self, seq: int, device_id: str = "a") -> None:

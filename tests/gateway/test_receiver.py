@@ -181,14 +181,14 @@ def test_bad_messages_are_counted(stage: Stage) -> None:
     assert stage.is_online
 
 
-def read_past(stage: Stage, timeout_s: float) -> "gevent.Greenlet[..., Any]":
-    reader = gevent.spawn(stage.hub.read_past, "a", Cursor(1, 3), 7, timeout_s)
+def ask_journal(stage: Stage, timeout_s: float) -> "gevent.Greenlet[..., Any]":
+    reader = gevent.spawn(stage.hub.ask_journal, "a", Cursor(1, 3), 7, timeout_s)
     gevent.idle()  # until it waits
     return reader
 
 
 def test_past_is_read_in_one_call(stage: Stage) -> None:
-    reader = read_past(stage, scaled_s(10))
+    reader = ask_journal(stage, scaled_s(10))
     [request] = stage.wire.asked
     assert (request.after, request.limit) == (Cursor(1, 3), 7)
     stage.wire.answer(request, [4, 5])
@@ -200,7 +200,7 @@ def test_past_is_read_in_one_call(stage: Stage) -> None:
 
 
 def test_past_is_refused_by_device(stage: Stage) -> None:
-    reader = read_past(stage, scaled_s(10))
+    reader = ask_journal(stage, scaled_s(10))
     stage.wire.reply(encode_refusal(stage.wire.asked[0].id, "a", "busy", "later"))
     stage.turn()
     assert reader.get(timeout=scaled_s(10)).code == "busy"
@@ -211,7 +211,7 @@ def test_past_without_answer_in_time(stage: Stage) -> None:
     stage.turn()
     stage.wire.answer(stage.wire.asked[0], [1, 2])
     stage.turn()
-    assert read_past(stage, 0.01).get(timeout=scaled_s(10)) is None
+    assert ask_journal(stage, 0.01).get(timeout=scaled_s(10)) is None
     device = stage.hub.devices.get("a")
     assert device is not None
     assert device.feed.oldest is None
@@ -219,7 +219,7 @@ def test_past_without_answer_in_time(stage: Stage) -> None:
 
 def test_past_with_nobody_to_ask(stage: Stage) -> None:
     stage.hub.receiver.subscriber = None
-    assert stage.hub.read_past("a", None, 7, 60.0) is None
+    assert stage.hub.ask_journal("a", None, 7, 60.0) is None
 
 
 def test_hostile_answer_is_read_in_pieces(stage: Stage) -> None:

@@ -135,10 +135,10 @@ def test_polling_client_is_woken_and_pulls(stage: Stage) -> None:
     stage.wire.publish(1)
     stage.turn()
     assert poller.woken == 1
-    frames = stage.hub.pull("poller", 100, 100_000)
+    frames = stage.hub.pull("poller", room_bytes=100_000, room_frames=100)
     assert b'"seq":1' in b"".join(frames)
-    assert stage.hub.pull("poller", 100, 100_000) == ()
-    assert stage.hub.pull("stranger", 100, 100_000) == ()
+    assert stage.hub.pull("poller", room_bytes=100_000, room_frames=100) == ()
+    assert stage.hub.pull("stranger", room_bytes=100_000, room_frames=100) == ()
 
 
 def test_client_that_left_is_not_sent_to(stage: Stage) -> None:

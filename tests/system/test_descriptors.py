@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from gateway.__main__ import is_short, share_out
+from gateway.descriptors import is_short, share_out
 from tests.system.pair import Pair
 
 

@@ -95,7 +95,7 @@ class SerialExecutor:
         self._client = client
         self._wait = wait
         self._runner: gevent.Greenlet[[], None] | None = None  # takes the next call
-        self._watched_bytes = 0  # the same, if the call is not alone; else 0
+        self._watched_bytes = 0  # ``_running_bytes`` if the call is not alone, else 0
         self._watch_is_due = False  # ``_park_current`` is scheduled
         self._parked = 0  # calls that wait for something while the next ones run
 

@@ -23,7 +23,7 @@ SLACK_S = 0.002
 
 
 class Deadlines(Generic[T]):
-    """A queue of items that are due ``delay_s`` after they were added. Pure."""
+    """A queue of items that are due ``delay_s`` after they were added."""
 
     def __init__(self, delay_s: float, on_due: Callable[[T, float], None]) -> None:
         self.delay_s = delay_s

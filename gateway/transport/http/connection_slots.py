@@ -1,4 +1,4 @@
-"""The slots of a web server's connections, and which connection closes for a newcomer. Pure.
+"""The slots of a web server's connections, and which connection closes for a newcomer.
 
 How it works. Each connection has a slot with a state. While slots are free, no connection closes.
 When all are in use and a newcomer asks for one, ``ConnectionSlots`` closes one connection:

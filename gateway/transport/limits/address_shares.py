@@ -1,4 +1,4 @@
-"""How many connections or sessions each address holds, and which address holds most. Pure.
+"""How many connections or sessions each address holds, and which address holds most.
 
 An address here is the one a client is counted by: ``client_address.holder_of``.
 """

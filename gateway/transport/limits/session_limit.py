@@ -1,6 +1,6 @@
 """How many sessions a server may have, and which one ends for a new client when it is full.
 
-Pure. While there is room, no session ends. Then the party with most sessions loses one to a party
+While there is room, no session ends. Then the party with most sessions loses one to a party
 with fewer: its oldest that was not admitted to a namespace, else its newest.
 """
 

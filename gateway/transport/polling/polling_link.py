@@ -135,7 +135,7 @@ class PollingLink:
         self._report_cost()
         return packets
 
-    def ask(self, answer: Callable[[Packets], object]) -> Packets | None:
+    def answer_get(self, answer: Callable[[Packets], object]) -> Packets | None:
         """Return the packets that answer a GET, or None: then ``answer`` gets them later."""
         packets = self._take()
         if packets or self._dismissed:
@@ -147,7 +147,7 @@ class PollingLink:
         """Return the packets that answer a GET; the greenlet waits until there are some."""
         later: AsyncResult[Packets] = AsyncResult()
         answer = later.set
-        packets = self.ask(answer)
+        packets = self.answer_get(answer)
         if packets is not None:
             return packets
         watch = HangupWatch(sock, on_hangup) if sock is not None else None

@@ -1,6 +1,7 @@
 """``EngineServer``: ``engineio.Server`` on connections taken out of the web server.
 
-How it works: the web server calls ``handle_request``; ``HttpEndpoint`` opens a session, answers a
+How it works: the middleware calls ``handle_request`` (``engineio.WSGIApp``, by way of the method of
+the same name of ``socketio.Server``); ``HttpEndpoint`` opens a session, answers a
 GET, reads a POST or takes the TCP connection out of the web server for a WebSocket. From then on
 callbacks of the event loop serve the connection: no session has a greenlet or a queue of its own.
 "The path of one subscribe" in docs/architecture.md follows a message from its bytes to the

@@ -141,7 +141,7 @@ class PollConnection:
         polling = self._session.polling
         assert polling is not None
         self._asked_count = polling.requests.asked_count
-        packets = polling.ask(self._answer_later)
+        packets = polling.answer_get(self._answer_later)
         if packets is None:
             self._watcher.stop()
             self._watcher.start(self._interrupted)

@@ -1,7 +1,8 @@
 """``SocketIOServer``: ``socketio.Server`` on an ``EngineServer``, strict about the protocol.
 
-How it works: ``SocketIOEngine.deliver`` hands each message to ``SocketIOServer.receive``, in the
-event loop. ``receive`` reads the start of the packet and queues the packet at its connection. When
+How it works: ``SocketIOEngine.deliver`` hands each message to ``SocketIOServer.receive``: for a
+WebSocket in a callback of the event loop, for a POST in the greenlet of its HTTP connection.
+``receive`` reads the start of the packet and queues the packet at its connection. When
 its turn comes, ``_serve`` decodes it in a greenlet and calls the application's handler. See "The
 path of one subscribe" in docs/architecture.md.
 

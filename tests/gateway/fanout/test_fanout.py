@@ -1,14 +1,17 @@
 import itertools
+from collections.abc import Callable
 
 import pytest
 
 from gateway.devices.devices import REMEMBERED_MAX
 from gateway.devices.ring import Ring
+from gateway.fanout.backlog import UNLIMITED
+from gateway.fanout.group import Member
 from gateway.fanout.membership import EXCLUDED_MAX
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, parse_subscribe
 from gateway.fanout.subscription_budget import SubscriptionBudget
 from shared.errors import TooManyDevices, Unavailable
-from tests.gateway.browsers import EPOCH, Browser, FakeConnection, World
+from tests.gateway.browsers import EPOCH, Browser, FakeConnection, FakeMulticast, World
 
 
 @pytest.fixture
@@ -491,6 +494,31 @@ def test_same_position_shares_batch(world: World) -> None:
     assert len(batches) == 1
 
 
+def test_poll_opens_no_multicast(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[FakeMulticast] = []
+    monkeypatch.setattr(FakeMulticast, "__init__", note_opened(opened))
+    world = World()
+    browser = Browser(world)
+    world.publish("a")
+    browser.subscribe(["a"])
+    browser.drain()
+    opened.clear()
+    for room_frames, opens in ((16, 0), (UNLIMITED, 1)):
+        world.publish("a")
+        batch = world.fanout.take(browser.name, world.now, room_frames=room_frames)
+        assert (len(batch.frames), len(opened)) == (1, opens)
+
+
+def note_opened(opened: list[FakeMulticast]) -> Callable[..., None]:
+    begin = FakeMulticast.__init__
+
+    def begin_noted(multicast: FakeMulticast, on_left: Callable[[Member], None]) -> None:
+        opened.append(multicast)
+        begin(multicast, on_left)
+
+    return begin_noted
+
+
 def test_rate_ends_with_its_name() -> None:
     world = World()
     browser = Browser(world)
@@ -567,7 +595,7 @@ def test_star_without_since_needs_no_positions(fleet: World) -> None:
         assert len(browser.subscribe("*")) == len(BIKES)
         client = fleet.fanout.clients[browser.name]
         assert client.group is not None
-        assert not client.backlog
+        assert not client.ring_positions
         fleet.publish("bike-7")
         names = [name for name, _ in browser.drain()]
         assert names == ["device_status"] * len(BIKES) + ["speed_change"]
@@ -577,7 +605,7 @@ def test_star_without_since_needs_no_positions(fleet: World) -> None:
 def test_one_cursor_is_one_position(fleet: World) -> None:
     browser = Browser(fleet, connection=FakeConnection(10**9))
     browser.subscribe("*", since={"*": "0-0"})
-    positions = fleet.fanout.clients[browser.name].backlog.values()
+    positions = fleet.fanout.clients[browser.name].ring_positions.values()
     assert len(positions) == len(BIKES)
     assert len({id(position) for position in positions}) == 1
 
@@ -590,7 +618,7 @@ def test_head_position_is_shared(fleet: World) -> None:
         browser.subscribe("*", since=dict.fromkeys(BIKES, f"{EPOCH}-1"))
         fleet.fanout.take(browser.name, fleet.now)
         fleet.wait(0.1)
-    first, second = (fleet.fanout.clients[browser.name].backlog for browser in browsers)
+    first, second = (fleet.fanout.clients[browser.name].ring_positions for browser in browsers)
     shared = [bike for bike in BIKES if first[bike] is second[bike]]
     assert len(shared) == PIECE
 
@@ -656,7 +684,7 @@ def test_clients_that_leave_a_group_share_its_devices(
     for bike in BIKES[:PIECE]:
         fleet.publish(bike)
     assert all(client.group is None for client in clients)
-    assert not any(client.backlog for client in clients), "a backlog was made before it is needed"
+    assert not any(client.ring_positions for client in clients), "made before it is needed"
     for number, browser in enumerate(slow):
         heard = [name for name, _body in browser.drain() if name == "speed_change"]
         assert len(heard) == PIECE + len(slow) - number

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.devices.devices import Device
 from gateway.fanout.fanout import SENT_AT_ONCE
-from gateway.fanout.groups import COHORT_MAX, Cohort, Group
+from gateway.fanout.group import COHORT_MAX, Cohort, Group
 from gateway.packets import packet_of
 from shared.cursor import START, Cursor, parse_cursor
 from tests.gateway.browsers import EPOCH, Browser, FakeConnection, World, WorldOfJournals
@@ -51,7 +51,7 @@ def _pieces(request: pytest.FixtureRequest) -> Iterator[None]:
                 patch.setattr(f"gateway.fanout.subscription_table.{name}", 1)
             patch.setattr("gateway.fanout.fanout.SENT_AT_ONCE", 1)
             patch.setattr("gateway.fanout.positions.COPIED_AT_ONCE", 0)
-            patch.setattr("gateway.fanout.groups.COHORT_MAX", 1)
+            patch.setattr("gateway.fanout.group.COHORT_MAX", 1)
             patch.setattr("gateway.fanout.throttle.SCANNED_AT_ONCE", 1)
             patch.setattr(Browser, "is_busy_world", True)
         yield
@@ -445,7 +445,7 @@ def test_changes_within_a_flush(
     steps: list[tuple[str, int, list[tuple[int, tuple[str, Any, Any]]]]],
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gateway.fanout.groups.COHORT_MAX", together)
+        patch.setattr("gateway.fanout.group.COHORT_MAX", together)
         patch.setattr("gateway.fanout.fanout.SENT_AT_ONCE", 1)
         world = World(readings=readings)
         for device_id in DEVICES:
@@ -514,7 +514,7 @@ def test_whole_frames_within_the_room(count: int, room: int) -> None:
     browser.subscribe(["a"], since={"a": "0-0"})
     world.publish("a", count)
     world.wait(2.1)
-    while frames := world.fanout.take("browser", world.now, room).frames:
+    while frames := world.fanout.take("browser", world.now, room_bytes=room).frames:
         sizes = [len(frame) for frame in frames]
         assert sum(sizes[:-1]) < room
         assert all(packet_of(frame).endswith(b"]") for frame in frames)

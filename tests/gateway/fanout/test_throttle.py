@@ -30,7 +30,7 @@ def client() -> Client:
 @pytest.fixture
 def queue(client: Client, world: World) -> ThrottleQueue:
     queue = ThrottleQueue({"c": client})
-    queue.settle(client, world.now)
+    queue.reschedule(client, world.now)
     return queue
 
 
@@ -59,7 +59,7 @@ def test_first_at_once_then_per_interval(
 def test_high_rates_are_reached(world: World, rate_hz: float) -> None:
     client = Client("c", FakeConnection(), names={"a": rate_hz})
     queue = ThrottleQueue({"c": client})
-    queue.settle(client, world.now)
+    queue.reschedule(client, world.now)
     count = 0
     for _ in range(2_000):
         world.publish("a")
@@ -71,7 +71,7 @@ def test_high_rates_are_reached(world: World, rate_hz: float) -> None:
 def test_bike_slower_than_its_rate(world: World) -> None:
     client = Client("c", FakeConnection(), names={"a": 50.0})
     queue = ThrottleQueue({"c": client})
-    queue.settle(client, world.now)
+    queue.reschedule(client, world.now)
     got: list[int] = []
     for tenth in range(20):
         world.publish("a")
@@ -86,7 +86,7 @@ def test_scans_of_many_bikes_are_spread(world: World) -> None:
         world.publish(f"bike-{number}")
     client = Client("c", FakeConnection(), names={f"bike-{number}": 100.0 for number in range(50)})
     queue = ThrottleQueue({"c": client})
-    queue.settle(client, world.now)
+    queue.reschedule(client, world.now)
     scans = 0
     for _ in range(200):
         world.publish("bike-7")
@@ -143,7 +143,7 @@ def test_reading_without_room_stays_due(queue: ThrottleQueue, client: Client, wo
 
 def test_no_scan_without_rate_or_client(queue: ThrottleQueue, client: Client, world: World) -> None:
     client.names["a"] = None
-    queue.settle(client, world.now)
+    queue.reschedule(client, world.now)
     assert client.throttle_due_s is None
     assert list(queue.due(world.now)) == []
     assert list(ThrottleQueue({}).due(world.now)) == []
@@ -154,7 +154,7 @@ def test_star_rate_skips_names_without_rate(
 ) -> None:
     client.everything, client.everything_rate_hz = True, 1.0
     client.names = {"b": None}
-    queue.settle(client, world.now)
+    queue.reschedule(client, world.now)
     world.publish("a")
     world.publish("b", 2)
     assert sent(queue, client, world) == [1]
@@ -215,5 +215,5 @@ def test_new_rate_for_silent_device(queue: ThrottleQueue, client: Client, world:
     world.time_s += 1.0
     assert sent(queue, client, world) == []
     client.names["b"] = 2.0
-    queue.settle(client, world.now)
+    queue.reschedule(client, world.now)
     assert sent(queue, client, world) == [1]

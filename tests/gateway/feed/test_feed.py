@@ -1131,7 +1131,7 @@ def test_new_replay_asked_at_once(how: str) -> None:
     assert said(reply(feed, lives_in_epoch_2, at(1.2))) == []
     assert how == "adopted" or said(feed.replay_offered(at(1.25))) == ["ask 1 after 3-0"]
     if how == "adopted":  # another life of the same numbers
-        feed._replay.abandon()
+        feed._questions.abandon()
         assert said(feed.tick(at(1.25))) == ["ask 1 after 3-0"]
 
 

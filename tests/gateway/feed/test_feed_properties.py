@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.domain import Gap
-from gateway.feed.effects import Announce, Ask, Effects, Empty, Start, Take
+from gateway.feed.effects import Announce, Ask, Effects, Empty, FirstContact, Take
 from gateway.feed.feed import Feed
 from gateway.feed.reorder_buffer import HELD_MAX, ReorderBuffer, ReorderTotal
 from gateway.feed.retransmission import Purpose
@@ -54,7 +54,7 @@ class Output:
     def apply(self, effects: Effects) -> None:
         for effect in effects:
             match effect:
-                case Start(front) | Empty(front):
+                case FirstContact(front) | Empty(front):
                     self.at = front
                 case Take(taken):
                     self._go_from(Cursor(taken.epoch, taken.seq - 1))

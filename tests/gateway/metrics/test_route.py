@@ -132,9 +132,9 @@ def test_redis_is_shown_where_it_is_used() -> None:
     class Away:
         is_up = False
 
-    sources = gateway_of(make_app()).counted
+    parts = gateway_of(make_app()).counted
     registry = CollectorRegistry()
-    registry.register(GatewayCollector(sources))
+    registry.register(GatewayCollector(parts))
     assert registry.get_sample_value("spoke_redis_up") is None
-    sources.redis = Away()
+    parts.redis = Away()
     assert registry.get_sample_value("spoke_redis_up") == 0

@@ -705,7 +705,7 @@ def test_second_get_before_first_woke() -> None:
     first = gevent.spawn(link.wait, None, lambda: None)
     until(lambda: link.waiting)
     link.push("one")  # the loop answers the first GET in a callback; its greenlet runs later
-    get_hub().loop.run_callback(lambda: asked.append(link.ask(second.append)))
+    get_hub().loop.run_callback(lambda: asked.append(link.answer_get(second.append)))
     first.join(timeout=scaled_s(5))
     assert first.value == ["one"]
     assert asked == [None]

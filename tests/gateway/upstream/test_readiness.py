@@ -34,7 +34,7 @@ def test_no_missed_message_after_calls(peers: Peers, start_links: StartLinks) ->
         for _ in range(count):
             publisher.send_multipart([TOPIC, b"%d" % number])
         if chance.random() < 0.5:
-            loop.subscriber.ask([(Route(replay), REQUEST)])
+            loop.subscriber.send([(Route(replay), REQUEST)])
         if chance.random() < 0.5:
             device.send_multipart([name, b"%d" % number])
             count += 1
@@ -103,6 +103,6 @@ def test_stop_twice() -> None:
     loop = Loop(LinkSettings())
     loop.subscriber.stop()
     loop.close()
-    loop.subscriber.ask([(Route("tcp://127.0.0.1:1"), b"")])
+    loop.subscriber.send([(Route("tcp://127.0.0.1:1"), b"")])
     assert loop.subscriber.unsent == 1
     assert list(loop.subscriber.take()) == []

@@ -52,7 +52,7 @@ def refusal(request: ReplayRequest, code: ReplayCode = "unknown_device") -> list
 
 def ask(questions: ReplayClient, now_s: float = 0.0, limit: int = 5) -> ReplayRequest:
     """Ask for device ``a`` and return the question as it went out."""
-    return asked(questions.ask("a", "repair", AFTER, limit, now_s))[0][1]
+    return asked(questions.requests_for("a", "repair", AFTER, limit, now_s))[0][1]
 
 
 def seqs_of(reply: object) -> list[int]:
@@ -67,14 +67,14 @@ def answer_of(reply: object) -> ReplayAnswer:
 
 def test_question_to_every_endpoint() -> None:
     expected = ReplayRequest("q1", "a", AFTER, 5)
-    assert asked(replay(FIRST, SECOND).ask("a", "repair", AFTER, 5, 0)) == [
+    assert asked(replay(FIRST, SECOND).requests_for("a", "repair", AFTER, 5, 0)) == [
         (FIRST, expected),
         (SECOND, expected),
     ]
 
 
 def test_with_nobody_to_ask_nothing_is_sent() -> None:
-    assert replay().ask("a", "repair", None, 5, 0) == []
+    assert replay().requests_for("a", "repair", None, 5, 0) == []
 
 
 def test_answering_endpoint_is_remembered() -> None:
@@ -82,8 +82,13 @@ def test_answering_endpoint_is_remembered() -> None:
     request = ask(questions)
     reply = questions.receive(SECOND, answer(request, [11, 12]), 0.1)
     assert seqs_of(reply) == [11, 12]
-    assert [route for route, _ in questions.ask("a", "repair", Cursor(7, 12), 5, 0.2)] == [SECOND]
-    assert [route for route, _ in questions.ask("b", "repair", None, 5, 0.2)] == [FIRST, SECOND]
+    assert [route for route, _ in questions.requests_for("a", "repair", Cursor(7, 12), 5, 0.2)] == [
+        SECOND
+    ]
+    assert [route for route, _ in questions.requests_for("b", "repair", None, 5, 0.2)] == [
+        FIRST,
+        SECOND,
+    ]
 
 
 def test_repeated_question_keeps_id() -> None:
@@ -106,7 +111,7 @@ def test_an_answer_counts_once() -> None:
 def test_answer_to_replaced_question() -> None:
     questions = replay(FIRST)
     old = ask(questions)
-    questions.ask("a", "repair", Cursor(7, 50), 5, 0.1)
+    questions.requests_for("a", "repair", Cursor(7, 50), 5, 0.1)
     with pytest.raises(BadMessage, match="no open question"):
         questions.receive(FIRST, answer(old, [11]), 0.2)
 
@@ -114,7 +119,7 @@ def test_answer_to_replaced_question() -> None:
 def test_purposes_are_independent() -> None:
     questions = replay(FIRST)
     repair = ask(questions)
-    ((_, page),) = asked(questions.ask("a", "backfill", None, 5, 0.1))
+    ((_, page),) = asked(questions.requests_for("a", "backfill", None, 5, 0.1))
     reply = questions.receive(FIRST, answer(page, [1, 2]), 0.2)
     assert isinstance(reply, FeedReply)
     assert (reply.purpose, seqs_of(reply)) == ("backfill", [1, 2])
@@ -192,7 +197,7 @@ def test_reached_over_invalid_readings(
     after: Cursor | None, sent: list[bytes], reached: Cursor | None
 ) -> None:
     questions = replay(FIRST)
-    ((_, request),) = asked(questions.ask("a", "repair", after, 250, 0))
+    ((_, request),) = asked(questions.requests_for("a", "repair", after, 250, 0))
     frames = encode_answer(request, sent, Cursor(7, 1), Cursor(7, 900))
     reply = answer_of(questions.receive(FIRST, frames, 0.1))
     assert (reply.readings, reply.reached) == ((), reached)
@@ -206,23 +211,28 @@ def test_reached_of_cut_answer() -> None:
 
 def test_answer_from_the_oldest() -> None:
     questions = replay(FIRST)
-    ((_, request),) = asked(questions.ask("a", "repair", None, 5, 0))
+    ((_, request),) = asked(questions.requests_for("a", "repair", None, 5, 0))
     assert seqs_of(questions.receive(FIRST, answer(request, [1, 2]), 0.1)) == [1, 2]
 
 
 def test_silent_endpoint_is_forgotten() -> None:
     questions = replay(FIRST, SECOND)
     questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
-    assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 1.0)] == [SECOND]
-    assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 1.5)] == [FIRST, SECOND]
+    assert [route for route, _ in questions.requests_for("a", "repair", AFTER, 5, 1.0)] == [SECOND]
+    assert [route for route, _ in questions.requests_for("a", "repair", AFTER, 5, 1.5)] == [
+        FIRST,
+        SECOND,
+    ]
 
 
 def test_replaced_question_is_no_silence() -> None:
     questions = replay(FIRST, SECOND)
     questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
-    questions.ask("a", "repair", AFTER, 5, 1.0)
+    questions.requests_for("a", "repair", AFTER, 5, 1.0)
     soon = 1.0 + SILENT_S / 2
-    assert [route for route, _ in questions.ask("a", "repair", Cursor(7, 20), 5, soon)] == [SECOND]
+    assert [
+        route for route, _ in questions.requests_for("a", "repair", Cursor(7, 20), 5, soon)
+    ] == [SECOND]
 
 
 def test_unknown_once_all_refused() -> None:
@@ -241,7 +251,9 @@ def test_answer_beside_a_refusal() -> None:
     request = ask(questions)
     assert questions.receive(FIRST, refusal(request), 0.1) is None
     assert seqs_of(questions.receive(SECOND, answer(request, [11]), 0.2)) == [11]
-    assert [route for route, _ in questions.ask("a", "repair", Cursor(7, 11), 5, 0.3)] == [SECOND]
+    assert [route for route, _ in questions.requests_for("a", "repair", Cursor(7, 11), 5, 0.3)] == [
+        SECOND
+    ]
 
 
 def test_answer_of_another_device() -> None:
@@ -251,13 +263,16 @@ def test_answer_of_another_device() -> None:
     assert seqs_of(questions.receive(SECOND, answer(request, [11]), 0.2)) == [11]
     request = ask(questions)
     assert questions.receive(SECOND, answer(request, [], newest=9), 0.3) is None
-    assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 0.8)] == [FIRST, SECOND]
+    assert [route for route, _ in questions.requests_for("a", "repair", AFTER, 5, 0.8)] == [
+        FIRST,
+        SECOND,
+    ]
 
 
 def test_single_question_leaves_feed_alone() -> None:
     questions = replay(FIRST)
     request = ask(questions)
-    single_id, requests = questions.ask_once("a", AFTER, 5, 0.1)
+    single_id, requests = questions.single_request("a", AFTER, 5, 0.1)
     ((_, single),) = asked(requests)
     assert single == ReplayRequest(single_id, "a", AFTER, 5)
     reply = questions.receive(FIRST, answer(single, [11, 12]), 0.2)
@@ -268,7 +283,7 @@ def test_single_question_leaves_feed_alone() -> None:
 
 def test_single_question_until_forgotten() -> None:
     questions = replay(FIRST)
-    single_id, requests = questions.ask_once("a", None, 5, 0.1)
+    single_id, requests = questions.single_request("a", None, 5, 0.1)
     ((_, single),) = asked(requests)
     reply = questions.receive(FIRST, refusal(single, "busy"), 0.2)
     assert reply == SingleReply(ReplayRefusal(single_id, "a", "busy", "no"))
@@ -280,7 +295,7 @@ def test_single_question_until_forgotten() -> None:
 
 def test_single_answer_from_stranger() -> None:
     questions = replay(FIRST)
-    _id, requests = questions.ask_once("a", None, 5, 0.1)
+    _id, requests = questions.single_request("a", None, 5, 0.1)
     ((_, single),) = asked(requests)
     header = answer(single, [])[0].replace(b'"device_id":"a"', b'"device_id":"b"')
     for route, frames in ((BIKE, answer(single, [11])), (FIRST, [header])):
@@ -292,9 +307,9 @@ def test_single_answer_from_stranger() -> None:
 def test_remembered_endpoint_lost_device() -> None:
     questions = replay(FIRST, SECOND)
     questions.receive(SECOND, answer(ask(questions), [11]), 0.1)
-    ((_, request),) = asked(questions.ask("a", "repair", Cursor(7, 11), 5, 1.0))
+    ((_, request),) = asked(questions.requests_for("a", "repair", Cursor(7, 11), 5, 1.0))
     assert questions.receive(SECOND, refusal(request), 1.1) is None
-    assert [route for route, _ in questions.ask("a", "repair", Cursor(7, 11), 5, 1.5)] == [
+    assert [route for route, _ in questions.requests_for("a", "repair", Cursor(7, 11), 5, 1.5)] == [
         FIRST,
         SECOND,
     ]
@@ -305,17 +320,17 @@ def test_one_that_is_busy_knows_the_device() -> None:
     request = ask(questions)
     reply = questions.receive(SECOND, refusal(request, "busy"), 0.1)
     assert reply == FeedReply("repair", ReplayRefusal(request.id, "a", "busy", "no"))
-    assert [route for route, _ in questions.ask("a", "repair", AFTER, 5, 0.6)] == [SECOND]
+    assert [route for route, _ in questions.requests_for("a", "repair", AFTER, 5, 0.6)] == [SECOND]
 
 
 def test_offering_bike_is_asked() -> None:
     questions = replay()
     assert questions.receive(BIKE, [encode_serve(["a", "b"])], 0.0) == Serve(("a", "b"))
     assert questions.receive(BIKE, [encode_serve(["a", "b"])], 10.0) is None
-    ((route, request),) = asked(questions.ask("a", "repair", AFTER, 5, 11.0))
+    ((route, request),) = asked(questions.requests_for("a", "repair", AFTER, 5, 11.0))
     assert route == BIKE
     assert seqs_of(questions.receive(BIKE, answer(request, [11]), 11.1)) == [11]
-    assert questions.ask("a", "repair", AFTER, 5, 10.0 + CLAIM_S) == []
+    assert questions.requests_for("a", "repair", AFTER, 5, 10.0 + CLAIM_S) == []
 
 
 def test_offer_over_connected_endpoint() -> None:
@@ -326,13 +341,15 @@ def test_offer_over_connected_endpoint() -> None:
 def test_answer_after_offer_ended() -> None:
     questions = replay()
     questions.receive(BIKE, [encode_serve(["a"])], 0.0)
-    ((_, request),) = asked(questions.ask("a", "repair", AFTER, 5, CLAIM_S - 1))
+    ((_, request),) = asked(questions.requests_for("a", "repair", AFTER, 5, CLAIM_S - 1))
     assert seqs_of(questions.receive(BIKE, answer(request, [11]), CLAIM_S + 1)) == [11]
 
 
 def test_a_bounded_number_of_questions_is_open() -> None:
     questions = replay(FIRST, devices_max=3)
-    requests = [asked(questions.ask(f"d{n}", "repair", AFTER, 5, 0))[0][1] for n in range(10)]
+    requests = [
+        asked(questions.requests_for(f"d{n}", "repair", AFTER, 5, 0))[0][1] for n in range(10)
+    ]
     counts = []
     for request in requests:
         try:
@@ -374,7 +391,7 @@ def test_malformed_message(route: Route, frames: list[bytes]) -> None:
 def test_any_answer_ascends_within_limit(after: int | None, limit: int, sent: list[int]) -> None:
     questions = replay(FIRST)
     cursor = None if after is None else Cursor(7, after)
-    ((_, request),) = asked(questions.ask("a", "repair", cursor, limit, 0))
+    ((_, request),) = asked(questions.requests_for("a", "repair", cursor, limit, 0))
     if sent and after is not None and sent[-1] <= after:
         with pytest.raises(BadMessage, match="ends before"):
             questions.receive(FIRST, answer(request, sent), 0.1)

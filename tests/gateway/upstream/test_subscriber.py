@@ -100,7 +100,7 @@ def test_endpoint_that_knows_device_answers(peers: Peers, start_links: StartLink
     for device, endpoint in (stranger, knower):
         ask_until_heard(loop, device, Route(endpoint))
     replay = ReplayClient(ReplayRoutes(endpoints, 10), lambda: "an-id", 10)
-    loop.subscriber.ask(replay.ask("ebike-001", "backfill", None, 5, 0.0))
+    loop.subscriber.send(replay.requests_for("ebike-001", "backfill", None, 5, 0.0))
     name, payload = loop.receive(stranger[0])
     stranger[0].send_multipart([name, *encode_refusal("an-id", "ebike-001", "unknown_device", "")])
     (refused,) = loop.take(1)
@@ -132,7 +132,7 @@ def test_connecting_bike_offers_replay(
         assert (message.kind, message.frames) == ("replay", [offer])
         routes.append(message.route)
     for number, (bike, route) in enumerate(zip(bikes, routes, strict=True)):
-        loop.subscriber.ask([(route, b"question %d" % number)])
+        loop.subscriber.send([(route, b"question %d" % number)])
         assert loop.receive(bike) == [b"question %d" % number]
         bike.send_multipart(ANSWER)
         assert loop.take(1) == [Incoming("replay", route, ANSWER)]
@@ -143,7 +143,7 @@ def test_request_waits_for_device(
 ) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     loop = start_links(LinkSettings(replay_connect=(endpoint,)))
-    loop.subscriber.ask([(Route(endpoint), b"early")])
+    loop.subscriber.send([(Route(endpoint), b"early")])
     device = peers.open(zmq.ROUTER)
     device.bind(endpoint)
     assert loop.receive(device)[1:] == [b"early"]
@@ -154,10 +154,10 @@ def test_old_requests_are_dropped(
 ) -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     loop = start_links(LinkSettings(replay_connect=(endpoint,)))
-    loop.subscriber.ask([(Route(endpoint), b"too early")])
+    loop.subscriber.send([(Route(endpoint), b"too early")])
     loop.now_s += SILENCE_S
     loop.batches.clear()
-    loop.subscriber.ask([])
+    loop.subscriber.send([])
     loop.run_until(lambda: bool(loop.batches), what="a turn")
     device = peers.open(zmq.ROUTER)
     device.bind(endpoint)
@@ -168,7 +168,7 @@ def test_old_requests_are_dropped(
 def test_unsent_requests_are_counted(start_links: StartLinks, free_port: Callable[[], int]) -> None:
     offered = f"tcp://127.0.0.1:{free_port()}"
     loop = start_links(LinkSettings(replay_bind=offered))
-    loop.subscriber.ask([(Route(offered, b"gone"), b"too late")])
+    loop.subscriber.send([(Route(offered, b"gone"), b"too late")])
     assert loop.subscriber.unsent == 1
 
 
@@ -177,7 +177,7 @@ def test_hundreds_of_requests_at_once(peers: Peers, start_links: StartLinks) -> 
     loop = start_links(LinkSettings(replay_connect=(endpoint,)))
     name = ask_until_heard(loop, device, Route(endpoint))
     questions = [b"question %d" % number for number in range(REPLAY_QUEUE // 2)]
-    loop.subscriber.ask((Route(endpoint), question) for question in questions)
+    loop.subscriber.send((Route(endpoint), question) for question in questions)
     assert [device.recv_multipart() for _ in questions] == [[name, it] for it in questions]
 
 
@@ -232,7 +232,7 @@ def test_dead_subscription_is_renewed(peers: Peers, start_links: StartLinks) -> 
     loop.take(1)
     for _ in range(3):
         loop.now_s += SILENCE_S
-        loop.subscriber.ask([])
+        loop.subscriber.send([])
         topics: list[bytes] = []
         while len(topics) < 2:
             topics += [m for m in loop.receive(publisher) if m.startswith(SUBSCRIBE)]
@@ -254,7 +254,7 @@ def test_cut_off_peer_heard_after_silence(
     publisher.send_multipart([TOPIC, bytes(LIVE_FRAME_BYTES_MAX + 1)])
     assert all(topic.startswith(b"\0") for topic in loop.subscriptions(publisher))
     loop.now_s += SILENCE_S
-    loop.subscriber.ask([])
+    loop.subscriber.send([])
     assert all(topic.startswith(SUBSCRIBE) for topic in loop.subscriptions(publisher))
     publisher.send_multipart([TOPIC, b"after"])
     assert loop.payloads(1) == [b"after"]
@@ -273,7 +273,7 @@ def test_renewal_without_free_descriptor(peers: Peers, start_links: StartLinks) 
     publisher.send_multipart([TOPIC, b"meanwhile"])
     assert loop.payloads(1) == [b"meanwhile"]
     loop.now_s += SILENCE_S
-    loop.subscriber.ask([])
+    loop.subscriber.send([])
     topics: list[bytes] = []
     while len(topics) < 2:
         topics += [m for m in loop.receive(publisher) if m.startswith(SUBSCRIBE)]
@@ -299,6 +299,6 @@ def test_unheard_publisher_is_not_logged(
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     loop = start_links(LinkSettings(device_connect=(endpoint,)))
     loop.now_s += 100 * SILENCE_S
-    loop.subscriber.ask([])
+    loop.subscriber.send([])
     loop.run_until(lambda: bool(loop.batches), what="a turn")
     assert loop.notices == []

@@ -418,7 +418,7 @@ def test_refused_request_ends_no_session(query: str, method: str, headers: dict[
     client = app.test_client()
     session, greedy = "/socket.io/?EIO=4&transport=polling", {"X-Forwarded-For": "192.0.2.1"}
     newcomer = {"X-Forwarded-For": "192.0.2.2"}
-    sockets = gateway_of(app).server.server.eio.sockets
+    sockets = gateway_of(app).socketio.server.eio.sockets
     assert [client.get(session, headers=greedy).status_code for _ in range(2)] == [200, 200]
     before = set(sockets)
     answer = client.open(f"/socket.io/?{query}", method=method, headers={**newcomer, **headers})

@@ -28,7 +28,7 @@ def full() -> Iterator[tuple[Gateway, WebSocketClient]]:
     gateway = gateway_of(app)
     with ExitStack() as stack:
         port = stack.enter_context(serve(app))
-        stack.callback(end, gateway.server.server.eio)
+        stack.callback(end, gateway.socketio.server.eio)
         for _ in range(ANSWERS_ABOUT_ALL):
             gateway.hub._answers_about_all.acquire()
         client = WebSocketClient(port)
@@ -48,7 +48,7 @@ def test_client_that_left_is_not_subscribed(full: tuple[Gateway, WebSocketClient
     client.text(f'42["subscribe",{SUBSCRIBE}]')
     until(gateway.hub._answers_about_all.linkcount)  # it waits in line
     client.close()
-    until(lambda: not gateway.server.server.eio.sockets)
+    until(lambda: not gateway.socketio.server.eio.sockets)
     go_on(gateway)
     until(lambda: not gateway.hub.fanout.clients)
     assert not known.everything
@@ -98,7 +98,7 @@ def test_answer_status_gap_live(
         publish(gateway.hub, bike, range(1, 2))
     with ExitStack() as stack:
         port = stack.enter_context(serve(app))
-        stack.callback(end, gateway.server.server.eio)
+        stack.callback(end, gateway.socketio.server.eio)
         stack.callback(gevent.spawn(publish_and_send, gateway, bikes).kill)
         client = WebSocketClient(port)
         stack.callback(client.close)

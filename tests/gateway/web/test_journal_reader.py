@@ -32,12 +32,14 @@ class JournalLinks:
     answers: bool = True
     refuses: bool = False
     questions: list[ReplayRequest] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
     open_now: int = 0
     open_most: int = 0
 
-    def ask(self, requests: Iterable[tuple[Route, bytes]]) -> None:
+    def send(self, requests: Iterable[tuple[Route, bytes]]) -> None:
         for route, payload in requests:
             self.questions.append(decode_request(payload))
+            self.routes.append(route)
             self.open_now += 1
             self.open_most = max(self.open_most, self.open_now)
             if self.answers:
@@ -215,13 +217,13 @@ def test_slow_page_is_incomplete(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     links, client = device
-    ask = links.ask
+    send = links.send
 
-    def ask_once(requests: Iterable[tuple[Route, bytes]]) -> None:
+    def answer_first(requests: Iterable[tuple[Route, bytes]]) -> None:
         links.answers = not links.questions
-        ask(requests)
+        send(requests)
 
-    monkeypatch.setattr(links, "ask", ask_once)
+    monkeypatch.setattr(links, "send", answer_first)
     monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.2)
     page = read(client, f"since={EPOCH}-5")
     assert (seqs(page), page["gaps"], page["next"]) == (list(range(6, 256)), [], f"{EPOCH}-255")
@@ -230,13 +232,13 @@ def test_slow_page_is_incomplete(
 
 def answer_only(links: JournalLinks, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Let the device fall silent after so many answers."""
-    ask = links.ask
+    send = links.send
 
-    def ask_on(requests: Iterable[tuple[Route, bytes]]) -> None:
+    def answer_some(requests: Iterable[tuple[Route, bytes]]) -> None:
         links.answers = len(links.questions) < count
-        ask(requests)
+        send(requests)
 
-    monkeypatch.setattr(links, "ask", ask_on)
+    monkeypatch.setattr(links, "send", answer_some)
     monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.2)
 
 
@@ -269,12 +271,12 @@ def test_empty_page_is_incomplete(
     device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch, answers: int
 ) -> None:
     links, client = device
-    ask = links.ask
+    send = links.send
     answer_only(links, monkeypatch, answers)
     page = read(client, f"since=0-0&from_ms={START_MS + 1_500_000}")
     assert (page["readings"], page["incomplete"]) == ([], True)
     links.answers = True
-    monkeypatch.setattr(links, "ask", ask)
+    monkeypatch.setattr(links, "send", send)
     monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(20))
     rest = read(client, f"since={page['next']}&from_ms={START_MS + 1_500_000}")
     assert (seqs(rest)[0], "incomplete" in rest) == (1_500, False)
@@ -359,15 +361,6 @@ def test_turn_for_address_with_fewest(
 ) -> None:
     links, client = device
     links.answers = False
-    asked: list[tuple[Route, ReplayRequest]] = []
-    ask = links.ask
-
-    def note(requests: Iterable[tuple[Route, bytes]]) -> None:
-        kept = list(requests)
-        asked.extend((route, decode_request(payload)) for route, payload in kept)
-        ask(kept)
-
-    monkeypatch.setattr(links, "ask", note)
     monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(20))
 
     def spawn(address: str, seq: int) -> "gevent.Greenlet[..., Any]":
@@ -379,11 +372,38 @@ def test_turn_for_address_with_fewest(
     gevent.idle()
     readers.append(spawn("192.0.2.2", 77))
     gevent.idle()
-    assert len(asked) == journal_reader.AT_ONCE_MAX
-    links._answer(*asked[0])
+    assert len(links.questions) == journal_reader.AT_ONCE_MAX
+    links._answer(links.routes[0], links.questions[0])
     gevent.idle()
-    assert asked[-1][1].after == Cursor(EPOCH, 77)
+    assert links.questions[-1].after == Cursor(EPOCH, 77)
     gevent.killall(readers)
+
+
+def test_no_question_if_repair_begins_during_wait_for_slot(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", scaled_s(20))
+    links, client = device
+    links.answers = False
+
+    def spawn(seq: int) -> "gevent.Greenlet[..., Any]":
+        own = client.application.test_client()
+        return gevent.spawn(read, own, f"since={EPOCH}-{seq}&limit=1")
+
+    holding = [spawn(seq) for seq in range(journal_reader.AT_ONCE_MAX)]
+    gevent.idle()
+    waiting = spawn(77)
+    gevent.idle()
+    publish(links.hub, "a", range(PUBLISHED + 3, PUBLISHED + 4))  # two readings are missing
+    links.answers = True
+    asked = len(links.questions)
+    links._answer(links.routes[0], links.questions[0])
+    assert seqs(holding[0].get(timeout=scaled_s(20))) == [1]
+    gevent.idle()
+    assert len(links.questions) == asked
+    publish(links.hub, "a", range(PUBLISHED + 1, PUBLISHED + 3))
+    assert seqs(waiting.get(timeout=scaled_s(20))) == [78]
+    gevent.killall(holding)
 
 
 def test_no_question_while_device_repairs(

@@ -8,8 +8,8 @@ from device.journal import MemoryJournal
 from shared.cursor import Cursor
 from shared.reading import Reading
 from shared.replay_server.questions import (
+    ANSWER_BYTES_MAX,
     ENVELOPE_FRAMES_MAX,
-    PAGE_BYTES_MAX,
     WAITING_LEAST,
     WAITING_MAX_S,
     PendingQuestions,
@@ -104,7 +104,7 @@ def test_answer_is_cut_by_bytes() -> None:
     while after.seq < 3000:
         ask(questions, PEER, after=after)
         page = answer(questions)
-        assert sum(len(encode_reading(reading)) for reading in page.readings) <= PAGE_BYTES_MAX
+        assert sum(len(encode_reading(reading)) for reading in page.readings) <= ANSWER_BYTES_MAX
         seqs += [reading.seq for reading in page.readings]
         after = page.readings[-1].cursor
     assert seqs == list(range(1, 3001))
@@ -112,7 +112,7 @@ def test_answer_is_cut_by_bytes() -> None:
 
 def test_at_least_one_reading_comes_however_large() -> None:
     journal = MemoryJournal(1)
-    journal.append("ebike-001", Cursor(7, 1), b"x" * (PAGE_BYTES_MAX + 1))
+    journal.append("ebike-001", Cursor(7, 1), b"x" * (ANSWER_BYTES_MAX + 1))
     questions = PendingQuestions(journal, {"ebike-001"})
     ask(questions, PEER)
     taken = questions.take(NOW_S)

@@ -2,7 +2,7 @@ from resource import RLIM_INFINITY
 
 import pytest
 
-from gateway.__main__ import descriptor_limit, share_out
+from gateway.descriptors import descriptor_limit, share_out
 from shared.errors import SettingsError
 
 
