@@ -1,0 +1,75 @@
+"""The port by bleak, for the system's Bluetooth: BlueZ on Linux, and that of macOS and Windows."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+
+from bleak import BleakClient, BleakScanner
+from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.exc import BleakBluetoothNotAvailableError, BleakError
+from bleak.uuids import normalize_uuid_16
+
+from device.sources.bluetooth import LinkError, Nearby, Radio, RadioError, useful
+from device.sources.bluetooth.events import Events
+from device.sources.decoders.cycling import Kind
+
+CONNECT_S = 30.0
+
+
+@asynccontextmanager
+async def open_side(_transport: None) -> AsyncIterator[Radio]:
+    """Search for a moment, because only that tells whether the system's Bluetooth can be used."""
+    radio = BleakRadio()
+    with _translated("the system's Bluetooth cannot be used", RadioError):
+        async with BleakScanner():
+            pass
+    yield radio
+
+
+class BleakRadio:
+    """Finds devices and connects to them with the system's Bluetooth."""
+
+    async def find(self) -> AsyncGenerator[Nearby, None]:
+        with _translated("the search failed", LinkError):
+            async with BleakScanner() as scanner:
+                async for device, advertisement in scanner.advertisement_data():
+                    uuids = set(advertisement.service_uuids)
+                    kinds = (kind for kind in Kind if normalize_uuid_16(kind.service) in uuids)
+                    yield Nearby(
+                        device.address, advertisement.local_name or device.name, frozenset(kinds)
+                    )
+
+    async def notifications(self, nearby: Nearby) -> AsyncGenerator[tuple[Kind, bytes], None]:
+        heard = Events[tuple[Kind, bytes]]()
+        with _translated("no connection", LinkError):
+            async with BleakClient(nearby.address, heard.end, timeout=CONNECT_S) as client:
+                await _subscribe(client, heard)
+                async for notification in heard:
+                    yield notification
+        raise LinkError("the link dropped")
+
+
+async def _subscribe(client: BleakClient, heard: Events[tuple[Kind, bytes]]) -> None:
+    offered = {
+        kind: found
+        for kind in Kind
+        if (found := client.services.get_characteristic(normalize_uuid_16(kind.characteristic)))
+    }
+    for kind in useful(frozenset(offered)):
+        await client.start_notify(offered[kind], partial(_hear, heard, kind))
+
+
+def _hear(
+    heard: Events[tuple[Kind, bytes]], kind: Kind, _from: BleakGATTCharacteristic, data: bytearray
+) -> None:
+    heard.put((kind, bytes(data)))
+
+
+@contextmanager
+def _translated(what: str, kind: type[LinkError]) -> Iterator[None]:
+    try:
+        yield
+    except BleakBluetoothNotAvailableError as error:
+        raise RadioError(f"the system's Bluetooth cannot be used: {error.args[0]}") from error
+    except (BleakError, OSError, EOFError) as error:
+        raise kind(f"{what}: {str(error) or type(error).__name__}") from error
