@@ -8,9 +8,10 @@ beside the publisher.
 The two libraries are optional and slow to import, so this module imports neither of them.
 """
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Protocol
 
@@ -53,16 +54,15 @@ class Radio(Protocol):
         """
 
 
-def open_radio(transport: str | None) -> AbstractAsyncContextManager[Radio]:
-    """Open the controller ``transport``, or the system's Bluetooth if it is None.
+def radio_of(transport: str | None) -> Callable[[], AbstractAsyncContextManager[Radio]]:
+    """Return what opens the controller ``transport``, or the system's Bluetooth if it is None.
 
-    Raises :class:`SourceError` if the library is missing; entering raises :class:`RadioError`.
+    Raises :class:`SourceError` if the library is missing. What it returns raises
+    :class:`RadioError` if the controller cannot be used.
     """
     library = "bleak" if transport is None else "bumble"
     need(library, EXTRA)
-    side = import_module(f"{__name__}.{library}_radio")
-    radio: AbstractAsyncContextManager[Radio] = side.open_side(transport)
-    return radio
+    return partial(import_module(f"{__name__}.{library}_radio").open_side, transport)
 
 
 def useful(offered: frozenset[Kind]) -> frozenset[Kind]:
@@ -79,3 +79,8 @@ def pauses_s() -> Iterator[float]:
     while True:
         yield pause_s
         pause_s = min(2 * pause_s, PAUSE_MAX_S)
+
+
+def bare(address: str) -> str:
+    """Return an address without the type that bumble writes after public ones."""
+    return address.partition("/")[0]
