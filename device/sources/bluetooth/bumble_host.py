@@ -1,6 +1,7 @@
 """A Bluetooth controller that this process drives itself, by the library bumble."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from bumble.transport import open_transport
 from device.sources.bluetooth import RadioError
 
 START_S = 10.0
+logging.getLogger("bumble").setLevel(logging.INFO)  # below, it reports every packet
 
 
 @dataclass(frozen=True, slots=True)
