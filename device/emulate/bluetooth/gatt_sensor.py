@@ -44,9 +44,9 @@ async def pose(emulation: Emulation, kind: Kind, deliveries: Iterator[Delivery])
             if not delivery.notifications:
                 await _disconnect(device)
             elif any(device.gatt_server.subscribers.values()):
+                emulation.truth.tell(delivery.at_s, delivery.truth)
                 for data in delivery.notifications:
                     await device.notify_subscribers(measurement, data)
-                emulation.truth.tell(delivery.at_s, delivery.truth)
         await _disconnect(device)
 
 

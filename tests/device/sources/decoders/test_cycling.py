@@ -1,6 +1,6 @@
 """Notifications of sensors for cycling, as bytes and during a ride of an hour."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from random import Random
 from typing import NamedTuple
@@ -21,13 +21,13 @@ from device.sources.decoders.cycling import (
     encode_power,
 )
 from device.sources.decoders.cycling_sensor import CyclingSensor
-from device.sources.decoders.revolutions import STANDSTILL_S, Rate, Revolutions
+from device.sources.decoders.revolutions import Rate, Revolutions
 from device.sources.simulator import simulate
 from shared.errors import BadMessage, SourceError
+from tests.cycling_truth import INTERVAL_S, is_true
 
 HOUR_S = 3_600
 WHEEL_M = 2.105
-INTERVAL_S = 1.0
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_hour_invents_nothing(
 ) -> None:
     heard = hear(setup, ride, disturbances)
     assert len(heard) == HOUR_S / INTERVAL_S
-    wrong = [one for one in heard for sample in one.samples if not is_true(setup, one, sample)]
+    wrong = [one for one in heard for sample in one.samples if not is_measured(setup, sample, one)]
     assert wrong == []
     assert max(len(one.samples) for one in heard) == 1
 
@@ -246,34 +246,6 @@ def test_hour_loses_no_revolution(setup: Setup, ride: Sequence[Sample]) -> None:
     assert any(sample.speed_kmh > 30 for one in heard for sample in one.samples)
 
 
-def is_true(setup: Setup, heard: Heard, sample: Sample) -> bool:
-    """Tell whether a sample says what was measured, within the resolution of the protocol."""
-    truth = heard.delivery.truth
-    if setup.kind is Kind.FTMS:
-        said = {"speed_kmh": sample.speed_kmh, **sample.values}
-        return said == {key: truth[key] for key in ("speed_kmh", "cadence_rpm", "power_w")}
-    values = sample.values
-    return (
-        is_near("speed_kmh", sample.speed_kmh, truth, setup.wheel_m * 3.6)
-        and (
-            "cadence_rpm" not in values or is_near("cadence_rpm", values["cadence_rpm"], truth, 60)
-        )
-        and (setup.kind is Kind.CSC or values.get("power_w") == truth["power_w"])
-    )
-
-
-TICKS = 0.003
-"""Two ticks of 1/1024 s in the least time between two revolutions of different records."""
-LATE_S = 1.0
-
-
-def is_near(key: str, value: object, truth: Mapping[str, float], per_hz: float) -> bool:
-    """Compare a value that was derived from a counter with its truth."""
-    assert isinstance(value, int | float)
-    if key in truth:
-        return abs(value - truth[key]) <= TICKS * truth[key] + 0.06
-    waited_s = per_hz / truth[f"{key}_max"]
-    if value == 0:
-        return waited_s >= STANDSTILL_S - LATE_S
-    least_s = waited_s - INTERVAL_S - LATE_S
-    return least_s <= 0 or value <= per_hz / least_s
+def is_measured(setup: Setup, sample: Sample, heard: Heard) -> bool:
+    values = {"speed_kmh": sample.speed_kmh, **sample.values}
+    return is_true(setup.kind, setup.wheel_m, values, heard.delivery.truth)
