@@ -180,6 +180,15 @@ def test_two_services_of_one_sensor() -> None:
     assert sensor.take(Kind.CSC, csc(9, 2048), 2.1) == Sample(None, 14.4)  # no new power
 
 
+def test_cadence_without_new_turn_is_left_out() -> None:
+    sensor = CyclingSensor(1.0)
+    wheels = Counter(1, 0), Counter(5, 1024), Counter(9, 2048)
+    cranks = Counter(1, 0), Counter(2, 1024), Counter(2, 1024)
+    heard = [encode_csc(Measurement(*both)) for both in zip(wheels, cranks, strict=True)]
+    samples = [sensor.take(Kind.CSC, data, float(at_s)) for at_s, data in enumerate(heard)]
+    assert samples == [None, Sample(None, 14.4, {"cadence_rpm": 60.0}), Sample(None, 14.4)]
+
+
 def test_old_power_is_left_out() -> None:
     sensor = CyclingSensor(1.0)
     sensor.take(Kind.CSC, csc(1, 0), 0.0)
