@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from loguru import logger
 
 from device.sources import SOURCES, Source
-from device.sources.bluetooth import LinkError, Nearby, Radio, RadioError, bare, pauses_s, radio_of
+from device.sources.bluetooth import LinkError, Nearby, Radio, RadioError, pauses_s, radio_of
 from device.sources.bluetooth.loop_thread import run_beside
 from device.sources.decoders.cycling import Kind
 from device.sources.decoders.cycling_sensor import CyclingSensor
@@ -137,5 +137,5 @@ class Follower:
 
 def is_wanted(nearby: Nearby, wanted: str) -> bool:
     """Tell whether a device has this name or address, in any case of letters."""
-    names = (bare(nearby.address), nearby.name or "")
+    names = (nearby.address, nearby.name or "")
     return wanted.casefold() in (name.casefold() for name in names)

@@ -1,16 +1,23 @@
 """The source ``ble`` and ``device.scan``: settings, what is near, a controller that fails."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from bleak import BleakClient, BleakScanner
 
 from device.sources.ble import is_wanted
 from device.sources.bluetooth import LinkError, Nearby, pauses_s, useful
-from device.sources.decoders.cycling import Kind
+from device.sources.bluetooth.bleak_radio import BleakRadio
+from device.sources.bluetooth.bumble_host import open_host
+from device.sources.decoders.cycling import Kind, decode
 from tests.conftest import StartProcess
 from tests.controllers import READY
+from tests.device.sources.bleak_backend import backends
 
 NO_BUS = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"}
 """Hides the Bluetooth of a computer that has one."""
@@ -136,6 +143,42 @@ def test_device_without_useful_service() -> None:
 
 @pytest.mark.parametrize("wanted", ["Wheel", "wheel", "c0:ff:ee:00:00:01", "C0:FF:EE:00:00:01"])
 def test_name_and_address_in_any_case(wanted: str) -> None:
-    assert is_wanted(Nearby("C0:FF:EE:00:00:01/P", "Wheel"), wanted)
+    assert is_wanted(Nearby("C0:FF:EE:00:00:01", "Wheel"), wanted)
     assert not is_wanted(Nearby("C0:FF:EE:00:00:02", "Wheels"), wanted)
     assert not is_wanted(Nearby("C0:FF:EE:00:00:02"), wanted)
+
+
+def test_bleak_side(start_process: StartProcess, free_port: Callable[[], int]) -> None:
+    ports = [str(free_port()) for _ in range(2)]
+    sensor, own = (f"tcp-client:127.0.0.1:{port}" for port in ports)
+    start_process(["python", "-m", "tests.controllers", *ports]).wait_for_line(READY)
+    emulate = ["python", "-m", "device.emulate", "ftms", "--interval", "0.5"]
+    emulator = start_process([*emulate, "--transport", sensor])
+    found, heard = asyncio.run(hear_three(own, emulator.process.terminate))
+    assert (found.name, *found.kinds) == ("Spoke FTMS", Kind.FTMS)
+    assert [kind for kind, _ in heard] == [Kind.FTMS] * 3
+    assert all(decode(kind, data).speed_kmh is not None for kind, data in heard)
+
+
+async def hear_three(
+    transport: str, end_link: Callable[[], None]
+) -> tuple[Nearby, list[tuple[Kind, bytes]]]:
+    """Find a sensor by bleak, take three notifications, and wait until the link has ended."""
+    async with open_host(transport) as host:
+        scanner, client = backends(host.device)
+        radio = BleakRadio(
+            partial(BleakScanner, backend=scanner), partial(BleakClient, backend=client)
+        )
+        async with aclosing(radio.find()) as searching:
+            found = await anext(searching)
+        async with aclosing(radio.notifications(found)) as notifications:
+            heard = [await anext(notifications) for _ in range(3)]
+            end_link()
+            with pytest.raises(LinkError, match="the link dropped"):
+                await last_of(notifications)
+    return found, heard
+
+
+async def last_of(notifications: AsyncGenerator[tuple[Kind, bytes], None]) -> None:
+    async for _ in notifications:
+        pass
