@@ -118,6 +118,8 @@ class Follower:
             return
         if sample is not None:
             self._source.put(sample)
+        if sensor.is_cut and self._once.is_first("cut"):
+            logger.warning("notifications_cut", sensor=self._wanted, why="the MTU is too small")
         self._without_speed = 0 if sample is not None else self._without_speed + 1
         if self._without_speed == WITHOUT_SPEED_MAX and self._once.is_first("no speed"):
             logger.warning("no_speed", sensor=self._wanted, why="the sensor notifies no speed")

@@ -196,6 +196,14 @@ def test_old_power_is_left_out() -> None:
     assert sensor.take(Kind.CSC, csc(25, 6144), 6.0) == Sample(None, 14.4)
 
 
+def test_cut_notification_is_noticed() -> None:
+    sensor = CyclingSensor(None)
+    assert sensor.take(Kind.FTMS, bytes.fromhex("0400 c409 a100"), 0.0) is not None
+    assert not sensor.is_cut
+    cut = sensor.take(Kind.FTMS, bytes.fromhex("0400 ca08 a1"), 1.0)
+    assert (cut, sensor.is_cut) == (Sample(None, 22.5), True)
+
+
 @pytest.fixture(scope="module")
 def ride() -> Sequence[Sample]:
     return list(islice(simulate("7/0", STEP_S), int(HOUR_S / STEP_S)))
