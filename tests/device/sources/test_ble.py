@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from bleak import BleakClient, BleakScanner
 
+from device.emulate.__main__ import main as emulate
 from device.sources.ble import is_wanted
 from device.sources.bluetooth import LinkError, Nearby, pauses_s, useful
 from device.sources.bluetooth.bleak_radio import BleakRadio
@@ -75,18 +76,37 @@ def test_scan_without_bluetooth(start_process: StartProcess) -> None:
     emulator.wait_for_line("^the Bluetooth transport pigeon cannot be opened")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--name", ""],
+        ["--name", "a name that is longer than 20 bytes"],
+        ["--address", "F0:12"],
+        ["--wheel", "0"],
+        ["--interval", "nan"],
+        ["--drop", "soon"],
+        ["--mtu", "22"],
+    ],
+)
+def test_wrong_option_of_emulator(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        emulate(["csc", "--transport", "usb:0", *wrong])
+    assert ended.value.code == 2
+    assert f"argument {wrong[0]}: " in capsys.readouterr().err
+
+
 def test_controller_that_fails(
     start_process: StartProcess, free_port: Callable[[], int], binds: list[str]
 ) -> None:
     ports = [str(free_port()) for _ in range(2)]
     sensor, own = (f"tcp-client:127.0.0.1:{port}" for port in ports)
     join = ["python", "-m", "tests.controllers", *ports]
-    emulate = ["python", "-m", "device.emulate", "ftms", "--transport", sensor, "--interval", "0.5"]
+    pose = ["python", "-m", "device.emulate", "ftms", "--transport", sensor, "--interval", "0.5"]
     device = ["python", "-m", "device", *binds, "--source", "ble:spoke ftms"]
 
     controllers = start_process(join)
     controllers.wait_for_line(READY)
-    emulator = start_process(emulate)
+    emulator = start_process(pose)
     scan = start_process(["python", "-m", "device.scan", "--transport", own, "--seconds", "3"])
     assert scan.wait() == 0
     scan.wait_for_line(r"^([0-9A-F]{2}:){5}[0-9A-F]{2}  Spoke FTMS +fitness machine$")
@@ -98,7 +118,7 @@ def test_controller_that_fails(
     emulator.wait_for_line("^the Bluetooth controller is gone")
     bike.wait_for_line("sensor_lost .*the Bluetooth controller is gone")
     start_process(join).wait_for_line(READY)
-    start_process(emulate)
+    start_process(pose)
     bike.wait_for_line("sensor_connected", count=2)
     assert bike.stop() == 0
     bike.wait_for_line(r"stopped readings=[1-9]\d* left_out=nothing")
@@ -112,8 +132,8 @@ def test_missing_size_of_wheel(
     sensor, own = (f"tcp-client:127.0.0.1:{port}" for port in ports)
     start_process(["python", "-m", "tests.controllers", *ports]).wait_for_line(READY)
     address = "F0:00:00:00:00:01"
-    emulate = ["python", "-m", "device.emulate", "csc", "--address", address]
-    start_process([*emulate, "--transport", sensor])
+    pose = ["python", "-m", "device.emulate", "csc", "--address", address]
+    start_process([*pose, "--transport", sensor])
     flags = ["--source", f"ble:{address.lower()}", "--ble-transport", own]
     bike = start_process(["python", "-m", "device", *binds, *flags])
     assert bike.wait() == 2
@@ -152,8 +172,8 @@ def test_bleak_side(start_process: StartProcess, free_port: Callable[[], int]) -
     ports = [str(free_port()) for _ in range(2)]
     sensor, own = (f"tcp-client:127.0.0.1:{port}" for port in ports)
     start_process(["python", "-m", "tests.controllers", *ports]).wait_for_line(READY)
-    emulate = ["python", "-m", "device.emulate", "ftms", "--interval", "0.5"]
-    emulator = start_process([*emulate, "--transport", sensor])
+    pose = ["python", "-m", "device.emulate", "ftms", "--interval", "0.5"]
+    emulator = start_process([*pose, "--transport", sensor])
     found, heard = asyncio.run(hear_three(own, emulator.process.terminate))
     assert (found.name, *found.kinds) == ("Spoke FTMS", Kind.FTMS)
     assert [kind for kind, _ in heard] == [Kind.FTMS] * 3
