@@ -50,7 +50,7 @@ def test_refused_setting(
     start_process: StartProcess, binds: list[str], flags: list[str], why: str
 ) -> None:
     device = start_process(["python", "-m", "device", *binds, *flags], NO_BUS)
-    assert device.wait() == 2
+    assert device.wait(timeout_s=30) == 2
     device.wait_for_line(why)
 
 
@@ -72,7 +72,7 @@ def test_scan_without_bluetooth(start_process: StartProcess) -> None:
     assert scan.wait() == 2
     scan.wait_for_line("^the system's Bluetooth cannot be used")
     emulator = start_process(["python", "-m", "device.emulate", "csc", "--transport", "pigeon"])
-    assert emulator.wait() == 2
+    assert emulator.wait(timeout_s=30) == 2
     emulator.wait_for_line("^the Bluetooth transport pigeon cannot be opened")
 
 
@@ -108,13 +108,13 @@ def test_controller_that_fails(
     controllers.wait_for_line(READY)
     emulator = start_process(pose)
     scan = start_process(["python", "-m", "device.scan", "--transport", own, "--seconds", "3"])
-    assert scan.wait() == 0
+    assert scan.wait(timeout_s=30) == 0
     scan.wait_for_line(r"^([0-9A-F]{2}:){5}[0-9A-F]{2}  Spoke FTMS +fitness machine$")
     bike = start_process([*device, "--ble-transport", own])
     bike.wait_for_line("sensor_connected")
 
     controllers.stop()
-    assert emulator.wait() == 2
+    assert emulator.wait(timeout_s=30) == 2
     emulator.wait_for_line("^the Bluetooth controller is gone")
     bike.wait_for_line("sensor_lost .*the Bluetooth controller is gone")
     start_process(join).wait_for_line(READY)
@@ -136,7 +136,7 @@ def test_missing_size_of_wheel(
     start_process([*pose, "--transport", sensor])
     flags = ["--source", f"ble:{address.lower()}", "--ble-transport", own]
     bike = start_process(["python", "-m", "device", *binds, *flags])
-    assert bike.wait() == 2
+    assert bike.wait(timeout_s=30) == 2
     bike.wait_for_line("counts turns of the wheel: set SPOKE_WHEEL_M")
 
 
