@@ -107,6 +107,7 @@ def test_controller_that_fails(
     controllers = start_process(join)
     controllers.wait_for_line(READY)
     emulator = start_process(pose)
+    emulator.wait_for_line("^Spoke FTMS advertises at ")
     scan = start_process(["python", "-m", "device.scan", "--transport", own, "--seconds", "3"])
     assert scan.wait(timeout_s=30) == 0
     scan.wait_for_line(r"^([0-9A-F]{2}:){5}[0-9A-F]{2}  Spoke FTMS +fitness machine$")
