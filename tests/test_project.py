@@ -16,7 +16,13 @@ ONLY_FOR_TESTS = {
     "scripts/ride_check.py",
     "scripts/ride_plot.py",
 }
-EXTRAS = {"gateway/gunicorn_worker.py": "requirements-gunicorn.txt"}
+EXTRAS = {
+    "device/emulate/bluetooth/gatt_sensor.py": "requirements-ble.txt",
+    "device/sources/bluetooth/bleak_radio.py": "requirements-ble.txt",
+    "device/sources/bluetooth/bumble_host.py": "requirements-ble.txt",
+    "device/sources/bluetooth/bumble_radio.py": "requirements-ble.txt",
+    "gateway/gunicorn_worker.py": "requirements-gunicorn.txt",
+}
 """Modules that not everybody needs, and where their libraries are required."""
 OWN = {"device", "gateway", "shared", "scripts", "tests"}
 TYPES_ONLY = {"_typeshed"}

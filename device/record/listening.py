@@ -64,7 +64,7 @@ class Listening:
         file.write(b"".join([*lines, recorder.tick(now)]))
         if recorder.requests:
             asked, recorder.requests = recorder.requests, []
-            self._subscriber.ask(asked)
+            self._subscriber.send(asked)
 
     def _watch(self, descriptor: int, on_readable: Callable[[], None]) -> Callable[[], None]:
         self._selector.register(descriptor, selectors.EVENT_READ, on_readable)

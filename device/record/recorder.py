@@ -150,7 +150,7 @@ class Recorder:
 
     def _ask(self, feed: Feed, ask: Ask, now: Now) -> bytes:
         """Ask for missing readings; return the lines to write if there is no replay to ask."""
-        asked = self.replay.ask(feed.device_id, *ask, now.monotonic_s)
+        asked = self.replay.requests_for(feed.device_id, *ask, now.monotonic_s)
         self.requests += asked
         if asked:
             return b""

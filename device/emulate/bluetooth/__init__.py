@@ -1,0 +1,1 @@
+"""Emulators over Bluetooth, by the library bumble, which this module does not import."""
