@@ -36,7 +36,7 @@ def measure_cluster(times: Times, rounds: int, minutes: float) -> tuple[str, boo
     verdicts = [judge(demand, results) for demand in CLUSTER_DEMANDS]
     parts = ["\n".join(f"- {note}" for note in notes), verdict_table(verdicts)]
     text = "\n\n".join([*parts, *cluster_tables(results)]) + "\n"
-    return text, not failures and not any(v.words.startswith(MISSED) for v in verdicts)
+    return text, all(v.value is not None and not v.words.startswith(MISSED) for v in verdicts)
 
 
 def _steps(rounds: int) -> Sequence[Step]:

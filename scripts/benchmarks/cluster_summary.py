@@ -9,12 +9,13 @@ from scripts.benchmarks.summary import NOTHING, Demand, Figures, Medians, table
 SUMMED = ("deliveries", "bytes", "gaps", "lost", "ready", "total", "cpu_s")
 SPOKE = "spoke"
 ONE = ("gateways 1", SPOKE)
+PROXIED, KILLED = "proxy 1,000", "killed 1,000"
 
 CLUSTER_DEMANDS = (
     Demand("2 gateways: CPU a delivery / 1 gateway", "gateways 2", "cpu_us", 1.1, None, ONE),
     Demand("4 gateways: CPU a delivery / 1 gateway", "gateways 4", "cpu_us", 1.1, None, ONE),
     Demand("4 gateways: readings missing", "gateways 4", "missing", 0),
-    Demand("a killed gateway: readings missing", "killed", "missing", 0),
+    Demand("a killed gateway: readings missing", KILLED, "missing", 0),
 )
 
 GATEWAY_COLUMNS = {
@@ -64,7 +65,7 @@ def percentile(values: Sequence[float], part: float) -> float:
 def cluster_tables(found: Medians) -> list[str]:
     """Make the tables of several gateways, as Markdown."""
     sections = (
-        ("gateways", "gateways", "4,000 clients, 1 device at 5 Hz", GATEWAY_COLUMNS),
+        ("gateways", "gateways", "8,000 clients, 1 device at 10 Hz", GATEWAY_COLUMNS),
         ("intake", "gateway", "A gateway without clients, 100 devices", INTAKE_COLUMNS),
         ("proxy", "clients", "1,000 clients through HAProxy, 1 device at 20 Hz", PROXY_COLUMNS),
         ("killed", "clients", "1,000 clients of a killed gateway read again", KILLED_COLUMNS),

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from scripts.benchmarks.cluster_summary import percentile
+from scripts.benchmarks.cluster_summary import KILLED, PROXIED, percentile
 from scripts.benchmarks.gateways import SPOKE, Gateways, connect, figures, open_gateways, window
 from scripts.benchmarks.measure import WARM_S, Figures
 from scripts.benchmarks.processes import BenchError, Talker, cpu_s, resident_kb, running
@@ -55,8 +55,8 @@ def measure_failover(folder: Path, window_s: float) -> dict[str, Figures]:
         with _open_cluster(folder) as cluster:
             cluster.send_all_to_first()
             return {
-                "proxy 1,000": _measure_proxy(cluster, window_s),
-                "killed 1,000": _measure_killed(cluster),
+                PROXIED: _measure_proxy(cluster, window_s),
+                KILLED: _measure_killed(cluster),
             }
     except AssertionError as error:
         raise BenchError(str(error).splitlines()[0]) from error

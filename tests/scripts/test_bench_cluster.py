@@ -9,6 +9,7 @@ from scripts.benchmarks import __main__ as bench
 from scripts.benchmarks import cluster
 from scripts.benchmarks.cluster_summary import (
     CLUSTER_DEMANDS,
+    KILLED,
     add_reports,
     cluster_tables,
     percentile,
@@ -74,12 +75,18 @@ def test_cost_of_two_gateways(cost_us: float, words: str) -> None:
     assert judge(CLUSTER_DEMANDS[0], found).words == words
 
 
+def test_demands_use_workloads_of_the_steps() -> None:
+    measured = {f"gateways {count}" for count in cluster.GATEWAYS} | {KILLED}
+
+    assert {demand.workload for demand in CLUSTER_DEMANDS} <= measured
+
+
 def test_tables_have_a_row_for_each_workload() -> None:
     found = {
         ("gateways 1", "spoke"): {"cpu_us": 9.0},
         ("gateways 4", "spoke"): {"cpu_us": 9.5},
         ("intake at 1,000 Hz", "spoke"): {"rate_hz": 1000.0, "core_part": 0.123},
-        ("killed 1,000", "spoke"): {"back_p50_s": 1.25, "missing": 0},
+        (KILLED, "spoke"): {"back_p50_s": 1.25, "missing": 0},
     }
 
     text = "\n".join(cluster_tables(found))
