@@ -65,7 +65,7 @@ def percentile(values: Sequence[float], part: float) -> float:
 def cluster_tables(found: Medians) -> list[str]:
     """Make the tables of several gateways, as Markdown."""
     sections = (
-        ("gateways", "gateways", "8,000 clients, 1 device at 10 Hz", GATEWAY_COLUMNS),
+        ("gateways", "gateways", "8,000 clients, 1 device at 8 Hz", GATEWAY_COLUMNS),
         ("intake", "gateway", "A gateway without clients, 100 devices", INTAKE_COLUMNS),
         ("proxy", "clients", "1,000 clients through HAProxy, 1 device at 20 Hz", PROXY_COLUMNS),
         ("killed", "clients", "1,000 clients of a killed gateway read again", KILLED_COLUMNS),

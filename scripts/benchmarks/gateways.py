@@ -25,8 +25,8 @@ from scripts.benchmarks.servers import ROOT, SERVERS, Place
 from scripts.benchmarks.trial import CONNECT_WAIT_S, PRIMED_S, load_client
 from scripts.benchmarks.workloads import plan_text
 
-CLIENTS, RATE_HZ = 8_000, 10
-"""Of all gateways together. One gateway alone uses two thirds of a core for them: most of that is
+CLIENTS, RATE_HZ = 8_000, 8
+"""Of all gateways together. One gateway alone uses about half a core for them: most of that is
 for deliveries, and it still sends each reading before the next one comes. A gateway that is behind
 joins readings, and they cost less."""
 INTAKE_DEVICES = 100
