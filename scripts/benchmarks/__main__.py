@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from scripts.benchmarks import summary
+from scripts.benchmarks import cluster, summary
 from scripts.benchmarks.against import compare
 from scripts.benchmarks.machine import machine_lines
 from scripts.benchmarks.measure import Figures, Times, measure
+from scripts.benchmarks.page import write_section
 from scripts.benchmarks.plot import draw_bars
-from scripts.benchmarks.prepare import prepare
+from scripts.benchmarks.prepare import prepare, prepare_cluster
 from scripts.benchmarks.processes import BenchError
 from scripts.benchmarks.servers import ROOT, SERVERS, STORE
 from scripts.benchmarks.summary import (
@@ -31,6 +32,8 @@ from shared.program import run
 
 MINUTES, QUICK_MINUTES = 43.0, 3.7
 """No measurement starts after this time, so a run takes at most 45 minutes, a quick one 4."""
+CLUSTER_MINUTES, CLUSTER_QUICK_MINUTES = 5.3, 1.3
+"""The same for ``--cluster``: at most 6 minutes, and 2."""
 TIMES, QUICK_TIMES = Times(window_s=8.0, step_s=2.5), Times(window_s=3.0, step_s=1.0)
 ROUNDS = 3
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -63,10 +66,12 @@ class Progress:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure. Return 1 if Spoke missed a requirement, 2 if the measurement failed."""
-    options = _parser().parse_args(arguments)
+    options = parse(arguments)
     times = QUICK_TIMES if options.quick else TIMES
     chosen = [w for w in WORKLOADS if _is_chosen(w, options)]
     try:
+        if options.cluster:
+            return _measure_cluster(options, times)
         left_out = prepare()
         if options.against:
             for workload in chosen:
@@ -83,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
 def _measure_all(
     options: argparse.Namespace, chosen: Sequence[Workload], times: Times, left_out: dict[str, str]
 ) -> int:
-    rounds = options.rounds or (1 if options.quick else ROUNDS)
+    rounds = _rounds(options)
     steps = [
         (workload, name)
         for _ in range(rounds)
@@ -107,6 +112,16 @@ def _measure_all(
         write_page(text, medians(found))
     verdicts = [judge(demand, medians(found)) for demand in DEMANDS]
     return MISSED if any(verdict.words.startswith(summary.MISSED) for verdict in verdicts) else DONE
+
+
+def _measure_cluster(options: argparse.Namespace, times: Times) -> int:
+    prepare_cluster()
+    minutes = CLUSTER_QUICK_MINUTES if options.quick else CLUSTER_MINUTES
+    text, is_met = cluster.measure_cluster(times, _rounds(options), minutes)
+    print(text)
+    if options.write:
+        write_section(PAGE, cluster.BEGIN, cluster.END, text)
+    return DONE if is_met else MISSED
 
 
 def _take_steps(
@@ -157,10 +172,7 @@ def report(
 
 def write_page(text: str, found: Medians) -> None:
     """Write the results into docs/benchmarks.md, and draw the picture."""
-    page = PAGE.read_text("utf-8")
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", "utf-8")
+    write_section(PAGE, BEGIN, END, text)
     bars = [
         (SERVERS[name].title, figures["cpu_us"])
         for (workload, name), figures in found.items()
@@ -175,12 +187,26 @@ def _how(rounds: int, times: Times) -> list[str]:
     return [f"{turns}, windows of {times.window_s:.0f} s (flat: ten minutes)"]
 
 
+def _rounds(options: argparse.Namespace) -> int:
+    rounds: int = options.rounds or (1 if options.quick else ROUNDS)
+    return rounds
+
+
 def _is_chosen(workload: Workload, options: argparse.Namespace) -> bool:
     if options.only:
         return workload.name in options.only
     if options.against:
         return workload.name == "steady"
     return bool(workload.quick) or not (options.quick or workload.by_name)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the arguments. An error ends the program with code 2."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.cluster and (options.only or options.servers or options.against):
+        parser.error("--cluster cannot be combined with --only, --servers or --against")
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -196,6 +222,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, help=f"how often to measure ({ROUNDS}; quick: once)")
     parser.add_argument("--write", action="store_true", help="update docs/benchmarks.md")
     parser.add_argument("--against", metavar="REV", help="compare with a git revision, in 9 pairs")
+    parser.add_argument(
+        "--cluster", action="store_true", help="measure several gateways, at most 6 minutes"
+    )
     return parser
 
 

@@ -1,13 +1,13 @@
 """One measurement: the kinds of workloads and the figures that each kind gives."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
-from scripts.benchmarks.processes import BenchError, Talker, free_ports
+from scripts.benchmarks.processes import BenchError, free_ports
 from scripts.benchmarks.servers import ROOT, SERVERS, Place
 from scripts.benchmarks.trial import CONNECT_WAIT_S, Trial, open_trial
 from scripts.benchmarks.workloads import RINGS_MB, Workload
@@ -53,7 +53,7 @@ def measure(name: str, workload: Workload, times: Times, root: Path = ROOT) -> F
                 connects_hz = trial.connect()
                 figures = {"connects_hz": connects_hz, **_KINDS[workload.kind](trial, times)}
         except BenchError as error:
-            raise BenchError(f"{error}{_last_words(place.folder)}") from error
+            raise BenchError(f"{error}{last_words(place.folder)}") from error
     few = workload.clients < CROWD
     return {name: value for name, value in figures.items() if not (few and name in PER_CLIENT)}
 
@@ -65,15 +65,15 @@ def _steady(trial: Trial, times: Times) -> Figures:
     found = trial.window(times.window_s)
     client_kb = trial.growth_kb / trial.workload.clients
     expected = trial.expected(trial.set_rate(0) - trial.workload.devices)
-    missing = expected - _drained(trial.load, expected)
+    missing = expected - drained(lambda: trial.load.ask("report")["total"], expected)
     return {**_figures(found, trial), "client_kb": client_kb, "missing": missing}
 
 
-def _drained(load: Talker, expected: int) -> int:
+def drained(count: Callable[[], int], expected: int) -> int:
     """Wait until all deliveries have arrived, or none arrives any more; return their number."""
     until_s, total = time.monotonic() + DRAIN_S, 0
     while time.monotonic() < until_s:
-        seen: int = load.ask("report")["total"]
+        seen = count()
         if seen >= expected:
             return seen
         if seen > total:
@@ -179,7 +179,8 @@ def _kept_up(found: Mapping[str, Any], trial: Trial) -> bool:
     return is_fed and is_whole and "all" in found and found["all"]["p99_us"] < KEPT_UP_P99_US
 
 
-def _last_words(folder: Path) -> str:
+def last_words(folder: Path) -> str:
     """Return the last line that the processes printed, to explain a failure."""
-    lines = (folder / "log").read_text("utf-8", "replace").strip().splitlines()
+    log = folder / "log"
+    lines = log.read_text("utf-8", "replace").strip().splitlines() if log.exists() else []
     return f"; its last line: {lines[-1]}" if lines else ""

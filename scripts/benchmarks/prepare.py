@@ -14,16 +14,14 @@ DEBIAN_PACKAGES = {
     "mosquitto": ["mosquitto"],
     "nginx": ["nginx", "libnginx-mod-nchan"],
     "gcc": ["gcc", "libc6-dev"],
+    "haproxy": ["haproxy"],
 }
 C_FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE")
 
 
 def prepare() -> dict[str, str]:
     """Prepare all servers. Return the reasons for servers that are left out, by name."""
-    STORE.mkdir(exist_ok=True)
-    (STORE / ".gitignore").write_text("*\n")
-    _need("gcc")
-    compile_c(sorted((HERE / "load").glob("*.c")), STORE / "load")
+    prepare_load()
     compile_c([HERE / "limit" / "send_loop.c"], STORE / "send_loop")
     left_out: dict[str, str] = {}
     for name, server in SERVERS.items():
@@ -35,6 +33,21 @@ def prepare() -> dict[str, str]:
         except BenchError as error:
             left_out[name] = str(error)
     return left_out
+
+
+def prepare_load() -> None:
+    """Compile the load client."""
+    STORE.mkdir(exist_ok=True)
+    (STORE / ".gitignore").write_text("*\n")
+    _need("gcc")
+    compile_c(sorted((HERE / "load").glob("*.c")), STORE / "load")
+
+
+def prepare_cluster() -> None:
+    """Prepare what the measurements of several gateways need besides Spoke."""
+    prepare_load()
+    for command in ("node", "haproxy"):
+        _need(command)
 
 
 def compile_c(sources: Sequence[Path], program: Path) -> None:

@@ -33,6 +33,7 @@ class ZeroMqSink:
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.XPUB)
         self._socket.set(zmq.SNDHWM, WAITING_MAX)
         self._socket.set(zmq.LINGER, 0)
+        self._socket.set(zmq.XPUB_VERBOSE, 1)  # tell also of a second subscriber to the same topic
         self._socket.bind(f"tcp://127.0.0.1:{port}")
 
     def wait_for_subscriber(self) -> None:

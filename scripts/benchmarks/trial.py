@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks.processes import (
@@ -71,10 +72,7 @@ class Trial:
         protocol = self.workload.protocol or self.server.protocol
         file = self.place.folder / ("plan" if since is None else "plan-since")
         file.write_text(plan_text(plan, protocol, since), "utf-8")
-        argv = [str(STORE / "load"), protocol, str(self.place.port), str(CONNECTING), str(file)]
-        with running(argv, self.place.folder / "log", self.place.folder) as process:
-            talker = Talker("load client", process)
-            talker.hear("the plan")
+        with load_client(protocol, self.place.port, file) as talker:
             yield talker
 
     def connect(self) -> float:
@@ -85,6 +83,16 @@ class Trial:
                 f"{self.server.title} lost {done['lost']} clients while they connected"
             )
         return float(self.workload.clients / done["seconds"])
+
+
+@contextmanager
+def load_client(protocol: str, port: int, plan: Path) -> Iterator[Talker]:
+    """Run a load client for one server. It has read its plan, and connects on command."""
+    argv = [str(STORE / "load"), protocol, str(port), str(CONNECTING), str(plan)]
+    with running(argv, plan.parent / "log", plan.parent) as process:
+        talker = Talker("load client", process)
+        talker.hear("the plan")
+        yield talker
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from collections import Counter
 from contextlib import ExitStack
 from random import Random
 
-from scripts.fault_runs.cluster import CLIENTS, ClusterScene, raise_descriptor_limit
+from scripts.fault_runs.cluster import CLIENTS, FAILURES, ClusterScene, raise_descriptor_limit
 from scripts.fault_runs.faults import FAULTS, GAPS
 from scripts.fault_runs.scene import Scene
-from scripts.fault_runs.table import is_kept, reasons, render
+from scripts.fault_runs.table import is_kept, reasons, render, sentence
 from shared.program import run as run_program
 from tests.faults.stage import assert_back
 
@@ -68,12 +68,14 @@ def run_cluster(clients: int, lasts_s: float) -> int:
     broken = ""
     with ExitStack() as stack:
         scene = ClusterScene(stack, say, clients)
-        scene.start()
-        say("all clients have all readings")
+        part = "start"
         try:
+            scene.start()
+            say("all clients have all readings")
+            part = "run"
             scene.run(lasts_s)
-        except AssertionError as error:
-            broken = str(error)[:2_000]
+        except FAILURES as error:
+            broken = f"the {part} failed: {sentence(error)}"
         print(render(scene.witnesses, scene.done), flush=True)
     if broken:
         say(broken)

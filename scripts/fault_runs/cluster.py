@@ -4,23 +4,27 @@ import resource
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scripts.debian import find_program
+import zmq
+
+from scripts.debian import SERVERS, find_program
 from scripts.fault_runs.scene import process_starter
-from shared.setting_table import SETTINGS
+from scripts.fault_runs.table import stuck
+from shared.cursor import Cursor
 from tests.cluster.cluster import POLLING, WEBSOCKET, Cluster
 from tests.cluster.proxies import HAProxy
 from tests.faults.stage import Stage
-from tests.faults.witnesses import Witnesses
+from tests.faults.witnesses import Json, Stream, Witnesses
 from tests.ports import free_port
 from tests.processes import RunningProcess
 from tests.system.pair import Pair
+from tests.timing import POLL_S, scaled_s
 
 CLIENTS = 2_000
 PROCESSES_OF_CLIENTS = 8
@@ -30,8 +34,19 @@ RATE_HZ = 2.0
 COLLECTS_MS = "1000"
 """A polling client is sent one answer a second: 2,000 clients need little of two cores."""
 BETWEEN_KILLS_S = 10.0
+READY_WAIT_S = 60.0
+"""For the clients of a process to subscribe, while they and others start on two cores."""
 SETTLE_WAIT_S = 120.0
+"""For all clients together."""
 REDIS_SETTING = "SPOKE_REDIS_URL"
+
+
+class RunFailed(Exception):
+    """The run cannot go on. The text says why."""
+
+
+FAILURES = (RunFailed, AssertionError, OSError, zmq.ZMQError)
+"""What a start and a run raise when a process does not start, ends, or does not answer."""
 
 
 @dataclass
@@ -55,21 +70,39 @@ class ClusterScene:
         self.redis_port = free_port()
 
     def start(self) -> None:
-        """Start all processes; return when all clients have all readings."""
+        """Start all processes; return when all clients have all readings. Raises FAILURES."""
+        if find_program("haproxy") is None:
+            raise RunFailed(f"HAProxy is missing: install the package {SERVERS['haproxy']}")
         self._start_redis()
         self.cluster.start(rate_hz=RATE_HZ, **self.settings)
         self.proxy: HAProxy = self.cluster.start_haproxy()
         for number in range(PROCESSES_OF_CLIENTS):
             polls = number % PARTS_ON_POLLING == PARTS_ON_POLLING - 1
             kind, options = ("polling", POLLING) if polls else ("websocket", WEBSOCKET)
-            crowd = self.cluster.watch(self.proxy, self.clients // PROCESSES_OF_CLIENTS, options)
-            self.witnesses[f"{kind}, process {number + 1}"] = crowd
-        self.witnesses["control"] = self.cluster.watch(self.proxy, 1, WEBSOCKET)
+            share = max(1, self.clients // PROCESSES_OF_CLIENTS)
+            self._start_clients(f"{kind}, process {number + 1}", share, options)
+        self._start_clients("control", 1, WEBSOCKET)
         self.settle()
 
+    def _start_clients(self, name: str, clients: int, options: Json) -> None:
+        try:
+            self.witnesses[name] = self.cluster.watch(self.proxy, clients, options, READY_WAIT_S)
+        except AssertionError as error:
+            raise RunFailed(f"{clients} clients of {name!r}: {error}") from error
+
     def settle(self) -> None:
-        """Wait until every client has all published readings."""
-        self.cluster.stage.settle(*self.witnesses.values(), timeout_s=SETTLE_WAIT_S)
+        """Wait until every client has all published readings. Raises RunFailed."""
+        targets = self.cluster.stage.newest()
+        until_s = time.monotonic() + scaled_s(SETTLE_WAIT_S)
+        while behind := self._behind(targets):
+            if time.monotonic() > until_s:
+                raise RunFailed(stuck(behind, scaled_s(SETTLE_WAIT_S)))
+            time.sleep(POLL_S)
+
+    def _behind(self, targets: Mapping[str, Cursor]) -> dict[str, dict[Stream, Cursor]]:
+        """Return where the clients are that lack readings, by the name of their process."""
+        found = {name: crowd.behind(targets) for name, crowd in self.witnesses.items()}
+        return {name: streams for name, streams in found.items() if streams}
 
     def run(self, lasts_s: float) -> None:
         """Apply the faults until the time is up, then wait for all readings."""
@@ -103,9 +136,6 @@ class ClusterScene:
         self.proxy.start()
 
     def _start_redis(self) -> None:
-        if REDIS_SETTING not in SETTINGS:
-            self.say(f"there is no setting {REDIS_SETTING}: the gateways run without Redis")
-            return
         program = find_program("redis-server")
         if program is None:
             self.say("redis-server is missing: the gateways run without Redis")
@@ -119,6 +149,8 @@ class ClusterScene:
         assert self.redis is not None
         self.redis.stop(signal.SIGKILL)
         self._start_redis()
+        for gateway in self.cluster.gateways.values():
+            gateway.wait_for_line("Redis is back")
 
     def _pass_time(self, seconds: float) -> None:
         self.cluster.stage.pass_time(seconds, *self.witnesses.values())

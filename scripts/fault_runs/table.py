@@ -3,9 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from shared.cursor import Cursor
 from tests.faults.tape import Verdict
-from tests.faults.witnesses import Witnesses
+from tests.faults.witnesses import Stream, Witnesses
 
+NAMED_MAX = 10
+"""A sentence about stuck clients names at most this many."""
 HEAD = ("witness", "deliveries", "missing", "repeated", "out of order", "gaps", "wrong gaps")
 
 
@@ -27,7 +30,7 @@ def render(witnesses: Mapping[str, Witnesses], faults: Counter[str]) -> str:
     everything = [verdict for verdicts in judged.values() for verdict in verdicts]
     rows = [_row(name, verdicts) for name, verdicts in judged.items()]
     rows.append(_row("**all**", everything))
-    readings = sum(_published(seen) for seen in judged["control"])
+    readings = sum(_published(seen) for seen in judged.get("control", ()))
     told = _list(reasons(witnesses))
     return "\n\n".join(
         [
@@ -36,6 +39,28 @@ def render(witnesses: Mapping[str, Witnesses], faults: Counter[str]) -> str:
             f"{faults.total()} faults, {readings:,} readings, gaps announced: {told}",
         ]
     )
+
+
+def stuck(behind: Mapping[str, Mapping[Stream, Cursor]], within_s: float) -> str:
+    """Say which clients still lack readings, and where each one is."""
+    named = [
+        f"client {client} of {name!r} is at {end.epoch}-{end.seq} of {bike}"
+        for name, streams in behind.items()
+        for (client, bike), end in streams.items()
+    ]
+    more = f", and {len(named) - NAMED_MAX:,} more" if len(named) > NAMED_MAX else ""
+    return (
+        f"{len(named):,} client{'s' * (len(named) > 1)} lacked readings after {within_s:.0f} s: "
+        f"{'; '.join(named[:NAMED_MAX])}{more}"
+    )
+
+
+def sentence(error: Exception) -> str:
+    """Say in one line why a run failed: the first line of the error, and the last line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return f"{type(error).__name__} without a text"
+    return lines[0] if len(lines) == 1 else f"{lines[0]} … {lines[-1]}"
 
 
 def _row(name: str, verdicts: Sequence[Verdict]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.cluster.proxies import FIRST_GATEWAY, LISTEN, LISTEN_TLS, HAProxy, Nginx
-from tests.faults.stage import Stage
+from tests.faults.stage import READY_WAIT_S, Stage
 from tests.faults.witnesses import Json, Witnesses
 from tests.processes import RunningProcess
 
@@ -66,9 +66,17 @@ class Cluster:
         self.stage.stack.callback(proxy.stop)
         return proxy
 
-    def watch(self, proxy: HAProxy | Nginx, clients: int, options: Json) -> Witnesses:
-        """Start stock clients behind a proxy."""
-        return self.stage.watch(proxy.port, clients=clients, options=options, flushMs=250)
+    def watch(
+        self,
+        proxy: HAProxy | Nginx,
+        clients: int,
+        options: Json,
+        ready_s: float = READY_WAIT_S,
+    ) -> Witnesses:
+        """Start stock clients behind a proxy; return when all are subscribed."""
+        return self.stage.watch(
+            proxy.port, ready_s=ready_s, clients=clients, options=options, flushMs=250
+        )
 
     def _proxy_ports(self) -> dict[int, int]:
         own = {port: self.stage.free_port() for port in (LISTEN, LISTEN_TLS)}

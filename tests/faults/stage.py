@@ -28,6 +28,7 @@ BIKES = tuple(f"ebike-{n:03}" for n in range(1, 6))
 RATE_HZ = 200
 """Of each of the five: 1,000 readings a second."""
 ANSWER_WAIT_S = 5.0
+READY_WAIT_S = 20.0
 SETTLE_WAIT_S = 20.0
 GROWTH_MAX_MB = 60
 """Of resident memory: the rings, which fill meanwhile, and what the allocator keeps."""
@@ -89,7 +90,9 @@ class Stage:
         }
         return self.pair.start_gateway(argv, **{**legs, **more})
 
-    def watch(self, port: int | None = None, **config: Json) -> Witnesses:
+    def watch(
+        self, port: int | None = None, *, ready_s: float = READY_WAIT_S, **config: Json
+    ) -> Witnesses:
         """Start witnesses of everything behind the web relay; see ``witness.mjs``."""
         url = f"http://127.0.0.1:{port or self.web.port}"
         websocket = {"transports": ["websocket"]}
@@ -97,7 +100,7 @@ class Stage:
         process = self.pair.start_process(["node", str(SCRIPT), script])
         bikes = None if config.get("devices", "*") == "*" else config["devices"]
         witnesses = Witnesses(process, config.get("clients", 1), bikes)
-        witnesses.wait_for("subscribed", witnesses.clients)
+        witnesses.wait_for("subscribed", witnesses.clients, ready_s)
         return witnesses
 
     def control(self, **config: Json) -> Witnesses:

@@ -69,13 +69,20 @@ class Witnesses:
 
     def has(self, targets: Mapping[str, Cursor]) -> bool:
         """Tell whether every client has come as far as this."""
+        return not self.behind(targets)
+
+    def behind(self, targets: Mapping[str, Cursor]) -> dict[Stream, Cursor]:
+        """Return the streams that have not come as far as this, and where each one is."""
         self.update()
-        return all(
-            _has_reached(_end_of(self.tapes[client, bike]), target)
+        ends = {
+            (client, bike): _end_of(self.tapes[client, bike])
             for client in range(self.clients)
-            for bike, target in targets.items()
+            for bike in targets
             if self.bikes is None or bike in self.bikes
-        )
+        }
+        return {
+            stream: end for stream, end in ends.items() if not _has_reached(end, targets[stream[1]])
+        }
 
     def wait_for(self, event: str, count: int = 1, timeout_s: float = 20.0) -> None:
         """Wait for the ``count``-th of an event."""
