@@ -1,0 +1,5 @@
+"""MicroPython starts this file after boot.py."""
+
+import bike
+
+bike.run()
