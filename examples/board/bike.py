@@ -119,10 +119,7 @@ class Link:
         self._reset()
         ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", len(self.kind)) + self.kind
         self.out = GREETING + frame(ready, COMMAND)
-        try:
-            self.sock.connect(address)
-        except OSError as error:
-            self._pass(error)
+        self._try(self.sock.connect, address)
 
     def _close(self) -> None:
         if self.sock is not None:
@@ -130,33 +127,30 @@ class Link:
         self.sock = None
         self._reset()
 
-    def _pass(self, error: OSError) -> None:
-        """Pass over "not yet": any error before the gateway answered, later only "would block"."""
-        if self.is_greeted and error.args[0] not in WOULD_BLOCK:
-            raise error
+    def _try(self, move: object, argument: object) -> object:
+        """Call a method of the socket; return None for "not yet".
+
+        Before the gateway has answered, any error means "not yet", until the silence limit.
+        """
+        try:
+            return move(argument)
+        except OSError as error:
+            if self.is_greeted and error.args[0] not in WOULD_BLOCK:
+                raise
+            return None
+
+    def _read(self) -> None:
+        data = self._try(self.sock.recv, 1024)
+        if data == b"":
+            raise OSError("the gateway closed the connection")
+        if data:
+            self.got += data
+            self.heard = ticks_ms()
 
     def _write(self) -> None:
         """Send as much as the network takes; the rest of a frame follows at the next call."""
-        try:
-            while self.out:
-                self.out = self.out[self.sock.send(self.out) :]
-        except OSError as error:
-            self._pass(error)
-
-    def _read(self) -> None:
-        try:
-            while len(self.got) < 2 * FRAME_MAX:
-                data = self.sock.recv(1024)
-                if not data:
-                    break
-                self.got += data
-                self.heard = ticks_ms()
-            else:
-                return
-        except OSError as error:
-            self._pass(error)
-            return
-        raise OSError("the gateway closed the connection")
+        if self.out:
+            self.out = self.out[self._try(self.sock.send, self.out) or 0 :]
 
     def _check_silence(self) -> None:
         if since(self.heard) > SILENT_MS:
