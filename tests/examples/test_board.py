@@ -27,8 +27,8 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return load()
 
 
-def load() -> ModuleType:
-    spec = spec_from_file_location("board_bike", BOARD)
+def load(path: Path = BOARD) -> ModuleType:
+    spec = spec_from_file_location(f"board_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
@@ -155,3 +155,23 @@ def test_what_waits_to_be_sent_is_bounded(board: Any) -> None:
     for _ in range(1_000):
         link.send(b"topic", b"x" * 150)
     assert len(link.out) < board.OUT_MAX + 500
+
+
+def test_speed_of_a_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    pin = SimpleNamespace(IN=0, PULL_UP=0, IRQ_FALLING=0, irq=lambda *_: None)
+    make_pin = type("Pin", (), vars(pin) | {"__init__": lambda *_: None})
+    monkeypatch.setitem(sys.modules, "machine", SimpleNamespace(Pin=make_pin))
+    module: Any = load(BOARD.parent / "wheel.py")
+    now = 2**30 - 700
+    module.time = SimpleNamespace(
+        ticks_ms=lambda: now % 2**30,
+        ticks_add=lambda ticks, ms: (ticks + ms) % 2**30,
+        ticks_diff=lambda later, earlier: (later - earlier) % 2**30,
+    )
+    wheel, speeds = module.Wheel(), []
+    for wait_ms, turns in ((500, 1), (360, 1), (5, 1), (355, 0), (360, 0), (3_000, 0), (100, 1)):
+        now += wait_ms
+        for _ in range(turns):
+            wheel.turned(None)
+        speeds.append(round(wheel.kmh(), 1))
+    assert speeds == [0.0, 21.0, 21.0, 21.0, 10.5, 0.0, 0.0]
