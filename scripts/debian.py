@@ -1,11 +1,13 @@
-"""Find the programs that the tests run besides Python and Node.js, or install their packages."""
+"""Find what the tests need besides Python and Node.js, or install its Debian packages."""
 
 import os
 import shutil
 import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 
 SERVERS = {
+    "gcc": "gcc",
     "haproxy": "haproxy",
     "mosquitto": "mosquitto",
     "nginx": "nginx",
@@ -14,6 +16,9 @@ SERVERS = {
     "systemd-analyze": "systemd",
 }
 """What the tests run, and the Debian package of each program."""
+HEADERS = {"stdio.h": "libc6-dev", "zmq.h": "libzmq3-dev", "cjson/cJSON.h": "libcjson-dev"}
+"""A header of each library for the example in C, and its Debian package."""
+INCLUDE_FOLDERS = ("/usr/include", "/usr/local/include")
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"
 """Debian keeps servers here, outside of a user's PATH."""
 
@@ -28,8 +33,14 @@ def find_program(name: str) -> str | None:
 
 
 def missing_packages() -> list[str]:
-    """Return the packages of the servers that this machine lacks."""
-    return [package for name, package in SERVERS.items() if find_program(name) is None]
+    """Return the packages of the programs and libraries that this machine lacks."""
+    programs = [package for name, package in SERVERS.items() if find_program(name) is None]
+    return programs + [package for name, package in HEADERS.items() if not has_header(name)]
+
+
+def has_header(name: str) -> bool:
+    """Tell whether the compiler finds a header."""
+    return any(Path(folder, name).exists() for folder in INCLUDE_FOLDERS)
 
 
 def install(packages: Iterable[str]) -> None:

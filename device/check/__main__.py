@@ -49,7 +49,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
     parser.add_argument(
-        "--bind", action="store_true", help="listen at ENDPOINT: the publisher connects"
+        "--bind",
+        action="store_true",
+        help="listen at ENDPOINT, and at that of --replay: the publisher connects",
     )
     parser.add_argument(
         "--seconds", type=float, default=LISTEN_S, help="how long to listen (%(default)s)"

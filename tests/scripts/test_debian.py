@@ -12,10 +12,15 @@ from tests.scripts.programs import add_program
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that is all of PATH, on a machine without other servers."""
+    """An empty folder that is all of PATH, on a machine with all headers and without servers."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(debian, "SYSTEM_FOLDERS", str(tmp_path / "sbin"))
+    monkeypatch.setattr(debian, "INCLUDE_FOLDERS", (tmp_path / "include",))
     (tmp_path / "sbin").mkdir()
+    for header in debian.HEADERS:
+        path = tmp_path / "include" / header
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     return tmp_path
 
 
@@ -28,6 +33,13 @@ def test_packages_of_what_is_missing(programs: Path) -> None:
     for name in set(debian.SERVERS) - {"nginx"}:
         add_program(programs, name)
     assert missing_packages() == ["nginx"]
+
+
+def test_packages_of_missing_headers(programs: Path) -> None:
+    for name in debian.SERVERS:
+        add_program(programs, name)
+    (programs / "include" / "zmq.h").unlink()
+    assert missing_packages() == ["libzmq3-dev"]
 
 
 def test_only_root_installs(programs: Path) -> None:

@@ -12,7 +12,7 @@ import zmq
 from device.check.__main__ import main
 from device.check.verdict import NOTHING_HEARD, RIGHT, WRONG
 from device.sockets import Socket
-from shared.wire import decode_request, encode_answer
+from shared.wire import decode_request, encode_answer, encode_serve
 from tests.device.peers import EPOCH, Peers, StartDevice, make_bike, steady
 from tests.device.publishers import Frames, reading, status
 from tests.timing import scaled_s
@@ -151,6 +151,33 @@ def test_replay_without_envelope(
 def test_bind_for_connecting_device(peers: Peers, pub: str) -> None:
     with publishing(peers.open(zmq.PUB, pub), right):
         assert main(["--bind", pub, "--seconds", "2"]) == RIGHT
+
+
+@pytest.mark.parametrize(
+    ("offers", "code"),
+    [([], "no_serve"), ([b"{}"], "no_serve"), ([encode_serve(["other"])], "no_serve"),
+     ([b"junk"], "bad_serve"), ([encode_serve(["ebike-001"])], "replay_silent")],
+)  # fmt: skip
+def test_connecting_publisher_without_a_right_replay(
+    peers: Peers,
+    pub: str,
+    replay: str,
+    offers: list[bytes],
+    code: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    dealer = peers.open(zmq.DEALER, replay)
+    for offer in offers:
+        dealer.send(offer)
+    with publishing(peers.open(zmq.PUB, pub), right):
+        assert main(["--bind", pub, "--replay", replay, *LISTEN]) == WRONG
+    assert f"[{code}]" in capsys.readouterr().out
+
+
+def test_connecting_device_with_replay(start_device: StartDevice, pub: str, replay: str) -> None:
+    bikes = [make_bike(steady(), device_id) for device_id in ("ebike-001", "ebike-002")]
+    start_device(bikes, "--pub-connect", pub, "--replay-connect", replay)
+    assert main(["--bind", pub, "--replay", replay, "--seconds", "1.5"]) == RIGHT
 
 
 def has_ipv6() -> bool:

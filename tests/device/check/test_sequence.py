@@ -100,6 +100,10 @@ BROKEN: dict[str, tuple[Say, str]] = {
         lambda n: [status(n // 10 * 10 + 10), *([reading(n)] if n % 10 == 0 else [])],
         "last_seq_ahead",
     ),
+    "a burst behind a hole": (
+        lambda n: [*right(1), *map(reading, range(3, 1_500))] if n == 1 else [status(1_499)],
+        "not_taken",
+    ),
     "a status behind": (lambda n: [reading(n), status(n - 1)], "last_seq_behind"),
 }
 RIGHT: dict[str, Say] = {
