@@ -19,25 +19,25 @@ from tests.processes import RunningProcess
 from tests.system.pair import Json, Pair, Witness, numbers
 
 WHEEL_M = 2.105
-READINGS = 6
+READINGS = 5
 
 
 class Sensor(NamedTuple):
-    """An emulated sensor: its kind, its disturbances, and what a device needs to know of it."""
+    """An emulated sensor: its kind, its disturbances, and the wheel if a device must know it."""
 
     kind: Kind
     disturbances: list[str]
-    settings: dict[str, str]
+    wheel_m: str | None
 
 
 SENSORS = [
     Sensor(
         Kind.CSC,
         ["--wraps-soon", "--doubled", "0.5", "--mtu", "23"],
-        {"SPOKE_WHEEL_M": str(WHEEL_M)},
+        str(WHEEL_M),
     ),
-    Sensor(Kind.POWER, ["--offset", "-300", "--drop", "6"], {"SPOKE_WHEEL_M": str(WHEEL_M)}),
-    Sensor(Kind.FTMS, ["--in-pieces", "--doubled", "0.5", "--jitter", "0.4"], {}),
+    Sensor(Kind.POWER, ["--offset", "-300", "--drop", "7"], str(WHEEL_M)),
+    Sensor(Kind.FTMS, ["--in-pieces", "--doubled", "0.5", "--jitter", "0.4"], None),
 ]
 
 
@@ -71,7 +71,7 @@ def start(
         SPOKE_BLE_TRANSPORT=transports[1],
         SPOKE_PUB_BIND=live,
         SPOKE_REPLAY_BIND=replay,
-        **sensor.settings,
+        SPOKE_WHEEL_M=sensor.wheel_m,
     )
     return Running(sensor, device, truth)
 

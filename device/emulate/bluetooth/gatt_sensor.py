@@ -24,6 +24,7 @@ FEATURES = {
 }
 """The characteristic that says what a sensor can measure, and its value."""
 FLAGS = bytes([6])  # general discoverable, no BR/EDR
+ADVERTISING_MS = 100
 LOOK_S = 0.25
 """How often the wish to stop is looked at."""
 GOODBYE_S = 1.0
@@ -93,5 +94,9 @@ def _configuration(options: Namespace, kind: Kind) -> DeviceConfiguration:
         ]
     )
     return DeviceConfiguration(
-        name=options.name, address=address, advertising_data=bytes(advertised)
+        name=options.name,
+        address=address,
+        advertising_data=bytes(advertised),
+        advertising_interval_min=ADVERTISING_MS,
+        advertising_interval_max=ADVERTISING_MS,
     )
