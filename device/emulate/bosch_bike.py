@@ -26,6 +26,7 @@ GONE_S = 20.0
 VANISHING = ("power_w", "battery_pct")
 BACKPEDALLED_RPM = 19
 DUSK_LUX = 200.0
+REPEATED = 0.3
 OTHER_NUMBERS = (7, 13, 14, 15, 16, 18, 19, 20, 27)
 """Fields that real bikes send and Bosch does not describe."""
 
@@ -34,7 +35,7 @@ OTHER_NUMBERS = (7, 13, 14, 15, 16, 18, 19, 20, 27)
 class Setup:
     """The peculiarities of the bike, each as a share of the cases."""
 
-    repeated: float = 0.3
+    repeated: float = REPEATED
     """The share of unchanged values that are sent nevertheless."""
     backpedalled: float = 0.0
     """The share of measurements without pedalling that find the crank turning backwards."""

@@ -50,7 +50,7 @@ def _add_options(kind: Kind, parser: ArgumentParser) -> None:
     add("--address", help="the address to advertise (a random one)")
     add("--interval", type=float, default=1.0, help="seconds between records (%(default)s)")
     add("--wheel", type=float, default=2.105, help="the wheel in m (%(default)s)")
-    add("--mtu", type=_mtu, default=517, help="the largest ATT MTU to agree to (%(default)s)")
+    add("--mtu", type=att_mtu, default=517, help="the largest ATT MTU to agree to (%(default)s)")
     add("--doubled", type=float, default=0.0, help="the share of notifications sent twice")
     add("--jitter", type=float, default=0.0, help="delay notifications by up to so many seconds")
     add("--drop", type=float, metavar="S", help="drop the link every S seconds")
@@ -67,7 +67,7 @@ def _name(text: str) -> str:
     return text
 
 
-def _mtu(text: str) -> int:
+def att_mtu(text: str) -> int:
     if not text.isdecimal() or int(text) not in MTU_RANGE:
         raise ArgumentTypeError("an ATT MTU is a number from 23 to 517")
     return int(text)
