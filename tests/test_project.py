@@ -11,6 +11,17 @@ from tests.processes import ROOT
 
 PRODUCT = ("device", "gateway", "shared", "scripts")
 ONLY_FOR_TESTS = {"scripts/recorded_rides.py", "scripts/ride_check.py", "scripts/ride_plot.py"}
+EXTRAS = {
+    "device/emulate/bluetooth/bosch_central.py": "requirements-ble.txt",
+    "device/emulate/bluetooth/gatt_sensor.py": "requirements-ble.txt",
+    "device/emulate/bluetooth/running.py": "requirements-ble.txt",
+    "device/sources/bluetooth/bleak_radio.py": "requirements-ble.txt",
+    "device/sources/bluetooth/bonds.py": "requirements-ble.txt",
+    "device/sources/bluetooth/bosch_accessory.py": "requirements-ble.txt",
+    "device/sources/bluetooth/bumble_host.py": "requirements-ble.txt",
+    "device/sources/bluetooth/bumble_radio.py": "requirements-ble.txt",
+}
+"""Modules that not everybody needs, and where their libraries are required."""
 OWN = {"device", "gateway", "shared", "scripts", "tests"}
 TYPES_ONLY = {"_typeshed"}
 
@@ -39,20 +50,19 @@ def normalized(distribution: str) -> str:
 
 
 def test_all_that_the_product_imports_is_required() -> None:
-    imported = {
-        package
-        for folder in PRODUCT
-        for path in (ROOT / folder).rglob("*.py")
-        if str(path.relative_to(ROOT)) not in ONLY_FOR_TESTS
-        for package in imported_packages(path)
-    }
     owners = packages_distributions()
-    distributions = {normalized(name) for package in imported for name in owners[package]}
-    assert distributions - required("requirements.txt") == set()
+    missing = set()
+    for path in (path for folder in PRODUCT for path in (ROOT / folder).rglob("*.py")):
+        name = str(path.relative_to(ROOT))
+        if name not in ONLY_FOR_TESTS:
+            known = required("requirements.txt") | required(EXTRAS.get(name, "requirements.txt"))
+            needed = {owner for package in imported_packages(path) for owner in owners[package]}
+            missing |= {(name, it) for it in map(normalized, needed) if it not in known}
+    assert missing == set()
 
 
 def test_each_requirement_has_a_lower_and_an_upper_bound() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", *EXTRAS.values()):
         for line in (ROOT / name).read_text().splitlines():
             if re.match(r"[A-Za-z]", line) and not line.startswith("types-"):
                 assert re.search(r">=[\d.]+,<[\d.]+", line), line

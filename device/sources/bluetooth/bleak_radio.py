@@ -19,18 +19,19 @@ CONNECT_S = 30.0
 @asynccontextmanager
 async def open_side(_transport: None) -> AsyncIterator[Radio]:
     """Search for a moment, because only that tells whether the system's Bluetooth can be used."""
-    radio = BleakRadio()
-    with _translated("the system's Bluetooth cannot be used", RadioError):
+    try:
         async with BleakScanner():
             pass
-    yield radio
+    except (BleakError, OSError, EOFError) as error:
+        raise RadioError(_unusable(error)) from error
+    yield BleakRadio()
 
 
 class BleakRadio:
     """Finds devices and connects to them with the system's Bluetooth."""
 
     async def find(self) -> AsyncGenerator[Nearby, None]:
-        with _translated("the search failed", LinkError):
+        with _translated("the search failed"):
             async with BleakScanner() as scanner:
                 async for device, advertisement in scanner.advertisement_data():
                     uuids = set(advertisement.service_uuids)
@@ -41,7 +42,7 @@ class BleakRadio:
 
     async def notifications(self, nearby: Nearby) -> AsyncGenerator[tuple[Kind, bytes], None]:
         heard = Events[tuple[Kind, bytes]]()
-        with _translated("no connection", LinkError):
+        with _translated("no connection"):
             async with BleakClient(nearby.address, heard.end, timeout=CONNECT_S) as client:
                 await _subscribe(client, heard)
                 async for notification in heard:
@@ -65,11 +66,18 @@ def _hear(
     heard.put((kind, bytes(data)))
 
 
+def _unusable(error: Exception) -> str:
+    return (
+        f"the system's Bluetooth cannot be used ({str(error) or type(error).__name__}): "
+        "switch it on, or name a controller with SPOKE_BLE_TRANSPORT"
+    )
+
+
 @contextmanager
-def _translated(what: str, kind: type[LinkError]) -> Iterator[None]:
+def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except BleakBluetoothNotAvailableError as error:
-        raise RadioError(f"the system's Bluetooth cannot be used: {error.args[0]}") from error
+        raise RadioError(_unusable(error)) from error
     except (BleakError, OSError, EOFError) as error:
-        raise kind(f"{what}: {str(error) or type(error).__name__}") from error
+        raise LinkError(f"{what}: {str(error) or type(error).__name__}") from error

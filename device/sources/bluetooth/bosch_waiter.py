@@ -1,7 +1,7 @@
 """Waits for a Bosch bike, link after link, and hands over what it says.
 
 If a link drops or fails, the waiter pauses, longer each time, and then waits for the bike again.
-A link that has notified makes the pause short again.
+A link that gave a sample makes the pause short again.
 """
 
 import asyncio
@@ -88,8 +88,8 @@ class Waiter:
             if once.is_first(error.reason):
                 logger.warning("notification_left_out", why=str(error))
             return
-        self._is_reported, self._pauses_s = False, pauses_s()
         if sample is not None:
+            self._is_reported, self._pauses_s = False, pauses_s()
             self._source.put(sample)
 
     def _report(self, link: Link) -> None:

@@ -11,6 +11,7 @@ from bumble.device import Device, DeviceConfiguration
 from bumble.hci import Address
 from bumble.keys import KeyStore
 from bumble.transport import open_transport
+from bumble.transport.common import Transport
 
 from device.sources.bluetooth import RadioError
 
@@ -37,15 +38,7 @@ async def open_host(
     Without a configuration it is a client with a random address, and without a store it forgets
     its bonds at the end. Raises :class:`RadioError`.
     """
-    try:
-        async with asyncio.timeout(START_S):
-            opened = await open_transport(transport)
-    except TimeoutError as error:
-        raise RadioError(f"the Bluetooth transport {transport} does not answer") from error
-    except (BaseBumbleError, OSError, ValueError, TypeError) as error:
-        raise RadioError(
-            f"the Bluetooth transport {transport} cannot be opened: {error}"
-        ) from error
+    opened = await _open(transport)
     try:
         settings = configuration or client_configuration()
         device = Device.from_config_with_hci(settings, opened.source, opened.sink)
@@ -59,6 +52,18 @@ async def open_host(
 def client_configuration() -> DeviceConfiguration:
     """Configure a client: a name for peers that ask, and an address drawn at random."""
     return DeviceConfiguration(name="Spoke", address=Address.generate_static_address())
+
+
+async def _open(transport: str) -> Transport:
+    try:
+        async with asyncio.timeout(START_S):
+            return await open_transport(transport)
+    except Exception as error:  # the library raises errors of all kinds, even AssertionError
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise RadioError(
+            f"the Bluetooth transport {transport} cannot be opened ({reason}): "
+            "connect the controller, or name another one"
+        ) from error
 
 
 async def _start(device: Device, transport: str) -> None:
