@@ -18,9 +18,11 @@ def _run(emulation: Emulation) -> None:
     need("bumble", EXTRA)
     pose = import_module("device.emulate.bluetooth.bosch_central").pose
     options = emulation.options
-    setup = Setup(options.repeated, options.backpedalled, options.others, options.vanish)
+    setup = Setup(
+        options.interval, options.repeated, options.backpedalled, options.others, options.vanish
+    )
     stream = Random(options.seed)
-    ride = moments(setup, emulation.ride(INTERVAL_S), stream, int(time.time()))
+    ride = moments(setup, emulation.ride(setup.interval_s), stream, int(time.time()))
     try:
         asyncio.run(pose(emulation, setup, ride, stream))
     except RadioError as error:
@@ -37,7 +39,13 @@ def _add_options(parser: ArgumentParser) -> None:
         default=[517],
         help="the largest ATT MTU to agree to (517), one link after the other; 23 cuts to 20 bytes",
     )
-    add("--drop", type=float, metavar="S", help="drop the link every S seconds")
+    add(
+        "--interval",
+        type=float,
+        default=INTERVAL_S,
+        help="seconds between notifications (%(default)s)",
+    )
+    add("--drop", type=float, metavar="S", help="drop each link after S seconds")
     add("--doubled", type=float, default=0.0, help="the share of notifications sent twice")
     add(
         "--repeated",

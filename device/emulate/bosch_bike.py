@@ -1,14 +1,15 @@
 """What a Bosch bike would notify during a ride, and its truth. Pure.
 
-How it works. :func:`moments` takes the values of the ride as the bike's sensors measure them: power
-and cadence every 3.0 to 4.8 s, all others each time. A :class:`Speaker` writes the messages of one
-link. The first has all values. Each later one has what was measured anew or has changed, some
-unchanged values by chance, and perhaps fields that Bosch does not describe.
+How it works. :func:`moments` takes the values of the ride as the bike's sensors measure them, each
+with a spacing of its own. A :class:`Speaker` writes the messages of one link. The first has all
+values. Each later one has what was measured anew or has changed, the states that real bikes always
+send, some unchanged values by chance, and perhaps fields that Bosch does not describe.
 
 The truth of a moment is what the sensors have measured so far. A sensor that is gone has no truth.
 """
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,9 +19,15 @@ from device.sources.decoders.bosch import FIELDS, Known, encode_field
 from device.sources.decoders.protobuf import Wire, encode_tag, encode_varint
 
 INTERVAL_S = 0.77
-"""About 1.3 notifications a second."""
-SLOW_S = (3.0, 4.8)
-SLOW = ("power_w", "cadence_rpm")
+"""About 1.3 notifications a second. Up to 5 were seen as well."""
+SPACING_S = {
+    "speed_kmh": (0.6, 0.8),
+    "time_s": (0.6, 0.8),
+    "power_w": (3.0, 4.8),
+    "cadence_rpm": (3.0, 4.8),
+}
+"""How long after a measurement the next one follows; all others are made each time."""
+ALWAYS = ("odometer_km", "standing", "locked", "charger_connected", "light_reserve")
 GONE_S = 20.0
 """How long a sensor that vanishes is gone."""
 VANISHING = ("power_w", "battery_pct")
@@ -33,8 +40,9 @@ OTHER_NUMBERS = (7, 13, 14, 15, 16, 18, 19, 20, 27)
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The peculiarities of the bike, each as a share of the cases."""
+    """How often the bike notifies, and its peculiarities, each as a share of the cases."""
 
+    interval_s: float = INTERVAL_S
     repeated: float = REPEATED
     """The share of unchanged values that are sent nevertheless."""
     backpedalled: float = 0.0
@@ -50,54 +58,58 @@ class Moment(NamedTuple):
 
     at_s: float
     values: dict[str, Known]
-    measured: frozenset[str]
+    measured: AbstractSet[str]
 
 
 def moments(setup: Setup, ride: Iterable[Sample], stream: Stream, began_s: int) -> Iterator[Moment]:
-    """Yield a moment for each sample of a ride whose samples are :data:`INTERVAL_S` apart.
+    """Yield a moment for each sample of a ride whose samples are ``setup.interval_s`` apart.
 
     ``began_s`` is the bike's clock at the start, in seconds since 1970.
     """
-    slow: dict[str, Known] = {}
-    due_s, light = dict.fromkeys(SLOW, 0.0), 0.0
+    values: dict[str, Known] = {}
+    due_s, light = dict.fromkeys(SPACING_S, 0.0), 0.0
     for number, sample in enumerate(ride):
-        at_s = number * INTERVAL_S
-        light = drift(stream, light, 1.0, 300.0, INTERVAL_S)
-        measured = frozenset(name for name in SLOW if at_s >= due_s[name])
-        for name in sorted(measured):
-            slow[name] = _measure(name, sample, setup, stream)
-            due_s[name] = at_s + stream.uniform(SLOW_S[0], SLOW_S[1] - INTERVAL_S)
-        values = {**_fast(sample, at_s, began_s, light), **slow}
-        if setup.vanish_every_s is not None and at_s % setup.vanish_every_s > (
-            setup.vanish_every_s - GONE_S
-        ):
-            values = {name: value for name, value in values.items() if name not in VANISHING}
-        yield Moment(at_s, values, measured & values.keys())
+        at_s = number * setup.interval_s
+        light = drift(stream, light, 1.0, 300.0, setup.interval_s)
+        fresh = _measure(sample, setup, stream, began_s + int(at_s), light)
+        measured = [name for name in SPACING_S if at_s >= due_s[name]]
+        for name in measured:
+            least_s, most_s = SPACING_S[name]
+            due_s[name] = at_s + stream.uniform(least_s, max(least_s, most_s - setup.interval_s))
+        values |= {name: fresh[name] for name in fresh if name not in SPACING_S or name in measured}
+        values["standing"] = values["speed_kmh"] == 0
+        gone = VANISHING if _is_gone(at_s, setup.vanish_every_s) else ()
+        present = {name: value for name, value in values.items() if name not in gone}
+        yield Moment(at_s, present, present.keys() & measured)
 
 
-def _fast(sample: Sample, at_s: float, began_s: int, light: float) -> dict[str, Known]:
-    """Return the values that are measured each time, in the resolution of the message."""
+def _measure(
+    sample: Sample, setup: Setup, stream: Stream, clock_s: int, light: float
+) -> dict[str, Known]:
+    """Return the values of a sample, in the resolution of the message."""
     lux = round(DUSK_LUX * 10**light, 3)
+    cadence_rpm = round(_number(sample, "cadence_rpm"))
+    if cadence_rpm == 0 and stream.random() < setup.backpedalled:
+        cadence_rpm = -round(stream.uniform(1, BACKPEDALLED_RPM))
     return {
         "speed_kmh": round(sample.speed_kmh, 2),
+        "cadence_rpm": cadence_rpm,
+        "power_w": round(_number(sample, "power_w")),
         "ambient_lux": lux,
         "battery_pct": int(_number(sample, "battery_pct")),
-        "time_s": began_s + int(at_s),
+        "time_s": clock_s,
         "odometer_km": round(_number(sample, "odometer_km"), 3),
         "light": "on" if lux < DUSK_LUX else "off",
         "locked": False,
         "charger_connected": False,
         "light_reserve": False,
         "diagnosis": False,
-        "standing": sample.speed_kmh == 0,
     }
 
 
-def _measure(name: str, sample: Sample, setup: Setup, stream: Stream) -> int:
-    value = round(_number(sample, name))
-    if name == "cadence_rpm" and value == 0 and stream.random() < setup.backpedalled:
-        return -round(stream.uniform(1, BACKPEDALLED_RPM))
-    return value
+def _is_gone(at_s: float, vanish_every_s: float | None) -> bool:
+    """Tell whether it is one of the last :data:`GONE_S` of each ``vanish_every_s``."""
+    return vanish_every_s is not None and at_s % vanish_every_s > vanish_every_s - GONE_S
 
 
 def _number(sample: Sample, key: str) -> float:
@@ -126,7 +138,8 @@ class Speaker:
 
     def _is_sent(self, name: str, moment: Moment) -> bool:
         return (
-            name in moment.measured
+            name in ALWAYS
+            or name in moment.measured
             or moment.values[name] != self._said.get(name)
             or self.stream.random() < self.setup.repeated
         )

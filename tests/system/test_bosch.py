@@ -11,9 +11,9 @@ from pathlib import Path
 from tests.controllers import READY
 from tests.system.pair import Json, Pair, Witness, numbers
 
-LINKS = ["--mtu", "517", "23", "517", "--drop", "4"]
-DISTURBANCES = ["--doubled", "0.3", "--others", "0.5", "--backpedalled", "0.5"]
-READINGS = 2
+LINKS = ["--mtu", "517", "23", "517", "--drop", "1.5"]
+DISTURBANCES = ["--interval", "0.3", "--doubled", "0.3", "--others", "0.5", "--backpedalled", "0.5"]
+READINGS = 3
 
 
 def test_a_bosch_bike_reaches_a_browser(

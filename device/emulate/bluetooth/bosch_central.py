@@ -19,7 +19,7 @@ from bumble.device import Advertisement, Connection, Device, DeviceConfiguration
 from bumble.gatt import Characteristic, Service
 from bumble.hci import Address
 from bumble.keys import MemoryKeyStore
-from bumble.pairing import PairingConfig
+from bumble.pairing import PairingConfig, PairingDelegate
 
 from device.emulate import Emulation, Truth
 from device.emulate.bluetooth.running import disconnect_all, is_due
@@ -63,12 +63,10 @@ class Bike:
         self._setup, self._stream = setup, stream
         self._link: Connection | None = None
         self._speaker: Speaker | None = None
-        self._drop_s = options.drop
+        self._since_s = 0.0
         self.began_s = time.monotonic()
         self._mtus = cycle(options.mtu)
-        device.pairing_config_factory = lambda _connection: PairingConfig(
-            mitm=False, identity_address_type=PairingConfig.AddressType.RANDOM
-        )
+        device.pairing_config_factory = lambda _connection: _pairing()
         self._live = _characteristic(CHARACTERISTIC_UUID)
         other = _characteristic(OTHER_CHARACTERISTIC)
         device.add_service(Service(UUID(OTHER_SERVICE), [other]))
@@ -82,17 +80,20 @@ class Bike:
                 await self._stay(await self._device.connect(address, timeout=CONNECT_S))
 
     async def notify(self, moment: Moment) -> None:
-        """Send a moment if somebody has subscribed, and drop the link if it is time to."""
+        """Send a moment if somebody has subscribed, or drop the link if it is time to."""
         link = self._link
-        if self._drop_s is not None and moment.at_s >= self._drop_s:
-            self._drop_s += self._options.drop
+        if link is None or not (link.is_encrypted and self._is_subscribed(link)):
+            return
+        if self._speaker is None:
+            self._speaker, self._since_s = Speaker(self._setup, self._stream), moment.at_s
+        if self._options.drop and moment.at_s - self._since_s >= self._options.drop:
+            self._link = None
             await disconnect_all(self._device)
-        elif link is not None and link.is_encrypted and self._is_subscribed(link):
-            self._speaker = self._speaker or Speaker(self._setup, self._stream)
-            message = self._speaker.say(moment)
-            self._truth.tell(moment.at_s, moment.values)
-            for _ in range(2 if self._stream.random() < self._options.doubled else 1):
-                await self._device.notify_subscribers(self._live, message)
+            return
+        message = self._speaker.say(moment)
+        self._truth.tell(moment.at_s, moment.values)
+        for _ in range(2 if self._stream.random() < self._options.doubled else 1):
+            await self._device.notify_subscribers(self._live, message)
 
     async def _find(self) -> Address:
         heard, device = Events[Advertisement](), self._device
@@ -132,6 +133,16 @@ class Bike:
 
     def _is_subscribed(self, link: Connection) -> bool:
         return any(self._device.gatt_server.subscribers.get(link, {}).values())
+
+
+def _pairing() -> PairingConfig:
+    """Pair without a code. The accessory's address stays, so no key to resolve it is asked for."""
+    wanted = PairingDelegate.KeyDistribution.DISTRIBUTE_ENCRYPTION_KEY
+    return PairingConfig(
+        mitm=False,
+        delegate=PairingDelegate(local_responder_key_distribution=wanted),
+        identity_address_type=PairingConfig.AddressType.RANDOM,
+    )
 
 
 def _characteristic(uuid: str) -> Characteristic[bytes]:

@@ -25,6 +25,8 @@ from device.sources.decoders.bosch import CHARACTERISTIC_UUID, DATA_LENGTH_MIN, 
 
 NAME = "Spoke"
 FLAGS = bytes([6])  # general discoverable, no BR/EDR
+CYCLING = 0x0484
+"""The appearance of a cycling accessory, one of those that a bike shows an icon for."""
 ADVERTISING_MS = 100
 READY_S = 30.0
 """A bike may ask its rider before it pairs."""
@@ -71,13 +73,17 @@ class Accessory:
                     link = await self._prepare(connection, heard)
             yield link
         finally:
-            with suppress(BaseBumbleError, TimeoutError):
-                async with asyncio.timeout(GOODBYE_S):
-                    await connection.disconnect()
+            if self._is_up(connection):
+                with suppress(BaseBumbleError, TimeoutError):
+                    async with asyncio.timeout(GOODBYE_S):
+                        await connection.disconnect()
+
+    def _is_up(self, connection: Connection) -> bool:
+        return self._host.device.lookup_connection(connection.handle) is connection
 
     async def _connected(self) -> Connection:
         async for connection in self._connections:
-            if connection is self._host.device.lookup_connection(connection.handle):
+            if self._is_up(connection):
                 return connection
         raise RadioError("the Bluetooth controller is gone")
 
@@ -184,14 +190,16 @@ def _configuration(bonds: BondFile) -> DeviceConfiguration:
         [
             (AdvertisingData.Type.FLAGS, FLAGS),
             (solicited, UUID(SERVICE_UUID).to_bytes()),
-            (AdvertisingData.Type.COMPLETE_LOCAL_NAME, NAME.encode()),
+            (AdvertisingData.Type.APPEARANCE, CYCLING.to_bytes(2, "little")),
         ]
     )
+    answer = AdvertisingData([(AdvertisingData.Type.COMPLETE_LOCAL_NAME, NAME.encode())])
     return DeviceConfiguration(
         name=NAME,
         address=bonds.address,
         irk=secrets.token_bytes(16),
         advertising_data=bytes(advertised),
+        scan_response_data=bytes(answer),
         advertising_interval_min=ADVERTISING_MS,
         advertising_interval_max=ADVERTISING_MS,
     )

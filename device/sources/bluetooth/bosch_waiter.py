@@ -1,11 +1,13 @@
 """Waits for a Bosch bike, link after link, and hands over what it says.
 
-If a link drops or fails, the waiter pauses, longer each time, and then waits for the bike again.
-A link that gave a sample makes the pause short again.
+If a link drops that gave samples, the waiter waits for the bike again at once. After a link that
+gave none, it pauses first, longer each time.
 """
 
 import asyncio
 import time
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from loguru import logger
@@ -34,7 +36,7 @@ class Waiter:
         self._source = source
         self._has_opened = False
         self._is_reported = False
-        self._pauses_s = pauses_s()
+        self._pauses_s: Iterator[float] = pauses_s()
 
     async def follow(self) -> None:
         """Wait for the bike until cancelled; reopen the controller when it fails.
@@ -89,7 +91,7 @@ class Waiter:
                 logger.warning("notification_left_out", why=str(error))
             return
         if sample is not None:
-            self._is_reported, self._pauses_s = False, pauses_s()
+            self._is_reported, self._pauses_s = False, chain([0.0], pauses_s())
             self._source.put(sample)
 
     def _report(self, link: Link) -> None:

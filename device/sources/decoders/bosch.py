@@ -1,6 +1,6 @@
 """Decodes and encodes the messages of Bosch's Live Data Interface, and merges them. Pure.
 
-The interface (1.0, May 2026) notifies a proto3 message about 1.3 times a second. A message has only
+The interface (1.0, May 2026) notifies a proto3 message 1 to 5 times a second. A message has only
 some of the fields: one that is absent is *unchanged*, not zero. Fields that Bosch does not describe
 do occur and are ignored. A bike does not announce that the source of a value is gone.
 
@@ -12,6 +12,9 @@ fields answer three questions, and each has its own rule:
 - Does it stand? Field 25 says so. Then the speed is 0, however long the bike leaves it out.
 - Is a value current? It is for a time that is longer than the bike's own spacing, in
   :data:`AGE_MAX_S`. After that it is left out.
+
+A message makes a sample if it has the speed or changes another value. While nothing changes, one
+every :data:`STEADY_S` does.
 
 A message that was cut may have lost a changed value. So it is refused, and all values are
 forgotten: none of them is known to be unchanged. A link with the smallest MTU cuts messages to 20
@@ -45,8 +48,9 @@ CUT_BYTES = 20
 """What the smallest ATT MTU, 23 bytes, leaves of a notification."""
 
 PRESENT_S = 8.0
-DOUBLE_S = 0.3
-"""Notifications are 0.8 s apart. One that comes sooner and says the same is a repetition."""
+DOUBLE_S = 0.1
+"""Notifications are at least 0.2 s apart. One that comes sooner and says the same repeats it."""
+STEADY_S = 0.7
 
 Known: TypeAlias = bool | float | str
 
@@ -79,16 +83,16 @@ FIELDS: Mapping[str, tuple[int, Kind]] = {
 """Each field by the name that Spoke gives it: its number, and how it is written."""
 
 AGE_MAX_S: Mapping[str, float] = {
-    "speed_kmh": 3.0,
-    "cadence_rpm": 7.0,
-    "power_w": 7.0,
+    "speed_kmh": 5.0,
+    "cadence_rpm": 10.0,
+    "power_w": 10.0,
     "odometer_km": 60.0,
     "ambient_lux": 60.0,
     "battery_pct": 600.0,
 }
 """For how long a value is current. The bike's own spacing is 0.8 s for the speed, and 3.0 to 4.8 s
-for power and cadence; the others change slowly. What is not named here is a state of the bike: it
-is current while the bike is there."""
+for power and cadence, more while they are steady, because a change is what makes a bike send one.
+What is not named here is a state of the bike: it is current while the bike is there."""
 
 RANGES: Mapping[str, tuple[float, float]] = {
     **NUMBER_RANGES,
@@ -155,11 +159,12 @@ class LiveBike:
     room: int | None = None
     _known: dict[str, _Heard] = field(default_factory=dict)
     _last: tuple[bytes, float] | None = None
+    _given: tuple[Sample, float] | None = None
     _cuts: bool = True
     """Whether a message of 20 bytes may have been longer."""
 
     def take(self, data: bytes, now_s: float) -> Sample | None:
-        """Take a notification; return a sample, unless it is a repetition or no speed is known.
+        """Take a notification; return a sample, unless it says nothing new or no speed is known.
 
         Raises :class:`BadMessage` if the notification cannot be used: ``cut_to_20``, ``cut``,
         ``malformed``.
@@ -170,11 +175,12 @@ class LiveBike:
             self._known.clear()
         self._last = data, now_s
         try:
-            self._merge(self._decode(data), now_s)
+            message = self._decode(data)
         except BadMessage:
             self._known.clear()
             raise
-        return self._sample(now_s)
+        self._merge(message, now_s)
+        return self._give(self._sample(now_s), now_s, is_new="speed_kmh" in message)
 
     def is_there(self, now_s: float) -> bool:
         """Tell whether the bike has notified lately."""
@@ -202,6 +208,17 @@ class LiveBike:
                 self._known.pop(name, None)
             else:
                 self._known[name] = _Heard(value, now_s)
+
+    def _give(self, sample: Sample | None, now_s: float, *, is_new: bool) -> Sample | None:
+        """Return the sample unless it repeats the last one too soon."""
+        if sample is None:
+            return None
+        if self._given is not None and not is_new:
+            last, at_s = self._given
+            if sample == last and now_s - at_s < STEADY_S:
+                return None
+        self._given = sample, now_s
+        return sample
 
     def _sample(self, now_s: float) -> Sample | None:
         current = {
