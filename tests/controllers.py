@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from bumble.controller import Controller
 from bumble.hci import (
+    HCI_ErrorCode,
     HCI_LE_Data_Length_Change_Event,
     HCI_LE_Set_Data_Length_Command,
     HCI_StatusAndConnectionHandleReturnParameters,
@@ -27,7 +28,7 @@ class LongController(Controller):
     ) -> HCI_StatusAndConnectionHandleReturnParameters:
         handle, size, time_us = command.connection_handle, command.tx_octets, command.tx_time
         self.send_hci_packet(HCI_LE_Data_Length_Change_Event(handle, size, time_us, size, time_us))
-        return HCI_StatusAndConnectionHandleReturnParameters(0, handle)
+        return HCI_StatusAndConnectionHandleReturnParameters(HCI_ErrorCode.SUCCESS, handle)
 
 
 async def serve(ports: Sequence[str]) -> None:
