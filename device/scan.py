@@ -14,9 +14,10 @@ import asyncio
 import os
 from collections.abc import Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from device.sources.bluetooth import LinkError, Nearby, bare, radio_of
+from device.sources.bluetooth import LinkError, Nearby, radio_of
 from device.sources.decoders.cycling import Kind
 from shared.arguments import ArgumentParser
 from shared.console import put_out, tell
@@ -67,7 +68,7 @@ def as_text(found: Sequence[Nearby]) -> str:
     if not found:
         return "no device is near; wake the sensor by turning the wheel or the crank\n"
     lines = [
-        f"{bare(one.address):<17}  {_printable(one.name):<24}  "
+        f"{one.address:<17}  {_printable(one.name):<24}  "
         f"{', '.join(USES[kind] for kind in Kind if kind in one.kinds) or '-'}".rstrip()
         for one in sorted(found, key=lambda one: (not one.kinds, one.name or "", one.address))
     ]
@@ -78,7 +79,8 @@ def _merged(earlier: Nearby | None, nearby: Nearby) -> Nearby:
     """Join two advertisements of a device: the name often comes in another one."""
     if earlier is None:
         return nearby
-    return Nearby(nearby.address, nearby.name or earlier.name, nearby.kinds | earlier.kinds)
+    kinds = nearby.kinds | earlier.kinds
+    return replace(nearby, name=nearby.name or earlier.name, kinds=kinds)
 
 
 def _printable(name: str | None) -> str:

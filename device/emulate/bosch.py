@@ -8,7 +8,7 @@ from random import Random
 
 from device.emulate import EMULATORS, Emulation, Emulator
 from device.emulate.bosch_bike import INTERVAL_S, REPEATED, Setup, moments
-from device.emulate.cycling import att_mtu
+from device.emulate.option_types import att_mtu, positive, share
 from device.sources.bluetooth import EXTRA, RadioError
 from shared.errors import SourceError
 from shared.extras import need
@@ -41,31 +41,31 @@ def _add_options(parser: ArgumentParser) -> None:
     )
     add(
         "--interval",
-        type=float,
+        type=positive,
         default=INTERVAL_S,
         help="seconds between notifications (%(default)s)",
     )
-    add("--drop", type=float, metavar="S", help="drop each link after S seconds")
-    add("--doubled", type=float, default=0.0, help="the share of notifications sent twice")
+    add("--drop", type=positive, metavar="S", help="drop each link after S seconds")
+    add("--doubled", type=share, default=0.0, help="the share of notifications sent twice")
     add(
         "--repeated",
-        type=float,
+        type=share,
         default=REPEATED,
         help="the share of unchanged values that are sent (%(default)s)",
     )
     add(
         "--backpedalled",
-        type=float,
+        type=share,
         default=0.0,
         help="the share of measurements without pedalling that find a negative cadence",
     )
     add(
         "--others",
-        type=float,
+        type=share,
         default=0.0,
         help="the share of messages with fields of other numbers",
     )
-    add("--vanish", type=float, metavar="S", help="every S seconds, lose two sensors for 20 s")
+    add("--vanish", type=positive, metavar="S", help="every S seconds, lose two sensors for 20 s")
 
 
 EMULATORS["bosch"] = Emulator("a Bosch bike of the smart system (Bluetooth)", _add_options, _run)

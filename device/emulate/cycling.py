@@ -1,6 +1,7 @@
 """``csc``, ``power`` and ``ftms``: the simulator as a Bluetooth sensor."""
 
 import asyncio
+import re
 from argparse import ArgumentParser, ArgumentTypeError
 from functools import partial
 from importlib import import_module
@@ -8,6 +9,7 @@ from random import Random
 
 from device.emulate import EMULATORS, Emulation, Emulator
 from device.emulate.cycling_sensor import STEP_S, Disturbances, Setup, disturb, records
+from device.emulate.option_types import att_mtu, positive, share
 from device.sources.bluetooth import EXTRA, RadioError
 from device.sources.decoders.cycling import Kind
 from shared.errors import SourceError
@@ -15,7 +17,7 @@ from shared.extras import need
 
 NAME_BYTES_MAX = 20
 """An advertisement has 31 bytes; flags, service and headers take 9, and 2 are left free."""
-MTU_RANGE = range(23, 518)
+ADDRESS = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
 SUMMARIES = {
     Kind.CSC: "a sensor for speed and cadence (Bluetooth)",
     Kind.POWER: "a power meter that also counts turns of the wheel (Bluetooth)",
@@ -47,13 +49,13 @@ def _add_options(kind: Kind, parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--transport", required=True, help="the Bluetooth controller, such as usb:0")
     add("--name", type=_name, default=f"Spoke {kind.name}", help="the name to advertise")
-    add("--address", help="the address to advertise (a random one)")
-    add("--interval", type=float, default=1.0, help="seconds between records (%(default)s)")
-    add("--wheel", type=float, default=2.105, help="the wheel in m (%(default)s)")
+    add("--address", type=_address, help="the address to advertise (a random one)")
+    add("--interval", type=positive, default=1.0, help="seconds between records (%(default)s)")
+    add("--wheel", type=positive, default=2.105, help="the wheel in m (%(default)s)")
     add("--mtu", type=att_mtu, default=517, help="the largest ATT MTU to agree to (%(default)s)")
-    add("--doubled", type=float, default=0.0, help="the share of notifications sent twice")
+    add("--doubled", type=share, default=0.0, help="the share of notifications sent twice")
     add("--jitter", type=float, default=0.0, help="delay notifications by up to so many seconds")
-    add("--drop", type=float, metavar="S", help="drop the link every S seconds")
+    add("--drop", type=positive, metavar="S", help="drop the link every S seconds")
     add("--wraps-soon", action="store_true", help="begin just before the counters wrap")
     if kind is Kind.FTMS:
         add("--in-pieces", action="store_true", help="send each record in several notifications")
@@ -67,10 +69,10 @@ def _name(text: str) -> str:
     return text
 
 
-def att_mtu(text: str) -> int:
-    if not text.isdecimal() or int(text) not in MTU_RANGE:
-        raise ArgumentTypeError("an ATT MTU is a number from 23 to 517")
-    return int(text)
+def _address(text: str) -> str:
+    if ADDRESS.fullmatch(text) is None:
+        raise ArgumentTypeError("an address is written like F0:12:34:56:78:9A")
+    return text
 
 
 for _kind, _summary in SUMMARIES.items():

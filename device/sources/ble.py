@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from loguru import logger
 
 from device.sources import SOURCES, Source
-from device.sources.bluetooth import LinkError, Nearby, Radio, RadioError, bare, pauses_s, radio_of
+from device.sources.bluetooth import LinkError, Nearby, Radio, RadioError, pauses_s, radio_of
 from device.sources.bluetooth.loop_thread import run_beside
 from device.sources.decoders.cycling import Kind
 from device.sources.decoders.cycling_sensor import CyclingSensor
@@ -118,6 +118,8 @@ class Follower:
             return
         if sample is not None:
             self._source.put(sample)
+        if sensor.is_cut and self._once.is_first("cut"):
+            logger.warning("notifications_cut", sensor=self._wanted, why="the MTU is too small")
         self._without_speed = 0 if sample is not None else self._without_speed + 1
         if self._without_speed == WITHOUT_SPEED_MAX and self._once.is_first("no speed"):
             logger.warning("no_speed", sensor=self._wanted, why="the sensor notifies no speed")
@@ -137,5 +139,5 @@ class Follower:
 
 def is_wanted(nearby: Nearby, wanted: str) -> bool:
     """Tell whether a device has this name or address, in any case of letters."""
-    names = (bare(nearby.address), nearby.name or "")
+    names = (nearby.address, nearby.name or "")
     return wanted.casefold() in (name.casefold() for name in names)

@@ -14,6 +14,7 @@ from device.emulate.bluetooth.running import disconnect_all, is_due
 from device.emulate.cycling_sensor import Delivery
 from device.sources.bluetooth.bumble_host import open_host
 from device.sources.decoders.cycling import Kind
+from shared.console import tell
 
 FEATURES = {
     Kind.CSC: (0x2A5C, bytes([3, 0])),  # wheel, crank
@@ -33,6 +34,7 @@ async def pose(emulation: Emulation, kind: Kind, deliveries: Iterator[Delivery])
         device.gatt_server.max_mtu = options.mtu
         measurement = _add_service(device, kind)
         await device.start_advertising(auto_restart=True)
+        tell(f"{options.name} advertises at {device.random_address}\n")
         began_s = time.monotonic()
         for delivery in deliveries:
             if not await is_due(began_s + delivery.at_s, emulation, host):

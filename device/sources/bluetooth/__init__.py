@@ -10,10 +10,10 @@ The two libraries are optional and slow to import, so this module imports neithe
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
-from typing import Protocol
+from typing import Any, Protocol
 
 from device.sources.decoders.cycling import Kind
 from shared.extras import need
@@ -30,6 +30,8 @@ class Nearby:
     address: str
     name: str | None = None
     kinds: frozenset[Kind] = frozenset()
+    handle: Any = field(default=None, compare=False)
+    """What the library connects by."""
 
 
 class LinkError(Exception):
@@ -79,8 +81,3 @@ def pauses_s() -> Iterator[float]:
     while True:
         yield pause_s
         pause_s = min(2 * pause_s, PAUSE_MAX_S)
-
-
-def bare(address: str) -> str:
-    """Return an address without the type that bumble writes after public ones."""
-    return address.partition("/")[0]

@@ -1,7 +1,8 @@
 """The port by bleak, for the system's Bluetooth: BlueZ on Linux, and that of macOS and Windows."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from bleak import BleakClient, BleakScanner
@@ -19,31 +20,36 @@ CONNECT_S = 30.0
 @asynccontextmanager
 async def open_side(_transport: None) -> AsyncIterator[Radio]:
     """Search for a moment, because only that tells whether the system's Bluetooth can be used."""
+    radio = BleakRadio()
     try:
-        async with BleakScanner():
+        async with radio.scanner():
             pass
     except (BleakError, OSError, EOFError) as error:
         raise RadioError(_unusable(error)) from error
-    yield BleakRadio()
+    yield radio
 
 
+@dataclass(frozen=True, slots=True)
 class BleakRadio:
     """Finds devices and connects to them with the system's Bluetooth."""
 
+    scanner: Callable[..., BleakScanner] = BleakScanner
+    client: Callable[..., BleakClient] = BleakClient
+
     async def find(self) -> AsyncGenerator[Nearby, None]:
         with _translated("the search failed"):
-            async with BleakScanner() as scanner:
+            async with self.scanner() as scanner:
                 async for device, advertisement in scanner.advertisement_data():
                     uuids = set(advertisement.service_uuids)
                     kinds = (kind for kind in Kind if normalize_uuid_16(kind.service) in uuids)
-                    yield Nearby(
-                        device.address, advertisement.local_name or device.name, frozenset(kinds)
-                    )
+                    name = advertisement.local_name or device.name
+                    yield Nearby(device.address, name, frozenset(kinds), device)
 
     async def notifications(self, nearby: Nearby) -> AsyncGenerator[tuple[Kind, bytes], None]:
         heard = Events[tuple[Kind, bytes]]()
         with _translated("no connection"):
-            async with BleakClient(nearby.address, heard.end, timeout=CONNECT_S) as client:
+            connecting = self.client(nearby.handle, heard.end, timeout=CONNECT_S)
+            async with connecting as client:
                 await _subscribe(client, heard)
                 async for notification in heard:
                     yield notification

@@ -17,7 +17,7 @@ from bumble.core import UUID, AdvertisingData, BaseBumbleError
 from bumble.device import Connection, DeviceConfiguration, Peer
 from bumble.gatt_client import CharacteristicProxy
 
-from device.sources.bluetooth import LinkError, RadioError, bare
+from device.sources.bluetooth import LinkError, RadioError
 from device.sources.bluetooth.bonds import BondFile
 from device.sources.bluetooth.bumble_host import Host, open_host
 from device.sources.bluetooth.events import Events
@@ -48,7 +48,7 @@ class Link:
 
     @property
     def address(self) -> str:
-        return bare(str(self.connection.peer_address))
+        return str(self.connection.peer_address).partition("/")[0]  # without /P for a public one
 
 
 class Accessory:

@@ -16,7 +16,7 @@ from bumble.transport.common import Transport
 from device.sources.bluetooth import RadioError
 
 START_S = 10.0
-logging.getLogger("bumble").setLevel(logging.INFO)  # below, it reports every packet
+logging.getLogger("bumble").setLevel(logging.CRITICAL)  # its failures also come as exceptions
 
 
 @dataclass(frozen=True, slots=True)

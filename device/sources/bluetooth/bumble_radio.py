@@ -7,7 +7,6 @@ from functools import partial
 
 from bumble.core import UUID, AdvertisingData, BaseBumbleError
 from bumble.device import Advertisement, Connection, Peer
-from bumble.hci import Address
 
 from device.sources.bluetooth import LinkError, Nearby, Radio, RadioError, useful
 from device.sources.bluetooth.bumble_host import Host, open_host
@@ -44,7 +43,7 @@ class BumbleRadio:
         device, heard = self._host.device, Events[Nearby](self._host.lost)
 
         def hear(advertisement: Advertisement) -> None:
-            heard.put(_nearby(advertisement))
+            heard.put(nearby_of(advertisement))
 
         device.on(device.EVENT_ADVERTISEMENT, hear)
         try:
@@ -65,7 +64,7 @@ class BumbleRadio:
         try:
             with _translated("no connection"):
                 async with asyncio.timeout(CONNECT_S):
-                    connection = await device.connect(Address(nearby.address))
+                    connection = await device.connect(nearby.handle)
                     connection.on(connection.EVENT_DISCONNECTION, heard.end)
                     await _subscribe(Peer(connection), heard)
             async for notification in heard:
@@ -97,14 +96,15 @@ def _hear(heard: Events[tuple[Kind, bytes]], kind: Kind, data: bytes) -> None:
     heard.put((kind, bytes(data)))
 
 
-def _nearby(advertisement: Advertisement) -> Nearby:
+def nearby_of(advertisement: Advertisement) -> Nearby:
     data = advertisement.data
     names = [name for type_id in NAMES for name in data.get_all(type_id, raw=True)]
     listed = b"".join(part for type_id in SERVICES for part in data.get_all(type_id, raw=True))
     uuids = {listed[at : at + 2] for at in range(0, len(listed), 2)}
     kinds = frozenset(kind for kind in Kind if kind.service.to_bytes(2, "little") in uuids)
     name = names[0].decode(errors="replace") if names else None
-    return Nearby(str(advertisement.address), name, kinds)
+    address = str(advertisement.address).partition("/")[0]  # without /P, which marks public ones
+    return Nearby(address, name, kinds, advertisement.address)
 
 
 @contextmanager

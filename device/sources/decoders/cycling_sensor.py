@@ -53,6 +53,8 @@ class CyclingSensor:
     """One connection to a sensor. A new connection needs a new one: counters may have changed."""
 
     wheel_m: float | None
+    is_cut: bool = False
+    """A notification was cut off: it was longer than the link's MTU allows."""
     _heard: dict[Kind, _Heard] = field(default_factory=dict)
     _wheels: dict[Kind, Revolutions] = field(default_factory=dict)
     _cranks: dict[Kind, Revolutions] = field(default_factory=dict)
@@ -68,6 +70,7 @@ class CyclingSensor:
         if not self._is_news(kind, data, now_s):
             return None
         measurement = decode(kind, data)
+        self.is_cut = self.is_cut or measurement.is_cut
         for key, value in self._others(kind, measurement, now_s):
             if self._owns(kind, key, now_s):
                 self._waiting[key] = _Value(value, now_s)

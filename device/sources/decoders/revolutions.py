@@ -13,7 +13,7 @@ revolutions. Both numbers wrap, independently of each other.
 - A rate that no bike reaches means that the counter was reset. The pair counts as the first.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
@@ -41,7 +41,7 @@ class Revolutions:
     hz_max: float
     _last: Counter | None = None
     _last_s: float = 0.0  # when the last revolution was reported, by the receiver's clock
-    _hz: float | None = field(default=None)
+    _hz: float | None = None
 
     def take(self, counter: Counter, now_s: float) -> Rate:
         """Take the pair that arrived at ``now_s``, which is another one or a later one."""

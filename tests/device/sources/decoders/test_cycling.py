@@ -180,11 +180,28 @@ def test_two_services_of_one_sensor() -> None:
     assert sensor.take(Kind.CSC, csc(9, 2048), 2.1) == Sample(None, 14.4)  # no new power
 
 
+def test_cadence_without_new_turn_is_left_out() -> None:
+    sensor = CyclingSensor(1.0)
+    wheels = Counter(1, 0), Counter(5, 1024), Counter(9, 2048)
+    cranks = Counter(1, 0), Counter(2, 1024), Counter(2, 1024)
+    heard = [encode_csc(Measurement(*both)) for both in zip(wheels, cranks, strict=True)]
+    samples = [sensor.take(Kind.CSC, data, float(at_s)) for at_s, data in enumerate(heard)]
+    assert samples == [None, Sample(None, 14.4, {"cadence_rpm": 60.0}), Sample(None, 14.4)]
+
+
 def test_old_power_is_left_out() -> None:
     sensor = CyclingSensor(1.0)
     sensor.take(Kind.CSC, csc(1, 0), 0.0)
     sensor.take(Kind.POWER, encode_power(Measurement(power_w=150)), 0.1)
     assert sensor.take(Kind.CSC, csc(25, 6144), 6.0) == Sample(None, 14.4)
+
+
+def test_cut_notification_is_noticed() -> None:
+    sensor = CyclingSensor(None)
+    assert sensor.take(Kind.FTMS, bytes.fromhex("0400 c409 a100"), 0.0) is not None
+    assert not sensor.is_cut
+    cut = sensor.take(Kind.FTMS, bytes.fromhex("0400 ca08 a1"), 1.0)
+    assert (cut, sensor.is_cut) == (Sample(None, 22.5), True)
 
 
 @pytest.fixture(scope="module")
