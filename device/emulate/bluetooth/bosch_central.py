@@ -66,6 +66,8 @@ class Bike:
         self._since_s = 0.0
         self.began_s = time.monotonic()
         self._mtus = cycle(options.mtu)
+        self._asked = Events[int]()
+        device.on(device.EVENT_CONNECTION, self._listen)
         device.pairing_config_factory = lambda _connection: _pairing()
         self._live = _characteristic(CHARACTERISTIC_UUID)
         other = _characteristic(OTHER_CHARACTERISTIC)
@@ -108,15 +110,18 @@ class Bike:
             device.remove_listener(device.EVENT_ADVERTISEMENT, heard.put)
             await device.stop_scanning()
 
+    def _listen(self, link: Connection) -> None:
+        """Listen to the accessory at once: it may ask before anybody waits for the link."""
+        self._asked = Events[int]()
+        link.on(link.EVENT_SECURITY_REQUEST, self._asked.put)
+        link.on(link.EVENT_DISCONNECTION, self._asked.end)
+
     async def _stay(self, link: Connection) -> None:
         """Secure the link whenever the accessory asks, until the link ends."""
-        asked = Events[int]()
-        link.on(link.EVENT_SECURITY_REQUEST, asked.put)
-        link.on(link.EVENT_DISCONNECTION, asked.end)
         self._speaker, self._link = None, link
         self._device.gatt_server.max_mtu = next(self._mtus)
         try:
-            async for _ in asked:
+            async for _ in self._asked:
                 await self._secure(link)
         finally:
             self._link = None
@@ -129,7 +134,9 @@ class Bike:
         else:
             await link.pair()
             told = "paired"
-        self._truth.tell(time.monotonic() - self.began_s, {"link": told})
+        self._truth.tell(
+            time.monotonic() - self.began_s, {"link": told, "mtu": self._device.gatt_server.max_mtu}
+        )
 
     def _is_subscribed(self, link: Connection) -> bool:
         return any(self._device.gatt_server.subscribers.get(link, {}).values())

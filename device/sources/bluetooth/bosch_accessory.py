@@ -181,7 +181,8 @@ def _translated(what: str) -> Iterator[None]:
     except LinkError as error:
         raise LinkError(f"{what} {error}") from error
     except (BaseBumbleError, OSError) as error:  # TimeoutError is an OSError
-        raise LinkError(f"{what}: {str(error) or type(error).__name__}") from error
+        reason = "no answer in time" if isinstance(error, TimeoutError) else str(error)
+        raise LinkError(f"{what}: {reason or type(error).__name__}") from error
 
 
 def _configuration(bonds: BondFile) -> DeviceConfiguration:
