@@ -36,6 +36,8 @@ def is_near(key: str, value: float, truth: Mapping[str, float], per_hz: float) -
     """
     if key in truth:
         return abs(value - truth[key]) <= TICKS * truth[key] + ROUNDED
+    if f"{key}_max" not in truth:  # the counter was reset
+        return False
     waited_s = per_hz / truth[f"{key}_max"]
     if value == 0:
         return waited_s >= STANDSTILL_S - LATE_S

@@ -34,6 +34,7 @@ def _run(kind: Kind, emulation: Emulation) -> None:
         options.interval,
         options.wheel,
         wraps_soon=options.wraps_soon,
+        reset_every_s=options.reset,
         in_pieces=getattr(options, "in_pieces", False),
         offset_w=getattr(options, "offset", 0),
     )
@@ -56,6 +57,7 @@ def _add_options(kind: Kind, parser: ArgumentParser) -> None:
     add("--doubled", type=share, default=0.0, help="the share of notifications sent twice")
     add("--jitter", type=float, default=0.0, help="delay notifications by up to so many seconds")
     add("--drop", type=positive, metavar="S", help="drop the link every S seconds")
+    add("--reset", type=positive, metavar="S", help="set the counters to 0 every S seconds")
     add("--wraps-soon", action="store_true", help="begin just before the counters wrap")
     if kind is Kind.FTMS:
         add("--in-pieces", action="store_true", help="send each record in several notifications")

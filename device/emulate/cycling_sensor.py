@@ -12,7 +12,7 @@ revolutions, and encodes a record every ``interval_s``. Beside each record stand
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from device.noise import Stream
@@ -44,6 +44,8 @@ class Setup:
     wheel_m: float = 2.105
     wraps_soon: bool = False
     in_pieces: bool = False
+    reset_every_s: float | None = None
+    """Counters and clock begin at 0 again, as after a change of the battery."""
     offset_w: int = 0
     """A power meter whose zero is set wrongly shows this much more; negative power is possible."""
 
@@ -84,10 +86,15 @@ class Turning:
     first_tick: int = 0
     turned_s: float = 0.0
     _phase: float = 0.0
-    _reported: tuple[int, float] = field(default=(0, 0.0))
+    _reported: tuple[int, float] | None = None
 
     def __post_init__(self) -> None:
         self._reported = self.turns, 0.0
+
+    def reset(self) -> None:
+        """Begin at 0 again; the next report has no truth, because the receiver cannot know it."""
+        self.turns, self.first_tick = 0, -int(self.turned_s * self.ticks_per_s)
+        self._reported = None
 
     def turn(self, at_s: float, dt_s: float, hz: float) -> None:
         """Turn on from ``at_s``, and remember when the last revolution ended."""
@@ -103,8 +110,10 @@ class Turning:
 
     def report(self, at_s: float, name: str, per_hz: float) -> dict[str, float]:
         """Return the truth since the last report."""
-        turns, turned_s = self._reported
-        self._reported = self.turns, self.turned_s
+        reported, self._reported = self._reported, (self.turns, self.turned_s)
+        if reported is None:
+            return {}
+        turns, turned_s = reported
         if self.turns == turns:
             waited_s = at_s - self.turned_s
             return {f"{name}_max": per_hz / waited_s if waited_s > 0 else per_hz * 10}
@@ -119,6 +128,9 @@ def records(setup: Setup, ride: Iterable[Sample]) -> Iterator[Record]:
         since_s, at_s = (number - 1) * STEP_S, number * STEP_S
         wheel.turn(since_s, STEP_S, sample.speed_kmh / 3.6 / setup.wheel_m)
         crank.turn(since_s, STEP_S, _number(sample, "cadence_rpm") / 60)
+        if setup.reset_every_s and at_s % setup.reset_every_s < STEP_S:
+            wheel.reset()
+            crank.reset()
         if number % every == 0:
             yield _record(setup, at_s, sample, wheel, crank)
 

@@ -211,8 +211,8 @@ def ride() -> Sequence[Sample]:
 
 ROUGH = Disturbances(doubled=0.2, jitter_s=0.9, drop_every_s=400)
 SETUPS = [
-    Setup(Kind.CSC, INTERVAL_S, WHEEL_M, wraps_soon=True),
-    Setup(Kind.POWER, INTERVAL_S, WHEEL_M, wraps_soon=True, offset_w=-60),
+    Setup(Kind.CSC, INTERVAL_S, WHEEL_M, wraps_soon=True, reset_every_s=330),
+    Setup(Kind.POWER, INTERVAL_S, WHEEL_M, wraps_soon=True, reset_every_s=170, offset_w=-60),
     Setup(Kind.FTMS, INTERVAL_S, in_pieces=True, offset_w=-60),
     Setup(Kind.FTMS, INTERVAL_S),
 ]
