@@ -17,8 +17,12 @@ ONLY_FOR_TESTS = {
     "scripts/ride_plot.py",
 }
 EXTRAS = {
+    "device/emulate/bluetooth/bosch_central.py": "requirements-ble.txt",
     "device/emulate/bluetooth/gatt_sensor.py": "requirements-ble.txt",
+    "device/emulate/bluetooth/running.py": "requirements-ble.txt",
     "device/sources/bluetooth/bleak_radio.py": "requirements-ble.txt",
+    "device/sources/bluetooth/bonds.py": "requirements-ble.txt",
+    "device/sources/bluetooth/bosch_accessory.py": "requirements-ble.txt",
     "device/sources/bluetooth/bumble_host.py": "requirements-ble.txt",
     "device/sources/bluetooth/bumble_radio.py": "requirements-ble.txt",
     "gateway/gunicorn_worker.py": "requirements-gunicorn.txt",

@@ -5,11 +5,11 @@ import re
 from argparse import ArgumentParser, ArgumentTypeError
 from functools import partial
 from importlib import import_module
-from math import inf
 from random import Random
 
 from device.emulate import EMULATORS, Emulation, Emulator
 from device.emulate.cycling_sensor import STEP_S, Disturbances, Setup, disturb, records
+from device.emulate.option_types import att_mtu, positive, share
 from device.sources.bluetooth import EXTRA, RadioError
 from device.sources.decoders.cycling import Kind
 from shared.errors import SourceError
@@ -18,7 +18,6 @@ from shared.extras import need
 NAME_BYTES_MAX = 20
 """An advertisement has 31 bytes; flags, service and headers take 9, and 2 are left free."""
 ADDRESS = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
-MTU_RANGE = range(23, 518)
 SUMMARIES = {
     Kind.CSC: "a sensor for speed and cadence (Bluetooth)",
     Kind.POWER: "a power meter that also counts turns of the wheel (Bluetooth)",
@@ -52,13 +51,13 @@ def _add_options(kind: Kind, parser: ArgumentParser) -> None:
     add("--transport", required=True, help="the Bluetooth controller, such as usb:0")
     add("--name", type=_name, default=f"Spoke {kind.name}", help="the name to advertise")
     add("--address", type=_address, help="the address to advertise (a random one)")
-    add("--interval", type=_positive, default=1.0, help="seconds between records (%(default)s)")
-    add("--wheel", type=_positive, default=2.105, help="the wheel in m (%(default)s)")
-    add("--mtu", type=_mtu, default=517, help="the largest ATT MTU to agree to (%(default)s)")
-    add("--doubled", type=float, default=0.0, help="the share of notifications sent twice")
+    add("--interval", type=positive, default=1.0, help="seconds between records (%(default)s)")
+    add("--wheel", type=positive, default=2.105, help="the wheel in m (%(default)s)")
+    add("--mtu", type=att_mtu, default=517, help="the largest ATT MTU to agree to (%(default)s)")
+    add("--doubled", type=share, default=0.0, help="the share of notifications sent twice")
     add("--jitter", type=float, default=0.0, help="delay notifications by up to so many seconds")
-    add("--drop", type=_positive, metavar="S", help="drop the link every S seconds")
-    add("--reset", type=_positive, metavar="S", help="set the counters to 0 every S seconds")
+    add("--drop", type=positive, metavar="S", help="drop the link every S seconds")
+    add("--reset", type=positive, metavar="S", help="set the counters to 0 every S seconds")
     add("--wraps-soon", action="store_true", help="begin just before the counters wrap")
     if kind is Kind.FTMS:
         add("--in-pieces", action="store_true", help="send each record in several notifications")
@@ -76,22 +75,6 @@ def _address(text: str) -> str:
     if ADDRESS.fullmatch(text) is None:
         raise ArgumentTypeError("an address is written like F0:12:34:56:78:9A")
     return text
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < inf:
-        raise ArgumentTypeError("must be a number greater than 0")
-    return value
-
-
-def _mtu(text: str) -> int:
-    if not text.isdecimal() or int(text) not in MTU_RANGE:
-        raise ArgumentTypeError("an ATT MTU is a number from 23 to 517")
-    return int(text)
 
 
 for _kind, _summary in SUMMARIES.items():

@@ -1,20 +1,18 @@
 """A sensor for cycling as a Bluetooth peripheral, on a controller of our own."""
 
-import asyncio
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import suppress
 
-from bumble.core import UUID, AdvertisingData, BaseBumbleError
+from bumble.core import UUID, AdvertisingData
 from bumble.device import Device, DeviceConfiguration
 from bumble.gatt import Characteristic, Service
 from bumble.hci import Address
 
 from device.emulate import Emulation
+from device.emulate.bluetooth.running import disconnect_all, is_due
 from device.emulate.cycling_sensor import Delivery
-from device.sources.bluetooth import RadioError
-from device.sources.bluetooth.bumble_host import Host, open_host
+from device.sources.bluetooth.bumble_host import open_host
 from device.sources.decoders.cycling import Kind
 from shared.console import tell
 
@@ -26,9 +24,6 @@ FEATURES = {
 """The characteristic that says what a sensor can measure, and its value."""
 FLAGS = bytes([6])  # general discoverable, no BR/EDR
 ADVERTISING_MS = 100
-LOOK_S = 0.25
-"""How often the wish to stop is looked at."""
-GOODBYE_S = 1.0
 
 
 async def pose(emulation: Emulation, kind: Kind, deliveries: Iterator[Delivery]) -> None:
@@ -42,34 +37,15 @@ async def pose(emulation: Emulation, kind: Kind, deliveries: Iterator[Delivery])
         tell(f"{options.name} advertises at {device.random_address}\n")
         began_s = time.monotonic()
         for delivery in deliveries:
-            if not await _is_due(began_s + delivery.at_s, emulation, host):
+            if not await is_due(began_s + delivery.at_s, emulation, host):
                 break
             if not delivery.notifications:
-                await _disconnect(device)
+                await disconnect_all(device)
             elif any(device.gatt_server.subscribers.values()):
                 emulation.truth.tell(delivery.at_s, delivery.truth)
                 for data in delivery.notifications:
                     await device.notify_subscribers(measurement, data)
-        await _disconnect(device)
-
-
-async def _is_due(at_s: float, emulation: Emulation, host: Host) -> bool:
-    """Wait until ``at_s``; return False if the emulation is to stop before."""
-    while not emulation.stop.is_set():
-        if host.lost.done():
-            raise RadioError("the Bluetooth controller is gone")
-        wait_s = at_s - time.monotonic()
-        if wait_s <= 0:
-            return True
-        await asyncio.sleep(min(wait_s, LOOK_S))
-    return False
-
-
-async def _disconnect(device: Device) -> None:
-    for connection in list(device.connections.values()):
-        with suppress(BaseBumbleError, TimeoutError):
-            async with asyncio.timeout(GOODBYE_S):
-                await connection.disconnect()
+        await disconnect_all(device)
 
 
 def _add_service(device: Device, kind: Kind) -> Characteristic[bytes]:

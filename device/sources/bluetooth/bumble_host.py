@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bumble.core import BaseBumbleError
 from bumble.device import Device, DeviceConfiguration
 from bumble.hci import Address
+from bumble.keys import KeyStore
 from bumble.transport import open_transport
 from bumble.transport.common import Transport
 
@@ -28,16 +29,20 @@ class Host:
 
 @asynccontextmanager
 async def open_host(
-    transport: str, configuration: DeviceConfiguration | None = None
+    transport: str,
+    configuration: DeviceConfiguration | None = None,
+    keystore: KeyStore | None = None,
 ) -> AsyncIterator[Host]:
     """Open a controller by its bumble transport and start it, until the block ends.
 
-    Without a configuration it is a client with a random address. Raises :class:`RadioError`.
+    Without a configuration it is a client with a random address, and without a store it forgets
+    its bonds at the end. Raises :class:`RadioError`.
     """
     opened = await _open(transport)
     try:
         settings = configuration or client_configuration()
         device = Device.from_config_with_hci(settings, opened.source, opened.sink)
+        device.keystore = keystore
         await _start(device, transport)
         yield Host(device, opened.source.terminated)
     finally:

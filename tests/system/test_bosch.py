@@ -1,0 +1,77 @@
+"""An emulated Bosch bike through the whole: what it said is what a browser sees.
+
+The emulator and the device are unchanged processes, each with a Bluetooth controller of its own.
+The controllers are virtual; one process joins them.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from device.sources.decoders.bosch import MTU_MIN
+from tests.controllers import READY
+from tests.system.pair import Json, Pair, numbers
+
+LINKS = ["--mtu", "517", "23", "517", "--drop", "1.5"]
+DISTURBANCES = ["--interval", "0.3", "--doubled", "0.3", "--others", "0.5", "--backpedalled", "0.5"]
+READINGS = 3
+
+
+def test_a_bosch_bike_reaches_a_browser(
+    pair: Pair, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    ports, truth = [str(free_port()), str(free_port())], tmp_path / "truth"
+    controllers = pair.start_process(["python", "-m", "tests.controllers", *ports])
+    pair.start_gateway()
+    controllers.wait_for_line(READY)
+    emulate = ["python", "-m", "device.emulate", "bosch", "--seed", "1", "--truth", str(truth)]
+    reach = ["--transport", f"tcp-client:127.0.0.1:{ports[1]}"]
+    pair.start_process([*emulate, *reach, *LINKS, *DISTURBANCES], {})
+    witness = pair.watch(
+        options={"transports": ["websocket"]}, emit=[["subscribe", {"devices": "*"}]]
+    )
+    witness.wait_for("ack")
+    logs = tmp_path / "logs"
+    device = pair.start_device(
+        SPOKE_SOURCE=f"bosch:tcp-client:127.0.0.1:{ports[0]}", SPOKE_LOG_DIR=str(logs)
+    )
+
+    device.wait_for_line("bike_connected .*bond=new mtu=517 data_length=251")
+    assert (logs / "ebike-001.bosch-bond.json").stat().st_mode & 0o777 == 0o600
+    device.wait_for_line("bike_connected .*bond=kept mtu=23", timeout_s=30)
+    device.wait_for_line("link_too_small")
+    device.wait_for_line("notification_left_out .*cut to 20 bytes")
+    heard = len(numbers(witness))
+    device.wait_for_line("bike_connected .*bond=kept mtu=517", timeout_s=30)
+    witness.wait_for("speed_change", count=heard + READINGS, timeout_s=30)
+    readings = witness.bodies("speed_change")
+    check_readings(readings, [json.loads(line) for line in truth.read_text().splitlines()])
+    assert witness.bodies("gap") == []
+
+
+def check_readings(readings: Sequence[Json], said: Sequence[Json]) -> None:
+    """Check that the bike paired once, and that each reading in order has values that it said."""
+    links = [line["link"] for line in said if "link" in line]
+    assert links == ["paired"] + ["bonded"] * (len(links) - 1)
+    seen = [reading["seq"] for reading in readings]  # the first ones may come before the gateway
+    assert seen == list(range(seen[0], seen[0] + len(seen)))
+    messages = whole_messages(said)
+    assert [one for one in readings if not any(is_true(one, said) for said in messages)] == []
+
+
+def whole_messages(said: Sequence[Json]) -> Iterator[Json]:
+    """Yield what the bike said on links that did not cut it; each explains one reading at most."""
+    mtu = 0
+    for line in said:
+        mtu = line.get("mtu", mtu)
+        if "link" not in line and mtu >= MTU_MIN:
+            yield line
+
+
+def is_true(reading: Json, said: Json) -> bool:
+    """Tell whether each value of a reading is what the bike said last."""
+    extra = dict(reading["extra"])
+    if "backpedal_rpm" in extra:
+        extra["cadence_rpm"] = -extra.pop("backpedal_rpm")
+    given = {key: reading[key] for key in reading.keys() & said.keys()} | extra
+    return given.keys() >= {"speed_kmh", "odometer_km", "light"} and given.items() <= said.items()
