@@ -3,6 +3,7 @@
 import ast
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -104,12 +105,19 @@ def _file_of(root: Path, module: str) -> str:
 
 def _imports(path: Path) -> Iterator[tuple[int, str]]:
     """Yield line and dotted name of everything that ``path`` imports, wherever it does so."""
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    yield from _imports_in(path.read_text())
+
+
+@cache
+def _imports_in(code: str) -> list[tuple[int, str]]:
+    found = []
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
+            found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: imports name their package in full"
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+            assert node.level == 0, f"line {node.lineno}: imports name their package in full"
+            found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return found
 
 
 def test_every_import_points_the_right_way() -> None:

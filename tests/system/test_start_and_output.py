@@ -48,7 +48,7 @@ def assert_ended_in_peace(process: RunningProcess) -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("imports", [1, 20, 60])
+@pytest.mark.parametrize("imports", [1, 60])
 def test_signal_during_the_imports(
     start_process: StartProcess,
     arguments: dict[str, list[str]],

@@ -174,7 +174,7 @@ def _rate(rate: int | None) -> dict[str, Any]:
     return {} if rate is None else {"max_rate_hz": rate}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["x", "y"]), ACTIONS), max_size=40))
 def test_browser_actions_keep_the_rules(
     actions: list[tuple[str, tuple[str, Any, Any]]],
@@ -204,7 +204,7 @@ DEVICE_EVENTS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["x", "y"]), st.one_of(ACTIONS_OF_BROWSERS, DEVICE_EVENTS)),
@@ -294,7 +294,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(STEPS, max_size=60))
 def test_synced_or_lagging_in_order(
     steps: list[tuple[str, Any, Any]],
@@ -326,7 +326,7 @@ def test_synced_or_lagging_in_order(
 WATCHED = st.sampled_from([["a"], ["b"], ["a", "b"], ["a", "b", "c"]])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=130, deadline=None)
 @given(
     watched=st.lists(WATCHED, min_size=2, max_size=4),
     everything=st.booleans(),
@@ -427,7 +427,7 @@ INTERRUPTIONS = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=130, deadline=None)
 @given(
     together=st.sampled_from([1, 2, 64]),
     readings=st.sampled_from([10, 100]),

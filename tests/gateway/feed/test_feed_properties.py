@@ -256,7 +256,7 @@ def _road(journal_size: int, page: int, capacity: int, *, always_answers: bool) 
     return Road(Bike(journal_size), page, always_answers, feed)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     steps=st.lists(_STEPS, max_size=60),
     journal_size=st.sampled_from([1, 3, 10, 1000]),
@@ -280,7 +280,7 @@ def test_output_ascends_and_announces_holes(
     assert not road.feed.is_unsettled
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(steps=st.lists(_STEPS, max_size=60), page=st.sampled_from([1, 3, 1000]))
 def test_with_a_whole_replay_nothing_is_lost(steps: list[Step], page: int) -> None:
     road = _road(10_000, page, 6000, always_answers=True)
@@ -359,7 +359,7 @@ _HOSTILE: st.SearchStrategy[_Hostile] = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     steps=st.lists(st.tuples(st.sampled_from([0.0, 0.01, 0.6, 4.0, 11.0]), _HOSTILE), max_size=80),
     capacity=st.sampled_from([3, 6000]),
