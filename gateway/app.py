@@ -127,7 +127,8 @@ def create_hub(settings: Settings) -> Hub:
         settings.history_mb * 1024 * 1024,
         settings.repair_ms / 1000,
     )
-    routes = ReplayRoutes(settings.replay_connect, settings.max_devices)
+    takes_offers = settings.replay_bind is not None
+    routes = ReplayRoutes(settings.replay_connect, settings.max_devices, takes_offers=takes_offers)
     return Hub(
         Devices(limits, partial(is_own, patterns=settings.devices)),
         ReplayClient(routes, partial(token_hex, QUESTION_ID_BYTES), settings.max_devices),

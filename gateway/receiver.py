@@ -167,12 +167,14 @@ class Receiver:
         self._replay.silent.changes.clear()
 
     def ask_questions(self, now: Now) -> None:
-        """Send the feeds' questions; a feed without a replay to ask learns it at once."""
+        """Send the feeds' questions; a feed without a replay to ask learns it."""
         while self._devices.questions:
             question = self._devices.questions.pop(0)
             requests = self._replay.requests_for(*question, now.monotonic_s)
             if requests and self.subscriber is not None:
                 self.subscriber.send(requests)
+            elif self._replay.may_be_offered(question.device_id, now.monotonic_s):
+                self._devices.busy(question.device_id, question.purpose, now)
             else:
                 self._devices.no_answer(question.device_id, question.purpose, now)
 

@@ -30,7 +30,10 @@ class Listening:
     def __init__(self, settings: Settings, only: tuple[str, ...]) -> None:
         self._selector = selectors.DefaultSelector()
         self._is_awake = False
-        routes = ReplayRoutes(settings.replay_connect, settings.max_devices)
+        takes_offers = settings.replay_bind is not None
+        routes = ReplayRoutes(
+            settings.replay_connect, settings.max_devices, takes_offers=takes_offers
+        )
         replay = ReplayClient(routes, partial(token_hex, ID_BYTES), settings.max_devices)
         repair_s = settings.repair_ms / 1000
         self.recorder = Recorder(replay, settings.max_devices, repair_s, only)

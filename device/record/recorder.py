@@ -154,6 +154,8 @@ class Recorder:
         self.requests += asked
         if asked:
             return b""
+        if self.replay.may_be_offered(feed.device_id, now.monotonic_s):
+            return self._carry_out(feed, feed.receive_busy(ask.purpose, now), now)
         return self._carry_out(feed, feed.receive_no_answer(ask.purpose, now), now)
 
 

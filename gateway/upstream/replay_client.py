@@ -108,6 +108,10 @@ class ReplayClient:
         """Tell whether any route may know the device."""
         return bool(self._routes.candidates(device_id, now_s))
 
+    def may_be_offered(self, device_id: str, now_s: float) -> bool:
+        """Tell whether a peer may yet connect that serves a device without any route."""
+        return self._routes.may_be_offered(device_id, now_s)
+
     def single_request(
         self, device_id: str, after: Cursor | None, limit: int, now_s: float
     ) -> tuple[str, Requests]:

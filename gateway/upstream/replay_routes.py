@@ -14,6 +14,9 @@ CLAIM_S = 30.0
 """A peer repeats its claim every 10 s; after three missing repetitions the claim is over."""
 CLAIMS_A_DEVICE_MAX = 3
 """A bike that reconnects is a new peer: its old claims last on beside the new one for a while."""
+OFFER_WAIT_S = 5.0
+"""A bike that connects has one connection for readings and one for the replay. After a restart of
+the gateway either comes first; the other one comes within some 2 s."""
 
 
 class Route(NamedTuple):
@@ -28,9 +31,14 @@ class ReplayRoutes:
     """The endpoints of the settings, the peers' claims, and the remembered routes.
 
     Claims and remembered routes are kept for ``devices_max`` devices each, the latest.
+    ``takes_offers``: bikes connect to the gateway for the replay, too.
     """
 
-    def __init__(self, endpoints: Sequence[str], devices_max: int) -> None:
+    def __init__(
+        self, endpoints: Sequence[str], devices_max: int, *, takes_offers: bool = False
+    ) -> None:
+        self._takes_offers = takes_offers
+        self._without: OrderedDict[str, float] = OrderedDict()  # since when there is no route
         self._fixed = tuple(Route(endpoint) for endpoint in endpoints)
         self._devices_max = devices_max
         self._claims: OrderedDict[str, OrderedDict[Route, float]] = OrderedDict()
@@ -46,6 +54,15 @@ class ReplayRoutes:
         claims = self._claims.get(device_id, OrderedDict())
         current = [route for route, until_s in reversed(claims.items()) if until_s > now_s]
         return [*current, *self._fixed]
+
+    def may_be_offered(self, device_id: str, now_s: float) -> bool:
+        """Tell whether a peer may yet connect that serves a device without any route."""
+        if not self._takes_offers:
+            return False
+        since_s = self._without.setdefault(device_id, now_s)
+        if len(self._without) > self._devices_max:
+            self._without.popitem(last=False)
+        return now_s < since_s + OFFER_WAIT_S
 
     def routes_for(self, device_id: str, now_s: float) -> list[Route]:
         """Return the routes to ask: the remembered one, or else all that may know the device."""
@@ -66,6 +83,7 @@ class ReplayRoutes:
 
     def _claim(self, route: Route, device_id: str, now_s: float) -> bool:
         """Note one claim, as the latest; tell whether it is new."""
+        self._without.pop(device_id, None)
         claims = self._claims.setdefault(device_id, OrderedDict())
         self._claims.move_to_end(device_id)
         is_new = claims.get(route, now_s) <= now_s

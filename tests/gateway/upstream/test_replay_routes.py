@@ -1,6 +1,12 @@
 """Which replay endpoint is asked for which device."""
 
-from gateway.upstream.replay_routes import CLAIM_S, CLAIMS_A_DEVICE_MAX, ReplayRoutes, Route
+from gateway.upstream.replay_routes import (
+    CLAIM_S,
+    CLAIMS_A_DEVICE_MAX,
+    OFFER_WAIT_S,
+    ReplayRoutes,
+    Route,
+)
 
 FIRST, SECOND = Route("tcp://first:5557"), Route("tcp://second:5557")
 BIKE, OTHER = Route("tcp://*:5557", b"bike"), Route("tcp://*:5557", b"other")
@@ -89,3 +95,24 @@ def test_remembered_routes_are_limited() -> None:
         known.remember(device_id, SECOND)
     assert known.routes_for("a", 0) == [FIRST, SECOND]
     assert known.routes_for("b", 0) == known.routes_for("c", 0) == [SECOND]
+
+
+def test_offer_is_waited_for_once() -> None:
+    known = ReplayRoutes([], 10, takes_offers=True)
+    assert known.may_be_offered("a", 100)
+    assert known.may_be_offered("a", 100 + OFFER_WAIT_S - 0.1)
+    assert not known.may_be_offered("a", 100 + OFFER_WAIT_S)
+    known.claim(BIKE, ["a"], 110)
+    assert known.may_be_offered("a", 200)  # it was there, and is gone
+
+
+def test_no_offer_where_nobody_connects() -> None:
+    assert not ReplayRoutes([], 10).may_be_offered("a", 100)
+
+
+def test_waits_for_offers_are_limited() -> None:
+    known = ReplayRoutes([], 2, takes_offers=True)
+    for device_id in "abc":
+        assert known.may_be_offered(device_id, 100)
+    assert known.may_be_offered("a", 200)  # forgotten
+    assert not known.may_be_offered("c", 200)
