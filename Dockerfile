@@ -24,7 +24,9 @@ COPY gateway/ gateway/
 COPY configs/ configs/
 COPY scripts/__init__.py scripts/healthcheck.py scripts/
 COPY --from=libraries /spoke/gateway/static/vendor/ gateway/static/vendor/
-RUN python -m compileall -q . && mkdir /state
+# docker build --build-arg COMMIT="$(git rev-parse HEAD)": --version names it.
+ARG COMMIT=unknown
+RUN echo "$COMMIT" > COMMIT && python -m compileall -q . && mkdir /state
 
 FROM ${BASE}
 COPY --from=build /venv/ /venv/

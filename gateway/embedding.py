@@ -85,6 +85,7 @@ class EmbeddedGateway:
             return
         self._home = _here()
         gevent.spawn(stops_process_on_error(self._fail)(self._gateway.hub.run))
+        self._gateway.stalls.start(gevent.get_hub().loop)
         logger.info("gateway_embedded")
 
     def __call__(
@@ -107,6 +108,8 @@ class EmbeddedGateway:
         logger.opt(exception=error).critical("gateway_loop_died")
         for connection in list(self._gateway.hub.connections.values()):
             connection.close_transport()
+        self._gateway.stalls.stop()
+        self._gateway.hub.stop()  # otherwise the sockets to the devices would collect readings
 
 
 def _here() -> tuple[int, object]:

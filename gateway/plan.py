@@ -8,10 +8,12 @@ from shared.settings import Settings
 
 def plan(settings: Settings, sessions: int) -> Iterator[str]:
     """Yield the sentences; ``sessions`` is the number of browsers that it has descriptors for."""
-    url = page_url(settings.gateway_host, settings.gateway_port)
+    url = page_url(settings.gateway_host, settings.gateway_port, settings.base_path)
     yield f"listen on {settings.gateway_host} port {settings.gateway_port}, for {url}"
     yield _meet("bikes", settings.device_bind, settings.device_connect)
     yield _meet("the replays of bikes", settings.replay_bind, settings.replay_connect)
+    if settings.redis_url is not None:
+        yield f"pass on the announcements of {settings.redis_url}"
     yield f"serve at most {sessions} browsers (asked for: {settings.max_connections})"
     yield (
         f"keep {settings.history_readings} readings of each of at most {settings.max_devices}"

@@ -10,7 +10,8 @@ SECRET_WORDS = ("PASSWORD", "SECRET", "TOKEN", "KEY")
 """A setting with such a word in its name is never shown."""
 HIDDEN = "***"
 NOT_SET = "not set"
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]*@")
+_PASSWORD = re.compile(r"(?<=://)[^/\s]*@")
+_PASSWORD_IN_QUERY = re.compile(r"(?<=[?&]password=)[^&\s]+")
 
 
 def report(
@@ -35,7 +36,7 @@ def report(
 
 def hide_password(text: str) -> str:
     """Replace the user and the password in each URL of a text."""
-    return _PASSWORD.sub(f"{HIDDEN}@", text)
+    return _PASSWORD_IN_QUERY.sub(HIDDEN, _PASSWORD.sub(f"{HIDDEN}@", text))
 
 
 def _row(setting: Setting, given: Given | None) -> tuple[str, str, str]:

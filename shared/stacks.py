@@ -44,6 +44,7 @@ def _waiting_greenlets(known: Iterable[Any]) -> Iterator[FrameType]:
     greenlet = getattr(sys.modules.get("greenlet"), "greenlet", None)
     if greenlet is None:
         return
+    gc.unfreeze()  # get_objects does not list what is frozen; the next collection freezes it again
     found = {id(it): it for it in (*known, *gc.get_objects()) if isinstance(it, greenlet)}
     frames = (getattr(it, "gr_frame", None) for it in found.values())
     yield from (frame for frame in frames if frame is not None)

@@ -120,6 +120,10 @@ class Tail:
         stop = start + count
         return Batch(self._frames[start:stop]), self._arrivals[stop - 1] if count else self.last
 
+    def first_after(self, arrival: int) -> int:
+        """Return the number of the first entry after ``arrival``; there must be one."""
+        return self._arrivals[bisect_right(self._arrivals, arrival)]
+
     def bytes_after(self, arrival: int) -> tuple[bytes, int, int]:
         """Return the bytes of one send that follow ``arrival``.
 

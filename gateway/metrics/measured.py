@@ -66,7 +66,8 @@ def _note_lag(found: Measured, hub: Hub, client_id: str, now_s: float) -> None:
         found.catching_up += 1
     elif client.group is not None and client.cohort is None and client.arrival < client.group.last:
         found.lagging += 1
-        found.lag_s = max(found.lag_s, hub.arrival_times.age_s(client.arrival, now_s))
+        waiting = client.group.first_after(client.arrival)
+        found.lag_s = max(found.lag_s, hub.arrival_times.age_s(waiting - 1, now_s))
 
 
 def _in_pieces(items: Sequence[Item], pause: Callable[[], object]) -> Iterator[Item]:

@@ -146,6 +146,8 @@ class ReplayClient:
         serve = decode_serve(frames[0]) if route.peer and len(frames) == 1 else None
         if serve is not None:
             new = self._routes.claim(route, serve.devices, now_s)
+            for device_id in new:  # a bike that comes back is a new peer
+                self.silent.forget(self._routes.earlier_peers(device_id, route))
             return Serve(new) if new else None
         message = decode_answer_header(frames)
         self.silent.answered(route, now_s)

@@ -49,6 +49,10 @@ class ReplayRoutes:
         served = device_ids[: self._devices_max]
         return tuple(device_id for device_id in served if self._claim(route, device_id, now_s))
 
+    def earlier_peers(self, device_id: str, route: Route) -> list[Route]:
+        """Return the peers that served the device before ``route`` did."""
+        return [other for other in self._claims.get(device_id, ()) if other != route]
+
     def candidates(self, device_id: str, now_s: float) -> list[Route]:
         """Return every route that may know the device: peers, the latest first, then endpoints."""
         claims = self._claims.get(device_id, OrderedDict())

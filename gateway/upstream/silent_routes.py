@@ -48,6 +48,12 @@ class SilentRoutes:
         while len(self._owing_since_s) > self._routes_max:
             self._silent.discard(self._owing_since_s.popitem(last=False)[0])
 
+    def forget(self, routes: Iterable[Route]) -> None:
+        """Forget routes that will never answer, because their peer is gone."""
+        for route in routes:
+            self._owing_since_s.pop(route, None)
+            self._silent.discard(route)
+
     def answered(self, route: Route, now_s: float) -> None:
         """Note an answer or a refusal that came by a route."""
         since_s = self._owing_since_s.pop(route, None)
