@@ -99,8 +99,9 @@ class BrokerLink:
     def close(self) -> None:
         """Say goodbye to the broker, and end the thread."""
         self._stop.set()
+        was_connected = self.client.is_connected()
         self.client.disconnect()
-        if self._thread.is_alive():
+        if was_connected:  # otherwise it may wait for the network, and has nothing to say
             self._thread.join(JOIN_S)
 
     def _run(self) -> None:
@@ -117,6 +118,8 @@ class BrokerLink:
         """Stay connected for as long as it lasts."""
         try:
             self.client.connect(self._broker.host, self._broker.port, KEEPALIVE_S)
+        except ssl.SSLEOFError:  # such as a proxy in front of a broker that starts
+            self._lost("the connection ended")
         except ssl.SSLError as error:
             self._refused(f"no TLS with the MQTT broker {self._broker} ({error.reason}): {_TLS}")
         except (OSError, UnicodeError) as error:  # no such host, or no name of a host at all
@@ -128,6 +131,9 @@ class BrokerLink:
                 self._lost("the connection ended")
 
     def _connected(self, _client: Any, _data: Any, _flags: Any, code: Any, _more: Any) -> None:  # noqa: ANN401  # paho's
+        if code.value in BUSY:
+            self._lost(f"the broker says: {code}")
+            return
         if code.is_failure:
             what = f"the MQTT broker {self._broker} refuses the connection ({code}): {_LOGIN}"
             self._refused(what)
@@ -150,6 +156,8 @@ class BrokerLink:
         self._trouble = why
 
 
+BUSY = (136, 137)
+"""MQTT's codes for a broker that is not available, or busy."""
 _LOGIN = "check the user and the file of the password"
 _TLS = "name the file of its CA, and its host as in the certificate"
 

@@ -102,7 +102,8 @@ async def run(options: argparse.Namespace) -> None:
     client = Client(CallbackAPIVersion.VERSION2)
     client.reconnect_delay_set(1, 10)
     if options.user:
-        client.username_pw_set(options.user, options.password_file.read_text().strip())
+        lines = options.password_file.read_text().splitlines() if options.password_file else []
+        client.username_pw_set(options.user, lines[0] if lines else None)
     if options.ca:
         client.tls_set(options.ca)
     bridge = Bridge(client, follow.start(since=read_cursors(options.cursors)))

@@ -24,9 +24,18 @@ FIELDS = {
 }
 """The field of a FIT record for each key of a reading."""
 WHOLE = ("power_w", "motor_power_w", "cadence_rpm", "heart_rate_bpm", "temperature_c")
-FIELD_MAX = {"cadence_rpm": 254, "heart_rate_bpm": 254, "power_w": 65_534, "motor_power_w": 65_534}
+FIELD_MAX = {
+    "cadence_rpm": 254,
+    "heart_rate_bpm": 254,
+    "power_w": 65_534,
+    "motor_power_w": 65_534,
+    "temperature_c": 126,
+    "longitude_deg": 179.999_999,
+}
 FIELD_MIN = {"cadence_rpm": 0, "heart_rate_bpm": 0, "power_w": 0, "motor_power_w": 0}
 """FIT cannot hold other values of these; the record is then written without them."""
+FIRST_TIME_S = 631_065_600
+"""FIT counts seconds from 1989-12-31."""
 
 
 def write_fit(path: Path, recorded: Sequence[RecordedReading]) -> int:
@@ -51,8 +60,11 @@ def write_fit(path: Path, recorded: Sequence[RecordedReading]) -> int:
 
 
 def each_second(recorded: Sequence[RecordedReading]) -> Iterator[RecordedReading]:
-    """Yield the first reading of each second; times that go back are left out."""
-    last_s = -1
+    """Yield the first reading of each second.
+
+    Times that go back are left out, and those before the first one that FIT can hold.
+    """
+    last_s = FIRST_TIME_S
     for one in recorded:
         second = one.measured_ms // 1000
         if second > last_s:

@@ -62,13 +62,20 @@ def play(lines: Sequence[Line], *, pace: float = 1.0, loop: bool = False) -> Ite
 
 
 def steps_of(lines: Sequence[Line]) -> list[float]:
-    """Return the times between the readings, in s."""
-    return [max(0, b.measured_ms - a.measured_ms) / 1000 for a, b in pairwise(lines)]
+    """Return the times between the readings, in s.
+
+    If the clock of the bike stood still, they are those of the recorder.
+    """
+    steps_s = [max(0, b.measured_ms - a.measured_ms) / 1000 for a, b in pairwise(lines)]
+    if any(steps_s):
+        return steps_s
+    written_ms = [line.decode().at_ms for line in lines]
+    return [max(0, b - a) / 1000 for a, b in pairwise(written_ms)]
 
 
 def usual_s(steps_s: Sequence[float]) -> float:
     """Return the usual time between two readings."""
-    return median(steps_s) if steps_s else USUAL_STEP_S
+    return (median(steps_s) if steps_s else 0.0) or USUAL_STEP_S
 
 
 def _is_regular(steps_s: Sequence[float]) -> bool:

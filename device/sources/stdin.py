@@ -8,7 +8,6 @@ and the log says why, once for each kind of fault. The end of the input ends the
 
 import os
 import select
-import sys
 from collections import deque
 
 from loguru import logger
@@ -21,6 +20,7 @@ from shared.errors import BadMessage, SourceError
 from shared.log_once import LogOnce
 from shared.settings import Settings
 
+STDIN = 0
 READ_BYTES = 65_536
 MODEL = "standard input"
 
@@ -32,7 +32,7 @@ def open_stdin(settings: Settings, argument: str, bike: int) -> Source:
         raise SourceError("the source stdin takes no argument")
     if settings.fleet_size > 1:
         raise SourceError("the source stdin feeds one bike: leave SPOKE_FLEET_SIZE out")
-    return LineSource(sys.stdin.fileno())
+    return LineSource(STDIN)
 
 
 class LineSource:
@@ -74,7 +74,10 @@ class LineSource:
         """Read once if that does not block, and keep the lines that are complete."""
         if self._ended or not self._poll.poll(0):
             return
-        data = os.read(self._descriptor, READ_BYTES)
+        try:
+            data = os.read(self._descriptor, READ_BYTES)
+        except OSError as error:
+            raise SourceError(f"standard input cannot be read: {error.strerror}") from error
         self._ended = not data
         *lines, self._rest = (self._rest + (data or b"\n")).split(b"\n")
         self._lines.extend(line for line in map(self._whole, lines) if line.strip())

@@ -19,7 +19,7 @@ from bumble.gatt_client import CharacteristicProxy
 
 from device.sources.bluetooth import LinkError, RadioError
 from device.sources.bluetooth.bonds import BondFile
-from device.sources.bluetooth.bumble_host import Host, open_host
+from device.sources.bluetooth.bumble_host import Host, is_stopping, open_host
 from device.sources.bluetooth.events import Events
 from device.sources.decoders.bosch import CHARACTERISTIC_UUID, DATA_LENGTH_MIN, SERVICE_UUID
 
@@ -118,8 +118,11 @@ async def open_accessory(transport: str, bonds: BondFile) -> AsyncIterator[Acces
     """Open a controller as an accessory. Raises :class:`RadioError`."""
     async with open_host(transport, _configuration(bonds), bonds) as host:
         accessory = Accessory(host, bonds)
-        with _translated("advertising failed"):
-            await host.device.start_advertising(auto_restart=True)
+        try:
+            with _translated("advertising failed"):
+                await host.device.start_advertising(auto_restart=True)
+        except LinkError as error:
+            raise RadioError(str(error)) from error
         yield accessory
 
 
@@ -180,6 +183,10 @@ def _translated(what: str) -> Iterator[None]:
         yield
     except LinkError as error:
         raise LinkError(f"{what} {error}") from error
+    except asyncio.CancelledError as error:
+        if is_stopping():
+            raise
+        raise LinkError(f"{what} the link dropped") from error
     except (BaseBumbleError, OSError) as error:  # TimeoutError is an OSError
         reason = "no answer in time" if isinstance(error, TimeoutError) else str(error)
         raise LinkError(f"{what}: {reason or type(error).__name__}") from error

@@ -27,6 +27,15 @@ class Host:
     lost: asyncio.Future[None]
 
 
+def is_stopping() -> bool:
+    """Tell in a handler of CancelledError whether this task is being stopped.
+
+    If not, bumble cancelled the request that the task waits for, because the link dropped.
+    """
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 @asynccontextmanager
 async def open_host(
     transport: str,

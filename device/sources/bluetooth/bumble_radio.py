@@ -9,7 +9,7 @@ from bumble.core import UUID, AdvertisingData, BaseBumbleError
 from bumble.device import Advertisement, Connection, Peer
 
 from device.sources.bluetooth import LinkError, Nearby, Radio, RadioError, useful
-from device.sources.bluetooth.bumble_host import Host, open_host
+from device.sources.bluetooth.bumble_host import Host, is_stopping, open_host
 from device.sources.bluetooth.events import Events
 from device.sources.decoders.cycling import Kind
 
@@ -47,8 +47,11 @@ class BumbleRadio:
 
         device.on(device.EVENT_ADVERTISEMENT, hear)
         try:
+            if self._host.lost.done():
+                raise RadioError(GONE)
             with _translated("the search failed"):
-                await device.start_scanning()
+                async with asyncio.timeout(CONNECT_S):  # a lost controller answers nothing
+                    await device.start_scanning()
             async for nearby in heard:
                 yield nearby
             raise RadioError(GONE)
@@ -111,5 +114,9 @@ def nearby_of(advertisement: Advertisement) -> Nearby:
 def _translated(what: str) -> Iterator[None]:
     try:
         yield
+    except asyncio.CancelledError as error:
+        if is_stopping():
+            raise
+        raise LinkError(f"{what}: the link dropped") from error
     except (BaseBumbleError, OSError) as error:  # TimeoutError is an OSError
         raise LinkError(f"{what}: {str(error) or type(error).__name__}") from error

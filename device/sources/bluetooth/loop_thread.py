@@ -49,6 +49,11 @@ async def _guarded(source: HandoverSource, name: str, work: Callable[[], Work]) 
         await work()
     except SourceError as error:
         source.fail(str(error))
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling() == 0:  # nobody stopped it
+            source.fail(f"the source {name} was cancelled by a library")
+        raise
     except Exception:
         logger.exception("source_failed", source=name)
         source.fail(f"the source {name} stopped because of a fault in the program")

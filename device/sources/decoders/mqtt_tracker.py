@@ -64,15 +64,16 @@ class Tracker:
             return None
         if not self._fields:
             sample = decode_sample(message.payload)
-            return None if self._is_repetition(message, sample.ts_ms is not None) else sample
+            is_repetition = self._is_repetition(message, has_time=sample.ts_ms is not None)
+            return None if is_repetition else sample
         found = dict(read_message(self._fields, message.topic, message.payload))
         ts_ms: Any = found.pop(TIME, None)
-        if self._is_repetition(message, ts_ms is not None):
+        if self._is_repetition(message, has_time=bool(ts_ms)):  # 0 means: it has no clock
             return None
         self._hold(found, now_s)
         return self._sample(found, ts_ms, now_s)
 
-    def _is_repetition(self, message: Message, has_time: bool) -> bool:
+    def _is_repetition(self, message: Message, *, has_time: bool) -> bool:
         mark = hash((message.topic, message.payload))
         is_repetition = (has_time or message.dup) and mark in self._seen
         if not is_repetition:

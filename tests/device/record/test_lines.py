@@ -1,7 +1,9 @@
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from device.record.fit import write_fit
 from device.record.lines import (
     HEAD,
     LINE_BYTES_MAX,
@@ -11,7 +13,7 @@ from device.record.lines import (
     encode_line,
 )
 from device.record.load import Line, load_recording
-from device.sources.recorded import play
+from device.sources.recorded import USUAL_STEP_S, play
 from shared.errors import BadMessage, SourceError
 
 AT_MS = 1_700_000_000_000
@@ -92,3 +94,33 @@ def test_samples_are_due_as_far_apart_as_measured() -> None:
     rounds = [next(looped) for _ in range(2 * len(lines))]
     assert rounds[len(lines)].due_s == pytest.approx(90.4)  # one usual step later
     assert {one.speed_kmh for one in rounds} == {21.5}
+
+
+def lines_of(*times_ms: tuple[int, int]) -> list[Line]:
+    """Return lines of readings by the recorder's time and by the bike's, in ms."""
+    found = [
+        (at_ms, encode_line(at_ms, reading(seq, ts_ms)))
+        for seq, (at_ms, ts_ms) in enumerate(times_ms, 1)
+    ]
+    return [
+        Line(ts_ms or at_ms, line.removesuffix(b"\n"))
+        for (at_ms, line), (_, ts_ms) in zip(found, times_ms, strict=True)
+    ]
+
+
+def test_bike_whose_clock_stood_still_plays_by_the_recorders() -> None:
+    lines = lines_of((AT_MS, 5), (AT_MS + 200, 5), (AT_MS + 400, 5))
+    assert [sample.due_s for sample in play(lines)] == pytest.approx([0, 0.2, 0.4])
+
+
+def test_loop_takes_time_even_if_all_readings_have_one_time() -> None:
+    lines = lines_of((AT_MS, 5), (AT_MS, 5))
+    due_s = [sample.due_s for sample in islice(play(lines, loop=True), 6)]
+    assert due_s[-1] == pytest.approx(2 * USUAL_STEP_S)
+
+
+def test_fit_leaves_out_what_it_cannot_hold(tmp_path: Path) -> None:
+    hot = reading(2)[:-1] + b',"temperature_c":140,"longitude_deg":180,"latitude_deg":90}'
+    lines = [encode_line(AT_MS, reading(1, 5)), encode_line(AT_MS, hot)]
+    recorded = [found for line in lines if (found := decode_line(line.removesuffix(b"\n")))]
+    assert write_fit(tmp_path / "hot.fit", recorded) == 1  # the first time is before FIT's

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from bumble.core import BaseBumbleError
@@ -13,7 +14,7 @@ from bumble.hci import Address
 from bumble.keys import PairingKeys
 
 from device.sources import open_source
-from device.sources.bluetooth import LinkError
+from device.sources.bluetooth import LinkError, bosch_accessory, bumble_radio
 from device.sources.bluetooth.bonds import BondFile
 from device.sources.bluetooth.bosch_accessory import open_accessory
 from device.sources.bluetooth.bumble_host import open_host
@@ -106,6 +107,22 @@ def test_only_the_bonded_bike_may_connect(
     assert "it is not the bike whose bond is in" in asyncio.run(refusal(STRANGER))
     assert "it did not use its bond; to pair again, delete" in asyncio.run(refusal(BIKE))
     assert list(json.loads(path.read_text()).values()) == [{BIKE: KEYS.to_dict()}]
+
+
+@pytest.mark.parametrize("module", [bosch_accessory, bumble_radio])
+def test_request_that_bumble_cancels_is_a_dropped_link(module: ModuleType) -> None:
+    async def request(*, is_stopped: bool) -> None:
+        answer = asyncio.get_running_loop().create_future()
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_soon(task.cancel if is_stopped else answer.cancel)
+        with vars(module)["_translated"]("it failed:"):
+            await answer
+
+    with pytest.raises(LinkError, match="it failed:.* the link dropped"):
+        asyncio.run(request(is_stopped=False))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(request(is_stopped=True))
 
 
 async def pair_as(transport: str, address: str, accessory: Address) -> None:

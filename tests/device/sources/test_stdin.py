@@ -14,7 +14,7 @@ from device.sample import Sample
 from device.sources import NoSample
 from device.sources.decoders.sample_line import LINE_BYTES_MAX, decode_sample
 from device.sources.stdin import LineSource
-from shared.errors import BadMessage
+from shared.errors import BadMessage, SourceError
 from tests.conftest import StartProcess
 from tests.device.peers import Peers, hear_readings, hear_statuses, hear_until, is_stopping
 
@@ -137,6 +137,25 @@ def test_any_program_is_a_bike(
     assert (second.seq, second.speed_kmh) == (2, 13)
     assert hear_until(sub, is_stopping)[-1].cursor.seq == 2
     device.wait_for_line("line_left_out.*the line needs speed_kmh")
+    assert device.stop() == 0
+
+
+def test_input_that_cannot_be_read(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(SourceError, match="standard input cannot be read: Is a directory"):
+            LineSource(descriptor).poll(0.0)
+    finally:
+        os.close(descriptor)
+
+
+def test_closed_input_ends_the_ride(
+    start_process: StartProcess, free_port: Callable[[], int], tmp_path: Path
+) -> None:
+    endpoints = [f"tcp://127.0.0.1:{free_port()}" for _ in range(2)]
+    shell = 'exec "$0" -m device --source stdin --pub-bind $1 --replay-bind $2 <&-'
+    device = start_process(["bash", "-c", shell, "python", *endpoints], {}, tmp_path)
+    device.wait_for_line("ride_ended")
     assert device.stop() == 0
 
 
