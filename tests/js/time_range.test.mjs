@@ -184,7 +184,7 @@ test("URLs use the bike's time", () => {
   const url = historyUrl("b", { from: 7_200, to: 7_300 }, HOUR_MS);
   assert.match(
     url,
-    /^\/api\/v1\/devices\/b\/readings\?from_ms=3600000&to_ms=3700000&max_points=1500$/,
+    /\/api\/v1\/devices\/b\/readings\?from_ms=3600000&to_ms=3700000&max_points=1500$/,
   );
   assert.match(historyUrl("b", { from: -5, to: -4 }, 0), /from_ms=0&to_ms=0/);
   assert.match(spanCsvUrl("b", { from: 1, to: 2 }, 0), /from_ms=1000&to_ms=2000&format=csv&times=utc$/);

@@ -119,7 +119,7 @@ def test_request_that_bumble_cancels_is_a_dropped_link(module: ModuleType) -> No
         with vars(module)["_translated"]("it failed:"):
             await answer
 
-    with pytest.raises(LinkError, match="it failed:.* the link dropped"):
+    with pytest.raises(LinkError, match=r"it failed:.* the link dropped"):
         asyncio.run(request(is_stopped=False))
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(request(is_stopped=True))
