@@ -36,7 +36,7 @@ COLLECTS_MS = "1000"
 BETWEEN_KILLS_S = 10.0
 READY_WAIT_S = 60.0
 """For the clients of a process to subscribe, while they and others start on two cores."""
-SETTLE_WAIT_S = 120.0
+SETTLE_WAIT_S = 300.0
 """For all clients together."""
 REDIS_SETTING = "SPOKE_REDIS_URL"
 
