@@ -1,4 +1,4 @@
-"""What a device with given settings would do, in sentences for ``--check``."""
+"""The plan of a device with given settings, in sentences for ``--check``."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""``python -m device.scan``: list the Bluetooth devices that are near, and what Spoke can use.
+"""``python -m device.scan``: list the Bluetooth devices that are near, and their usable services.
 
 Exit codes: 0: the list was printed, or a signal ended the search. 1: a bug. 2: a library is
 missing, Bluetooth cannot be used, or the command line is wrong.

@@ -1,4 +1,4 @@
-"""What a gateway with given settings would do, in sentences for ``--check``."""
+"""The plan of a gateway with given settings, in sentences for ``--check``."""
 
 from collections.abc import Iterator
 

@@ -24,7 +24,7 @@ from device.sources.simulator import simulate
 
 
 class Truth:
-    """What the emulator sent, as JSON lines: one object for each value that was measured."""
+    """The values that the emulator sent, as JSON lines: one object for each measurement."""
 
     def __init__(self, file: IO[str] | None) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""What a Bosch bike would notify during a ride, and its truth. Pure.
+"""The notifications of a Bosch bike during a ride, and their truth. Pure.
 
 How it works. :func:`moments` takes the values of the ride as the bike's sensors measure them, each
 with a spacing of its own. A :class:`Speaker` writes the messages of one link. The first has all
@@ -54,7 +54,7 @@ class Setup:
 
 
 class Moment(NamedTuple):
-    """What the bike knows ``at_s``, and the names of what it has just measured."""
+    """The values of the bike ``at_s``, and the names of those that it has just measured."""
 
     at_s: float
     values: dict[str, Known]

@@ -1,4 +1,4 @@
-"""What a sensor for cycling would notify during a ride, and how the way there disturbs it. Pure.
+"""The notifications of a cycling sensor during a ride, and disturbances of its link. Pure.
 
 How it works. :func:`records` turns a wheel and a crank as fast as the ride says, counts their
 revolutions, and encodes a record every ``interval_s``. Beside each record stands its truth:
@@ -51,7 +51,7 @@ class Setup:
 
 
 class Record(NamedTuple):
-    """What the sensor notifies at ``at_s``, and the truth of it."""
+    """The notifications of the sensor at ``at_s``, and their truth."""
 
     at_s: float
     notifications: list[bytes]
@@ -60,7 +60,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Disturbances:
-    """What happens between the sensor and the receiver."""
+    """The disturbances between the sensor and the receiver."""
 
     doubled: float = 0.0
     """The share of notifications that arrive twice."""
@@ -69,7 +69,7 @@ class Disturbances:
 
 
 class Delivery(NamedTuple):
-    """What arrives at ``at_s``; no notifications mean that the link drops."""
+    """The notifications that arrive at ``at_s``; no notifications mean that the link drops."""
 
     at_s: float
     notifications: list[bytes]

@@ -1,4 +1,4 @@
-"""What happens to bytes on a bad serial line, as options of the emulators and in tests."""
+"""Faults of bytes on a bad serial line, as options of the emulators and in tests."""
 
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How the simulator speaks as hardware at a serial port: what it answers, and what it sends."""
+"""The simulator as hardware at a serial port: its answers and its messages."""
 
 from collections import Counter
 from collections.abc import Mapping

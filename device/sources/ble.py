@@ -95,7 +95,7 @@ class Follower:
             report.cancel()
 
     async def _follow_link(self, radio: Radio, nearby: Nearby) -> None:
-        """Take what the sensor notifies until the link ends, which raises LinkError."""
+        """Take the notifications of the sensor until the link ends, which raises LinkError."""
         sensor, is_first = CyclingSensor(self._wheel_m), True
         async with aclosing(radio.notifications(nearby)) as notifications:
             async for kind, data in notifications:

@@ -86,7 +86,7 @@ class PortSource:
         logger.info("port_closed", port=self._name, left_out=faults or "nothing")
 
     def _exchange(self, now_s: float) -> None:
-        """Read what is there, and send a request if it is time."""
+        """Read the bytes that are there, and send a request if it is time."""
         try:
             data = _read(self._port.fileno())
             if data:
@@ -188,7 +188,7 @@ def _sentence(name: str, baud: int, error: Exception) -> str:
 
 
 def _read(descriptor: int) -> bytes:
-    """Read what is there; raises OSError if the other side is gone."""
+    """Read the bytes that are there; raises OSError if the other side is gone."""
     ready = select.poll()
     ready.register(descriptor, select.POLLIN)
     if not ready.poll(0):

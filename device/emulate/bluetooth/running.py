@@ -1,4 +1,4 @@
-"""What emulators over Bluetooth share: waiting for the next time to notify, and the end."""
+"""The common part of emulators over Bluetooth: waiting for the next time to notify, and the end."""
 
 import asyncio
 import time

@@ -25,7 +25,7 @@ PAUSE_MAX_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Nearby:
-    """A device that advertises: its address, its name if it says one, and what Spoke can use."""
+    """A device that advertises: its address, its name if it says one, and its usable services."""
 
     address: str
     name: str | None = None
@@ -46,10 +46,10 @@ class Radio(Protocol):
     """The Bluetooth of this computer. Both methods raise :class:`LinkError`."""
 
     def find(self) -> AsyncGenerator[Nearby, None]:
-        """Yield what is near, without end; a device again and again, as it advertises."""
+        """Yield the devices that are near, without end, and each one whenever it advertises."""
 
     def notifications(self, nearby: Nearby) -> AsyncGenerator[tuple[Kind, bytes], None]:
-        """Connect, subscribe to all that Spoke can use, and yield what comes, until the link ends.
+        """Connect, subscribe to usable services, and yield notifications until the link ends.
 
         If the device offers the fitness machine service, nothing else is subscribed to: it gives
         the speed itself.

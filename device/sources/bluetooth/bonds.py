@@ -2,7 +2,7 @@
 
 The file has the library's form: the bonds of a controller under its address. This computer takes
 the address from the file, because a bike knows the accessory that it paired with by its address.
-Who can read the file can listen to the bike, so its mode is 600.
+A user who can read the file can listen to the bike, so its mode is 600.
 """
 
 import json
@@ -46,7 +46,7 @@ class BondFile(JsonKeyStore):
 
 
 class _OneBike(PairingDelegate):
-    """Pairs with anybody who asks first, and with nobody after that."""
+    """Pairs with the first device that asks, and with no other after that."""
 
     def __init__(self, bonds: BondFile) -> None:
         super().__init__()

@@ -66,7 +66,7 @@ class Waiter:
                 await self._pause(error)
 
     async def _listen(self, link: Link) -> None:
-        """Take what the bike notifies until the link ends, which raises LinkError."""
+        """Take the notifications of the bike until the link ends, which raises LinkError."""
         self._report(link)
         bike, once, is_silent = LiveBike(link.mtu - ATT_HEADER_BYTES), LogOnce(), False
         while True:

@@ -1,4 +1,4 @@
-"""What a library's callbacks report, as an asynchronous iterator."""
+"""The events that a library's callbacks report, as an asynchronous iterator."""
 
 import asyncio
 from collections import deque
@@ -10,7 +10,7 @@ QUEUE_MAX = 1_000
 
 
 class Events(Generic[Event]):
-    """Yields what was put in, until :meth:`end` is called or ``lost`` is done."""
+    """Yields the events that were put in, until :meth:`end` is called or ``lost`` is done."""
 
     def __init__(self, lost: asyncio.Future[None] | None = None) -> None:
         self._waiting: deque[Event] = deque(maxlen=QUEUE_MAX)

@@ -36,7 +36,7 @@ OUT_OF_RANGE = "values out of range"
 
 
 class Question(Enum):
-    """What a display asks; the value is the second byte of the request."""
+    """The questions of a display; the value is the second byte of the request."""
 
     SPEED = 0x20
     CHARGE = 0x11
@@ -52,7 +52,7 @@ class Question(Enum):
 
 @dataclass(slots=True)
 class BafangDecoder:
-    """Asks for speed and charge, and decodes what comes back."""
+    """Asks for speed and charge, and decodes the answers."""
 
     wheel_m: float
     interval_s: float = 0.25

@@ -151,7 +151,9 @@ class _Heard(NamedTuple):
 
 @dataclass(slots=True)
 class LiveBike:
-    """What one link to a bike has said. A new link needs a new one: it begins with all values.
+    """The values that came over one link to a bike.
+
+    A new link needs a new one, because it begins with all values.
 
     ``room`` is how many bytes a notification of this link holds, if that is known.
     """

@@ -24,7 +24,7 @@ NOTIFICATION_BYTES_MIN = 20
 
 
 class Kind(Enum):
-    """What a sensor measures: the service and the characteristic that notifies, as 16-bit UUIDs."""
+    """The kinds of sensors: the service and the characteristic that notifies, as 16-bit UUIDs."""
 
     CSC = (0x1816, 0x2A5B)
     POWER = (0x1818, 0x2A63)

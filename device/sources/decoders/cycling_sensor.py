@@ -98,7 +98,7 @@ class CyclingSensor:
         return True
 
     def _others(self, kind: Kind, got: Measurement, now_s: float) -> Iterator[tuple[str, float]]:
-        """Yield what was measured beside the speed."""
+        """Yield the values that were measured beside the speed."""
         cadence = got.cadence_rpm
         if got.crank is not None:
             cadence = self._cadence(kind, got.crank, now_s)

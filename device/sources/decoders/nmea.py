@@ -73,7 +73,7 @@ class NmeaDecoder:
         self._buffer, self._altitude, self._rmc_s, self._rmc_time = b"", None, None, None
 
     def _take_line(self, line: bytes, now_s: float) -> None:
-        """Decode a line from its last ``$`` on: what is before it was cut off, or is noise."""
+        """Decode a line from its last ``$`` on: the bytes before it are cut off, or noise."""
         before, dollar, rest = line.rpartition(b"$")
         sentence = dollar + rest
         self.faults[NOISE] += not dollar or bool(before)

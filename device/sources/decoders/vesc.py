@@ -48,7 +48,7 @@ REQUEST = bytes((GET_VALUES,))
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """What leads from the electrical speed of a motor to the speed of the bike.
+    """The factors between the electrical speed of a motor and the speed of the bike.
 
     ``gear`` is how often the motor turns during one turn of the wheel.
     """
@@ -66,7 +66,7 @@ class Drive:
 
 @dataclass(slots=True)
 class VescDecoder:
-    """Asks for the values of a controller, and decodes what comes back."""
+    """Asks for the values of a controller, and decodes the answers."""
 
     drive: Drive
     interval_s: float = 0.2
