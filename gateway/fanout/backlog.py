@@ -153,10 +153,16 @@ def _skip_lost(position: RingPosition, device: Device, out: Outbound) -> RingPos
     return _announce(Gap(device.device_id, position.cursor, before, GapReason.OVERRUN), middle, out)
 
 
+def is_inside_gap(position: RingPosition, device: Device) -> bool:
+    """Tell whether the next entry is a gap that begins before the client's cursor."""
+    gap = device.ring.gap_at(position.index)
+    return gap is not None and gap.after is not None and position.cursor > gap.after
+
+
 def _skip_rest_of_gap(position: RingPosition, device: Device, out: Outbound) -> RingPosition:
     """Announce the rest of a gap of the ring to a client whose cursor is inside it."""
     gap = device.ring.gap_at(position.index)
-    if gap is None or gap.after is None or position.cursor <= gap.after:
+    if gap is None or not is_inside_gap(position, device):
         return position
     rest = Gap(device.device_id, position.cursor, gap.before, gap.reason)
     return _announce(rest, position.index + 1, out)

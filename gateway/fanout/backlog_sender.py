@@ -13,7 +13,7 @@ the client leaves the group, keeps its exact positions, and sweeps again later.
 
 from gateway.devices.devices import Device, Devices
 from gateway.domain import Now
-from gateway.fanout.backlog import Outbound, advance, is_ahead, resolve
+from gateway.fanout.backlog import Outbound, advance, is_ahead, is_inside_gap, resolve
 from gateway.fanout.clients import Client, RingPosition, Sweep, UnresolvedCursor
 from gateway.fanout.membership import Membership
 from gateway.fanout.positions import COPIED_AT_ONCE, Positions
@@ -104,7 +104,12 @@ class BacklogSender:
             return  # there is no room for more: the next call continues with this device
         sweep.is_waiting |= isinstance(position, UnresolvedCursor)
         # An index after ``stop``: the client has entries of this ring that the tail would repeat.
-        sweep.is_complete &= isinstance(position, RingPosition) and position.index == stop
+        # A cursor inside a gap: the tail has the whole gap, and the client needs the rest of it.
+        sweep.is_complete &= (
+            isinstance(position, RingPosition)
+            and position.index == stop
+            and not is_inside_gap(position, device)
+        )
         sweep.names.pop()
 
     def _advance(

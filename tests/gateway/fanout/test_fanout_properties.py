@@ -204,7 +204,19 @@ DEVICE_EVENTS = st.one_of(
 )
 
 
+CURSOR_INSIDE_A_GAP: list[tuple[str, tuple[str, Any, Any]]] = [
+    ("x", ("ride", "a", 1)),
+    ("x", ("ride", "b", 1)),
+    ("y", ("subscribe", "*", "1000-2")),
+    ("y", ("take", "", 1)),
+    ("x", ("restart", "b", "on")),
+    ("x", ("ride", "b", 1)),
+]
+"""A cursor of readings that the gateway never had, then a new epoch, during a sweep."""
+
+
 @settings(max_examples=80, deadline=None)
+@example(CURSOR_INSIDE_A_GAP)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["x", "y"]), st.one_of(ACTIONS_OF_BROWSERS, DEVICE_EVENTS)),
