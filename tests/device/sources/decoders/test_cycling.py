@@ -71,7 +71,7 @@ def test_notification_without_flags(kind: Kind, data: bytes) -> None:
 
 @given(st.sampled_from(Kind), st.binary(min_size=2, max_size=40))
 def test_any_bytes_are_decoded(kind: Kind, data: bytes) -> None:
-    decode(kind, data)
+    assert isinstance(decode(kind, data), Measurement)
 
 
 COUNTERS = st.builds(Counter, st.integers(0, 2**16 - 1), st.integers(0, 2**16 - 1))
