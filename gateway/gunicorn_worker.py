@@ -5,7 +5,7 @@ It is gunicorn's gevent worker with two differences. It serves with the gateway'
 because the gateway's threads must be native ones.
 
 How a reload works. On SIGHUP the master starts a new worker and sends SIGTERM to the old one. The
-old worker stops accepting, sends its clients what is due, and closes their transports. New
+old worker stops accepting, sends its clients the readings due, and closes their transports. New
 connections wait in the listening socket, which both workers share, until the new worker is ready.
 The clients reconnect there and resume; the new worker fetches the readings before from the devices.
 """

@@ -128,7 +128,7 @@ class Fanout:
 
     @property
     def sent(self) -> Sent:
-        """What was sent to synced clients."""
+        """How much was sent to synced clients."""
         return self._groups.sent
 
     # --- send ----------------------------------------------------------------------------
