@@ -60,6 +60,8 @@ READ_S = 0.005
 """A turn spends at most this long on reading one socket."""
 TURN_MESSAGES = 500
 IDLE_MS = 1_000
+CLAIMS_WAIT_S = 5.0
+"""After a start, bikes that run already come back within some 2 s and claim their devices."""
 WHY: dict[ReplayCode, str] = {
     "unknown_device": "no bike of that id is connected to this proxy",
     "busy": "the bike cannot be reached now; ask again",
@@ -92,6 +94,8 @@ class Proxy:
     poller: zmq.Poller = field(default_factory=zmq.Poller)
     counts: Counter[str] = field(default_factory=Counter)
     """What was forwarded, refused and dropped."""
+    claimed_by_s: float = field(default_factory=lambda: time.monotonic() + CLAIMS_WAIT_S)
+    """When the bikes must have claimed their devices; until then an unknown one may yet come."""
 
     def run(self, stop: socket.socket) -> None:
         """Forward until ``stop`` becomes readable."""
@@ -146,7 +150,8 @@ class Proxy:
         if bike is not None and _send(self.bike_replay, [bike, *frames]):
             self.counts["questions"] += 1
             return
-        code: ReplayCode = "unknown_device" if bike is None else "busy"
+        is_unknown = bike is None and now_s >= self.claimed_by_s
+        code: ReplayCode = "unknown_device" if is_unknown else "busy"
         self.counts[code] += 1
         refusal = encode_refusal(request.id, request.device_id, code, WHY[code])
         _send(self.gateway_replay, [*frames[:-1], *refusal])

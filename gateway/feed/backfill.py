@@ -20,13 +20,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self, TypeAlias
 
 from gateway.domain import Gap, GapReason
-from gateway.feed.retransmission import ANSWER_READINGS_MAX
+from gateway.feed.retransmission import ANSWER_READINGS_MAX, FIRST_ANSWER_S
 from shared.cursor import START, Cursor
 from shared.reading import Reading
 from shared.wire import ReplayAnswer
 
 MOVING_S = 2.0
-"""Clients wait for a backfill that made progress within this time."""
+"""Clients wait for a backfill that made progress within this time. For the first answer they wait
+:data:`~gateway.feed.retransmission.FIRST_ANSWER_S`."""
 WAITING_S = 10.0
 """Clients wait this long for a backfill to begin, while other devices have the slots."""
 HOPELESS_S = 60.0
@@ -100,6 +101,7 @@ class Backfill:
     _end: Cursor = START  # the window, inclusive
     _at: Cursor = START  # the window is fetched up to here
     _slot_s: float | None = None  # when the slot was taken
+    _is_answered: bool = False
     _rests: bool = False  # it returned its slot, because no answer came
 
     @classmethod
@@ -139,7 +141,7 @@ class Backfill:
         """Tell whether a client that asked at ``asked_s`` should wait for this backfill."""
         if self.progress_s is None:
             return now_s - max(self.contact_s, asked_s) < WAITING_S
-        return now_s - self.progress_s < MOVING_S
+        return now_s - self.progress_s < (MOVING_S if self._is_answered else FIRST_ANSWER_S)
 
     def is_hopeless(self, now_s: float) -> bool:
         """Tell whether the device answered nothing for so long that it has no replay."""
@@ -173,6 +175,7 @@ class Backfill:
 
     def add(self, answer: ReplayAnswer, now_s: float) -> None:
         """Add an answer; with the last one the window is whole."""
+        self._is_answered = True
         at, reached, newest = self._at, answer.reached, answer.newest
         self.readings.extend(r for r in answer.readings if at < r.cursor <= self._end)
         is_late = self._slot_s is None or now_s - self._slot_s > SLOT_MAX_S

@@ -159,7 +159,8 @@ class Feed:
         """Note that no replay has an answer, or that there is no replay to ask."""
         if self._questions.question(purpose) is None:
             return []
-        self._miss(purpose, now, pause_s=ASK_AGAIN_S)
+        self._questions.denied(purpose, now.monotonic_s)
+        self._pause_backfill(now.monotonic_s)
         return self._settle(now)
 
     def receive_busy(self, purpose: Purpose, now: Now) -> Effects:
@@ -199,7 +200,8 @@ class Feed:
             self.online = False
         self._refusals.settle(now_s, self._reading_s)
         for purpose in self._questions.overdue(now_s):
-            self._miss(purpose, now)
+            self._questions.missed(purpose, now_s)
+            self._pause_backfill(now_s)
         return self._status_change() + self._next_stretch() + self._settle(now)
 
     # --- state ---------------------------------------------------------------------------
@@ -221,7 +223,7 @@ class Feed:
 
     def is_backfilling(self, now: Now) -> bool:
         """Tell whether older readings may soon appear in front of the ring."""
-        return self._backfill is not None and self._backfill.is_moving(now.monotonic_s)
+        return self._is_moving(now)
 
     def is_repairing(self, now: Now) -> bool:
         """Tell whether there is a hole that the replay is, or will be, asked for."""
@@ -247,10 +249,17 @@ class Feed:
         Returns False if they will not come soon, so that the client should not wait.
         """
         backfill = self._backfill
-        if backfill is None or not backfill.is_moving(now.monotonic_s, asked_s):
+        if backfill is None or not self._is_moving(now, asked_s):
             return False
         backfill.want(cursor)
         return True
+
+    def _is_moving(self, now: Now, asked_s: float = NEVER_S) -> bool:
+        """Tell whether a client that asked at ``asked_s`` should wait for the backfill."""
+        backfill, now_s = self._backfill, now.monotonic_s
+        if backfill is None or self._questions.is_given_up(now_s):
+            return False
+        return backfill.is_moving(now_s, asked_s)
 
     def needs_tick(self, now: Now) -> bool:
         """Tell whether :meth:`tick` would find something to do now."""
@@ -355,7 +364,7 @@ class Feed:
 
     def _settle(self, now: Now) -> Effects:
         """Move the head as far as possible, and ask for missing readings."""
-        patience_s = self._questions.patience_s(self.repair_s)
+        patience_s = self._questions.patience_s(self.repair_s, now.monotonic_s)
         effects = self._order.settle(now.monotonic_s, patience_s)
         if self._order.gave_up:
             self._questions.gave_up()
@@ -398,10 +407,9 @@ class Feed:
         question = questions.ask(kind, after, limit, known, now_s)
         return [Ask(question.purpose, question.after, question.limit)]
 
-    def _miss(self, purpose: Purpose, now: Now, pause_s: float = 0.0) -> None:
-        """Note a missing answer; a replay that is silent now gives its backfill slot away."""
-        now_s, backfill = now.monotonic_s, self._backfill
-        self._questions.missed(purpose, now_s, pause_s)
+    def _pause_backfill(self, now_s: float) -> None:
+        """Give the backfill slot away if the replay is silent now; end a backfill without hope."""
+        backfill = self._backfill
         if backfill is None or backfill.is_whole or not self._questions.rests(now_s):
             return
         backfill.return_slot()

@@ -10,7 +10,8 @@ How it works
 - A question without an answer is repeated after :data:`ASK_AGAIN_S`. After :data:`SILENT_TRIES`
   such misses in a row the replay counts as silent: questions are asked every
   :data:`SILENT_RETRY_S` only, and a hole is held open for :data:`SILENT_HOLD_S` only.
-- A replay that answered before is given the whole time of one repair before it counts as silent.
+- A replay that answered before is given the whole time of one repair before it counts as silent. A
+  new replay is given :data:`FIRST_ANSWER_S`, unless every replay refuses the question.
 """
 
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from shared.cursor import Cursor
 ASK_AGAIN_S = 0.5
 SILENT_TRIES = 2
 """A replay that did not answer this many questions in a row counts as silent."""
+FIRST_ANSWER_S = 4.0
+"""The time from the first question to the first answer. The connection that carries readings may
+stand some 2 s before the one that carries answers (:data:`shared.keepalive.RECONNECT_MAX_MS`)."""
 SILENT_HOLD_S = 0.05
 """Without a replay, a hole is held open this long: two messages may have changed places."""
 SILENT_RETRY_S = 10.0
@@ -87,6 +91,7 @@ class ReplayQuestions:
         default_factory=lambda: {"repair": _PurposeState(), "backfill": _PurposeState()}
     )
     _answers: bool = False  # it answered, and has not failed a whole repair since
+    _awaited_until_s: float | None = None  # for its first answer; None before the first question
     _not_before_s: float = float("-inf")
     _rest_until_s: float = float("-inf")
 
@@ -109,9 +114,13 @@ class ReplayQuestions:
     def _has_missed(self) -> bool:
         return any(state.misses >= SILENT_TRIES for state in self._states.values())
 
-    def patience_s(self, repair_s: float) -> float:
+    def patience_s(self, repair_s: float, now_s: float) -> float:
         """Return the time after which a hole is closed by a gap."""
-        return min(SILENT_HOLD_S, repair_s) if self.is_silent else repair_s
+        return min(SILENT_HOLD_S, repair_s) if self.is_given_up(now_s) else repair_s
+
+    def is_given_up(self, now_s: float) -> bool:
+        """Tell whether the replay is silent, and has had its time for a first answer."""
+        return self.is_silent and (self._awaited_until_s or now_s) <= now_s
 
     def rests(self, now_s: float) -> bool:
         """Tell whether the replay is silent and its next retry is not due."""
@@ -124,7 +133,7 @@ class ReplayQuestions:
         question = self.question(_purpose(kind))
         if kind != "repair":
             return question is None and not self.rests(now_s)
-        if self.is_silent and self.rests(now_s):
+        if self.is_given_up(now_s) and self.rests(now_s):
             return False
         return question is None or question.kind != "repair"
 
@@ -145,6 +154,8 @@ class ReplayQuestions:
         self, kind: QuestionKind, after: Cursor | None, limit: int, known: Cursor, now_s: float
     ) -> OpenQuestion:
         """Open a question; a question without an answer is opened again if it is the same."""
+        if self._awaited_until_s is None:
+            self._awaited_until_s = now_s + FIRST_ANSWER_S
         state = self._states[_purpose(kind)]
         question = state.repeatable
         if question is None or (question.kind, question.after) != (kind, after):
@@ -183,14 +194,20 @@ class ReplayQuestions:
         for state in self._states.values():
             state.answered = None
 
-    def missed(self, purpose: Purpose, now_s: float, pause_s: float = 0.0) -> None:
-        """Close an open question without an answer, to be asked again after a pause."""
+    def missed(self, purpose: Purpose, now_s: float) -> None:
+        """Close an open question without an answer, to be asked again."""
         state = self._states[purpose]
         state.repeatable, state.question = state.question, None
         state.misses += 1
-        self._not_before_s = now_s + pause_s
+        self._not_before_s = now_s
         if state.misses >= SILENT_TRIES:
             self._rest_until_s = now_s + SILENT_RETRY_S
+
+    def denied(self, purpose: Purpose, now_s: float) -> None:
+        """Close an open question that no replay will answer, to be asked again after a pause."""
+        self._awaited_until_s = now_s
+        self.missed(purpose, now_s)
+        self._not_before_s = now_s + ASK_AGAIN_S
 
     def postponed(self, purpose: Purpose, now_s: float) -> None:
         """Close an open question because the replay is busy."""

@@ -255,12 +255,13 @@ def test_satisfied_client_frees_slot() -> None:
 
 def test_moving_while_pages_come() -> None:
     history = _backfill(Cursor(1, 4))
-    assert history.is_moving(1.9)
-    assert not history.is_moving(2.0)
+    assert history.is_moving(3.9)
+    assert not history.is_moving(4.0)
 
-    history.add(answer([reading(1)], Cursor(1, 4)), 2.5)
+    history.add(answer([reading(1)], Cursor(1, 4)), 4.5)
 
-    assert history.is_moving(4.4)
+    assert history.is_moving(6.4)
+    assert not history.is_moving(6.5)
 
 
 def test_hopeless_after_a_minute() -> None:

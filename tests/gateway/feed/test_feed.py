@@ -273,8 +273,12 @@ def test_stuck_backfill_is_not_waited_for() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
 
-    assert feed.is_backfilling(at(1.9))
-    assert not feed.is_backfilling(at(2.0))
+    assert feed.is_backfilling(at(3.9))
+    assert not feed.is_backfilling(at(4.0))
+
+
+def test_refused_backfill_is_not_waited_for() -> None:
+    assert not feed_without_replay(4).is_backfilling(at(0.5))
 
 
 # --- next, seen, ahead ------------------------------------------------------------------------
@@ -541,11 +545,12 @@ def test_silent_replay_holds_up_50_ms() -> None:
     feed.receive_reading(reading(4), at(0))
     feed.tick(at(0.5))
     feed.tick(at(1.0))
+    feed.receive_reading(reading(5), at(4.0))
 
-    hole = feed.receive_reading(reading(6), at(1.2))
+    hole = feed.receive_reading(reading(7), at(4.2))
     assert said(hole) == []
-    assert said(feed.tick(at(1.24))) == []
-    assert said(feed.tick(at(1.25))) == ["gap 1-4 1-6 not_recovered", "take 1-6"]
+    assert said(feed.tick(at(4.24))) == []
+    assert said(feed.tick(at(4.25))) == ["gap 1-5 1-7 not_recovered", "take 1-7"]
 
 
 def test_swapped_readings_without_replay() -> None:
@@ -555,13 +560,26 @@ def test_swapped_readings_without_replay() -> None:
     assert said(feed.receive_reading(reading(5), at(1.23))) == ["take 1-5", "take 1-6"]
 
 
-def test_second_miss_closes_open_hole() -> None:
+def test_open_hole_waits_for_the_first_answer() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))
     feed.receive_reading(reading(6), at(0.1))
-    feed.tick(at(0.6))
+    asked = [said(feed.tick(at(half_s / 2))) for half_s in range(2, 8)]
 
-    assert said(feed.tick(at(1.1)))[:2] == ["gap 1-4 1-6 not_recovered", "take 1-6"]
+    assert all("ask 1 after 1-4" in effects for effects in asked), asked
+    assert said(feed.tick(at(4.0)))[:2] == ["gap 1-4 1-6 not_recovered", "take 1-6"]
+
+
+def test_late_first_answer_fills_the_hole() -> None:
+    feed = new_feed()
+    feed.receive_reading(reading(4), at(0))
+    feed.receive_reading(reading(6), at(0.1))
+    for half_s in range(1, 7):
+        feed.tick(at(half_s / 2))
+
+    filled = feed.receive_answer("repair", answer([reading(5)], Cursor(1, 6)), at(3.1))
+
+    assert said(filled)[:2] == ["take 1-5", "take 1-6"]
 
 
 def test_known_replay_gets_repair_time() -> None:

@@ -103,37 +103,57 @@ def test_answer_closes_question_and_newest() -> None:
 def test_two_missed_questions_make_a_replay_silent() -> None:
     replay = _asked()
     replay.missed("repair", 0.5)
-    assert (replay.is_silent, replay.patience_s(5.0)) == (False, 5.0)
-
+    silent = [replay.is_silent]
     replay.ask("repair", HEAD, 3, KNOWN, 0.5)
     replay.missed("repair", 1.0)
+    silent.append(replay.is_silent)
 
-    assert (replay.is_silent, replay.patience_s(5.0)) == (True, 0.05)
-    assert replay.patience_s(0.02) == 0.02
+    assert silent == [False, True]
+    assert [replay.patience_s(5.0, now_s) for now_s in (1.0, 3.9, 4.0)] == [5.0, 5.0, 0.05]
+    assert replay.patience_s(0.02, 4.0) == 0.02
+
+
+def test_a_new_replay_is_asked_on() -> None:
+    replay = _silent()
+
+    assert replay.may_ask("repair", 1.0)
+    replay.ask("repair", HEAD, 3, KNOWN, 1.0)
+    assert replay.overdue(1.5) == ["repair"]
+
+
+def test_a_refusal_ends_the_wait_for_a_new_replay() -> None:
+    replay = _asked()
+    replay.denied("repair", 0.1)
+    assert [replay.may_ask("repair", now_s) for now_s in (0.5, 0.6)] == [False, True]
+
+    replay.ask("repair", HEAD, 3, KNOWN, 0.6)
+    replay.denied("repair", 0.7)
+
+    assert replay.patience_s(5.0, 0.7) == 0.05
 
 
 def test_silent_replay_rests_ten_seconds() -> None:
     replay = _silent()
 
-    assert [replay.may_ask("repair", now_s) for now_s in (1.0, 10.9, 11.0)] == [False, False, True]
+    assert [replay.may_ask("repair", now_s) for now_s in (4.0, 10.9, 11.0)] == [False, False, True]
     assert [replay.may_ask("backfill", now_s) for now_s in (10.9, 11.0)] == [False, True]
 
 
 def test_earlier_answer_delays_silence() -> None:
     replay = _asked()
     replay.answered("repair")
-    for missed_s in (1.0, 1.5, 2.0):
+    for missed_s in (5.0, 5.5, 6.0):
         replay.ask("repair", HEAD, 3, KNOWN, missed_s - 0.5)
         replay.missed("repair", missed_s)
 
-    assert replay.may_ask("repair", 2.0)
-    assert not replay.may_ask("backfill", 2.0)
-    assert replay.patience_s(5.0) == 5.0
+    assert replay.may_ask("repair", 6.0)
+    assert not replay.may_ask("backfill", 6.0)
+    assert replay.patience_s(5.0, 6.0) == 5.0
 
     replay.gave_up()
 
-    assert not replay.may_ask("repair", 2.0)
-    assert replay.patience_s(5.0) == 0.05
+    assert not replay.may_ask("repair", 6.0)
+    assert replay.patience_s(5.0, 6.0) == 0.05
 
 
 def test_gap_does_not_silence_answering_replay() -> None:
