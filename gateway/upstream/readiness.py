@@ -34,6 +34,11 @@ def watch_descriptor(descriptor: int, on_readable: Callable[[], None]) -> Callab
     return end
 
 
+def has_message(socket: "zmq.Socket[bytes]") -> bool:
+    """Tell whether a message can be read; consumes the signal of one that came."""
+    return bool(int(cast("int", socket.getsockopt(EVENTS))) & POLLIN)
+
+
 class Readiness:
     """Watches the descriptors of sockets, and calls a function when one has a message."""
 
@@ -46,7 +51,7 @@ class Readiness:
 
         def look() -> None:
             """Consume the signal, or it comes again at once; there may be no message."""
-            if int(cast("int", socket.getsockopt(EVENTS))) & POLLIN:
+            if has_message(socket):
                 on_message()
 
         self._endings[socket] = self._watch(socket.fileno(), look)

@@ -18,7 +18,7 @@ from time import monotonic
 
 import zmq
 
-from gateway.upstream.readiness import Readiness, Watch
+from gateway.upstream.readiness import Readiness, Watch, has_message
 from gateway.upstream.replay_routes import Route
 from gateway.upstream.sockets import (
     Incoming,
@@ -117,7 +117,8 @@ class Subscriber:
         now_s = self._clock()
         if now_s - self._looked_s >= LOOK_AT_ALL_S:
             self._looked_s = now_s
-            self._ready.update(self._links)
+            # Asking is cheaper than reading, which raises an error if there is no message.
+            self._ready.update(link for link in self._links if has_message(link.socket))
         self._read(now_s)
         yield from self._hand_out(monotonic() + TAKE_S)
         self.is_emptied = not self._ready and not any(link.intake for link in self._links)
