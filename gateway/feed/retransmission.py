@@ -14,7 +14,7 @@ How it works
   new replay is given :data:`FIRST_ANSWER_S`, unless every replay refuses the question.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from shared.cursor import Cursor
@@ -92,7 +92,7 @@ class ReplayQuestions:
     )
     _answers: bool = False  # it answered, and has not failed a whole repair since
     _awaited_until_s: float | None = None  # for its first answer; None before the first question
-    _not_before_s: float = float("-inf")
+    _not_before_s: float = float("-inf")  # no question of either purpose before this
     _rest_until_s: float = float("-inf")
 
     @property
@@ -153,13 +153,22 @@ class ReplayQuestions:
     def ask(
         self, kind: QuestionKind, after: Cursor | None, limit: int, known: Cursor, now_s: float
     ) -> OpenQuestion:
-        """Open a question; a question without an answer is opened again if it is the same."""
+        """Open a question; one without an answer is opened again if it is the same.
+
+        A question may replace an open one of another kind.
+        """
         if self._awaited_until_s is None:
             self._awaited_until_s = now_s + FIRST_ANSWER_S
         state = self._states[_purpose(kind)]
-        question = state.repeatable
-        if question is None or (question.kind, question.after) != (kind, after):
+        earlier = state.question or state.repeatable
+        if earlier is None or earlier.after != after:
             question = OpenQuestion(kind, after, limit, known, now_s)
+        elif earlier.kind == kind:
+            question = earlier
+        else:
+            # The replay client keeps the id of a question from the same position. So the answer to
+            # the earlier one may come instead. It is final only for positions known at that time.
+            question = replace(earlier, kind=kind, limit=limit)
         state.question, state.repeatable, state.asked_s = question, None, now_s
         return question
 
@@ -199,7 +208,6 @@ class ReplayQuestions:
         state = self._states[purpose]
         state.repeatable, state.question = state.question, None
         state.misses += 1
-        self._not_before_s = now_s
         if state.misses >= SILENT_TRIES:
             self._rest_until_s = now_s + SILENT_RETRY_S
 

@@ -570,6 +570,22 @@ def test_open_hole_waits_for_the_first_answer() -> None:
     assert said(feed.tick(at(4.0)))[:2] == ["gap 1-4 1-6 not_recovered", "take 1-6"]
 
 
+def test_hole_is_not_judged_by_an_earlier_question() -> None:
+    feed = running_feed(4)
+    feed.ask_newest(at(1.0))
+    feed.receive_reading(reading(6), at(1.1))
+    earlier = feed.receive_answer("repair", answer((), Cursor(1, 4)), at(1.2))
+
+    asked = said(feed.tick(at(1.7)))
+
+    assert said(earlier) == []
+    assert asked == ["ask 1 after 1-4"]
+    assert said(reply(feed, answer([reading(5)], Cursor(1, 6)), at(1.8))) == [
+        "take 1-5",
+        "take 1-6",
+    ]
+
+
 def test_late_first_answer_fills_the_hole() -> None:
     feed = new_feed()
     feed.receive_reading(reading(4), at(0))

@@ -81,14 +81,24 @@ def test_missed_question_is_repeated_unchanged() -> None:
     assert repeated == OpenQuestion("repair", HEAD, 3, KNOWN)
 
 
-@pytest.mark.parametrize(("kind", "after"), [("newest", HEAD), ("repair", Cursor(1, 5))])
-def test_another_question_is_not_a_repetition(kind: QuestionKind, after: Cursor) -> None:
+def test_another_question_is_not_a_repetition() -> None:
     replay = _asked()
     replay.missed("repair", 0.5)
 
-    question = replay.ask(kind, after, 9, Cursor(1, 20), 0.5)
+    question = replay.ask("repair", Cursor(1, 5), 9, Cursor(1, 20), 0.5)
 
     assert (question.limit, question.known) == (9, (1, 20))
+
+
+@pytest.mark.parametrize("is_missed", [False, True])
+def test_question_of_another_kind_knows_no_more(is_missed: bool) -> None:
+    replay = _asked("newest")
+    if is_missed:
+        replay.missed("repair", 0.5)
+
+    question = replay.ask("repair", HEAD, 9, Cursor(1, 20), 0.5)
+
+    assert question == OpenQuestion("repair", HEAD, 9, KNOWN)
 
 
 def test_answer_closes_question_and_newest() -> None:
