@@ -229,7 +229,8 @@ def _readings() -> Schema:
             "The reason (as in a gap) why the page does not continue at since; CSV only."
         ),
         "Spoke-Incomplete": _header(
-            "true: the bike is offline, and its journal may have more; CSV only."
+            "true: the journal of the bike may have more readings, before the first row or after "
+            "the last one; CSV only."
         ),
     }
     return {

@@ -27,6 +27,8 @@ class Page(NamedTuple):
     """Whether the page may lack readings that the journal did not deliver in time."""
     has_hole: bool = False
     """Whether an incomplete page may lack readings before or between those that it has."""
+    ends_early: bool = False
+    """Whether an incomplete page lacks only readings after its last one; the next page has them."""
     reset: Gap | None = None
     """The gap from a ``since`` where the device never was, or from which it went back."""
 

@@ -53,6 +53,7 @@ class PageBuilder:
     """Whether the work went over a reading of the device's journal, inside the span or not."""
     is_incomplete: bool = False
     has_hole: bool = False
+    ends_early: bool = False
     _reset: Gap | None = None
     """The gap of :meth:`reset_to`."""
     _first: Cursor | None = None
@@ -125,6 +126,7 @@ class PageBuilder:
         if self.has_journal_readings and self.query.max_points is None:
             self.end_here()
             self.has_hole = not self.payloads
+            self.ends_early = not self.has_hole
         else:
             self.has_hole = True
 
@@ -179,7 +181,7 @@ class PageBuilder:
         if self._reset is not None:
             gaps = [self._reset, *gaps]
         page = Page(self.payloads, gaps, self._next(), self.is_incomplete)
-        return page._replace(has_hole=self.has_hole, reset=self._reset)
+        return page._replace(has_hole=self.has_hole, ends_early=self.ends_early, reset=self._reset)
 
     def _next(self) -> Cursor:
         """Return the ``since`` of the following page. Changes nothing."""

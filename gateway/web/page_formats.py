@@ -23,7 +23,9 @@ T = TypeVar("T")
 RESET_HEADER = "Spoke-Reset"
 """The reason why a CSV page does not continue at ``since``; CSV rows cannot hold a gap."""
 INCOMPLETE_HEADER = "Spoke-Incomplete"
-"""Set if the device is offline and its journal may have readings from before the first row."""
+"""Set on an incomplete page without a hole: the journal cannot be asked now and may have readings
+from before the first row, or it stopped answering and the page ends early. A file that goes on
+after such an early end is complete, and does not have the header."""
 
 
 def wants_csv() -> bool:
@@ -92,11 +94,14 @@ def add_next_link(response: Response, page: Page) -> None:
     response.headers["Link"] = f'<{_next_url(page.next)}>; rel="next"'
 
 
-def add_csv_headers(response: Response, page: Page) -> None:
-    """Set the headers that stand for the gap and the ``incomplete`` of the JSON form."""
+def add_csv_headers(response: Response, page: Page, *, is_file: bool = False) -> None:
+    """Set the headers that stand for the gap and the ``incomplete`` of the JSON form.
+
+    ``is_file``: the pages after this one follow in the same response.
+    """
     if page.reset is not None:
         response.headers[RESET_HEADER] = page.reset.reason
-    if page.is_incomplete:
+    if page.is_incomplete and not (is_file and page.ends_early):
         response.headers[INCOMPLETE_HEADER] = "true"
 
 

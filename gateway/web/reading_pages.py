@@ -98,7 +98,7 @@ class ReadingPages:
         with self._first_page(device, query, holder) as (page, memory):
             _refuse_hole(page)
             response = csv_of(device, self._all_pages(device, query, holder, page), columns)
-            add_csv_headers(response, page)
+            add_csv_headers(response, page, is_file=True)
             response.call_on_close(memory.release)
         return response
 

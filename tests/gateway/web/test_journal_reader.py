@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from gateway.hub import Hub
 from gateway.upstream.replay_routes import Route
 from gateway.upstream.sockets import Incoming
-from gateway.web import journal_reader
+from gateway.web import journal_reader, reading_pages
 from gateway.web.csv_rows import CSV_KEYS
 from shared.cursor import Cursor
 from shared.reading import Reading, Status
@@ -228,6 +228,24 @@ def test_slow_page_is_incomplete(
     page = read(client, f"since={EPOCH}-5")
     assert (seqs(page), page["gaps"], page["next"]) == (list(range(6, 256)), [], f"{EPOCH}-255")
     assert page["incomplete"] is True
+
+
+def test_file_after_a_slow_page_is_complete(
+    device: tuple[JournalLinks, FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links, client = device
+    send = links.send
+
+    def leave_third_unanswered(requests: Iterable[tuple[Route, bytes]]) -> None:
+        links.answers = len(links.questions) != 2
+        send(requests)
+
+    monkeypatch.setattr(links, "send", leave_third_unanswered)
+    monkeypatch.setattr(reading_pages, "FILE_PAGE", 500)  # an answer has 250 readings or fewer
+    monkeypatch.setattr(journal_reader, "DEADLINE_S", 0.2)
+    file = client.get(f"{READINGS}?from_ms=0&format=csv")
+    assert file.text.count("\r\n") == PUBLISHED + 1
+    assert "Spoke-Incomplete" not in file.headers
 
 
 def answer_only(links: JournalLinks, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
