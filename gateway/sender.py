@@ -86,9 +86,7 @@ class Sender:
         candidates = dict.fromkeys([*self._waiting, *lagging, *self._fanout.due(now)])
         until_s = self._clock().monotonic_s + SINGLE_SENDS_S
         has_more = False
-        for number, client_id in enumerate(candidates):
-            if client_id in self._blocked:
-                continue
+        for number, client_id in enumerate(it for it in candidates if it not in self._blocked):
             if client_id not in self._connections:
                 self._waiting.pop(client_id, None)
             elif number == 0 or self._clock().monotonic_s < until_s:

@@ -108,11 +108,11 @@ class Membership:
         if not can_exclude or not group.send_rest(client):
             self.leave_keeping_position(client)
             return
-        # The client has everything in the tail: it can enter the other one at the same number.
-        statuses_first = client.statuses_first
+        # The client has everything in the tail, so it may enter the other group at the newest
+        # arrival number.
         self.leave(client)
         self._enter(client, group.coverage.without(device_id))
-        if client.group is not None and not statuses_first:
+        if client.group is not None and not client.statuses_first:
             client.group.try_sync(client)
 
     def _enter(self, client: Client, coverage: Coverage) -> None:

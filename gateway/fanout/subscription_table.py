@@ -156,6 +156,7 @@ class SubscriptionTable:
                 pause()
         if not client.names:
             return covered
+        # This request changes nothing for the devices that the client watches by name.
         return [name for name in covered if name in since or name not in client.names]
 
     # --- end -----------------------------------------------------------------------------

@@ -51,7 +51,10 @@ class Ask(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Drop this reading, whose position was taken before; the ring has the reading there."""
+    """Drop this reading, whose position is settled.
+
+    The ring has or had a reading there, or a gap covers the position.
+    """
 
     reading: Reading
 

@@ -108,9 +108,9 @@ class Feed:
         if reason is not None:
             return self.refuse(reason, now, cursor)
         effects = self._admit(cursor, Cursor(cursor.epoch, cursor.seq - 1), now)
-        is_late = self._order.tracker.is_stopped_before(cursor)
+        is_before_stop = self._order.tracker.is_stopped_at_or_after(cursor)
         self._order.know(cursor)
-        self._hear(cursor.epoch, reading.ts_ms, online=self.online or not is_late, now=now)
+        self._hear(cursor.epoch, reading.ts_ms, online=self.online or not is_before_stop, now=now)
         placed = self._order.place(reading)
         self._note_placed(cursor, placed, now.monotonic_s)
         return effects + self._status_change() + placed + self._settle(now)
@@ -194,7 +194,11 @@ class Feed:
         return [Count(reason, cursor), *self._status_change()]
 
     def tick(self, now: Now) -> Effects:
-        """Judge every timeout; all messages received before must have been taken in."""
+        """Judge every timeout; the messages received before should have been taken in.
+
+        Under a flood they may not have been: then the device may be shown offline, or a hole may
+        become a gap, too early (:mod:`gateway.timeouts`).
+        """
         now_s = now.monotonic_s
         if now_s - self._alive_s >= ONLINE_S:
             self.online = False

@@ -11,9 +11,10 @@ How it works
   (:meth:`Order.settle_up_to`). Holes of refused numbers, and holes larger than the ring, are closed
   at once.
 - A status may announce readings that are still on their way. Such a hole is late only after
-  the time the device needs for them. Its ``patience_s`` begins when :meth:`Order.settle` first
-  finds it late, because only then the feed asks for it: a gateway that was stopped in between must
-  not give up readings that it never asked for.
+  the time the device needs for them, and its ``patience_s`` begins once more that time later,
+  because devices are not punctual. It never begins before :meth:`Order.settle` first found the hole
+  late, because only then the feed asks for it: a gateway that was stopped in between must not give
+  up readings that it never asked for.
 - Invariant: the positions that come out only go up, without an unannounced hole. Only
   :meth:`Order.adopt` moves the head back, and announces it (``epoch_back``).
 - Nearly every reading is the next one. :meth:`Order.take_next` takes it after one comparison,

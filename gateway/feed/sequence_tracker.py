@@ -89,7 +89,7 @@ class SequenceTracker:
         self._ends.pop(cursor.epoch, None)
         return True
 
-    def is_stopped_before(self, cursor: Cursor) -> bool:
+    def is_stopped_at_or_after(self, cursor: Cursor) -> bool:
         """Tell whether the epoch has an end, at this position or after it."""
         return cursor.seq <= self._ends.get(cursor.epoch, -1)
 

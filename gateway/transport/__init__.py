@@ -30,8 +30,9 @@ The sub-packages, in the order in which a client's bytes pass them; imports neve
 ===============  =================================================================================
 
 One client has several names: its Engine.IO *session* is one ``Connection``. engineio calls that a
-socket and keeps it in ``sockets``, by its ``sid``. Its *link* is the WebSocket (``WebSocketLink``)
-or the polling (``PollingLink``) that carries its packets; a TCP connection is always called so. In
+socket and keeps it in ``sockets``, by its ``sid``. A *link* carries its packets: ``link`` is the
+WebSocket (``WebSocketLink``), or None, and ``polling`` the ``PollingLink``; a TCP connection is
+always called so. In
 each namespace Socket.IO gives the client another ``sid``; the one of Engine.IO is the ``eio_sid``.
 """
 

@@ -8,7 +8,7 @@ from shared.cursor import START, Cursor
 def may_come(device: Device, since: Cursor) -> bool:
     """Tell whether a device that is before ``since`` may still reach it."""
     head = device.feed.head
-    return head is None or (since > head and not _is_given_up(device, since))
+    return head is None or (since > head and not _has_gone_back(device, since))
 
 
 def reset_reason(device: Device, since: Cursor) -> GapReason | None:
@@ -16,11 +16,11 @@ def reset_reason(device: Device, since: Cursor) -> GapReason | None:
     head = device.feed.head
     if head is None or since <= head:
         return None
-    is_given_up = _is_given_up(device, since)
-    return GapReason.EPOCH_BACK if is_given_up else GapReason.UNKNOWN_CURSOR
+    has_gone_back = _has_gone_back(device, since)
+    return GapReason.EPOCH_BACK if has_gone_back else GapReason.UNKNOWN_CURSOR
 
 
-def _is_given_up(device: Device, since: Cursor) -> bool:
+def _has_gone_back(device: Device, since: Cursor) -> bool:
     """Tell whether the device returned to an older epoch from ``since``."""
     ring = device.ring
     gap = None if ring.emptied_at is None else ring.gap_at(ring.emptied_at)

@@ -91,7 +91,8 @@ class JournalReader:
 
         A device that is online reports its position every second. A silent device may have passed
         ``since`` unheard. The gateway gives it up after a silence of
-        :data:`gateway.fanout.backlog.UNKNOWN_CURSOR_S`, as over Socket.IO.
+        :data:`gateway.fanout.backlog.UNKNOWN_CURSOR_S`. (Over Socket.IO the same time counts from
+        the client's request.)
         """
         patience, wait_s, was_asked = self._patience(holder), LOOK_AGAIN_S, False
         while device.feed.online and may_come(device, since):

@@ -22,7 +22,7 @@ _INTEGER = re.compile("[0-9]{1,16}")
 class Query:
     """Up to ``limit`` readings after ``since``, measured from ``from_ms`` to ``to_ms`` (inclusive).
 
-    Without ``since``, a query of a time span starts at the span's first reading. A query without a
+    Without ``since``, a query of a time span starts at the span's first reading, and one without a
     span returns the newest readings. ``max_points`` thins a whole span to at most so many readings.
     """
 

@@ -3,7 +3,9 @@
 How it works: the middleware calls ``handle_request`` (``engineio.WSGIApp``, by way of the method of
 the same name of ``socketio.Server``); ``HttpEndpoint`` opens a session, answers a
 GET, reads a POST or takes the TCP connection out of the web server for a WebSocket. From then on
-callbacks of the event loop serve the connection: no session has a greenlet or a queue of its own.
+callbacks of the event loop serve a WebSocket. A POST and the first polls run in the greenlet of
+their HTTP connection. A session has a greenlet only while its events are served. It queues packets
+only for its next GET, and events only behind one that is being served.
 "The path of one subscribe" in docs/architecture.md follows a message from its bytes to the
 application's handler.
 """

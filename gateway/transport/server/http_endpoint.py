@@ -3,7 +3,7 @@
 import time
 from functools import partial
 from sys import getsizeof
-from typing import Any
+from typing import Any, NoReturn
 
 from engineio import packet as engineio_packet
 
@@ -190,7 +190,7 @@ class HttpEndpoint:
 
     # WebSocket
 
-    def _upgrade(self, connection: Connection, environ: Environ) -> None:
+    def _upgrade(self, connection: Connection, environ: Environ) -> NoReturn:
         switch = _switch(environ)
         if not self._server.allow_upgrades:
             raise bad_request("Invalid websocket upgrade")

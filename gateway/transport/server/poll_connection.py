@@ -1,10 +1,11 @@
 """A polling client's TCP connection between its GETs, without a greenlet.
 
 How it works: a client that polls sends the same GET again and again. The web server and the
-application serve the first one on a TCP connection. This module then answers each GET on it whose
-bytes are the same, except for the ``t=`` against caches, from the event loop. Nothing is parsed:
-the bytes were allowed once, so they are allowed again. With any other bytes the connection goes
-back to the web server, which reads them as if they had just come.
+application serve a TCP connection until two requests in a row on it were polls of a session
+(``WebHandler._serve_one``). This module then answers each further GET on it whose bytes are the
+same, except for the ``t=`` against caches, from the event loop. Nothing is parsed: the bytes were
+allowed once, so they are allowed again. With any other bytes the connection goes back to the web
+server, which reads them as if they had just come.
 
 Invariants: a session has at most one such connection (``PollingLink.resting``). An answer that
 cannot be delivered ends the session, because no other copy of its packets exists.

@@ -89,7 +89,7 @@ def test_epoch_crowded_out() -> None:
     assert tracker.crowded_out(HEAD) == 2
     assert not tracker.knows(Cursor(2, 1))
     tracker.stop(Cursor(2, 1))
-    assert not tracker.is_stopped_before(Cursor(2, 1))
+    assert not tracker.is_stopped_at_or_after(Cursor(2, 1))
 
 
 def test_an_epoch_ends_where_it_was_stopped() -> None:
@@ -98,8 +98,8 @@ def test_an_epoch_ends_where_it_was_stopped() -> None:
 
     assert tracker.ends_at(HEAD)
     assert not tracker.ends_at(Cursor(1, 3))
-    assert tracker.is_stopped_before(HEAD)
-    assert not tracker.is_stopped_before(Cursor(1, 5))
+    assert tracker.is_stopped_at_or_after(HEAD)
+    assert not tracker.is_stopped_at_or_after(Cursor(1, 5))
 
 
 def test_epoch_continues_after_end() -> None:
