@@ -3,9 +3,10 @@
 libev calls a *check* watcher when it has polled the sockets, and a *prepare* watcher before it
 polls them again. All work of a turn lies between the two, so two readings of the clock measure it.
 
-A thread looks every :data:`LOOK_S` at the turn that runs. One that takes longer than
-:data:`STALL_S` is caught in the act: the thread notes where the loop's thread is. It logs the stall
-once the turn has ended, or at once when the turn goes on for :data:`GOES_ON_S`.
+A thread looks at the turn that runs when that turn has lasted :data:`STALL_S`, and every
+:data:`STALL_S` while the loop waits: a look costs a ms of CPU on a machine that is mostly idle. So
+each turn that takes longer is caught in the act: the thread notes where the loop's thread is. It
+logs the stall once the turn has ended, or at once when the turn goes on for :data:`GOES_ON_S`.
 
 A stopped process or a starved machine must not look like a stall. Then this thread comes late as
 well, and the process has used hardly any processor time. Code that holds the interpreter's lock
@@ -16,6 +17,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from threading import Event, Thread, get_ident
 from types import FrameType
@@ -29,8 +31,10 @@ STALL_S = 0.25
 """A person notices a page that stands still for so long."""
 GOES_ON_S = 1.0
 LOOK_S = 0.1
-LATE_LOOKS = 2
-"""A thread that missed a look was late."""
+"""The time between two looks at a stall."""
+LATE_S = 0.04
+"""A look this long after its time is late. Its time comes within STALL_S, so each stop of the
+process that is longer than both together is noticed."""
 IDLE_SHARE = 0.5
 """A late thread of a process that used less of the processor than this stood still with it."""
 ENDED_MAX = 16
@@ -98,11 +102,14 @@ class StallWatch:
             self._longest_short_s = ended_s - began_s
 
     def _look_on(self) -> None:
-        while not self._stopping.wait(LOOK_S):
+        wait_s = 0.0
+        while not self._stopping.wait(wait_s):
             # Taken before the clock is read: if the process stood still in one of them, this look
             # notices. One that ends later is judged by the next look.
             ended = [self._ended.popleft() for _ in range(len(self._ended))]
-            self._judge.look(time.monotonic(), time.process_time(), self._began_s, self._place)
+            wait_s = self._judge.look(
+                time.monotonic(), time.process_time(), self._began_s, self._place
+            )
             for began_s, ended_s in ended:
                 self._judge.end(began_s, ended_s)
 
@@ -121,24 +128,34 @@ class StallJudge:
         self._say = say
         self._limit = LogLimit()
         self._looked_s = self._cpu_s = 0.0
+        self._look_due_s = inf
         self._stood_still_until_s = 0.0
         self._seen: tuple[float, str] = (0.0, "")
         self._told_s = 0.0
 
     def look(
         self, now_s: float, cpu_s: float, began_s: float, find_place: Callable[[], str]
-    ) -> None:
-        """Look at the turn that began at ``began_s``, 0 for none."""
+    ) -> float:
+        """Look at the turn that began at ``began_s``, 0 for none.
+
+        Returns the time to wait before the next look.
+        """
         self._note_standing_still(now_s, cpu_s)
         self._sum_up(now_s)
-        took_s = self._took_s(began_s, now_s)
-        if not began_s or took_s < STALL_S:
-            return
+        wait_s = self._look_at_turn(now_s, began_s, find_place)
+        self._look_due_s = now_s + wait_s
+        return wait_s
+
+    def _look_at_turn(self, now_s: float, began_s: float, find_place: Callable[[], str]) -> float:
+        took_s = self._took_s(began_s, now_s) if began_s else 0.0
+        if took_s < STALL_S:
+            return STALL_S - took_s
         if self._seen[0] != began_s:
             self._seen = began_s, find_place()
         if took_s >= GOES_ON_S and self._told_s != began_s:
             self._told_s = began_s
             self._tell(now_s, "goes on", so_far_s=round(took_s, 2), at=self._seen[1])
+        return LOOK_S
 
     def end(self, began_s: float, ended_s: float) -> None:
         """Judge a turn that has ended."""
@@ -154,7 +171,7 @@ class StallJudge:
 
     def _note_standing_still(self, now_s: float, cpu_s: float) -> None:
         pause_s, used_s = now_s - self._looked_s, cpu_s - self._cpu_s
-        if self._looked_s and pause_s > LATE_LOOKS * LOOK_S and used_s < IDLE_SHARE * pause_s:
+        if now_s - self._look_due_s > LATE_S and used_s < IDLE_SHARE * pause_s:
             self._stood_still_until_s = now_s
             if pause_s >= GOES_ON_S and self._limit.admits("still", "process_stood_still", now_s):
                 self._say("process_stood_still", for_s=round(pause_s, 2))

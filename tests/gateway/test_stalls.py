@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from gateway.stalls import LOOK_S, UNSEEN, StallJudge, place_of
+from gateway.stalls import UNSEEN, StallJudge, place_of
 from tests.conftest import StartProcess
 from tests.processes import RunningProcess
 from tests.timing import eventually, scaled_s
@@ -33,13 +33,17 @@ class Clock:
         self.look()
 
     def look(self, began_s: float = 0.0) -> None:
-        self.judge.look(self.now_s, self.cpu_s, began_s, lambda: AT)
+        self.wait_s = self.judge.look(self.now_s, self.cpu_s, began_s, lambda: AT)
 
     def run(self, duration_s: float, began_s: float = 0.0, *, cpu: float = 1.0) -> None:
-        """Look regularly for a while."""
-        for _ in range(round(duration_s / LOOK_S)):
-            self.pass_time(LOOK_S, cpu=cpu)
-            self.look(began_s)
+        """Look for a while, each time when the look before asked for it."""
+        while duration_s > 0:
+            step_s = min(self.wait_s, duration_s)
+            duration_s -= step_s
+            self.pass_time(step_s, cpu=cpu)
+            self.wait_s -= step_s
+            if self.wait_s <= 0 or duration_s <= 0:
+                self.look(began_s)
 
     def pass_time(self, duration_s: float, *, cpu: float) -> None:
         self.now_s += duration_s
@@ -119,7 +123,7 @@ def test_place_names_own_frames_only() -> None:
     judge = StallJudge(said)
     judge.look(9.0, 1.0, 0.5, lambda: place_of(sys._getframe()))
     [(_, fields)] = said
-    assert re.fullmatch(r"gateway/stalls.py:\d+ look", fields["at"])
+    assert re.fullmatch(r"gateway/stalls.py:\d+ _look_at_turn < .*", fields["at"])
 
 
 STALLS = """
