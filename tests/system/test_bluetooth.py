@@ -16,6 +16,7 @@ from tests.conftest import StartProcess
 from tests.controllers import READY
 from tests.cycling_truth import is_true
 from tests.processes import RunningProcess
+from tests.publisher_check import assert_right, start_check
 from tests.system.pair import Json, Pair, Witness, numbers
 
 WHEEL_M = 2.105
@@ -77,7 +78,11 @@ def start(
 
 
 def test_sensors_reach_a_browser(
-    pair: Pair, transports: list[str], free_port: Callable[[], int], tmp_path: Path
+    pair: Pair,
+    transports: list[str],
+    start_process: StartProcess,
+    free_port: Callable[[], int],
+    tmp_path: Path,
 ) -> None:
     lives = [f"tcp://127.0.0.1:{free_port()}" for _ in SENSORS]
     replays = [f"tcp://127.0.0.1:{free_port()}" for _ in SENSORS]
@@ -93,10 +98,14 @@ def test_sensors_reach_a_browser(
     power = running[1].device
     power.wait_for_line("sensor_lost", timeout_s=20)
     power.wait_for_line("sensor_connected", count=2, timeout_s=20)
+    ends = zip(lives, replays, strict=True)
+    checks = [start_check(start_process, live, replay) for live, replay in ends]
     for one in running:
         name = one.sensor.kind.name.lower()
         witness.process.wait_for_line(f'"speed_change",.*"{name}"', count=READINGS, timeout_s=20)
     check_readings(witness, running)
+    for check in checks:
+        assert_right(check)
 
 
 def check_readings(witness: Witness, running: Sequence[Running]) -> None:
