@@ -14,6 +14,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.watch import follow
 from gateway.watch.connection import ConnectionLost, GatewayRefused, follow_for_ever
-from gateway.watch.cursor_file import read_cursors, write_cursors
+from gateway.watch.cursor_file import BadCursorFile, read_cursors, write_cursors
 
 WAIT_S, SAVE_EVERY_S = 5.0, 0.5
 SENSORS = {  # for Home Assistant: the device class and the unit
@@ -38,46 +39,51 @@ SENSORS = {  # for Home Assistant: the device class and the unit
 class Bridge:
     """Publishes one event after the other: the broker must confirm each before the next."""
 
-    def __init__(self, client: Client, watch: follow.Watch) -> None:
-        self.watch = self.confirmed = watch
-        self._client, self._announced = client, set[tuple[str, str]]()
-        self._sent = watch  # the state after the message that waits for its confirmation
-        self._idle = threading.Semaphore(1)
-        client.on_publish = self._on_publish
+    def __init__(self, client: Client, cursors: Path) -> None:
+        self._watch = self._confirmed = follow.start(since=read_cursors(cursors))
+        self._client, self._cursors, self._saved_s = client, cursors, time.monotonic()
+        self._announced = set[tuple[str, str]]()
+        self._idle = threading.Semaphore()  # 0 while a message waits for its confirmation
+        client.on_publish = lambda *_details: self._idle.release()
+
+    def request(self) -> object:
+        return follow.subscribe_request(self._watch)
 
     def on_event(self, event: follow.Event) -> None:
-        after = follow.apply(self.watch, event)
-        if after is self.watch:  # a repetition
+        after = follow.apply(self._watch, event)
+        if after is self._watch:  # a repetition
             return
         match event:
             case follow.ReadingReceived(body):
                 for key in SENSORS.keys() & body.keys():
                     self._announce(body["device_id"], key)
-                self._publish(f"spoke/{body['device_id']}/reading", body, after)
+                self._publish(f"spoke/{body['device_id']}/reading", body)
             case follow.GapReceived(body):
-                self._publish(f"spoke/{body['device_id']}/gap", body, after)
+                self._publish(f"spoke/{body['device_id']}/gap", body)
             case follow.StatusReceived(body):
-                self._publish(f"spoke/{body['device_id']}/status", body, after, retain=True)
+                self._publish(f"spoke/{body['device_id']}/status", body, retain=True)
             case follow.Disconnected(why):
                 print(why, file=sys.stderr)
-        self.watch = after
+        self._watch = after
 
     def is_confirmed(self) -> bool:
         """Wait until the broker has confirmed the last message; False if that takes too long."""
-        return self._idle.acquire(timeout=WAIT_S)
+        if not self._idle.acquire(timeout=WAIT_S):
+            return False
+        self._confirmed = self._watch
+        return True
 
-    def _publish(
-        self, topic: str, body: follow.Body, after: follow.Watch, *, retain: bool = False
-    ) -> None:
+    def save(self) -> None:
+        write_cursors(self._cursors, follow.cursors(self._confirmed))
+        self._saved_s = time.monotonic()
+
+    def _publish(self, topic: str, body: follow.Body, *, retain: bool = False) -> None:
         if not self.is_confirmed():  # connect again later, and go on with this event
-            self.watch = follow.apply(self.watch, follow.Disconnected("no broker"))
+            self._watch = follow.apply(self._watch, follow.Disconnected("no broker"))
             raise ConnectionLost("the broker confirms nothing; trying again")
-        self._sent = after
+        if time.monotonic() - self._saved_s > SAVE_EVERY_S:
+            self.save()
         self._client.publish(topic, json.dumps(body), 1, retain)
-
-    def _on_publish(self, *_details: object) -> None:
-        self.confirmed = self._sent
-        self._idle.release()
 
     def _announce(self, bike: str, key: str) -> None:
         if (bike, key) in self._announced:
@@ -94,7 +100,7 @@ class Bridge:
             "availability_template": "{{ 'online' if value_json.online else 'offline' }}",
             "device": {"identifiers": [own], "name": bike},
         }
-        self._publish(f"homeassistant/sensor/{own}/{key}/config", config, self.watch, retain=True)
+        self._publish(f"homeassistant/sensor/{own}/{key}/config", config, retain=True)
         self._announced.add((bike, key))
 
 
@@ -106,26 +112,20 @@ async def run(options: argparse.Namespace) -> None:
         client.username_pw_set(options.user, lines[0] if lines else None)
     if options.ca:
         client.tls_set(options.ca)
-    bridge = Bridge(client, follow.start(since=read_cursors(options.cursors)))
+    bridge = Bridge(client, options.cursors)
     client.connect(options.broker, options.port, keepalive=15)
     client.loop_start()
-    following = follow_for_ever(
-        [options.gateway],
-        bridge.on_event,
-        lambda: follow.subscribe_request(bridge.watch),
-        once=False,
+    following = asyncio.ensure_future(
+        follow_for_ever([options.gateway], bridge.on_event, bridge.request, once=False)
     )
-    job = asyncio.ensure_future(following)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, job.cancel)
-    saved = bridge.confirmed
-    while not job.done():
-        await asyncio.wait({job}, timeout=SAVE_EVERY_S)
-        if (job.done() and bridge.is_confirmed()) or bridge.confirmed is not saved:
-            saved = bridge.confirmed
-            write_cursors(options.cursors, follow.cursors(saved))
-    client.disconnect()
-    await job
+        asyncio.get_running_loop().add_signal_handler(number, following.cancel)
+    try:
+        await following
+    finally:
+        bridge.is_confirmed()
+        bridge.save()
+        client.disconnect()
 
 
 def main() -> None:
@@ -137,7 +137,7 @@ def main() -> None:
         parser.add_argument(name, type=kind)
     try:
         asyncio.run(run(parser.parse_args()))
-    except (OSError, GatewayRefused) as error:
+    except (OSError, GatewayRefused, BadCursorFile) as error:
         sys.exit(str(error))
 
 

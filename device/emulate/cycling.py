@@ -20,7 +20,7 @@ NAME_BYTES_MAX = 20
 ADDRESS = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
 SUMMARIES = {
     Kind.CSC: "a sensor for speed and cadence (Bluetooth)",
-    Kind.POWER: "a power meter that also counts turns of the wheel (Bluetooth)",
+    Kind.POWER: "a power meter that also counts turns (Bluetooth)",
     Kind.FTMS: "an indoor bike (Bluetooth)",
 }
 
@@ -36,6 +36,7 @@ def _run(kind: Kind, emulation: Emulation) -> None:
         wraps_soon=options.wraps_soon,
         reset_every_s=options.reset,
         in_pieces=getattr(options, "in_pieces", False),
+        only=getattr(options, "only", None),
         offset_w=getattr(options, "offset", 0),
     )
     disturbances = Disturbances(options.doubled, options.jitter, options.drop)
@@ -61,6 +62,8 @@ def _add_options(kind: Kind, parser: ArgumentParser) -> None:
     add("--wraps-soon", action="store_true", help="begin just before the counters wrap")
     if kind is Kind.FTMS:
         add("--in-pieces", action="store_true", help="send each record in several notifications")
+    else:
+        add("--only", choices=("wheel", "crank"), help="count the turns of this only")
     if kind is not Kind.CSC:
         add("--offset", type=int, default=0, help="add so many W to the power; may be negative")
 

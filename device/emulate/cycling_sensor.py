@@ -44,6 +44,8 @@ class Setup:
     wheel_m: float = 2.105
     wraps_soon: bool = False
     in_pieces: bool = False
+    only: str | None = None
+    """``wheel`` or ``crank``: the sensor counts the turns of this one only."""
     reset_every_s: float | None = None
     """Counters and clock begin at 0 again, as after a change of the battery."""
     offset_w: int = 0
@@ -176,11 +178,17 @@ def _record(setup: Setup, at_s: float, sample: Sample, wheel: Turning, crank: Tu
     power_w = int(_number(sample, "power_w")) + setup.offset_w
     if setup.kind is Kind.FTMS:
         return _ftms_record(setup, at_s, sample, power_w)
-    counted = Measurement(wheel.counter(), crank.counter(), power_w=power_w)
-    truth: dict[str, Any] = {
-        **wheel.report(at_s, "speed_kmh", setup.wheel_m * 3.6),
-        **crank.report(at_s, "cadence_rpm", 60),
-    }
+    has_wheel, has_crank = setup.only != "crank", setup.only != "wheel"
+    counted = Measurement(
+        wheel.counter() if has_wheel else None,
+        crank.counter() if has_crank else None,
+        power_w=power_w,
+    )
+    truth: dict[str, Any] = {}
+    if has_wheel:
+        truth |= wheel.report(at_s, "speed_kmh", setup.wheel_m * 3.6)
+    if has_crank:
+        truth |= crank.report(at_s, "cadence_rpm", 60)
     if setup.kind is Kind.CSC:
         return Record(at_s, [encode_csc(counted)], truth)
     return Record(at_s, [encode_power(counted)], {**truth, "power_w": power_w})

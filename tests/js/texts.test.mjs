@@ -231,8 +231,30 @@ test("an address names a bike or none", () => {
 });
 
 test("tally of readings", () => {
-  const tally = [1, 2, 3].reduce((sum, seq) => countReading(sum, { epoch: 5, seq }), EMPTY_TALLY);
-  assert.deepEqual(tally, { received: 3, first: "5-1", last: "5-3", gaps: 0, lost: 0 });
+  const { received, first, last, restart } = countAll([5, 1], [5, 2], [5, 3]);
+  assert.deepEqual([received, first, last, restart], [3, "5-1", "5-3", null]);
+});
+
+/** Count readings of these epochs and numbers, one a second. */
+function countAll(...cursors) {
+  const count = (sum, [epoch, seq], second) => countReading(sum, { epoch, seq }, second * 1000);
+  return cursors.reduce(count, EMPTY_TALLY);
+}
+
+test("text of a board that took over the id of a simulator", () => {
+  const well = { kind: "online", rate_hz: 9.8, latency_ms: 12, age_ms: 90 };
+  const board = countGap(countAll([1_700_000_000_000, 8], [7, 20], [7, 21]), { lost: null });
+  assert.match(
+    arrivalText({ ...well, tally: board }),
+    / Some may be missing\. At \d\d:\d\d:01 another device took over this id, or the bike's clock was set back\.$/,
+  );
+});
+
+test("text of a bike with a later epoch", () => {
+  const tally = countAll([7, 21], [8, 1], [8, 2]);
+  assert.deepEqual(tally.restart, { at_ms: 1000, isBack: false });
+  const told = arrivalText({ kind: "online", rate_hz: 0, latency_ms: 12, age_ms: 90, tally });
+  assert.match(told, /None is missing\. At \S+ the bike was restarted, or another device took over this id\.$/);
 });
 
 test("tally of lost readings", () => {

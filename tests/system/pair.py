@@ -8,6 +8,7 @@ from urllib.request import Request, urlopen
 
 from tests.conftest import StartProcess
 from tests.processes import ROOT, RunningProcess
+from tests.publisher_check import start_check
 from tests.timing import eventually, scaled_s
 
 Json: TypeAlias = Any
@@ -96,6 +97,11 @@ class Pair:
         )
         process.wait_for_line("started")
         return process
+
+    def start_check(self) -> RunningProcess:
+        """Start a check of the device, which must run until the check has ended."""
+        ends = (f"tcp://127.0.0.1:{port}" for port in (self.live, self.replay))
+        return start_check(self.start_process, *ends)
 
     def watch(self, **config: Json) -> Witness:
         """Start a stock client; see ``witness.mjs`` for what it can be told."""

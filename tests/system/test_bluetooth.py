@@ -6,6 +6,7 @@ The controllers are virtual; one process joins them.
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from tests.conftest import StartProcess
 from tests.controllers import READY
 from tests.cycling_truth import is_true
 from tests.processes import RunningProcess
+from tests.publisher_check import assert_right, start_check
 from tests.system.pair import Json, Pair, Witness, numbers
 
 WHEEL_M = 2.105
@@ -77,7 +79,11 @@ def start(
 
 
 def test_sensors_reach_a_browser(
-    pair: Pair, transports: list[str], free_port: Callable[[], int], tmp_path: Path
+    pair: Pair,
+    transports: list[str],
+    start_process: StartProcess,
+    free_port: Callable[[], int],
+    tmp_path: Path,
 ) -> None:
     lives = [f"tcp://127.0.0.1:{free_port()}" for _ in SENSORS]
     replays = [f"tcp://127.0.0.1:{free_port()}" for _ in SENSORS]
@@ -93,10 +99,50 @@ def test_sensors_reach_a_browser(
     power = running[1].device
     power.wait_for_line("sensor_lost", timeout_s=20)
     power.wait_for_line("sensor_connected", count=2, timeout_s=20)
+    ends = zip(lives, replays, strict=True)
+    checks = [start_check(start_process, live, replay) for live, replay in ends]
     for one in running:
         name = one.sensor.kind.name.lower()
         witness.process.wait_for_line(f'"speed_change",.*"{name}"', count=READINGS, timeout_s=20)
     check_readings(witness, running)
+    for check in checks:
+        assert_right(check)
+
+
+def test_speed_sensor_and_power_meter_are_one_bike(
+    pair: Pair, transports: list[str], tmp_path: Path
+) -> None:
+    """The speed sensor, which is named first, sleeps until the power meter is connected."""
+    pair.start_gateway()
+    witness = pair.watch(emit=[["subscribe", {"devices": "*"}]])
+    witness.wait_for("ack")
+
+    def emulate(kind: str, only: str, transport: str) -> None:
+        argv = ["python", "-m", "device.emulate", kind, "--only", only, "--transport", transport]
+        pair.start_process([*argv, "--seed", "1", "--truth", str(tmp_path / kind)], {})
+
+    device = pair.start_device(
+        SPOKE_SOURCE="ble:Spoke CSC, Spoke POWER",
+        SPOKE_BLE_TRANSPORT=transports[0],
+        SPOKE_WHEEL_M=str(WHEEL_M),
+    )
+    emulate("power", "crank", transports[1])
+    device.wait_for_line("sensor_connected .*Spoke POWER", timeout_s=30)
+    emulate("csc", "wheel", transports[2])
+    device.wait_for_line("sensor_connected .*Spoke CSC", timeout_s=30)
+    witness.process.wait_for_line('"power_w"', count=3, timeout_s=30)
+    readings = witness.bodies("speed_change")
+    assert witness.bodies("device_status")[-1]["model"] == "Spoke CSC + Spoke POWER"
+    speeds = [{"speed_kmh": reading["speed_kmh"]} for reading in readings]
+    assert unexplained(Kind.CSC, speeds, tmp_path / "csc") == []
+    powers = [reading["power_w"] for reading in readings if "power_w" in reading]
+    assert is_in_order(powers, [record["power_w"] for record in records_of(tmp_path / "power")])
+
+
+def is_in_order(values: Sequence[int], truth: Sequence[int]) -> bool:
+    """Tell whether the values occur in this order; one may stay until the next comes."""
+    left = iter(truth)
+    return all(value in left for value, _ in groupby(values))
 
 
 def check_readings(witness: Witness, running: Sequence[Running]) -> None:
@@ -113,9 +159,13 @@ def check_readings(witness: Witness, running: Sequence[Running]) -> None:
 
 def unexplained(kind: Kind, seen: Sequence[Json], truth: Path) -> list[Json]:
     """Return the readings that no record explains; each record explains one reading at most."""
-    records = iter([json.loads(line) for line in truth.read_text().splitlines()])
+    records = iter(records_of(truth))
     return [
         reading
         for reading in seen
         if not any(is_true(kind, WHEEL_M, reading, record) for record in records)
     ]
+
+
+def records_of(truth: Path) -> list[Json]:
+    return [json.loads(line) for line in truth.read_text().splitlines()]

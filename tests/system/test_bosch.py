@@ -10,6 +10,7 @@ from pathlib import Path
 
 from device.sources.decoders.bosch import MTU_MIN
 from tests.controllers import READY
+from tests.publisher_check import assert_right
 from tests.system.pair import Json, Pair, numbers
 
 LINKS = ["--mtu", "517", "23", "517", "--drop", "1.5"]
@@ -43,10 +44,12 @@ def test_a_bosch_bike_reaches_a_browser(
     device.wait_for_line("notification_left_out .*cut to 20 bytes")
     heard = len(numbers(witness))
     device.wait_for_line("bike_connected .*bond=kept mtu=517", timeout_s=30)
+    check = pair.start_check()
     witness.wait_for("speed_change", count=heard + READINGS, timeout_s=30)
     readings = witness.bodies("speed_change")
     check_readings(readings, [json.loads(line) for line in truth.read_text().splitlines()])
     assert witness.bodies("gap") == []
+    assert_right(check)
 
 
 def check_readings(readings: Sequence[Json], said: Sequence[Json]) -> None:

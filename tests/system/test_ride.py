@@ -4,6 +4,7 @@ import fitdecode  # type: ignore[import-untyped]  # has no types
 import pytest
 
 from scripts.recorded_rides import LONG_RIDE, recorded_ride
+from tests.publisher_check import assert_right
 from tests.system.pair import Pair, numbers
 
 PACE = 600
@@ -31,8 +32,10 @@ def test_every_point_of_a_recorded_ride_reaches_a_stock_client_in_order(pair: Pa
     )
     witness.wait_for("ack")
     pair.start_device(SPOKE_SOURCE=f"ride:{recorded_ride(LONG_RIDE)}", SPOKE_RIDE_PACE=str(PACE))
+    check = pair.start_check()
     assert witness.process.wait(timeout_s=10 * len(expected) / PACE) == 0
     assert numbers(witness) == list(range(1, len(expected) + 1))
     assert witness.bodies("gap") == []
+    assert_right(check)
     speeds = [reading["speed_kmh"] for reading in witness.bodies("speed_change")]
     assert speeds == pytest.approx(expected, abs=0.01)

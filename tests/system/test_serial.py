@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import StartProcess
 from tests.processes import RunningProcess
+from tests.publisher_check import assert_right
 from tests.system.pair import Pair, numbers
 
 PARTS = 2
@@ -66,7 +67,9 @@ def test_serial_hardware(
     before = len(numbers(witness))
     hardware = plug.plug_in(1)
     device.wait_for_line("port_back")
+    check = pair.start_check()
     witness.wait_for("speed_change", count=before + READINGS)
+    assert_right(check)
     assert hardware.stop() == 0
     assert device.stop() == 0
     assert device.output.count("port_lost") <= PARTS  # once for each time it was unplugged

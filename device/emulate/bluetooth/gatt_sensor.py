@@ -22,6 +22,8 @@ FEATURES = {
     Kind.FTMS: (0x2ACC, bytes([2, 64, 0, 0, 0, 0, 0, 0])),  # cadence, power
 }
 """The characteristic that says what a sensor can measure, and its value."""
+COUNTER_BITS = {"wheel": 0b0101, "crank": 0b1010}
+"""The bits of that value, for speed and cadence and for power, that announce a counter."""
 FLAGS = bytes([6])  # general discoverable, no BR/EDR
 ADVERTISING_MS = 100
 
@@ -32,7 +34,7 @@ async def pose(emulation: Emulation, kind: Kind, deliveries: Iterator[Delivery])
     async with open_host(options.transport, _configuration(options, kind)) as host:
         device = host.device
         device.gatt_server.max_mtu = options.mtu
-        measurement = _add_service(device, kind)
+        measurement = _add_service(device, kind, getattr(options, "only", None))
         await device.start_advertising(auto_restart=True)
         tell(f"{options.name} advertises at {device.random_address}\n")
         began_s = time.monotonic()
@@ -48,8 +50,10 @@ async def pose(emulation: Emulation, kind: Kind, deliveries: Iterator[Delivery])
         await disconnect_all(device)
 
 
-def _add_service(device: Device, kind: Kind) -> Characteristic[bytes]:
+def _add_service(device: Device, kind: Kind, only: str | None) -> Characteristic[bytes]:
     uuid, features = FEATURES[kind]
+    if only is not None:
+        features = bytes([features[0] & COUNTER_BITS[only], *features[1:]])
     read, notify = Characteristic.Properties.READ, Characteristic.Properties.NOTIFY
     feature = Characteristic(UUID.from_16_bits(uuid), read, Characteristic.READABLE, features)
     measurement = Characteristic[bytes](

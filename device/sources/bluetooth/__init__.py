@@ -8,7 +8,7 @@ beside the publisher.
 The two libraries are optional and slow to import, so this module imports neither of them.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +33,14 @@ class Nearby:
     handle: Any = field(default=None, compare=False)
     """What the library connects by."""
 
+    @property
+    def label(self) -> str:
+        """The name without characters that cannot be printed, such as a NUL at its end.
+
+        Without a name, the address.
+        """
+        return "".join(filter(str.isprintable, self.name or "")).strip() or self.address
+
 
 class LinkError(Exception):
     """A connection could not be made, or it ended; try again after a pause."""
@@ -48,9 +56,12 @@ class Radio(Protocol):
     def find(self) -> AsyncGenerator[Nearby, None]:
         """Yield the devices that are near, without end, and each one whenever it advertises."""
 
-    def notifications(self, nearby: Nearby) -> AsyncGenerator[tuple[Kind, bytes], None]:
-        """Connect, subscribe to usable services, and yield notifications until the link ends.
+    def link(
+        self, nearby: Nearby
+    ) -> AbstractAsyncContextManager[AsyncIterator[tuple[Kind, bytes]]]:
+        """Connect, subscribe to usable services, and give the notifications until the link ends.
 
+        The end of the link ends the iteration, and then the block raises :class:`LinkError`.
         If the device offers the fitness machine service, nothing else is subscribed to: it gives
         the speed itself.
         """

@@ -45,14 +45,14 @@ class BleakRadio:
                     name = advertisement.local_name or device.name
                     yield Nearby(device.address, name, frozenset(kinds), device)
 
-    async def notifications(self, nearby: Nearby) -> AsyncGenerator[tuple[Kind, bytes], None]:
+    @asynccontextmanager
+    async def link(self, nearby: Nearby) -> AsyncIterator[AsyncIterator[tuple[Kind, bytes]]]:
         heard = Events[tuple[Kind, bytes]]()
         with _translated("no connection"):
             connecting = self.client(nearby.handle, heard.end, timeout=CONNECT_S)
             async with connecting as client:
                 await _subscribe(client, heard)
-                async for notification in heard:
-                    yield notification
+                yield heard
         raise LinkError("the link dropped")
 
 

@@ -61,7 +61,8 @@ class BumbleRadio:
                 async with asyncio.timeout(GOODBYE_S):
                     await device.stop_scanning()
 
-    async def notifications(self, nearby: Nearby) -> AsyncGenerator[tuple[Kind, bytes], None]:
+    @asynccontextmanager
+    async def link(self, nearby: Nearby) -> AsyncIterator[AsyncIterator[tuple[Kind, bytes]]]:
         device, heard = self._host.device, Events[tuple[Kind, bytes]](self._host.lost)
         connection: Connection | None = None
         try:
@@ -70,8 +71,7 @@ class BumbleRadio:
                     connection = await device.connect(nearby.handle)
                     connection.on(connection.EVENT_DISCONNECTION, heard.end)
                     await _subscribe(Peer(connection), heard)
-            async for notification in heard:
-                yield notification
+            yield heard
             raise RadioError(GONE) if self._host.lost.done() else LinkError("the link dropped")
         finally:
             if connection is not None:

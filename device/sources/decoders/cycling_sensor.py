@@ -1,9 +1,7 @@
-"""Turns the notifications of a sensor for cycling into samples. Pure.
+"""Decodes the notifications of a sensor for cycling, for the bike that it is on. Pure.
 
-How it works. A sensor may offer several services, each with its own notifications. The first
-service that gives a value owns it until it has been silent for :data:`VALUE_AGE_MAX_S`; the same
-value of another service is ignored. A sample is made when the owner of the speed notifies. It has
-the speed and the other values that arrived since the last sample, each of them once.
+How it works. A sensor may offer several services, each with its own notifications and counters.
+The bike (``cycling_bike``) merges their values into samples.
 
 Some systems deliver a notification twice, so one that repeats the last proves nothing. It counts
 only if the sensor has repeated it for :data:`REPEATED_S`; then the bike stands, or rides steadily.
@@ -15,6 +13,7 @@ from typing import NamedTuple
 
 from device.sample import Sample
 from device.sources.decoders.cycling import Counter, Kind, Measurement, decode
+from device.sources.decoders.cycling_bike import CyclingBike, Origin
 from device.sources.decoders.revolutions import Rate, Revolutions
 from shared.errors import SourceError
 
@@ -23,8 +22,6 @@ CADENCE_MAX_HZ = 5.0
 KMH_PER_MPS = 3.6
 WHEEL_TICKS_PER_S = {Kind.CSC: 1024, Kind.POWER: 2048}
 CRANK_TICKS_PER_S = 1024
-VALUE_AGE_MAX_S = 5.0
-"""Longer than the 3 to 4.8 s between the values of the slowest sensors."""
 DOUBLE_S = 0.1
 REPEATED_S = 0.5
 NO_WHEEL = (
@@ -41,25 +38,21 @@ class _Heard(NamedTuple):
     repeats_since_s: float | None = None
 
 
-class _Value(NamedTuple):
-    """A value that no sample has had yet."""
-
-    value: float
-    at_s: float
-
-
 @dataclass(slots=True)
 class CyclingSensor:
-    """One connection to a sensor. A new connection needs a new one: counters may have changed."""
+    """One connection to a sensor. A new connection needs a new one: counters may have changed.
+
+    ``number`` is the sensor's place among those of the ``bike``.
+    """
 
     wheel_m: float | None
+    bike: CyclingBike = field(default_factory=CyclingBike)
+    number: int = 0
     is_cut: bool = False
     """A notification was cut off: it was longer than the link's MTU allows."""
     _heard: dict[Kind, _Heard] = field(default_factory=dict)
     _wheels: dict[Kind, Revolutions] = field(default_factory=dict)
     _cranks: dict[Kind, Revolutions] = field(default_factory=dict)
-    _owners: dict[str, tuple[Kind, float]] = field(default_factory=dict)
-    _waiting: dict[str, _Value] = field(default_factory=dict)
 
     def take(self, kind: Kind, data: bytes, now_s: float) -> Sample | None:
         """Take a notification; return the sample that it completes, if it does.
@@ -71,13 +64,9 @@ class CyclingSensor:
             return None
         measurement = decode(kind, data)
         self.is_cut = self.is_cut or measurement.is_cut
-        for key, value in self._others(kind, measurement, now_s):
-            if self._owns(kind, key, now_s):
-                self._waiting[key] = _Value(value, now_s)
         speed = self._speed(kind, measurement, now_s)
-        if speed is None or not self._owns(kind, "speed_kmh", now_s):
-            return None
-        return self._sample(speed, now_s)
+        others = self._others(kind, measurement, now_s)
+        return self.bike.take(Origin(self.number, kind), speed, others, now_s)
 
     def _is_news(self, kind: Kind, data: bytes, now_s: float) -> bool:
         last = self._heard.get(kind)
@@ -89,13 +78,6 @@ class CyclingSensor:
         since_s = now_s if last.repeats_since_s is None else last.repeats_since_s
         self._heard[kind] = _Heard(data, now_s, since_s)
         return now_s - since_s >= REPEATED_S
-
-    def _owns(self, kind: Kind, key: str, now_s: float) -> bool:
-        owner, at_s = self._owners.get(key, (kind, now_s))
-        if owner is not kind and now_s - at_s <= VALUE_AGE_MAX_S:
-            return False
-        self._owners[key] = kind, now_s
-        return True
 
     def _others(self, kind: Kind, got: Measurement, now_s: float) -> Iterator[tuple[str, float]]:
         """Yield the values that were measured beside the speed."""
@@ -130,14 +112,3 @@ class CyclingSensor:
         if rate.hz is None:
             return rate
         return rate._replace(hz=rate.hz * self.wheel_m * KMH_PER_MPS)
-
-    def _sample(self, speed: Rate, now_s: float) -> Sample | None:
-        values = {
-            key: waiting.value
-            for key, waiting in self._waiting.items()
-            if now_s - waiting.at_s <= VALUE_AGE_MAX_S
-        }
-        if speed.hz is None or not (speed.is_new or values):
-            return None
-        self._waiting.clear()
-        return Sample(None, round(speed.hz, 2), values)

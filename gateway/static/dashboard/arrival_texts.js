@@ -1,6 +1,6 @@
 /** How readings arrive, in words. Pure. */
 
-import { durationText } from "./times.js";
+import { durationText, timeText } from "./times.js";
 import { NONE } from "./values.js";
 
 const ONCE_A_SECOND_HZ = 0.9; // slower rates are shown as the time between two readings
@@ -45,10 +45,18 @@ function delayText(latency_ms) {
   return `${durationText(latency_ms)} late, so the connection is too slow`;
 }
 
-function lostText({ gaps, lost }) {
-  if (gaps === 0) return "None is missing.";
-  if (lost === 0) return "Some may be missing.";
-  return lost === 1 ? "One is missing." : `${lost.toLocaleString("en")} are missing.`;
+function lostText({ gaps, lost, restart }) {
+  const after = restart ? ` ${restartText(restart)}` : "";
+  if (gaps === 0) return `None is missing.${after}`;
+  if (lost === 0) return `Some may be missing.${after}`;
+  return `${lost === 1 ? "One is" : `${lost.toLocaleString("en")} are`} missing.${after}`;
+}
+
+/** Say why the bike began another numbering. */
+function restartText({ at_ms, isBack }) {
+  const at = timeText(at_ms);
+  if (isBack) return `At ${at} another device took over this id, or the bike's clock was set back.`;
+  return `At ${at} the bike was restarted, or another device took over this id.`;
 }
 
 /** Format the number of gaps, and of the readings lost in gaps of known length. */

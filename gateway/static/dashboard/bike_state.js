@@ -42,7 +42,7 @@ export function applyReading(shown, reading, arrival_ms) {
   observeClock(shown, reading, arrival_ms);
   const measured_ms = reading.ts_ms + shown.offset_ms;
   addReading(shown.track, reading, measured_ms / 1000);
-  shown.tally = countReading(shown.tally, reading);
+  shown.tally = countReading(shown.tally, reading, measured_ms);
   countArrival(shown.arrivals, arrival_ms, arrival_ms - measured_ms, reading.ts_ms);
   const endsHole = shown.hole !== null;
   if (endsHole) shown.hole = { ...shown.hole, to: measured_ms / 1000 };

@@ -20,6 +20,7 @@ from shared.wire import ReplayRequest, decode_answer_header, encode_request
 from tests.conftest import StartProcess
 from tests.faults.lossy import Harm, LossyLink
 from tests.processes import RunningProcess
+from tests.publisher_check import assert_right, start_check
 from tests.timing import eventually, scaled_s
 
 BIKES = ("ebike-001", "ebike-002")
@@ -70,14 +71,22 @@ def test_recording_is_whole_and_plays_back_identically(
 
     live, replay = free_port(), free_port()
     recorder = start_recorder(again.name, "--device-bind", at(live), "--replay-bind", at(replay))
-    out = {"SPOKE_PUB_CONNECT": at(live), "SPOKE_REPLAY_CONNECT": at(replay)}
     source = {"SPOKE_SOURCE": f"recorded:{ride}", "SPOKE_FLEET_SIZE": str(len(BIKES))}
-    start_process(["python", "-m", "device"], {**ENVIRON, **source, **out})
+    start_process(
+        ["python", "-m", "device"],
+        {
+            **ENVIRON,
+            **source,
+            "SPOKE_PUB_CONNECT": at(live),
+            "SPOKE_REPLAY_CONNECT": at(replay),
+        },
+    )
     last = {bike: len(readings) for bike, readings in recorded.items()}
     eventually(lambda: reaches(again, last), what="the end of the playback")
     assert recorder.stop() == 0
     for bike, readings in recorded.items():
         assert_identical(readings, decoded(again, bike))
+    assert_right_playback(start_process, free_port(), free_port(), source)
 
 
 def test_existing_file_is_kept(start_process: StartProcess, tmp_path: Path) -> None:
@@ -109,6 +118,14 @@ def start_device(
     process = start_process(["python", "-m", "device"], {**ENVIRON, **ends, **more})
     process.wait_for_line("started")
     return process
+
+
+def assert_right_playback(
+    start_process: StartProcess, live: int, replay: int, source: dict[str, str]
+) -> None:
+    """Assert that a recording that is played again and again keeps the protocol."""
+    start_device(start_process, live, replay, {**source, "SPOKE_RIDE_LOOP": "yes"})
+    assert_right(start_check(start_process, at(live), at(replay)))
 
 
 def published_by(port: int, bike: str) -> Iterator[tuple[Cursor, bytes]]:

@@ -1,7 +1,7 @@
 """The source ``ble`` and ``device.scan``: settings, what is near, a controller that fails."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
 from itertools import islice
@@ -34,6 +34,7 @@ def binds(free_port: Callable[[], int]) -> list[str]:
     ("flags", "why"),
     [
         (["--source", "ble"], "name the sensor: ble:<name or address>"),
+        (["--source", "ble:x,"], "name the sensor: .*several, separated by commas"),
         (["--source", "ble:x", "--fleet-size", "2"], "the source ble feeds one bike"),
         (["--source", "ble:x"], "the system's Bluetooth cannot be used .*SPOKE_BLE_TRANSPORT"),
         (
@@ -169,6 +170,13 @@ def test_name_and_address_in_any_case(wanted: str) -> None:
     assert not is_wanted(Nearby("C0:FF:EE:00:00:02"), wanted)
 
 
+def test_name_with_unprintable_characters() -> None:
+    nearby = Nearby("C0:FF:EE:00:00:01", "Wheel \x00\x00")
+    assert is_wanted(nearby, "wheel")
+    assert nearby.label == "Wheel"
+    assert Nearby("C0:FF:EE:00:00:01", "\x00").label == "C0:FF:EE:00:00:01"
+
+
 def test_bleak_side(start_process: StartProcess, free_port: Callable[[], int]) -> None:
     ports = [str(free_port()) for _ in range(2)]
     sensor, own = (f"tcp-client:127.0.0.1:{port}" for port in ports)
@@ -192,14 +200,20 @@ async def hear_three(
         )
         async with aclosing(radio.find()) as searching:
             found = await anext(searching)
-        async with aclosing(radio.notifications(found)) as notifications:
-            heard = [await anext(notifications) for _ in range(3)]
-            end_link()
-            with pytest.raises(LinkError, match="the link dropped"):
-                await last_of(notifications)
+        heard: list[tuple[Kind, bytes]] = []
+        with pytest.raises(LinkError, match="the link dropped"):
+            await hear_until_end(radio, found, heard, end_link)
     return found, heard
 
 
-async def last_of(notifications: AsyncGenerator[tuple[Kind, bytes], None]) -> None:
-    async for _ in notifications:
-        pass
+async def hear_until_end(
+    radio: BleakRadio,
+    found: Nearby,
+    heard: list[tuple[Kind, bytes]],
+    end_link: Callable[[], None],
+) -> None:
+    async with radio.link(found) as notifications:
+        heard += [await anext(notifications) for _ in range(3)]
+        end_link()
+        async for _ in notifications:
+            pass

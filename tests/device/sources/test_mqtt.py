@@ -19,6 +19,7 @@ from shared.errors import SourceError
 from shared.settings import load_settings
 from tests.conftest import StartProcess
 from tests.mosquitto import CA, PASSWORD, USER, Mosquitto
+from tests.publisher_check import assert_right
 from tests.system.pair import Pair
 from tests.timing import eventually, scaled_s
 
@@ -208,11 +209,13 @@ def test_from_tracker_to_client(
     pair.start_gateway()
     device.wait_for_line("mqtt_subscribed")
     witness = pair.watch(emit=[["subscribe", {"devices": "*", "since": {"*": "0-0"}}]])
+    check = pair.start_check()
     truth = emulate(start_process, broker, tmp_path / "truth")
     assert len(truth) > 5
     witness.wait_for("speed_change", count=len(truth))
     assert_equal(witness.bodies("speed_change"), truth)
     device.wait_for_line("message_left_out")
+    assert_right(check)
 
     broker.stop()
     device.wait_for_line("mqtt_away", timeout_s=30)

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from io import FileIO
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,9 @@ from device.sources.stdin import LineSource
 from shared.errors import BadMessage, SourceError
 from tests.conftest import StartProcess
 from tests.device.peers import Peers, hear_readings, hear_statuses, hear_until, is_stopping
+from tests.processes import RunningProcess
+from tests.publisher_check import assert_right, start_check
+from tests.timing import eventually
 
 
 @pytest.mark.parametrize(
@@ -119,9 +123,10 @@ def test_too_long_line_is_left_out(pipe: Pipe, length: int) -> None:
 def test_any_program_is_a_bike(
     start_process: StartProcess, peers: Peers, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
-    fifo, pub = tmp_path / "input", f"tcp://127.0.0.1:{free_port()}"
+    fifo = tmp_path / "input"
+    pub, replay = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
     os.mkfifo(fifo)
-    flags = ["--pub-bind", pub, "--replay-bind", f"tcp://127.0.0.1:{free_port()}"]
+    flags = ["--pub-bind", pub, "--replay-bind", replay]
     with fifo.open("r+b", buffering=0) as writer:
         shell = 'exec "$0" -m device --source stdin "$@" < input'
         device = start_process(["bash", "-c", shell, "python", *flags], {}, tmp_path)
@@ -129,15 +134,30 @@ def test_any_program_is_a_bike(
         hear_statuses(sub, 1)
         writer.write(line(12.5, ts_ms=1_700_000_000_000, battery_pct=80) + b"{}\n" + line(13))
         first, second = hear_readings(sub, 2)
+        check = start_check(start_process, pub, replay)
+        written = write_until_ended(writer, check)
+        assert_right(check)
     assert (first.ts_ms, first.speed_kmh, first.values) == (
         1_700_000_000_000,
         12.5,
         {"battery_pct": 80},
     )
     assert (second.seq, second.speed_kmh) == (2, 13)
-    assert hear_until(sub, is_stopping)[-1].cursor.seq == 2
+    assert hear_until(sub, is_stopping)[-1].cursor.seq == 2 + written
     device.wait_for_line("line_left_out.*the line needs speed_kmh")
     assert device.stop() == 0
+
+
+def write_until_ended(writer: FileIO, process: RunningProcess) -> int:
+    """Write lines for as long as a process runs; return their number."""
+    written = count(1)
+
+    def is_over() -> bool:
+        writer.write(line(next(written) % 50))
+        return process.process.poll() is not None
+
+    eventually(is_over, what="the end of the process", timeout_s=30)
+    return next(written) - 1
 
 
 def test_input_that_cannot_be_read(tmp_path: Path) -> None:
