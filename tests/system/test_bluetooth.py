@@ -14,9 +14,11 @@ import pytest
 from device.sources.decoders.cycling import Kind
 from tests.conftest import StartProcess
 from tests.controllers import READY
-from tests.cycling_truth import is_true
 from tests.processes import RunningProcess
-from tests.system.pair import Json, Pair, Witness, numbers
+from tests.system.pair import Pair, Witness, numbers
+from tests.timing import scaled_s
+from tests.truth.comparison import LATE_S, Rule, compare
+from tests.truth.rules import FTMS, revolutions
 
 WHEEL_M = 2.105
 READINGS = 5
@@ -28,6 +30,9 @@ class Sensor(NamedTuple):
     kind: Kind
     disturbances: list[str]
     wheel_m: str | None
+    rule: Rule
+    always: set[str]
+    """The values that each of its readings has."""
 
 
 SENSORS = [
@@ -35,9 +40,23 @@ SENSORS = [
         Kind.CSC,
         ["--wraps-soon", "--doubled", "0.5", "--mtu", "23"],
         str(WHEEL_M),
+        revolutions(WHEEL_M),
+        {"speed_kmh"},
     ),
-    Sensor(Kind.POWER, ["--offset", "-300", "--drop", "7"], str(WHEEL_M)),
-    Sensor(Kind.FTMS, ["--in-pieces", "--doubled", "0.5", "--jitter", "0.4"], None),
+    Sensor(
+        Kind.POWER,
+        ["--offset", "-300", "--drop", "7"],
+        str(WHEEL_M),
+        revolutions(WHEEL_M),
+        {"speed_kmh", "power_w"},
+    ),
+    Sensor(
+        Kind.FTMS,
+        ["--in-pieces", "--doubled", "0.5", "--jitter", "0.4"],
+        None,
+        FTMS,
+        {"speed_kmh", "cadence_rpm", "power_w"},
+    ),
 ]
 
 
@@ -108,14 +127,7 @@ def check_readings(witness: Witness, running: Sequence[Running]) -> None:
         seen = [reading for reading in readings if reading["device_id"] == name]
         seqs = numbers(witness, name)
         assert seqs == list(range(seqs[0], seqs[0] + len(seen)))
-        assert unexplained(one.sensor.kind, seen, one.truth) == []
-
-
-def unexplained(kind: Kind, seen: Sequence[Json], truth: Path) -> list[Json]:
-    """Return the readings that no record explains; each record explains one reading at most."""
-    records = iter([json.loads(line) for line in truth.read_text().splitlines()])
-    return [
-        reading
-        for reading in seen
-        if not any(is_true(kind, WHEEL_M, reading, record) for record in records)
-    ]
+        rows = one.sensor.rule.rows(map(json.loads, one.truth.read_text().splitlines()))
+        found = compare(seen, rows, one.sensor.rule, late_s=scaled_s(LATE_S))
+        assert found.examples == []
+        assert all(one.sensor.always <= reading.keys() for reading in seen)
