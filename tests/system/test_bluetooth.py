@@ -17,7 +17,7 @@ from tests.controllers import READY
 from tests.processes import RunningProcess
 from tests.system.pair import Pair, Witness, numbers
 from tests.timing import scaled_s
-from tests.truth.comparison import LATE_S, Rule, compare
+from tests.truth.comparison import BUSY_LATE_S, Rule, compare
 from tests.truth.rules import FTMS, revolutions
 
 WHEEL_M = 2.105
@@ -128,6 +128,6 @@ def check_readings(witness: Witness, running: Sequence[Running]) -> None:
         seqs = numbers(witness, name)
         assert seqs == list(range(seqs[0], seqs[0] + len(seen)))
         rows = one.sensor.rule.rows(map(json.loads, one.truth.read_text().splitlines()))
-        found = compare(seen, rows, one.sensor.rule, late_s=scaled_s(LATE_S))
+        found = compare(seen, rows, one.sensor.rule, late_s=scaled_s(BUSY_LATE_S))
         assert found.examples == []
         assert all(one.sensor.always <= reading.keys() for reading in seen)

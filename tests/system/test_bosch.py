@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.controllers import READY
 from tests.system.pair import Json, Pair, numbers
 from tests.timing import scaled_s
-from tests.truth.comparison import LATE_S, compare, measured
+from tests.truth.comparison import BUSY_LATE_S, compare, measured
 from tests.truth.rules import BOSCH
 
 LINKS = ["--mtu", "517", "23", "517", "--drop", "1.5"]
@@ -57,6 +57,6 @@ def check_readings(readings: Sequence[Json], said: Sequence[Json]) -> None:
     assert links == ["paired"] + ["bonded"] * (len(links) - 1)
     seen = [reading["seq"] for reading in readings]  # the first ones may come before the gateway
     assert seen == list(range(seen[0], seen[0] + len(seen)))
-    found = compare(readings, BOSCH.rows(said), BOSCH, late_s=scaled_s(LATE_S))
+    found = compare(readings, BOSCH.rows(said), BOSCH, late_s=scaled_s(BUSY_LATE_S))
     assert found.examples == []
     assert all({"speed_kmh", "odometer_km", "light"} <= measured(one).keys() for one in readings)

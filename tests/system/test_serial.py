@@ -11,7 +11,7 @@ from tests.processes import RunningProcess
 from tests.system.pair import Pair, numbers
 from tests.timing import scaled_s
 from tests.truth import rules
-from tests.truth.comparison import LATE_S, compare
+from tests.truth.comparison import BUSY_LATE_S, compare
 
 PARTS = 2
 """The hardware is unplugged once, between its two parts."""
@@ -67,4 +67,4 @@ def test_serial_hardware(
     assert numbers(witness) == list(range(first, first + len(readings)))
     truth = "".join((tmp_path / f"truth-{part}").read_text() for part in range(PARTS))
     rows = RULES[kind].rows(map(json.loads, truth.splitlines()))
-    assert compare(readings, rows, RULES[kind], late_s=scaled_s(LATE_S)).examples == []
+    assert compare(readings, rows, RULES[kind], late_s=scaled_s(BUSY_LATE_S)).examples == []

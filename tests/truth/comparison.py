@@ -25,8 +25,10 @@ Judge: TypeAlias = Callable[[str, Any, Mapping[str, Any]], bool | None]
 
 EARLY_S = 1.0
 """Some emulators note the time after they have sent."""
-LATE_S = 5.0
-"""Longer than sources and machines delay a reading."""
+LATE_S = 3.0
+"""Longer than sources delay a reading."""
+BUSY_LATE_S = 10.0
+"""Longer than a machine that runs many tests delays it."""
 EXAMPLES_MAX = 10
 NO_VALUES = {"v", "device_id", "epoch", "seq", "ts_ms", "extra"}
 
