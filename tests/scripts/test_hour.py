@@ -5,12 +5,15 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from device.emulate import import_emulators
 from scripts.measure.hour.__main__ import report
 from scripts.measure.hour.kinds import KINDS, pace
 from scripts.measure.hour.report import LOG, RECEIVED, RUN, TRUTH
+from tests.conftest import StartProcess
+from tests.timing import eventually
 
 NO_DISTURBANCES = {
     *(
@@ -134,3 +137,18 @@ def test_each_disturbance_is_part_of_the_hour(name: str) -> None:
     words = KINDS[name].options.format(ours="/ours", login="/file", **pace(60)).split()
     assert {word for word in known if word.startswith("--")} - NO_DISTURBANCES <= set(words)
     parser.parse_args(words)
+
+
+def test_signal_ends_all_processes_and_prints_the_table(
+    start_process: StartProcess, tmp_path: Path
+) -> None:
+    words = ["--kinds", "nmea", "--folder", str(tmp_path / "run")]
+    hour = start_process(["python", "-m", "scripts.measure.hour", *words])
+    hour.wait_for_line("all processes run", timeout_s=60)
+    received = tmp_path / "run" / RECEIVED
+    eventually(lambda: '["reading",' in received.read_text(), what="a reading", timeout_s=60)
+    started = psutil.Process(hour.pid).children(recursive=True)
+    assert len(started) == 4  # gateway, client, hardware, device
+    assert hour.stop(timeout_s=60) == 0
+    assert [process for process in started if process.is_running()] == []
+    hour.wait_for_line(r"\| nmea \| .* \| 0 \| 0 \| 0 \| 0 \| 0 \|")

@@ -27,7 +27,7 @@ from tests.processes import ROOT
 
 RIGHT, NOT_RIGHT, CANNOT_RUN = 0, 1, 2
 HOUR_S = 3600.0
-TURN_S, REPORTED_TURNS = 5.0, 12
+TURN_S, REPORTED_TURNS = 1.0, 60
 """How often the events are written to the file, and after how many of these turns a line is
 printed."""
 NAMES = f"only these kinds of hardware: {', '.join(KINDS)}"

@@ -44,6 +44,8 @@ BLE_WHEEL_M, SERIAL_WHEEL_M = 2.105, 2.135
 USUAL_S = {"drop": 100.0, "pause": 180.0, "reset": 330.0, "vanish": 300.0}
 """How often links drop, serial devices fall silent, counters begin at 0 again, and two sensors of
 the Bosch bike vanish."""
+LEAST_S = 10.0
+"""A device must find its port when it starts."""
 AIR = "--transport {ours} --doubled 0.2 --drop {drop}"
 SENSOR = f"{AIR} --mtu 23 --jitter 0.4 --wraps-soon --reset {{reset}} --wheel {BLE_WHEEL_M}"
 WIRE = """--pty {ours} --noise 0.02 --truncated 0.02 --wrong-bit 0.02 --pause {pause}
@@ -117,4 +119,5 @@ KINDS = {
 
 def pace(seconds: float) -> dict[str, str]:
     """Return how often each disturbance comes, so that a short run has them, too."""
-    return {name: f"{min(usual_s, seconds / 2.5):g}" for name, usual_s in USUAL_S.items()}
+    most_s = max(LEAST_S, seconds / 2.5)
+    return {name: f"{min(usual_s, most_s):g}" for name, usual_s in USUAL_S.items()}

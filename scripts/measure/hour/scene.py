@@ -68,6 +68,7 @@ class Scene:
         for name, kind in self.kinds.items():
             if not stop.is_set():
                 self._start_kind(name, kind, ends[name], ports[name])
+        self.update()
 
     def update(self) -> int:
         """Write down what the client received; return the number of readings so far."""
