@@ -5,7 +5,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from device.emulate import import_emulators
@@ -13,6 +12,7 @@ from scripts.measure.hour.__main__ import report
 from scripts.measure.hour.kinds import KINDS, pace
 from scripts.measure.hour.report import LOG, RECEIVED, RUN, TRUTH
 from tests.conftest import StartProcess
+from tests.processes import assert_nothing_left, processes_marked
 from tests.timing import eventually
 
 NO_DISTURBANCES = {
@@ -147,8 +147,7 @@ def test_signal_ends_all_processes_and_prints_the_table(
     hour.wait_for_line("all processes run", timeout_s=60)
     received = tmp_path / "run" / RECEIVED
     eventually(lambda: '["reading",' in received.read_text(), what="a reading", timeout_s=60)
-    started = psutil.Process(hour.pid).children(recursive=True)
-    assert len(started) == 4  # gateway, client, hardware, device
+    assert len(processes_marked(hour.mark)) == 5  # with gateway, client, hardware, device
     assert hour.stop(timeout_s=60) == 0
-    assert [process for process in started if process.is_running()] == []
+    assert_nothing_left(hour)
     hour.wait_for_line(r"\| nmea \| .* \| 0 \| 0 \| 0 \| 0 \| 0 \|")
