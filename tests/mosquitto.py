@@ -52,6 +52,11 @@ class Mosquitto:
         assert self._process.stop() == 0
         return self._process
 
+    @property
+    def output(self) -> str:
+        """All that the broker has printed since its last start."""
+        return self._process.output
+
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0

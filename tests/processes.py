@@ -17,7 +17,10 @@ from tests.timing import eventually, scaled_s
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = "TEST_PROCESS_MARK"
-"""Set to a value of its own in each process started here, inherited by all it starts."""
+"""Holds a value of its own in each process started here, inherited by all it starts.
+
+A process that starts others by this module adds their values to its own.
+"""
 
 LINE_WAIT_S = 20.0
 STOP_WAIT_S = 10.0
@@ -49,7 +52,7 @@ class RunningProcess:
         self.mark = uuid.uuid4().hex
         self.process = subprocess.Popen(
             argv,
-            env={**environ, MARK: self.mark},
+            env={**environ, MARK: f"{environ.get(MARK, '')} {self.mark}"},
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -164,7 +167,8 @@ def assert_nothing_left(process: RunningProcess) -> None:
 
 def _is_marked(process: psutil.Process, mark: str) -> bool:
     try:
-        return process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE
+        marks = process.environ().get(MARK, "").split()
+        return mark in marks and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, OSError):  # it ended meanwhile, or is not ours
         return False
 

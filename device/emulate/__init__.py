@@ -13,6 +13,7 @@ import importlib
 import json
 import pkgutil
 import threading
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,9 +31,14 @@ class Truth:
         self._file = file
 
     def tell(self, at_s: float, values: Mapping[str, Any]) -> None:
-        """Write the values that were sent ``at_s`` seconds after the start of the ride."""
-        if self._file is not None:
-            print(json.dumps({"at_s": round(at_s, 3), **values}), file=self._file, flush=True)
+        """Write the values that were sent ``at_s`` seconds after the start of the ride.
+
+        ``sent_ms`` is the time of now, in ms since 1970.
+        """
+        if self._file is None:
+            return
+        line = {"at_s": round(at_s, 3), "sent_ms": time.time_ns() // 1_000_000, **values}
+        print(json.dumps(line), file=self._file, flush=True)
 
 
 @dataclass(frozen=True, slots=True)

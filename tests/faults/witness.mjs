@@ -4,6 +4,7 @@
 //   ["tape", [[client, bike, epoch, first, last] or [client, bike, gap], …]]  in order of arrival
 //   ["connect", {client}], ["disconnect", {client, reason}], ["error", {client, code}]
 //   ["subscribed", {client, cursors}]  where each stream begins
+//   ["reading", reading], ["gap", gap]  with `bodies`: as they came over the wire
 //   ["window", {readings, p50_ms, p99_ms, max_ms, pause_ms, hidden}]  on SIGUSR2: since the last one
 // `hidden` counts what came over the wire and spoke.js did not hand on.
 import { io } from "socket.io-client";
@@ -17,6 +18,7 @@ const {
   since = { "*": "0-0" },
   options = {},
   flushMs = 50,
+  bodies = false,
 } = JSON.parse(process.argv[2]);
 
 let tape = [];
@@ -88,6 +90,10 @@ function start(client) {
   socket.on("connect", () => say("connect", { client }));
   socket.on("disconnect", (reason) => say("disconnect", { client, reason }));
   socket.on("speed_change", () => (window.raw += 1));
+  if (bodies) {
+    socket.on("speed_change", (reading) => say("reading", reading));
+    socket.on("gap", (gap) => say("gap", gap));
+  }
   follow(socket, {
     devices,
     since,

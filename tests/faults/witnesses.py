@@ -120,10 +120,11 @@ class Witnesses:
 
     def _extend(self, items: list[Json]) -> None:
         for client, bike, *rest in items:
-            self.tapes[client, bike].append(_told(rest[0]) if len(rest) == 1 else Run(*rest))
+            self.tapes[client, bike].append(told_of(rest[0]) if len(rest) == 1 else Run(*rest))
 
 
-def _told(gap: dict[str, Json]) -> Told:
+def told_of(gap: dict[str, Json]) -> Told:
+    """Return the announced gap of an event."""
     before = parse_cursor(gap["before"])
     assert before is not None
     return Told(parse_cursor(gap["after"]), before, gap["lost"], gap["reason"])

@@ -5,13 +5,15 @@ The controllers are virtual; one process joins them.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from device.sources.decoders.bosch import MTU_MIN
 from tests.controllers import READY
 from tests.publisher_check import assert_right
 from tests.system.pair import Json, Pair, numbers
+from tests.timing import scaled_s
+from tests.truth.comparison import BUSY_LATE_S, compare, measured
+from tests.truth.rules import BOSCH
 
 LINKS = ["--mtu", "517", "23", "517", "--drop", "1.5"]
 DISTURBANCES = ["--interval", "0.3", "--doubled", "0.3", "--others", "0.5", "--backpedalled", "0.5"]
@@ -58,23 +60,6 @@ def check_readings(readings: Sequence[Json], said: Sequence[Json]) -> None:
     assert links == ["paired"] + ["bonded"] * (len(links) - 1)
     seen = [reading["seq"] for reading in readings]  # the first ones may come before the gateway
     assert seen == list(range(seen[0], seen[0] + len(seen)))
-    messages = whole_messages(said)
-    assert [one for one in readings if not any(is_true(one, said) for said in messages)] == []
-
-
-def whole_messages(said: Sequence[Json]) -> Iterator[Json]:
-    """Yield what the bike said on links that did not cut it; each explains one reading at most."""
-    mtu = 0
-    for line in said:
-        mtu = line.get("mtu", mtu)
-        if "link" not in line and mtu >= MTU_MIN:
-            yield line
-
-
-def is_true(reading: Json, said: Json) -> bool:
-    """Tell whether each value of a reading is what the bike said last."""
-    extra = dict(reading["extra"])
-    if "backpedal_rpm" in extra:
-        extra["cadence_rpm"] = -extra.pop("backpedal_rpm")
-    given = {key: reading[key] for key in reading.keys() & said.keys()} | extra
-    return given.keys() >= {"speed_kmh", "odometer_km", "light"} and given.items() <= said.items()
+    found = compare(readings, BOSCH.rows(said), BOSCH, late_s=scaled_s(BUSY_LATE_S))
+    assert found.examples == []
+    assert all({"speed_kmh", "odometer_km", "light"} <= measured(one).keys() for one in readings)
