@@ -20,6 +20,7 @@ NO_DISTURBANCES = {
         "--help",
         "--interval",
         "--name",
+        "--only",
         "--address",
         "--topic",
         "--wheel",
