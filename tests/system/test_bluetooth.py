@@ -15,16 +15,13 @@ import pytest
 from device.sources.decoders.cycling import Kind
 from tests.conftest import StartProcess
 from tests.controllers import READY
+from tests.cycling_truth import is_true
 from tests.processes import RunningProcess
-<<<<<<< HEAD
 from tests.publisher_check import assert_right, start_check
 from tests.system.pair import Json, Pair, Witness, numbers
-=======
-from tests.system.pair import Pair, Witness, numbers
 from tests.timing import scaled_s
 from tests.truth.comparison import BUSY_LATE_S, Rule, compare
 from tests.truth.rules import FTMS, revolutions
->>>>>>> hour
 
 WHEEL_M = 2.105
 READINGS = 5
@@ -177,8 +174,10 @@ def check_readings(witness: Witness, running: Sequence[Running]) -> None:
         seen = [reading for reading in readings if reading["device_id"] == name]
         seqs = numbers(witness, name)
         assert seqs == list(range(seqs[0], seqs[0] + len(seen)))
-<<<<<<< HEAD
-        assert unexplained(one.sensor.kind, seen, one.truth) == []
+        rows = one.sensor.rule.rows(map(json.loads, one.truth.read_text().splitlines()))
+        found = compare(seen, rows, one.sensor.rule, late_s=scaled_s(BUSY_LATE_S))
+        assert found.examples == []
+        assert all(one.sensor.always <= reading.keys() for reading in seen)
 
 
 def unexplained(kind: Kind, seen: Sequence[Json], truth: Path) -> list[Json]:
@@ -193,9 +192,3 @@ def unexplained(kind: Kind, seen: Sequence[Json], truth: Path) -> list[Json]:
 
 def records_of(truth: Path) -> list[Json]:
     return [json.loads(line) for line in truth.read_text().splitlines()]
-=======
-        rows = one.sensor.rule.rows(map(json.loads, one.truth.read_text().splitlines()))
-        found = compare(seen, rows, one.sensor.rule, late_s=scaled_s(BUSY_LATE_S))
-        assert found.examples == []
-        assert all(one.sensor.always <= reading.keys() for reading in seen)
->>>>>>> hour
