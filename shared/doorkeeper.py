@@ -31,13 +31,15 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from threading import Thread
 from typing import TypeAlias
 
 import zmq
 
-from shared.unread import LOOK_EVERY_MS, UnreadWatch, bytes_received
+from shared.keepalive import KERNEL_BYTES
+from shared.unread import LOOK_EVERY_MS, OwnerPauses, UnreadWatch, bytes_received
 
 Socket: TypeAlias = zmq.Socket[bytes]
 Notice: TypeAlias = Callable[..., None]
@@ -55,6 +57,8 @@ EVENTS_A_LOOK = 256
 RATES_S = 0.05
 """How often rates are measured. A flood is cut off after at most this time."""
 ENDING_MAX_S = 0.5
+DISCARDED_BYTES = 4 * KERNEL_BYTES
+"""More than the kernel keeps for a connection; Linux discards so much without a copy."""
 STARVED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """Errors of ``accept`` that a retry does not solve: resources are missing."""
 
@@ -235,7 +239,8 @@ class Doorkeeper:
         """Start watching. Call this after all sockets have been added."""
         if self._doors:
             self._take_spares()
-            self._thread = Thread(target=self._run, name="doorkeeper", daemon=True)
+            run = partial(self._run, OwnerPauses())
+            self._thread = Thread(target=run, name="doorkeeper", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
@@ -262,14 +267,14 @@ class Doorkeeper:
         self._doors.append(door)
         return door
 
-    def _run(self) -> None:
+    def _run(self, owner: OwnerPauses) -> None:
         """Read the monitors until all have stopped."""
         doors = {door.monitor: door for door in self._doors}
         poller = zmq.Poller()
         for monitor in doors:
             poller.register(monitor, zmq.POLLIN)
         measured_s = time.monotonic()
-        unread = UnreadWatch([door for door in self._doors if door.is_counted])
+        unread = UnreadWatch([door for door in self._doors if door.is_counted], owner)
         while doors:
             ready = dict(poller.poll(self._wait_ms(doors.values())))
             for monitor in [it for it in ready if it in doors]:
@@ -324,12 +329,18 @@ def cut_off(descriptor: int, endpoint: str, *, is_bound: bool) -> bool:
     The descriptor may belong to another file by now. So this function duplicates it, because a
     duplicate cannot be closed by libzmq, and compares its address with the endpoint: the local
     address if the endpoint is bound, else the remote one. Returns False if they differ.
+
+    What libzmq has not read yet is discarded: 64 kB of frames without content would become 2 MB of
+    memory. After the shutdown the kernel takes no more bytes, and one ``recv`` discards all that
+    are there. So libzmq never misses a part between two others.
     """
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
         address = connection.getsockname() if is_bound else connection.getpeername()
         place = f":{address[1]}" if isinstance(address, tuple) else str(address)
         if any(one.endswith(place) for one in endpoint.split(",")):
             connection.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):
+                connection.recv(DISCARDED_BYTES, socket.MSG_DONTWAIT | socket.MSG_TRUNC)
             return True
     return False
 

@@ -30,7 +30,7 @@ from gateway.upstream.sockets import (
     subscribe,
     take_message,
 )
-from shared.contexts import end_within
+from shared.contexts import end_within, new_context
 from shared.doorkeeper import Doorkeeper
 from shared.errors import SettingsError
 
@@ -77,7 +77,7 @@ class Subscriber:
         self._wake = wake
         self._notice = notice
         self._clock = clock
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._context = new_context()
         self._links: deque[UpstreamLink] = deque()
         self._doorkeeper = Doorkeeper(self._context, notice)
         self._ready: set[UpstreamLink] = set()

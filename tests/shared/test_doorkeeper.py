@@ -13,7 +13,8 @@ import zmq
 
 from shared import doorkeeper
 from shared.contexts import open_context
-from shared.doorkeeper import Allowance, Door, Doorkeeper, peers_allowed
+from shared.doorkeeper import Allowance, Door, Doorkeeper, cut_off, peers_allowed
+from shared.unread import bytes_received
 from tests.timing import eventually, scaled_s
 
 PEERS_MAX = 20
@@ -166,6 +167,21 @@ def test_other_connection_is_not_cut(house: House) -> None:
         assert other.fileno() >= 0
         (descriptor,) = [it for it in range(1_000) if house.door.peer(it) is not None]
         assert house.door.cut(descriptor)
+
+
+def test_what_a_cut_peer_sent_is_discarded() -> None:
+    """Whole messages and torn ones: the owner of the connection hears only that it ended."""
+    sent = bytes(50_000)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as peer,
+        closing(listener.accept()[0]) as accepted,
+    ):
+        peer.sendall(sent)
+        eventually(lambda: bytes_received(accepted.fileno()) == len(sent), what="all that was sent")
+        endpoint = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        assert cut_off(accepted.fileno(), endpoint, is_bound=True)
+        assert accepted.recv(1) == b""
 
 
 def test_a_limit_fits_the_descriptors() -> None:

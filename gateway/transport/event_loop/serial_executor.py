@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 # When so many calls or bytes of one client wait, its connection is not read any further.
 MAX_WAITING = 64
-MAX_WAITING_BYTES = 1_000_000
+MAX_WAITING_BYTES = 128_000
 # The work of a client with more bytes waiting is heavy (``timeslice``): parsing takes long.
 MAX_LIGHT_BYTES = 64_000
 # In addition to its arguments, a call that waits costs its tuples and its slot in the deque.

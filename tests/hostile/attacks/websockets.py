@@ -23,9 +23,6 @@ MESSAGE_BYTES = 60_000
 """Of a large message. The gateway takes 512 kB; ``docs/guarantees.md`` says what those cost."""
 CURSORS = 10_000
 """The most that one request may have."""
-LARGEST_MB = 40.0
-"""The usual 20 MB, and for each of 20 clients the 1 MB of unparsed text that may wait: the requests
-alone are 600 kB (``docs/architecture.md``, "Bounds")."""
 EVERYTHING = event("subscribe", '{"devices":"*"}')
 ALL_HELD = event("subscribe", '{"devices":"*","since":{"*":"0-0"}}')
 
@@ -143,7 +140,7 @@ def subscribe_bursts(attacker: Attacker) -> None:
     pour(lines, EVERYTHING * 100, bytes_max=100 * len(EVERYTHING), reads=False)
 
 
-@attack(clients=20, growth_mb=LARGEST_MB)
+@attack(clients=20)
 def largest_subscriptions(attacker: Attacker) -> None:
     """As many names and cursors as one request may have, and ten times as many names."""
     names = [f"crowd-{number:05}" for number in range(CURSORS)]
