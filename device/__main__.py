@@ -31,7 +31,7 @@ from device.metrics import serve_metrics
 from device.plan import plan
 from device.publisher import Publisher
 from device.sockets import Sockets, open_sockets
-from device.sources import open_source
+from device.sources import find_opener, open_source
 from device.subscriptions import Subscriptions
 from shared.about import about
 from shared.console import put_out, tell
@@ -59,11 +59,12 @@ def main() -> int:
     try:
         settings, given = load_with_places("device", argv, os.environ, Path.cwd())
         if "--check" in argv:
+            find_opener(settings)
             put_out("\n".join(report("device", settings, given, [*plan(settings)])) + "\n")
             return STOPPED
         block_signals()
         serve_signals(setup_logging(settings, "device"))
-    except SettingsError as error:
+    except (SettingsError, SourceError) as error:
         tell(f"{error}\n")
         return MISCONFIGURED
     try:

@@ -55,9 +55,17 @@ def read_address(text: str, *, tls: bool) -> tuple[Broker, str]:
     if not colon:
         host, port = place, str(TLS_PORT if tls else PORT)
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdecimal() or not 0 < int(port[:6]) <= PORT_MAX:
+    if not _is_name(host) or not port.isdecimal() or not 0 < int(port[:6]) <= PORT_MAX:
         raise ValueError("must begin with a host, or a host and a port, such as localhost:1883")
     return Broker(host, int(port), tls), topic
+
+
+def _is_name(host: str) -> bool:
+    """Tell whether the system can look a host up: it encodes the name first."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:  # such as "a..b"
+        return False
 
 
 def read_password(path: Path | None) -> str | None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from device.sources.bluetooth import LinkError, Nearby, radio_of
 from device.sources.decoders.cycling import Kind
-from shared.arguments import ArgumentParser
+from shared.arguments import ArgumentParser, seconds
 from shared.console import put_out, tell
 from shared.errors import ReaderGone, SettingsError, SourceError
 from shared.program import run as run_program
@@ -99,7 +99,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         "or the system's Bluetooth",
     )
     parser.add_argument(
-        "--seconds", type=float, default=SECONDS, help="how long to search (%(default)s)"
+        "--seconds", type=seconds, default=SECONDS, help="how long to search (%(default)s)"
     )
     return parser.parse_args(argv)
 

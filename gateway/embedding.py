@@ -18,6 +18,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from gateway.app import Gateway, create_app, load_templates
 from gateway.decorators import stops_process_on_error
+from gateway.descriptors import within_descriptors
 from gateway.transport.http.socket_handoff import is_gevents
 from gateway.web.error_handlers import problem
 from shared.errors import ErrorBody, SettingsError, SpokeError
@@ -44,8 +45,9 @@ def embed(
     """Serve a gateway below the path ``at`` of an application, and return it.
 
     ``settings``: those of ``load_settings``, or names and texts as in the environment, which is
-    read without them. Raises SettingsError for wrong settings, ValueError for a wrong path, and
-    RuntimeError under ``flask run``, which has no event loop of gevent.
+    read without them. Raises the descriptor limit of the process as far as it may, and serves no
+    more browsers than that allows. Raises SettingsError for wrong settings, ValueError for a wrong
+    path, and RuntimeError under ``flask run``, which has no event loop of gevent.
     """
     prefix = read_prefix(at)
     if not prefix:
@@ -53,6 +55,7 @@ def embed(
     if not isinstance(settings, Settings):
         given = os.environ if settings is None else settings
         settings = load_settings("gateway", [], given, ROOT)
+    settings, _http_connections = within_descriptors(settings)
     try:
         inner = create_app(settings)
     except RuntimeError as error:

@@ -8,25 +8,34 @@ How a reload works. On SIGHUP the master starts a new worker and sends SIGTERM t
 old worker stops accepting, sends its clients the readings due, and closes their transports. New
 connections wait in the listening socket, which both workers share, until the new worker is ready.
 The clients reconnect there and resume; the new worker fetches the readings before from the devices.
+
+How a wrong setting ends gunicorn. The master ends with 2, as ``python -m gateway`` does: by itself
+before it forks (``check_address``, ``GatewayWorker.check_config``), or because a worker exited with
+``Arbiter.APP_LOAD_ERROR``, which is 2 here. A worker loads no other application, so gunicorn does
+not use this code for anything else.
 """
 
+import errno
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import gevent
 import zmq
-from gevent import socket
+from gevent import socket as gevent_socket
 from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
 from gunicorn.workers.ggevent import GeventWorker
 from loguru import logger
 
-from gateway.__main__ import run
+from gateway.__main__ import MISCONFIGURED, run
 from gateway.descriptors import within_descriptors
+from shared.console import tell
 from shared.errors import SettingsError
 from shared.logs import setup_logging
 from shared.notify import Notifier
@@ -34,6 +43,8 @@ from shared.settings import Settings, load_settings
 
 HANDOVER_S = 15.0
 """How long a new worker waits until the old one has freed the endpoints for devices."""
+FREED_S = 5.0
+"""How long a starting gunicorn waits for an address in use."""
 LOOK_S = 0.1
 BEAT_S = 1.0
 ONE_WORKER = (
@@ -63,10 +74,17 @@ class GunicornNotifier(Notifier):
 class GatewayWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """Runs a gateway until the master stops it; see the module."""
 
+    @classmethod
+    def check_config(cls, cfg: Config, _log: object) -> None:
+        """End the master before it starts a worker in vain."""
+        Arbiter.APP_LOAD_ERROR = MISCONFIGURED
+        if cfg.workers != 1 or len(cfg.address) != 1 or cfg.is_ssl:
+            _end(ONE_WORKER)
+
     def patch(self) -> None:
         """Make the sockets gevent's own, and patch nothing."""
         for place, it in enumerate(self.sockets):
-            own = socket.socket(it.FAMILY, socket.SOCK_STREAM, fileno=it.sock.detach())
+            own = gevent_socket.socket(it.FAMILY, socket.SOCK_STREAM, fileno=it.sock.detach())
             self.sockets[place] = own
 
     def load_wsgi(self) -> None:
@@ -90,8 +108,42 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
             code = run(*within_descriptors(settings), notifier, log, listener)
         except SettingsError as error:
             logger.critical(str(error))
-            code = Arbiter.WORKER_BOOT_ERROR  # the master ends, too
+            code = Arbiter.APP_LOAD_ERROR  # the master ends, too
         sys.exit(code)
+
+
+def check_address(arbiter: Arbiter) -> None:
+    """End the master if it cannot listen on its addresses, which it is about to open.
+
+    An address in use may become free: the gunicorn before may be about to end.
+    """
+    if arbiter.master_pid or "LISTEN_FDS" in os.environ:
+        return  # the sockets come from the gunicorn before or from systemd
+    ends_s = time.monotonic() + FREED_S
+    for host, port in [it for it in arbiter.cfg.address if isinstance(it, tuple)]:
+        while (error := _listening_error(host, port)) is not None:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > ends_s:
+                _end(
+                    f"the gateway cannot listen on {host} port {port}: {error.strerror}; check"
+                    " SPOKE_GATEWAY_HOST and SPOKE_GATEWAY_PORT"
+                )
+            time.sleep(LOOK_S)
+
+
+def _listening_error(host: str, port: int) -> OSError | None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        return error
+    return None
+
+
+def _end(sentence: str) -> NoReturn:
+    tell(f"{sentence}\n")
+    sys.exit(MISCONFIGURED)
 
 
 def bound_endpoints(settings: Settings) -> list[str]:
@@ -111,7 +163,10 @@ def wait_until_free(endpoints: Iterable[str], notifier: Notifier) -> None:
 
 
 def _is_free(context: "zmq.Context[zmq.Socket[bytes]]", endpoint: str) -> bool:
-    with suppress(zmq.ZMQError), context.socket(zmq.SUB) as probe:
-        probe.bind(endpoint)
-        return True
-    return False
+    """Tell whether no process holds an endpoint; another error is the gateway's to explain."""
+    try:
+        with context.socket(zmq.SUB) as probe:
+            probe.bind(endpoint)
+    except zmq.ZMQError as error:
+        return error.errno != errno.EADDRINUSE
+    return True

@@ -11,7 +11,7 @@ SECRET_WORDS = ("PASSWORD", "SECRET", "TOKEN", "KEY")
 HIDDEN = "***"
 NOT_SET = "not set"
 _PASSWORD = re.compile(r"(?<=://)[^/\s]*@")
-_PASSWORD_IN_QUERY = re.compile(r"(?<=[?&]password=)[^&\s]+")
+_PASSWORD_IN_QUERY = re.compile(r"([?&](?:ssl_)?password=)[^&\s]+")
 
 
 def report(
@@ -36,7 +36,7 @@ def report(
 
 def hide_password(text: str) -> str:
     """Replace the user and the password in each URL of a text."""
-    return _PASSWORD_IN_QUERY.sub(HIDDEN, _PASSWORD.sub(f"{HIDDEN}@", text))
+    return _PASSWORD_IN_QUERY.sub(rf"\1{HIDDEN}", _PASSWORD.sub(f"{HIDDEN}@", text))
 
 
 def _row(setting: Setting, given: Given | None) -> tuple[str, str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from shared.origins import PORT_MAX
+from shared.redis_url import redis_url
 from shared.setting_types import (
     Parse,
     allowed_host,
@@ -27,7 +28,6 @@ from shared.setting_types import (
     network,
     number,
     origin,
-    redis_url,
     source,
     transport,
     yes_or_no,

@@ -6,10 +6,9 @@ A parser returns the value or raises ValueError. The text of the error completes
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from shared.origins import PORT_MAX, ascii_name, read_origin
 from shared.reading import is_device_id
@@ -21,7 +20,8 @@ IPC_PATH_BYTES_MAX = 103
 """The longest path of a UNIX socket on macOS. Linux allows 107."""
 
 _YES, _NO = ("yes", "true", "on", "1"), ("no", "false", "off", "0")
-_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_HOST = rf"{_LABEL}(?:\.{_LABEL}){{0,31}}"
 _IPV6 = r"\[[0-9A-Fa-f:.]+\]"
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
@@ -32,7 +32,6 @@ _ENVIRONMENT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _TRANSPORT = re.compile(r"[a-z][a-z0-9-]*:.+")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*(?::.+)?")
 
-_REDIS_SCHEMES = ("redis", "rediss", "unix")
 _ANY_ADDRESS = ("*", "0.0.0.0", "[::]")  # noqa: S104  # compared with, never bound
 
 
@@ -195,20 +194,6 @@ def network(text: str) -> str:
         ) from None
 
 
-def redis_url(text: str) -> str:
-    """Read the URL of a Redis. An error never shows it, because it may hold a password."""
-    try:
-        url = urlsplit(text)
-        has_place = bool(url.path if url.scheme == "unix" else url.hostname and url.port != 0)
-    except ValueError:  # the port is no number, or a bracket is missing
-        has_place = False
-    if not has_place or url.scheme not in _REDIS_SCHEMES:
-        raise ValueError(
-            "must be redis://host:port/0, rediss:// for TLS, or unix:///path/of/the/socket"
-        )
-    return text
-
-
 def _split_endpoint(text: str) -> str:
     """Return the host of a TCP endpoint, "" for a UNIX socket."""
     if text.startswith("inproc://"):
@@ -216,7 +201,7 @@ def _split_endpoint(text: str) -> str:
     if text.startswith("ipc://"):
         return _check_ipc(text.removeprefix("ipc://"))
     match = _TCP.fullmatch(text)
-    if match is None or not _is_port(match[2]):
+    if match is None or not _is_port(match[2]) or not _is_host(match[1]):
         raise ValueError("must be tcp://host:port or ipc://path, such as tcp://127.0.0.1:5556")
     return match[1]
 
@@ -225,6 +210,14 @@ def _check_ipc(path: str) -> str:
     if not 0 < len(path.encode()) <= IPC_PATH_BYTES_MAX:
         raise ValueError(f"must have a path of 1 to {IPC_PATH_BYTES_MAX} bytes after ipc://")
     return ""
+
+
+def _is_host(text: str) -> bool:
+    """Tell whether an address in brackets is one; ZeroMQ finds a wrong one when it connects."""
+    try:
+        return text[0] != "[" or bool(IPv6Address(text[1:-1]))
+    except ValueError:
+        return False
 
 
 def _is_port(digits: str) -> bool:

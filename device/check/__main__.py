@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from device.check.probe import LISTEN_S, check
 from device.check.verdict import NOTHING_HEARD, as_json, as_text
-from shared.arguments import ArgumentParser
+from shared.arguments import ArgumentParser, seconds
 from shared.console import put_out, tell
 from shared.errors import ReaderGone, SettingsError
 from shared.program import run
@@ -54,7 +54,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         help="listen at ENDPOINT, and at that of --replay: the publisher connects",
     )
     parser.add_argument(
-        "--seconds", type=float, default=LISTEN_S, help="how long to listen (%(default)s)"
+        "--seconds", type=seconds, default=LISTEN_S, help="how long to listen (%(default)s)"
     )
     return parser.parse_args(argv)
 

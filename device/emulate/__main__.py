@@ -18,7 +18,7 @@ from pathlib import Path
 from secrets import randbits
 
 from device.emulate import Emulation, Truth, import_emulators, open_truth
-from shared.arguments import ArgumentParser
+from shared.arguments import ArgumentParser, seconds
 from shared.console import tell
 from shared.errors import SourceError
 from shared.program import run as run_program
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     stop = threading.Event()
     for number in ending_signals():
         signal.signal(number, lambda _number, _frame: stop.set())
-    timer = threading.Timer(options.seconds, stop.set) if options.seconds else None
+    timer = threading.Timer(options.seconds, stop.set) if options.seconds is not None else None
     if timer is not None:
         timer.daemon = True
         timer.start()
@@ -56,7 +56,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     for name, emulator in import_emulators().items():
         kind = kinds.add_parser(name, help=emulator.summary, description=emulator.summary)
         kind.add_argument("--seed", type=int, default=randbits(64), help="the same ride again")
-        kind.add_argument("--seconds", type=float, help="stop after this time (never)")
+        kind.add_argument("--seconds", type=seconds, help="stop after this time (never)")
         kind.add_argument(
             "--truth", type=Path, metavar="FILE", help="write what was sent as JSON lines"
         )

@@ -56,7 +56,7 @@ def _add_options(kind: Kind, parser: ArgumentParser) -> None:
     add("--wheel", type=positive, default=2.105, help="the wheel in m (%(default)s)")
     add("--mtu", type=att_mtu, default=517, help="the largest ATT MTU to agree to (%(default)s)")
     add("--doubled", type=share, default=0.0, help="the share of notifications sent twice")
-    add("--jitter", type=float, default=0.0, help="delay notifications by up to so many seconds")
+    add("--jitter", type=positive, default=0.0, help="delay notifications by up to so many seconds")
     add("--drop", type=positive, metavar="S", help="drop the link every S seconds")
     add("--reset", type=positive, metavar="S", help="set the counters to 0 every S seconds")
     add("--wraps-soon", action="store_true", help="begin just before the counters wrap")

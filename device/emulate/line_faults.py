@@ -4,6 +4,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from random import Random
 
+from device.emulate.option_types import share
+
 NOISE_BYTES_MAX = 8
 
 
@@ -33,11 +35,11 @@ class LineFaults:
 def add_fault_options(parser: ArgumentParser) -> None:
     """Add the options that :func:`faults_of` reads."""
     add = parser.add_argument
-    add("--noise", type=float, default=0.0, help="the share of frames with noise beside them")
-    add("--truncated", type=float, default=0.0, help="the share of frames that are cut off")
+    add("--noise", type=share, default=0.0, help="the share of frames with noise beside them")
+    add("--truncated", type=share, default=0.0, help="the share of frames that are cut off")
     add(
         "--wrong-bit",
-        type=float,
+        type=share,
         default=0.0,
         help="the share of frames with a wrong bit, so that the checksum is wrong",
     )

@@ -20,6 +20,7 @@ from random import Random
 from typing import Any
 
 from device.emulate import EMULATORS, Emulation, Emulator
+from device.emulate.option_types import positive, share
 from device.mqtt_link import BrokerLink, read_address, read_password
 from device.noise import Stream
 from device.sample import Sample
@@ -144,16 +145,16 @@ def _add_options(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--broker", required=True, metavar="HOST[:PORT]", help="the MQTT broker")
     add("--topic", default="bikes/7", help="the first part of all topics (%(default)s)")
-    add("--interval", type=float, default=1.0, help="seconds between messages (%(default)s)")
+    add("--interval", type=positive, default=1.0, help="seconds between messages (%(default)s)")
     add("--user", help="the user at the broker")
     add("--password-file", type=Path, metavar="FILE", help="the file that holds the password")
     add("--ca", type=Path, metavar="FILE", help="connect by TLS; the CA of the broker")
     add("--retain", action="store_true", help="let the broker keep the last messages")
-    share = partial(add, type=float, default=0.0, metavar="SHARE")
-    share("--doubled", help="the share of messages sent twice")
-    share("--broken", help="send so many messages of broken JSON, as a share")
-    share("--no-speed", help="the share of messages without a speed")
-    add("--drop", type=float, metavar="S", help="drop the link every S seconds")
+    add_share = partial(add, type=share, default=0.0, metavar="SHARE")
+    add_share("--doubled", help="the share of messages sent twice")
+    add_share("--broken", help="send so many messages of broken JSON, as a share")
+    add_share("--no-speed", help="the share of messages without a speed")
+    add("--drop", type=positive, metavar="S", help="drop the link every S seconds")
 
 
 EMULATORS["mqtt"] = Emulator("a home-made tracker that sends to an MQTT broker", _add_options, _run)

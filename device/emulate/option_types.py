@@ -1,8 +1,11 @@
 """Types of options that several emulators have; each raises what argparse reports."""
 
 from argparse import ArgumentTypeError
-from math import inf
 
+from shared.arguments import SECONDS_MAX, between
+
+LEAST = 0.001
+"""A millisecond or a millimetre."""
 MTU_RANGE = range(23, 518)
 
 
@@ -15,22 +18,9 @@ def att_mtu(text: str) -> int:
 
 def positive(text: str) -> float:
     """Read a number of seconds or metres."""
-    value = _number(text)
-    if not 0 < value < inf:
-        raise ArgumentTypeError("must be a number greater than 0")
-    return value
+    return between(text, LEAST, SECONDS_MAX, "a number")
 
 
 def share(text: str) -> float:
     """Read how many of the cases, from 0 for none to 1 for all."""
-    value = _number(text)
-    if not 0 <= value <= 1:
-        raise ArgumentTypeError("must be a share from 0 to 1")
-    return value
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return -1.0
+    return between(text, 0, 1, "a share")

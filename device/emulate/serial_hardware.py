@@ -12,6 +12,7 @@ from random import Random
 
 from device.emulate import EMULATORS, Emulation, Emulator
 from device.emulate.line_faults import add_fault_options, faults_of
+from device.emulate.option_types import positive
 from device.emulate.pseudo_terminal import PseudoTerminal
 from device.emulate.serial_poses import BafangPose, NmeaPose, Pose, Spoken, VescPose
 from device.sources.decoders.vesc import Drive
@@ -28,7 +29,7 @@ class Kind:
 
     summary: str
     make: Callable[[Namespace], Pose]
-    options: tuple[tuple[str, type, float, str], ...] = ()
+    options: tuple[tuple[str, Callable[[str], float], float, str], ...] = ()
 
 
 def run(kind: Kind, emulation: Emulation) -> None:
@@ -107,12 +108,12 @@ def _add_options(kind: Kind, parser: ArgumentParser) -> None:
     for name, of_type, default, text in kind.options:
         add(name, type=of_type, default=default, help=f"{text} (%(default)s)")
     add_fault_options(parser)
-    add("--pause", type=float, metavar="S", help="be silent for the last 3 of every S seconds")
-    add("--unplug", type=float, metavar="S", help="pull the plug every S seconds")
-    add("--unplugged", type=float, default=2.0, help="how long it stays so (%(default)s)")
+    add("--pause", type=positive, metavar="S", help="be silent for the last 3 of every S seconds")
+    add("--unplug", type=positive, metavar="S", help="pull the plug every S seconds")
+    add("--unplugged", type=positive, default=2.0, help="how long it stays so (%(default)s)")
 
 
-WHEEL = ("--wheel", float, 2.135, "the wheel in m")
+WHEEL = ("--wheel", positive, 2.135, "the wheel in m")
 KINDS = {
     "vesc": Kind(
         "a VESC motor controller (serial)",
@@ -120,7 +121,7 @@ KINDS = {
         (
             WHEEL,
             ("--pole-pairs", int, 23, "the motor's pairs of poles"),
-            ("--gear", float, 1.0, "turns of the motor for one turn of the wheel"),
+            ("--gear", positive, 1.0, "turns of the motor for one turn of the wheel"),
         ),
     ),
     "bafang": Kind(
@@ -129,7 +130,7 @@ KINDS = {
     "nmea": Kind(
         "a GPS receiver (serial)",
         lambda options: NmeaPose(options.interval),
-        (("--interval", float, 1.0, "seconds between two fixes"),),
+        (("--interval", positive, 1.0, "seconds between two fixes"),),
     ),
 }
 for _name, _kind in KINDS.items():

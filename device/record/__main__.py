@@ -23,7 +23,7 @@ from device.record.file import RecordingFile
 from device.record.fit import write_fit
 from device.record.listening import Listening
 from device.record.load import load_recording
-from shared.arguments import ArgumentParser
+from shared.arguments import ArgumentParser, seconds
 from shared.console import tell
 from shared.errors import SettingsError, SourceError
 from shared.extras import need
@@ -104,7 +104,7 @@ def _options(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     add("--fit", type=Path, metavar="FIT", help="write a FIT file at the end, 1 record a second")
     add("--convert", action="store_true", help="only write --fit from an existing FILE")
-    add("--seconds", type=float, default=float("inf"), help="stop after this time (never)")
+    add("--seconds", type=seconds, default=float("inf"), help="stop after this time (never)")
     options, flags = parser.parse_known_args(arguments)
     if options.convert and options.fit is None:
         parser.error("--convert needs --fit")

@@ -105,12 +105,16 @@ def open_source(settings: Settings, bike: int) -> Source:
 
     Raises :class:`SourceError` when there is no such source or it cannot be used.
     """
-    kind, _, argument = settings.source.partition(":")
+    return find_opener(settings)(settings, settings.source.partition(":")[2], bike)
+
+
+def find_opener(settings: Settings) -> Opener:
+    """Return the opener of ``settings.source``. Raises :class:`SourceError` for an unknown kind."""
+    kind = settings.source.partition(":")[0]
     _import_sources()
-    opener = SOURCES.get(kind)
-    if opener is None:
+    if kind not in SOURCES:
         raise SourceError(_unknown(kind))
-    return opener(settings, argument, bike)
+    return SOURCES[kind]
 
 
 def _import_sources() -> None:

@@ -66,12 +66,12 @@ def _devices(body: Mapping[str, object]) -> tuple[tuple[str, ...], bool]:
     if devices == EVERYTHING:
         return (), True
     if not isinstance(devices, list):
-        raise BadRequest('devices must be a list of ids, or "*"')
+        raise BadRequest('devices must be a list of ids such as ["ebike-001"], or "*" for all')
     if len(devices) > NAMES_MAX:
         raise TooManyDevices(f"at most {NAMES_MAX} names a client; use {EVERYTHING!r} for all")
     for name in devices:
         if not is_device_id(name):
-            raise BadRequest(f"{str(name)[:80]!r} is not a device id")
+            raise BadRequest(f"{str(name)[:80]!r} is no device id such as 'ebike-001'")
     return tuple(dict.fromkeys(devices)), False
 
 
@@ -83,7 +83,7 @@ def _since(
     if not isinstance(raw, dict):
         raise BadRequest('since must be an object, such as {"ebike-001": "1722-5"}')
     if len(raw) > SINCE_MAX:
-        raise TooManyDevices(f"at most {SINCE_MAX} cursors in one request")
+        raise TooManyDevices(f"at most {SINCE_MAX} cursors in one request: leave out the oldest")
     asked = frozenset(names)
     since = {}
     for number, (name, text) in enumerate(raw.items(), 1):
@@ -96,7 +96,7 @@ def _since(
 def _position(name: str, text: object, asked: frozenset[str], everything: bool) -> Cursor:
     covered = name in asked or (everything and (name == EVERYTHING or is_device_id(name)))
     if not covered:
-        raise BadRequest(f"since names {name[:80]!r}, which is not being subscribed")
+        raise BadRequest(f"since names {name[:80]!r}: add it to devices, or leave it out of since")
     cursor = parse_cursor(text)
     if cursor is None:
         raise BadCursor(f"the cursor of {name!r} must be of the form 1722-5")

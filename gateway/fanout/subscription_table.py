@@ -108,7 +108,7 @@ class SubscriptionTable:
         if len(client.names.keys() | set(request.names)) > NAMES_MAX:
             raise TooManyDevices(f"at most {NAMES_MAX} names a client; use '*' for all")
         if len(client.since.keys() | request.since.keys()) > CURSORS_MAX:
-            raise TooManyDevices(f"at most {CURSORS_MAX} cursors a client")
+            raise TooManyDevices(f"at most {CURSORS_MAX} cursors a client: unsubscribe first")
 
     # --- begin ---------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
  * every reading of the open bike. The past of the open bike comes from the HTTP API.
  */
 
+import { drawAnnouncement, withAnnouncement } from "./dashboard/announcements.js";
 import { createAnnouncer } from "./dashboard/announcer.js";
 import * as shownBike from "./dashboard/bike_state.js";
 import { createBikeView } from "./dashboard/bike_view.js";
@@ -48,6 +49,7 @@ const state = {
   down_ms: null, // when the connection was lost; null if there was none
   isAnswered: false, // whether the gateway has listed its bikes since the last connect
   problem: null,
+  announcements: [],
   ...createFleet(),
   selected: null,
   shown: shownBike.createBikeState(),
@@ -81,6 +83,7 @@ function draw(now_ms) {
   const isOther = drawRoute(part, state);
   if (isOther) for (const view of [bike, fleet]) view.invalidate();
   drawConnection(part, state);
+  drawAnnouncement(part, state.announcements, Date.now());
   if (document.title !== titleOf(state)) document.title = titleOf(state);
   if (state.selected === null) return fleet.draw(state, now_ms);
   const visible = viewport();
@@ -152,6 +155,17 @@ const onError = drawn(({ message }) => {
   state.problem = `The gateway refused the subscription: ${message}`;
   announceChanges();
 });
+
+const onAnnouncement = drawn((data) => {
+  state.announcements = withAnnouncement(state.announcements, data, Date.now());
+});
+
+/** Remove the newest announcement. After the last one the focus moves to the heading of the view. */
+function dismiss() {
+  state.announcements = state.announcements.slice(0, -1);
+  if (state.announcements.length > 0) return;
+  part(state.selected === null ? "fleet-title" : "bike-id").focus({ preventScroll: true });
+}
 
 /** Open a bike, or the fleet if `id` is null. */
 function show(id) {
@@ -225,6 +239,8 @@ socket.on("disconnect", (reason) => {
   setConnection(afterDisconnect(reason));
 });
 socket.on("connect_error", (error) => setConnection(afterConnectError(error.message, socket.active)));
+socket.on("announcement", onAnnouncement);
+part("dismiss").addEventListener("click", drawn(dismiss));
 part("disconnect").addEventListener("click", () => {
   socket.disconnect();
   setConnection(afterDisconnect("io client disconnect")); // socket.io sends no event if it was not connected

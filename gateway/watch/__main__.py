@@ -37,7 +37,7 @@ from gateway.watch.follow import (
 from gateway.watch.jsonl import line
 from gateway.watch.terminal import open_console, why_no_table
 from gateway.watch.view import render, summary
-from shared.arguments import ArgumentParser
+from shared.arguments import ArgumentParser, between
 from shared.console import put_out, stop_waiting, tell
 from shared.cursor import START
 from shared.program import run as run_program
@@ -49,6 +49,8 @@ DEFAULT_URL = "http://127.0.0.1:5000"
 FRAME_S = 0.25
 """Four frames a second look fluent and cost nearly nothing."""
 DESCRIPTION = "Watch bikes: a live table in a terminal, one JSON line for each event in a pipe."
+RATES_HZ = 0.001, 1_000_000
+"""JSON has no infinite number. The gateway's own limit is lower."""
 SAVE_EVERY_S = 1.0
 """After a kill, the next run repeats the output of at most this time."""
 
@@ -214,7 +216,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add(
         "--max-rate-hz",
-        type=float,
+        type=lambda text: between(text, *RATES_HZ, "readings a second"),
         metavar="HZ",
         help="only the newest reading of each bike, at most HZ times a second",
     )
@@ -231,7 +233,8 @@ def url_of(text: str) -> str:
     try:
         parts = urlsplit(url)
         is_right = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # such as "[::1", or a port that is not a number
+        (parts.hostname or "").encode("idna")  # asyncio does it, too, and raises
+    except ValueError:  # such as "[::1", "a..b", or a port that is not a number
         is_right = False
     if not is_right:
         example = "http://[::1]:5000" if text.count(":") > 1 else DEFAULT_URL

@@ -116,7 +116,8 @@ def _find(hub: Hub, device_id: str) -> Device:
         return device
     if device_id in hub.devices.evicted:
         raise UnknownDevice(
-            f"{device_id!r} was evicted for other devices and has not been heard since"
+            f"{device_id!r} was evicted for other devices and has not been heard since: start it,"
+            " or raise SPOKE_MAX_DEVICES of the gateway"
         )
     raise UnknownDevice(f"no device {device_id[:64]!r} was heard; see /api/v1/devices")
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from time import monotonic
 
-from flask import Flask, Response, json
+from flask import Flask, Response, json, request
 from loguru import logger
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import NotFound as NoRoute
 
 from shared.errors import BadRequest, ErrorBody, NotFound, RequestError, describe
 from shared.log_once import LogOncePerPeriod
@@ -15,6 +16,8 @@ PROBLEM = "application/problem+json"
 RETRY_AFTER_S = 2
 """``Retry-After`` of a 503: a lack of time or memory passes soon."""
 TRACE_PERIOD_S = 60.0
+NO_ROUTE = "there is nothing at this address; /docs lists all addresses"
+METHOD_CHARS_MAX = 20
 
 _logged = LogOncePerPeriod(TRACE_PERIOD_S)
 
@@ -73,9 +76,19 @@ def register_error_handlers(app: Flask) -> None:
 def _from_http(error: HTTPException) -> Response:
     """Answer a request that Flask itself refused: unknown path, method not allowed."""
     kind = NotFound if error.code == HTTPStatus.NOT_FOUND else BadRequest
-    body, _status = describe(kind(error.description or error.name))
+    body, _status = describe(kind(_advice(error)))
     response = problem(body, error.code or 500)
     for name, value in error.get_headers():
         if name.lower() == "allow":
             response.headers[name] = value
     return response
+
+
+def _advice(error: HTTPException) -> str:
+    if isinstance(error, NoRoute):
+        return NO_ROUTE
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        *others, last = sorted(error.valid_methods)
+        method = request.method[:METHOD_CHARS_MAX]
+        return f"{method} is not allowed at this address: use {', '.join(others)} or {last}"
+    return error.description or error.name

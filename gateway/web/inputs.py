@@ -50,9 +50,10 @@ def check_address(environ: "WSGIEnvironment") -> None:
     """Refuse a path or query that is longer than any that this gateway serves."""
     query = environ.get("QUERY_STRING", "")
     if len(environ.get("PATH_INFO", "")) > PATH_MAX:
-        raise BadRequest(f"the path has more than {PATH_MAX:,} characters")
+        raise BadRequest(f"the path has more than {PATH_MAX:,} characters: shorten it")
     if len(query) > QUERY_MAX or query.count("&") >= FIELDS_MAX:
-        raise BadRequest(f"the query has more than {QUERY_MAX:,} characters or {FIELDS_MAX} fields")
+        limits = f"{QUERY_MAX:,} characters or {FIELDS_MAX} fields"
+        raise BadRequest(f"the query has more than {limits}: shorten it")
 
 
 def remove_unreadable_headers(environ: "WSGIEnvironment") -> None:

@@ -41,7 +41,7 @@ def csv_columns() -> tuple[str, ...]:
     """Return the CSV columns that the current request asks for with ``times``."""
     asked = request.args.get("times")
     if asked not in (None, "utc"):
-        raise BadRequest("times must be utc")
+        raise BadRequest("times must be utc, or left out")
     return CSV_KEYS if asked is None else (TIME_KEY, *CSV_KEYS)
 
 

@@ -128,7 +128,8 @@ test("opening without a gateway", async (t) => {
 test("focus and announcements of the buttons", async (t) => {
   const { page } = await openShared(t);
   const live = "[role=status], [role=alert], [role=log], [aria-live]";
-  assert.deepEqual(await page.$$eval(live, (found) => found.map(({ id }) => id)), ["announcer"]);
+  const ids = await page.$$eval(live, (found) => found.map(({ id }) => id));
+  assert.deepEqual(ids, ["announcer", "announced"]);
   assert.equal(await page.getAttribute("#meter", "role"), "meter");
   assert.match(await page.getAttribute("#meter", "aria-valuetext"), /^\d+\.\d km\/h$/);
   await page.focus("#disconnect");

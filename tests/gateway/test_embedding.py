@@ -1,5 +1,6 @@
 """A gateway inside another Flask application, on each server that may serve it or may not."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -28,13 +29,18 @@ def pair(start_process: StartProcess, free_port: Callable[[], int]) -> Pair:
     return Pair(start_process, web=free_port(), live=free_port(), replay=free_port())
 
 
-def start_application(pair: Pair, command: str) -> RunningProcess:
-    """Start an application with a gateway at /spoke, and wait until it answers."""
+def start_application(pair: Pair, command: str, limits: str = "true") -> RunningProcess:
+    """Start an application with a gateway at /spoke, and wait until it answers.
+
+    ``limits``: a command of the shell before it.
+    """
     ports: dict[str, str | None] = {
         "SPOKE_DEVICE_CONNECT": f"tcp://127.0.0.1:{pair.live}",
         "SPOKE_REPLAY_CONNECT": f"tcp://127.0.0.1:{pair.replay}",
     }
-    process = pair.start_process(command.format(port=pair.web).split(), pair.environ(ports))
+    program = command.format(port=pair.web).replace("python", f"'{sys.executable}'", 1)
+    line = f"{limits} && exec {program}"
+    process = pair.start_process(["sh", "-c", line], pair.environ(ports))
     eventually(lambda: answers(pair, process), what="the application")
     return process
 
@@ -63,6 +69,14 @@ def test_stock_client_gets_readings(server: str, pair: Pair) -> None:
     assert 'src="/spoke/static/dashboard.js"' in pair.get("/spoke").text
     process.stop()
     assert "Traceback" not in process.output
+
+
+def test_a_low_descriptor_limit_lowers_the_connections(pair: Pair) -> None:
+    process = start_application(pair, SERVERS["WebServer"], "ulimit -n 200")
+    process.wait_for_line("max_connections_lowered")
+    handshake = "/spoke/socket.io/?EIO=4&transport=polling"
+    statuses = [pair.get(handshake).status for _ in range(61)]
+    assert statuses == [200] * 60 + [503]
 
 
 @pytest.mark.parametrize("server", THREADED)

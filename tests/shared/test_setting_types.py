@@ -53,6 +53,9 @@ GOOD: list[tuple[str, str, Any]] = [
 ]
 
 BAD: list[tuple[str, str, str]] = [
+    ("SPOKE_DEVICE_CONNECT", "tcp://[::::]:5556", "must be tcp://host:port"),
+    ("SPOKE_GATEWAY_HOST", "bikes..example.org", "must be an address of this machine"),
+    ("SPOKE_GATEWAY_HOST", "a" * 64, "must be an address of this machine"),
     ("SPOKE_REDIS_URL", "localhost:6379", "must be redis://host:port/0"),
     ("SPOKE_REDIS_URL", "redis://localhost:70000", "must be redis://host:port/0"),
     ("SPOKE_REDIS_URL", "redis:///0", "must be redis://host:port/0"),

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import StartProcess
 from tests.processes import ROOT
 from tests.servers import server
@@ -36,3 +38,22 @@ def test_announcement_reaches_clients_of_all_gateways(
         assert gateway.stop(timeout_s=30) == 0
         assert PASSWORD not in gateway.output
         assert "Traceback" not in gateway.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["redis://localhost"], "the following arguments are required: message"),
+        (["redis://localhost?nope=1", TEXT], "Redis cannot be used: .*nope"),
+        (["redis://127.0.0.1:{port}", TEXT], "Redis cannot be used: .*Connection refused"),
+    ],
+    ids=["no text", "wrong option", "no Redis"],
+)
+def test_announcement_that_cannot_be_made(
+    start_process: StartProcess, free_port: Callable[[], int], arguments: list[str], sentence: str
+) -> None:
+    example = ["python", "examples/announce.py"]
+    process = start_process([*example, *(it.format(port=free_port()) for it in arguments)])
+    assert process.wait(timeout_s=40) == 2
+    process.wait_for_line(sentence)
+    assert "Traceback" not in process.output

@@ -2,7 +2,7 @@
 
 import { offsetOf } from "./clock_offset.js";
 import { listLine } from "./connection.js";
-import { timeText } from "./times.js";
+import { momentText, timeText } from "./times.js";
 
 const LAST_READINGS = " The list shows the last readings received.";
 const NO_BIKES_KNOWN = " This page does not know yet which bikes there are.";
@@ -41,10 +41,7 @@ export function lastHeardMs({ heard_ms, reading }, clock) {
 /** Since when a bike is offline: "14:03:22", with the day if it is not today. */
 export function sinceText(bike, clock, now_ms) {
   const last_ms = lastHeardMs(bike, clock);
-  if (last_ms === null) return null;
-  const dayOf = (ms) => new Date(ms).toLocaleDateString([], { day: "numeric", month: "short" });
-  const day = dayOf(last_ms);
-  return day === dayOf(now_ms) ? timeText(last_ms) : `${day}, ${timeText(last_ms)}`;
+  return last_ms === null ? null : momentText(last_ms, now_ms);
 }
 
 function isFiltered({ words, kind }) {

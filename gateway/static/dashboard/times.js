@@ -5,6 +5,13 @@ export function timeText(ts_ms) {
   return new Date(ts_ms).toLocaleTimeString([], { hourCycle: "h23" });
 }
 
+/** Format a moment: the time of day, with the day if it is not today. */
+export function momentText(ts_ms, now_ms) {
+  const dayOf = (ms) => new Date(ms).toLocaleDateString([], { day: "numeric", month: "short" });
+  const day = dayOf(ts_ms);
+  return day === dayOf(now_ms) ? timeText(ts_ms) : `${day}, ${timeText(ts_ms)}`;
+}
+
 /** Format a time of day with tenths of a second: "14:03:22.4". */
 export function timeTenthsText(ts_ms) {
   const tenths = Math.round(ts_ms / 100);

@@ -16,6 +16,13 @@ KEY_BYTES = 16
 # A client's query has a handful of fields; a query with more comes from no Socket.IO client.
 MAX_QUERY_FIELDS = 100
 
+INVALID_UPGRADE = (
+    "Invalid websocket upgrade: the request needs Connection: Upgrade and Upgrade: websocket, which"
+    " a proxy has to pass on"
+)
+INVALID_VERSION = f"Invalid websocket version: send Sec-WebSocket-Version: {WEBSOCKET_VERSION}"
+INVALID_KEY = "Invalid websocket key: send 16 random bytes in base64"
+
 Environ = Mapping[str, Any]
 Headers = list[tuple[str, str]]
 
@@ -63,12 +70,12 @@ def parse_request(environ: Environ, transports: list[str]) -> Request:
         raise bad_request("JSONP is not served: use a Socket.IO client that polls by XHR or fetch")
     transport = query.get("transport", "")
     if transport not in transports:
-        raise bad_request("Invalid transport")
+        raise bad_request(f"Invalid transport: the query needs one of {', '.join(transports)}")
     method = environ["REQUEST_METHOD"]
     if method not in ("GET", "POST") or (method == "POST" and transport != "polling"):
-        raise bad_request("Invalid method")
+        raise bad_request("Invalid method: use GET, or POST to send packets of a polling session")
     if method == "POST" and "sid" not in query:
-        raise bad_request("Invalid session None")
+        raise bad_request("Invalid session None: open a session with GET, and POST with its sid")
     return Request(method, transport, query.get("sid"), query.get("t", ""))
 
 
@@ -76,7 +83,7 @@ def _query(environ: Environ) -> dict[str, str]:
     try:
         fields = parse_qs(environ.get("QUERY_STRING", ""), max_num_fields=MAX_QUERY_FIELDS)
     except ValueError as error:
-        raise bad_request("Invalid query") from error
+        raise bad_request(f"Invalid query: it may have {MAX_QUERY_FIELDS} fields") from error
     return {name: values[0] for name, values in fields.items()}
 
 
@@ -99,10 +106,10 @@ def _check_upgrade(environ: Environ) -> None:
     connection = [part.strip().lower() for part in environ.get("HTTP_CONNECTION", "").split(",")]
     wanted = environ.get("HTTP_UPGRADE", "").strip().lower()
     if "upgrade" not in connection or wanted != "websocket":
-        raise bad_request("Invalid websocket upgrade")
+        raise bad_request(INVALID_UPGRADE)
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION", "").strip() != WEBSOCKET_VERSION:
         version = [("Sec-WebSocket-Version", WEBSOCKET_VERSION)]
-        raise Refusal("426 UPGRADE REQUIRED", "Invalid websocket version", version)
+        raise Refusal("426 UPGRADE REQUIRED", INVALID_VERSION, version)
 
 
 def _key(environ: Environ) -> str:
@@ -110,7 +117,7 @@ def _key(environ: Environ) -> str:
     try:
         decoded = base64.b64decode(key, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise bad_request("Invalid websocket key") from error
+        raise bad_request(INVALID_KEY) from error
     if len(decoded) != KEY_BYTES:
-        raise bad_request("Invalid websocket key")
+        raise bad_request(INVALID_KEY)
     return key

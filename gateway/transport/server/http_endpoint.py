@@ -30,8 +30,13 @@ from shared.origins import shown
 
 # When a client should ask a full server again.
 RETRY_AFTER_S = "5"
+FULL = "the server has no room for another connection: try again later"
 # The kernel doubles it: it hides this much of the data that a client does not read.
 SEND_BUFFER_BYTES = 64 * 1024
+CONNECT_ANEW = (
+    "it has ended, or another process has it. Connect anew; with several processes behind a proxy,"
+    " use sticky sessions"
+)
 
 Environ = dict[str, Any]
 Answer = tuple[str, Headers, bytes]
@@ -78,7 +83,7 @@ class HttpEndpoint:
             connection.expire()
             connection = None
         if connection is None:
-            raise bad_request(f"Invalid session {sid}")
+            raise bad_request(f"Invalid session {sid[:40]}: {CONNECT_ANEW}")
         return connection
 
     # A new session
@@ -87,7 +92,7 @@ class HttpEndpoint:
         switch = _switch(environ) if request.transport == "websocket" else None
         # The last check: a request that another check refuses must not end another's session.
         if not self._server.make_room_for(environ):
-            raise Refusal("503 SERVICE UNAVAILABLE", "full", [("Retry-After", RETRY_AFTER_S)])
+            raise Refusal("503 SERVICE UNAVAILABLE", FULL, [("Retry-After", RETRY_AFTER_S)])
         connection = self._server.new_connection(
             self._offered_upgrades(request, environ), self._server.holder(environ)
         )
@@ -193,7 +198,7 @@ class HttpEndpoint:
     def _upgrade(self, connection: Connection, environ: Environ) -> NoReturn:
         switch = _switch(environ)
         if not self._server.allow_upgrades:
-            raise bad_request("Invalid websocket upgrade")
+            raise bad_request("Invalid websocket upgrade: this server allows none (allow_upgrades)")
         if connection.link is not None or connection.probe is not None or connection.closed:
             self._refuse_websocket(environ, switch)
         link, early = self._take_over(environ, _NO_OWNER)

@@ -40,6 +40,7 @@ def open_at(tmp_path: Path, *flags: str, bike: int = 0) -> Source:
         ("mqtt://localhost", "must be a topic"),
         ("mqtt://:1883/a", "must begin with a host"),
         ("mqtt://h:0/a", "must begin with a host"),
+        ("mqtt://a..b/a", "the source mqtt must begin with a host"),
         ("mqtts://h:99999999999/a", "the source mqtts must begin with a host"),
         ("mqtt://h/a/#/b", "# stands at the end"),
         ("mqtt://h/a+", "\\+ stands for a whole level"),

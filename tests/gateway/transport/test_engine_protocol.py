@@ -76,6 +76,15 @@ def test_wrong_method_or_query_is_a_400(method: str, target: str) -> None:
         assert not engine.sockets
 
 
+def test_refusal_says_what_to_do() -> None:
+    with echo_engine() as (_, port, _happenings):
+        polls = Polls(port, ENGINE)
+        assert "Invalid session gone: " in (body := polls.get("gone").body)
+        assert "Connect anew" in body
+        wrong = polls.request("GET", "/engine.io/?EIO=4&transport=abc").body
+        assert "Invalid transport: the query needs one of polling, websocket" in wrong
+
+
 def test_query_with_only_a_sid_is_a_400() -> None:
     with echo_engine() as (_, port, _happenings):
         polls = Polls(port, ENGINE)

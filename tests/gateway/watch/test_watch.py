@@ -146,6 +146,8 @@ def test_a_refusal_ends_it_with_2(pair: Pair) -> None:
         (("http://x:port",), "is no address"),
         (("http://x:99999",), "is no address"),
         (("http://[::1",), "is no address"),
+        (("http://a..b",), "is no address"),
+        (("--max-rate-hz", "nan"), "readings a second from 0.001 to"),
         (("fe80::1",), "is no address such as http://[::1]:5000"),
         (("--devices", "no/id"), "is no id"),
         (("--cursors", "/proc/self/mem"), "cannot be read"),

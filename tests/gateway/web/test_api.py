@@ -235,6 +235,7 @@ def test_errors_are_problem_documents(
     assert problem is not None
     assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
     assert problem["detail"]
+    assert "requested URL" not in problem["detail"]  # the library's text does not say what to do
 
 
 def every_route() -> list[str]:
@@ -267,6 +268,8 @@ def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:
     answer = client.post("/api/v1/devices")
     assert (answer.status_code, answer.json["code"]) == (405, "bad_request")  # type: ignore[index]  # is JSON
     assert "GET" in answer.headers["Allow"]
+    expected = "POST is not allowed at this address: use GET, HEAD or OPTIONS"
+    assert answer.json["detail"] == expected  # type: ignore[index]  # is JSON
 
 
 def test_failed_authentication_is_401() -> None:
