@@ -8,6 +8,10 @@ if __name__ == "__main__":
 
     begin()  # before the imports below, which take a while
 
+    from shared.unneeded import leave_out
+
+    leave_out("aiohttp", "requests", "websocket")  # of python-engineio's clients
+
 import errno
 import os
 import socket

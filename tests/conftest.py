@@ -1,16 +1,15 @@
 """Fixtures every test may use: free ports, and processes that are gone after the test."""
 
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import processes
 from tests.ports import free_port as draw_free_port
+from tests.processes import StartProcess, starting
+
+__all__ = ["StartProcess"]  # the type of the fixture below
 
 LONGEST_BYTES_IN_A_NAME = 16
 
@@ -26,25 +25,14 @@ if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name long bytes by their argument: the two workers must collect the same names.
+    """Name long bytes by their argument: all workers must collect the same names.
 
     A gzip file, for one, holds the second it was written in.
     """
     return argname if isinstance(val, bytes) and len(val) > LONGEST_BYTES_IN_A_NAME else None
 
 
-class StartProcess(Protocol):
-    """Start a process that ends with the test at the latest."""
-
-    def __call__(
-        self,
-        argv: Sequence[str],
-        environ: Mapping[str, str | None] | None = None,
-        directory: Path = processes.ROOT,
-    ) -> processes.RunningProcess: ...
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """Give out free ports, each once."""
     return draw_free_port
@@ -53,15 +41,12 @@ def free_port() -> Callable[[], int]:
 @pytest.fixture
 def start_process() -> Iterator[StartProcess]:
     """Start processes; whatever of them is left after the test is killed."""
-    with ExitStack() as stack:
+    with starting() as start:
+        yield start
 
-        def start(
-            argv: Sequence[str],
-            environ: Mapping[str, str | None] | None = None,
-            directory: Path = processes.ROOT,
-        ) -> processes.RunningProcess:
-            process = processes.start(argv, environ, directory)
-            stack.callback(process.close)
-            return process
 
+@pytest.fixture(scope="module")
+def start_shared_process() -> Iterator[StartProcess]:
+    """Start processes that several tests of a module use; they are killed after the last one."""
+    with starting() as start:
         yield start

@@ -7,9 +7,10 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -92,9 +93,13 @@ class RunningProcess:
         ends without it.
         """
         found: list[re.Match[str]] = []
+        read = 0
 
         def enough_or_ended() -> bool:
-            found[:] = [hit for line in self._lines if (hit := re.search(pattern, line))]
+            nonlocal read
+            new = self._lines[read:]
+            read += len(new)
+            found.extend(hit for line in new if (hit := re.search(pattern, line)))
             return len(found) >= count or self._ended
 
         with self._news:
@@ -151,6 +156,34 @@ def start(
     """Start ``argv`` in a clean environment; ``python`` is the interpreter of the tests."""
     command = [sys.executable if word == "python" else word for word in argv]
     return RunningProcess(command, clean_environment(environ), directory)
+
+
+class StartProcess(Protocol):
+    """Start a process that ends with the test, or with the tests that share it, at the latest."""
+
+    def __call__(
+        self,
+        argv: Sequence[str],
+        environ: Mapping[str, str | None] | None = None,
+        directory: Path = ROOT,
+    ) -> RunningProcess: ...
+
+
+@contextmanager
+def starting() -> Iterator[StartProcess]:
+    """Start processes; whatever of them is left at the end is killed."""
+    with ExitStack() as stack:
+
+        def start_one(
+            argv: Sequence[str],
+            environ: Mapping[str, str | None] | None = None,
+            directory: Path = ROOT,
+        ) -> RunningProcess:
+            process = start(argv, environ, directory)
+            stack.callback(process.close)
+            return process
+
+        yield start_one
 
 
 def processes_marked(mark: str) -> set[int]:

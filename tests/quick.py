@@ -18,6 +18,7 @@ SLOW = (
     "tests/device/check/test___main__.py",
     "tests/device/check/test_order.py",
     "tests/device/check/test_replay.py",
+    "tests/device/test_live_sources.py",
     "tests/device/test_publisher.py",
     "tests/device/test_subscriptions.py",
     "tests/gateway/transport/test_connection.py",
@@ -31,6 +32,7 @@ SLOW = (
     "tests/gateway/transport/test_poll_connection.py",
     "tests/gateway/transport/test_socketio_run.py",
     "tests/gateway/transport/test_web_server.py",
+    "tests/gateway/upstream/test_readiness.py",
     "tests/shared/test_doorkeeper.py",
     # one Python process per test
     "tests/scripts/test_run_tests.py",
@@ -39,11 +41,16 @@ SLOW = (
     "tests/shared/test_signals.py",
     # long calculations
     "tests/device/sources/decoders/test_mutations.py",
+    "tests/device/sources/decoders/test_serial_hour.py",
     "tests/device/sources/test_recording.py",
+    "tests/gateway/fanout/test_fanout_properties.py",
+    "tests/gateway/web/test_pieces.py",
     "tests/scripts/test_ride_check.py",
 )
 """Folders and files that are not collected."""
-PROCESS_FIXTURES = frozenset({"start_process", "bare_project", "installed_project"})
+PROCESS_FIXTURES = frozenset(
+    {"start_process", "start_shared_process", "bare_project", "installed_project"}
+)
 """A test that asks for one of these starts a Spoke process or a shell script."""
 
 

@@ -41,6 +41,9 @@ async function startPair(t, settings = {}) {
   return { url: pair.url, start, gateway: await start() };
 }
 
+/** For the tests that do not stop the gateway. */
+const { url } = await startPair({ after });
+
 function address(url, devices = BIKE, more = {}) {
   return `${origin}/?${new URLSearchParams({ gateway: url, devices, ...more })}`;
 }
@@ -60,7 +63,6 @@ function assertEachOnceInOrder(numbers) {
 
 for (const devices of [BIKE, "*"]) {
   test(`following ${devices} over six reloads`, async (t) => {
-    const { url } = await startPair(t);
     const { page, complaints } = await browser.newPage(t);
     await page.goto(address(url, devices));
     for (let count = 0; count < 6; count += 1) {
@@ -77,7 +79,6 @@ for (const devices of [BIKE, "*"]) {
 }
 
 test("a polling page loses nothing", async (t) => {
-  const { url } = await startPair(t);
   const proxy = await startDroppingProxy(t, url);
   const { page } = await browser.newPage(t);
   await page.goto(address(proxy.url, BIKE, { transports: "polling" }));
@@ -103,7 +104,6 @@ test("a tab after a killed gateway", async (t) => {
 });
 
 test("a duplicated tab", async (t) => {
-  const { url } = await startPair(t);
   const { page } = await browser.newPage(t);
   await page.goto(address(url));
   await waitForMore(page, 20);
@@ -122,7 +122,6 @@ test("a duplicated tab", async (t) => {
 });
 
 test("another tab starts with now", async (t) => {
-  const { url } = await startPair(t);
   const { page } = await browser.newPage(t);
   await page.goto(address(url));
   await waitForMore(page, 50);

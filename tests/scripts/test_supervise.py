@@ -239,13 +239,13 @@ def test_stopped_process_is_killed(start_process: StartProcess) -> None:
 
 def test_process_without_beats_is_left_alone(start_process: StartProcess) -> None:
     lives = "time.sleep(5 * notifier.limit_s); print('alive', flush=True); signal.pause()"
-    supervisor = keep_watched(start_process, lives, beats=False)
+    supervisor = keep_watched(start_process, lives, limit_s=0.3, beats=False)
     supervisor.wait_for_line("alive")
     assert "aborting" not in supervisor.output
 
 
 def test_beating_process_is_left_alone(start_process: StartProcess) -> None:
-    code = "beat_for(5 * notifier.limit_s); print('alive', flush=True); beat_for(600)"
+    code = "beat_for(3 * notifier.limit_s); print('alive', flush=True); beat_for(600)"
     supervisor = keep_watched(start_process, code)
     supervisor.wait_for_line("alive")
     assert "aborting" not in supervisor.output
@@ -306,7 +306,7 @@ def test_beat_of_another_user_arms_nothing(start_process: StartProcess) -> None:
         print("alive", flush=True)
         signal.pause()
     """
-    supervisor = keep_watched(start_process, code, beats=False)
+    supervisor = keep_watched(start_process, code, limit_s=0.3, beats=False)
     supervisor.wait_for_line("alive")
     assert "aborting" not in supervisor.output
 

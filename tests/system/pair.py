@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from tests.conftest import StartProcess
-from tests.processes import ROOT, RunningProcess
+from tests.ports import free_port
+from tests.processes import ROOT, RunningProcess, StartProcess
 from tests.publisher_check import start_check
 from tests.timing import eventually, scaled_s
 
@@ -134,6 +134,18 @@ class Pair:
 
         eventually(is_known, what=f"a reading of {device_id}")
         return self.get(path).json
+
+
+def running_pair(
+    start_process: StartProcess,
+    device: dict[str, str] | None = None,
+    gateway: dict[str, str] | None = None,
+) -> Pair:
+    """Run a device and a gateway with these settings, for tests that stop neither."""
+    pair = Pair(start_process, web=free_port(), live=free_port(), replay=free_port())
+    pair.start_device(None, **(device or {}))
+    pair.start_gateway(None, **(gateway or {}))
+    return pair
 
 
 def numbers(witness: Witness, device_id: str = "ebike-001") -> list[int]:

@@ -63,10 +63,14 @@ def test_busy(start_process: StartProcess, environ: dict[str, str], module: str)
     assert keeper.stop() == 0
 
 
-@pytest.mark.parametrize("module", ["gateway", "device"])
-def test_well(start_process: StartProcess, environ: dict[str, str], module: str) -> None:
-    keeper = keep(start_process, environ, "python", "-m", module)
-    keeper.wait_for_line("(gateway_)?started ")
+def test_well(start_process: StartProcess, environ: dict[str, str]) -> None:
+    keepers = [
+        keep(start_process, environ, "python", "-m", module) for module in ("gateway", "device")
+    ]
+    for keeper in keepers:
+        keeper.wait_for_line("(gateway_)?started ")
     with pytest.raises(AssertionError, match="no line matches"):
-        keeper.wait_for_line("gave no sign of life", timeout_s=6)
-    assert keeper.stop() == 0
+        keepers[0].wait_for_line("gave no sign of life", timeout_s=6)
+    for keeper in keepers:
+        assert "gave no sign of life" not in keeper.output
+        assert keeper.stop() == 0

@@ -95,6 +95,14 @@ def test_check_of_wrong_settings(tmp_path: Path) -> None:
     assert "would" not in said
 
 
+def test_gateway_imports_no_library_of_a_client(start_process: StartProcess) -> None:
+    asked = start_process(["python", "-X", "importtime", "-m", "gateway", "--version"])
+    assert asked.wait() == 0
+    imported = {line.rpartition("|")[2].strip() for line in asked.output.splitlines()}
+    assert imported >= {"engineio.async_client", "gateway.transport"}
+    assert imported.isdisjoint({"aiohttp.client", "requests.sessions", "websocket._core"})
+
+
 def test_version_names_commit_and_libraries(start_process: StartProcess) -> None:
     asked = start_process(["python", "-m", "device", "--version"])
     assert asked.wait() == 0

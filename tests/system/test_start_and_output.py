@@ -13,12 +13,18 @@ import pytest
 
 from tests.conftest import StartProcess
 from tests.processes import ROOT, RunningProcess, clean_environment
-from tests.system.pair import Pair
+from tests.system.pair import Pair, running_pair
 from tests.timing import eventually, scaled_s
 
 WAIT_S = 60.0
 PROGRAMS = ("gateway", "device", "device.check", "gateway.watch", "scripts.supervise")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+EARLY_SIGNALS = [
+    (program, number, (1, 60)[(at + place) % 2])
+    for at, program in enumerate(PROGRAMS)
+    for place, number in enumerate(SIGNALS)
+]
+"""Each program gets each signal, early or late among its imports, and each signal comes at both."""
 BEGUN = r"\| +shared.begin$"
 """The line of ``-X importtime`` from which on a signal ends a program in peace."""
 
@@ -46,9 +52,7 @@ def assert_ended_in_peace(process: RunningProcess) -> None:
     assert "KeyboardInterrupt" not in process.output
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("imports", [1, 60])
+@pytest.mark.parametrize(("program", "number", "imports"), EARLY_SIGNALS)
 def test_signal_during_the_imports(
     start_process: StartProcess,
     arguments: dict[str, list[str]],
@@ -163,38 +167,36 @@ def test_wrong_argument_without_a_console(program: str, console: str) -> None:
     assert run([program, "--no-such-flag=1"], console) == (2, "")
 
 
-@pytest.fixture
-def pair(start_process: StartProcess, free_port: Callable[[], int]) -> Pair:
-    pair = Pair(start_process, web=free_port(), live=free_port(), replay=free_port())
-    pair.start_device(SPOKE_RATE_HZ="100")
-    pair.start_gateway()
-    return pair
+@pytest.fixture(scope="module")
+def running(start_shared_process: StartProcess) -> Pair:
+    """Run a device and a gateway that several tests watch."""
+    return running_pair(start_shared_process, {"SPOKE_RATE_HZ": "100"})
 
 
-def test_watch_on_a_full_disk(pair: Pair) -> None:
-    code, said = run(["gateway.watch", pair.url, "--json"], "1>/dev/full")
+def test_watch_on_a_full_disk(running: Pair) -> None:
+    code, said = run(["gateway.watch", running.url, "--json"], "1>/dev/full")
     assert code == 2
     assert said.splitlines()[1:] == ["the output cannot be written: No space left on device"]
 
 
-def test_watch_whose_reader_leaves(pair: Pair, start_process: StartProcess) -> None:
+def test_watch_whose_reader_leaves(running: Pair, start_process: StartProcess) -> None:
     shell = '{ "$@"; echo "code $?" >&2; } | head -n 3'
-    command = [sys.executable, "-m", "gateway.watch", pair.url]
+    command = [sys.executable, "-m", "gateway.watch", running.url]
     process = start_process(["sh", "-c", shell, "sh", *command])
     process.wait_for_line("^code 0$")
     assert "Traceback" not in process.output
 
 
-def test_watch_without_stderr(pair: Pair, start_process: StartProcess) -> None:
-    command = [sys.executable, "-m", "gateway.watch", pair.url]
+def test_watch_without_stderr(running: Pair, start_process: StartProcess) -> None:
+    command = [sys.executable, "-m", "gateway.watch", running.url]
     process = start_process(["sh", "-c", 'exec "$@" 2>&-', "sh", *command])
     process.wait_for_line("speed_change", count=20)
     assert process.stop() == 0
     assert all(line.startswith("{") for line in process.output.splitlines())
 
 
-def test_check_on_a_full_disk(pair: Pair) -> None:
-    address = f"tcp://127.0.0.1:{pair.live}"
+def test_check_on_a_full_disk(running: Pair) -> None:
+    address = f"tcp://127.0.0.1:{running.live}"
     code, said = run(["device.check", address, "--seconds", "0.5"], "1>/dev/full")
     assert (code, said) == (2, "the output cannot be written: No space left on device\n")
 

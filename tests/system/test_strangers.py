@@ -5,11 +5,13 @@ import re
 import socket
 from contextlib import closing
 
+import pytest
 import zmq
 
 from shared.contexts import open_context
 from shared.wire import reading_topic
-from tests.system.pair import Pair
+from tests.conftest import StartProcess
+from tests.system.pair import Pair, running_pair
 from tests.timing import eventually, scaled_s
 
 FALSE_KMH = 199.5
@@ -34,47 +36,50 @@ ESCAPES = [
 ]
 
 
-def test_a_browser_publishes_nothing(pair: Pair) -> None:
-    pair.start_device()
-    pair.start_gateway()
-    witness = pair.watch(emit=[["subscribe", {"devices": "*"}]])
+@pytest.fixture(scope="module")
+def running(start_shared_process: StartProcess) -> Pair:
+    """Run two bikes and a gateway, which no stranger can change."""
+    return running_pair(start_shared_process, {"SPOKE_FLEET_SIZE": "2"})
+
+
+def test_a_browser_publishes_nothing(running: Pair) -> None:
+    witness = running.watch(emit=[["subscribe", {"devices": "*"}]])
     witness.wait_for("speed_change")
-    false = pair.wait_until_known("ebike-001")["latest"] | {"seq": 10_000, "speed_kmh": FALSE_KMH}
+    false = running.wait_until_known("ebike-001")["latest"] | {
+        "seq": 10_000,
+        "speed_kmh": FALSE_KMH,
+    }
     events = ["speed_change", "reading", "publish", "device_status", "gap", "*"]
-    stranger = pair.watch(emit=[[name, false] for name in events])
+    stranger = running.watch(emit=[[name, false] for name in events])
     stranger.wait_for("ack", count=len(events))
     assert {ack["error"]["code"] for ack in stranger.bodies("ack")} == {"not_found"}
     witness.wait_for("speed_change", count=len(witness.bodies("speed_change")) + 5)
-    seen = witness.bodies("speed_change") + pair.get(READINGS).json["readings"]
+    seen = witness.bodies("speed_change") + running.get(READINGS).json["readings"]
     assert FALSE_KMH not in {reading["speed_kmh"] for reading in seen}
 
 
-def test_http_changes_nothing(pair: Pair) -> None:
-    pair.start_gateway()
+def test_http_changes_nothing(running: Pair) -> None:
     paths = (API, f"{API}/ebike-001", READINGS, "/", "/static/dashboard.js", "/healthz")
     for method in ("POST", "PUT", "PATCH", "DELETE"):
-        assert {pair.get(path, method=method).status for path in paths} == {405}
+        assert {running.get(path, method=method).status for path in paths} == {405}
 
 
-def test_no_address_leads_to_a_file_of_the_machine(pair: Pair) -> None:
-    pair.start_gateway()
-    answers = {path: ask(pair, path).split(b"\r\n", 1)[0] for path in ESCAPES}
+def test_no_address_leads_to_a_file_of_the_machine(running: Pair) -> None:
+    answers = {path: ask(running, path).split(b"\r\n", 1)[0] for path in ESCAPES}
     assert {answer.split(b" ")[1] for answer in answers.values()} <= {b"308", b"400", b"404"}, (
         answers
     )
 
 
-def test_no_address_leads_to_another_site(pair: Pair) -> None:
-    pair.start_gateway()
+def test_no_address_leads_to_another_site(running: Pair) -> None:
     for path in ("//evil.example/", "/static//evil.example/", "//evil.example/.."):
-        places = re.findall(rb"\nLocation: (\S*)", ask(pair, path))
+        places = re.findall(rb"\nLocation: (\S*)", ask(running, path))
         assert [place for place in places if not place.startswith(b"http://localhost/")] == []
 
 
-def test_no_site_may_frame_the_page_and_no_script_stands_in_it(pair: Pair) -> None:
-    pair.start_gateway()
+def test_no_site_may_frame_the_page_and_no_script_stands_in_it(running: Pair) -> None:
     for path in ("/", "/docs", API, "/nowhere"):
-        answer = pair.get(path)
+        answer = running.get(path)
         policy = answer.headers["Content-Security-Policy"].split("; ")
         assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy)
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -89,13 +94,11 @@ def test_a_foreign_page_takes_no_place_of_its_visitor(pair: Pair) -> None:
     assert [pair.get(session).status for _ in range(3)] == [200, 200, 503]
 
 
-def test_everybody_reads_everything(pair: Pair) -> None:
-    pair.start_device(SPOKE_FLEET_SIZE="2")
-    pair.start_gateway()
+def test_everybody_reads_everything(running: Pair) -> None:
     for bike in ("ebike-001", "ebike-002"):
-        pair.wait_until_known(bike)
-        assert pair.get(f"{API}/{bike}/readings?since=0-0").json["readings"]
-    stranger = pair.watch(emit=[["subscribe", {"devices": "*", "since": {"*": "0-0"}}]])
+        running.wait_until_known(bike)
+        assert running.get(f"{API}/{bike}/readings?since=0-0").json["readings"]
+    stranger = running.watch(emit=[["subscribe", {"devices": "*", "since": {"*": "0-0"}}]])
     eventually(
         lambda: (
             {it["device_id"] for it in stranger.bodies("speed_change")}
@@ -125,11 +128,10 @@ def test_whoever_reaches_the_gateways_endpoint_speaks_for_any_bike(pair: Pair) -
     assert pair.get(f"{API}/ebike-001").json["latest"]["epoch"] == false["epoch"]
 
 
-def test_a_process_speaks_no_tls(pair: Pair) -> None:
-    pair.start_gateway()
-    answer = send(pair, TLS_HELLO + b"\r\n\r\n")
+def test_a_process_speaks_no_tls(running: Pair) -> None:
+    answer = send(running, TLS_HELLO + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert pair.get("/healthz").status == 200
+    assert running.get("/healthz").status == 200
 
 
 def ask(pair: Pair, path: str) -> bytes:

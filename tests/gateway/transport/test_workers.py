@@ -19,25 +19,42 @@ from tests.gateway.transport.clients import (
     until,
     upgrade_headers,
 )
+from tests.processes import RunningProcess
 
 HERE = Path(__file__).parent / "workers"
 ENGINE = "/engine.io/"
 WORKERS = ["gevent", "gunicorn.workers.ggevent.GeventPyWSGIWorker"]
 
 
-@pytest.fixture(params=WORKERS)
-def port(
-    request: pytest.FixtureRequest, start_process: StartProcess, free_port: Callable[[], int]
-) -> Iterator[int]:
-    """Serve under a gunicorn worker; fail when it complained about anything."""
+@pytest.fixture(scope="module", params=WORKERS)
+def server(
+    request: pytest.FixtureRequest,
+    start_shared_process: StartProcess,
+    free_port: Callable[[], int],
+) -> Iterator[tuple[int, RunningProcess]]:
+    """Serve under a gunicorn worker: a port, and gunicorn's process."""
     port = free_port()
-    bind = ["-w", "1", "-b", f"127.0.0.1:{port}"]
-    process = start_process(
-        ["python", "-m", "gunicorn", "-k", request.param, *bind, "app:app"], directory=HERE
-    )
+    process = start_shared_process(gunicorn(request.param, port), directory=HERE)
     until(lambda: answers(port), 20)
-    yield port
+    yield port, process
     process.stop()
+    assert_no_complaint(process)
+
+
+@pytest.fixture
+def port(server: tuple[int, RunningProcess]) -> Iterator[int]:
+    """The port of the server; the test fails when the server complained about anything."""
+    port, process = server
+    yield port
+    assert_no_complaint(process)
+
+
+def gunicorn(worker: str, port: int) -> list[str]:
+    bind = ["-w", "1", "-b", f"127.0.0.1:{port}"]
+    return ["python", "-m", "gunicorn", "-k", worker, *bind, "app:app"]
+
+
+def assert_no_complaint(process: RunningProcess) -> None:
     assert "Traceback" not in process.output
     assert "[ERROR]" not in process.output
 
@@ -129,10 +146,7 @@ def test_another_worker_is_refused_in_words(
     worker: str, start_process: StartProcess, free_port: Callable[[], int]
 ) -> None:
     port = free_port()
-    bind = ["-w", "1", "-b", f"127.0.0.1:{port}"]
-    process = start_process(
-        ["python", "-m", "gunicorn", "-k", worker, *bind, "app:app"], directory=HERE
-    )
+    process = start_process(gunicorn(worker, port), directory=HERE)
     until(lambda: answers(port), 20)
     polls = Polls(port, ENGINE)
     answer = polls.request("GET", polls.target())

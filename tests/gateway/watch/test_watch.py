@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import StartProcess
 from tests.processes import ROOT, RunningProcess, clean_environment
-from tests.system.pair import Pair
+from tests.system.pair import Pair, running_pair
 from tests.timing import eventually, scaled_s
 
 BIKE = "ebike-001"
@@ -27,6 +27,14 @@ BIKE = "ebike-001"
 def pair(start_process: StartProcess, free_port: Callable[[], int]) -> Pair:
     """A device and a gateway that know each other's ports; nothing runs yet."""
     return Pair(start_process, web=free_port(), live=free_port(), replay=free_port())
+
+
+@pytest.fixture(scope="module")
+def running(start_shared_process: StartProcess) -> Pair:
+    """Run a device and a gateway that several tests watch."""
+    pair = running_pair(start_shared_process)
+    pair.wait_until_known(BIKE)
+    return pair
 
 
 class Watching:
@@ -162,11 +170,9 @@ def test_a_wrong_argument_ends_it_with_2(
     assert "Traceback" not in watching.process.output
 
 
-def test_closed_pipe_ends_it_silently(pair: Pair) -> None:
-    pair.start_device(SPOKE_RATE_HZ="100")
-    pair.start_gateway()
-    command = f"{sys.executable} -m gateway.watch {pair.url} | head -n 3; echo ${{PIPESTATUS[0]}}"
-    process = pair.start_process(["bash", "-c", command])
+def test_closed_pipe_ends_it_silently(running: Pair) -> None:
+    command = f"{sys.executable} -m gateway.watch {running.url} | head -n 3"
+    process = running.start_process(["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"])
     assert process.wait() == 0
     *lines, code = [line for line in process.output.splitlines() if "watch:" not in line]
     assert len(lines) == 3
@@ -188,9 +194,6 @@ def watching_in(
     terminal: tuple[int, int], pair: Pair, **environ: str | None
 ) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[], bytearray]]]:
     """Watch a bike in a terminal; yield the process, and a function that returns its output."""
-    pair.start_device()
-    pair.start_gateway()
-    pair.wait_until_known(BIKE)
     program, person = terminal
     seen = bytearray()
     process = subprocess.Popen(
@@ -208,9 +211,9 @@ def watching_in(
         process.wait()
 
 
-def test_in_a_terminal_it_is_a_table(pair: Pair, terminal: tuple[int, int]) -> None:
+def test_in_a_terminal_it_is_a_table(running: Pair, terminal: tuple[int, int]) -> None:
     size = {"COLUMNS": "140", "LINES": "30"}
-    with watching_in(terminal, pair, TERM="xterm-256color", **size) as (process, seen):
+    with watching_in(terminal, running, TERM="xterm-256color", **size) as (process, seen):
         eventually(lambda: b"online" in seen() and b"km/h" in seen())
         process.send_signal(signal.SIGINT)
         eventually(lambda: b"readings of 1 bike," in seen())
@@ -219,9 +222,9 @@ def test_in_a_terminal_it_is_a_table(pair: Pair, terminal: tuple[int, int]) -> N
 
 @pytest.mark.parametrize("term", ["dumb", "unknown", "", None])
 def test_dumb_terminal_gets_json_lines(
-    pair: Pair, terminal: tuple[int, int], term: str | None
+    running: Pair, terminal: tuple[int, int], term: str | None
 ) -> None:
-    with watching_in(terminal, pair, TERM=term) as (process, seen):
+    with watching_in(terminal, running, TERM=term) as (process, seen):
         eventually(lambda: seen().count(b'"event":"speed_change"') > 3)
         assert b"this terminal cannot show a table (TERM" in seen()
         assert b"\x1b" not in seen()
@@ -231,10 +234,10 @@ def test_dumb_terminal_gets_json_lines(
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_table_is_ascii_in_other_encodings(
-    pair: Pair, terminal: tuple[int, int], encoding: str
+    running: Pair, terminal: tuple[int, int], encoding: str
 ) -> None:
     environ = {"TERM": "vt100", "COLUMNS": "140", "PYTHONIOENCODING": encoding, "NO_COLOR": "1"}
-    with watching_in(terminal, pair, **environ) as (process, seen):
+    with watching_in(terminal, running, **environ) as (process, seen):
         eventually(lambda: b"* online" in seen() and b"km/h" in seen())
         process.send_signal(signal.SIGTERM)
         eventually(lambda: b"readings of 1 bike," in seen())
@@ -243,10 +246,10 @@ def test_table_is_ascii_in_other_encodings(
         assert b"\\u" not in seen()
 
 
-def test_table_follows_the_size_of_its_terminal(pair: Pair, terminal: tuple[int, int]) -> None:
+def test_table_follows_the_size_of_its_terminal(running: Pair, terminal: tuple[int, int]) -> None:
     program, _ = terminal
     termios.tcsetwinsize(program, (10, 150))
-    with watching_in(terminal, pair, TERM="xterm") as (_, seen):
+    with watching_in(terminal, running, TERM="xterm") as (_, seen):
         eventually(lambda: b"readings" in seen() and b"battery" in seen())
         for size in ((5, 40), (1, 1), (2, 20)):
             termios.tcsetwinsize(program, size)
@@ -258,8 +261,8 @@ def test_table_follows_the_size_of_its_terminal(pair: Pair, terminal: tuple[int,
         assert b"Traceback" not in seen()
 
 
-def test_signal_ends_it_with_full_terminal(pair: Pair, terminal: tuple[int, int]) -> None:
-    with watching_in(terminal, pair, TERM="xterm", COLUMNS="400", LINES="400") as (process, _):
+def test_signal_ends_it_with_full_terminal(running: Pair, terminal: tuple[int, int]) -> None:
+    with watching_in(terminal, running, TERM="xterm", COLUMNS="400", LINES="400") as (process, _):
         program, _ = terminal
         eventually(lambda: not select.select([], [program], [], 0)[1], what="a full terminal")
         process.send_signal(signal.SIGTERM)
