@@ -24,7 +24,7 @@ A process that starts others by this module adds their values to its own.
 """
 
 LINE_WAIT_S = 20.0
-STOP_WAIT_S = 10.0
+STOP_WAIT_S = 20.0
 
 
 def clean_environment(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:

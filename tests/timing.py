@@ -16,7 +16,7 @@ def scaled_s(limit_s: float) -> float:
 
 
 def eventually(
-    condition: Callable[[], bool], *, what: str = "the condition", timeout_s: float = 10.0
+    condition: Callable[[], bool], *, what: str = "the condition", timeout_s: float = 20.0
 ) -> None:
     """Return as soon as ``condition`` holds; raise AssertionError when it does not in time.
 

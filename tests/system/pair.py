@@ -12,7 +12,7 @@ from tests.publisher_check import start_check
 from tests.timing import eventually, scaled_s
 
 Json: TypeAlias = Any
-HTTP_WAIT_S = 5.0
+HTTP_WAIT_S = 10.0
 WITNESS = ROOT / "tests" / "system" / "witness.mjs"
 
 
