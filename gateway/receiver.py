@@ -174,7 +174,7 @@ class Receiver:
             if requests and self.subscriber is not None:
                 self.subscriber.send(requests)
             elif self._replay.may_be_offered(question.device_id, now.monotonic_s):
-                self._devices.busy(question.device_id, question.purpose, now)
+                self._devices.not_offered_yet(question.device_id, question.purpose, now)
             else:
                 self._devices.no_answer(question.device_id, question.purpose, now)
 

@@ -90,6 +90,7 @@ _in_order: dict[tuple[str, ...], int] = {}
 
 def read_canonical(payload: bytes, device_id: str) -> Reading | None:
     """Read a canonical, valid reading of ``device_id``; return None for any other bytes."""
+    # White space: a canonical text has none outside of a text in ``extra``, which may have some.
     if b"\\" in payload or payload.split() != [payload]:
         return None
     try:

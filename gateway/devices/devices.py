@@ -331,6 +331,10 @@ class Devices:
         """Note that a device's replay is busy."""
         self._with(device_id, now, lambda feed: feed.receive_busy(purpose, now))
 
+    def not_offered_yet(self, device_id: str, purpose: Purpose, now: Now) -> None:
+        """Note that a device's replay may yet connect, and that there is none to ask now."""
+        self._with(device_id, now, lambda feed: feed.receive_busy(purpose, now, is_busy=False))
+
     def replay_offered(self, device_id: str, now: Now) -> None:
         """Note that a peer serves a device's replay from now on."""
         self._with(device_id, now, lambda feed: feed.replay_offered(now))

@@ -14,7 +14,7 @@ the client leaves the group, keeps its exact positions, and sweeps again later.
 from gateway.devices.devices import Device, Devices
 from gateway.domain import Now
 from gateway.fanout.backlog import Outbound, advance, is_ahead, is_inside_gap, resolve
-from gateway.fanout.clients import Client, RingPosition, Sweep, UnresolvedCursor
+from gateway.fanout.clients import Client, Position, RingPosition, Sweep, UnresolvedCursor
 from gateway.fanout.membership import Membership
 from gateway.fanout.positions import COPIED_AT_ONCE, Positions
 
@@ -35,18 +35,26 @@ class BacklogSender:
         self._positions = positions
         self._membership = membership
 
-    def has_due(self, client: Client, now_s: float) -> bool:
+    def has_due(self, client: Client, now: Now) -> bool:
         """Tell whether :meth:`send` would send a client something."""
         positions = client.ring_positions
         if client.left_devices is not None:
             # These are more than ``COPIED_AT_ONCE`` devices, so a sweep sends them.
-            return now_s >= client.sweep_due_s
+            return now.monotonic_s >= client.sweep_due_s
         if not positions:
             return False
         if len(positions) > DEVICES_AT_ONCE:
-            return client.sweep is not None or now_s >= client.sweep_due_s
+            return client.sweep is not None or now.monotonic_s >= client.sweep_due_s
         not_at_head = self._positions.not_at_head(client)
-        return any(isinstance(positions[name], RingPosition) for name in not_at_head)
+        return any(self._can_send_from(positions[name], name, now) for name in not_at_head)
+
+    def _can_send_from(self, position: Position, device_id: str, now: Now) -> bool:
+        """Tell whether a position is in the ring, or can be found there now."""
+        device = self._devices.get(device_id)
+        if device is None or not isinstance(position, UnresolvedCursor):
+            return isinstance(position, RingPosition)
+        found, _gap = resolve(position, device, now, was_evicted=False)
+        return isinstance(found, RingPosition)
 
     def send(self, client: Client, out: Outbound, now: Now) -> None:
         """Send the next entries of a backlog; a client that has everything joins its group."""

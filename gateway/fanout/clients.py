@@ -26,9 +26,10 @@ class RingPosition(NamedTuple):
 
 
 class UnresolvedCursor(NamedTuple):
-    """The client asked, at ``asked_s``, for all after ``cursor``; the ring has no place for it yet.
+    """The client asked, at ``asked_s``, for all after ``cursor``, which was not found yet.
 
-    History may still be fetched into the ring, or the client claims readings that have not arrived.
+    It is looked up at each send, until it is found or given up with a gap. History may still be
+    fetched into the ring, or the client claims readings that have not arrived.
     """
 
     cursor: Cursor
@@ -125,7 +126,8 @@ class Client(Member):
     evicted_at: dict[str, Cursor] = field(default_factory=dict)
     """Positions in devices that were evicted before the client had been sent everything."""
     ring_positions: dict[str, Position] = field(default_factory=dict)
-    """Positions in devices that the group does not serve, the next to be sent first."""
+    """Positions in devices that the group does not cover; during a sweep, in those that it covers,
+    too. The next to be sent is first."""
     left_devices: Mapping[str, Position] | None = None
     """The devices of the group that the client left, until it is served; see ``Positions``."""
     backlog_arrival: int = NEVER
@@ -168,8 +170,8 @@ class Client(Member):
         """Tell whether this client watches a device without a rate limit."""
         return self.watches(device_id) and self.rate_of(device_id) is None
 
-    def is_served_by_group(self, device_id: str) -> bool:
-        """Tell whether the group's tail, not the backlog, serves this client in a device."""
+    def is_covered_by_group(self, device_id: str) -> bool:
+        """Tell whether the group covers a device; during a sweep the backlog serves it even so."""
         return self.group is not None and self.group.coverage.covers(device_id)
 
     def since_of(self, device_id: str) -> Cursor | None:

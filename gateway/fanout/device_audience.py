@@ -57,8 +57,10 @@ class DeviceAudience:
         if since is not None:
             self._membership.exclude_device(client, device_id)
             self._positions.place(client, device_id, since, now)
+        # During a sweep the tail keeps these entries, too. But if the sweep stays incomplete, the
+        # client leaves the group, and needs a position in each device (``Membership.end_sweep``).
         elif client.wants_every_reading(device_id) and (
-            client.sweep is not None or not client.is_served_by_group(device_id)
+            client.sweep is not None or not client.is_covered_by_group(device_id)
         ):
             self._positions.place_before_first(client, device)
         if not client.running_changes:  # a running request counts at its end

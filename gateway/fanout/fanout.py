@@ -70,7 +70,7 @@ class Fanout:
         self.gaps: Counter[str] = Counter()
         """Gaps that single clients were told, because they were too far behind, by reason."""
         self._devices = devices
-        self._now_s = 0.0
+        self._now = Now(0.0, 0)
         self._statuses = StatusLog(devices)
         self._throttle = ThrottleQueue(self.clients)
         self._positions = Positions(devices, self.clients)
@@ -167,7 +167,7 @@ class Fanout:
 
         Clients to which only entries of a tail are due are left out: see :meth:`send_live`.
         """
-        self._now_s = now.monotonic_s
+        self._now = now
         everybody = list(self.clients) if self._statuses.has_news else []
         self._statuses.has_news = False
         return [*everybody, *self._positions.with_backlog, *self._throttle.due(now)]
@@ -192,7 +192,7 @@ class Fanout:
         group = client.group
         if group is not None and client.cohort is None and client.arrival < group.last:
             return True
-        return self._backlog_sender.has_due(client, self._now_s)
+        return self._backlog_sender.has_due(client, self._now)
 
     def take(
         self,
@@ -208,7 +208,7 @@ class Fanout:
         everything becomes synced. The last frame may be larger than the room that is left.
         """
         client = self.clients[client_id]
-        self._now_s = now.monotonic_s
+        self._now = now
         if client.running_changes:
             return EMPTY
         only_live = not (

@@ -19,13 +19,17 @@ How it works. This is the path of a ``subscribe``, from the request to a synced 
    everything in the tail: at once in :meth:`join_at_end`, otherwise after a later ``Fanout.take``.
    A client that polls is never synced: it fetches the entries of the tail with its polls.
 
-A member leaves its group in three cases:
+A member leaves its group in these cases:
 
-- Its subscription changes.
+- It disconnects, or its subscription changes. (A plain ``*`` that comes again only unsyncs it.)
 - The tail is about to drop entries that the member was not sent, or a device gives way:
   :meth:`move_out_below` gives it positions in the rings instead.
 - A device appears for which the member gave a cursor: :meth:`exclude_device` moves it to a group
   that does not cover this device.
+- It has caught up in the devices that its group does not cover: :meth:`join_at_end` moves it to the
+  group that covers everything it watches.
+- A sweep ends, and the client does not have exactly what arrived up to its number in some device:
+  :meth:`end_sweep` leaves it its positions, and its backlog goes on.
 """
 
 from collections.abc import Mapping
@@ -91,7 +95,8 @@ class Membership:
     def join_at_end(self, client: Client) -> None:
         """Add a client that was sent everything.
 
-        It joins for the first time after a ``subscribe``, or again after it lagged.
+        It joins for the first time after a ``subscribe``, or again after it lagged, or moves here
+        from a group that left devices out.
         """
         self.leave(client)
         self._positions.clear_backlog(client)

@@ -177,7 +177,7 @@ class Positions:
             return throttled.cursor
         device = self._devices.get(device_id)
         head = None if device is None else device.feed.head
-        if device is not None and head is not None and client.is_served_by_group(device_id):
+        if device is not None and head is not None and client.is_covered_by_group(device_id):
             # Its subscription changes, so the member is lagging and ``arrival`` is not stale.
             return self.shared.after_arrival(device, client.arrival).cursor
         return self.former_cursor(client, device_id) or head or START

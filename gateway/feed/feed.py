@@ -163,9 +163,9 @@ class Feed:
         self._pause_backfill(now.monotonic_s)
         return self._settle(now)
 
-    def receive_busy(self, purpose: Purpose, now: Now) -> Effects:
-        """Note that the replay is busy; the question is asked again later."""
-        self._questions.postponed(purpose, now.monotonic_s)
+    def receive_busy(self, purpose: Purpose, now: Now, *, is_busy: bool = True) -> Effects:
+        """Note that the replay is busy, or not connected yet; the question is asked again later."""
+        self._questions.postponed(purpose, now.monotonic_s, is_busy=is_busy)
         if self._backfill is not None and self._backfill.is_hopeless(now.monotonic_s):
             self._drop_backfill()
         return []

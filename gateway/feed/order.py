@@ -187,7 +187,7 @@ class Order:
             self.tracker.take(first)
             effects.append(Take(self.buffer.release(first)))
             is_expecting = self._announced_s > 0 and self.position.epoch == first.epoch
-            if is_expecting and not self.buffer and not self.gave_up:
+            if is_expecting and not self.buffer:
                 self._wait = None  # readings are coming: the announced ones have their time anew
             return True
         missing = self.tracker.missing(head, first)

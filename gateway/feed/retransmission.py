@@ -217,10 +217,10 @@ class ReplayQuestions:
         self.missed(purpose, now_s)
         self._not_before_s = now_s + ASK_AGAIN_S
 
-    def postponed(self, purpose: Purpose, now_s: float) -> None:
-        """Close an open question because the replay is busy."""
+    def postponed(self, purpose: Purpose, now_s: float, *, is_busy: bool = True) -> None:
+        """Close an open question, because the replay is busy, or is not connected yet."""
         state = self._states[purpose]
-        self._answers = self._answers or state.question is not None
+        self._answers = self._answers or (is_busy and state.question is not None)
         self.forget_silence()
         state.repeatable, state.question = state.question, None
         self._not_before_s = now_s + ASK_AGAIN_S

@@ -36,16 +36,15 @@ class BodyReader:
                 raise Refusal("408 REQUEST TIMEOUT", "Body too slow")
             body = b"".join(pieces)
         if len(body) > self._max_bytes:
-            raise Refusal(
-                "413 PAYLOAD TOO LARGE", f"Payload too large: send at most {self._max_bytes} bytes"
-            )
+            raise self._too_large()
         if len(body) < length:
             raise bad_request("Body cut short")
         return body
 
     def _too_large(self) -> Refusal:
-        most = f"a body may have {self._max_bytes} bytes"
-        return Refusal("413 PAYLOAD TOO LARGE", f"Payload too large: {most}")
+        return Refusal(
+            "413 PAYLOAD TOO LARGE", f"Payload too large: send at most {self._max_bytes} bytes"
+        )
 
     def _length(self, environ: Environ) -> int:
         """Return the announced length, -1 for none."""
@@ -54,9 +53,7 @@ class BodyReader:
         except ValueError as error:
             raise bad_request("Invalid Content-Length") from error
         if length > self._max_bytes:
-            raise Refusal(
-                "413 PAYLOAD TOO LARGE", f"Payload too large: send at most {self._max_bytes} bytes"
-            )
+            raise self._too_large()
         return length
 
     @contextmanager

@@ -11,7 +11,14 @@ from gateway.fanout.membership import EXCLUDED_MAX
 from gateway.fanout.subscription import NAMES_MAX, SINCE_MAX, parse_subscribe
 from gateway.fanout.subscription_budget import SubscriptionBudget
 from shared.errors import TooManyDevices, Unavailable
-from tests.gateway.browsers import EPOCH, Browser, FakeConnection, FakeMulticast, World
+from tests.gateway.browsers import (
+    EPOCH,
+    Browser,
+    FakeConnection,
+    FakeMulticast,
+    World,
+    WorldOfJournals,
+)
 
 
 @pytest.fixture
@@ -91,17 +98,17 @@ def test_new_bike_is_excluded_from_group(room: int | None) -> None:
     world.wait(70.0)  # no history will come
     browser.drain()
     client = world.fanout.clients[browser.name]
-    assert client.is_served_by_group("a")
+    assert client.is_covered_by_group("a")
 
     world.publish("new")
 
-    assert client.is_served_by_group("a")
-    assert not client.is_served_by_group("new")
+    assert client.is_covered_by_group("a")
+    assert not client.is_covered_by_group("new")
     world.publish("a")
     browser.drain()
     world.wait(70.0)
     browser.drain()
-    assert client.is_served_by_group("new")
+    assert client.is_covered_by_group("new")
     world.publish("new")
     browser.drain()
     assert browser.seqs("a") == [1, 2]
@@ -122,7 +129,7 @@ def test_too_many_excluded_bikes() -> None:
     world.publish("a")
     world.wait(70.0)
     browser.drain()
-    assert client.is_served_by_group("a")
+    assert client.is_covered_by_group("a")
     assert browser.seqs("a") == [1, 2]
     assert [browser.seqs(bike) for bike in bikes] == [[1]] * len(bikes)
 
@@ -637,7 +644,7 @@ def test_sweep_works_in_pieces(fleet: World) -> None:
     assert {len(browser.seqs(bike)) for bike in BIKES[1:]} == {1}
     numbers = browser.seqs("bike-0")
     assert numbers == list(range(1, len(numbers) + 1))
-    assert fleet.fanout.clients[browser.name].is_served_by_group("bike-1")
+    assert fleet.fanout.clients[browser.name].is_covered_by_group("bike-1")
 
 
 def test_eviction_looks_up_no_ring(
@@ -733,3 +740,20 @@ def test_ring_that_loses_entries_sends_nothing_at_once(loss: str) -> None:
             if name != "device_status"
         ]
         assert told == [4, 5, 6, *(["epoch_back", 1, 2] if loss == "emptied" else range(7, 44))]
+
+
+def test_found_history_is_due() -> None:
+    """A client that polls is woken only for what is due."""
+    world = WorldOfJournals(readings=100, devices_max=3, replay="silent")
+    world.ride("a", 10, lost=9)
+    browser = Browser(world, "browser")
+    browser.subscribe(["a"], since={"a": f"{EPOCH}-5"})
+    browser.take()
+    browser.take()
+    assert not world.fanout.has_due("browser")
+    world.replay = "answers"
+    world.wait(0.5)
+    world.fanout.due(world.now)
+    assert world.fanout.has_due("browser")
+    browser.drain()
+    assert browser.seqs("a") == [6, 7, 8, 9, 10]
