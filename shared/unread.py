@@ -188,16 +188,18 @@ class OwnerPauses:
 
     def restart(self) -> None:
         """Look for a pause from now on."""
-        self._paused_s = self._total_s()
+        used_s = self._used_s()
+        self._paused_s = time.monotonic() - used_s
 
     def had_pause(self) -> bool:
         """Tell whether the thread had a pause since :meth:`restart`."""
-        return self._total_s() - self._paused_s >= PAUSE_S
+        now_s = time.monotonic()  # first here, last above: waiting in between is no pause
+        return now_s - self._used_s() - self._paused_s >= PAUSE_S
 
-    def _total_s(self) -> float:
-        now_s = time.monotonic()
+    def _used_s(self) -> float:
+        """Return how long the thread has run, or waited for a processor."""
         waited_s = _second_number(self._schedule) / 1e9
-        return now_s - time.clock_gettime(self._clock) - waited_s
+        return time.clock_gettime(self._clock) + waited_s
 
 
 def _excess(unread: list[_Unread], max_bytes: int) -> Iterator[_Unread]:
