@@ -26,7 +26,7 @@ from typing import Any, Protocol, TypeAlias
 
 from gateway.fanout.tail import Coverage, Sent, Tail
 
-COHORT_MAX = 64
+COHORT_MAX = 128
 """Members of a cohort, which is sent to in one piece: 1 ms on the loopback interface, longer with
 64 kB for each."""
 
