@@ -53,7 +53,7 @@ YIELD_S = 0.000_001
 ready callbacks before it polls."""
 PIECE_S = 0.004
 """After this long a turn lets the loop poll its sockets before it continues."""
-FLUSH_PIECE_S = 0.009
+FLUSH_PIECE_S = 0.0085
 """The same while it sends: 1,000 clients are sent to in one piece. After an
 interruption the rest is sent with cold caches: without one, a delivery took 0.97 times the CPU
 (``scripts/bench --only steady --against``, seven pairs, from 0.92 to 1.00)."""

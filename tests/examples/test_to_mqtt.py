@@ -81,9 +81,17 @@ def pair(start_process: StartProcess, free_port: Callable[[], int]) -> Pair:
 
 
 def start_bridge(pair: Pair, broker: Mosquitto, cursors: Path) -> RunningProcess:
+    """Start the example; returns once it has saved positions, so that a signal ends it cleanly."""
+    before = last_saved(cursors)
     login = ["--user", USER, "--password-file", str(broker.password_file)]
     places = [pair.url, "127.0.0.1", str(cursors), "--port", str(broker.port)]
-    return pair.start_process(["python", "-m", "examples.to_mqtt", *places, *login])
+    bridge = pair.start_process(["python", "-m", "examples.to_mqtt", *places, *login])
+    eventually(lambda: last_saved(cursors) > before, what="saved positions", timeout_s=40)
+    return bridge
+
+
+def last_saved(cursors: Path) -> int:
+    return cursors.stat().st_mtime_ns if cursors.exists() else 0
 
 
 def test_broker_restarted_and_bridge_killed(
