@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CANNOT_BEGIN = 2
 COMMAND_NOT_FOUND = 127
 HOSTILE = "tests/hostile/test_attacks.py"
-IN_PARALLEL = ("--numprocesses=4", "--dist=worksteal")
+IN_PARALLEL = ("--numprocesses=3", "--dist=worksteal")
 """Many tests wait for processes more than they compute."""
 ALL_PYTHON_TESTS = (
     *IN_PARALLEL,
