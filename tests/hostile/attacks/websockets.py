@@ -140,7 +140,11 @@ def subscribe_bursts(attacker: Attacker) -> None:
     pour(lines, EVERYTHING * 100, bytes_max=100 * len(EVERYTHING), reads=False)
 
 
-@attack(clients=20)
+LARGEST_MB = 45.0
+"""Mostly 1 to 15 MB, and 37 MB once, if the requests of many clients are parsed at the same time."""
+
+
+@attack(clients=20, growth_mb=LARGEST_MB)
 def largest_subscriptions(attacker: Attacker) -> None:
     """As many names and cursors as one request may have, and ten times as many names."""
     names = [f"crowd-{number:05}" for number in range(CURSORS)]
