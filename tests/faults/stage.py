@@ -196,7 +196,7 @@ def assert_whole(witnesses: Witnesses, reasons: Iterable[str] = ()) -> list[Verd
     return verdicts
 
 
-def assert_undisturbed(control: Witnesses, pause_max_ms: float = 2_000) -> None:
+def assert_undisturbed(control: Witnesses, pause_max_ms: float = 1_000) -> None:
     """Assert that a control client noticed nothing."""
     window = control.close_window()
     assert_whole(control)
