@@ -330,9 +330,9 @@ def cut_off(descriptor: int, endpoint: str, *, is_bound: bool) -> bool:
     duplicate cannot be closed by libzmq, and compares its address with the endpoint: the local
     address if the endpoint is bound, else the remote one. Returns False if they differ.
 
-    What libzmq has not read yet is discarded: 64 kB of frames without content would become 2 MB of
-    memory. After the shutdown the kernel takes no more bytes, and one ``recv`` discards all that
-    are there. So libzmq never misses a part between two others.
+    The bytes that libzmq has not read yet are discarded: 64 kB of frames without content would
+    become 2 MB of memory. After the shutdown the kernel takes no more bytes, and one ``recv``
+    discards all that are there. So libzmq never misses a part between two others.
     """
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
         address = connection.getsockname() if is_bound else connection.getpeername()

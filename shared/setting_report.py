@@ -1,4 +1,4 @@
-"""The answer of ``--check``: the value of each setting, the place that set it, and what follows."""
+"""The answer of ``--check``: the value of each setting, the place that set it, and its effect."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

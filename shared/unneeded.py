@@ -1,4 +1,4 @@
-"""Keep libraries out of a process that others would import for what the process never does.
+"""Keeps a process from importing libraries that it never uses.
 
 python-engineio imports the libraries of its clients: aiohttp, requests and websocket-client. A
 gateway is only a server. Without them it starts in three quarters of the time, in less memory.

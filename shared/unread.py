@@ -73,7 +73,7 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Peer(Protocol):
-    """A connection, and what is known about it."""
+    """A connection, and the counts of its bytes."""
 
     descriptor: int
     taken_bytes: int

@@ -103,7 +103,7 @@ def ride(options: Namespace, folder: Path) -> bool:
 
 
 def watch(scene: Scene, began_s: float, seconds: float, stop: threading.Event) -> None:
-    """Write down what comes until the time is over; print a line each minute."""
+    """Record the readings until the time is over; print a line each minute."""
     turn = 0
     while not stop.is_set() and (left_s := began_s + seconds - time.monotonic()) > 0:
         stop.wait(min(TURN_S, left_s))

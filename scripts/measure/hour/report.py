@@ -32,7 +32,7 @@ HEAD = (
 
 
 class Received(NamedTuple):
-    """What the client received of a bike, in order."""
+    """The readings and gaps of a bike that the client received, in order."""
 
     readings: list[Any]
     tape: list[Item]
@@ -138,7 +138,7 @@ def render(results: Sequence[Result]) -> str:
 
 
 def summary(folder: Path) -> str:
-    """Say in one sentence how long the run was, and what it cost."""
+    """Return one sentence with the length of the run and its use of the processors."""
     run = json.loads((folder / RUN).read_text())
     return (
         f"{run['seconds']:,.0f} s on {run['began']}, seed {run['seed']}, Spoke {run['revision']};"
