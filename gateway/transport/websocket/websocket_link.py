@@ -139,18 +139,18 @@ class WebSocketLink:
         "_outbox",
         "_read_watcher",
         "_reader",
-        "_sock",
         "_write_watcher",
         "closed",
         "closing",
         "on_blocked",
         "on_released",
         "owner",
+        "sock",
         "writable",
     )
 
     def __init__(self, sock: _socket.socket, context: LinkContext, owner: Owner) -> None:
-        self._sock = sock
+        self.sock = sock
         self._context = context
         self.owner = owner
         self._outbox: Outbox | None = None
@@ -208,13 +208,8 @@ class WebSocketLink:
         """Bytes that the kernel took from the present outbox."""
         return self._outbox.taken if self._outbox is not None else 0
 
-    @property
-    def sender(self) -> Callable[[bytes], int]:
-        """The socket's ``send``; its caller tells ``finish_send`` about a short result or error."""
-        return self._sock.send
-
     def finish_send(self, data: bytes, sent: int) -> None:
-        """Send the rest after a call of ``sender`` that took ``sent`` bytes, or failed (-1)."""
+        """Send the rest after a ``send`` on :attr:`sock` took ``sent`` bytes, or failed (-1)."""
         if sent < 0:
             self.send(data)  # it meets the same error again and handles it
         else:
@@ -227,7 +222,7 @@ class WebSocketLink:
                 self._queue(data)
             return
         try:
-            sent = self._sock.send(data)
+            sent = self.sock.send(data)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -261,7 +256,7 @@ class WebSocketLink:
         if self._outbox is None:
             self._block()
             self._outbox = Outbox()
-            self._write_watcher = self._context.loop.io(self._sock.fileno(), WRITABLE)
+            self._write_watcher = self._context.loop.io(self.sock.fileno(), WRITABLE)
             self._write_watcher.start(self._writable)
         return self._outbox
 
@@ -285,7 +280,7 @@ class WebSocketLink:
         if outbox is None:
             return
         try:
-            outbox.advance(self._sock.sendmsg(outbox.peek()))
+            outbox.advance(self.sock.sendmsg(outbox.peek()))
         except BlockingIOError:
             return
         except OSError:
@@ -354,7 +349,7 @@ class WebSocketLink:
         if self.closed or self._is_paused or self._has_frames:
             return
         try:
-            data = self._sock.recv(READ_BYTES)
+            data = self.sock.recv(READ_BYTES)
         except BlockingIOError:
             return
         except OSError:
@@ -446,7 +441,7 @@ class WebSocketLink:
     def _shut_down(self) -> None:
         # Closing with unread bytes would be a reset, which may overtake the reason.
         try:
-            self._sock.shutdown(socket.SHUT_WR)
+            self.sock.shutdown(socket.SHUT_WR)
         except OSError:
             self._lose(None)
 
@@ -477,7 +472,7 @@ class WebSocketLink:
         if self.closed:
             return
         with suppress(OSError):  # some systems refuse when the client has left
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self._release()
 
     def _release(self) -> None:
@@ -491,4 +486,4 @@ class WebSocketLink:
         self._context.inbox.note(self, 0)
         self._read_watcher.stop()
         self._read_watcher.close()
-        self._sock.close()
+        self.sock.close()

@@ -360,7 +360,7 @@ def test_send_buffer_and_nodelay_are_set() -> None:
         connect_namespace(client)
         link = only_connection(sockets).link
         assert link is not None
-        sock = link._sock
+        sock = link.sock
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 64 * 1024
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         client.close()

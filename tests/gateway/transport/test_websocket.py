@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wsproto.frame_protocol import FrameProtocol
 
+from gateway.transport.connection import multicast
 from gateway.transport.connection.multicast import WebSocketMulticast
 from gateway.transport.event_loop.loop_time import ALLOWED_S
 from gateway.transport.event_loop.timers import Clock
@@ -137,6 +138,13 @@ class FakeSocket:
 
     def close(self) -> None:
         self.did.append("close")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def multicast_sends_on_fake_sockets() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(multicast, "send_on", FakeSocket.send)
+        yield
 
 
 class RecordingOwner:
