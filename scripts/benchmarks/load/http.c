@@ -26,11 +26,15 @@ static void poll_again(struct client *client)
     get(client, query);
 }
 
+/* A packet waits for the answer to the last POST, as in a stock client: the server may answer the
+   GET first. The packet is a literal or the client's wish, so its bytes stay. */
 void post_packet(struct client *client, const char *packet)
 {
     static char request[REQUEST_BYTES];
     if (client->post.is_busy) {
-        lose(client, "the server has not answered the last POST yet");
+        if (client->waiting)
+            lose(client, "two packets wait for the answer to a POST");
+        client->waiting = packet;
         return;
     }
     int size = snprintf(request, sizeof request,
@@ -94,8 +98,13 @@ static void take_answer(struct channel *channel, const unsigned char *body, size
 {
     struct client *client = channel->client;
     channel->is_busy = false;
-    if (channel->speech == POSTING)
+    if (channel->speech == POSTING) {
+        const char *packet = client->waiting;
+        client->waiting = NULL;
+        if (packet)
+            post_packet(client, packet);
         return;
+    }
     take_packets(client, body, size, now_us);
     if (!client->is_lost && channel->speech == GETTING)
         poll_again(client);

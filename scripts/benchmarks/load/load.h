@@ -25,6 +25,7 @@ struct channel {
 
 struct client {
     const char *path, *wish; /* where to connect, and what to say to subscribe */
+    const char *waiting; /* a packet that follows when the last POST is answered */
     char sid[SID_BYTES];
     bool is_ready, is_lost, is_leaving_polling;
     uint64_t readings;
