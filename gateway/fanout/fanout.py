@@ -211,23 +211,30 @@ class Fanout:
         self._now = now
         if client.running_changes:
             return EMPTY
-        only_live = not (
-            client.ring_positions
-            or client.statuses_first
-            or client.is_throttle_due
-            or self._statuses.is_due(client)
-        )
-        polls = room_frames != UNLIMITED  # such a client is never synced
-        takes_whole_batch = room_bytes >= BATCH_BYTES_MAX and not polls
-        group = client.group
-        if group is not None and client.cohort is None and only_live and takes_whole_batch:
-            # Clients with the same number share this batch.
-            batch, client.arrival = group.batch_after(client.arrival)
-        else:
+        batch = self._take_shared(client, room_bytes, room_frames)
+        if batch is None:
             batch = self._take_mixed(client, now, Outbound(room_bytes, room_frames))
+        polls = room_frames != UNLIMITED  # such a client is never synced
         may_sync = client.sweep is None and not client.statuses_first and not polls
         if client.group is not None and may_sync:
             client.group.try_sync(client)
+        return batch
+
+    def _take_shared(self, client: Client, room_bytes: int, room_frames: int) -> Batch | None:
+        """Return the next batch of the tail, which clients with the same number share.
+
+        Returns None if something else is due to the client as well, or there is no room for it.
+        """
+        group = client.group
+        if group is None or client.cohort is not None or room_bytes < BATCH_BYTES_MAX:
+            return None
+        has_more = client.ring_positions or client.statuses_first or client.is_throttle_due
+        if has_more or client.sweep is not None or self._statuses.is_due(client):
+            return None
+        batch, arrival = group.batch_after(client.arrival)
+        if len(batch.frames) > room_frames:
+            return None
+        client.arrival = arrival
         return batch
 
     def _take_mixed(self, client: Client, now: Now, out: Outbound) -> Batch:

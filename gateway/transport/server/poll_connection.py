@@ -47,6 +47,7 @@ class PollConnection:
         "_request",
         "_server",
         "_session",
+        "_slices",
         "_used",
         "_watcher",
     )
@@ -67,6 +68,7 @@ class PollConnection:
         self._asked_count = asked_count  # number of the session's GET that was answered here last
         self._head = answer_head(exchange.status, exchange.headers)
         self._used = True
+        self._slices = time_slices()
         self._watcher: Any = get_hub().loop.io(exchange.sock.fileno(), READABLE)
         self._watcher.start(self._readable)
         server.resting.add(self)
@@ -101,10 +103,9 @@ class PollConnection:
         exchange = self._exchange
         if exchange is None:
             return
-        slices = time_slices()
-        if slices.is_over:
+        if self._slices.is_over:
             self._watcher.stop()
-            slices.run_later(self._go_on, is_light=True)
+            self._slices.run_later(self._go_on, is_light=True)
             return
         try:
             came = exchange.sock.recv(len(exchange.request) + LONGEST_STAMP_BYTES)
