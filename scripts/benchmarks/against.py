@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.benchmarks.measure import Figures, Times, measure
+from scripts.benchmarks.measure import CROWD, Figures, Times, measure
 from scripts.benchmarks.processes import BenchError
 from scripts.benchmarks.servers import ROOT, STORE
 from scripts.benchmarks.summary import median_interval
@@ -16,24 +16,27 @@ PAIRS = 9
 
 
 def compare(revision: str, workload: Workload, times: Times, say: Callable[[str], None]) -> str:
-    """Measure nine pairs, alternating the order. Return a sentence with the median ratio."""
-    figure = "deliveries_hz" if workload.kind == "most" else "cpu_us"
-    ratios = []
+    """Measure nine pairs, alternating the order. Return the median ratio of each figure."""
+    names = ["deliveries_hz"] if workload.kind == "most" else ["cpu_us"]
+    if workload.clients >= CROWD:
+        names.append("connects_hz")
+    ratios: dict[str, list[float]] = {name: [] for name in names}
     with checked_out(revision) as other:
         for pair in range(PAIRS):
             roots = (ROOT, other) if pair % 2 else (other, ROOT)
-            found = {
-                root: _value(measure("spoke", workload, times, root), figure) for root in roots
-            }
-            ratios.append(found[ROOT] / found[other])
-            say(
-                f"pair {pair + 1} of {PAIRS}: {figure} {found[ROOT]:,.2f} now, "
-                f"{found[other]:,.2f} at {revision}: {ratios[-1]:.3f}"
-            )
-    middle, low, high = median_interval(ratios)
-    return (
-        f"{workload.title}: {figure} now / at {revision}: median {middle:.3f}, "
+            found = {root: measure("spoke", workload, times, root) for root in roots}
+            for name in names:
+                now, then = (_value(found[root], name) for root in (ROOT, other))
+                ratios[name].append(now / then)
+                say(
+                    f"pair {pair + 1} of {PAIRS}: {name} {now:,.2f} now, "
+                    f"{then:,.2f} at {revision}: {ratios[name][-1]:.3f}"
+                )
+    return "\n".join(
+        f"{workload.title}: {name} now / at {revision}: median {middle:.3f}, "
         f"between {low:.3f} and {high:.3f} (95 %)"
+        for name in names
+        for middle, low, high in [median_interval(ratios[name])]
     )
 
 
