@@ -58,7 +58,6 @@ def check_address(environ: "WSGIEnvironment") -> None:
 
 def remove_unreadable_headers(environ: "WSGIEnvironment") -> None:
     """Remove headers that are too long or malformed, as if the client had not sent them."""
-    for name, matches in _CHECKS.items():
-        value = environ.get(name)
-        if value is not None and matches(value) is None:
+    for name in _CHECKS.keys() & environ.keys():
+        if _CHECKS[name](environ[name]) is None:
             del environ[name]

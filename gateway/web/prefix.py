@@ -100,7 +100,7 @@ def _place(environ: "WSGIEnvironment", prefix: str, kept: frozenset[str]) -> Non
         path = "/" + path.lstrip("/")
     environ["PATH_INFO"] = path
     environ["SCRIPT_NAME"] = front + inner
-    environ[PREFIX] = prefix + encoded(inner)
+    environ[PREFIX] = prefix + (encoded(inner) if inner else "")
 
 
 def _rest(path: str, front: str) -> str | None:

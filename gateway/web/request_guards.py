@@ -62,7 +62,10 @@ def handshake_check(has_room_for: Callable[[dict[str, Any]], bool]) -> Check:
     def check(environ: "WSGIEnvironment") -> None:
         if not environ.get("PATH_INFO", "").startswith(SOCKET_PATH):
             return
-        query = parse_qs(environ.get("QUERY_STRING", ""))
+        text = environ.get("QUERY_STRING", "")
+        if _is_of_session(text):
+            return
+        query = parse_qs(text)
         if query.get("EIO", [PROTOCOL]) != [PROTOCOL]:
             raise BadRequest("this server speaks Engine.IO 4: use socket.io-client 3 or 4")
         if "sid" not in query and not has_room_for(environ):
@@ -144,6 +147,13 @@ def _cut_on_error(parts: Iterable[bytes], environ: "WSGIEnvironment") -> Iterabl
             raise ConnectionResetError(errno.ECONNRESET, str(error)) from error
 
     return ClosingIterator(pass_on(), getattr(parts, "close", None))
+
+
+def _is_of_session(query: str) -> bool:
+    """Tell whether a query has the usual form of a session's: it is not parsed then."""
+    fields = query.split("&")
+    names = [field.partition("=")[0] for field in fields]
+    return f"EIO={PROTOCOL}" in fields and names.count("EIO") == 1 and "sid" in names
 
 
 def _host_of(header: str) -> str:

@@ -131,8 +131,12 @@ class ConnectionCalls(ConnectionOutput):
         The handlers of a closed client may still run. Their bytes do not count: closing others
         would not free them.
         """
-        held = sum(executor.held_bytes for executor in self._executors) + self._extra_bytes
-        self._server.inbox.note(self, 0 if self.closed else held)
+        held = 0
+        if not self.closed:
+            held = self._extra_bytes
+            held += self._events.held_bytes if self._events is not None else 0
+            held += self._acks.held_bytes if self._acks is not None else 0
+        self._server.inbox.note(self, held)
 
     @property
     def is_light(self) -> bool:

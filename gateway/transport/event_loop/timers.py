@@ -71,7 +71,12 @@ class Clock:
         self._queues.clear()
         self._disarm()
 
-    def arm(self) -> None:
+    def arm_for(self, due: float) -> None:
+        """Set the timer to a new deadline, if that is the earliest one."""
+        if self._armed_for is None or due < self._armed_for:
+            self._arm()
+
+    def _arm(self) -> None:
         """Set the timer to the earliest deadline of all queues."""
         dues = [queue.next_due for queue in self._queues if queue.next_due is not None]
         first = min(dues, default=None)
@@ -89,7 +94,7 @@ class Clock:
             for queue in list(self._queues):
                 queue.run(now)
         finally:
-            self.arm()  # a failing callback must not stop the timer for all others
+            self._arm()  # a failing callback must not stop the timer for all others
 
     def _disarm(self) -> None:
         timer, self._timer, self._armed_for = self._timer, None, None
@@ -108,7 +113,7 @@ class Schedule(Generic[T]):
     def add(self, item: T) -> float:
         """Add an item; return the monotonic time at which it is due."""
         due = self._deadlines.add(item, time.monotonic())
-        self._clock.arm()
+        self._clock.arm_for(due)
         return due
 
     def run_all(self) -> None:

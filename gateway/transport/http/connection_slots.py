@@ -16,8 +16,9 @@ A closing connection keeps its slot until ``end`` is called, because it still ha
 Its slot counts as free for newcomers. ``CLOSING_MAX`` bounds how many descriptors that may add.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from gateway.transport.limits.address_shares import AddressCounts
 
@@ -25,8 +26,8 @@ CLOSING_MAX = 16
 """Connections that were asked to close and still have their descriptors."""
 
 
-class State(Enum):
-    """The state of a connection."""
+class State(IntEnum):
+    """The state of a connection. It is a number because a hash of any other enum is slow."""
 
     READING_HEAD = auto()
     """Its request is not complete."""
@@ -70,7 +71,9 @@ class ConnectionSlots:
         self._counts = AddressCounts()
         self._count = self._closing = 0
         # The dictionaries without values are sets that keep their order.
-        self._by_holder: dict[str, dict[State, dict[Slot, None]]] = {}
+        self._by_holder: defaultdict[str, dict[State, dict[Slot, None]]] = defaultdict(
+            lambda: {state: {} for state in State}
+        )
         self._idle: dict[Slot, None] = {}  # with or without a holder, longest idle first
 
     @property
@@ -94,13 +97,12 @@ class ConnectionSlots:
         self._count += 1
         if holder is not None:
             self._counts.add(holder)
-            self._by_holder.setdefault(holder, {state: {} for state in State})
             self._by_holder[holder][slot.state][slot] = None
         return slot
 
     def change(self, slot: Slot, state: State) -> None:
         """Note what a connection does now."""
-        if slot.state is State.CLOSING:
+        if slot.state in (state, State.CLOSING):
             return
         self._forget(slot)
         slot.state = state

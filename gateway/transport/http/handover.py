@@ -75,12 +75,25 @@ def give_back(
     return False
 
 
-def send_in_time(sock: gevent_socket.socket, data: bytes, send: Callable[[bytes], object]) -> None:
+def send_in_time(sock: gevent_socket.socket, data: bytes) -> None:
     """Send piece by piece. Raises TimeoutError when the client does not take a piece in time."""
-    sock.settimeout(SEND_TIMEOUT_S)
     for start in range(0, len(data), SEND_PIECE):
-        send(data[start : start + SEND_PIECE])
-    sock.settimeout(None)
+        rest = _send_now(sock, data[start : start + SEND_PIECE])
+        if rest:
+            sock.settimeout(SEND_TIMEOUT_S)
+            sock.sendall(rest)
+            sock.settimeout(None)
+
+
+def _send_now(sock: gevent_socket.socket, piece: bytes) -> bytes:
+    """Send what the kernel takes at once, mostly all; return the rest."""
+    if type(sock) is not gevent_socket.socket:  # TLS may have to read first
+        return piece
+    try:
+        sent = sock.send(piece, 0, 0.0)  # type: ignore[call-arg]  # the stubs lack the timeout
+    except BlockingIOError:
+        return piece
+    return piece[sent:]
 
 
 def _serve(
@@ -92,7 +105,7 @@ def _serve(
     slot: Any,
 ) -> None:
     try:
-        send_in_time(sock, rest, sock.sendall)
+        send_in_time(sock, rest)
         handler: Any = server.handler_class(sock, address, server)
         handler.slot = slot
         if unread:

@@ -43,27 +43,13 @@ class Head(NamedTuple):
     version: str
     """``1.0`` or ``1.1``."""
     headers: list[tuple[str, str]]
-    """Names in the client's spelling, values without surrounding blanks."""
-
-    def values(self, name: str) -> list[str]:
-        """Return every value of a header; ``name`` must be in lower case."""
-        return [value for key, value in self.headers if key.lower() == name]
-
-    @property
-    def content_length(self) -> int | None:
-        """The length of the body in bytes; None when the head gives none."""
-        return next(map(int, self.values("content-length")), None)
-
-    @property
-    def is_chunked(self) -> bool:
-        """True when the body is sent in chunks (RFC 9112, 7.1)."""
-        return bool(self.values("transfer-encoding"))
-
-    @property
-    def connection_options(self) -> set[str]:
-        """The tokens of the ``Connection`` header, in lower case."""
-        joined = ",".join(self.values("connection"))
-        return {token.strip().lower() for token in joined.split(",")}
+    """Names in lower case, values without surrounding blanks."""
+    content_length: int | None
+    """The length of the body in bytes; None when the head gives none."""
+    is_chunked: bool
+    """True when the body is sent in chunks (RFC 9112, 7.1)."""
+    connection_options: frozenset[str]
+    """The tokens of the ``Connection`` header, in lower case."""
 
     @property
     def keeps_connection(self) -> bool:
@@ -73,20 +59,24 @@ class Head(NamedTuple):
         return "keep-alive" in self.connection_options
 
 
+def take_head(source: "BufferedReader[Any]") -> tuple[bytes, bool]:
+    """Read a head that the buffer of ``source`` holds as a whole, as nearly always; else b"".
+
+    Also tells whether the buffer holds bytes behind it. A buffer with any byte is not filled.
+    """
+    buffered = source.peek(1)
+    end = buffered.find(HEAD_END)
+    if 0 <= end < HEAD_BYTES_MAX and buffered.count(b"\n", 0, end) < HEAD_LINES_MAX:
+        size = end + len(HEAD_END)
+        return source.read(size), len(buffered) > size
+    return b"", True
+
+
 def read_head(source: "BufferedReader[Any]") -> bytes:
     """Read up to the blank line that ends the head; the bytes behind it stay in ``source``.
 
     Returns b"" when the client leaves before that. Raises BadHead when a limit is exceeded.
     """
-    buffered = source.peek(1)
-    end = buffered.find(HEAD_END)
-    # Nearly every head arrives in one piece.
-    if 0 <= end < HEAD_BYTES_MAX and buffered.count(b"\n", 0, end) < HEAD_LINES_MAX:
-        return source.read(end + len(HEAD_END))
-    return _read_lines(source)
-
-
-def _read_lines(source: "BufferedReader[Any]") -> bytes:
     lines: list[bytes] = []
     room = HEAD_BYTES_MAX
     while not lines or lines[-1] not in BLANK_LINES:
@@ -113,43 +103,62 @@ def parse_head(raw: bytes) -> Head:
         pass  # llhttp stops behind the head of an upgrade
     except HttpParserError as error:
         raise BadHead(str(error)) from error
-    head = Head(
+    version = parser.get_http_version()
+    _check_host(found.hosts, version)
+    _check_coding(found.codings, version)
+    return Head(
         parser.get_method().decode("latin-1"),
         found.target.decode("latin-1"),
-        parser.get_http_version(),
+        version,
         found.headers,
+        int(found.lengths[0]) if found.lengths else None,
+        bool(found.codings),
+        _tokens(found.connections),
     )
-    _check_host(head)
-    _check_coding(head)
-    return head
 
 
 class _Found:
     """Collects the target and the headers; httptools calls its methods while it parses."""
 
-    __slots__ = ("headers", "target")
+    __slots__ = ("codings", "connections", "headers", "hosts", "lengths", "target")
 
     def __init__(self) -> None:
         self.target = b""
         self.headers: list[tuple[str, str]] = []
+        self.hosts: list[str] = []
+        self.lengths: list[str] = []
+        self.codings: list[str] = []
+        self.connections: list[str] = []
 
     def on_url(self, part: bytes) -> None:
         self.target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.decode("latin-1"), value.decode("latin-1").strip(" \t")))
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+        self.headers.append((key, text))
+        if key == "host":
+            self.hosts.append(text)
+        elif key == "content-length":
+            self.lengths.append(text)
+        elif key == "transfer-encoding":
+            self.codings.append(text)
+        elif key == "connection":
+            self.connections.append(text)
 
 
-def _check_host(head: Head) -> None:
-    hosts = len(head.values("host"))
-    if hosts > 1 or (hosts == 0 and head.version == "1.1"):
+def _check_host(hosts: list[str], version: str) -> None:
+    if len(hosts) > 1 or (not hosts and version == "1.1"):
         raise BadHead("a request of HTTP/1.1 has one Host header")
 
 
-def _check_coding(head: Head) -> None:
-    codings = [coding.lower() for coding in head.values("transfer-encoding")]
-    if codings and (codings != ["chunked"] or head.version == "1.0"):
+def _check_coding(codings: list[str], version: str) -> None:
+    if codings and ([it.lower() for it in codings] != ["chunked"] or version == "1.0"):
         raise BadHead("the only transfer coding is chunked, in HTTP/1.1")
+
+
+def _tokens(values: list[str]) -> frozenset[str]:
+    """Return the tokens of a header that holds a list, in lower case."""
+    return frozenset(token.strip().lower() for token in ",".join(values).split(","))
 
 
 class Target(NamedTuple):
@@ -171,4 +180,6 @@ def split_target(target: str) -> Target:
         host = absolute[1]
         target = target[absolute.end() :] or "/"
     path, _, query = target.partition("?")
-    return Target(unquote_to_bytes(path).decode("latin-1"), query, host)
+    if "%" in path or not path.isascii():
+        path = unquote_to_bytes(path).decode("latin-1")
+    return Target(path, query, host)

@@ -33,8 +33,9 @@ pywsgi documents its public methods. This module and ``http_body.py`` also rely 
 
 import errno
 import socket
-from functools import partial
-from time import monotonic
+from email.utils import formatdate
+from functools import lru_cache, partial
+from time import monotonic, time
 from typing import Any
 
 import gevent
@@ -48,7 +49,14 @@ from gateway.transport.event_loop.timeslice import give_way
 from gateway.transport.http.connection_slots import Slot, State
 from gateway.transport.http.handover import Exchange, Successor, give_back, send_in_time
 from gateway.transport.http.http_body import BadChunk, Body
-from gateway.transport.http.http_head import BadHead, Head, parse_head, read_head, split_target
+from gateway.transport.http.http_head import (
+    BadHead,
+    Head,
+    parse_head,
+    read_head,
+    split_target,
+    take_head,
+)
 from gateway.transport.http.socket_handoff import HANDOVER, duplicate
 
 IDLE_TIMEOUT_S = 75.0
@@ -71,6 +79,12 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 STATUS_WITHOUT_BODY = (204, 304)
 
 
+@lru_cache(maxsize=1)
+def http_date(now_s: int) -> bytes:
+    """Return a time, in seconds since 1970, as the header ``Date`` gives it."""
+    return formatdate(now_s, usegmt=True).encode()
+
+
 def refusal(status: str, reason: str) -> bytes:
     """Return a whole answer that says the reason and ends the connection."""
     body = f"{reason[:REFUSAL_CHARACTERS_MAX]}\n".encode("ascii", "backslashreplace")
@@ -91,8 +105,10 @@ class WebHandler(WSGIHandler):
     command: Any
     environ: Any
     path: Any
+    provided_date: Any
     request_version: Any
     requestline: Any
+    response_length: Any
     response_headers: Any  # list[tuple[bytes, bytes]]
     response_use_chunked: Any
     result: Any
@@ -106,8 +122,8 @@ class WebHandler(WSGIHandler):
     _quiet_until_s = 0.0  # of the class: all handlers together log one refusal a minute
 
     _raw_head = b""
+    _has_more_bytes = False  # the buffer may hold bytes behind the head
     _head: Head
-    _has_more_bytes = False  # behind the head, when it was read
     _successor: Successor | None = None
     _unsent: bytearray | None = None  # holds the head of an answer back until its body follows
 
@@ -156,7 +172,8 @@ class WebHandler(WSGIHandler):
             return False
         is_first = not self._raw_head
         try:
-            has_bytes = self._has_buffered() or self._wait_idle(is_first=is_first)
+            is_idle = is_first or not self._has_buffered()
+            has_bytes = not is_idle or self._wait_idle(is_first=is_first)
         except OSError:  # TimeoutError is one of them
             return False
         give_way(is_light=is_first)
@@ -194,7 +211,6 @@ class WebHandler(WSGIHandler):
         self._head = head = parse_head(self._raw_head)
         if head.is_chunked and not getattr(self.server, "takes_chunks", True):
             raise BadHead("a body needs a Content-Length", "411 Length Required")
-        self._has_more_bytes = self._has_buffered()
         self.command, self.path = head.method, head.target
         self.request_version = f"HTTP/{head.version}"
         self.requestline = f"{head.method} {head.target} {self.request_version}"
@@ -205,6 +221,9 @@ class WebHandler(WSGIHandler):
 
     def _read_raw_head(self) -> bytes:
         """Read the bytes of the next head before its deadline. Raises BadHead."""
+        head, self._has_more_bytes = take_head(self.rfile)
+        if head:
+            return head
         deadline = gevent.Timeout.start_new(HEAD_TIMEOUT_S)
         try:
             return read_head(self.rfile)
@@ -257,14 +276,14 @@ class WebHandler(WSGIHandler):
         """True for a plain GET with nothing behind it, where no access log wants each request."""
         head = self._head
         return (
-            not self._has_more_bytes
-            and head.method == "GET"
+            head.method == "GET"
             and head.version == "1.1"
             and head.keeps_connection
             and not head.content_length
             and not head.is_chunked
             and type(self.socket) is gevent_socket.socket
             and isinstance(self.server.log, _NoopLog)
+            and not self._has_more_bytes
         )
 
     # The answer
@@ -305,9 +324,13 @@ class WebHandler(WSGIHandler):
         if body.is_awaited and not body.is_read:
             self.close_connection = True
         write = super().start_response(status, headers, exc_info)
-        names = {name.lower() for name, _value in headers}
-        if self._head.version == "1.1" and self.close_connection and "connection" not in names:
-            self.response_headers.append((b"Connection", b"close"))
+        if self.close_connection and self._head.version == "1.1":
+            names = {name.lower() for name, _value in headers}
+            if "connection" not in names:
+                self.response_headers.append((b"Connection", b"close"))
+        if self.provided_date is None:  # pywsgi would format it for each answer
+            self.provided_date = http_date(int(time()))
+            self.response_headers.append((b"Date", self.provided_date))
         return write
 
     def finalize_headers(self) -> None:
@@ -343,6 +366,7 @@ class WebHandler(WSGIHandler):
         if self.command == "HEAD":
             data = b""
         if self.headers_sent:
+            give_way()
             super().write(data)
             return
         self._unsent = unsent = bytearray()
@@ -359,11 +383,11 @@ class WebHandler(WSGIHandler):
         if self._unsent is not None:
             self._unsent += data
             return
-        give_way()
         try:
-            send_in_time(self.socket, data, super()._sendall)  # type: ignore[misc]  # not in stubs
+            send_in_time(self.socket, bytes(data))
         except OSError as error:  # a timeout, too, means that the client does not get its answer
             raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing") from error
+        self.response_length += len(data)
 
     def _refuse(self, status: str, reason: str) -> None:
         """Answer without the application, and end the connection."""

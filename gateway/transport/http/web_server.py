@@ -3,10 +3,10 @@
 It serves each connection with a ``WebHandler``; ``connection_slots.py`` decides which connection
 closes when all slots are in use.
 
-It overrides three methods of ``gevent.pywsgi.WSGIServer``: ``handle`` and ``stop``, which are
-documented, and ``do_handle``, which is not. ``do_handle`` gets each accepted connection. gevent's
-own way to bound connections, a pool of greenlets, stops accepting when it is full: it can neither
-close an idle connection for a newcomer nor tell addresses apart.
+It overrides four methods of ``gevent.pywsgi.WSGIServer``: ``init_socket``, ``handle`` and ``stop``
+are documented, ``do_handle`` is not. ``do_handle`` gets each accepted connection. gevent's own way
+to bound connections, a pool of greenlets, stops accepting when it is full: it can neither close an
+idle connection for a newcomer nor tell addresses apart.
 """
 
 import socket
@@ -64,11 +64,14 @@ class WebServer(WSGIServer):
         self._waiting: list[_Newcomer] = []
         self.takes_chunks = takes_chunks
 
+    def init_socket(self) -> None:
+        """Open the listening socket; accepted connections inherit its options."""
+        super().init_socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
     def do_handle(self, *args: Any) -> None:
         """Serve an accepted connection in a greenlet of its own, once it has a slot."""
         sock, address = args
-        with suppress(OSError):  # the client may have left just now
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         newcomer = _Newcomer(sock, address, self._holder(address))
         if not self._serve(newcomer):
             self._waiting.append(newcomer)

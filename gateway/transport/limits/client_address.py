@@ -1,6 +1,7 @@
 """Which client sent a request: its address, also behind proxies, and the address it counts as."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -10,6 +11,8 @@ IPV6_PREFIX = 64
 """A provider gives one customer at least a network of this size."""
 HOPS_MAX = 20
 """Only so many entries of X-Forwarded-For are read; a longer list is forged."""
+KNOWN_MAX = 512
+"""Addresses whose parsed form is kept: a request needs it several times, and parsing is slow."""
 
 
 class TrustedProxies:
@@ -20,6 +23,8 @@ class TrustedProxies:
 
     def trusts(self, host: str) -> bool:
         """True when an address is that of a trusted proxy."""
+        if not self._networks:
+            return False
         address = _address(host)
         return address is not None and any(address in network for network in self._networks)
 
@@ -53,6 +58,7 @@ class TrustedProxies:
         return named and not self.trusts(str(environ.get("REMOTE_ADDR", "")))
 
 
+@lru_cache(maxsize=KNOWN_MAX)
 def holder_of(host: str) -> str:
     """Return the holder, which limits for one client are counted by: an IPv4 address or IPv6 /64.
 
@@ -66,6 +72,7 @@ def holder_of(host: str) -> str:
     return str(address)
 
 
+@lru_cache(maxsize=KNOWN_MAX)
 def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(host.partition("%")[0])

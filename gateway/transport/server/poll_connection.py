@@ -15,8 +15,6 @@ import re
 import socket
 import time
 from collections.abc import Iterable
-from email.utils import formatdate
-from functools import lru_cache
 from typing import Any
 
 from gevent import get_hub
@@ -25,6 +23,7 @@ from gateway.transport.connection.connection import Connection
 from gateway.transport.engineio import payload
 from gateway.transport.event_loop.timeslice import time_slices
 from gateway.transport.http.handover import Exchange
+from gateway.transport.http.web_handler import http_date
 from gateway.transport.server.engine_sessions import EngineSessions
 
 READABLE = 1
@@ -256,9 +255,5 @@ def answer_head(status: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 def own_headers(encoding: Iterable[tuple[str, str]], size: int) -> bytes:
     """Return the lines of a head that belong to one answer."""
     lines = b"".join(f"{name}: {value}\r\n".encode() for name, value in encoding)
-    return b"%sContent-Length: %d\r\n%s" % (lines, size, _date_line(int(time.time())))
-
-
-@lru_cache(maxsize=1)
-def _date_line(now_s: int) -> bytes:
-    return f"Date: {formatdate(now_s, usegmt=True)}\r\n\r\n".encode()
+    date = http_date(int(time.time()))
+    return b"%sContent-Length: %d\r\nDate: %s\r\n\r\n" % (lines, size, date)

@@ -83,7 +83,7 @@ class Turned:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(Clock, "arm", lambda clock: None)
+        monkeypatch.setattr(Clock, "arm_for", lambda clock, due: None)
         self.clock = Clock()
         self.heart = Heartbeat(self.clock, interval_s=25, timeout_s=20)
 
