@@ -7,6 +7,7 @@ handshake never reaches Flask. :func:`origin_check` is not among them: Socket.IO
 
 import errno
 from collections.abc import Callable, Collection, Iterable, Iterator, Sized
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
@@ -156,6 +157,7 @@ def _is_of_session(query: str) -> bool:
     return f"EIO={PROTOCOL}" in fields and names.count("EIO") == 1 and "sid" in names
 
 
+@lru_cache(maxsize=64)
 def _host_of(header: str) -> str:
     """Return the name in a Host header, without the port; empty if the header is malformed."""
     try:

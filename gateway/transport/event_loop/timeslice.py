@@ -25,7 +25,7 @@ few milliseconds.
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -119,7 +119,11 @@ _slices: WeakKeyDictionary[Hub, TimeSlices] = WeakKeyDictionary()
 
 def time_slices() -> TimeSlices:
     """Return the time slices of this thread's event loop."""
-    hub = get_hub()
+    return _slices_of(get_hub())
+
+
+@lru_cache(maxsize=1)  # nearly always there is one loop, and a weak dictionary is slow
+def _slices_of(hub: Hub) -> TimeSlices:
     found = _slices.get(hub)
     if found is None:
         found = _slices[hub] = TimeSlices(hub.loop)

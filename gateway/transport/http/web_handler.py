@@ -203,7 +203,6 @@ class WebHandler(WSGIHandler):
 
     def _read_request(self) -> bool:
         """Read the head; return False when the client left before its end. Raises BadHead."""
-        self._note(State.READING_HEAD)
         self._raw_head = self._read_raw_head()
         if not self._raw_head:
             return False
@@ -224,6 +223,7 @@ class WebHandler(WSGIHandler):
         head, self._has_more_bytes = take_head(self.rfile)
         if head:
             return head
+        self._note(State.READING_HEAD)
         deadline = gevent.Timeout.start_new(HEAD_TIMEOUT_S)
         try:
             return read_head(self.rfile)

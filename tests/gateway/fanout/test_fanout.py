@@ -501,6 +501,23 @@ def test_same_position_shares_batch(world: World) -> None:
     assert len(batches) == 1
 
 
+def test_polls_share_a_batch_that_fits() -> None:
+    world = World()
+    clients = [Browser(world, f"client-{i}") for i in range(2)]
+    for client in clients:
+        client.subscribe(["a"])
+        client.drain()
+    world.publish("a", 4)
+    first, second = (world.fanout.take(it.name, world.now, room_frames=4) for it in clients)
+    assert first is second
+    assert len(first.frames) == 4
+    world.publish("a", 4)
+    polls = [world.fanout.take(clients[0].name, world.now, room_frames=3).frames for _ in range(3)]
+    assert [len(frames) for frames in polls] == [3, 1, 0]
+    small = world.fanout.take(clients[1].name, world.now, room_bytes=1, room_frames=16)
+    assert len(small.frames) == 1
+
+
 def test_poll_opens_no_multicast(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[FakeMulticast] = []
     monkeypatch.setattr(FakeMulticast, "__init__", note_opened(opened))

@@ -55,7 +55,7 @@ def test_without_a_host_only_probes_are_answered(environ: dict[str, Any]) -> Non
 
 
 def test_old_client_is_refused() -> None:
-    for query in ("EIO=3&sid=abc", "EIO=3", "EIO=5"):
+    for query in ("EIO=3&sid=abc", "EIO=3", "EIO=5", "EIO=4&sid=abc&EIO=3"):
         with pytest.raises(BadRequest, match="3 or 4"):
             handshake_check(lambda _: True)(handshake(query))
 
