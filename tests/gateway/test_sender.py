@@ -137,7 +137,7 @@ def test_polling_client_is_woken_and_pulls(stage: Stage) -> None:
     assert poller.woken == 1
     frames = stage.hub.pull("poller", room_bytes=100_000, room_frames=100)
     assert b'"seq":1' in b"".join(frames)
-    assert stage.hub.pull("poller", room_bytes=100_000, room_frames=100) == ()
+    assert not stage.hub.pull("poller", room_bytes=100_000, room_frames=100)
     assert stage.hub.pull("stranger", room_bytes=100_000, room_frames=100) == ()
 
 
