@@ -231,10 +231,9 @@ class Fanout:
         has_more = client.ring_positions or client.statuses_first or client.is_throttle_due
         if has_more or client.sweep is not None or self._statuses.is_due(client):
             return None
-        batch, arrival = group.batch_after(client.arrival)
-        if len(batch.frames) > room_frames:
+        if group.count_after(client.arrival) > room_frames:
             return None
-        client.arrival = arrival
+        batch, client.arrival = group.batch_after(client.arrival)
         return batch
 
     def _take_mixed(self, client: Client, now: Now, out: Outbound) -> Batch:

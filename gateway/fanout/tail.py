@@ -104,6 +104,10 @@ class Tail:
         start = bisect_right(self._arrivals, arrival)
         return zip(self._arrivals[start:], self._frames[start:], strict=True)
 
+    def count_after(self, arrival: int) -> int:
+        """Return how many entries arrived after ``arrival``."""
+        return len(self._arrivals) - bisect_right(self._arrivals, arrival)
+
     def batch_after(self, arrival: int) -> tuple[Batch, int]:
         """Return the batch that follows ``arrival``, and the number of its last entry.
 

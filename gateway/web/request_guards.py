@@ -29,6 +29,8 @@ SOCKET_PATH = "/socket.io/"
 PROBE_PATHS = frozenset({"/healthz", "/readyz"})
 ORIGINS_SETTING = "SPOKE_CORS_ORIGINS"
 PROTOCOL = "4"
+HOST_MAX = 300
+"""Characters of a Host header: a name has at most 253."""
 LOCAL_NAMES = frozenset({"localhost"})
 
 
@@ -152,14 +154,20 @@ def _cut_on_error(parts: Iterable[bytes], environ: "WSGIEnvironment") -> Iterabl
 
 def _is_of_session(query: str) -> bool:
     """Tell whether a query has the usual form of a session's: it is not parsed then."""
+    if "%" in query or query.count("EIO=") != 1:
+        return False
     fields = query.split("&")
-    names = [field.partition("=")[0] for field in fields]
-    return f"EIO={PROTOCOL}" in fields and names.count("EIO") == 1 and "sid" in names
+    has_sid = any(field.startswith("sid=") and field != "sid=" for field in fields)
+    return f"EIO={PROTOCOL}" in fields and has_sid
+
+
+def _host_of(header: str) -> str:
+    """Return the name in a Host header, without the port; empty if the header is malformed."""
+    return _parse_host(header) if len(header) <= HOST_MAX else ""
 
 
 @lru_cache(maxsize=64)
-def _host_of(header: str) -> str:
-    """Return the name in a Host header, without the port; empty if the header is malformed."""
+def _parse_host(header: str) -> str:
     try:
         parts = urlsplit(f"//{header}")
         name = parts.hostname

@@ -102,7 +102,7 @@ class ConnectionSlots:
 
     def change(self, slot: Slot, state: State) -> None:
         """Note what a connection does now."""
-        if slot.state in (state, State.CLOSING):
+        if slot.state is State.CLOSING:
             return
         self._forget(slot)
         slot.state = state

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from io import BufferedReader
+from io import DEFAULT_BUFFER_SIZE, BufferedReader
 from typing import Any
 
 import gevent
@@ -109,7 +109,9 @@ def _serve(
         handler: Any = server.handler_class(sock, address, server)
         handler.slot = slot
         if unread:
-            handler.rfile = BufferedReader(PrefixedSocket(sock, unread))
+            # The buffer takes all of it, so ``take_head`` sees what follows a head.
+            size = max(len(unread), DEFAULT_BUFFER_SIZE)
+            handler.rfile = BufferedReader(PrefixedSocket(sock, unread), size)
         handler.handle()
     except OSError:
         return  # the client left, or takes nothing

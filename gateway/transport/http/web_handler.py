@@ -383,11 +383,11 @@ class WebHandler(WSGIHandler):
         if self._unsent is not None:
             self._unsent += data
             return
+        self.response_length += len(data)  # first: pywsgi writes a 500 where nothing was sent
         try:
             send_in_time(self.socket, bytes(data))
         except OSError as error:  # a timeout, too, means that the client does not get its answer
             raise ConnectionResetError(errno.ECONNRESET, "the client takes nothing") from error
-        self.response_length += len(data)
 
     def _refuse(self, status: str, reason: str) -> None:
         """Answer without the application, and end the connection."""

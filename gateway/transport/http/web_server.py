@@ -65,9 +65,14 @@ class WebServer(WSGIServer):
         self.takes_chunks = takes_chunks
 
     def init_socket(self) -> None:
-        """Open the listening socket; accepted connections inherit its options."""
+        """Open the listening socket; accepted TCP connections inherit its options.
+
+        Those that were accepted by the kernel before do not: a listener that was passed in may
+        have some. A connection over a Unix socket has a small buffer anyway.
+        """
         super().init_socket()
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        with suppress(OSError):
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def do_handle(self, *args: Any) -> None:
         """Serve an accepted connection in a greenlet of its own, once it has a slot."""

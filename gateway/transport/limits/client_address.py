@@ -11,6 +11,8 @@ IPV6_PREFIX = 64
 """A provider gives one customer at least a network of this size."""
 HOPS_MAX = 20
 """Only so many entries of X-Forwarded-For are read; a longer list is forged."""
+ADDRESS_MAX = 100
+"""Characters: an IPv6 address has at most 45, and a zone may follow."""
 KNOWN_MAX = 512
 """Addresses whose parsed form is kept: a request needs it several times, and parsing is slow."""
 
@@ -72,8 +74,12 @@ def holder_of(host: str) -> str:
     return str(address)
 
 
-@lru_cache(maxsize=KNOWN_MAX)
 def _address(host: str) -> IPv4Address | IPv6Address | None:
+    return _parse(host) if len(host) <= ADDRESS_MAX else None
+
+
+@lru_cache(maxsize=KNOWN_MAX)
+def _parse(host: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

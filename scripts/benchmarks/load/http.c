@@ -59,6 +59,7 @@ void shake_hands(struct client *client)
                         "Sec-WebSocket-Key: " KEY "\r\n%s\r\n", client->path, query, offer);
     close_channel(&client->get);
     close_channel(&client->post);
+    client->waiting = NULL;
     client->get.speech = SHAKING_HANDS;
     write_bytes(&client->get, request, size);
 }

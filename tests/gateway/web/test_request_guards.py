@@ -55,15 +55,22 @@ def test_without_a_host_only_probes_are_answered(environ: dict[str, Any]) -> Non
 
 
 def test_old_client_is_refused() -> None:
-    for query in ("EIO=3&sid=abc", "EIO=3", "EIO=5", "EIO=4&sid=abc&EIO=3"):
+    for query in (
+        "EIO=3&sid=abc",
+        "EIO=3",
+        "EIO=5",
+        "EIO=4&sid=abc&EIO=3",
+        "EIO=4&%45IO=3&sid=abc",
+    ):
         with pytest.raises(BadRequest, match="3 or 4"):
             handshake_check(lambda _: True)(handshake(query))
 
 
 def test_a_full_gateway_refuses_newcomers_only() -> None:
     check = handshake_check(lambda _: False)
-    with pytest.raises(Unavailable):
-        check(handshake())
+    for query in ("EIO=4", "EIO=4&sid=", "EIO=4&sid", "EIO=4&transport=polling&sid=&x=sid=1"):
+        with pytest.raises(Unavailable):
+            check(handshake(query))
     check(handshake("EIO=4&sid=abc"))
     check(handshake("", "/api/v1/devices"))
 
