@@ -15,8 +15,8 @@ more than one of these limits is left:
 - :data:`SUDDEN_MAX_BYTES` of such peers, if the memory grew so much since the last look, or others
   were just cut off. Only frames without content take that much memory for so few bytes.
 
-libzmq then drops their unfinished messages; the owner still reads their whole ones. What waits for
-libzmq in the kernel is discarded.
+libzmq then drops their unfinished messages; the owner still reads their whole ones. The bytes
+that wait for libzmq in the kernel are discarded.
 
 While the owner of the sockets works without a pause, it reads nobody. So peers count as unheard
 only if the owner had a pause, or read a message, since the counts were settled (below).

@@ -42,7 +42,7 @@ def compare(revision: str, workload: Workload, times: Times, say: Callable[[str]
 
 def _value(figures: Figures, figure: str) -> float:
     if not figures[figure]:
-        raise BenchError("one of the revisions did not keep up with the smallest rate")
+        raise BenchError(f"one of the revisions has no {figure}: it did not keep up")
     return figures[figure]
 
 

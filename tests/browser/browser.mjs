@@ -26,7 +26,10 @@ export async function startBrowser(after) {
       t.after(() => context.close());
       const page = await context.newPage();
       const complaints = [];
-      page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));
+      page.on("console", (message) => {
+        const { url } = message.location(); // of a resource that could not be loaded, too
+        complaints.push(`${message.type()}: ${message.text()} (${url})`);
+      });
       page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
       return { page, complaints };
     },

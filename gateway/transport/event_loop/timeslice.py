@@ -122,7 +122,8 @@ def time_slices() -> TimeSlices:
     return _slices_of(get_hub())
 
 
-@lru_cache(maxsize=1)  # nearly always there is one loop, and a weak dictionary is slow
+# Nearly always there is one loop, and a weak dictionary is slow. The last loop is kept alive.
+@lru_cache(maxsize=1)
 def _slices_of(hub: Hub) -> TimeSlices:
     found = _slices.get(hub)
     if found is None:

@@ -109,7 +109,7 @@ def _serve(
         handler: Any = server.handler_class(sock, address, server)
         handler.slot = slot
         if unread:
-            # The buffer takes all of it, so ``take_head`` sees what follows a head.
+            # The buffer takes all of it, so ``take_head`` sees the bytes behind a head.
             size = max(len(unread), DEFAULT_BUFFER_SIZE)
             handler.rfile = BufferedReader(PrefixedSocket(sock, unread), size)
         handler.handle()

@@ -4,6 +4,7 @@ import _socket
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import DEFAULT_BUFFER_SIZE
 from itertools import pairwise
 from struct import pack
 from typing import Any
@@ -303,6 +304,48 @@ def test_connection_given_back_stalls(
         until(lambda: not server.full())
     for _, end in ends:
         end.close()
+
+
+def test_no_error_page_follows_half_an_answer() -> None:
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "5000000")])
+        gevent.Timeout.start_new(SLOW_S)  # the application's own; it goes off during the send
+        return [b"x" * 5_000_000]
+
+    server: Any = WebServer(("127.0.0.1", 0), app, log=None, error_log=None)
+    server.start()
+    with within(20):
+        client = TcpClient(int(server.address[1]), receive_buffer=4096)
+        client.send(request_bytes("GET", "/", b"", {}))
+        client.read_until(b"\r\n\r\n")
+        gevent.sleep(2 * SLOW_S)
+        came = client.buffer
+        while data := client.receive():
+            came += data
+    server.stop(timeout=0.1)
+    assert len(came) < 5_000_000
+    assert came == b"x" * len(came)
+
+
+def test_bytes_behind_a_head_in_a_connection_given_back() -> None:
+    seen: list[bool] = []
+
+    def app(environ: Any, start_response: Any) -> Iterable[bytes]:
+        seen.append(HANDOVER in environ)
+        start_response("200 OK", [("Content-Length", "0")])
+        return [b""]
+
+    server: Any = WebServer(("127.0.0.1", 0), app, log=None)
+    ours, theirs = socket.socketpair()
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nX: \r\n\r\n"
+    head = head.replace(b"X: ", b"X: " + b"x" * (DEFAULT_BUFFER_SIZE - len(head)))
+    with within(5):
+        assert give_back(
+            server, None, _plain(theirs), b"", head + request_bytes("GET", "/", b"", {})
+        )
+        until(lambda: len(seen) == 2)
+    assert seen == [False, True]
+    ours.close()
 
 
 def _plain(end: socket.socket) -> _socket.socket:
